@@ -22,6 +22,6 @@ lint: setup
 	@$(BIN)/mypy
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
-lock: setup
+lock:
 	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
 		--generate-hashes --quiet --output-file requirements.lock

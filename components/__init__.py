@@ -1,0 +1,1 @@
+"""TFX components, and the code that runs inside them."""

@@ -1,0 +1,1 @@
+"""The pipeline: its config, its wiring, its runners, its command line."""

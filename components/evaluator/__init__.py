@@ -1,0 +1,1 @@
+"""Evaluation on the test split: IoU metrics for TFMA, the gate, and the baseline to compare with."""

@@ -1,0 +1,41 @@
+"""What the ExampleGen component is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import wrappers_pb2
+from tfx.proto import example_gen_pb2
+from tfx.types import standard_component_specs
+from tfx.utils import proto_utils
+from typing_extensions import Self
+
+from data.config import DataConfig, Strict
+
+
+class Settings(Strict):
+    """What to read, and how.
+
+    Attributes:
+      data: The data's description.
+      source: Name of the data set; every example carries it.
+      sample_folder: Where the files of a `sample` source lie or are to be written.
+      code: Version of the code that reads; a new version is a reason to read anew.
+    """
+
+    data: DataConfig
+    source: str
+    sample_folder: str
+    code: str
+
+    def as_proto(self) -> wrappers_pb2.StringValue:
+        """Packs the settings for the component's `custom_config`."""
+        return wrappers_pb2.StringValue(value=self.model_dump_json())
+
+    @classmethod
+    def of(cls, exec_properties: Mapping[str, Any]) -> Self:
+        """Unpacks what `as_proto` packed from a component's execution properties."""
+        custom_config = example_gen_pb2.CustomConfig()
+        proto_utils.json_to_proto(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], custom_config)
+        packed = wrappers_pb2.StringValue()
+        custom_config.custom_config.Unpack(packed)
+        return cls.model_validate_json(packed.value)

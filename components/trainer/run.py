@@ -1,0 +1,76 @@
+"""What the Trainer component runs: from a config and TFRecords to a SavedModel."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tfx import v1 as tfx
+
+from components.trainer.config import TrainerSettings
+from components.trainer.inputs import read_batches
+from components.trainer.network import build_network, dtype_policy
+from data.config import IGNORE
+from serving.graph import export_saved_model
+
+SETTINGS = "settings"
+"""Key of the Trainer's `custom_config` under which the TrainerSettings lie, as JSON."""
+
+
+def run_fn(fn_args: tfx.components.FnArgs) -> None:
+    """Trains and exports. TFX calls it by its import path.
+
+    Args:
+      fn_args: Holds the training and validation files, where the SavedModel and TensorBoard's logs belong, and
+        `custom_config`, a dict with:
+        - settings: TrainerSettings as JSON.
+
+    Raises:
+      InputError: The encoder's weights cannot be had, or do not fit.
+    """
+    settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
+    data, training = settings.data, settings.training
+    keras.utils.set_random_seed(training.seed)
+    tf.config.experimental.enable_op_determinism()
+
+    gpus = tf.config.list_logical_devices("GPU")
+    strategy = tf.distribute.MirroredStrategy() if gpus else tf.distribute.get_strategy()
+    with strategy.scope(), dtype_policy(training.precision):
+        network = build_network(settings.model, len(data.classes))
+        network.compile(
+            optimizer=keras.optimizers.Adam(training.learning_rate),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE),
+            metrics=[keras.metrics.MeanIoU(len(data.classes), ignore_class=IGNORE, sparse_y_pred=False, name="mean_iou")],
+            jit_compile="auto" if gpus else False,  # XLA makes bfloat16 slow on CPUs
+        )
+    network.fit(
+        read_batches(fn_args.train_files, data.view, training.batch_size, shuffle_seed=training.seed),
+        validation_data=read_batches(fn_args.eval_files, data.view, training.batch_size),
+        epochs=training.epochs,
+        verbose=0,
+        callbacks=[
+            _Progress(),
+            keras.callbacks.TerminateOnNaN(raise_error=True),
+            keras.callbacks.TensorBoard(fn_args.model_run_dir),
+            keras.callbacks.EarlyStopping(
+                "val_mean_iou", mode="max", patience=training.patience, restore_best_weights=True
+            ),
+        ],
+    )
+    export_saved_model(network, fn_args.serving_model_dir, classes=data.classes, view=data.view)
+
+
+class _Progress(keras.callbacks.Callback):
+    """Prints a line an epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        logs = logs or {}
+        print(
+            f"    epoch {epoch + 1:>3}/{self.params['epochs']}   loss {logs['loss']:.3f}   val loss "
+            f"{logs['val_loss']:.3f}   val mean IoU {logs['val_mean_iou']:.3f}   {time.monotonic() - self._began:.0f} s",
+            flush=True,
+        )

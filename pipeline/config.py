@@ -1,0 +1,141 @@
+"""Reads a config file, and says in one line what is wrong with it."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from components.evaluator.config import GateConfig
+from components.trainer.config import ModelConfig, TrainingConfig
+from data.config import DataConfig, Strict
+from data.errors import InputError
+
+ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
+"""Names the config file where no command line can: under `tfx run`."""
+DEFAULT_CONFIG = Path(__file__).parent / "configs" / "blue_marble.yaml"
+
+
+class Config(Strict):
+    """A whole config file.
+
+    Attributes:
+      name: The pipeline's, and the served model's.
+      workspace: Folder for all that runs make; a relative path starts at the current folder.
+      data: What the data are.
+      model: What the network is.
+      training: How it is trained.
+      gate: What it must reach before it is pushed.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    workspace: str = "runs"
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    gate: GateConfig
+
+    @model_validator(mode="after")
+    def _gate_names_classes(self) -> Self:
+        unknown = sorted(set(self.gate.class_iou) - set(self.data.classes))
+        if unknown:
+            raise ValueError(f"gate.class_iou: {', '.join(unknown)} is not among the classes {self.data.classes}")
+        return self
+
+    @property
+    def home(self) -> Path:
+        """Folder of everything that this pipeline's runs make."""
+        return Path(self.workspace).absolute() / self.name
+
+    @property
+    def serving_folder(self) -> Path:
+        """Folder that TF Serving watches: one sub-folder for each version."""
+        return self.home / "serving" / self.name
+
+    @property
+    def reports_folder(self) -> Path:
+        """Folder of the reports, one sub-folder for each run."""
+        return self.home / "reports"
+
+
+def config_path() -> Path:
+    """Returns the config file that the environment names, or the Blue Marble one."""
+    return Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_CONFIG)
+
+
+def load_config(path: Path) -> Config:
+    """Reads and checks a config file.
+
+    Args:
+      path: Of a YAML file.
+
+    Returns:
+      The config; relative paths in it start at the current folder.
+
+    Raises:
+      InputError: No such file, not YAML, an unknown key, a wrong type, or an impossible value: a line for each,
+        naming the file, the key and what was expected.
+    """
+    try:
+        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506, it is a SafeLoader
+    except OSError as error:
+        raise InputError(f"{path}: no such config file, or not readable. Name one with --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"{path}: not YAML: {problem}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected keys and values (name, data, gate, …), found {type(raw).__name__}.")
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{path}: {_in_words(raw, problem)}" for problem in error.errors())) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes 1e-4 for a string; everybody else takes it for a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
+    key = ".".join(_keys(raw, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(Config), 1)
+        return f"{key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    if problem["type"] == "value_error":
+        text = str(problem["ctx"]["error"])
+        return text if text.startswith(key) else f"{key}: {text}" if key else text
+    message = problem["msg"].removeprefix("Input ")
+    return f"{key}: {message}, found {problem['input']!r}"
+
+
+def _keys(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the file on the way to a problem, without the names of types that pydantic mixes in."""
+    keys = []
+    for i, part in enumerate(location):
+        if isinstance(raw, Mapping) and part in raw:
+            raw = raw[part]
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        elif i < len(location) - 1 or not isinstance(raw, Mapping):
+            continue
+        keys.append(str(part))
+    return keys
+
+
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    keys = set(model.model_fields)
+    for field in model.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= _known_keys(field.annotation)
+    return keys

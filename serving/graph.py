@@ -1,0 +1,145 @@
+"""The SavedModel: the whole inference path, from the bytes of an image to its mask, and the evaluation of it."""
+
+import json
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from data.config import IGNORE, ResizeView
+from data.examples import decode_image, parse_pair
+from data.views import view_image
+
+DESCRIPTION = "assets.extra/unetfx.json"
+"""File in the SavedModel that holds the class names and the view. TensorFlow and TF Serving pass it by."""
+
+
+def export_saved_model(network: keras.Model, path: str, *, classes: Sequence[str], view: ResizeView) -> None:
+    """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
+
+    Args:
+      network: From float32 images [batch, height, width, 3] in 0..255 to float32 logits [batch, height, width, C].
+      path: The SavedModel's folder.
+      classes: Names of the C classes.
+      view: What the network sees of an image.
+    """
+    graph = ServingGraph(network, len(classes), view)
+    signatures = {name: getattr(graph, name) for name in ("serving_default", "probabilities", "evaluation")}
+    tf.saved_model.save(graph, path, signatures=signatures)
+    tf.io.gfile.makedirs(os.path.dirname(os.path.join(path, DESCRIPTION)))
+    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION), "w") as file:
+        file.write(json.dumps({"classes": list(classes), "view": view.model_dump()}, indent=2))
+
+
+class ServingGraph(tf.Module):
+    """The three signatures."""
+
+    def __init__(self, network: keras.Model, num_classes: int, view: ResizeView) -> None:
+        """Wraps a network.
+
+        Args:
+          network: As for `export_saved_model`.
+          num_classes: C.
+          view: What the network sees of an image.
+        """
+        super().__init__()
+        # Its variables alone are tracked: the network itself would bring Keras' own functions, and the optimizer's
+        # state, into the SavedModel.
+        self._network = lambda views: network(views, training=False)
+        self._weights = [variable.value for variable in network.variables]
+        self._num_classes = num_classes
+        self._view = view
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Segments images.
+
+        Args:
+          image_bytes: string [batch], each the bytes of a PNG, JPEG, BMP or GIF file, of any sizes.
+
+        Returns:
+          - mask_png_bytes: string [batch], one-channel PNGs of class ids, each of its image's size.
+          - class_fraction: float32 [batch, C], each class's share of the mask's pixels.
+          - confidence: float32 [batch], the mean over the pixels of the greatest probability, 1/C..1.
+        """
+
+        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = decode_image(encoded)
+            return view_image(image, self._view), tf.shape(image)[:2]
+
+        def answer(inputs: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+            probabilities = _resize(*inputs)
+            class_ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+            counts = tf.math.bincount(class_ids, minlength=self._num_classes, maxlength=self._num_classes)
+            return {
+                "mask_png_bytes": tf.io.encode_png(tf.cast(class_ids, tf.uint8)[..., tf.newaxis]),
+                "class_fraction": tf.cast(counts, tf.float32) / tf.cast(tf.size(class_ids), tf.float32),
+                "confidence": tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
+            }
+
+        size = [self._view.height, self._view.width, 3]
+        views, sizes = tf.map_fn(
+            look, image_bytes, fn_output_signature=(tf.TensorSpec(size, tf.float32), tf.TensorSpec([2], tf.int32))
+        )
+        return tf.map_fn(
+            answer,
+            (self._probabilities_of_views(views), sizes),
+            fn_output_signature={
+                "mask_png_bytes": tf.TensorSpec([], tf.string),
+                "class_fraction": tf.TensorSpec([self._num_classes], tf.float32),
+                "confidence": tf.TensorSpec([], tf.float32),
+            },
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
+    def probabilities(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns every class's probability at every pixel.
+
+        Args:
+          images: uint8 [batch, height, width, 3], RGB.
+
+        Returns:
+          - probabilities: float32 [batch, height, width, C], summing to 1 over C.
+        """
+        probabilities = self._probabilities_of_views(view_image(images, self._view))
+        return {"probabilities": _resize(probabilities, tf.shape(images)[1:3])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compares predictions with the truth, at the mask's own size.
+
+        One image at a time goes through the network: an evaluator may send hundreds in a batch.
+
+        Args:
+          examples: string [batch], serialized tf.Examples as the ingestion writes them.
+
+        Returns:
+          - confusion_matrix: int64 [batch, C, C], pixels of each image: truth in rows, prediction in columns. Pixels
+            to be ignored are left out.
+        """
+
+        def count(serialized: tf.Tensor) -> tf.Tensor:
+            image, truth = parse_pair(serialized)
+            views = view_image(image, self._view)[tf.newaxis]
+            probabilities = _resize(self._probabilities_of_views(views)[0], tf.shape(image)[:2])
+            predicted = tf.argmax(probabilities, axis=-1)
+            labelled = truth != IGNORE
+            cells = tf.boolean_mask(tf.cast(truth, tf.int64) * self._num_classes + predicted, labelled)
+            total = self._num_classes**2
+            counts = tf.math.bincount(tf.cast(cells, tf.int32), minlength=total, maxlength=total, dtype=tf.int64)
+            return tf.reshape(counts, [self._num_classes, self._num_classes])
+
+        shape = [self._num_classes, self._num_classes]
+        matrices = tf.map_fn(
+            count, examples, parallel_iterations=1, fn_output_signature=tf.TensorSpec(shape, tf.int64)
+        )
+        return {"confusion_matrix": matrices}
+
+    def _probabilities_of_views(self, views: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(self._network(views))
+
+
+def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Resizes probabilities, not class ids: bilinearly, so that they still sum to 1."""
+    return tf.image.resize(probabilities, size)

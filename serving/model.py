@@ -1,0 +1,84 @@
+"""A SavedModel as a client sees it: its signatures, and nothing else."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from data.errors import InputError
+from serving.graph import DESCRIPTION
+
+
+class Prediction(NamedTuple):
+    """The answer for one image.
+
+    Attributes:
+      mask_png: The bytes of a one-channel PNG of class ids, of the image's size.
+      class_ids: The same, decoded: uint8 [height, width].
+      class_fraction: float32 [C], each class's share of the pixels.
+      confidence: Mean over the pixels of the greatest probability, 1/C..1.
+    """
+
+    mask_png: bytes
+    class_ids: npt.NDArray[np.uint8]
+    class_fraction: npt.NDArray[np.float32]
+    confidence: float
+
+
+class ServedModel:
+    """A loaded SavedModel.
+
+    Attributes:
+      classes: Names of the classes, by class id.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Loads a model.
+
+        Args:
+          path: Of a SavedModel that this project exported.
+        """
+        self._model = tf.saved_model.load(path)
+        with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
+            self.classes: list[str] = json.loads(file.read())["classes"]
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Segments images.
+
+        Args:
+          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes.
+
+        Returns:
+          A Prediction for each.
+        """
+        answer = self._model.signatures["serving_default"](image_bytes=tf.constant(list(images), tf.string))
+        masks = answer["mask_png_bytes"].numpy()
+        return [
+            Prediction(mask, tf.io.decode_png(mask).numpy()[..., 0], fractions, float(confidence))
+            for mask, fractions, confidence in zip(
+                masks, answer["class_fraction"].numpy(), answer["confidence"].numpy(), strict=True
+            )
+        ]
+
+
+def newest_version(serving_folder: Path) -> Path:
+    """Finds the newest pushed version, as TF Serving would.
+
+    Args:
+      serving_folder: With one sub-folder, named by a number, for each version.
+
+    Returns:
+      The newest version's folder.
+
+    Raises:
+      InputError: No model was ever pushed there.
+    """
+    versions = [path.parent for path in serving_folder.glob("*/saved_model.pb") if path.parent.name.isdigit()]
+    if not versions:
+        raise InputError(f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run")
+    return max(versions, key=lambda path: int(path.name))
