@@ -4,6 +4,8 @@
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
+# TensorFlow and TFX take twice as long to load when Python may not keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 setup: .venv/.ready
 

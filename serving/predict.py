@@ -1,0 +1,40 @@
+"""Segments image files with a pushed model."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from data.errors import InputError
+from data.images import load_image
+from serving.model import ServedModel, newest_version
+from serving.overlay import overlay
+
+
+def predict_files(images: Sequence[Path], serving_folder: Path, out: Path) -> Iterator[str]:
+    """Writes a mask and an overlay for each image.
+
+    Args:
+      images: Image files of any format that the ingestion reads.
+      serving_folder: Where models are pushed; the newest version answers.
+      out: Folder for `<stem>_mask.png` (class ids) and `<stem>_overlay.png`.
+
+    Yields:
+      A line for each image: its classes' shares.
+
+    Raises:
+      InputError: An image cannot be read, two would write the same file, or there is no model. All images are read
+        before the first one is predicted.
+    """
+    if len({image.stem for image in images}) < len(images):
+        raise InputError("Two of the images have the same name without suffix; predict them into different folders.")
+    try:
+        loaded = [load_image(image.read_bytes(), str(image)) for image in images]
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+    model = ServedModel(str(newest_version(serving_folder)))
+    out.mkdir(parents=True, exist_ok=True)
+    for path, image in zip(images, loaded, strict=True):
+        (prediction,) = model.predict([image.encoded])
+        (out / f"{path.stem}_mask.png").write_bytes(prediction.mask_png)
+        overlay(image.pixels, prediction.class_ids).save(out / f"{path.stem}_overlay.png")
+        shares = zip(model.classes, prediction.class_fraction, strict=True)
+        yield f"{path}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares)
