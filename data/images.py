@@ -47,8 +47,13 @@ def open_image(content: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(content))
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = str(error).replace(f"{type(content)}", "").split("<_io")[0].strip() or type(error).__name__
-        raise InputError(f"{name}: cannot be read as an image ({reason}). Restore or remove the file.") from error
+        reason = (
+            str(error).replace(f"{type(content)}", "").split("<_io")[0].strip()
+            or type(error).__name__
+        )
+        raise InputError(
+            f"{name}: cannot be read as an image ({reason}). Restore or remove the file."
+        ) from error
     return image
 
 
@@ -60,14 +65,17 @@ def load_image(content: bytes, name: str) -> LoadedImage:
       name: The file's name, for messages.
 
     Returns:
-      The file's own bytes where TensorFlow decodes them to these pixels, else a lossless PNG of them.
+      The file's own bytes where TensorFlow decodes them to these pixels, else a lossless PNG of
+      them.
 
     Raises:
       InputError: The file cannot be read, or holds more than 8 bits a channel.
     """
     image = open_image(content, name)
     if image.mode not in _EIGHT_BIT_MODES:
-        raise InputError(f"{name}: pixels of mode {image.mode}, expected 8 bits a channel. Convert the image.")
+        raise InputError(
+            f"{name}: pixels of mode {image.mode}, expected 8 bits a channel. Convert the image."
+        )
     upright = ImageOps.exif_transpose(image).convert("RGB")
     pixels = np.asarray(upright, np.uint8)
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1

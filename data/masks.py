@@ -16,7 +16,8 @@ def load_mask(content: bytes, name: str, config: DataConfig) -> npt.NDArray[np.u
     """Loads a mask.
 
     Args:
-      content: The file's bytes: a one-channel image of 8 bits, or a palette image, whose ids count, not its colours.
+      content: The file's bytes: a one-channel image of 8 bits, or a palette image, whose ids count,
+        not its colours.
       name: The file's name, for messages.
       config: Says which pixel value means which class.
 
@@ -24,17 +25,23 @@ def load_mask(content: bytes, name: str, config: DataConfig) -> npt.NDArray[np.u
       uint8 [height, width] of class ids 0..C-1, or 255 where the pixel is to be ignored; upright.
 
     Raises:
-      InputError: The file cannot be read, has several channels, was compressed with loss, or holds a value that has
-        no class.
+      InputError: The file cannot be read, has several channels, was compressed with loss, or holds
+        a value that has no class.
     """
     image = open_image(content, name)
     if image.format == "JPEG":
-        raise InputError(f"{name}: a JPEG mask; its compression invents values at edges. Export the mask as PNG.")
+        raise InputError(
+            f"{name}: a JPEG mask; its compression invents values at edges. Export the mask as PNG."
+        )
     if image.mode not in _ID_MODES:
-        raise InputError(f"{name}: a mask of mode {image.mode}, expected one channel of 8 bits, or a palette.")
+        raise InputError(
+            f"{name}: a mask of mode {image.mode}, expected one channel of 8 bits, or a palette."
+        )
     values = np.asarray(ImageOps.exif_transpose(image), np.uint8)
     if image.mode == "1":
-        values = values * np.uint8(255)  # what a viewer shows, and what an 8-bit copy of the file would hold
+        values = values * np.uint8(
+            255
+        )  # what a viewer shows, and what an 8-bit copy of the file would hold
 
     class_of_value = config.class_of_value
     present = np.unique(values).tolist()
@@ -58,5 +65,7 @@ def _no_class(name: str, present: list[int], strays: list[int], config: DataConf
         remedy = "Give each a class in data.mask_values, or make it data.ignore_value."
     else:
         remedy = f"Expected the ids of {config.classes}, 0 to {len(config.classes) - 1}; or map them: data.mask_values."
-    shown = ", ".join(map(str, strays[:_MOST_VALUES])) + (", …" if len(strays) > _MOST_VALUES else "")
+    shown = ", ".join(map(str, strays[:_MOST_VALUES])) + (
+        ", …" if len(strays) > _MOST_VALUES else ""
+    )
     return f"{name}: no class for the pixel value{'s' if len(strays) > 1 else ''} {shown}. {remedy}"

@@ -1,5 +1,6 @@
 """Finds pairs of image and mask files. A pair is two files with the same relative path and stem, never a position
-in two sorted listings."""
+in two sorted listings.
+"""
 
 import hashlib
 import re
@@ -37,14 +38,15 @@ def find_pairs(config: DataConfig, sample_folder: str) -> list[Pair]:
 
     Args:
       config: The data's description.
-      sample_folder: Where a `sample` source keeps its files; they are written there if they are not there yet.
+      sample_folder: Where a `sample` source keeps its files; they are written there if they are not
+        there yet.
 
     Returns:
       One Pair for each image.
 
     Raises:
-      InputError: No such folder, no images, an image or a mask without its partner, two files of one stem, or a key
-        that the group expression does not match.
+      InputError: No such folder, no images, an image or a mask without its partner, two files of
+        one stem, or a key that the group expression does not match.
     """
     if isinstance(config.source, SampleSource):
         root, images, masks = Path(sample_folder), "images", "masks"
@@ -58,10 +60,14 @@ def find_pairs(config: DataConfig, sample_folder: str) -> list[Pair]:
     problems = []
     if lonely := sorted(image_files.keys() - mask_files.keys()):
         files = [image_files[key] for key in lonely]
-        problems.append(f"{_name(files)}: no mask of the same name in {root / masks}. Add it, or remove the image.")
+        problems.append(
+            f"{_name(files)}: no mask of the same name in {root / masks}. Add it, or remove the image."
+        )
     if lonely := sorted(mask_files.keys() - image_files.keys()):
         files = [mask_files[key] for key in lonely]
-        problems.append(f"{_name(files)}: no image of the same name in {root / images}. Add it, or remove the mask.")
+        problems.append(
+            f"{_name(files)}: no image of the same name in {root / images}. Add it, or remove the mask."
+        )
     if problems:
         raise InputError("\n".join(problems))
     return [
@@ -98,7 +104,9 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             expected = " ".join(sorted(IMAGE_SUFFIXES))
-            raise InputError(f"{path}: not an image by its suffix (expected {expected}). Move it out of the folder.")
+            raise InputError(
+                f"{path}: not an image by its suffix (expected {expected}). Move it out of the folder."
+            )
         key = relative.with_suffix("").as_posix()
         if key in files:
             raise InputError(f"{files[key]} and {path}: two files of one name. Keep one of them.")

@@ -28,4 +28,6 @@ def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
     Returns:
       uint8 [view.height, view.width], only of values that the mask holds.
     """
-    return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[..., 0]
+    return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[
+        ..., 0
+    ]

@@ -48,12 +48,17 @@ def sample(name: str, out: Path) -> None:
 @_config
 def run(config_file: Path) -> None:
     """Run the pipeline on this machine: exit code 0 done, 2 bad config or data, 3 not blessed."""
-    sys.exit(run_pipeline(load_config(config_file)))
+    sys.exit(run_pipeline(config_file))
 
 
 @commands.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the masks and overlays.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the masks and overlays.",
+)
 @_config
 def predict(images: tuple[Path, ...], out: Path, config_file: Path) -> None:
     """Segment images with the newest pushed model: a mask of class ids and an overlay for each."""

@@ -44,7 +44,9 @@ class Config(Strict):
     def _gate_names_classes(self) -> Self:
         unknown = sorted(set(self.gate.class_iou) - set(self.data.classes))
         if unknown:
-            raise ValueError(f"gate.class_iou: {', '.join(unknown)} is not among the classes {self.data.classes}")
+            raise ValueError(
+                f"gate.class_iou: {', '.join(unknown)} is not among the classes {self.data.classes}"
+            )
         return self
 
     @property
@@ -78,22 +80,28 @@ def load_config(path: Path) -> Config:
       The config; relative paths in it start at the current folder.
 
     Raises:
-      InputError: No such file, not YAML, an unknown key, a wrong type, or an impossible value: a line for each,
-        naming the file, the key and what was expected.
+      InputError: No such file, not YAML, an unknown key, a wrong type, or an impossible value: a
+        line for each, naming the file, the key and what was expected.
     """
     try:
         raw = yaml.load(path.read_text(), _Loader)  # noqa: S506, it is a SafeLoader
     except OSError as error:
-        raise InputError(f"{path}: no such config file, or not readable. Name one with --config.") from error
+        raise InputError(
+            f"{path}: no such config file, or not readable. Name one with --config."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = " ".join(str(error).split())
         raise InputError(f"{path}: not YAML: {problem}") from error
     if not isinstance(raw, dict):
-        raise InputError(f"{path}: expected keys and values (name, data, gate, …), found {type(raw).__name__}.")
+        raise InputError(
+            f"{path}: expected keys and values (name, data, gate, …), found {type(raw).__name__}."
+        )
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError("\n".join(f"{path}: {_in_words(raw, problem)}" for problem in error.errors())) from error
+        raise InputError(
+            "\n".join(f"{path}: {_in_words(raw, problem)}" for problem in error.errors())
+        ) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -101,7 +109,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
 )
 
 
@@ -123,9 +133,9 @@ def _keys(raw: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys of the file on the way to a problem, without the names of types that pydantic mixes in."""
     keys = []
     for i, part in enumerate(location):
-        if isinstance(raw, Mapping) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if (isinstance(raw, Mapping) and part in raw) or (
+            isinstance(raw, list) and isinstance(part, int) and part < len(raw)
+        ):
             raw = raw[part]
         elif i < len(location) - 1 or not isinstance(raw, Mapping):
             continue

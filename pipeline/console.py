@@ -80,7 +80,10 @@ class _Steps(logging.Handler):
         elif record.msg == "A cached execution %d is used.":
             self._cached = True
         elif record.msg == "Component %s is finished.":
-            print("unchanged" if self._cached else f"{time.monotonic() - self._began:.0f} s", flush=True)
+            print(
+                "unchanged" if self._cached else f"{time.monotonic() - self._began:.0f} s",
+                flush=True,
+            )
             self._line_is_open = False
 
     def end(self) -> None:

@@ -31,20 +31,25 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     data = config.data
     example_gen = PairsExampleGen(
         Settings(
-            data=data.model_copy(update={"view": type(data.view)()}),  # the files hold whole images, whatever the view
+            data=data.model_copy(
+                update={"view": type(data.view)()}
+            ),  # the files hold whole images, whatever the view
             source=config.name,
             sample_folder=str(config.home / "sample"),
             code=_version_of("data", "components/example_gen"),
         )
     ).with_id("ExampleGen")
     pairs = example_gen.outputs["examples"]
-    # Image bytes say nothing to TFDV, and keys are different in every example: only derived features are looked at.
+    # Image bytes say nothing to TFDV, and keys are different in every example: only derived
+    # features are looked at.
     looked_at = [examples.SOURCE, examples.HEIGHT, examples.WIDTH, *examples.MEANS, examples.STD]
     looked_at += [examples.fraction(name) for name in data.classes]
     statistics = tfx.components.StatisticsGen(
         examples=pairs, stats_options=tfdv.StatsOptions(feature_allowlist=looked_at)
     )
-    schema = tfx.components.SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=True)
+    schema = tfx.components.SchemaGen(
+        statistics=statistics.outputs["statistics"], infer_feature_shape=True
+    )
     validator = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
@@ -67,7 +72,9 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         **{
             baseline.CANDIDATE: trainer.outputs["model"],
             baseline.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-            baseline.MODEL_BLESSING: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+            baseline.MODEL_BLESSING: tfx.dsl.Channel(
+                type=tfx.types.standard_artifacts.ModelBlessing
+            ),
         },
     ).with_id("Baseline")
     evaluator = tfx.components.Evaluator(
@@ -87,18 +94,34 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(config.serving_folder))
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=str(config.serving_folder)
+            )
         ),
     )
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.home / "artifacts"),
-        components=[example_gen, statistics, schema, validator, trainer, resolver, evaluator, report, pusher],
+        components=[
+            example_gen,
+            statistics,
+            schema,
+            validator,
+            trainer,
+            resolver,
+            evaluator,
+            report,
+            pusher,
+        ],
         enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
             str(config.home / "metadata.db")
         ),
-        beam_pipeline_args=["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"],
+        beam_pipeline_args=[
+            "--runner=DirectRunner",
+            "--direct_running_mode=in_memory",
+            "--direct_num_workers=1",
+        ],
     )
 
 

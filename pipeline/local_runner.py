@@ -6,20 +6,21 @@ The environment variable UNETFX_CONFIG names the config file.
 import sys
 import time
 import traceback
+from pathlib import Path
 
 from data.errors import InputError
-from pipeline.config import Config, config_path, load_config
+from pipeline.config import config_path, load_config
 from pipeline.console import library_noise_to, print_failure, print_steps
 
 DONE, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
 """Exit codes."""
 
 
-def run_pipeline(config: Config) -> int:
+def run_pipeline(config_file: Path) -> int:
     """Runs the pipeline once, with progress, and prints what came of it.
 
     Args:
-      config: The config.
+      config_file: The config file.
 
     Returns:
       The exit code: 0 done, 1 an unexpected failure, 3 not blessed.
@@ -27,6 +28,7 @@ def run_pipeline(config: Config) -> int:
     Raises:
       InputError: The data or the config are wrong.
     """
+    config = load_config(config_file)
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
         # TensorFlow and TFX take seconds to load, and talk while they do.
@@ -44,19 +46,23 @@ def run_pipeline(config: Config) -> int:
             raise
         except Exception as error:
             traceback.print_exc()
-            print_failure(f"unexpected failure: {type(error).__name__}: {error}", f"The whole story is in {log}")
+            print_failure(
+                f"unexpected failure: {type(error).__name__}: {error}",
+                f"The whole story is in {log}",
+            )
             return FAILED
         run = latest_run(config)
         if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
             return DONE
         report = publish_report(config, run)
-        return DONE if print_summary(config, run, report) else NOT_BLESSED
+        print_summary(config, config_file, run, report)
+        return DONE if run.blessed else NOT_BLESSED
 
 
 def main() -> int:
     """Runs the pipeline of the config that the environment names, and returns the exit code."""
     try:
-        return run_pipeline(load_config(config_path()))
+        return run_pipeline(config_path())
     except InputError as error:
         print_failure(str(error))
         return BAD_INPUT

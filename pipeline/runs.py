@@ -18,7 +18,8 @@ class Run(NamedTuple):
     Attributes:
       id: The run's id: when it began.
       fresh: Names of the components that ran.
-      cached: Names of the components whose earlier result was taken, since nothing they read had changed.
+      cached: Names of the components whose earlier result was taken, since nothing they read had
+        changed.
       artifacts: Artifact type to the artifact that the run made or took.
     """
 
@@ -33,10 +34,19 @@ class Run(NamedTuple):
         return self.id.replace(":", "-")
 
     @property
+    def blessed(self) -> bool:
+        """Whether the Evaluator blessed the run's model."""
+        return self.artifacts["ModelBlessing"].custom_properties["blessed"].int_value == 1
+
+    @property
     def pushed_folder(self) -> str | None:
         """Where the run's model was pushed to, be it in an earlier run; None if it was not."""
         properties = self.artifacts["PushedModel"].custom_properties
-        return properties["pushed_destination"].string_value if properties["pushed"].int_value else None
+        return (
+            properties["pushed_destination"].string_value
+            if properties["pushed"].int_value
+            else None
+        )
 
 
 def latest_run(config: Config) -> Run | None:
@@ -81,15 +91,24 @@ def publish_report(config: Config, run: Run) -> Path:
 
 def _read(store: mlmd.MetadataStore, context: metadata_store_pb2.Context) -> Run:
     executions = store.get_executions_by_context(context.id)
-    nodes: dict[int, set[str]] = {metadata_store_pb2.Execution.CACHED: set(), metadata_store_pb2.Execution.COMPLETE: set()}
+    nodes: dict[int, set[str]] = {
+        metadata_store_pb2.Execution.CACHED: set(),
+        metadata_store_pb2.Execution.COMPLETE: set(),
+    }
     for execution in executions:
-        (node,) = (c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node")
+        (node,) = (
+            c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"
+        )
         nodes.setdefault(execution.last_known_state, set()).add(node.rpartition(".")[2])
     events = store.get_events_by_execution_ids([execution.id for execution in executions])
-    outputs = {event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT}
+    outputs = {
+        event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT
+    }
     return Run(
         id=context.name,
         fresh=frozenset(nodes[metadata_store_pb2.Execution.COMPLETE]),
         cached=frozenset(nodes[metadata_store_pb2.Execution.CACHED]),
-        artifacts={artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))},
+        artifacts={
+            artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))
+        },
     )

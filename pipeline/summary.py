@@ -1,55 +1,54 @@
 """The short table at the end of a run."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import tensorflow_data_validation as tfdv
 from rich.console import Console
 from rich.table import Table
-from tfx.types import artifact_utils
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.evaluator.gate import Rule, Verdict
+from components.evaluator.gate import Verdict
 from components.evaluator.metrics import MEAN_IOU, class_iou
 from components.report.component import METRICS_FILE, OVERLAY_FILE
-from pipeline.config import Config
+from pipeline.config import DEFAULT_CONFIG, Config
 from pipeline.runs import Run
 
 
-def print_summary(config: Config, run: Run, report: Path) -> bool:
+def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> None:
     """Prints IoU and floors, the verdict, where everything lies, and the next command to try.
 
     Args:
       config: Of the pipeline.
+      config_file: Where it was read from.
       run: A complete run.
       report: The folder of its report.
-
-    Returns:
-      Whether the model is blessed.
     """
     console = Console(highlight=False, soft_wrap=True)
     verdict = Verdict.model_validate_json((report / METRICS_FILE).read_text())
     console.print()
-    if "Trainer" in run.cached and "Pusher" in run.cached:
-        console.print("Nothing new: data and settings are those of an earlier run. Nothing trained, nothing pushed.\n")
+    if {"Trainer", "Pusher"} <= run.cached:
+        console.print(
+            "Nothing new: data and settings are those of an earlier run. Nothing trained, nothing pushed.\n"
+        )
     console.print(_table(config, verdict))
     console.print()
-    failed = [rule for rule in verdict.rules if not rule.passed]
-    if verdict.blessed:
-        console.print("[bold green]Blessed[/]: " + ("every floor and every allowed drop is kept." if any(
-            rule.kind == "drop" for rule in verdict.rules) else "every floor is kept."))
-    else:
-        for rule in failed:
-            console.print(f"[bold red]Not blessed[/]: {rule}.")
-        if not failed:
-            console.print(f"[bold red]Not blessed[/]: see {run.artifacts['ModelEvaluation'].uri}")
-        console.print("Nothing was pushed.")
-    places = {"Pictures": report / OVERLAY_FILE, "Metrics": report / METRICS_FILE}
+    for anomaly in _anomalies(run):
+        console.print(f"[bold yellow]Data[/]      {anomaly}")
+    for line in _verdict_lines(run, verdict):
+        console.print(line)
+    console.print()
     if run.pushed_folder:
-        places = {"Model": Path(run.pushed_folder)} | places
-    for what, place in places.items():
-        console.print(f"{what:<10}{os.path.relpath(place)}")
-    return verdict.blessed
+        console.print(f"Model     {os.path.relpath(run.pushed_folder)}")
+    console.print(f"Pictures  {os.path.relpath(report / OVERLAY_FILE)}")
+    console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
+    if run.blessed:
+        option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
+        console.print(f"Next      unetfx predict IMAGE… --out masks{option}")
+    else:
+        console.print(
+            "Next      look at the pictures; then mend the data, train longer, or lower the floor, and run"
+        )
 
 
 def _table(config: Config, verdict: Verdict) -> Table:
@@ -57,15 +56,34 @@ def _table(config: Config, verdict: Verdict) -> Table:
     table.add_column("test split")
     for heading in ["IoU", "floor", *(["last blessed"] if verdict.baseline else [])]:
         table.add_column(heading, justify="right")
-    floors = {rule.metric: rule for rule in verdict.rules if rule.kind == "floor"}
-    for metric, title in [*((class_iou(name), name) for name in config.data.classes), (MEAN_IOU, "mean")]:
-        rule: Rule | None = floors.get(metric)
-        cells = [_number(verdict.metrics[metric]), _number(rule.limit) if rule else "–"]
+    floors = {rule.metric: rule.limit for rule in verdict.rules if rule.kind == "floor"}
+    for metric, title in [
+        *((class_iou(name), name) for name in config.data.classes),
+        (MEAN_IOU, "mean"),
+    ]:
+        cells = [verdict.metrics[metric], floors.get(metric)]
         if verdict.baseline:
-            cells.append(_number(verdict.baseline[metric]))
-        table.add_row(title, *cells)
+            cells.append(verdict.baseline[metric])
+        table.add_row(title, *("–" if value is None else f"{value:.3f}" for value in cells))
     return table
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _verdict_lines(run: Run, verdict: Verdict) -> Iterator[str]:
+    if verdict.blessed:
+        drops = any(rule.kind == "drop" for rule in verdict.rules)
+        yield f"[bold green]Blessed[/]: every floor{' and every allowed drop' if drops else ''} is kept."
+        return
+    failed = [rule for rule in verdict.rules if not rule.passed]
+    for rule in failed:
+        yield f"[bold red]Not blessed[/]: {rule}."
+    if not failed:
+        yield f"[bold red]Not blessed[/]: the Evaluator could not check the gate; see {run.artifacts['ModelEvaluation'].uri}"
+    yield "Nothing was pushed."
+
+
+def _anomalies(run: Run) -> Iterator[str]:
+    """What ExampleValidator found, a line for each."""
+    for file in sorted(Path(run.artifacts["ExampleAnomalies"].uri).glob("Split-*/SchemaDiff.pb")):
+        found = anomalies_pb2.Anomalies.FromString(file.read_bytes())
+        for feature, anomaly in sorted(found.anomaly_info.items()):
+            yield f"{file.parent.name.removeprefix('Split-')}: {feature}: {anomaly.description}"

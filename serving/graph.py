@@ -15,17 +15,22 @@ DESCRIPTION = "assets.extra/unetfx.json"
 """File in the SavedModel that holds the class names and the view. TensorFlow and TF Serving pass it by."""
 
 
-def export_saved_model(network: keras.Model, path: str, *, classes: Sequence[str], view: ResizeView) -> None:
+def export_saved_model(
+    network: keras.Model, path: str, *, classes: Sequence[str], view: ResizeView
+) -> None:
     """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
 
     Args:
-      network: From float32 images [batch, height, width, 3] in 0..255 to float32 logits [batch, height, width, C].
+      network: From float32 images [batch, height, width, 3] in 0..255 to float32 logits [batch,
+        height, width, C].
       path: The SavedModel's folder.
       classes: Names of the C classes.
       view: What the network sees of an image.
     """
     graph = ServingGraph(network, len(classes), view)
-    signatures = {name: getattr(graph, name) for name in ("serving_default", "probabilities", "evaluation")}
+    signatures = {
+        name: getattr(graph, name) for name in ("serving_default", "probabilities", "evaluation")
+    }
     tf.saved_model.save(graph, path, signatures=signatures)
     tf.io.gfile.makedirs(os.path.dirname(os.path.join(path, DESCRIPTION)))
     with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION), "w") as file:
@@ -44,8 +49,8 @@ class ServingGraph(tf.Module):
           view: What the network sees of an image.
         """
         super().__init__()
-        # Its variables alone are tracked: the network itself would bring Keras' own functions, and the optimizer's
-        # state, into the SavedModel.
+        # Its variables alone are tracked: the network itself would bring Keras' own functions, and
+        # the optimizer's state, into the SavedModel.
         self._network = lambda views: network(views, training=False)
         self._weights = [variable.value for variable in network.variables]
         self._num_classes = num_classes
@@ -61,7 +66,8 @@ class ServingGraph(tf.Module):
         Returns:
           - mask_png_bytes: string [batch], one-channel PNGs of class ids, each of its image's size.
           - class_fraction: float32 [batch, C], each class's share of the mask's pixels.
-          - confidence: float32 [batch], the mean over the pixels of the greatest probability, 1/C..1.
+          - confidence: float32 [batch], the mean over the pixels of the greatest probability,
+            1/C..1.
         """
 
         def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -71,16 +77,21 @@ class ServingGraph(tf.Module):
         def answer(inputs: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
             probabilities = _resize(*inputs)
             class_ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-            counts = tf.math.bincount(class_ids, minlength=self._num_classes, maxlength=self._num_classes)
+            counts = tf.math.bincount(
+                class_ids, minlength=self._num_classes, maxlength=self._num_classes
+            )
             return {
                 "mask_png_bytes": tf.io.encode_png(tf.cast(class_ids, tf.uint8)[..., tf.newaxis]),
-                "class_fraction": tf.cast(counts, tf.float32) / tf.cast(tf.size(class_ids), tf.float32),
+                "class_fraction": tf.cast(counts, tf.float32)
+                / tf.cast(tf.size(class_ids), tf.float32),
                 "confidence": tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
             }
 
         size = [self._view.height, self._view.width, 3]
         views, sizes = tf.map_fn(
-            look, image_bytes, fn_output_signature=(tf.TensorSpec(size, tf.float32), tf.TensorSpec([2], tf.int32))
+            look,
+            image_bytes,
+            fn_output_signature=(tf.TensorSpec(size, tf.float32), tf.TensorSpec([2], tf.int32)),
         )
         return tf.map_fn(
             answer,
@@ -115,8 +126,8 @@ class ServingGraph(tf.Module):
           examples: string [batch], serialized tf.Examples as the ingestion writes them.
 
         Returns:
-          - confusion_matrix: int64 [batch, C, C], pixels of each image: truth in rows, prediction in columns. Pixels
-            to be ignored are left out.
+          - confusion_matrix: int64 [batch, C, C], pixels of each image: truth in rows, prediction
+            in columns. Pixels to be ignored are left out.
         """
 
         def count(serialized: tf.Tensor) -> tf.Tensor:
@@ -125,14 +136,21 @@ class ServingGraph(tf.Module):
             probabilities = _resize(self._probabilities_of_views(views)[0], tf.shape(image)[:2])
             predicted = tf.argmax(probabilities, axis=-1)
             labelled = truth != IGNORE
-            cells = tf.boolean_mask(tf.cast(truth, tf.int64) * self._num_classes + predicted, labelled)
+            cells = tf.boolean_mask(
+                tf.cast(truth, tf.int64) * self._num_classes + predicted, labelled
+            )
             total = self._num_classes**2
-            counts = tf.math.bincount(tf.cast(cells, tf.int32), minlength=total, maxlength=total, dtype=tf.int64)
+            counts = tf.math.bincount(
+                tf.cast(cells, tf.int32), minlength=total, maxlength=total, dtype=tf.int64
+            )
             return tf.reshape(counts, [self._num_classes, self._num_classes])
 
         shape = [self._num_classes, self._num_classes]
         matrices = tf.map_fn(
-            count, examples, parallel_iterations=1, fn_output_signature=tf.TensorSpec(shape, tf.int64)
+            count,
+            examples,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec(shape, tf.int64),
         )
         return {"confusion_matrix": matrices}
 

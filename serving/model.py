@@ -56,7 +56,9 @@ class ServedModel:
         Returns:
           A Prediction for each.
         """
-        answer = self._model.signatures["serving_default"](image_bytes=tf.constant(list(images), tf.string))
+        answer = self._model.signatures["serving_default"](
+            image_bytes=tf.constant(list(images), tf.string)
+        )
         masks = answer["mask_png_bytes"].numpy()
         return [
             Prediction(mask, tf.io.decode_png(mask).numpy()[..., 0], fractions, float(confidence))
@@ -78,7 +80,13 @@ def newest_version(serving_folder: Path) -> Path:
     Raises:
       InputError: No model was ever pushed there.
     """
-    versions = [path.parent for path in serving_folder.glob("*/saved_model.pb") if path.parent.name.isdigit()]
+    versions = [
+        path.parent
+        for path in serving_folder.glob("*/saved_model.pb")
+        if path.parent.name.isdigit()
+    ]
     if not versions:
-        raise InputError(f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run")
+        raise InputError(
+            f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
+        )
     return max(versions, key=lambda path: int(path.name))

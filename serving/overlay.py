@@ -9,8 +9,17 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from data.config import IGNORE
 
-# Okabe and Ito's colours, which people with any colour vision tell apart (https://jfly.uni-koeln.de/color/).
-_COLOURS = [(0, 114, 178), (230, 159, 0), (204, 121, 167), (0, 158, 115), (213, 94, 0), (86, 180, 233), (240, 228, 66)]
+# Okabe and Ito's colours, which people with any colour vision tell apart
+# (https://jfly.uni-koeln.de/color/).
+_COLOURS = [
+    (0, 114, 178),
+    (230, 159, 0),
+    (204, 121, 167),
+    (0, 158, 115),
+    (213, 94, 0),
+    (86, 180, 233),
+    (240, 228, 66),
+]
 _IGNORED = (128, 128, 128)
 _INK, _PAPER = (32, 32, 32), (255, 255, 255)
 _CELL = 224
@@ -37,7 +46,9 @@ def colour(class_id: int) -> tuple[int, int, int]:
     return _IGNORED if class_id == IGNORE else _COLOURS[class_id % len(_COLOURS)]
 
 
-def overlay(image: npt.NDArray[np.uint8], class_ids: npt.NDArray[np.uint8], opacity: float = 0.55) -> Image.Image:
+def overlay(
+    image: npt.NDArray[np.uint8], class_ids: npt.NDArray[np.uint8], opacity: float = 0.55
+) -> Image.Image:
     """Lays a mask over its image.
 
     Args:
@@ -81,6 +92,8 @@ def sheet(columns: Sequence[str], rows: Sequence[Row], classes: Sequence[str]) -
         draw.text((_GAP, y + 2), row.title, _INK, font)
         pictures = [Image.fromarray(row.image), *(overlay(row.image, mask) for mask in row.masks)]
         for i, picture in enumerate(pictures):
-            page.paste(ImageOps.contain(picture, (_CELL, _CELL)), (_GAP + i * (_CELL + _GAP), y + _LINE))
+            page.paste(
+                ImageOps.contain(picture, (_CELL, _CELL)), (_GAP + i * (_CELL + _GAP), y + _LINE)
+            )
         y += _CELL + _LINE + _GAP
     return page

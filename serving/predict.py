@@ -21,11 +21,13 @@ def predict_files(images: Sequence[Path], serving_folder: Path, out: Path) -> It
       A line for each image: its classes' shares.
 
     Raises:
-      InputError: An image cannot be read, two would write the same file, or there is no model. All images are read
-        before the first one is predicted.
+      InputError: An image cannot be read, two would write the same file, or there is no model. All
+        images are read before the first one is predicted.
     """
     if len({image.stem for image in images}) < len(images):
-        raise InputError("Two of the images have the same name without suffix; predict them into different folders.")
+        raise InputError(
+            "Two of the images have the same name without suffix; predict them into different folders."
+        )
     try:
         loaded = [load_image(image.read_bytes(), str(image)) for image in images]
     except OSError as error:

@@ -14,8 +14,9 @@ MODEL_BLESSING = "model_blessing"
 class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
     """Resolves the latest blessed model that is not the candidate itself.
 
-    TFX's LatestBlessedModelStrategy would, in a second run on unchanged data, compare the model with itself: a new
-    input, so the cache would not answer, and the same model would be evaluated and pushed again.
+    TFX's LatestBlessedModelStrategy would, in a second run on unchanged data, compare the model
+    with itself: a new input, so the cache would not answer, and the same model would be evaluated
+      and pushed again.
     """
 
     def resolve_artifacts(
@@ -31,14 +32,18 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
             - model_blessing: Every blessing there is.
 
         Returns:
-          The same keys: `candidate` as given, `model` and `model_blessing` with one artifact each, or none if no
+          The same keys: `candidate` as given, `model` and `model_blessing` with one artifact each,
+            or none if no
           other model was ever blessed.
         """
         candidates = {model.id for model in input_dict[CANDIDATE]}
         blessings = {
-            blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
+            blessing.get_int_custom_property(
+                constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+            ): blessing
             for blessing in input_dict[MODEL_BLESSING]
-            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == constants.BLESSED_VALUE
+            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+            == constants.BLESSED_VALUE
         }
         for model in sorted(input_dict[MODEL], key=lambda model: model.id, reverse=True):
             if model.id in blessings and model.id not in candidates:

@@ -21,12 +21,14 @@ class GateConfig(Strict):
     """
 
     mean_iou: Share | None = None
-    class_iou: dict[str, Share] = {}
+    class_iou: dict[str, Share] = Field(default={})
     max_drop: Share | None = None
     max_class_drop: Share | None = None
 
     @model_validator(mode="after")
     def _has_a_floor(self) -> Self:
         if self.mean_iou is None and not self.class_iou:
-            raise ValueError("no floor, so any model would pass. Set gate.mean_iou or gate.class_iou")
+            raise ValueError(
+                "no floor, so any model would pass. Set gate.mean_iou or gate.class_iou"
+            )
         return self

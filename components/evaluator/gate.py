@@ -24,11 +24,14 @@ def eval_config(gate: GateConfig, classes: Sequence[str]) -> tfma.EvalConfig:
       classes: Names of the C classes.
 
     Returns:
-      What the Evaluator computes, and the thresholds by which it blesses. Drops count only where there is a baseline.
+      What the Evaluator computes, and the thresholds by which it blesses. Drops count only where
+      there is a baseline.
     """
     metrics = [_metric(MeanIoU, MEAN_IOU, gate, num_classes=len(classes))]
     for class_id, name in enumerate(classes):
-        metrics.append(_metric(ClassIoU, class_iou(name), gate, num_classes=len(classes), class_id=class_id))
+        metrics.append(
+            _metric(ClassIoU, class_iou(name), gate, num_classes=len(classes), class_id=class_id)
+        )
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(name=_CANDIDATE, signature_name=_SIGNATURE),
@@ -61,7 +64,11 @@ class Rule(BaseModel):
     def __str__(self) -> str:
         """Says it in words."""
         what = "mean IoU" if self.metric == MEAN_IOU else f"{self.metric.removeprefix('iou/')}: IoU"
-        value = "undefined (no such pixel in the test split)" if self.value is None else f"{self.value:.3f}"
+        value = (
+            "undefined (no such pixel in the test split)"
+            if self.value is None
+            else f"{self.value:.3f}"
+        )
         if self.kind == "floor":
             return f"{what} {value} is {'not below' if self.passed else 'below'} its floor {self.limit:.3f}"
         before = "undefined" if self.baseline is None else f"{self.baseline:.3f}"
@@ -100,7 +107,9 @@ def read_verdict(evaluation: str, gate: GateConfig) -> Verdict:
         if not item.key.is_diff:
             value = item.value.double_value.value
             # TFMA drops the candidate's name where there is no baseline.
-            found[item.key.model_name or _CANDIDATE][item.key.name] = None if math.isnan(value) else value
+            found[item.key.model_name or _CANDIDATE][item.key.name] = (
+                None if math.isnan(value) else value
+            )
     result = tfma.load_validation_result(evaluation)
     failures = {
         (failure.metric_key.name, failure.metric_key.is_diff)
@@ -115,21 +124,39 @@ def read_verdict(evaluation: str, gate: GateConfig) -> Verdict:
         if (drop := _drop(gate, metric)) is not None and found[_BASELINE]:
             passed = (metric, True) not in failures
             baseline = found[_BASELINE][metric]
-            rules.append(Rule(metric=metric, kind="drop", value=value, limit=drop, baseline=baseline, passed=passed))
+            rules.append(
+                Rule(
+                    metric=metric,
+                    kind="drop",
+                    value=value,
+                    limit=drop,
+                    baseline=baseline,
+                    passed=passed,
+                )
+            )
     return Verdict(
-        blessed=result.validation_ok, metrics=found[_CANDIDATE], baseline=found[_BASELINE], rules=rules
+        blessed=result.validation_ok,
+        metrics=found[_CANDIDATE],
+        baseline=found[_BASELINE],
+        rules=rules,
     )
 
 
 def _floor(gate: GateConfig, metric: str) -> float | None:
-    return gate.mean_iou if metric == MEAN_IOU else gate.class_iou.get(metric.removeprefix(class_iou("")))
+    return (
+        gate.mean_iou
+        if metric == MEAN_IOU
+        else gate.class_iou.get(metric.removeprefix(class_iou("")))
+    )
 
 
 def _drop(gate: GateConfig, metric: str) -> float | None:
     return gate.max_drop if metric == MEAN_IOU else gate.max_class_drop
 
 
-def _metric(metric: type[tfma.metrics.Metric], name: str, gate: GateConfig, **config: Any) -> tfma.MetricConfig:
+def _metric(
+    metric: type[tfma.metrics.Metric], name: str, gate: GateConfig, **config: Any
+) -> tfma.MetricConfig:
     threshold = tfma.MetricThreshold()
     if (floor := _floor(gate, name)) is not None:
         threshold.value_threshold.lower_bound.value = floor

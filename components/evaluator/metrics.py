@@ -60,7 +60,10 @@ class ClassIoU(metric_types.Metric):
           name: The metric's name.
         """
         super().__init__(
-            metric_util.merge_per_key_computations(_class_iou), num_classes=num_classes, class_id=class_id, name=name
+            metric_util.merge_per_key_computations(_class_iou),
+            num_classes=num_classes,
+            class_id=class_id,
+            name=name,
         )
 
 
@@ -74,7 +77,9 @@ class MeanIoU(metric_types.Metric):
           num_classes: C.
           name: The metric's name.
         """
-        super().__init__(metric_util.merge_per_key_computations(_mean_iou), num_classes=num_classes, name=name)
+        super().__init__(
+            metric_util.merge_per_key_computations(_mean_iou), num_classes=num_classes, name=name
+        )
 
 
 def _class_iou(num_classes: int, class_id: int, name: str, model_name: str = "") -> list[Any]:
@@ -85,15 +90,21 @@ def _mean_iou(num_classes: int, name: str, model_name: str = "") -> list[Any]:
     return _derived(num_classes, name, model_name, mean_iou)
 
 
-def _derived(num_classes: int, name: str, model_name: str, formula: Callable[[_Counts], float]) -> list[Any]:
+def _derived(
+    num_classes: int, name: str, model_name: str, formula: Callable[[_Counts], float]
+) -> list[Any]:
     # TFMA computes equal computations once, and keeps keys with a leading underscore to itself.
     counts_key = metric_types.MetricKey(name="_confusion_matrix", model_name=model_name)
     key = metric_types.MetricKey(name=name, model_name=model_name)
     return [
         metric_types.MetricComputation(
-            keys=[counts_key], preprocessors=None, combiner=_SumConfusionMatrices(counts_key, num_classes)
+            keys=[counts_key],
+            preprocessors=None,
+            combiner=_SumConfusionMatrices(counts_key, num_classes),
         ),
-        metric_types.DerivedMetricComputation(keys=[key], result=lambda metrics: {key: formula(metrics[counts_key])}),
+        metric_types.DerivedMetricComputation(
+            keys=[key], result=lambda metrics: {key: formula(metrics[counts_key])}
+        ),
     ]
 
 
@@ -105,7 +116,9 @@ class _SumConfusionMatrices(beam.CombineFn):
     def create_accumulator(self) -> _Counts:
         return np.zeros((self._num_classes, self._num_classes), np.int64)
 
-    def add_input(self, accumulator: _Counts, element: tfma.metrics.StandardMetricInputs) -> _Counts:
+    def add_input(
+        self, accumulator: _Counts, element: tfma.metrics.StandardMetricInputs
+    ) -> _Counts:
         return accumulator + element.get_predictions(self._key.model_name)
 
     def merge_accumulators(self, accumulators: Iterable[_Counts]) -> _Counts:

@@ -20,8 +20,8 @@ class PairsExampleGen(FileBasedExampleGen):
     A pair's split is decided by a hash of its group, so a pair never moves when the data grow.
 
     Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it holds `pairs.jsonl`, a line
-        for each pair that was read.
+      - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it holds
+        `pairs.jsonl`, a line for each pair that was read.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -39,7 +39,10 @@ class PairsExampleGen(FileBasedExampleGen):
             input_base=settings.data.source.kind,
             output_config=tfx.proto.Output(
                 split_config=tfx.proto.SplitConfig(
-                    splits=[tfx.proto.SplitConfig.Split(name=name, hash_buckets=n) for name, n in buckets.items()],
+                    splits=[
+                        tfx.proto.SplitConfig.Split(name=name, hash_buckets=n)
+                        for name, n in buckets.items()
+                    ],
                     partition_feature_name=examples.GROUP,
                 )
             ),
@@ -50,7 +53,8 @@ class PairsExampleGen(FileBasedExampleGen):
 class _PairsProcessor(input_processor.InputProcessor):
     """Tells the driver what the input is: one span, and a fingerprint of the files' contents.
 
-    TFX's own processor goes by modification times; a fresh copy of the same files would then train anew.
+    TFX's own processor goes by modification times; a fresh copy of the same files would then train
+    anew.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -76,7 +80,9 @@ class _Driver(driver.Driver):
         self._settings = Settings.of(exec_properties)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
-    def get_input_processor(self, splits: object, range_config: object, input_base_uri: object) -> _PairsProcessor:
+    def get_input_processor(
+        self, splits: object, range_config: object, input_base_uri: object
+    ) -> _PairsProcessor:
         return _PairsProcessor(self._settings)
 
 

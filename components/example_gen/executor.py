@@ -68,19 +68,25 @@ class Executor(BaseExampleGenExecutor):
             - input_config, output_config: As in TFX's ExampleGens.
 
         Raises:
-          InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255 ones; nothing of
-            the output remains then.
+          InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255
+            ones; nothing of the output remains then.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = Settings.of(exec_properties)
-        artifact = artifact_utils.get_single_instance(output_dict[standard_component_specs.EXAMPLES_KEY])
-        artifact.split_names = artifact_utils.encode_split_names(list(settings.data.splits.model_dump()))
+        artifact = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        artifact.split_names = artifact_utils.encode_split_names(
+            list(settings.data.splits.model_dump())
+        )
         pairs_file = os.path.join(artifact.uri, PAIRS_FILE)
         pairs = find_pairs(settings.data, settings.sample_folder)
         exec_properties |= {"pairs": pairs, "pairs_file": pairs_file}
         shards = -(-len(pairs) // _PAIRS_A_SHARD)
         with self._make_beam_pipeline() as pipeline:
-            for split, split_examples in self.GenerateExamplesByBeam(pipeline, exec_properties).items():
+            for split, split_examples in self.GenerateExamplesByBeam(
+                pipeline, exec_properties
+            ).items():
                 folder = artifact_utils.get_split_uri([artifact], split)
                 _ = split_examples | f"Write[{split}]" >> _WriteShards(folder, shards)
         with FileSystems.open(pairs_file) as lines:
@@ -112,7 +118,8 @@ class PairsToExamples(beam.PTransform):
             pipeline
             | "Pairs" >> beam.Create(self._pairs)
             | "Spread" >> beam.Reshuffle()
-            | "Read" >> beam.ParDo(_ReadPair(self._settings)).with_outputs("outcomes", main="examples")
+            | "Read"
+            >> beam.ParDo(_ReadPair(self._settings)).with_outputs("outcomes", main="examples")
         )
         _ = (
             read.outcomes
@@ -143,18 +150,23 @@ class _ReadPair(beam.DoFn):
                 )
         except InputError as error:
             self._failed.inc()
-            yield beam.pvalue.TaggedOutput("outcomes", Outcome(pair.key, pair.group, [], str(error)))
+            yield beam.pvalue.TaggedOutput(
+                "outcomes", Outcome(pair.key, pair.group, [], str(error))
+            )
             return
         self._read.inc()
         present = sorted(set(class_ids.ravel().tolist()))
         yield beam.pvalue.TaggedOutput("outcomes", Outcome(pair.key, pair.group, present, ""))
-        yield examples.make_example(pair, image, class_ids, source=self._source, classes=self._data.classes)
+        yield examples.make_example(
+            pair, image, class_ids, source=self._source, classes=self._data.classes
+        )
 
 
 class _WriteShards(beam.PTransform):
     """Writes gzipped TFRecords whose files and order follow from the examples' keys, whatever the runner does.
 
-    TFX's own writer shuffles at random, and the order of training examples would differ from run to run.
+    TFX's own writer shuffles at random, and the order of training examples would differ from run to
+    run.
     """
 
     def __init__(self, folder: str, shards: int) -> None:
@@ -173,7 +185,10 @@ class _WriteShards(beam.PTransform):
 
 def _to_shard(example: tf.train.Example, shards: int) -> tuple[int, tuple[bytes, bytes]]:
     order = hashlib.sha256(example.features.feature[examples.KEY].bytes_list.value[0]).digest()
-    return int.from_bytes(order, "big") % shards, (order, example.SerializeToString(deterministic=True))
+    return int.from_bytes(order, "big") % shards, (
+        order,
+        example.SerializeToString(deterministic=True),
+    )
 
 
 class _WriteShard(beam.DoFn):
@@ -213,7 +228,9 @@ def _refuse_bad_pairs(outcomes: list[Outcome], data: DataConfig) -> None:
 
 def _refuse_empty_splits(artifact: types.Artifact) -> None:
     for split in artifact_utils.decode_split_names(artifact.split_names):
-        if not tf.io.gfile.glob(os.path.join(artifact_utils.get_split_uri([artifact], split), "*.gz")):
+        if not tf.io.gfile.glob(
+            os.path.join(artifact_utils.get_split_uri([artifact], split), "*.gz")
+        ):
             raise InputError(
                 f"data.splits: no pair falls into the split {split!r}. Splits are dealt out by a hash of the group: "
                 "bring more pairs or smaller groups, or give that split a larger share."

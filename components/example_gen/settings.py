@@ -35,7 +35,9 @@ class Settings(Strict):
     def of(cls, exec_properties: Mapping[str, Any]) -> Self:
         """Unpacks what `as_proto` packed from a component's execution properties."""
         custom_config = example_gen_pb2.CustomConfig()
-        proto_utils.json_to_proto(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], custom_config)
+        proto_utils.json_to_proto(
+            exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], custom_config
+        )
         packed = wrappers_pb2.StringValue()
         custom_config.custom_config.Unpack(packed)
         return cls.model_validate_json(packed.value)

@@ -31,7 +31,7 @@ class ReportArtifact(artifact.Artifact):
 
 
 @component
-def Report(  # noqa: N802, TFX names components like classes
+def Report(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
@@ -54,7 +54,9 @@ def Report(  # noqa: N802, TFX names components like classes
     served = ServedModel(path_utils.serving_model_path(model.uri))
     folder = artifact_utils.get_split_uri([examples], _SPLIT)
     rows = []
-    for example in heapq.nlargest(_IMAGES, _read(folder), key=lambda example: _mixture(example, served.classes)):
+    for example in heapq.nlargest(
+        _IMAGES, _read(folder), key=lambda example: _mixture(example, served.classes)
+    ):
         encoded = example.features.feature[features.IMAGE].bytes_list.value[0]
         key = example.features.feature[features.KEY].bytes_list.value[0].decode()
         image = decode_image(encoded).numpy()
@@ -73,6 +75,10 @@ def _read(folder: str) -> Iterator[tf.train.Example]:
 
 def _mixture(example: tf.train.Example, classes: list[str]) -> tuple[float, str]:
     """Entropy of the mask's classes, in nats: the images with most to see come first. Ties go by key."""
-    shares = np.array([example.features.feature[features.fraction(name)].float_list.value[0] for name in classes])
+    shares = np.array(
+        [example.features.feature[features.fraction(name)].float_list.value[0] for name in classes]
+    )
     shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum()), example.features.feature[features.KEY].bytes_list.value[0].decode()
+    return float(-(shares * np.log(shares)).sum()), example.features.feature[
+        features.KEY
+    ].bytes_list.value[0].decode()

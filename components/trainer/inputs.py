@@ -23,7 +23,8 @@ def read_batches(
       shuffle_seed: Of the order, which differs from pass to pass; None keeps the files' order.
 
     Returns:
-      Batches of float32 images [batch, height, width, 3] in 0..255 and uint8 masks [batch, height, width].
+      Batches of float32 images [batch, height, width, 3] in 0..255 and uint8 masks [batch, height,
+      width].
     """
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
     examples = tf.data.TFRecordDataset(files, compression_type="GZIP")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -23,8 +24,8 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
       num_classes: Number of classes.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255 and of any height and width, to float32 logits
-      [batch, height, width, num_classes].
+      A model from float32 [batch, height, width, 3], RGB in 0..255 and of any height and width, to
+      float32 logits [batch, height, width, num_classes].
 
     Raises:
       InputError: The encoder's weights cannot be had, or do not fit.
@@ -47,7 +48,9 @@ def dtype_policy(precision: str) -> Iterator[None]:
       precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware is faster for it.
     """
     if precision == "auto":
-        precision = "bfloat16" if tf.config.list_physical_devices("GPU") or _cpu_has_amx() else "float32"
+        precision = (
+            "bfloat16" if tf.config.list_physical_devices("GPU") or _cpu_has_amx() else "float32"
+        )
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     try:
@@ -62,7 +65,8 @@ class PadToMultiple(layers.Layer):
     Args:
       multiple: In pixels.
 
-    Input shape: [batch, height, width, channels]. Output shape: the same, height and width rounded up. The padding
+    Input shape: [batch, height, width, channels]. Output shape: the same, height and width rounded
+      up. The padding
     repeats nothing and is 0, that is black.
     """
 
@@ -73,12 +77,18 @@ class PadToMultiple(layers.Layer):
     def call(self, images: tf.Tensor) -> tf.Tensor:
         """Pads."""
         height, width = ops.shape(images)[1:3]
-        return ops.pad(images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]])
+        return ops.pad(
+            images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]]
+        )
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Returns the shape with height and width rounded up where they are known."""
         batch, *sizes, channels = shape
-        return (batch, *(None if size is None else size + -size % self.multiple for size in sizes), channels)
+        return (
+            batch,
+            *(None if size is None else size + -size % self.multiple for size in sizes),
+            channels,
+        )
 
     def get_config(self) -> dict[str, object]:
         """Returns what the constructor takes."""
@@ -88,7 +98,8 @@ class PadToMultiple(layers.Layer):
 class CropLike(layers.Layer):
     """Crops the first input to the height and width of the second: the inverse of `PadToMultiple`.
 
-    Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape: [batch, height',
+    Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape:
+      [batch, height',
     width', channels].
     """
 
@@ -106,7 +117,7 @@ class CropLike(layers.Layer):
 
 def _cpu_has_amx() -> bool:
     try:
-        with open("/proc/cpuinfo") as cpuinfo:
+        with Path("/proc/cpuinfo").open() as cpuinfo:
             return "amx_bf16" in cpuinfo.read()
     except OSError:
         return False

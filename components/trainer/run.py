@@ -22,8 +22,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains and exports. TFX calls it by its import path.
 
     Args:
-      fn_args: Holds the training and validation files, where the SavedModel and TensorBoard's logs belong, and
-        `custom_config`, a dict with:
+      fn_args: Holds the training and validation files, where the SavedModel and TensorBoard's logs
+        belong, and `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
 
     Raises:
@@ -41,11 +41,17 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         network.compile(
             optimizer=keras.optimizers.Adam(training.learning_rate),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE),
-            metrics=[keras.metrics.MeanIoU(len(data.classes), ignore_class=IGNORE, sparse_y_pred=False, name="mean_iou")],
+            metrics=[
+                keras.metrics.MeanIoU(
+                    len(data.classes), ignore_class=IGNORE, sparse_y_pred=False, name="mean_iou"
+                )
+            ],
             jit_compile="auto" if gpus else False,  # XLA makes bfloat16 slow on CPUs
         )
     network.fit(
-        read_batches(fn_args.train_files, data.view, training.batch_size, shuffle_seed=training.seed),
+        read_batches(
+            fn_args.train_files, data.view, training.batch_size, shuffle_seed=training.seed
+        ),
         validation_data=read_batches(fn_args.eval_files, data.view, training.batch_size),
         epochs=training.epochs,
         verbose=0,
@@ -63,6 +69,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 class _Progress(keras.callbacks.Callback):
     """Prints a line an epoch."""
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        print(flush=True)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._began = time.monotonic()
