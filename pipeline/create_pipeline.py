@@ -126,7 +126,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
 
 
 def _version_of(*folders: str) -> str:
-    """Hash of source files: TFX's cache looks at a component's inputs and parameters, not at its code."""
+    """Hash of source files: TFX's cache looks at inputs and parameters, not at code."""
     total = hashlib.sha256()
     for folder in folders:
         for path in sorted((_REPOSITORY / folder).rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Runs the pipeline on this machine. `tfx pipeline create` and `tfx run create` take this file; `unetfx run` calls it.
+"""Runs the pipeline on this machine, for `tfx pipeline create`, `tfx run create`, `unetfx run`.
 
 The environment variable UNETFX_CONFIG names the config file.
 """

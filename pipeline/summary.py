@@ -29,7 +29,8 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     console.print()
     if {"Trainer", "Pusher"} <= run.cached:
         console.print(
-            "Nothing new: data and settings are those of an earlier run. Nothing trained, nothing pushed.\n"
+            "Nothing new: data and settings are those of an earlier run. Nothing was trained, "
+            "nothing was pushed.\n"
         )
     console.print(_table(config, verdict))
     console.print()
@@ -47,7 +48,7 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
         console.print(f"Next      unetfx predict IMAGE… --out masks{option}")
     else:
         console.print(
-            "Next      look at the pictures; then mend the data, train longer, or lower the floor, and run"
+            "Next      look at the pictures; then mend the data or train longer, and run again"
         )
 
 
@@ -71,13 +72,14 @@ def _table(config: Config, verdict: Verdict) -> Table:
 def _verdict_lines(run: Run, verdict: Verdict) -> Iterator[str]:
     if verdict.blessed:
         drops = any(rule.kind == "drop" for rule in verdict.rules)
-        yield f"[bold green]Blessed[/]: every floor{' and every allowed drop' if drops else ''} is kept."
+        yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
         return
     failed = [rule for rule in verdict.rules if not rule.passed]
     for rule in failed:
         yield f"[bold red]Not blessed[/]: {rule}."
     if not failed:
-        yield f"[bold red]Not blessed[/]: the Evaluator could not check the gate; see {run.artifacts['ModelEvaluation'].uri}"
+        evaluation = run.artifacts["ModelEvaluation"].uri
+        yield f"[bold red]Not blessed[/]: the gate could not be checked; see {evaluation}"
     yield "Nothing was pushed."
 
 

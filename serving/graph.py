@@ -1,4 +1,4 @@
-"""The SavedModel: the whole inference path, from the bytes of an image to its mask, and the evaluation of it."""
+"""The SavedModel: the whole inference path, from an image's bytes to its mask."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from data.examples import decode_image, parse_pair
 from data.views import view_image
 
 DESCRIPTION = "assets.extra/unetfx.json"
-"""File in the SavedModel that holds the class names and the view. TensorFlow and TF Serving pass it by."""
+"""File in the SavedModel with the class names and the view. TF Serving passes it by."""
 
 
 def export_saved_model(

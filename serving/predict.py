@@ -26,7 +26,7 @@ def predict_files(images: Sequence[Path], serving_folder: Path, out: Path) -> It
     """
     if len({image.stem for image in images}) < len(images):
         raise InputError(
-            "Two of the images have the same name without suffix; predict them into different folders."
+            "Two of the images have one name but for the suffix; predict them into two folders."
         )
     try:
         loaded = [load_image(image.read_bytes(), str(image)) for image in images]

@@ -1,4 +1,4 @@
-"""The gate: from its config to TFMA's thresholds, and from an evaluation to a verdict a person can read."""
+"""The gate: from its config to TFMA's thresholds, and from an evaluation to a verdict."""
 
 import json
 import math
@@ -70,10 +70,11 @@ class Rule(BaseModel):
             else f"{self.value:.3f}"
         )
         if self.kind == "floor":
-            return f"{what} {value} is {'not below' if self.passed else 'below'} its floor {self.limit:.3f}"
+            relation = "not below" if self.passed else "below"
+            return f"{what} {value} is {relation} its floor {self.limit:.3f}"
         before = "undefined" if self.baseline is None else f"{self.baseline:.3f}"
-        verb = "keeps within" if self.passed else "falls by more than"
-        return f"{what} {value} {verb} the allowed drop {self.limit:.3f} from the last blessed model's {before}"
+        verb = "falls by no more than" if self.passed else "falls by more than"
+        return f"{what} {value} {verb} {self.limit:.3f} from the last blessed model's {before}"
 
 
 class Verdict(BaseModel):

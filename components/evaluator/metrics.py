@@ -1,4 +1,7 @@
-"""IoU for TFMA. Per-image confusion counts, made in the graph that serves, are added up first; the ratio comes last."""
+"""IoU for TFMA.
+
+Per-image confusion counts, made in the graph that serves, are added up; the ratio comes last.
+"""
 
 from collections.abc import Callable, Iterable
 from typing import Any

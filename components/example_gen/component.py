@@ -72,7 +72,7 @@ class _PairsProcessor(input_processor.InputProcessor):
 
 
 class _Driver(driver.Driver):
-    """Finds the pairs before anything runs, and lets the cache answer where their contents are unchanged."""
+    """Finds the pairs first, and lets the cache answer where their contents are unchanged."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

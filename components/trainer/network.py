@@ -13,7 +13,7 @@ from components.trainer.decoder import DECODERS
 from components.trainer.encoder import build_encoder
 
 MULTIPLE = 32
-"""Five poolings halve the image: heights and widths are padded to a multiple of this inside the network."""
+"""Five poolings halve the image, so heights and widths are padded to a multiple of this."""
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:

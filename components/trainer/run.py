@@ -78,8 +78,7 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         logs = logs or {}
-        print(
-            f"    epoch {epoch + 1:>3}/{self.params['epochs']}   loss {logs['loss']:.3f}   val loss "
-            f"{logs['val_loss']:.3f}   val mean IoU {logs['val_mean_iou']:.3f}   {time.monotonic() - self._began:.0f} s",
-            flush=True,
-        )
+        scores = {"loss": "loss", "val loss": "val_loss", "val mean IoU": "val_mean_iou"}
+        shown = "".join(f"   {title} {logs[name]:.3f}" for title, name in scores.items())
+        seconds = time.monotonic() - self._began
+        print(f"  epoch {epoch + 1}/{self.params['epochs']}{shown}   {seconds:.0f} s", flush=True)
