@@ -55,6 +55,11 @@ class Config(Strict):
         return Path(self.workspace).absolute() / self.name
 
     @property
+    def sample_folder(self) -> Path:
+        """Folder of the sample's files, where the source is a sample."""
+        return self.home / "sample"
+
+    @property
     def serving_folder(self) -> Path:
         """Folder that TF Serving watches: one sub-folder for each version."""
         return self.home / "serving" / self.name
@@ -122,6 +127,11 @@ def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
         return f"{key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
     if problem["type"] == "missing":
         return f"{key}: missing"
+    if problem["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing"
+    if problem["type"] == "union_tag_invalid":
+        expected, found = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
+        return f"{key}.kind: should be one of {expected}, found {found!r}"
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text

@@ -35,7 +35,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
                 update={"view": type(data.view)()}
             ),  # the files hold whole images, whatever the view
             source=config.name,
-            sample_folder=str(config.home / "sample"),
+            sample_folder=str(config.sample_folder),
             code=_version_of("data", "components/example_gen"),
         )
     ).with_id("ExampleGen")
@@ -121,6 +121,8 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             "--runner=DirectRunner",
             "--direct_running_mode=in_memory",
             "--direct_num_workers=1",
+            # Else TFX packs itself up, for workers elsewhere, at the start of every Beam job.
+            f"--setup_file={_REPOSITORY / 'setup.py'}",
         ],
     )
 

@@ -1,6 +1,8 @@
 """The short table at the end of a run."""
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2
 from components.evaluator.gate import Verdict
 from components.evaluator.metrics import MEAN_IOU, class_iou
 from components.report.component import METRICS_FILE, OVERLAY_FILE
+from data.pairs import find_pairs
 from pipeline.config import DEFAULT_CONFIG, Config
 from pipeline.runs import Run
 
@@ -44,12 +47,17 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     console.print(f"Pictures  {os.path.relpath(report / OVERLAY_FILE)}")
     console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
     if run.blessed:
-        option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
-        console.print(f"Next      unetfx predict IMAGE… --out masks{option}")
+        console.print(f"Next      {_predict_command(config, config_file)}")
     else:
-        console.print(
-            "Next      look at the pictures; then mend the data or train longer, and run again"
-        )
+        console.print("Next      look at the pictures; mend the data or train longer; run again")
+
+
+def _predict_command(config: Config, config_file: Path) -> str:
+    here = Path(sys.executable).parent / "unetfx"
+    command = "unetfx" if shutil.which("unetfx") else os.path.relpath(here)
+    image = os.path.relpath(find_pairs(config.data, str(config.sample_folder))[0].image)
+    option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
+    return f"{command} predict {image} --out masks{option}"
 
 
 def _table(config: Config, verdict: Verdict) -> Table:

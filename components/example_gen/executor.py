@@ -12,6 +12,7 @@ import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
 from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
+from tfx.components.util import examples_utils
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.example_gen.settings import Settings
@@ -65,7 +66,7 @@ class Executor(BaseExampleGenExecutor):
             - examples: The examples, by split.
           exec_properties: A dict of execution properties.
             - custom_config: A packed `Settings`.
-            - input_config, output_config: As in TFX's ExampleGens.
+            - input_config, output_config, output_data_format: As in TFX's ExampleGens.
 
         Raises:
           InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255
@@ -78,6 +79,9 @@ class Executor(BaseExampleGenExecutor):
         )
         artifact.split_names = artifact_utils.encode_split_names(
             list(settings.data.splits.model_dump())
+        )
+        examples_utils.set_payload_format(
+            artifact, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
         )
         pairs_file = os.path.join(artifact.uri, PAIRS_FILE)
         pairs = find_pairs(settings.data, settings.sample_folder)

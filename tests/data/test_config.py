@@ -1,0 +1,64 @@
+import pytest
+from pydantic import ValidationError
+
+from data.config import DataConfig, Splits
+
+
+def config(**changes):
+    source = {"kind": "folder", "path": "x"}
+    return DataConfig.model_validate({"source": source, "classes": ["a", "b"]} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {0: 0, 1: 1, 255: 255}),
+        ({"ignore_value": None}, {0: 0, 1: 1}),
+        ({"ignore_value": 9}, {0: 0, 1: 1, 9: 255}),
+        ({"mask_values": {0: "b", 255: "a"}}, {0: 1, 255: 0}),
+        ({"mask_values": {7: "b", 9: "b"}, "ignore_value": 0}, {0: 255, 7: 1, 9: 1}),
+    ],
+    ids=[
+        "ids",
+        "no ignore value",
+        "other ignore value",
+        "255 has a class",
+        "two values, one class",
+    ],
+)
+def test_class_of_value(changes, expected):
+    assert config(**changes).class_of_value == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": ["a", "a"]}, "classes: a name stands twice"),
+        ({"classes": ["a"]}, "at least 2"),
+        ({"classes": ["a", "b c"]}, "match pattern"),
+        ({"mask_values": {0: "z"}}, "mask_values: z is not among the classes"),
+        ({"mask_values": {256: "a"}}, "less than or equal to 255"),
+        ({"ignore_value": 1}, "ignore_value: 1 is the id of"),
+        ({"group": "("}, "not a regular expression"),
+        ({"splits": {"train": 1, "val": 0, "test": 1}}, "greater than or equal to 1"),
+        ({"on_bad_pair": "guess"}, "fail"),
+        ({"view": {"kind": "resize", "height": 1}}, "greater than or equal to 16"),
+        ({"splitz": {}}, "Extra inputs"),
+    ],
+)
+def test_impossible_values_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**changes)
+
+
+def test_254_is_the_greatest_class_id():
+    names = [f"c{i}" for i in range(256)]
+    assert config(classes=names[:255]).class_of_value[254] == 254
+    with pytest.raises(ValidationError, match="at most 255"):
+        config(classes=names)
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        config().classes = ["c", "d"]
+    assert config().splits == Splits(train=7, val=1, test=2)
