@@ -1,0 +1,112 @@
+"""A small data set on disk, and one pipeline trained on it, for all end-to-end tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image, ImageDraw
+
+SIZE = 64
+
+
+class Finished(NamedTuple):
+    """A command that ended: its exit code, and all that it printed."""
+
+    code: int
+    output: str
+
+
+class Project(NamedTuple):
+    """A folder with data, a config, and what runs made."""
+
+    folder: Path
+    config: Path
+    first_run: Finished | None = None
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "runs" / "discs"
+
+    def versions(self) -> list[str]:
+        """Versions that TF Serving would see."""
+        return sorted(path.parent.name for path in self.home.glob("serving/discs/*/saved_model.pb"))
+
+    def reports(self) -> list[Path]:
+        return sorted(self.home.glob("reports/*/metrics.json"))
+
+
+def command(name: str, *arguments: object, **environment: str) -> Finished:
+    """Runs one of the environment's commands as a user does."""
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / name), *map(str, arguments)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout)
+
+
+def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: object) -> Project:
+    """Writes 24 pairs of noisy images with a bright disc, and a config; `changes` replace keys."""
+    random = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (folder / "data" / name).mkdir(parents=True)
+    for i in range(24):
+        radius = int(random.integers(10, 22))
+        x, y = random.integers(radius, SIZE - radius, 2).tolist()
+        disc = Image.new("L", (SIZE, SIZE), values[0])
+        box = (x - radius, y - radius, x + radius, y + radius)
+        ImageDraw.Draw(disc).ellipse(box, fill=values[1])
+        inside = np.asarray(disc)[..., None] == values[1]
+        pixels = np.where(inside, [180, 120, 60], [60, 90, 110])
+        pixels = (pixels + random.normal(0, 12, (SIZE, SIZE, 3))).clip(0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / "data" / "images" / f"{i:02d}.png")
+        disc.save(folder / "data" / "masks" / f"{i:02d}.png")
+    config: dict[str, object] = {
+        "name": "discs",
+        "workspace": str(folder / "runs"),
+        "data": {
+            "source": {"kind": "folder", "path": str(folder / "data")},
+            "classes": ["ground", "disc"],
+            "splits": {"train": 2, "val": 1, "test": 1},
+            "view": {"kind": "resize", "height": SIZE, "width": SIZE},
+        },
+        "model": {"weights": "none", "freeze": "none", "width": 0.1},
+        "training": {
+            "batch_size": 4,
+            "epochs": 3,
+            "learning_rate": 3e-3,
+            "precision": "float32",
+        },
+        "gate": {"mean_iou": 0.6, "class_iou": {"disc": 0.5}, "max_drop": 0.05},
+    }
+    project = Project(folder, folder / "config.yaml")
+    project.config.write_text(yaml.safe_dump(config | changes))
+    return project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Project]:
+    """Makes an untrained project in an empty folder."""
+    return lambda **changes: make_project(tmp_path / "project", **changes)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose pipeline has run once."""
+    made = make_project(tmp_path_factory.mktemp("trained"))
+    return made._replace(first_run=command("unetfx", "run", "--config", made.config))
+
+
+@pytest.fixture(scope="session")
+def run_command() -> Callable[..., Finished]:
+    """Runs a command: `run_command("unetfx", "run", …, HOME=…)`."""
+    return command

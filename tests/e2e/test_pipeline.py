@@ -1,0 +1,178 @@
+"""The whole pipeline, as a user runs it."""
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from data.errors import InputError
+from pipeline.local_runner import DONE, NOT_BLESSED, run_pipeline
+
+pytestmark = pytest.mark.slow
+
+
+def with_changes(project, name, **changes):
+    config = yaml.safe_load(project.config.read_text())
+    for key, value in changes.items():
+        config[key] = config[key] | value
+    path = project.folder / name
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_first_run_trains_blesses_and_pushes(trained):
+    code, output = trained.first_run
+    assert code == DONE, output
+    assert len(trained.versions()) == 1
+    report = json.loads(trained.reports()[0].read_text())
+    assert report["blessed"]
+    assert report["metrics"]["iou/disc"] >= 0.5
+    assert f"{report['metrics']['iou/disc']:.3f}" in output
+    assert "Blessed" in output
+    assert trained.versions()[0] in output
+    with Image.open(trained.reports()[0].parent / "overlay.png") as picture:
+        assert picture.width > 600
+    assert list(trained.home.glob("artifacts/Trainer/model_run/*/train/events*"))
+    for component in ("StatisticsGen", "SchemaGen", "ExampleValidator"):
+        assert any((trained.home / "artifacts" / component).iterdir())
+
+
+def test_first_run_shows_progress_and_no_library_noise(trained):
+    output = trained.first_run.output
+    assert re.search(r"^ExampleGen .* s$", output, re.MULTILINE)
+    assert re.search(r"epoch 1/3 .*val mean IoU \d\.\d+", output)
+    assert not re.search(
+        r"absl|WARNING|cuda|TensorFlow binary|Traceback|DeprecationWarning", output
+    )
+
+
+def test_second_run_on_unchanged_data_trains_and_pushes_nothing(trained, run_command):
+    versions, reports = trained.versions(), trained.reports()
+    for file in (trained.folder / "data").rglob("*.png"):
+        file.touch()  # as a fresh copy of the same files would be
+    code, output = run_command("unetfx", "run", "--config", trained.config)
+    assert code == DONE, output
+    assert "Nothing new" in output
+    assert "epoch" not in output
+    assert trained.versions() == versions
+    assert trained.reports() == reports
+
+
+def test_tfx_commands_run_the_pipeline(trained, run_command, tmp_path):
+    runner = sys.modules["pipeline.local_runner"].__file__
+    place = {"HOME": str(tmp_path), "UNETFX_CONFIG": str(trained.config)}
+    versions = trained.versions()
+    created = run_command(
+        "tfx", "pipeline", "create", "--engine", "local", "--pipeline_path", runner, **place
+    )
+    assert created.code == 0, created.output
+    assert '"discs" created' in created.output
+    ran = run_command(
+        "tfx", "run", "create", "--engine", "local", "--pipeline_name", "discs", **place
+    )
+    assert ran.code == 0, ran.output
+    assert "Nothing new" in ran.output
+    assert trained.versions() == versions
+
+
+def test_impossible_floor_pushes_nothing_and_says_why(trained, capfd):
+    versions = trained.versions()
+    config = with_changes(trained, "impossible.yaml", gate={"class_iou": {"disc": 1.0}})
+    assert run_pipeline(config) == NOT_BLESSED
+    output = capfd.readouterr().out
+    assert re.search(r"Not blessed: disc: IoU 0\.\d{3} is below its floor 1\.000", output)
+    assert "Nothing was pushed" in output
+    assert trained.versions() == versions
+
+
+def test_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
+    versions = trained.versions()
+    config = with_changes(
+        trained,
+        "worse.yaml",
+        training={"epochs": 1, "learning_rate": 1e-9},
+        gate={"mean_iou": 0.0, "class_iou": {}, "max_drop": 0.05},
+    )
+    assert run_pipeline(config) == NOT_BLESSED
+    output = capfd.readouterr().out
+    assert re.search(r"mean IoU 0\.\d+ falls by more than 0\.050 from the last blessed", output)
+    assert trained.versions() == versions
+
+
+def test_same_seed_and_data_give_the_same_examples_and_metrics(trained, tmp_path):
+    shutil.copytree(trained.folder / "data", tmp_path / "data")
+    config = with_changes(trained, "again.yaml", data={})
+    settings = yaml.safe_load(config.read_text())
+    settings["workspace"] = str(tmp_path / "runs")
+    settings["data"]["source"]["path"] = str(tmp_path / "data")
+    config.write_text(yaml.safe_dump(settings))
+    assert run_pipeline(config) == DONE
+
+    def examples(home):
+        folder = home / "artifacts" / "ExampleGen" / "examples"
+        files = sorted(folder.glob("*/Split-*/*.gz"))
+        return {file.parent.name + file.name: gzip.decompress(file.read_bytes()) for file in files}
+
+    again = tmp_path / "runs" / "discs"
+    assert examples(again) == examples(trained.home)
+    (report,) = again.glob("reports/*/metrics.json")
+    first = json.loads(trained.reports()[0].read_text())["metrics"]
+    assert json.loads(report.read_text())["metrics"] == pytest.approx(first, abs=1e-3)
+
+
+def test_pushed_model_needs_neither_keras_nor_our_code(trained):
+    version = trained.home / "serving" / "discs" / trained.versions()[0]
+    image = trained.folder / "data" / "images" / "00.png"
+    script = f"""
+        import sys, io
+        import tensorflow as tf
+        blocked = ("keras", "data", "serving", "components", "pipeline")
+        for name in [name for name in sys.modules if name.split(".")[0] in blocked]:
+            del sys.modules[name]
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in blocked:
+                    raise ImportError(name + " is blocked")
+        sys.meta_path.insert(0, Block())
+        png = open({str(image)!r}, "rb").read()
+        odd = tf.io.encode_jpeg(tf.zeros([33, 47, 3], tf.uint8)).numpy()
+        model = tf.saved_model.load({str(version)!r})
+        answer = model.signatures["serving_default"](image_bytes=tf.constant([png, odd]))
+        print([tf.io.decode_png(mask).shape.as_list() for mask in answer["mask_png_bytes"]])
+    """
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "[[64, 64, 1], [33, 47, 1]]", done.stderr[-2000:]
+
+
+def test_predict_writes_masks_that_match_the_truth(trained, run_command, tmp_path):
+    image = trained.folder / "data" / "images" / "03.png"
+    code, output = run_command(
+        "unetfx", "predict", image, "--out", tmp_path, "--config", trained.config
+    )
+    assert code == 0, output
+    predicted = np.asarray(Image.open(tmp_path / "03_mask.png"))
+    truth = np.asarray(Image.open(trained.folder / "data" / "masks" / "03.png"))
+    assert (predicted & truth).sum() / (predicted | truth).sum() > 0.8
+    assert Image.open(tmp_path / "03_overlay.png").size == (64, 64)
+
+
+def test_nothing_is_left_of_examples_that_a_bad_pair_stopped(project):
+    made = project()
+    (made.folder / "data" / "images" / "05.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(InputError, match=r"05\.png: cannot be read"):
+        run_pipeline(made.config)
+    assert not list(made.home.glob("artifacts/ExampleGen/examples/*"))
+    assert not (made.home / "serving").exists()
