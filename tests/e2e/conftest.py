@@ -79,7 +79,7 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
             "splits": {"train": 2, "val": 1, "test": 1},
             "view": {"kind": "resize", "height": SIZE, "width": SIZE},
         },
-        "model": {"weights": "none", "freeze": "none", "width": 0.1},
+        "model": {"weights": "hed-bsds500", "freeze": "all", "width": 0.1},
         "training": {
             "batch_size": 4,
             "epochs": 3,

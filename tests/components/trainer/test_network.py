@@ -164,7 +164,7 @@ def test_frozen_layers_stay_and_the_others_learn(freeze, trainable):
     before = weights()
     head = network.get_layer("head").get_weights()[0]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(keras.optimizers.Adam(1e-3), loss, jit_compile=False)
+    network.compile(keras.optimizers.Adam(1e-3), loss, run_eagerly=True)
     truth = np.random.default_rng(0).integers(0, CLASSES, (2, 32, 32))
     network.train_on_batch(images(2, 32, 32), truth)
     changed = [
