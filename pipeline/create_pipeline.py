@@ -54,7 +54,8 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
     settings = TrainerSettings(
-        data=data,
+        classes=data.classes,
+        view=data.view,
         model=config.model,
         training=config.training,
         code=_version_of("data", "serving", "components/trainer"),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from data.config import DataConfig, Strict
+from data.config import ResizeView, Strict
 
 
 class ModelConfig(Strict):
@@ -56,13 +56,15 @@ class TrainerSettings(Strict):
     """What the Trainer is told.
 
     Attributes:
-      data: The data's description.
-      model: The network's.
-      training: The training's.
+      classes: Names of the classes, by class id.
+      view: What the network sees of an image.
+      model: What the network is.
+      training: How it is trained.
       code: Version of the code that trains; a new version is a reason to train anew.
     """
 
-    data: DataConfig
+    classes: list[str]
+    view: ResizeView
     model: ModelConfig
     training: TrainingConfig
     code: str

@@ -30,29 +30,27 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
       InputError: The encoder's weights cannot be had, or do not fit.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
-    data, training = settings.data, settings.training
+    classes, view, training = settings.classes, settings.view, settings.training
     keras.utils.set_random_seed(training.seed)
     tf.config.experimental.enable_op_determinism()
 
     gpus = tf.config.list_logical_devices("GPU")
     strategy = tf.distribute.MirroredStrategy() if gpus else tf.distribute.get_strategy()
     with strategy.scope(), dtype_policy(training.precision):
-        network = build_network(settings.model, len(data.classes))
+        network = build_network(settings.model, len(classes))
         network.compile(
             optimizer=keras.optimizers.Adam(training.learning_rate),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE),
             metrics=[
                 keras.metrics.MeanIoU(
-                    len(data.classes), ignore_class=IGNORE, sparse_y_pred=False, name="mean_iou"
+                    len(classes), ignore_class=IGNORE, sparse_y_pred=False, name="mean_iou"
                 )
             ],
             jit_compile="auto" if gpus else False,  # XLA makes bfloat16 slow on CPUs
         )
     network.fit(
-        read_batches(
-            fn_args.train_files, data.view, training.batch_size, shuffle_seed=training.seed
-        ),
-        validation_data=read_batches(fn_args.eval_files, data.view, training.batch_size),
+        read_batches(fn_args.train_files, view, training.batch_size, shuffle_seed=training.seed),
+        validation_data=read_batches(fn_args.eval_files, view, training.batch_size),
         epochs=training.epochs,
         verbose=0,
         callbacks=[
@@ -64,7 +62,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             ),
         ],
     )
-    export_saved_model(network, fn_args.serving_model_dir, classes=data.classes, view=data.view)
+    export_saved_model(network, fn_args.serving_model_dir, classes=classes, view=view)
 
 
 class _Progress(keras.callbacks.Callback):
