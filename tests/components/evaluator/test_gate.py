@@ -101,7 +101,7 @@ def test_a_gate_that_gates_nothing_or_the_impossible_is_refused(gate, message):
         ),
         (
             Rule(metric="iou/land", kind="drop", value=None, limit=0.1, passed=False),
-            ["land: IoU undefined", "falls by more than", "undefined"],
+            ["land: IoU undefined", "falls by more than", "model's undefined"],
         ),
     ],
     ids=[
@@ -126,10 +126,10 @@ def evaluate(tmp_path):
 
     def evaluate(candidates, baselines=None, *, name="evaluation", shards=1, **gate):
         gate = GateConfig(**gate)
-        config = eval_config(gate, CLASSES)
+        config = tfma.utils.update_eval_config_with_defaults(
+            eval_config(gate, CLASSES), has_baseline=baselines is not None, rubber_stamp=True
+        )
         if baselines is None:
-            del config.model_specs[1]
-            config.model_specs[0].name = ""
             predictions = [np.array(matrix) for matrix in candidates]
         else:
             predictions = [

@@ -73,7 +73,7 @@ def train(tmp_path, monkeypatch):
 
 
 def test_it_learns_exports_and_logs(train, tmp_path, capsys):
-    network = train(epochs=8, learning_rate=0.3)
+    network = train(epochs=8, patience=8, learning_rate=0.3)
     scores = network(np.full((1, 1, 1, 3), 200.0)).numpy()[0, 0, 0]
     assert scores.argmax() == 1
     assert (tmp_path / "one/model/saved_model.pb").is_file()

@@ -1,0 +1,219 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tfx.types import standard_artifacts
+
+from components.example_gen.component import PairsExampleGen
+from components.example_gen.executor import PAIRS_FILE, Executor
+from components.example_gen.settings import Settings
+from data.config import DataConfig
+from data.errors import InputError
+
+GROUPS = "abcdefghijkl"
+KEYS = [f"{group}/{number}" for group in GROUPS for number in range(2)]
+SPLITS = ("train", "val", "test")
+BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+
+def write_pair(folder, key, *, values=(0, 1), size=(4, 3), mask_size=None):
+    for kind in ("images", "masks"):
+        (folder / kind / key).parent.mkdir(parents=True, exist_ok=True)
+    seed = int.from_bytes(key.encode()[:8], "big")
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "images" / f"{key}.png")
+    width, height = mask_size or size
+    class_ids = np.resize(np.array(values, np.uint8), (height, width))
+    Image.fromarray(class_ids).save(folder / "masks" / f"{key}.png")
+
+
+def write_pairs(folder, keys, **options):
+    for key in keys:
+        write_pair(folder, key, **options)
+    return folder
+
+
+def settings_of(folder, **changes):
+    data = {
+        "source": {"kind": "folder", "path": str(folder)},
+        "classes": ["ground", "disc"],
+        "splits": {"train": 2, "val": 1, "test": 1},
+    }
+    return Settings(
+        data=DataConfig.model_validate(data | changes), source="discs", sample_folder="", code="1"
+    )
+
+
+@pytest.fixture(scope="module")
+def ingest(tmp_path_factory):
+    """Runs the component's executor, as TFX's launcher would, and returns the artifact's folder."""
+
+    def ingest(folder, **changes):
+        component = PairsExampleGen(settings_of(folder, **changes))
+        scratch, examples = tmp_path_factory.mktemp("scratch"), standard_artifacts.Examples()
+        examples.uri = str(tmp_path_factory.mktemp("examples"))
+        context = Executor.Context(beam_pipeline_args=BEAM, tmp_dir=str(scratch), unique_id="1")
+        Executor(context).Do({}, {"examples": [examples]}, dict(component.exec_properties))
+        return Path(examples.uri)
+
+    return ingest
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("data"), KEYS)
+
+
+@pytest.fixture(scope="module")
+def artifact(ingest, source):
+    return ingest(source, group=r"^(\w)/")
+
+
+def records(artifact, split):
+    files = sorted(tf.io.gfile.glob(f"{artifact}/Split-{split}/*"))
+    return list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
+
+
+def feature(record, name):
+    found = tf.train.Example.FromString(record).features.feature[name]
+    return found.bytes_list.value[0].decode()
+
+
+def keys_by_split(artifact):
+    return {
+        split: [feature(record, "image/key") for record in records(artifact, split)]
+        for split in SPLITS
+    }
+
+
+def refusal(ingest, folder, **changes):
+    with pytest.raises(InputError) as caught:
+        ingest(folder, **changes)
+    return str(caught.value).splitlines()
+
+
+def test_every_pair_falls_into_one_split_and_is_listed(artifact):
+    found = keys_by_split(artifact)
+    assert sorted(key for keys in found.values() for key in keys) == KEYS
+    lines = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
+    assert sorted(lines, key=lambda line: line["key"]) == [
+        {"key": key, "group": key[0], "class_ids": [0, 1], "problem": ""} for key in KEYS
+    ]
+
+
+def test_examples_hold_the_pair(artifact, source):
+    for record in (record for split in SPLITS for record in records(artifact, split)):
+        key = feature(record, "image/key")
+        features = tf.train.Example.FromString(record).features.feature
+        file = source / "images" / f"{key}.png"
+        assert features["image/encoded"].bytes_list.value[0] == file.read_bytes()
+        assert features["mask/fraction/disc"].float_list.value[0] == pytest.approx(0.5)
+        assert feature(record, "image/source") == "discs"
+
+
+def test_a_group_is_never_divided(artifact):
+    groups = [{key[0] for key in keys} for keys in keys_by_split(artifact).values()]
+    assert sorted(group for some in groups for group in some) == list(GROUPS)
+
+
+def test_records_are_not_in_the_order_of_their_keys(artifact):
+    # Neighbours in a folder are often alike; batches should not be.
+    found = keys_by_split(artifact)["train"]
+    assert found != sorted(found)
+
+
+def test_no_pair_moves_when_the_data_grow(ingest, tmp_path):
+    few = keys_by_split(ingest(write_pairs(tmp_path / "data", KEYS)))
+    more = keys_by_split(ingest(write_pairs(tmp_path / "data", [f"z/{n}" for n in range(20)])))
+    old = {split: [key for key in keys if key[0] != "z"] for split, keys in more.items()}
+    assert {split: set(keys) for split, keys in old.items()} == {
+        split: set(keys) for split, keys in few.items()
+    }
+    assert sum(map(len, more.values())) == len(KEYS) + 20
+
+
+def test_splits_have_about_their_shares(ingest, tmp_path):
+    keys = [str(number) for number in range(200)]
+    found = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
+    # Binomial: 100 ± 7, and 50 ± 6.
+    assert 75 < len(found["train"]) < 125
+    assert 25 < len(found["val"]) < 75
+    assert 25 < len(found["test"]) < 75
+
+
+def test_files_are_the_same_in_every_run_wherever_the_pairs_lie(ingest, tmp_path):
+    one = ingest(write_pairs(tmp_path / "one", KEYS))
+    two = ingest(write_pairs(tmp_path / "two", reversed(KEYS)))
+    for split in SPLITS:
+        assert records(one, split) == records(two, split)
+        for artifact in (one, two):
+            (file,) = (artifact / f"Split-{split}").iterdir()
+            assert file.name == "data_tfrecord-00000-of-00001.gz"
+
+
+def test_every_bad_pair_is_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", values=(0, 7))
+    (folder / "images/b/1.png").write_bytes(b"no image")
+    write_pair(folder, "c/2", mask_size=(5, 4))
+    image, stray, size = refusal(ingest, folder)
+    assert image.startswith(f"{folder}/images/b/1.png: cannot be read")
+    assert stray.startswith(f"{folder}/masks/a/0.png: no class for the pixel value 7")
+    assert size.startswith(f"{folder}/masks/c/2.png: 5×4 pixels")
+    assert f"{folder}/images/c/2.png has 4×3" in size
+
+
+def test_many_bad_pairs_make_few_lines(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pairs(folder, KEYS[:9], values=(0, 7))
+    lines = refusal(ingest, folder)
+    assert len(lines) <= 6
+    assert all("no class for the pixel value 7" in line for line in lines[:-1])
+    assert f"{9 - len(lines) + 1} more" in lines[-1]
+    assert "24 pairs" in lines[-1]
+
+
+def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS, values=(0, 255))
+    (line,) = refusal(ingest, folder)
+    assert "only 0 and 255" in line
+    assert "mask_values: {0: ground, 255: disc}" in line
+    mended = ingest(folder, mask_values={0: "ground", 255: "disc"})
+    assert sum(map(len, keys_by_split(mended).values())) == len(KEYS)
+
+
+def test_ignored_pixels_beside_two_classes_are_no_reason_to_complain(ingest, tmp_path):
+    ingest(write_pairs(tmp_path / "data", KEYS, values=(0, 1, 255)))
+
+
+def test_an_empty_split_is_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    (line,) = refusal(ingest, folder, group="^()")
+    assert line.startswith("data.splits: no pair falls into the split ")
+    assert any(f"'{split}'" in line for split in SPLITS)
+
+
+def test_unpaired_files_are_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    (folder / "masks/a/0.png").unlink()
+    (line,) = refusal(ingest, folder)
+    assert line.startswith(f"{folder}/images/a/0.png: no mask ")
+
+
+def test_the_component_says_how_splits_are_dealt_out(tmp_path):
+    component = PairsExampleGen(settings_of(tmp_path))
+    config = json.loads(component.exec_properties["output_config"])["split_config"]
+    assert config["partition_feature_name"] == "image/group"
+    assert {split["name"]: split["hash_buckets"] for split in config["splits"]} == {
+        "train": 2,
+        "val": 1,
+        "test": 1,
+    }
+
+
+def test_settings_travel_through_the_component(tmp_path):
+    settings = settings_of(tmp_path, mask_values={0: "ground", 255: "disc"}, group="^.")
+    assert Settings.of(PairsExampleGen(settings).exec_properties) == settings
