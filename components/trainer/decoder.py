@@ -1,6 +1,6 @@
 """Decoders: from an encoder's skips to features at the image's resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import keras
 from keras import layers
@@ -24,18 +24,8 @@ def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> kera
     Returns:
       [batch, height, width, 64 * width].
     """
-    skips = [_normalise(skip, f"skip{level}") for level, skip in enumerate(skips, 1)]
-    channels = [max(1, round(count * width)) for count in CHANNELS]
-    x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
-    for i in (1, 2):
-        x = _conv_normalise_relu(x, 2 * channels[0], 3, f"latent_conv{i}")
-    for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
-        x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
-        x = _conv_normalise_relu(x, count, 2, f"decoder{block}_up_conv")
-        x = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
-        for i in (1, 2):
-            x = _conv_normalise_relu(x, count, 3, f"decoder{block}_conv{i}")
-    return x
+    normalised = [_normalise(skip, f"skip{level}") for level, skip in enumerate(skips, 1)]
+    return _decode(normalised, width, _conv_normalise_relu)
 
 
 def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
@@ -50,23 +40,32 @@ def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> 
     Returns:
       [batch, height, width, 2]: the reference ends its fourth and its fifth block in two channels.
     """
-    channels = [max(1, round(count * width)) for count in CHANNELS]
-    x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
-    for i in (1, 2):
-        x = _conv_relu(x, 2 * channels[0], 3, f"latent_conv{i}")
-    for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
-        x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
-        x = _conv_relu(x, count, 2, f"decoder{block}_up_conv")
-        x = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
-        for i in (1, 2):
-            x = _conv_relu(x, count, 3, f"decoder{block}_conv{i}")
-        if block >= 4:
-            x = _conv_relu(x, 2, 3, f"decoder{block}_conv3")
-    return x
+    return _decode(skips, width, _conv_relu, two_channel_blocks=(4, 5))
 
 
 DECODERS = {"unet": unet_decoder, "notebook": notebook_decoder}
 """By the name that `model.decoder` has in a config."""
+
+
+def _decode(
+    skips: Sequence[keras.KerasTensor],
+    width: float,
+    convolve: Callable[[keras.KerasTensor, int, int, str], keras.KerasTensor],
+    two_channel_blocks: Collection[int] = (),
+) -> keras.KerasTensor:
+    channels = [max(1, round(count * width)) for count in CHANNELS]
+    x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
+    for i in (1, 2):
+        x = convolve(x, 2 * channels[0], 3, f"latent_conv{i}")
+    for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
+        x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
+        x = convolve(x, count, 2, f"decoder{block}_up_conv")
+        x = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
+        for i in (1, 2):
+            x = convolve(x, count, 3, f"decoder{block}_conv{i}")
+        if block in two_channel_blocks:
+            x = convolve(x, 2, 3, f"decoder{block}_conv3")
+    return x
 
 
 def _conv_relu(x: keras.KerasTensor, channels: int, size: int, name: str) -> keras.KerasTensor:

