@@ -1,0 +1,222 @@
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data.examples import make_example
+from data.images import encode_png, load_image
+from data.pairs import Pair
+
+HEIGHT, WIDTH = 16, 24  # of the view
+
+
+@pytest.fixture(scope="module")
+def signatures(saved_model):
+    model = tf.saved_model.load(str(saved_model))
+    return model.signatures
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def thirds(height, width):
+    """Red, green and blue stripes, one beside the other."""
+    stripes = np.arange(width) * 3 // width
+    return np.repeat((np.eye(3)[stripes] * 255).astype(np.uint8)[np.newaxis], height, 0)
+
+
+def encoded(pixels, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def serve(signatures, *images):
+    answer = signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
+    masks = [Image.open(io.BytesIO(mask)) for mask in answer["mask_png_bytes"].numpy()]
+    return masks, answer["class_fraction"].numpy(), answer["confidence"].numpy()
+
+
+def specs(function):
+    _, inputs = function.structured_input_signature
+    return (
+        {name: (spec.dtype.name, spec.shape.as_list()) for name, spec in inputs.items()},
+        {
+            name: (spec.dtype.name, spec.shape.as_list())
+            for name, spec in function.structured_outputs.items()
+        },
+    )
+
+
+def test_the_signatures_of_the_contract(signatures):
+    assert {name: specs(function) for name, function in signatures.items()} == {
+        "serving_default": (
+            {"image_bytes": ("string", [None])},
+            {
+                "mask_png_bytes": ("string", [None]),
+                "class_fraction": ("float32", [None, 3]),
+                "confidence": ("float32", [None]),
+            },
+        ),
+        "probabilities": (
+            {"images": ("uint8", [None, None, None, 3])},
+            {"probabilities": ("float32", [None, None, None, 3])},
+        ),
+        "evaluation": (
+            {"examples": ("string", [None])},
+            {"confusion_matrix": ("int64", [None, 3, 3])},
+        ),
+    }
+
+
+def test_masks_have_each_image_s_own_size_and_classes(signatures):
+    images = [thirds(16, 24), thirds(40, 90), thirds(5, 60)]
+    masks, fractions, _ = serve(signatures, *map(encoded, images))
+    for mask, image, fraction in zip(masks, images, fractions, strict=True):
+        assert (mask.format, mask.mode) == ("PNG", "L")
+        ids = np.asarray(mask)
+        assert ids.shape == image.shape[:2]
+        wanted = image.argmax(-1)
+        # Only at the stripes' two edges may a resized image decide otherwise.
+        assert (ids != wanted).mean() <= 4 / image.shape[1]
+        np.testing.assert_allclose(fraction, np.bincount(ids.ravel(), minlength=3) / ids.size)
+
+
+def test_an_image_of_one_pixel(signatures):
+    (mask,), fractions, _ = serve(signatures, encoded(np.array([[[0, 255, 0]]], np.uint8)))
+    assert np.asarray(mask).tolist() == [[1]]
+    assert fractions.tolist() == [[0, 1, 0]]
+
+
+def test_an_empty_batch_has_an_empty_answer(signatures):
+    answer = signatures["serving_default"](image_bytes=tf.constant([], tf.string))
+    assert {name: value.shape.as_list() for name, value in answer.items()} == {
+        "mask_png_bytes": [0],
+        "class_fraction": [0, 3],
+        "confidence": [0],
+    }
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+def test_every_format_of_the_contract_is_read(signatures, kind):
+    blue = np.full((20, 30, 3), (0, 0, 255), np.uint8)
+    (mask,), fractions, _ = serve(signatures, encoded(blue, kind))
+    assert mask.size == (30, 20)
+    assert fractions.tolist() == [[0, 0, 1]]
+
+
+def test_a_batch_answers_as_its_images_alone(signatures):
+    images = [encoded(noise(20, 30, seed)) for seed in range(3)]
+    together = serve(signatures, *images)
+    for i, image in enumerate(images):
+        (mask,), fractions, confidence = serve(signatures, image)
+        np.testing.assert_array_equal(np.asarray(mask), np.asarray(together[0][i]))
+        np.testing.assert_allclose(fractions[0], together[1][i])
+        np.testing.assert_allclose(confidence[0], together[2][i], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (33, 47), (8, 8)], ids=str)
+def test_the_mask_is_the_greatest_probability(signatures, size):
+    image = noise(*size)
+    found = signatures["probabilities"](images=tf.constant(image[np.newaxis]))
+    probabilities = found["probabilities"].numpy()[0]
+    assert probabilities.shape == (*size, 3)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    (mask,), _, (confidence,) = serve(signatures, encoded(image))
+    np.testing.assert_array_equal(np.asarray(mask), probabilities.argmax(-1))
+    assert confidence == pytest.approx(probabilities.max(-1).mean(), rel=1e-5)
+
+
+def test_probabilities_at_the_view_s_size_are_the_softmax_of_the_logits(signatures):
+    image = noise(HEIGHT, WIDTH)
+    found = signatures["probabilities"](images=tf.constant(image[np.newaxis]))
+    exponentials = np.exp(image / 20)
+    expected = exponentials / exponentials.sum(-1, keepdims=True)
+    np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-4)
+
+
+def example(image, class_ids):
+    loaded = load_image(encode_png(Image.fromarray(image)), "x")
+    pair = Pair("x", "x", "", "")
+    made = make_example(pair, loaded, class_ids, source="x", classes=["red", "green", "blue"])
+    return made.SerializeToString()
+
+
+def counts_by_hand(truth, predicted):
+    counts = np.zeros((3, 3), np.int64)
+    for wanted, found in zip(truth.ravel(), predicted.ravel(), strict=True):
+        if wanted != 255:
+            counts[wanted, found] += 1
+    return counts
+
+
+def test_evaluation_of_a_hand_computed_example(signatures):
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[..., 0] = 255
+    image[8:] = (0, 255, 0)
+    truth = np.zeros((HEIGHT, WIDTH), np.uint8)
+    truth[:, 6:] = 1
+    truth[:, 20:] = 255
+    # Top half: 6 columns right as red, 14 taken for red; bottom half: 6 taken for green, 14 right.
+    expected = np.array([[8 * 6, 8 * 6, 0], [8 * 14, 8 * 14, 0], [0, 0, 0]])
+    found = signatures["evaluation"](examples=tf.constant([example(image, truth)]))
+    np.testing.assert_array_equal(found["confusion_matrix"][0], expected)
+
+
+def test_evaluation_counts_what_serving_answers_and_leaves_ignored_pixels_out(signatures):
+    images = [noise(20, 30, seed=1), noise(33, 17, seed=2)]
+    random = np.random.default_rng(3)
+    truths = [random.choice([0, 1, 2, 255], image.shape[:2]).astype(np.uint8) for image in images]
+    serialized = [example(*pair) for pair in zip(images, truths, strict=True)]
+    found = signatures["evaluation"](examples=tf.constant(serialized))["confusion_matrix"].numpy()
+    masks, _, _ = serve(signatures, *map(encoded, images))
+    for counts, truth, mask in zip(found, truths, masks, strict=True):
+        np.testing.assert_array_equal(counts, counts_by_hand(truth, np.asarray(mask)))
+
+
+def test_evaluation_of_a_mask_without_labels_is_zero(signatures):
+    truth = np.full((20, 30), 255, np.uint8)
+    found = signatures["evaluation"](examples=tf.constant([example(noise(20, 30), truth)]))
+    assert not found["confusion_matrix"].numpy().any()
+
+
+def test_classes_and_view_lie_beside_the_model(saved_model):
+    description = json.loads((saved_model / "assets.extra/unetfx.json").read_text())
+    assert description["classes"] == ["red", "green", "blue"]
+    assert description["view"] == {"kind": "resize", "height": HEIGHT, "width": WIDTH}
+
+
+def test_the_optimizer_s_state_is_not_in_it(saved_model):
+    variables = tf.train.list_variables(str(saved_model / "variables/variables"))
+    assert sorted(shape for _, shape in variables if shape) == [[1, 1, 3, 3], [3]]
+
+
+STRANGER = """
+import sys
+
+for name in ("keras", "data", "serving", "components", "pipeline", "tfx"):
+    sys.modules[name] = None  # to import it is an ImportError now
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+image = tf.io.encode_png(tf.fill([5, 7, 3], tf.constant(9, tf.uint8)))
+answer = model.signatures["serving_default"](image_bytes=tf.stack([image]))
+print(tf.io.decode_png(answer["mask_png_bytes"][0]).shape)
+"""
+
+
+def test_plain_tensorflow_loads_it_without_keras_and_without_this_project(saved_model, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(saved_model)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.stdout == "(5, 7, 1)\n", done.stderr
