@@ -1,0 +1,160 @@
+import logging
+import os
+import sys
+
+import pytest
+from absl import logging as absl_logging
+from click.testing import CliRunner
+from PIL import Image
+
+from data.errors import InputError
+from pipeline import cli, local_runner
+from pipeline.config import ENVIRONMENT_VARIABLE
+from pipeline.console import library_noise_to, print_failure, print_steps
+
+CONFIG = """
+name: discs
+workspace: {workspace}
+data:
+  source: {{kind: folder, path: {workspace}/nowhere}}
+  classes: [ground, disc]
+gate: {{mean_iou: 0.6}}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(CONFIG.format(workspace=tmp_path))
+    return path
+
+
+@pytest.fixture
+def unetfx(monkeypatch, capfd):
+    """Runs the console script, and returns its exit code, standard output and standard error."""
+
+    def unetfx(*arguments):
+        monkeypatch.setattr(sys, "argv", ["unetfx", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code, *capfd.readouterr()
+
+    return unetfx
+
+
+def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "write_blue_marble", lambda folder: 215)
+    arguments = ["sample", "blue_marble", "--out", str(tmp_path / "x")]
+    result = CliRunner().invoke(cli.commands, arguments)
+    assert result.exit_code == 0
+    assert "215 pairs" in result.output
+    assert f"{tmp_path}/x" in result.output
+
+
+def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    code, out, error = unetfx("sample", "blue_marble", "--out", tmp_path)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"unetfx: {tmp_path}: exists already")
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_sample_is_told_the_known_ones():
+    result = CliRunner().invoke(cli.commands, ["sample", "mars", "--out", "x"])
+    assert result.exit_code == 2
+    assert "blue_marble" in result.output
+
+
+def test_every_command_is_helped():
+    for name in ("sample", "run", "predict"):
+        result = CliRunner().invoke(cli.commands, [name, "--help"])
+        assert result.exit_code == 0
+        assert cli.commands.commands[name].help.split(":")[0] in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["run", "predict x.png --out out"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "no such config file"), ("nme: x", "nme: unknown key; did you mean name?")],
+    ids=["missing", "wrong"],
+)
+def test_a_bad_config_ends_in_lines_and_exit_code_2(unetfx, tmp_path, command, text, words):
+    path = tmp_path / "bad.yaml"
+    if text:
+        path.write_text(text)
+    code, out, error = unetfx(*command.split(), "--config", path)
+    assert (code, out) == (2, "")
+    assert words in error
+    assert all(line.startswith(f"unetfx: {path}: ") for line in error.splitlines())
+    assert list(tmp_path.iterdir()) == ([path] if text else [])
+
+
+def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
+    out = tmp_path / "out"
+    code, _, error = unetfx("predict", tmp_path / "1.png", "--out", out, "--config", config_file)
+    assert code == 2
+    assert "no pushed model" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, tmp_path):
+    code, _, error = unetfx("run", "--config", config_file)
+    assert code == 2
+    assert error == (
+        f"unetfx: {tmp_path}/nowhere/images: no such folder. Check data.source in the config.\n"
+    )
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_run_hands_on_the_exit_code(monkeypatch, unetfx, config_file, code):
+    monkeypatch.setattr(cli, "run_pipeline", lambda path: code)
+    assert unetfx("run", "--config", config_file)[0] == code
+
+
+def test_tfx_runs_the_config_that_the_environment_names(monkeypatch, capfd, tmp_path):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "mine.yaml"))
+    assert local_runner.main() == 2
+    assert f"{tmp_path}/mine.yaml" in capfd.readouterr().err
+
+
+class TestConsole:
+    def test_noise_goes_to_the_log_and_comes_back(self, tmp_path, capfd):
+        log = tmp_path / "logs/one.txt"
+        with library_noise_to(log):
+            os.write(2, b"from C++\n")
+            print("from Python", file=sys.__stderr__, flush=True)
+            print("for people")
+        os.write(2, b"afterwards\n")
+        assert log.read_text() == "from C++\nfrom Python\n"
+        assert capfd.readouterr() == ("for people\n", "afterwards\n")
+
+    def test_an_error_inside_gives_the_stream_back(self, tmp_path, capfd):
+        with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):
+            raise InputError("x")
+        os.write(2, b"afterwards\n")
+        assert capfd.readouterr().err == "afterwards\n"
+
+    def test_a_failure_is_told_line_by_line(self, capsys):
+        print_failure("one\ntwo", "three")
+        assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
+
+    def test_steps_are_told_as_they_come(self, capsys):
+        before = absl_logging.get_verbosity()
+        log = logging.getLogger("absl")
+        with print_steps():
+            log.info("Component %s is running.", "ExampleGen")
+            log.info("A cached execution %d is used.", 3)
+            log.info("Component %s is finished.", "ExampleGen")
+            log.info("something else %s", "x")
+            log.info("Component %s is running.", "Trainer")
+            log.info("Component %s is finished.", "Trainer")
+            log.info("Component %s is running.", "Evaluator")
+        absl_logging.set_verbosity(before)
+        lines = capsys.readouterr().out.splitlines()
+        assert [(line.split()[0], line.split()[-1]) for line in lines] == [
+            ("ExampleGen", "unchanged"),
+            ("Trainer", "s"),
+            ("Evaluator", "failed"),
+        ]

@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.create_pipeline import create_pipeline
+
+
+def config(tmp_path, **changes):
+    raw = {
+        "name": "discs",
+        "workspace": str(tmp_path / "runs"),
+        "data": {
+            "source": {"kind": "folder", "path": str(tmp_path / "nowhere")},
+            "classes": ["ground", "disc"],
+        },
+        "gate": {"mean_iou": 0.6},
+    }
+    return Config.model_validate(raw | changes)
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    return {component.id: component for component in create_pipeline(config(tmp_path)).components}
+
+
+def test_its_steps(nodes):
+    assert set(nodes) == {
+        *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Trainer"),
+        *("Baseline", "Evaluator", "Report", "Pusher"),
+    }
+
+
+def test_everything_lies_in_the_workspace(tmp_path):
+    pipeline = create_pipeline(config(tmp_path))
+    home = str(tmp_path / "runs/discs")
+    assert pipeline.pipeline_info.pipeline_name == "discs"
+    assert pipeline.pipeline_info.pipeline_root == f"{home}/artifacts"
+    assert pipeline.metadata_connection_config.sqlite.filename_uri == f"{home}/metadata.db"
+
+
+def test_only_the_test_split_is_evaluated(nodes):
+    properties = nodes["Evaluator"].exec_properties
+    assert json.loads(properties["example_splits"]) == ["test"]
+    assert nodes["Evaluator"].inputs["examples"] is nodes["ExampleGen"].outputs["examples"]
+
+
+def test_training_sees_train_and_val_and_never_test(nodes):
+    properties = nodes["Trainer"].exec_properties
+    assert json.loads(properties["train_args"])["splits"] == ["train"]
+    assert json.loads(properties["eval_args"])["splits"] == ["val"]
+
+
+def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path):
+    inputs = nodes["Pusher"].inputs
+    assert inputs["model_blessing"] is nodes["Evaluator"].outputs["blessing"]
+    assert inputs["model"] is nodes["Trainer"].outputs["model"]
+    destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
+    folder = destination["filesystem"]["base_directory"]
+    assert folder == str(tmp_path / "runs/discs/serving/discs")
+
+
+def test_the_evaluator_compares_the_candidate_with_the_baseline(nodes):
+    inputs = nodes["Evaluator"].inputs
+    assert inputs["model"] is nodes["Trainer"].outputs["model"]
+    assert inputs["baseline_model"] is nodes["Baseline"].outputs["model"]
+
+
+def test_training_waits_for_the_validator(nodes):
+    assert nodes["ExampleValidator"] in nodes["Trainer"].upstream_nodes
+
+
+def test_the_cache_is_on(tmp_path):
+    assert create_pipeline(config(tmp_path)).enable_cache
+
+
+def properties_of(pipeline, name):
+    (node,) = (component for component in pipeline.components if component.id == name)
+    return node.exec_properties
+
+
+@pytest.mark.parametrize(
+    ("changes", "fresh"),
+    [
+        ({}, set()),
+        ({"training": {"epochs": 3}}, {"Trainer"}),
+        ({"model": {"decoder": "notebook"}}, {"Trainer"}),
+        ({"gate": {"mean_iou": 0.7}}, {"Evaluator", "Report"}),
+    ],
+    ids=["nothing", "training", "model", "gate"],
+)
+def test_a_change_of_the_config_renews_only_the_steps_that_it_concerns(tmp_path, changes, fresh):
+    before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, changes))
+    steps = ("ExampleGen", "StatisticsGen", "Trainer", "Evaluator", "Report", "Pusher")
+    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
+    assert renewed == fresh
+
+
+def test_another_view_trains_anew_but_reads_no_file_again(tmp_path):
+    data = config(tmp_path).data.model_dump() | {"view": {"height": 64, "width": 64}}
+    before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, {"data": data}))
+    assert properties_of(before, "ExampleGen") == properties_of(after, "ExampleGen")
+    assert properties_of(before, "Trainer") != properties_of(after, "Trainer")
