@@ -9,11 +9,12 @@ import traceback
 from pathlib import Path
 
 from data.errors import InputError
-from pipeline.config import config_path, load_config
+from pipeline.config import Config, config_path, load_config
 from pipeline.console import library_noise_to, print_failure, print_steps
 
 DONE, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
 """Exit codes."""
+_LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
 
 
 def run_pipeline(config_file: Path) -> int:
@@ -31,32 +32,33 @@ def run_pipeline(config_file: Path) -> int:
     config = load_config(config_file)
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
-        # TensorFlow and TFX take seconds to load, and talk while they do.
-        from tfx import v1 as tfx
-
-        from pipeline.create_pipeline import create_pipeline
-        from pipeline.runs import latest_run, publish_report
-        from pipeline.summary import print_summary
-
-        before = latest_run(config)
         try:
-            with print_steps():
-                tfx.orchestration.LocalDagRunner().run(create_pipeline(config))
+            return _run(config, config_file)
         except InputError:
             raise
         except Exception as error:
             traceback.print_exc()
-            print_failure(
-                f"unexpected failure: {type(error).__name__}: {error}",
-                f"The whole story is in {log}",
-            )
-            return FAILED
-        run = latest_run(config)
-        if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
-            return DONE
-        report = publish_report(config, run)
-        print_summary(config, config_file, run, report)
-        return DONE if run.blessed else NOT_BLESSED
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
+    print_failure(f"unexpected failure: {reason}", f"The whole story is in {log}")
+    return FAILED
+
+
+def _run(config: Config, config_file: Path) -> int:
+    # Imported here: TensorFlow and TFX take seconds to load, and talk while they do.
+    from tfx import v1 as tfx
+
+    from pipeline.create_pipeline import create_pipeline
+    from pipeline.runs import latest_run, publish_report
+    from pipeline.summary import print_summary
+
+    before = latest_run(config)
+    with print_steps():
+        tfx.orchestration.LocalDagRunner().run(create_pipeline(config))
+    run = latest_run(config)
+    if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
+        return DONE
+    print_summary(config, config_file, run, publish_report(config, run))
+    return DONE if run.blessed else NOT_BLESSED
 
 
 def main() -> int:
