@@ -1,6 +1,6 @@
 """Packaging: metadata, dependency ranges and the console script; also what Beam workers install."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 # The ranges follow TFX 1.21: it pins TensorFlow, TFMA, TFDV and MLMD to one release each.
 RUNTIME = [
@@ -39,7 +39,7 @@ setup(
     description="Image segmentation in TFX: from folders of images and masks to a served U-Net.",
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
-    packages=["data", "serving", "components", "pipeline"],
+    packages=find_packages(include=["data", "serving", "components", "components.*", "pipeline"]),
     package_data={"pipeline": ["configs/*.yaml"]},
     install_requires=RUNTIME,
     extras_require=EXTRAS,

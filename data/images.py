@@ -41,10 +41,13 @@ def open_image(content: bytes, name: str) -> Image.Image:
       The first frame, as stored (not yet turned upright).
 
     Raises:
-      InputError: The bytes are no image that Pillow reads, or they end too early.
+      InputError: The bytes are no image that Pillow reads, they end too early, or a channel has
+        more than 8 bits.
     """
     try:
         image = Image.open(io.BytesIO(content))
+        # Pillow would silently shorten colour samples of 16 bits; only the raw mode tells of them.
+        too_deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
         image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = (
@@ -54,6 +57,8 @@ def open_image(content: bytes, name: str) -> Image.Image:
         raise InputError(
             f"{name}: cannot be read as an image ({reason}). Restore or remove the file."
         ) from error
+    if too_deep:
+        raise InputError(f"{name}: more than the expected 8 bits a channel. Convert it.")
     return image
 
 
@@ -76,7 +81,10 @@ def load_image(content: bytes, name: str) -> LoadedImage:
         raise InputError(
             f"{name}: pixels of mode {image.mode}, expected 8 bits a channel. Convert the image."
         )
-    upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright = ImageOps.exif_transpose(image)
+    if image.mode == "P" and "transparency" in image.info:
+        upright = upright.convert("RGBA")  # Pillow warns of colours lost if it goes straight to RGB
+    upright = upright.convert("RGB")
     pixels = np.asarray(upright, np.uint8)
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     if image.mode in _TENSORFLOW_READS.get(image.format or "", ()) and not turned:

@@ -104,9 +104,8 @@ def load_config(path: Path) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError(
-            "\n".join(f"{path}: {_in_words(raw, problem)}" for problem in error.errors())
-        ) from error
+        lines = [f"{path}: {_in_words(raw, problem)}" for problem in error.errors()]
+        raise InputError("\n".join(lines)) from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -121,7 +120,7 @@ _Loader.add_implicit_resolver(
 
 
 def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    key = ".".join(_keys(raw, problem["loc"]))
+    key = ".".join(_file_keys(raw, problem["loc"]))
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(Config), 1)
         return f"{key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
@@ -139,7 +138,7 @@ def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
     return f"{key}: {message}, found {problem['input']!r}"
 
 
-def _keys(raw: Any, location: tuple[int | str, ...]) -> list[str]:
+def _file_keys(raw: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The file's own keys on the way to a problem: pydantic mixes in the names of types."""
     keys = []
     for part in location:
@@ -149,7 +148,7 @@ def _keys(raw: Any, location: tuple[int | str, ...]) -> list[str]:
             keys.append(str(part))
     if isinstance(raw, Mapping) and location and location[-1] not in keys:
         keys.append(str(location[-1]))  # a key that is missing
-    return keys
+    return tuple(keys)
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
+from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 
 from components.evaluator import baseline
@@ -115,9 +116,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(config.home / "metadata.db")
-        ),
+        metadata_connection_config=_sqlite(config.home / "metadata.db"),
         beam_pipeline_args=[
             "--runner=DirectRunner",
             "--direct_running_mode=in_memory",
@@ -126,6 +125,16 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             f"--setup_file={_REPOSITORY / 'setup.py'}",
         ],
     )
+
+
+def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
+    # TFX's own helper makes the folder at once; here, whoever runs the pipeline does.
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(database)
+    connection.sqlite.connection_mode = (
+        metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+    )
+    return connection
 
 
 def _version_of(*folders: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
@@ -69,8 +70,8 @@ class Executor(BaseExampleGenExecutor):
             - input_config, output_config, output_data_format: As in TFX's ExampleGens.
 
         Raises:
-          InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255
-            ones; nothing of the output remains then.
+          InputError: A pair cannot be used, a split would be empty, or the masks look
+            like 0/255 ones. TFX then removes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = Settings.of(exec_properties)
@@ -159,7 +160,7 @@ class _ReadPair(beam.DoFn):
             )
             return
         self._read.inc()
-        present = sorted(set(class_ids.ravel().tolist()))
+        present = np.unique(class_ids).tolist()
         yield beam.pvalue.TaggedOutput("outcomes", Outcome(pair.key, pair.group, present, ""))
         yield examples.make_example(
             pair, image, class_ids, source=self._source, classes=self._data.classes

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from data.config import ResizeView, Strict
 
@@ -27,6 +27,14 @@ class ModelConfig(Strict):
     decoder: Literal["unet", "notebook"] = "unet"
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
 
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _says_which_layers(cls, freeze: object) -> object:
+        counts = isinstance(freeze, int) and not isinstance(freeze, bool) and freeze >= 0
+        if not counts and freeze not in ("all", "none"):
+            raise ValueError(f"should be all, none or a number of layers, found {freeze!r}")
+        return freeze
+
 
 class TrainingConfig(Strict):
     """How the network is trained.
@@ -46,7 +54,7 @@ class TrainingConfig(Strict):
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(10, ge=1)
     patience: int = Field(5, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)
     loss: Literal["cross_entropy"] = "cross_entropy"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(1, ge=0, lt=2**31)

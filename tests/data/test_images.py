@@ -55,6 +55,9 @@ LOSSLESS = {
     "grey and alpha png": encoded(with_alpha(RGB).convert("LA"), "PNG"),
     "palette png": encoded(RGB.quantize(8), "PNG"),
     "palette png, one colour transparent": encoded(RGB.quantize(8), "PNG", transparency=0),
+    "palette png, each colour with its alpha": encoded(
+        RGB.quantize(8), "PNG", transparency=bytes(range(0, 80, 10))
+    ),
     "1-bit png": encoded(GREY.convert("1"), "PNG"),
     "2-bit grey png": png_by_hand(4, 2, 2, 0, [b"\x1b", b"\xe4"]),
     "rgb bmp": encoded(RGB, "BMP"),
@@ -78,7 +81,7 @@ REWRITTEN = {
 def test_lossless_files_pass_byte_for_byte_and_tensorflow_sees_the_same_pixels(content):
     image = load_image(content, "x")
     assert image.encoded == content
-    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))[..., :3]
     np.testing.assert_array_equal(image.pixels, expected)
     np.testing.assert_array_equal(decode_image(image.encoded).numpy(), image.pixels)
 
@@ -159,6 +162,9 @@ def test_a_broken_file_is_named_in_one_line(content):
 
 
 SIXTEEN_BIT = {
+    "rgb png": png_by_hand(2, 1, 16, 2, [bytes(range(12))]),
+    "rgba png": png_by_hand(2, 1, 16, 6, [bytes(range(16))]),
+    "grey and alpha png": png_by_hand(2, 1, 16, 4, [bytes(range(8))]),
     "grey png": encoded(Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257), "PNG"),
     "grey tiff": encoded(Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 257), "TIFF"),
     "float tiff": encoded(Image.fromarray(PIXELS[..., 0].astype(np.float32)), "TIFF"),

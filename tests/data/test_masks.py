@@ -114,7 +114,7 @@ def test_an_rgb_mask_is_refused():
 
 def test_a_16_bit_mask_is_refused():
     content = encoded(Image.fromarray(np.array([[0, 1]], np.uint16)))
-    assert "expected one channel of 8 bits" in refusal(content, config())
+    assert "expected 8 bits a channel" in refusal(content, config())
 
 
 def test_a_jpeg_mask_is_refused_whatever_its_suffix():

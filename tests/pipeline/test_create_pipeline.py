@@ -24,6 +24,11 @@ def nodes(tmp_path):
     return {component.id: component for component in create_pipeline(config(tmp_path)).components}
 
 
+def test_it_touches_nothing_on_disk(tmp_path):
+    create_pipeline(config(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
 def test_its_steps(nodes):
     assert set(nodes) == {
         *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Trainer"),
