@@ -38,7 +38,7 @@ def write_blue_marble(folder: Path) -> int:
     """Writes every 224-pixel tile of the world that holds at least two of ocean, land and lake.
 
     Tiles of open ocean and of plain land are left out: they teach little, and would flatter every
-      metric.
+    metric.
 
     Args:
       folder: Is made, with `images/block_R_C/tile_R_C.png` (RGB) and `masks/block_R_C/tile_R_C.png`

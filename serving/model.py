@@ -44,8 +44,7 @@ class ServedModel:
           path: Of a SavedModel that this project exported.
         """
         self._model = tf.saved_model.load(path)
-        with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
-            self.classes: list[str] = json.loads(file.read())["classes"]
+        self.classes = model_classes(path)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Segments images.
@@ -66,6 +65,23 @@ class ServedModel:
                 masks, answer["class_fraction"].numpy(), answer["confidence"].numpy(), strict=True
             )
         ]
+
+
+def model_classes(path: str) -> list[str]:
+    """Reads the class names of a SavedModel, without loading it.
+
+    Args:
+      path: Of a SavedModel that this project exported.
+
+    Returns:
+      The names, by class id.
+
+    Raises:
+      tf.errors.NotFoundError: There is no such model, or its files are gone.
+    """
+    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
+        classes: list[str] = json.loads(file.read())["classes"]
+    return classes
 
 
 def newest_version(serving_folder: Path) -> Path:

@@ -70,8 +70,8 @@ class Executor(BaseExampleGenExecutor):
             - input_config, output_config, output_data_format: As in TFX's ExampleGens.
 
         Raises:
-          InputError: A pair cannot be used, a split would be empty, or the masks look
-            like 0/255 ones. TFX then removes the output.
+          InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255
+            ones. TFX then removes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = Settings.of(exec_properties)

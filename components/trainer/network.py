@@ -66,8 +66,7 @@ class PadToMultiple(layers.Layer):
       multiple: In pixels.
 
     Input shape: [batch, height, width, channels]. Output shape: the same, height and width rounded
-      up. The padding
-    repeats nothing and is 0, that is black.
+    up. The padding repeats nothing and is 0, that is black.
     """
 
     def __init__(self, multiple: int, **kwargs: object) -> None:
@@ -99,8 +98,7 @@ class CropLike(layers.Layer):
     """Crops the first input to the height and width of the second: the inverse of `PadToMultiple`.
 
     Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape:
-      [batch, height',
-    width', channels].
+    [batch, height', width', channels].
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:

@@ -1,13 +1,27 @@
+import json
+import shutil
+
 import pytest
 from tfx.types import standard_artifacts
 
 from components.evaluator.baseline import LatestOtherBlessedModel
+from serving.graph import DESCRIPTION
 
 
-def model(number):
-    artifact = standard_artifacts.Model()
-    artifact.id = number
-    return artifact
+@pytest.fixture
+def model(tmp_path):
+    """Makes a model artifact, with the file that names its classes."""
+
+    def make(number, classes=("ground", "disc")):
+        artifact = standard_artifacts.Model()
+        artifact.id = number
+        artifact.uri = str(tmp_path / str(number))
+        description = tmp_path / str(number) / "Format-Serving" / DESCRIPTION
+        description.parent.mkdir(parents=True, exist_ok=True)
+        description.write_text(json.dumps({"classes": classes}))
+        return artifact
+
+    return make
 
 
 def blessing(of, *, blessed=True):
@@ -20,7 +34,7 @@ def blessing(of, *, blessed=True):
 
 def resolve(candidate, models, blessings):
     given = {
-        "candidate": [candidate] if candidate else [],
+        "candidate": [candidate],
         "model": models,
         "model_blessing": blessings,
     }
@@ -33,9 +47,6 @@ def resolve(candidate, models, blessings):
     )
 
 
-MODELS = [model(2), model(1), model(4), model(3)]
-
-
 @pytest.mark.parametrize(
     ("candidate", "blessings", "expected"),
     [
@@ -45,7 +56,6 @@ MODELS = [model(2), model(1), model(4), model(3)]
         (4, [blessing(4)], ([], [])),
         (4, [], ([], [])),
         (4, [blessing(9)], ([], [])),
-        (None, [blessing(2)], ([2], [102])),
         (2, [blessing(4), blessing(2)], ([4], [104])),
     ],
     ids=[
@@ -55,9 +65,20 @@ MODELS = [model(2), model(1), model(4), model(3)]
         "only the candidate was blessed",
         "the first run",
         "a blessed model that is gone",
-        "no candidate",
         "the candidate is an older model",
     ],
 )
-def test_the_latest_other_blessed_model(candidate, blessings, expected):
-    assert resolve(model(candidate) if candidate else None, MODELS, blessings) == expected
+def test_the_latest_other_blessed_model(model, candidate, blessings, expected):
+    models = [model(2), model(1), model(4), model(3)]
+    assert resolve(model(candidate), models, blessings) == expected
+
+
+def test_a_model_of_other_classes_is_no_baseline(model):
+    models = [model(1), model(2, classes=["ground", "ring"]), model(3)]
+    assert resolve(models[2], models, [blessing(1), blessing(2)]) == ([1], [101])
+
+
+def test_a_model_whose_files_are_gone_is_no_baseline(model, tmp_path):
+    models = [model(1), model(2), model(3)]
+    shutil.rmtree(tmp_path / "2")
+    assert resolve(models[2], models, [blessing(1), blessing(2)]) == ([1], [101])
