@@ -218,11 +218,17 @@ def _content(path: str) -> bytes:
 
 
 def _refuse_bad_pairs(outcomes: list[Outcome], data: DataConfig) -> None:
-    problems = sorted(outcome.problem for outcome in outcomes if outcome.problem)
-    if problems:
-        lines = problems[:_MOST_MESSAGES]
-        if more := len(problems) - len(lines):
-            lines.append(f"… and {more} more pairs like these, of {len(outcomes)} pairs in all.")
+    files: dict[str, list[str]] = {}
+    for problem in sorted(outcome.problem for outcome in outcomes if outcome.problem):
+        file, _, reason = problem.partition(": ")
+        files.setdefault(reason, []).append(file)
+    if files:
+        lines = [
+            f"{first}{f' and {len(others)} more' if others else ''}: {reason}"
+            for reason, (first, *others) in files.items()
+        ]
+        if len(lines) > _MOST_MESSAGES:
+            lines[_MOST_MESSAGES:] = [f"… and {len(lines) - _MOST_MESSAGES} more problems."]
         raise InputError("\n".join(lines))
     seen = Counter(class_id for outcome in outcomes for class_id in outcome.class_ids)
     if set(seen) == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:

@@ -74,4 +74,5 @@ def test_0_255_masks_are_told_which_line_mends_them(project, capfd, monkeypatch,
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert "mask_values: {0: ground, 255: disc}" in capfd.readouterr().err
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "mask_values: {0: ground, 255: disc}" in line
