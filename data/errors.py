@@ -1,4 +1,4 @@
-"""The one error that a user sees without a stack trace."""
+"""The errors that a user sees without a stack trace."""
 
 
 class InputError(Exception):
@@ -7,3 +7,24 @@ class InputError(Exception):
     The message says what is wrong, where, and what to do, in one line for each finding. Commands
     print it and exit with code 2.
     """
+
+
+class PairError(InputError):
+    """One file of a pair is wrong; the other pairs may be good.
+
+    Attributes:
+      kind: What is wrong, in one word or two: `unreadable`, `size_mismatch`, … (`data/checks.py`
+        lists them all). Findings of one kind are shown together.
+      file: The file.
+      reason: What is wrong with it, and what to do; the same words for every file with the same
+        fault, so that many such files make one message.
+    """
+
+    def __init__(self, kind: str, file: str, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.kind = kind
+        self.file = file
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.kind, self.file, self.reason)

@@ -1,72 +1,177 @@
 """Reads mask files into class ids, and refuses any pixel value that has no class."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
-from PIL import ImageOps
 
-from data.config import DataConfig
-from data.errors import InputError
-from data.images import open_image
+from data.config import IGNORE, DataConfig
+from data.decoding import read_raster
+from data.errors import PairError
+from data.images import encode_png
+from data.mask_values import mend_values
+from data.rasters import Raster, RasterFile
 
-_ID_MODES = frozenset({"1", "L", "P"})
-_MOST_VALUES = 8  # how many pixel values one message names
+_MOST_VALUES = 300  # a mask with more of them is no mask of classes
+_MOST_SHOWN = 8  # how many pixel values one message names
 
 
-def load_mask(content: bytes, name: str, config: DataConfig) -> npt.NDArray[np.uint8]:
-    """Loads a mask.
+class LoadedMask(NamedTuple):
+    """A mask as it is stored.
+
+    Attributes:
+      class_ids: uint8 [height, width], upright: class ids 0..C-1, or 255 where the pixel is to be
+        ignored.
+      values: The pixel values in the file, ordered: numbers, or colours (`#ff8000`); at most 300.
+      encoded: The class ids as a one-channel 8-bit PNG: the file's own bytes where it is one.
+      pixels: int64 [256], how many pixels have each class id.
+    """
+
+    class_ids: npt.NDArray[np.uint8]
+    values: tuple[int | str, ...]
+    encoded: bytes
+    pixels: npt.NDArray[np.int64]
+
+
+class ValuesWithoutClass(PairError):  # noqa: N818
+    """A mask holds pixel values that have no class.
+
+    Attributes:
+      present: The pixel values in the file, numbers or colours; at most 300.
+      strays: Those without a class; at most 300.
+    """
+
+    def __init__(
+        self, file: str, reason: str, present: frozenset[int | str], strays: frozenset[int | str]
+    ) -> None:
+        super().__init__("value_without_class", file, reason)
+        self.present = present
+        self.strays = strays
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.reason, self.present, self.strays)
+
+
+def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
+    """Loads a mask of any supported format.
+
+    What counts is the number in a grey or palette image (not the palette's colour), or in an RGB
+    image whose channels are equal. With colours in `data.mask_values` or as soon as channels
+    differ, the colour counts. Alpha never counts. Greys are read as viewers show them: a 1-bit mask
+    holds 0 and 255, and a TIFF whose 0 is white is turned over.
 
     Args:
-      content: The file's bytes: a one-channel image of 8 bits, or a palette image, whose ids count,
-        not its colours.
+      content: The file's bytes.
       name: The file's name, for messages.
-      config: Says which pixel value means which class.
+      data: Says which pixel value means which class, and how large a mask may be.
 
     Returns:
-      uint8 [height, width] of class ids 0..C-1, or 255 where the pixel is to be ignored; upright.
+      The class ids.
 
     Raises:
-      InputError: The file cannot be read, has several channels, was compressed with loss, or holds
-        a value that has no class.
+      ValuesWithoutClass: A pixel value has no class.
+      PairError: `unreadable`, `too_large`, `mask_format` or `jpeg_mask`.
     """
-    image = open_image(content, name)
-    if image.format == "JPEG":
-        raise InputError(
-            f"{name}: a JPEG mask; its compression invents values at edges. Export the mask as PNG."
+    file = RasterFile(content, name, "mask", data.max_pixels)
+    raster = read_raster(file)
+    if raster.lossy:
+        raise file.error(
+            "jpeg_mask",
+            "a JPEG mask; its compression invents values at edges. Export the mask as PNG.",
         )
-    if image.mode not in _ID_MODES:
-        raise InputError(
-            f"{name}: a mask of mode {image.mode}, expected one channel of 8 bits, or a palette."
-        )
-    values = np.asarray(ImageOps.exif_transpose(image), np.uint8)
-    if image.mode == "1":
-        values = values * np.uint8(
-            255
-        )  # what a viewer shows, and what an 8-bit copy of the file would hold
+    numbers = None if data.by_colour else _numbers(raster)
+    values = _packed_colours(raster, file) if numbers is None else numbers
 
-    class_of_value = config.class_of_value
-    present = np.unique(values).tolist()
-    strays = [value for value in present if value not in class_of_value]
+    present, counts = _distinct(values)
+    names = [_name(value, colour=numbers is None) for value in present]
+    class_of_value = data.class_of_value if data.by_colour == (numbers is None) else {}
+    strays = [i for i, value in enumerate(present) if value not in class_of_value]
     if strays:
-        raise InputError(_no_class(name, present, strays, config))
-    table = np.zeros(256, np.uint8)
-    table[list(class_of_value)] = list(class_of_value.values())
-    return table[values]
+        raise _no_class(name, names, strays, data)
+    ids = [class_of_value[value] for value in present]
+    class_ids = _replace(values, present, ids)
+    pixels = np.zeros(IGNORE + 1, np.int64)
+    np.add.at(pixels, ids, counts)
+
+    kept = raster.orientation == 1 and numbers is not None and ids == present
+    encoded = (raster.grey_png if kept else None) or encode_png(class_ids)
+    return LoadedMask(class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels)
 
 
-def mask_values_line(classes: list[str]) -> str:
-    """The config line that reads a two-valued 0/255 mask as the first two classes."""
-    return f"mask_values: {{0: {classes[0]}, 255: {classes[1]}}}"
+def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:
+    """The number of each pixel, [height, width]; None if there are colours instead."""
+    samples = raster.samples
+    if samples.shape[2] > 2:
+        red, green, blue = (samples[..., i] for i in range(3))
+        if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+            return None
+    return samples[..., 0]
 
 
-def _no_class(name: str, present: list[int], strays: list[int], config: DataConfig) -> str:
-    if set(present) <= {0, 255} and not config.mask_values:
-        remedy = f"A 0/255 mask? Then write, under data: {mask_values_line(config.classes)}"
-    elif config.mask_values:
-        remedy = "Give each a class in data.mask_values, or make it data.ignore_value."
+def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
+    """The colour of each pixel, [height, width], as 0xRRGGBB."""
+    colours = raster.colours
+    if colours.dtype != np.uint8:
+        raise file.unsupported("colours of 16 bits a channel, expected 8 bits")
+    red, green, blue = (colours[..., i].astype(np.uint32) for i in (0, colours.shape[2] // 2, -1))
+    return red << np.uint32(16) | green << np.uint32(8) | blue
+
+
+def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
+    """The values that occur, ordered, and how many pixels have each."""
+    if values.dtype == np.uint8:
+        counts = np.bincount(values.ravel(), minlength=256)
+        present = np.flatnonzero(counts)
+        return present.tolist(), counts[present]
+    starts, lengths = _runs(values)
+    distinct, places = np.unique(values.ravel()[starts], return_inverse=True)
+    totals = np.zeros(distinct.size, np.intp)
+    np.add.at(totals, places, lengths)
+    return distinct.tolist(), totals
+
+
+def _replace(
+    values: npt.NDArray[Any], present: Sequence[int], ids: Sequence[int]
+) -> npt.NDArray[np.uint8]:
+    """Each pixel's class id, given those of the values that occur."""
+    if values.dtype == np.uint8:
+        if list(ids) == list(present):
+            return values
+        table = np.zeros(256, np.uint8)
+        table[present] = ids
+        # Many times as fast as indexing.
+        replaced = values.tobytes().translate(table.tobytes())
+        return np.frombuffer(replaced, np.uint8).reshape(values.shape)
+    starts, lengths = _runs(values)
+    places = np.searchsorted(np.array(present), values.ravel()[starts])
+    return np.repeat(np.array(ids, np.uint8)[places], lengths).reshape(values.shape)
+
+
+def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Starts and lengths of runs of equal pixels.
+
+    Masks are flat: runs are few, and much faster to sort than the pixels are.
+    """
+    flat = values.ravel()
+    starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
+    return starts, np.diff(starts, append=flat.size)
+
+
+def _name(value: int, *, colour: bool) -> int | str:
+    return f"#{value:06x}" if colour else value
+
+
+def _no_class(
+    file: str, present: Sequence[int | str], strays: Sequence[int], data: DataConfig
+) -> ValuesWithoutClass:
+    shown = [present[i] for i in strays[:_MOST_VALUES]]
+    others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
+    some = frozenset((shown + others)[:_MOST_VALUES])
+    what = "colour" if isinstance(present[0], str) else "pixel value"
+    if len(shown) > _MOST_SHOWN:  # these differ from file to file, and so do not stand here
+        reason = f"no class for more than {_MOST_SHOWN} of its {what}s."
     else:
-        ids = f"0 to {len(config.classes) - 1}, the ids of {config.classes}"
-        remedy = f"Expected {ids}; map other values in data.mask_values."
-    shown = ", ".join(map(str, strays[:_MOST_VALUES])) + (
-        ", …" if len(strays) > _MOST_VALUES else ""
-    )
-    return f"{name}: no class for the pixel value{'s' if len(strays) > 1 else ''} {shown}. {remedy}"
+        plural = "s" if len(shown) > 1 else ""
+        reason = f"no class for the {what}{plural} {', '.join(map(str, shown))}."
+    return ValuesWithoutClass(file, f"{reason} {mend_values(some, data)}", some, frozenset(shown))

@@ -1,132 +1,181 @@
-"""Finds pairs of image and mask files.
+"""Finds pairs of image and mask files, and deals them out to the splits."""
 
-A pair is two files of one relative path and stem, never of one position in two sorted listings.
-"""
-
+import bisect
 import hashlib
+import itertools
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from data.blue_marble import write_blue_marble
-from data.config import DataConfig, SampleSource
-from data.errors import InputError
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-_DESKTOP_LITTER = frozenset({"Thumbs.db", "desktop.ini"})
-_MOST_NAMES = 3  # how many files one message names
+from data.config import (
+    SPAN,
+    SPLITS,
+    DataConfig,
+    FolderSource,
+    ManifestSource,
+    SampleSource,
+    Source,
+    SplitName,
+    Splits,
+    TfdsSource,
+)
+from data.errors import InputError, PairError
+from data.files import THREADS, read_bytes
+from data.sources import RawFound, folder, manifest, sample, spans, tfds
 
 
 class Pair(NamedTuple):
     """An image file and its mask file.
 
     Attributes:
-      key: Relative path without suffix, with forward slashes: the pair's name.
-      group: Pairs of one group fall into one split.
-      image: Path of the image file.
+      key: Relative path without suffix, with forward slashes: the pair's name, unique in a source.
+      image: Path of the image file, local or on any file system that TensorFlow reads.
       mask: Path of the mask file.
+      group: Pairs of one group fall into one split; the key itself where there are no groups.
+      source: Name of the data set.
+      span: Number of the delivery the pair came with; 0 where the source has no spans.
+      split: `train`, `val` or `test`.
     """
 
     key: str
-    group: str
     image: str
     mask: str
+    group: str
+    source: str
+    span: int
+    split: str
 
 
-def find_pairs(config: DataConfig, sample_folder: str) -> list[Pair]:
-    """Lists the pairs of a source, ordered by key.
+class Found(NamedTuple):
+    """What a source holds.
+
+    Attributes:
+      pairs: Ordered by key.
+      problems: What makes no pair: files without a partner, two files of one name, …; ordered by
+        file.
+      unused: Keys, in order, of images and masks that are in no split list.
+    """
+
+    pairs: list[Pair]
+    problems: list[PairError]
+    unused: list[str]
+
+
+def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
+    """Lists what a source holds.
 
     Args:
-      config: The data's description.
-      sample_folder: Where a `sample` source keeps its files; they are written there if they are not
-        there yet.
+      data: The data's description.
+      name: The pipeline's name; it names the data set where the source does not.
+      folder: Where a source without files of its own (`sample`, `tfds`) writes them, once.
 
     Returns:
-      One Pair for each image.
+      The pairs, and what became of all else.
 
     Raises:
-      InputError: No such folder, no images, an image or a mask without its partner, two files of
-        one stem, or a key that the group expression does not match.
+      InputError: The source as a whole cannot be used: no such folder, no images, no such column,
+        a group expression that matches no pair, …
     """
-    if isinstance(config.source, SampleSource):
-        root, images, masks = Path(sample_folder), "images", "masks"
-        if not root.exists():
-            write_blue_marble(root)
-    else:
-        root, images, masks = Path(config.source.path), config.source.images, config.source.masks
-    image_files = _files_by_stem(root / images)
-    mask_files = _files_by_stem(root / masks)
-
-    problems = []
-    if lonely := sorted(image_files.keys() - mask_files.keys()):
-        files = [image_files[key] for key in lonely]
-        problems.append(
-            f"{_name(files)}: no mask of that name in {root / masks}. Add it or remove the image."
+    pairs: list[Pair] = []
+    problems: list[PairError] = []
+    unused: list[str] = []
+    without_group: list[str] = []
+    for span, prefix, found in _deliveries(data, folder):
+        problems.extend(found.problems)
+        unused.extend(prefix + key for key in found.unused)
+        for raw in found.pairs:
+            key = prefix + raw.key
+            group = raw.group or (_group_of(raw.key, data.group) if data.group else key)
+            if group is None:
+                reason = f"data.group: the expression {data.group!r} does not match its key."
+                problems.append(PairError("no_group", raw.image, reason))
+                without_group.append(raw.key)
+                continue
+            split = raw.split or _split_of(group, data.splits)
+            pairs.append(Pair(key, raw.image, raw.mask, group, raw.source or name, span, split))
+    if not pairs and not problems:
+        raise InputError("data.source: no pair is in data.source.split_lists.")
+    if not pairs and without_group:
+        raise InputError(
+            f"data.group: the expression {data.group!r} matches no pair, for instance not "
+            f"{without_group[0]!r}; nor is it a manifest's column."
         )
-    if lonely := sorted(mask_files.keys() - image_files.keys()):
-        files = [mask_files[key] for key in lonely]
-        problems.append(
-            f"{_name(files)}: no image of that name in {root / images}. Add it or remove the mask."
-        )
-    if problems:
-        raise InputError("\n".join(problems))
-    return [
-        Pair(key, _group_of(key, config.group), str(image_files[key]), str(mask_files[key]))
-        for key in sorted(image_files)
-    ]
+    return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))
 
 
-def fingerprint(pairs: Iterable[Pair]) -> str:
-    """Hash of the pairs' keys, groups and file contents, wherever they lie.
+def fingerprint(found: Found) -> str:
+    """Hash of a source: its pairs with their contents, wherever they lie, and all that is no pair.
 
     Args:
-      pairs: Pairs in a fixed order.
+      found: What the source holds. A file that cannot be read counts as one without content.
 
     Returns:
       SHA-256 in hexadecimal.
     """
     total = hashlib.sha256()
-    for pair in pairs:
-        total.update(f"{pair.key}\0{pair.group}\0".encode())
-        for path in (pair.image, pair.mask):
-            total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    with ThreadPoolExecutor(THREADS) as pool:
+        paths = (path for pair in found.pairs for path in (pair.image, pair.mask))
+        digests = pool.map(_digest, paths)
+        for pair in found.pairs:
+            words = (pair.key, pair.group, pair.source, str(pair.span), pair.split)
+            total.update("\0".join((*words, "")).encode())
+            total.update(next(digests) + next(digests))
+    for word in (*map(str, found.problems), *found.unused):
+        total.update(f"{word}\0".encode())
     return total.hexdigest()
 
 
-def _files_by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder. Check data.source in the config.")
-    files: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if hidden or path.name in _DESKTOP_LITTER or not path.is_file():
-            continue
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            expected = " ".join(sorted(IMAGE_SUFFIXES))
-            raise InputError(
-                f"{path}: no image by its suffix (expected {expected}). Move it elsewhere."
-            )
-        key = relative.with_suffix("").as_posix()
-        if key in files:
-            raise InputError(f"{files[key]} and {path}: two files of one name. Keep one of them.")
-        files[key] = path
-    if not files:
-        expected = " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
-        raise InputError(f"{folder}: no images in it ({expected}, nested folders included).")
-    return files
+def _deliveries(data: DataConfig, own_folder: str) -> Iterator[tuple[int, str, RawFound]]:
+    """Each span's number, what its keys begin with, and what it holds."""
+    source = data.source
+    if isinstance(source, FolderSource | ManifestSource) and SPAN.search(source.path):
+        of_files = isinstance(source, ManifestSource)
+        for span, path in spans.expand(source.path, source.newest_spans, of_files=of_files):
+            at_span = source.model_copy(update={"path": path})
+            yield span, f"span-{span}/", _find(at_span, data.group, own_folder)
+    else:
+        yield 0, "", _find(source, data.group, own_folder)
 
 
-def _group_of(key: str, pattern: str | None) -> str:
-    if pattern is None:
-        return key
-    match = re.search(pattern, key)
+def _find(source: Source, group: str | None, own_folder: str) -> RawFound:
+    if isinstance(source, SampleSource):
+        return sample.find(own_folder)
+    if isinstance(source, TfdsSource):
+        return tfds.find(source, own_folder)
+    if isinstance(source, ManifestSource):
+        return manifest.find(source, group or "group")
+    return folder.find(source)
+
+
+def _group_of(key: str, expression: str) -> str | None:
+    match = re.search(expression, key)
     if match is None:
-        raise InputError(f"data.group: the expression {pattern!r} does not match the pair {key!r}.")
-    return next((group for group in match.groups() if group is not None), match.group())
+        return None
+    return next((group for group in match.groups() if group is not None), match.group()) or None
 
 
-def _name(files: list[Path]) -> str:
-    shown = ", ".join(str(file) for file in files[:_MOST_NAMES])
-    return shown if len(files) <= _MOST_NAMES else f"{shown} and {len(files) - _MOST_NAMES} more"
+def _split_of(group: str, shares: Splits) -> SplitName:
+    """The split that TFX's ExampleGen gives an example that is dealt out by this feature."""
+    bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
+    # TFX hashes the serialized tf.train.Feature: a bytes_list that holds one value.
+    feature = _first_field(_first_field(group.encode()))
+    number = int.from_bytes(hashlib.sha256(feature).digest(), "big")
+    return SPLITS[bisect.bisect(bounds, number % bounds[-1])]
+
+
+def _first_field(content: bytes) -> bytes:
+    """A serialized message of one field, number 1, of bytes."""
+    length, size = bytearray(), len(content)
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return b"\x0a" + bytes(length) + bytes([size]) + content
+
+
+def _digest(path: str) -> bytes:
+    try:
+        content = read_bytes(path)
+    except InputError:
+        content = b""
+    return hashlib.sha256(content).digest()

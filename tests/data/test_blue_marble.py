@@ -27,6 +27,10 @@ def read(path):
     return image
 
 
+def pairs_in(folder):
+    return find_pairs(CONFIG, name="blue_marble", folder=str(folder)).pairs
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blue_marble") / "sample"
@@ -35,7 +39,7 @@ def sample(tmp_path_factory):
 
 def test_written_files_are_pairs_of_224_pixel_tiles_with_two_classes_or_more(sample):
     folder, count = sample
-    pairs = find_pairs(CONFIG, str(folder))
+    pairs = pairs_in(folder)
     assert len(pairs) == count == len(list((folder / "masks").rglob("*.*"))) > 200
     seen = set()
     for pair in pairs:
@@ -50,7 +54,7 @@ def test_written_files_are_pairs_of_224_pixel_tiles_with_two_classes_or_more(sam
 
 
 def test_a_block_holds_neighbouring_tiles(sample):
-    for pair in find_pairs(CONFIG, str(sample[0])):
+    for pair in pairs_in(sample[0]):
         block, tile = pair.key.split("/")
         assert pair.group == block
         row, column = map(int, tile.removeprefix("tile_").split("_"))
@@ -124,8 +128,8 @@ def test_find_pairs_writes_the_sample_once(sample, monkeypatch):
     def never(folder):
         raise AssertionError("written again")
 
-    monkeypatch.setattr("data.pairs.write_blue_marble", never)
-    assert len(find_pairs(CONFIG, str(sample[0]))) == sample[1]
+    monkeypatch.setattr("data.sources.sample.write_blue_marble", never)
+    assert len(pairs_in(sample[0])) == sample[1]
 
 
 def test_a_missing_package_is_named(monkeypatch, tmp_path):

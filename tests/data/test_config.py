@@ -17,6 +17,11 @@ def config(**changes):
         ({"ignore_value": 9}, {0: 0, 1: 1, 9: 255}),
         ({"mask_values": {0: "b", 255: "a"}}, {0: 1, 255: 0}),
         ({"mask_values": {7: "b", 9: "b"}, "ignore_value": 0}, {0: 255, 7: 1, 9: 1}),
+        ({"mask_values": {"#0000ff": "b", "#010000": "a"}}, {255: 1, 65536: 0}),
+        (
+            {"mask_values": {"#0000ff": "b"}, "ignore_value": "#000001"},
+            {255: 1, 1: 255},
+        ),
     ],
     ids=[
         "ids",
@@ -24,6 +29,8 @@ def config(**changes):
         "other ignore value",
         "255 has a class",
         "two values, one class",
+        "colours, of which no number is ignored",
+        "an ignored colour",
     ],
 )
 def test_class_of_value(changes, expected):
@@ -37,7 +44,18 @@ def test_class_of_value(changes, expected):
         ({"classes": ["a"]}, "at least 2"),
         ({"classes": ["a", "b c"]}, "match pattern"),
         ({"mask_values": {0: "z"}}, "mask_values: z is not among the classes"),
-        ({"mask_values": {256: "a"}}, "less than or equal to 255"),
+        ({"mask_values": {65536: "a"}}, "a number from 0 to 65535 or a colour"),
+        ({"mask_values": {"#ff00": "a"}}, "a number from 0 to 65535 or a colour"),
+        ({"mask_values": {True: "a"}}, "a number from 0 to 65535 or a colour"),
+        ({"mask_values": {0: "a", "#ffffff": "b"}}, "all values as numbers, or all as colours"),
+        ({"ignore_value": "#000000"}, "mask_values has no colours"),
+        ({"intensity_range": [4095, 0]}, "lowest, highest"),
+        ({"intensity_range": [0, 65536]}, "lowest, highest"),
+        ({"max_bad_fraction": 1.5}, "less than or equal to 1"),
+        ({"source": {"kind": "folder", "path": "x", "newest_spans": 2}}, "no {SPAN} in it"),
+        ({"source": {"kind": "folder", "path": "x", "masks": "images"}}, "tell them apart"),
+        ({"source": {"kind": "folder", "path": "x", "mask_pattern": "a"}}, "match pattern"),
+        ({"source": {"kind": "manifest", "path": "pairs.xlsx"}}, ".csv or .jsonl"),
         ({"ignore_value": 1}, "ignore_value: 1 is the id of"),
         ({"group": "("}, "not a regular expression"),
         ({"splits": {"train": 1, "val": 0, "test": 1}}, "greater than or equal to 1"),
@@ -49,6 +67,12 @@ def test_class_of_value(changes, expected):
 def test_impossible_values_are_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         config(**changes)
+
+
+def test_json_keeps_mask_values():
+    for values in ({0: "a", 255: "b"}, {"#0000ff": "a"}):
+        one = config(mask_values=values)
+        assert DataConfig.model_validate_json(one.model_dump_json()) == one
 
 
 def test_254_is_the_greatest_class_id():

@@ -6,21 +6,32 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from data.config import DataConfig
 from data.examples import decode_image, decode_mask, make_example, parse_pair
-from data.images import encode_png, load_image
+from data.images import encode_png
 from data.pairs import Pair
+from data.reading import read_pair
 
 PIXELS = np.array(
     [[[0, 10, 20], [30, 40, 50], [60, 70, 80]], [[90, 100, 110], [120, 130, 140], [150, 160, 170]]],
     np.uint8,
 )
-PAIR = Pair("x/1", "x", "images/x/1.png", "masks/x/1.png")
+CLASSES = ["ground", "disc", "rim"]
+DATA = DataConfig.model_validate({"source": {"kind": "folder", "path": "x"}, "classes": CLASSES})
 
 
-def example(class_ids):
-    image = load_image(encode_png(Image.fromarray(PIXELS)), "x")
-    mask = np.array(class_ids, np.uint8)
-    return make_example(PAIR, image, mask, source="discs", classes=["ground", "disc", "rim"])
+@pytest.fixture
+def example(tmp_path):
+    """Makes the example of a pair of files."""
+
+    def example(class_ids):
+        image, mask = tmp_path / "image.png", tmp_path / "mask.png"
+        image.write_bytes(encode_png(PIXELS))
+        mask.write_bytes(encode_png(np.array(class_ids, np.uint8)))
+        pair = Pair("x/1", str(image), str(mask), "x", "discs", 3, "train")
+        return make_example(read_pair(pair, DATA), CLASSES)
+
+    return example
 
 
 def values(made):
@@ -32,7 +43,7 @@ def values(made):
     return {name: found[0] for name, found in lists.items()}
 
 
-def test_every_feature_of_a_hand_computed_example():
+def test_every_feature_of_a_hand_computed_example(example):
     found = values(example([[0, 0, 1], [255, 0, 1]]))
     encoded = found.pop("image/encoded")
     mask = Image.open(io.BytesIO(found.pop("mask/encoded")))
@@ -45,6 +56,7 @@ def test_every_feature_of_a_hand_computed_example():
         "image/key": b"x/1",
         "image/source": b"discs",
         "image/group": b"x",
+        "image/span": 3,
         "image/sha256": hashlib.sha256(encoded).hexdigest().encode(),
         "image/height": 2,
         "image/width": 3,
@@ -58,7 +70,7 @@ def test_every_feature_of_a_hand_computed_example():
     }
 
 
-def test_features_have_the_types_of_the_contract():
+def test_features_have_the_types_of_the_contract(example):
     kinds = {
         name: feature.WhichOneof("kind")
         for name, feature in example([[0, 0, 1], [255, 0, 1]]).features.feature.items()
@@ -69,15 +81,16 @@ def test_features_have_the_types_of_the_contract():
     assert {name for name, kind in kinds.items() if kind == "int64_list"} == {
         "image/height",
         "image/width",
+        "image/span",
     }
 
 
-def test_a_mask_without_a_labelled_pixel_has_fractions_of_0():
-    found = values(example(np.full((2, 3), 255)))
-    assert [found[f"mask/fraction/{name}"] for name in ("ground", "disc", "rim")] == [0, 0, 0]
+def test_a_pair_that_cannot_be_used_makes_no_example(example):
+    with pytest.raises(ValueError, match="x/1 cannot be used"):
+        example(np.full((2, 3), 255))
 
 
-def test_parse_pair_gives_back_image_and_mask_in_a_graph():
+def test_parse_pair_gives_back_image_and_mask_in_a_graph(example):
     class_ids = [[0, 0, 1], [255, 0, 2]]
     serialized = [example(class_ids).SerializeToString()]
     ((image, mask),) = tf.data.Dataset.from_tensor_slices(serialized).map(parse_pair)
@@ -95,4 +108,4 @@ def test_decode_image_takes_the_first_frame_of_a_gif():
 
 def test_decode_mask_keeps_every_id():
     ids = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    np.testing.assert_array_equal(decode_mask(encode_png(Image.fromarray(ids))), ids)
+    np.testing.assert_array_equal(decode_mask(encode_png(ids)), ids)

@@ -1,0 +1,121 @@
+"""Tells how to mend a config whose `mask_values` do not fit the masks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import yaml
+
+from data.config import IGNORE, DataConfig
+
+_MOST_COLOURS = 12  # how many colours a sentence names
+_USUAL_IGNORE_VALUES = (255, 65535)
+_FAR_MORE = 4  # times as many values as classes are hardly labels
+
+
+def mend_values(present: Iterable[int | str], data: DataConfig) -> str:
+    """Tells what to change when masks hold pixel values without a class.
+
+    Args:
+      present: All pixel values of one mask or of many, numbers or colours (`#ff8000`).
+      data: The config that has no class for some of them.
+
+    Returns:
+      A sentence or two, with the very lines of the config wherever they can be told.
+    """
+    values = set(present)
+    colours = {value for value in values if isinstance(value, str)}
+    numbers = {value for value in values if isinstance(value, int)}
+    if colours or data.by_colour:
+        # A mask without a coloured pixel passes for a grey one.
+        colours |= {f"#{number:02x}{number:02x}{number:02x}" for number in numbers}
+        return _mend_colours(sorted(colours), data)
+    return _mend_numbers(sorted(numbers), data)
+
+
+def mask_values_line(classes: Sequence[str]) -> str:
+    """The config line that reads a two-valued 0/255 mask as the first two classes."""
+    return _line({0: classes[0], 255: classes[1]})
+
+
+def _mend_numbers(values: list[int], data: DataConfig) -> str:
+    classes = data.classes
+    strays = [value for value in values if value not in data.class_of_value]
+    if not data.mask_values and set(values) <= {0, 255}:
+        return f"A 0/255 mask? Then write, under data: {mask_values_line(classes)}"
+    if _look_smoothed(values, data):
+        return _SMOOTHED_ADVICE
+    if data.mask_values:
+        return _give_each_a_class(strays, data)
+    ids = len(values) - len(strays)
+    if len(strays) == 1 and strays[0] in _USUAL_IGNORE_VALUES and values[:ids] == [*range(ids)]:
+        return (
+            f"If {strays[0]} marks pixels to be ignored, write, under data: "
+            f"ignore_value: {strays[0]}"
+        )
+    labels = [value for value in values if value != data.ignore_value]
+    for candidates in (values, labels):
+        if len(candidates) == len(classes):
+            return _in_order(candidates, data)
+    if len(labels) == len(classes) + 1 and data.ignore_value not in values:
+        extra = (
+            labels[0] if labels[0] == 0 and labels[-1] not in _USUAL_IGNORE_VALUES else labels[-1]
+        )
+        others = [value for value in labels if value != extra]
+        line = _line(dict(zip(others, classes, strict=True)))
+        return (
+            f"One value more than there are classes. If {extra} marks unlabelled pixels, write, "
+            f"under data: {line} and: ignore_value: {extra}"
+        )
+    expected = f"0 to {len(classes) - 1}, the ids of {classes}"
+    return f"Expected {expected}; map other values in data.mask_values."
+
+
+def _mend_colours(values: list[str], data: DataConfig) -> str:
+    if _look_smoothed(values, data):
+        return _SMOOTHED_ADVICE
+    if data.by_colour:
+        known = {f"#{value:06x}" for value in data.class_of_value}
+        return _give_each_a_class([value for value in values if value not in known], data)
+    if len(values) == len(data.classes):
+        return f"Colours, not class ids. {_in_order(values, data)}"
+    shown = ", ".join(values[:_MOST_COLOURS]) + (", …" if len(values) > _MOST_COLOURS else "")
+    example = _line({values[0]: data.classes[0]})[:-1]
+    return (
+        f"Colours, not class ids: {shown}. Give each its class, under data: {example}, …}}; one of "
+        f"them may be the ignore_value."
+    )
+
+
+_SMOOTHED_ADVICE = (
+    "Far more values than classes. If the masks were smoothed, or resized with interpolation, "
+    "export them again without (nearest neighbour, no anti-aliasing); else name every class in "
+    "data.classes."
+)
+
+
+def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
+    labels = max(len(data.classes), len(data.mask_values))
+    between_black_and_white = {0, 255} <= set(values) and len(values) > labels + 1
+    return between_black_and_white or len(values) > _FAR_MORE * labels
+
+
+def _in_order(values: Sequence[int | str], data: DataConfig) -> str:
+    line = _line(dict(zip(values, data.classes, strict=True)))
+    return f"If these are the classes, in this order, write, under data: {line}"
+
+
+def _give_each_a_class(strays: Sequence[int | str], data: DataConfig) -> str:
+    if len(strays) == 1 and data.ignore_value in (None, IGNORE):
+        return (
+            "Give it a class in data.mask_values, or, if it marks pixels to be ignored, write, "
+            f"under data: ignore_value: {_yaml(strays[0])}"
+        )
+    return "Give each a class in data.mask_values, or make it data.ignore_value."
+
+
+def _line(class_of_value: Mapping[int | str, str]) -> str:
+    return f"mask_values: {_yaml(dict(class_of_value))}"
+
+
+def _yaml(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    return text.removesuffix("\n...\n").strip()

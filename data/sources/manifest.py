@@ -1,0 +1,209 @@
+"""Pairs from a table with a row for each."""
+
+import csv
+import io
+import json
+import posixpath
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from typing_extensions import Self
+
+from data.config import ManifestSource
+from data.errors import InputError, PairError
+from data.files import THREADS, is_file, is_remote, join, read_text, relative_path
+from data.sources import (
+    IMAGE_SUFFIXES,
+    SPLIT_NAMES,
+    RawFound,
+    RawPair,
+    expected_suffixes,
+    nearest,
+    split_of,
+    without_image_suffix,
+)
+
+
+def find(source: ManifestSource, group: str) -> RawFound:
+    """Finds the pairs of a manifest.
+
+    Args:
+      source: Its description; the path without `{SPAN}`.
+      group: Name of the column of groups, if there is such a column.
+
+    Returns:
+      The pairs. Every other row is named in the problems, as `<manifest>:<line>`.
+
+    Raises:
+      InputError: The manifest cannot be read, holds no row, or lacks a column.
+    """
+    rows = (
+        _read_csv(source.path) if source.path.lower().endswith(".csv") else _read_json(source.path)
+    )
+    if not rows:
+        raise InputError(f"{source.path}: no rows. Expected a row for each pair.")
+    columns = list(dict.fromkeys(column for row in rows for column in row.cells))
+    _check_columns(source, columns)
+    found = RawFound([], [], [])
+    root = _Root.of(source)
+    pairs: list[tuple[_Row, RawPair]] = []
+    for row in rows:
+        try:
+            pairs.append((row, _pair_of(row, source, root, group if group in columns else None)))
+        except PairError as error:
+            found.problems.append(error)
+    files = Counter((kind, getattr(pair, kind)) for _, pair in pairs for kind in ("image", "mask"))
+    keys = Counter(pair.key for _, pair in pairs)
+    with ThreadPoolExecutor(THREADS) as pool:
+        there = pool.map(is_file, (path for _, pair in pairs for path in (pair.image, pair.mask)))
+        for row, pair in pairs:
+            missing = [path for path in (pair.image, pair.mask) if not next(there)]
+            if files["image", pair.image] > 1 or files["mask", pair.mask] > 1:
+                reason = "its image or its mask is in another row too. Keep one of the rows."
+                problem = row.problem("doubly_paired", pair.image, reason)
+            elif keys[pair.key] > 1:
+                reason = "another row's image differs in the suffix alone. Rename one of them."
+                problem = row.problem("same_name", pair.image, reason)
+            elif missing:
+                reason = "no such file. Restore it, or remove the row."
+                problem = row.problem("missing_file", " and ".join(missing), reason)
+            else:
+                found.pairs.append(pair)
+                continue
+            found.problems.append(problem)
+    return found
+
+
+class _Row(NamedTuple):
+    manifest: str
+    line: int
+    cells: dict[str, str]
+
+    def problem(self, kind: str, what: str, reason: str) -> PairError:
+        return PairError(kind, f"{self.manifest}:{self.line} ({what})", reason)
+
+
+class _Root(NamedTuple):
+    """The manifest's folder."""
+
+    path: str
+    without_links: Path  # of a local one
+
+    @classmethod
+    def of(cls, source: ManifestSource) -> Self:
+        path = posixpath.dirname(source.path) or "."
+        return cls(path, Path(path).resolve())
+
+    def path_of(self, cell: str) -> str:
+        """The path that a cell means, without any `..` in it."""
+        if is_remote(cell) or cell.startswith("/"):
+            return join(cell, ".")
+        return join(self.path, cell)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path stays within the folder, by its text and wherever links lead."""
+        if relative_path(path, self.path) is None:
+            return False
+        return is_remote(path) or Path(path).resolve().is_relative_to(self.without_links)
+
+    def key_of(self, image: str) -> str:
+        inside = relative_path(image, self.path)
+        if inside is None:
+            path = image.rpartition("://")[2] if is_remote(image) else posixpath.abspath(image)
+            inside = path.lstrip("/")
+        return without_image_suffix(inside)
+
+
+def _read_csv(path: str) -> list[_Row]:
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    rows: list[_Row] = []
+    columns: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if any(cells) and not columns:
+                columns = cells
+                if twice := [
+                    name for name, count in Counter(columns).items() if name and count > 1
+                ]:
+                    raise InputError(
+                        f"{path}:{line}: two columns {twice[0]!r}. Rename one of them."
+                    )
+            elif any(cells):
+                if len(cells) != len(columns):
+                    raise InputError(
+                        f"{path}:{line}: found {len(cells)} cells, expected one for each of the "
+                        f"columns {columns}. Put a cell with a comma in quotes."
+                    )
+                rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
+            line = reader.line_num + 1  # a cell in quotes may go over several lines
+    except csv.Error as error:
+        raise InputError(f"{path}:{line}: not CSV ({error}).") from error
+    return rows
+
+
+def _read_json(path: str) -> list[_Row]:
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            cells = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not JSON ({error}).") from error
+        if not isinstance(cells, dict):
+            raise InputError(
+                f"{path}:{number}: expected an object with a value for each column, found {line!r}."
+            )
+        rows.append(_Row(path, number, {column: _text(cell) for column, cell in cells.items()}))
+    return rows
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else cell.strip() if isinstance(cell, str) else json.dumps(cell)
+
+
+def _check_columns(source: ManifestSource, columns: list[str]) -> None:
+    for key in ("image", "mask", "split", "source"):
+        name = getattr(source, key)
+        asked_for = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
+        if asked_for and name not in columns:
+            raise InputError(
+                f"{source.path}: no column {name!r}, which data.source.{key} names"
+                f"{nearest(name, columns)}. Found the columns {columns}."
+            )
+
+
+def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) -> RawPair:
+    cells = {kind: row.cells.get(getattr(source, kind), "") for kind in ("image", "mask")}
+    for kind, cell in cells.items():
+        what = cell or cells["image"] or cells["mask"]
+        if not cell:
+            raise row.problem("unpaired", what, f"the row has no {kind}. Add it or remove the row.")
+        if posixpath.splitext(cell)[1].lower() not in IMAGE_SUFFIXES:
+            reason = f"no image by its suffix (expected {expected_suffixes()}). Remove the row."
+            raise row.problem("not_an_image", what, reason)
+        if not (source.allow_outside or root.holds(root.path_of(cell))):
+            reason = (
+                "leads out of the manifest's folder. Correct it, or set data.source.allow_outside."
+            )
+            raise row.problem("outside_root", what, reason)
+    image, mask = (root.path_of(cell) for cell in cells.values())
+    split = row.cells.get(source.split, "")
+    if split and not split_of(split):
+        reason = f"the split {split!r} is none of {', '.join(SPLIT_NAMES)}, or nothing."
+        raise row.problem("unknown_split", cells["image"], reason)
+    if group and not row.cells.get(group):
+        reason = f"nothing in the column {group!r} of groups. Fill it in."
+        raise row.problem("no_group", cells["image"], reason)
+    return RawPair(
+        root.key_of(image),
+        image,
+        mask,
+        split=split_of(split),
+        group=row.cells[group] if group else None,
+        source=row.cells.get(source.source) or None,
+    )

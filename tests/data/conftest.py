@@ -1,0 +1,41 @@
+import itertools
+from pathlib import Path
+
+import pytest
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def remote_folder():
+    """A folder in TensorFlow's in-memory file system, reached as gs:// is."""
+    return f"ram://test-{next(_numbers)}"
+
+
+def _write_file(path, content):
+    if "://" in path:
+        import tensorflow as tf
+
+        tf.io.gfile.makedirs(path.rpartition("/")[0])
+        with tf.io.gfile.GFile(path, "wb") as file:
+            file.write(content)
+    else:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def write_file():
+    """Writes a file, local or remote, and the folders it lies in."""
+    return _write_file
+
+
+@pytest.fixture(scope="session")
+def write_files():
+    """Writes files below a folder, each with its name as content."""
+
+    def write(folder, *names):
+        for name in names:
+            _write_file(f"{folder}/{name}", name.encode())
+
+    return write

@@ -1,0 +1,158 @@
+import os
+
+import pytest
+
+from data.errors import InputError
+from data.files import (
+    complete_folder,
+    is_file,
+    is_folder,
+    join,
+    list_files,
+    list_folder,
+    read_bytes,
+    read_text,
+    relative_path,
+)
+
+
+@pytest.fixture(params=["local", "remote"])
+def root(request, tmp_path, remote_folder):
+    return str(tmp_path) if request.param == "local" else remote_folder
+
+
+@pytest.fixture
+def tree(root, write_files):
+    write_files(root, "b.png", "a/x.png", "a/y/z.txt", ".hidden.png", ".git/x.png", "Thumbs.db")
+    return root
+
+
+def test_files_and_folders_are_told_apart(tree):
+    assert is_file(f"{tree}/a/x.png")
+    assert not is_file(f"{tree}/a")
+    assert not is_file(f"{tree}/nowhere.png")
+    assert is_folder(f"{tree}/a/y")
+    assert not is_folder(f"{tree}/b.png")
+    assert not is_folder(f"{tree}/nowhere")
+
+
+def test_listings_are_sorted_and_without_litter(tree):
+    assert list_folder(tree) == ["a", "b.png"]
+    assert list_files(tree) == ["a/x.png", "a/y/z.txt", "b.png"]
+
+
+def test_a_file_is_read_as_it_is(tree):
+    assert read_bytes(f"{tree}/a/x.png") == b"a/x.png"
+
+
+@pytest.mark.parametrize("read", [read_bytes, read_text])
+def test_a_missing_file_is_named(tree, read):
+    with pytest.raises(InputError) as caught:
+        read(f"{tree}/nowhere.png")
+    assert str(caught.value).startswith(f"{tree}/nowhere.png: no such file")
+
+
+@pytest.mark.parametrize("read", [read_bytes, list_files, list_folder])
+def test_the_wrong_kind_of_path_is_named(tree, read):
+    path = f"{tree}/a" if read is read_bytes else f"{tree}/b.png"
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_scheme_is_named():
+    with pytest.raises(InputError, match=r"^nope://x/1.png: cannot be read \(.*nope.*\)\.$"):
+        read_bytes("nope://x/1.png")
+
+
+def test_text_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffGrün\r\n".encode())
+    assert read_text(f"{tmp_path}/a.txt") == "Grün\r\n"
+    (tmp_path / "a.txt").write_bytes("Grün".encode("latin-1"))
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        read_text(f"{tmp_path}/a.txt")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "joined"),
+    [
+        ("/a/b", "c/d", "/a/b/c/d"),
+        ("/a/b/", ".", "/a/b"),
+        ("/a/b", "../c", "/a/c"),
+        (".", "c", "c"),
+        ("gs://a/b", "./c", "gs://a/b/c"),
+        ("gs://a/b", "../c", "gs://a/c"),
+    ],
+)
+def test_join(folder, name, joined):
+    assert join(folder, name) == joined
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "relative"),
+    [
+        ("/a/b/c", "/a", "b/c"),
+        ("/a/b", "/a/b", "."),
+        ("/ab/c", "/a", None),
+        ("/a", "/a/b", None),
+        ("a/b", ".", "a/b"),
+        ("../b", ".", None),
+        ("..b", ".", "..b"),
+        ("gs://a/b", "gs://a", "b"),
+        ("gs://a/b", "s3://a", None),
+        ("/a/b", "gs://a", None),
+        ("gs://a/b", "/a", None),
+    ],
+)
+def test_relative_path(path, folder, relative):
+    assert relative_path(path, folder) == relative
+
+
+def test_links_to_folders_are_followed(tmp_path, write_files):
+    write_files(str(tmp_path), "elsewhere/x/1.png", "here/2.png")
+    (tmp_path / "here/link").symlink_to(tmp_path / "elsewhere")
+    assert list_files(f"{tmp_path}/here") == ["2.png", "link/x/1.png"]
+
+
+def test_a_broken_link_is_listed(tmp_path):
+    (tmp_path / "1.png").symlink_to(tmp_path / "gone.png")
+    assert list_files(str(tmp_path)) == ["1.png"]
+
+
+def test_a_link_into_a_circle_is_refused(tmp_path, write_files):
+    write_files(str(tmp_path), "a/b/1.png")
+    (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match=r"/a/b/back: a link to a folder that it lies in"):
+        list_files(str(tmp_path))
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / os.fsdecode(b"gr\xfcn.png")).touch()
+    with pytest.raises(InputError, match=r"the name 'gr\\udcfcn.png' is not in UTF-8"):
+        list_files(str(tmp_path))
+
+
+def test_a_folder_is_complete(tmp_path):
+    with complete_folder(tmp_path / "a/b") as unfinished:
+        (unfinished / "1").touch()
+        assert not (tmp_path / "a/b").exists()
+    assert list((tmp_path / "a").iterdir()) == [tmp_path / "a/b"]
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["1"]
+
+
+def test_a_folder_is_not_there_at_all(tmp_path):
+    def fail():
+        with complete_folder(tmp_path / "a/b") as unfinished:
+            (unfinished / "1").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    (tmp_path / "1").touch()
+    with pytest.raises(InputError, match="is not empty"), complete_folder(tmp_path):
+        pass
