@@ -46,6 +46,15 @@ def sample(name: str, out: Path) -> None:
 
 @commands.command()
 @_config
+def check(config_file: Path) -> None:
+    """Check the data without training: exit code 0 good, 2 bad config or data."""
+    from pipeline.check import run_check
+
+    sys.exit(run_check(config_file))
+
+
+@commands.command()
+@_config
 def run(config_file: Path) -> None:
     """Run the pipeline on this machine: exit code 0 done, 2 bad config or data, 3 not blessed."""
     sys.exit(run_pipeline(config_file))
@@ -66,5 +75,5 @@ def predict(images: tuple[Path, ...], out: Path, config_file: Path) -> None:
     with library_noise_to(config.home / "logs" / "predict.txt"):
         from serving.predict import predict_files
 
-        for line in predict_files(images, config.serving_folder, out):
+        for line in predict_files(images, config.serving_folder, out, config.data):
             click.echo(line)

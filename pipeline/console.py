@@ -11,8 +11,8 @@ from pathlib import Path
 _STEPS = {
     "ExampleGen": "pairs of files to TFRecords",
     "StatisticsGen": "statistics of each split",
-    "SchemaGen": "schema of the examples",
-    "ExampleValidator": "examples against the schema",
+    "SchemaGen": "what the examples should look like",
+    "ExampleValidator": "whether they do; drift between spans",
     "Trainer": "trains the network",
     "Baseline": "finds the last blessed model",
     "Evaluator": "IoU on the test split, and the gate",

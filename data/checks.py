@@ -1,0 +1,275 @@
+"""Looks at all pairs together, for what would make a model that nobody can trust."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from data.config import IGNORE, SPLITS, DataConfig
+from data.errors import InputError, PairError
+from data.mask_values import mask_values_line, mend_values
+from data.pairs import Found
+from data.reading import Facts, Record
+
+_FEWEST_PAIRS = 5  # in a split; with fewer, a metric hangs on single images
+_NARROW = 2**13  # 16-bit samples below this use an eighth of their range, or less
+_MOST_VALUES = 8  # how many pixel values one line names
+_MOST_NAMES = 3  # how many files or pairs one line names
+
+
+class Finding(NamedTuple):
+    """Something that a person should know about the data.
+
+    Attributes:
+      kind: What it is, in a word or two.
+      severity: `error` stops a run, `skipped` means pairs that are left out, as `data.on_bad_pair`
+        says, `warning` should be looked at, `note` is good to know.
+      where: The files or pairs concerned, for people.
+      text: What is wrong with them, and what to do.
+      keys: Keys of the pairs concerned.
+    """
+
+    kind: str
+    severity: Literal["error", "skipped", "warning", "note"]
+    where: tuple[str, ...]
+    text: str
+    keys: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """Returns the finding in one line; of many files, it names the first."""
+        if not self.where:
+            return self.text
+        shown = ", ".join(self.where[:_MOST_NAMES])
+        more = len(self.where) - _MOST_NAMES
+        return f"{shown}{f' and {more} more' if more > 0 else ''}: {self.text}"
+
+
+def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Finding]:
+    """Checks a whole data set.
+
+    Args:
+      records: What became of each of the source's pairs, ordered by key.
+      found: What the source holds.
+      data: The data's description.
+
+    Returns:
+      The findings, errors first.
+    """
+    good = [(record, record.facts) for record in records if record.facts is not None]
+    findings = [
+        *_bad_pairs(records, found, data),
+        *_too_many_bad(records, found, data),
+        *_looks_binary(good, data),
+        *_duplicates(good),
+        *_divided_groups(good),
+        *_splits(records, found, data),
+        *_classes(good, data),
+        *_empty_masks(good, data),
+        *_narrow_range(good, data),
+        *_unused(found),
+    ]
+    order = ("error", "skipped", "warning", "note")
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
+    """Stops where a finding is an error.
+
+    Args:
+      findings: The findings.
+      most: How many errors the message may hold.
+
+    Raises:
+      InputError: A line for each error.
+    """
+    lines = [finding.line() for finding in findings if finding.severity == "error"]
+    if len(lines) > most:
+        more = len(lines) - most
+        lines[most:] = [f"… and {more} more problems: unetfx check shows them all, with pictures."]
+    if lines:
+        raise InputError("\n".join(lines))
+
+
+_Good = Sequence[tuple[Record, Facts]]
+
+
+def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
+    """A finding for all files with the same fault."""
+    severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
+    strays = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
+    # Each of these may hold other values; they are mended together, numbers and colours apart.
+    values_without_class = {
+        coloured: _values_without_class([r for r in strays if _coloured(r) == coloured], data)
+        for coloured in {_coloured(record) for record in strays}
+    }
+    faults: dict[tuple[str, str], list[tuple[PairError, str]]] = defaultdict(list)
+    for problem in found.problems:
+        faults[problem.kind, problem.reason].append((problem, ""))
+    for record in records:
+        if record.problem is not None:
+            reason = record.problem.reason
+            if record.problem.kind == "value_without_class":
+                reason = values_without_class[_coloured(record)]
+            faults[record.problem.kind, reason].append((record.problem, record.pair.key))
+    for (kind, reason), problems in faults.items():
+        files = tuple(problem.file for problem, _ in problems)
+        yield Finding(kind, severity, files, reason, tuple(key for _, key in problems if key))
+
+
+def _coloured(record: Record) -> bool:
+    return any(isinstance(value, str) for value in record.values)
+
+
+def _values_without_class(records: Sequence[Record], data: DataConfig) -> str:
+    present = {value for record in records for value in record.values}
+    known = {f"#{v:06x}" if data.by_colour else v for v in data.class_of_value}
+    strays = [str(value) for value in sorted(present - known, key=_as_number)]
+    shown = ", ".join(strays[:_MOST_VALUES]) + (", …" if len(strays) > _MOST_VALUES else "")
+    plural = "s" if len(strays) > 1 else ""
+    return f"no class for the pixel value{plural} {shown}. {mend_values(present, data)}"
+
+
+def _as_number(value: int | str) -> int:
+    return value if isinstance(value, int) else int(value[1:], 16)
+
+
+def _too_many_bad(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
+    bad = len(found.problems) + sum(record.problem is not None for record in records)
+    total = len(found.problems) + len(records)
+    if data.on_bad_pair == "skip" and bad > data.max_bad_fraction * total:
+        text = (
+            f"{bad} of {total} pairs are bad, more than data.max_bad_fraction "
+            f"{data.max_bad_fraction:g} allows. Mend them, or allow more."
+        )
+        yield Finding("too_many_bad", "error", (), text)
+
+
+def _looks_binary(good: _Good, data: DataConfig) -> Iterator[Finding]:
+    seen = {value for record, _ in good for value in record.values}
+    if seen == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
+        text = (
+            f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only "
+            f"{data.classes[0]} would be learnt. If 255 is a class, write, under data: "
+            f"{mask_values_line(data.classes)}"
+        )
+        yield Finding("looks_binary", "error", (), text)
+
+
+def _duplicates(good: _Good) -> Iterator[Finding]:
+    copies = [same for same in _by(good, lambda _, facts: facts.content).values() if len(same) > 1]
+    across = [same for same in copies if len({record.pair.split for record in same}) > 1]
+    if across:
+        yield Finding(
+            "duplicate_across_splits",
+            "error",
+            tuple(
+                " = ".join(f"{record.pair.key} ({record.pair.split})" for record in same)
+                for same in across
+            ),
+            "the same image in several splits, so the metrics would flatter. Remove the copies, or "
+            "give them one data.group.",
+            tuple(record.pair.key for same in across for record in same),
+        )
+    within = [same for same in copies if same not in across]
+    if within:
+        yield Finding(
+            "duplicate",
+            "warning",
+            tuple(" = ".join(record.pair.key for record in same) for same in within),
+            "the same image several times in one split. Remove the copies, unless they are meant.",
+            tuple(record.pair.key for same in within for record in same),
+        )
+
+
+def _divided_groups(good: _Good) -> Iterator[Finding]:
+    divided = {
+        group: records
+        for group, records in _by(good, lambda record, _: record.pair.group).items()
+        if len({record.pair.split for record in records}) > 1
+    }
+    if divided:
+        yield Finding(
+            "group_across_splits",
+            "error",
+            tuple(
+                f"{group} ({', '.join(_splits_of(records))})" for group, records in divided.items()
+            ),
+            "a group in several of the ready-made splits, so the metrics would flatter. Move its "
+            "pairs into one split.",
+            tuple(record.pair.key for records in divided.values() for record in records),
+        )
+
+
+def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
+    # Bad pairs that stop the run count: they are to be mended, and no split is empty for them.
+    mending = data.on_bad_pair == "fail"
+    if mending and found.problems and not records:
+        return
+    members = Counter(record.pair.split for record in records if record.facts or mending)
+    for split in SPLITS:
+        if not members[split]:
+            text = (
+                f"no usable pair falls into the split {split!r}. Splits are dealt out by a hash of "
+                "the group, unless the source has its own: bring more pairs or smaller groups, or "
+                "give that split a larger share in data.splits."
+            )
+            yield Finding("empty_split", "error", (), text)
+        elif members[split] < _FEWEST_PAIRS:
+            text = (
+                f"the split {split!r} has only {members[split]} of {members.total()} pairs. Bring "
+                "more pairs, or give it a larger share in data.splits."
+            )
+            yield Finding("small_split", "warning", (), text)
+
+
+def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
+    for class_id, name in enumerate(data.classes):
+        holding = [record for record, facts in good if facts.fractions[class_id]]
+        splits = _splits_of(holding)
+        if good and not holding:
+            text = (
+                f"the class {name} never occurs. Check data.classes and data.mask_values, or take "
+                "it out."
+            )
+            yield Finding("class_never", "warning", (), text)
+        elif good and (len(splits) == 1 or "train" not in splits):
+            text = (
+                f"the class {name} occurs in {' and '.join(splits)} only ({len(holding)} pairs), "
+                "so it cannot be both learnt and measured. Bring more pairs with it."
+            )
+            keys = tuple(record.pair.key for record in holding)
+            yield Finding("class_in_one_split", "warning", (), text, keys)
+
+
+def _empty_masks(good: _Good, data: DataConfig) -> Iterator[Finding]:
+    empty = [record.pair.key for record, facts in good if facts.fractions[0] == 1]
+    if empty:
+        text = f"{len(empty)} of {len(good)} masks hold nothing but {data.classes[0]}."
+        yield Finding("empty_mask", "note", (), text, tuple(empty))
+
+
+def _narrow_range(good: _Good, data: DataConfig) -> Iterator[Finding]:
+    greatest = max((facts.max_sample or 0 for _, facts in good), default=0)
+    if data.intensity_range is None and 0 < greatest < _NARROW:
+        text = (
+            f"the 16-bit images never exceed {greatest}, so most of their contrast is lost. Write, "
+            f"under data: intensity_range: [0, {2 ** greatest.bit_length() - 1}]"
+        )
+        yield Finding("narrow_range", "warning", (), text)
+
+
+def _unused(found: Found) -> Iterator[Finding]:
+    if found.unused:
+        text = f"{len(found.unused)} pairs are in no split list, and are not used."
+        yield Finding("unused", "note", (), text, tuple(found.unused))
+
+
+def _by(good: _Good, key: Callable[[Record, Facts], str]) -> Mapping[str, list[Record]]:
+    together = defaultdict(list)
+    for record, facts in good:
+        together[key(record, facts)].append(record)
+    return together
+
+
+def _splits_of(records: Iterable[Record]) -> list[str]:
+    present = Counter(record.pair.split for record in records)
+    return [split for split in SPLITS if present[split]]

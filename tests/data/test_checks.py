@@ -1,0 +1,224 @@
+import pytest
+
+from data.checks import check, refuse_errors
+from data.config import DataConfig
+from data.errors import InputError, PairError
+from data.pairs import Found, Pair
+from data.reading import Facts, Record
+
+SPLIT_OF = ("train", "train", "train", "train", "val", "test")
+
+
+def config(**changes):
+    plain = {"source": {"kind": "folder", "path": "x"}, "classes": ["ground", "disc"]}
+    return DataConfig.model_validate(plain | changes)
+
+
+def record(key, split="train", *, group=None, values=(0, 1), problem=None, **facts):
+    pair = Pair(key, f"{key}.png", f"{key}_mask.png", group or key, "discs", 0, split)
+    if problem:
+        return Record(pair, None, problem, values)
+    known = {
+        "sha256": "",
+        "content": key,
+        "height": 4,
+        "width": 3,
+        "means": (1.0, 2.0, 3.0),
+        "std": 1.0,
+        "fractions": (0.5, 0.5),
+        "labelled": 1.0,
+        "max_sample": None,
+    }
+    return Record(pair, Facts(**known | facts), None, values)
+
+
+def healthy(**facts):
+    """Sixty pairs in the three splits, with nothing to complain about."""
+    return [record(f"{i:02d}", SPLIT_OF[i % 6], **facts) for i in range(60)]
+
+
+def found_kinds(records, problems=(), unused=(), **changes):
+    found = Found([r.pair for r in records], list(problems), list(unused))
+    return {f.kind: f for f in check(records, found, config(**changes))}
+
+
+def test_healthy_data_have_no_findings():
+    assert found_kinds(healthy()) == {}
+
+
+def test_one_image_in_two_splits_is_an_error_that_names_both():
+    records = [*healthy(), record("copy", "test", content="00")]
+    finding = found_kinds(records)["duplicate_across_splits"]
+    assert finding.severity == "error"
+    assert finding.where == ("00 (train) = copy (test)",)
+    assert finding.keys == ("00", "copy")
+
+
+def test_one_image_twice_in_a_split_is_a_warning():
+    finding = found_kinds([*healthy(), record("copy", "train", content="00")])["duplicate"]
+    assert (finding.severity, finding.where) == ("warning", ("00 = copy",))
+
+
+def test_a_group_in_two_splits_is_an_error():
+    records = [*healthy(), record("a", "train", group="p"), record("b", "val", group="p")]
+    finding = found_kinds(records)["group_across_splits"]
+    assert finding.severity == "error"
+    assert finding.where == ("p (train, val)",)
+
+
+def test_an_empty_split_is_an_error_and_a_small_one_a_warning():
+    some = [r for r in healthy() if r.pair.split != "val"]
+    assert found_kinds(some)["empty_split"].severity == "error"
+    assert "'val'" in found_kinds(some)["empty_split"].text
+    small = found_kinds([*some, *(record(f"v{i}", "val") for i in range(4))])
+    assert "'val' has only 4 of 54 pairs" in small["small_split"].text
+    assert "small_split" not in found_kinds([*some, *(record(f"v{i}", "val") for i in range(5))])
+
+
+def test_a_class_that_never_occurs_is_named():
+    finding = found_kinds(healthy(fractions=(1.0, 0.0)))["class_never"]
+    assert "the class disc never occurs" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("splits", "told"),
+    [
+        (("train",), "in train only"),
+        (("test",), "in test only"),
+        (("val", "test"), "in val and test only"),
+        (("train", "test"), None),
+        (("train", "val"), None),
+    ],
+)
+def test_a_class_that_cannot_be_both_learnt_and_measured_is_named(splits, told):
+    records = [
+        record(r.pair.key, r.pair.split, fractions=(0.5, 0.5 * (r.pair.split in splits)))
+        for r in healthy()
+    ]
+    finding = found_kinds(records).get("class_in_one_split")
+    assert (told in finding.text) if told else (finding is None)
+
+
+def test_masks_of_background_alone_are_a_note():
+    records = [*healthy(), record("empty", fractions=(1.0, 0.0))]
+    finding = found_kinds(records)["empty_mask"]
+    assert finding.severity == "note"
+    assert "1 of 61 masks hold nothing but ground" in finding.text
+    assert finding.keys == ("empty",)
+
+
+def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line():
+    records = [record(r.pair.key, r.pair.split, values=(0, 255)) for r in healthy()]
+    finding = found_kinds(records)["looks_binary"]
+    assert finding.severity == "error"
+    assert "mask_values: {0: ground, 255: disc}" in finding.text
+    assert "looks_binary" not in found_kinds(
+        records, mask_values={0: "ground", 255: "disc"}, ignore_value=None
+    )
+
+
+@pytest.mark.parametrize(("greatest", "line"), [(4095, 4095), (1000, 1023), (8191, 8191)])
+def test_16_bit_images_that_use_a_fraction_of_their_range_are_told_the_line(greatest, line):
+    records = [*healthy(max_sample=200), record("brightest", max_sample=greatest)]
+    finding = found_kinds(records)["narrow_range"]
+    assert f"never exceed {greatest}" in finding.text
+    assert f"intensity_range: [0, {line}]" in finding.text
+    assert "narrow_range" not in found_kinds(records, intensity_range=[0, 4095])
+
+
+def test_16_bit_images_of_full_range_and_8_bit_images_are_left_alone():
+    assert found_kinds(healthy(max_sample=9000)) == {}
+
+
+def bad(key, kind, reason, **options):
+    problem = PairError(kind, f"{key}.png", reason)
+    return record(key, problem=problem, values=options.get("values", ()))
+
+
+def test_files_with_the_same_fault_share_a_finding():
+    records = [*healthy(), *(bad(key, "unreadable", "cut off.") for key in "abcde")]
+    finding = found_kinds(records)["unreadable"]
+    assert finding.line() == "a.png, b.png, c.png and 2 more: cut off."
+    assert finding.keys == tuple("abcde")
+
+
+def test_files_without_a_partner_are_bad_pairs_too():
+    problem = PairError("unpaired", "x.png", "no mask. Add it.")
+    finding = found_kinds(healthy(), [problem])["unpaired"]
+    assert (finding.severity, finding.line()) == ("error", "x.png: no mask. Add it.")
+
+
+def test_values_without_a_class_are_mended_by_one_line_for_all_masks():
+    # Each mask alone would suggest something else.
+    records = [
+        *healthy(fractions=(0.4, 0.2, 0.2, 0.2)),
+        bad("c", "value_without_class", "three", values=("#ff0000", "#ffffff")),
+        bad("a", "value_without_class", "one", values=(0, 1, 5)),
+        bad("b", "value_without_class", "two", values=(0, 9)),
+    ]
+    found = Found([r.pair for r in records], [], [])
+    classes = ["ground", "disc", "ring", "rim"]
+    colours, numbers = check(records, found, config(classes=classes))
+    assert numbers.keys == ("a", "b")
+    assert numbers.text.startswith("no class for the pixel values 5, 9. ")
+    assert "mask_values: {0: ground, 1: disc, 5: ring, 9: rim}" in numbers.text
+    assert colours.keys == ("c",)
+    assert "#ff0000" in colours.text
+
+
+def test_skipping_lists_bad_pairs_and_goes_on():
+    records = [*healthy(), bad("a", "unreadable", "cut off.")]
+    kinds = found_kinds(records, on_bad_pair="skip")
+    assert kinds["unreadable"].severity == "skipped"
+    assert all(finding.severity != "error" for finding in kinds.values())
+
+
+@pytest.mark.parametrize(("number", "stops"), [(3, False), (4, True)])
+def test_skipping_stops_past_the_share_that_is_allowed(number, stops):
+    # 3 of 63 are 4.8 %, 4 of 64 are 6.3 %; files without a partner count.
+    records = [*healthy(), *(bad(str(i), "unreadable", "cut off.") for i in range(number - 1))]
+    problem = PairError("unpaired", "x.png", "no mask. Add it.")
+    kinds = found_kinds(records, [problem], on_bad_pair="skip", max_bad_fraction=0.05)
+    assert ("too_many_bad" in kinds) == stops
+    if stops:
+        assert kinds["too_many_bad"].severity == "error"
+        assert "4 of 64" in kinds["too_many_bad"].text
+
+
+def test_splits_that_bad_pairs_would_empty_are_no_further_errors():
+    reason = "cut off."
+    records = [bad(r.pair.key, "unreadable", reason) for r in healthy()]
+    records = [new._replace(pair=old.pair) for new, old in zip(records, healthy(), strict=True)]
+    assert set(found_kinds(records)) == {"unreadable"}
+    lonely = [PairError("unpaired", "x.png", "no mask. Add it.")]
+    assert set(found_kinds([], lonely)) == {"unpaired"}
+    skipping = found_kinds(records, on_bad_pair="skip", max_bad_fraction=1.0)
+    assert set(skipping) == {"unreadable", "empty_split"}
+
+
+def test_pairs_in_no_list_are_noted():
+    finding = found_kinds(healthy(), unused=["p", "q"])["unused"]
+    assert finding.severity == "note"
+    assert "2 pairs are in no split list" in finding.text
+
+
+def test_errors_come_first_and_stop():
+    records = [*healthy(), record("copy", "test", content="00"), bad("a", "unreadable", "cut.")]
+    found = Found([r.pair for r in records], [], ["u"])
+    findings = check(records, found, config())
+    order = ["error", "error", "note"]
+    assert [finding.severity for finding in findings] == order
+    with pytest.raises(InputError) as caught:
+        refuse_errors(findings)
+    assert len(str(caught.value).splitlines()) == 2
+    refuse_errors(check(healthy(), Found([], [], []), config()))
+
+
+def test_a_record_survives_its_listing():
+    for one in (record("a"), bad("b", "unreadable", "cut off.", values=(0, "#ff0000"))):
+        row = one.as_row(["ground", "disc"])
+        again = Record.of_row(row)
+        assert again.pair == one.pair
+        assert again.facts == one.facts
+        assert again.values == one.values
+        assert str(again.problem) == str(one.problem)
