@@ -49,15 +49,39 @@ class Config(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _training_fits_the_view(self) -> Self:
+        training, view = self.training, self.data.view.kind
+        idle = {
+            "training.crops_per_image": view != "crop" and training.crops_per_image > 1,
+            "training.class_aware_crops": view != "crop" and training.class_aware_crops > 0,
+            "training.augmentation.translation": view == "crop"
+            and training.augmentation.translation > 0,
+        }
+        for key in (key for key, is_idle in idle.items() if is_idle):
+            raise ValueError(f"{key}: does nothing with data.view.kind {view}; leave it out")
+        return self
+
     @property
     def home(self) -> Path:
         """Folder of everything that this pipeline's runs make."""
         return Path(self.workspace).absolute() / self.name
 
     @property
-    def sample_folder(self) -> Path:
-        """Folder of the sample's files, where the source is a sample."""
-        return self.home / "sample"
+    def source_folder(self) -> Path:
+        """Folder where a source without files of its own (`sample`, `tfds`) writes them."""
+        return self.home / self.data.source.kind
+
+    @property
+    def schema_file(self) -> Path:
+        """The schema that the user keeps; it is inferred if it is not there yet."""
+        kept = self.data.schema_file
+        return Path(kept).absolute() if kept else self.home / "schema.pbtxt"
+
+    @property
+    def check_folder(self) -> Path:
+        """Folder of what `unetfx check` writes."""
+        return self.home / "check"
 
     @property
     def serving_folder(self) -> Path:

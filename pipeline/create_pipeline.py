@@ -1,11 +1,15 @@
 """Wires the components. No side effects: a runner decides where and when they run."""
 
 import hashlib
+import json
+import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
 
 from components.evaluator import baseline
 from components.evaluator.gate import eval_config
@@ -14,10 +18,21 @@ from components.example_gen.settings import Settings
 from components.report.component import Report
 from components.trainer import run
 from components.trainer.config import TrainerSettings
+from components.validator.component import ExampleValidator, SchemaGen
 from data import examples
+from data.config import DataConfig
 from pipeline.config import Config
 
 _REPOSITORY = Path(__file__).parent.parent
+BEAM_ARGUMENTS = [
+    "--runner=DirectRunner",
+    "--direct_running_mode=in_memory",
+    "--direct_num_workers=1",
+    # There are no workers elsewhere. Without a word on where their code comes from, TFX would pack
+    # itself up at the start of every Beam job.
+    "--sdk_container_image=none",
+]
+"""Beam on this machine, in this process."""
 
 
 def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
@@ -29,71 +44,33 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     Returns:
       A TFX pipeline, for any of TFX's runners.
     """
-    data = config.data
-    example_gen = PairsExampleGen(
-        Settings(
-            data=data.model_copy(
-                update={"view": type(data.view)()}
-            ),  # the files hold whole images, whatever the view
-            source=config.name,
-            sample_folder=str(config.sample_folder),
-            code=_version_of("data", "components/example_gen"),
-        )
-    ).with_id("ExampleGen")
-    pairs = example_gen.outputs["examples"]
-    # Image bytes say nothing to TFDV, and keys are different in every example: only derived
-    # features are looked at.
-    looked_at = [examples.SOURCE, examples.HEIGHT, examples.WIDTH, *examples.MEANS, examples.STD]
-    looked_at += [examples.fraction(name) for name in data.classes]
-    statistics = tfx.components.StatisticsGen(
-        examples=pairs, stats_options=tfdv.StatsOptions(feature_allowlist=looked_at)
-    )
-    schema = tfx.components.SchemaGen(
-        statistics=statistics.outputs["statistics"], infer_feature_shape=True
-    )
-    validator = tfx.components.ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
-    )
-    settings = TrainerSettings(
-        classes=data.classes,
-        view=data.view,
-        model=config.model,
-        training=config.training,
-        code=_version_of("data", "serving", "components/trainer"),
-    )
+    data = _data_nodes(config)
+    pairs = data.example_gen.outputs["examples"]
     trainer = tfx.components.Trainer(
         run_fn=f"{run.__name__}.{run.run_fn.__name__}",
         examples=pairs,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["val"]),
-        custom_config={run.SETTINGS: settings.model_dump_json()},
+        custom_config={run.SETTINGS: _trainer_settings(config).model_dump_json()},
     )
-    trainer.add_upstream_node(validator)  # anomalies are found before the long part
-    resolver = tfx.dsl.Resolver(
-        strategy_class=baseline.LatestOtherBlessedModel,
-        **{
-            baseline.CANDIDATE: trainer.outputs["model"],
-            baseline.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-            baseline.MODEL_BLESSING: tfx.dsl.Channel(
-                type=tfx.types.standard_artifacts.ModelBlessing
-            ),
-        },
-    ).with_id("Baseline")
+    trainer.add_upstream_node(data.validator)  # anomalies are found before the long part
+    model = trainer.outputs["model"]
+    resolver = _baseline_resolver(model)
     evaluator = tfx.components.Evaluator(
         examples=pairs,
         example_splits=["test"],
-        model=trainer.outputs["model"],
+        model=model,
         baseline_model=resolver.outputs[baseline.MODEL],
-        eval_config=eval_config(config.gate, data.classes),
+        eval_config=eval_config(config.gate, config.data.classes),
     )
     report = Report(
         examples=pairs,
-        model=trainer.outputs["model"],
+        model=model,
         evaluation=evaluator.outputs["evaluation"],
         gate=config.gate.model_dump_json(),
     )
     pusher = tfx.components.Pusher(
-        model=trainer.outputs["model"],
+        model=model,
         model_blessing=evaluator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
@@ -101,30 +78,93 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             )
         ),
     )
+    return _pipeline(config, [*data, trainer, resolver, evaluator, report, pusher])
+
+
+class _DataNodes(NamedTuple):
+    """The nodes before training, in their order."""
+
+    example_gen: PairsExampleGen
+    statistics: tfx.components.StatisticsGen
+    schema: BaseNode
+    validator: BaseNode
+
+
+def _data_nodes(config: Config) -> _DataNodes:
+    example_gen = PairsExampleGen(
+        Settings(
+            data=_what_ingestion_reads(config.data),
+            name=config.name,
+            folder=str(config.source_folder),
+            code=_version_of("data", "components/example_gen"),
+        )
+    ).with_id("ExampleGen")
+    # Image bytes say nothing to TFDV, and keys are different in every example: only derived
+    # features are looked at.
+    looked_at = [examples.SOURCE, examples.HEIGHT, examples.WIDTH, *examples.MEANS, examples.STD]
+    looked_at += [examples.fraction(name) for name in config.data.classes]
+    statistics = tfx.components.StatisticsGen(
+        examples=example_gen.outputs["examples"],
+        stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
+    )
+    schema_file = config.schema_file
+    kept = schema_file.read_text() if schema_file.exists() else ""
+    schema = SchemaGen(
+        statistics=statistics.outputs["statistics"],
+        file=str(schema_file),
+        text=kept,
+        attempt="" if kept else uuid.uuid4().hex,
+    ).with_id("SchemaGen")
+    validator = ExampleValidator(
+        examples=example_gen.outputs["examples"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        classes=json.dumps(config.data.classes),
+        file=str(schema_file),
+        on_anomaly=config.data.on_anomaly,
+    ).with_id("ExampleValidator")
+    return _DataNodes(example_gen, statistics, schema, validator)
+
+
+def _trainer_settings(config: Config) -> TrainerSettings:
+    return TrainerSettings(
+        classes=config.data.classes,
+        view=config.data.view,
+        model=config.model,
+        training=config.training,
+        intensity_range=config.data.intensity_range,
+        code=_version_of("data", "serving", "components/trainer"),
+    )
+
+
+def _baseline_resolver(candidate: tfx.dsl.Channel) -> tfx.dsl.Resolver:
+    return tfx.dsl.Resolver(
+        strategy_class=baseline.LatestOtherBlessedModel,
+        **{
+            baseline.CANDIDATE: candidate,
+            baseline.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+            baseline.MODEL_BLESSING: tfx.dsl.Channel(
+                type=tfx.types.standard_artifacts.ModelBlessing
+            ),
+        },
+    ).with_id("Baseline")
+
+
+def _pipeline(config: Config, nodes: list[BaseNode]) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.home / "artifacts"),
-        components=[
-            example_gen,
-            statistics,
-            schema,
-            validator,
-            trainer,
-            resolver,
-            evaluator,
-            report,
-            pusher,
-        ],
+        components=nodes,
         enable_cache=True,
         metadata_connection_config=_sqlite(config.home / "metadata.db"),
-        beam_pipeline_args=[
-            "--runner=DirectRunner",
-            "--direct_running_mode=in_memory",
-            "--direct_num_workers=1",
-            # Else TFX packs itself up, for workers elsewhere, at the start of every Beam job.
-            f"--setup_file={_REPOSITORY / 'setup.py'}",
-        ],
+        beam_pipeline_args=BEAM_ARGUMENTS,
     )
+
+
+def _what_ingestion_reads(data: DataConfig) -> DataConfig:
+    """Leaves out what does not change the files: a change of it is no reason to read anew."""
+    unused = ("view", "schema_file", "on_anomaly")
+    return data.model_copy(update={name: DataConfig.model_fields[name].default for name in unused})
 
 
 def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:

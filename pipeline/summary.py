@@ -1,5 +1,6 @@
 """The short table at the end of a run."""
 
+import json
 import os
 import shutil
 import sys
@@ -8,12 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from rich.text import Text
 
 from components.evaluator.gate import Verdict
 from components.evaluator.metrics import MEAN_IOU, class_iou
+from components.example_gen.executor import FINDINGS_FILE, PAIRS_FILE
 from components.report.component import METRICS_FILE, OVERLAY_FILE
-from data.pairs import find_pairs
+from components.validator.component import WORDS_FILE
+from data.checks import Finding
+from data.files import is_remote
 from pipeline.config import DEFAULT_CONFIG, Config
 from pipeline.runs import Run
 
@@ -37,8 +41,8 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
         )
     console.print(_table(config, verdict))
     console.print()
-    for anomaly in _anomalies(run):
-        console.print(f"[bold yellow]Data[/]      {anomaly}")
+    for remark in _remarks(run):
+        console.print(Text.assemble(("Data      ", "bold yellow"), remark))
     for line in _verdict_lines(run, verdict):
         console.print(line)
     console.print()
@@ -47,15 +51,17 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     console.print(f"Pictures  {os.path.relpath(report / OVERLAY_FILE)}")
     console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
     if run.blessed:
-        console.print(f"Next      {_predict_command(config, config_file)}")
+        console.print(f"Next      {_predict_command(run, config_file)}")
     else:
         console.print("Next      look at the pictures; mend the data or train longer; run again")
 
 
-def _predict_command(config: Config, config_file: Path) -> str:
+def _predict_command(run: Run, config_file: Path) -> str:
     here = Path(sys.executable).parent / "unetfx"
     command = "unetfx" if shutil.which("unetfx") else os.path.relpath(here)
-    image = os.path.relpath(find_pairs(config.data, str(config.sample_folder))[0].image)
+    with (Path(run.artifacts["Examples"].uri) / PAIRS_FILE).open() as rows:
+        image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
+    image = image if is_remote(image) else os.path.relpath(image)
     option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
     return f"{command} predict {image} --out masks{option}"
 
@@ -91,9 +97,10 @@ def _verdict_lines(run: Run, verdict: Verdict) -> Iterator[str]:
     yield "Nothing was pushed."
 
 
-def _anomalies(run: Run) -> Iterator[str]:
-    """What ExampleValidator found, a line for each."""
-    for file in sorted(Path(run.artifacts["ExampleAnomalies"].uri).glob("Split-*/SchemaDiff.pb")):
-        found = anomalies_pb2.Anomalies.FromString(file.read_bytes())
-        for feature, anomaly in sorted(found.anomaly_info.items()):
-            yield f"{file.parent.name.removeprefix('Split-')}: {feature}: {anomaly.description}"
+def _remarks(run: Run) -> Iterator[str]:
+    """What ingestion left out or warns of, and what ExampleValidator found, a line for each."""
+    findings = Path(run.artifacts["Examples"].uri) / FINDINGS_FILE
+    for finding in json.loads(findings.read_text()):
+        if finding["severity"] in ("skipped", "warning"):
+            yield Finding(**finding).line()
+    yield from (Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE).read_text().splitlines()

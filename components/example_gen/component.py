@@ -10,18 +10,18 @@ from tfx.proto import example_gen_pb2
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import Settings
-from data import examples
-from data.pairs import find_pairs, fingerprint
+from data.pairs import fingerprint
 
 
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    A pair's split is decided by a hash of its group, so a pair never moves when the data grow.
+    A pair's split is the source's own, or decided by a hash of its group, so that a pair never
+    moves when the data grow.
 
     Component `outputs` contains:
       - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it holds
-        `pairs.jsonl`, a line for each pair that was read.
+        `pairs.jsonl`, a line for each pair, and `findings.json`, what the checks have to say.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -34,41 +34,40 @@ class PairsExampleGen(FileBasedExampleGen):
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
-        buckets = settings.data.splits.model_dump()
+        splits = [
+            tfx.proto.SplitConfig.Split(name=name, hash_buckets=share)
+            for name, share in settings.data.splits.model_dump().items()
+        ]
         super().__init__(
             input_base=settings.data.source.kind,
-            output_config=tfx.proto.Output(
-                split_config=tfx.proto.SplitConfig(
-                    splits=[
-                        tfx.proto.SplitConfig.Split(name=name, hash_buckets=n)
-                        for name, n in buckets.items()
-                    ],
-                    partition_feature_name=examples.GROUP,
-                )
-            ),
+            output_config=tfx.proto.Output(split_config=tfx.proto.SplitConfig(splits=splits)),
             custom_config=custom_config,
         )
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Tells the driver what the input is: one span, and a fingerprint of the files' contents.
+    """Tells the driver what the input is: the newest span, and a fingerprint of all contents.
 
     TFX's own processor goes by modification times; a fresh copy of the same files would then train
-    anew.
+    anew. It also reads one span alone; here the spans that the config names make one data set, so
+    that copies among them are found, and a model learns from all.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(splits=[])
-        self._settings = settings
+        self._found = settings.find_pairs()
+
+    def resolve_span_and_version(self) -> tuple[int, None]:
+        return self.get_latest_span(), None
 
     def get_latest_span(self) -> int:
-        return 0
+        return max((pair.span for pair in self._found.pairs), default=0)
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         return pattern
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        return fingerprint(find_pairs(self._settings.data, self._settings.sample_folder))
+        return fingerprint(self._found)
 
 
 class _Driver(driver.Driver):

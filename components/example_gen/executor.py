@@ -3,55 +3,45 @@
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from tfx import types
-from tfx.components.example_gen.base_example_gen_executor import BaseExampleGenExecutor
 from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.example_gen.settings import Settings
-from data import examples
-from data.config import IGNORE, DataConfig
-from data.errors import InputError
-from data.images import load_image
-from data.masks import load_mask, mask_values_line
-from data.pairs import Pair, find_pairs
+from data.checks import check, refuse_errors
+from data.config import SPLITS
+from data.examples import make_example
+from data.pairs import Found, Pair
+from data.reading import Record, read_pairs
 
 PAIRS_FILE = "pairs.jsonl"
-"""In the examples artifact: one JSON object a line, for each pair."""
-_PAIRS_A_SHARD = 256  # a shard is sorted in memory, so it must stay small
-_MOST_MESSAGES = 5
+"""In the examples artifact: one JSON object a line, for each pair, good or bad."""
+FINDINGS_FILE = "findings.json"
+"""In the examples artifact: what the checks have to say."""
+_PAIRS_A_SHARD = 64
 
 
-class Outcome(NamedTuple):
-    """What became of one pair.
+class Shard(NamedTuple):
+    """One file of examples to be.
 
     Attributes:
-      key: The pair's key.
-      group: Its group.
-      class_ids: The class ids in its mask, 255 (ignore) among them if it occurs.
-      problem: Why the pair cannot be used; empty where it can.
+      path: The TFRecord file.
+      pairs: The pairs that go into it, in this order.
     """
 
-    key: str
-    group: str
-    class_ids: list[int]
-    problem: str
+    path: str
+    pairs: list[Pair]
 
 
-class Executor(BaseExampleGenExecutor):
+class Executor(BaseBeamExecutor):
     """Reads pairs, and writes tf.Examples, in an order that depends on their keys alone."""
-
-    def GetInputSourceToExamplePTransform(self) -> type[beam.PTransform]:
-        """Returns the transform from nothing to tf.Examples."""
-        return PairsToExamples
 
     def Do(
         self,
@@ -67,185 +57,120 @@ class Executor(BaseExampleGenExecutor):
             - examples: The examples, by split.
           exec_properties: A dict of execution properties.
             - custom_config: A packed `Settings`.
-            - input_config, output_config, output_data_format: As in TFX's ExampleGens.
+            - output_data_format: As in TFX's ExampleGens.
 
         Raises:
-          InputError: A pair cannot be used, a split would be empty, or the masks look like 0/255
-            ones. TFX then removes the output.
+          InputError: The checks found an error. TFX then removes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = Settings.of(exec_properties)
         artifact = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
-        artifact.split_names = artifact_utils.encode_split_names(
-            list(settings.data.splits.model_dump())
-        )
+        artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
         examples_utils.set_payload_format(
             artifact, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
         )
-        pairs_file = os.path.join(artifact.uri, PAIRS_FILE)
-        pairs = find_pairs(settings.data, settings.sample_folder)
-        exec_properties |= {"pairs": pairs, "pairs_file": pairs_file}
-        shards = -(-len(pairs) // _PAIRS_A_SHARD)
+        found = settings.find_pairs()
+        rows_file = os.path.join(artifact.uri, "rows.jsonl")
         with self._make_beam_pipeline() as pipeline:
-            for split, split_examples in self.GenerateExamplesByBeam(
-                pipeline, exec_properties
-            ).items():
-                folder = artifact_utils.get_split_uri([artifact], split)
-                _ = split_examples | f"Write[{split}]" >> _WriteShards(folder, shards)
-        with FileSystems.open(pairs_file) as lines:
-            outcomes = [Outcome(**json.loads(line)) for line in lines]
-        _refuse_bad_pairs(outcomes, settings.data)
-        _refuse_empty_splits(artifact)
-
-
-class PairsToExamples(beam.PTransform):
-    """Makes a tf.Example of every pair, and lists what became of each pair in a file."""
-
-    def __init__(self, exec_properties: dict[str, Any], split_pattern: str) -> None:
-        """Takes what BaseExampleGenExecutor passes.
-
-        Args:
-          exec_properties: As for the executor, and:
-            - pairs: The list of Pairs.
-            - pairs_file: The file to list them in.
-          split_pattern: Not used: pairs are not found by a glob.
-        """
-        super().__init__()
-        self._settings = Settings.of(exec_properties)
-        self._pairs: list[Pair] = exec_properties["pairs"]
-        self._pairs_file: str = exec_properties["pairs_file"]
-
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[tf.train.Example]:
-        """Reads the pairs; a bad one becomes no example, but an Outcome that says why."""
-        read = (
-            pipeline
-            | "Pairs" >> beam.Create(self._pairs)
-            | "Spread" >> beam.Reshuffle()
-            | "Read"
-            >> beam.ParDo(_ReadPair(self._settings)).with_outputs("outcomes", main="examples")
-        )
-        _ = (
-            read.outcomes
-            | "Line" >> beam.Map(lambda outcome: json.dumps(outcome._asdict()))
-            | "List" >> beam.io.WriteToText(self._pairs_file, shard_name_template="")
-        )
-        return read.examples
-
-
-@beam.typehints.with_input_types(Pair)
-@beam.typehints.with_output_types(tf.train.Example)
-class _ReadPair(beam.DoFn):
-    def __init__(self, settings: Settings) -> None:
-        self._data = settings.data
-        self._source = settings.source
-        self._read = beam.metrics.Metrics.counter("unetfx", "pairs_read")
-        self._failed = beam.metrics.Metrics.counter("unetfx", "pairs_failed")
-
-    def process(self, pair: Pair) -> Iterator[tf.train.Example | beam.pvalue.TaggedOutput]:
-        try:
-            image = load_image(_content(pair.image), pair.image)
-            class_ids = load_mask(_content(pair.mask), pair.mask, self._data)
-            if class_ids.shape != image.pixels.shape[:2]:
-                height, width = image.pixels.shape[:2]
-                raise InputError(
-                    f"{pair.mask}: {class_ids.shape[1]}×{class_ids.shape[0]} pixels, but its image "
-                    f"{pair.image} has {width}×{height}. Export the mask at the image's size."
-                )
-        except InputError as error:
-            self._failed.inc()
-            yield beam.pvalue.TaggedOutput(
-                "outcomes", Outcome(pair.key, pair.group, [], str(error))
+            _ = (
+                pipeline
+                | "Shards" >> beam.Create(_shards(found.pairs, artifact))
+                | "Spread" >> beam.Reshuffle()
+                | "Write" >> WriteShards(settings)
+                | "Row" >> beam.Map(_as_line, settings.data.classes)
+                | "List" >> beam.io.WriteToText(rows_file, shard_name_template="")
             )
-            return
-        self._read.inc()
-        present = np.unique(class_ids).tolist()
-        yield beam.pvalue.TaggedOutput("outcomes", Outcome(pair.key, pair.group, present, ""))
-        yield examples.make_example(
-            pair, image, class_ids, source=self._source, classes=self._data.classes
-        )
+        _list_and_check(rows_file, artifact.uri, found, settings)
 
 
-class _WriteShards(beam.PTransform):
-    """Writes gzipped TFRecords whose order follows from the examples' keys, whatever the runner.
+class WriteShards(beam.PTransform):
+    """Reads the pairs of each Shard and writes their examples; returns a Record for each pair.
 
-    TFX's own writer shuffles at random, and the order of training examples would differ from run to
-    run.
+    Nothing but paths and records travels between workers: no image is ever shuffled, so memory
+    does not grow with the data.
     """
 
-    def __init__(self, folder: str, shards: int) -> None:
+    def __init__(self, settings: Settings) -> None:
+        """Takes what to read, and how.
+
+        Args:
+          settings: The component's.
+        """
         super().__init__()
-        self._folder = folder
-        self._shards = shards
+        self._settings = settings
 
-    def expand(self, split_examples: beam.PCollection[tf.train.Example]) -> beam.PCollection[str]:
-        return (
-            split_examples
-            | "Shard" >> beam.Map(_to_shard, self._shards)
-            | "Gather" >> beam.GroupByKey()
-            | "Write" >> beam.ParDo(_WriteShard(), self._folder, self._shards)
-        )
+    def expand(self, shards: beam.PCollection[Shard]) -> beam.PCollection[Record]:
+        """Writes each shard, if it has a usable pair, as a gzipped TFRecord file."""
+        return shards | "WriteShard" >> beam.ParDo(_WriteShard(self._settings))
 
 
-def _to_shard(example: tf.train.Example, shards: int) -> tuple[int, tuple[bytes, bytes]]:
-    order = hashlib.sha256(example.features.feature[examples.KEY].bytes_list.value[0]).digest()
-    return int.from_bytes(order, "big") % shards, (
-        order,
-        example.SerializeToString(deterministic=True),
-    )
-
-
+@beam.typehints.with_input_types(Shard)
+@beam.typehints.with_output_types(Record)
 class _WriteShard(beam.DoFn):
-    def process(
-        self, shard: tuple[int, Iterable[tuple[bytes, bytes]]], folder: str, shards: int
-    ) -> Iterator[str]:
-        number, records = shard
-        tf.io.gfile.makedirs(folder)
-        path = os.path.join(folder, f"data_tfrecord-{number:05d}-of-{shards:05d}.gz")
+    def __init__(self, settings: Settings) -> None:
+        self._data = settings.data
+        self._read = beam.metrics.Metrics.counter("unetfx", "pairs_read")
+        self._bad = beam.metrics.Metrics.counter("unetfx", "pairs_bad")
+
+    def process(self, shard: Shard) -> Iterator[Record]:
+        path, pairs = shard
+        tf.io.gfile.makedirs(os.path.dirname(path))
         # A retried bundle starts anew, and a reader never sees half a file.
         unfinished = f"{path}.unfinished"
-        with tf.io.TFRecordWriter(unfinished, "GZIP") as writer:
-            for _, record in sorted(records):
-                writer.write(record)
-        tf.io.gfile.rename(unfinished, path, overwrite=True)
-        yield path
+        good = 0
+        # Images are compressed already: gzip is only the form that TFX expects, and costs time.
+        options = tf.io.TFRecordOptions("GZIP", compression_level=0)
+        with tf.io.TFRecordWriter(unfinished, options) as writer:
+            for read in read_pairs(pairs, self._data):
+                if read.record.problem is None:
+                    good += 1
+                    example = make_example(read, self._data.classes)
+                    writer.write(example.SerializeToString(deterministic=True))
+                yield read.record
+        self._read.inc(good)
+        self._bad.inc(len(pairs) - good)
+        if good:
+            tf.io.gfile.rename(unfinished, path, overwrite=True)
+        else:
+            tf.io.gfile.remove(unfinished)
 
 
-def _content(path: str) -> bytes:
-    with FileSystems.open(path, compression_type="uncompressed") as file:
-        return bytes(file.read())
-
-
-def _refuse_bad_pairs(outcomes: list[Outcome], data: DataConfig) -> None:
-    files: dict[str, list[str]] = {}
-    for problem in sorted(outcome.problem for outcome in outcomes if outcome.problem):
-        file, _, reason = problem.partition(": ")
-        files.setdefault(reason, []).append(file)
-    if files:
-        lines = [
-            f"{first}{f' and {len(others)} more' if others else ''}: {reason}"
-            for reason, (first, *others) in files.items()
-        ]
-        if len(lines) > _MOST_MESSAGES:
-            lines[_MOST_MESSAGES:] = [f"… and {len(lines) - _MOST_MESSAGES} more problems."]
-        raise InputError("\n".join(lines))
-    seen = Counter(class_id for outcome in outcomes for class_id in outcome.class_ids)
-    if set(seen) == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
-        raise InputError(
-            f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only "
-            f"{data.classes[0]} would be learnt. If 255 is a class, write, under data: "
-            f"{mask_values_line(data.classes)}"
+def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
+    """Deals the pairs of each split out into files, in the order of their keys' hashes."""
+    shards = []
+    for split in SPLITS:
+        folder = artifact_utils.get_split_uri([artifact], split)
+        members = sorted(
+            (pair for pair in pairs if pair.split == split),
+            key=lambda pair: hashlib.sha256(pair.key.encode()).digest(),
         )
-
-
-def _refuse_empty_splits(artifact: types.Artifact) -> None:
-    for split in artifact_utils.decode_split_names(artifact.split_names):
-        if not tf.io.gfile.glob(
-            os.path.join(artifact_utils.get_split_uri([artifact], split), "*.gz")
-        ):
-            raise InputError(
-                f"data.splits: no pair falls into the split {split!r}. Splits are dealt out by a "
-                "hash of the group: bring more pairs or smaller groups, or give that split a "
-                "larger share."
+        count = -(-len(members) // _PAIRS_A_SHARD)
+        shards += [
+            Shard(
+                os.path.join(folder, f"data_tfrecord-{number:05d}-of-{count:05d}.gz"),
+                members[number::count],
             )
+            for number in range(count)
+        ]
+    return shards
+
+
+def _as_line(record: Record, classes: list[str]) -> str:
+    return json.dumps(record.as_row(classes), ensure_ascii=False)
+
+
+def _list_and_check(rows_file: str, folder: str, found: Found, settings: Settings) -> None:
+    """Lists every pair, in the order of the keys, and stops at what the checks call an error."""
+    with FileSystems.open(rows_file) as file:
+        lines = file.read().splitlines(keepends=True)
+    tf.io.gfile.remove(rows_file)
+    rows = sorted(((json.loads(line), line) for line in lines), key=lambda row: row[0]["key"])
+    with tf.io.gfile.GFile(os.path.join(folder, PAIRS_FILE), "wb") as file:
+        file.write(b"".join(line for _, line in rows))
+    records = [Record.of_row(row) for row, _ in rows]
+    findings = check(records, found, settings.data)
+    with tf.io.gfile.GFile(os.path.join(folder, FINDINGS_FILE), "w") as file:
+        file.write(json.dumps([finding._asdict() for finding in findings], indent=1))
+    refuse_errors(findings)

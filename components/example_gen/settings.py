@@ -10,6 +10,7 @@ from tfx.utils import proto_utils
 from typing_extensions import Self
 
 from data.config import DataConfig, Strict
+from data.pairs import Found, find_pairs
 
 
 class Settings(Strict):
@@ -17,19 +18,23 @@ class Settings(Strict):
 
     Attributes:
       data: The data's description.
-      source: Name of the data set; every example carries it.
-      sample_folder: Where the files of a `sample` source lie or are to be written.
+      name: Name of the data set, where the source does not say.
+      folder: Where a source without files of its own writes them.
       code: Version of the code that reads; a new version is a reason to read anew.
     """
 
     data: DataConfig
-    source: str
-    sample_folder: str
+    name: str
+    folder: str
     code: str
 
     def as_proto(self) -> wrappers_pb2.StringValue:
         """Packs the settings for the component's `custom_config`."""
         return wrappers_pb2.StringValue(value=self.model_dump_json())
+
+    def find_pairs(self) -> Found:
+        """Lists what the source holds."""
+        return find_pairs(self.data, name=self.name, folder=self.folder)
 
     @classmethod
     def of(cls, exec_properties: Mapping[str, Any]) -> Self:

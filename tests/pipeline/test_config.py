@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from data.config import Augmentation, CropView
 from data.errors import InputError
 from pipeline.config import DEFAULT_CONFIG, ENVIRONMENT_VARIABLE, config_path, load_config
 
@@ -98,6 +99,16 @@ def test_mask_values_have_whole_numbers_as_keys(load):
     assert config.data.mask_values == {0: "ground", 255: "disc"}
 
 
+def test_training_on_crops(load):
+    options = {"crops_per_image": 4, "class_aware_crops": 0.5, "augmentation": {"rotation": 10}}
+    config = load(changed(data__view={"kind": "crop", "height": 64}, training=options))
+    assert config.data.view == CropView(kind="crop", height=64, width=224)
+    assert config.training.model_dump(include=set(options)) == {
+        **options,
+        "augmentation": Augmentation(rotation=10).model_dump(),
+    }
+
+
 @pytest.mark.parametrize("freeze", ["all", "none", 10])
 def test_freeze_is_a_word_or_a_number(load, freeze):
     assert load(changed(model__freeze=freeze)).model.freeze == freeze
@@ -120,7 +131,10 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
         (changed(training__learning_rate=-1.0), ["training.learning_rate: ", "greater", "-1.0"]),
         (changed(gate__mean_iou=60.0), ["gate.mean_iou: ", "less than or equal to 1", "60"]),
         (changed(data__splits__val=0), ["data.splits.val: ", "greater", "0"]),
-        (changed(data__view__height=7), ["data.view.height: ", "16", "7"]),
+        (
+            changed(data__view={"kind": "resize", "height": 7}),
+            ["data.view.height: ", "16", "7"],
+        ),
         (changed(model__freeze="some"), ["model.freeze: ", "number of layers", "'some'"]),
         (changed(model__freeze=-1), ["model.freeze: ", "number of layers", "-1"]),
         (changed(training__learning_rate=float("inf")), ["training.learning_rate: ", "finite"]),
@@ -129,10 +143,24 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
         (changed(data__group="("), ["data.group: not a regular expression"]),
         (changed(data__ignore_value=1), ["data", "ignore_value: 1 is the id of", "disc"]),
         (changed(data__mask_values={0: "disk"}), ["mask_values: disk is not among the classes"]),
-        (changed(data__mask_values={"a": "disc"}), ["data.mask_values", "valid integer", "'a'"]),
-        (changed(data__mask_values={300: "disc"}), ["data.mask_values", "255", "300"]),
+        (changed(data__mask_values={"a": "disc"}), ["data.mask_values", "a number from 0", "'a'"]),
+        (changed(data__mask_values={70000: "disc"}), ["data.mask_values", "65535", "70000"]),
         (changed(data__classes=["a", "a"]), ["classes: ", "twice"]),
         (changed(gate__class_iou={"disk": 0.5}), ["gate.class_iou: disk is not among", "disc"]),
+        (
+            changed(training__augmentation={"rotate": 5}),
+            ["training.augmentation.rotate", "rotation"],
+        ),
+        (
+            changed(training__augmentation={"hue": 0.7}),
+            ["training.augmentation.hue: ", "0.5", "0.7"],
+        ),
+        (changed(training__crops_per_image=4), ["training.crops_per_image: ", "kind resize"]),
+        (changed(training__class_aware_crops=0.5), ["training.class_aware_crops: ", "resize"]),
+        (
+            changed(data__view={"kind": "crop"}, training__augmentation={"translation": 0.1}),
+            ["training.augmentation.translation: does nothing", "kind crop"],
+        ),
         (changed(gate={}), ["gate: ", "no floor"]),
         (GOOD.replace("gate: {mean_iou: 0.6}", ""), ["gate: missing"]),
         (GOOD.replace("name: discs", ""), ["name: missing"]),

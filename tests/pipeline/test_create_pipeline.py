@@ -56,6 +56,18 @@ def test_training_sees_train_and_val_and_never_test(nodes):
     assert json.loads(properties["eval_args"])["splits"] == ["val"]
 
 
+@pytest.mark.parametrize("intensity_range", [None, [0, 4095]])
+def test_the_trainer_is_told_what_16_bits_mean(tmp_path, intensity_range):
+    data = config(tmp_path).data.model_dump() | {"intensity_range": intensity_range}
+    (trainer,) = (
+        component
+        for component in create_pipeline(config(tmp_path, data=data)).components
+        if component.id == "Trainer"
+    )
+    settings = json.loads(json.loads(trainer.exec_properties["custom_config"])["settings"])
+    assert settings["intensity_range"] == intensity_range
+
+
 def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path):
     inputs = nodes["Pusher"].inputs
     assert inputs["model_blessing"] is nodes["Evaluator"].outputs["blessing"]
@@ -102,7 +114,7 @@ def test_a_change_of_the_config_renews_only_the_steps_that_it_concerns(tmp_path,
 
 
 def test_another_view_trains_anew_but_reads_no_file_again(tmp_path):
-    data = config(tmp_path).data.model_dump() | {"view": {"height": 64, "width": 64}}
+    data = config(tmp_path).data.model_dump() | {"view": {"kind": "crop"}}
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, {"data": data}))
     assert properties_of(before, "ExampleGen") == properties_of(after, "ExampleGen")
     assert properties_of(before, "Trainer") != properties_of(after, "Trainer")

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +9,13 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.example_gen.component import PairsExampleGen
-from components.example_gen.executor import PAIRS_FILE, Executor
+from components.example_gen.executor import (
+    FINDINGS_FILE,
+    PAIRS_FILE,
+    Executor,
+    Shard,
+    WriteShards,
+)
 from components.example_gen.settings import Settings
 from data.config import DataConfig
 from data.errors import InputError
@@ -43,7 +50,7 @@ def settings_of(folder, **changes):
         "splits": {"train": 2, "val": 1, "test": 1},
     }
     return Settings(
-        data=DataConfig.model_validate(data | changes), source="discs", sample_folder="", code="1"
+        data=DataConfig.model_validate(data | changes), name="discs", folder="", code="1"
     )
 
 
@@ -98,10 +105,13 @@ def refusal(ingest, folder, **changes):
 def test_every_pair_falls_into_one_split_and_is_listed(artifact):
     found = keys_by_split(artifact)
     assert sorted(key for keys in found.values() for key in keys) == KEYS
-    lines = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
-    assert sorted(lines, key=lambda line: line["key"]) == [
-        {"key": key, "group": key[0], "class_ids": [0, 1], "problem": ""} for key in KEYS
-    ]
+    rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
+    assert [row["key"] for row in rows] == KEYS
+    for row in rows:
+        assert row["key"] in found[row["split"]]
+        assert row["group"] == row["key"][0]
+        assert row["fractions"] == {"ground": 0.5, "disc": 0.5}
+        assert "problem" not in row
 
 
 def test_examples_hold_the_pair(artifact, source):
@@ -159,27 +169,92 @@ def test_every_bad_pair_is_named(ingest, tmp_path):
     write_pair(folder, "a/0", values=(0, 7))
     (folder / "images/b/1.png").write_bytes(b"no image")
     write_pair(folder, "c/2", mask_size=(5, 4))
-    image, stray, size = refusal(ingest, folder)
+    stray, image, size = refusal(ingest, folder)
     assert image.startswith(f"{folder}/images/b/1.png: cannot be read")
     assert stray.startswith(f"{folder}/masks/a/0.png: no class for the pixel value 7")
     assert size.startswith(f"{folder}/masks/c/2.png: 5×4 pixels")
-    assert f"{folder}/images/c/2.png has 4×3" in size
+    assert "its image has 4×3" in size
 
 
 def test_pairs_that_are_bad_in_the_same_way_share_a_line(ingest, tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS)
-    write_pairs(folder, KEYS[:9], values=(0, 7))
+    write_pairs(folder, KEYS[:9], mask_size=(5, 4))
     (line,) = refusal(ingest, folder)
-    assert " and 8 more: no class for the pixel value 7." in line
+    assert " and 6 more: 5×4 pixels" in line
 
 
 def test_many_different_problems_are_cut_short(ingest, tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS)
-    for value, key in enumerate(KEYS[:9], start=7):
-        write_pair(folder, key, values=(0, value))
+    for wider, key in enumerate(KEYS[:9], start=5):
+        write_pair(folder, key, mask_size=(wider, 4))
     lines = refusal(ingest, folder)
     assert len(lines) == 6
-    assert lines[-1] == "… and 4 more problems."
+    assert lines[-1].startswith("… and 4 more problems: unetfx check ")
+
+
+def test_skipped_pairs_are_listed_and_counted_and_the_rest_is_written(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", mask_size=(5, 4))
+    (folder / "images/b/1.png").write_bytes(b"no image")
+    artifact = ingest(folder, on_bad_pair="skip", max_bad_fraction=0.1)
+    written = sorted(key for keys in keys_by_split(artifact).values() for key in keys)
+    assert written == [key for key in KEYS if key not in ("a/0", "b/1")]
+    rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
+    problems = {row["key"]: row["problem"]["kind"] for row in rows if "problem" in row}
+    assert problems == {"a/0": "size_mismatch", "b/1": "unreadable"}
+    findings = json.loads((artifact / FINDINGS_FILE).read_text())
+    skipped = {f["kind"]: f["keys"] for f in findings if f["severity"] == "skipped"}
+    assert skipped == {"size_mismatch": ["a/0"], "unreadable": ["b/1"]}
+
+
+def test_beam_counts_good_and_bad_pairs(tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", mask_size=(5, 4))
+    settings = settings_of(folder)
+    pairs = settings.find_pairs().pairs
+    pipeline = beam.Pipeline(argv=BEAM)
+    shard = Shard(str(tmp_path / "out" / "shard.gz"), pairs)
+    _ = pipeline | beam.Create([shard]) | WriteShards(settings)
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = {
+        counter.key.metric.name: counter.committed
+        for counter in result.metrics().query()["counters"]
+        if counter.key.metric.namespace == "unetfx"
+    }
+    assert counters == {"pairs_read": len(KEYS) - 1, "pairs_bad": 1}
+
+
+def test_too_many_skipped_pairs_stop_the_run(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pairs(folder, KEYS[:3], mask_size=(5, 4))
+    (line,) = refusal(ingest, folder, on_bad_pair="skip", max_bad_fraction=0.1)
+    assert line.startswith("3 of 24 pairs are bad")
+
+
+def test_a_split_is_cut_into_files_of_which_none_is_lost(ingest, tmp_path):
+    keys = [f"{number:03d}" for number in range(300)]
+    artifact = ingest(
+        write_pairs(tmp_path / "data", keys, size=(2, 1)), splits={"train": 98, "val": 1, "test": 1}
+    )
+    files = sorted(file.name for file in (artifact / "Split-train").iterdir())
+    assert len(files) == 5
+    assert files[0] == "data_tfrecord-00000-of-00005.gz"
+    found = keys_by_split(artifact)
+    assert sorted(key for some in found.values() for key in some) == keys
+
+
+def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    split_of = {pair.key: pair.split for pair in settings_of(folder).find_pairs().pairs}
+    train = next(key for key in KEYS if split_of[key] == "train")
+    test = next(key for key in KEYS if split_of[key] == "test")
+    Image.open(folder / "images" / f"{train}.png").save(folder / "images" / f"{test}.bmp")
+    (folder / "images" / f"{test}.png").unlink()
+    (line,) = refusal(ingest, folder)
+    assert f"{train} (train)" in line
+    assert f"{test} (test)" in line
+    assert "the same image in several splits" in line
 
 
 def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line(ingest, tmp_path):
@@ -198,8 +273,8 @@ def test_ignored_pixels_beside_two_classes_are_no_reason_to_complain(ingest, tmp
 
 def test_an_empty_split_is_named(ingest, tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS)
-    (line,) = refusal(ingest, folder, group="^()")
-    assert line.startswith("data.splits: no pair falls into the split ")
+    line, _ = refusal(ingest, folder, group="/")
+    assert line.startswith("no usable pair falls into the split ")
     assert any(f"'{split}'" in line for split in SPLITS)
 
 
@@ -213,7 +288,6 @@ def test_unpaired_files_are_named(ingest, tmp_path):
 def test_the_component_says_how_splits_are_dealt_out(tmp_path):
     component = PairsExampleGen(settings_of(tmp_path))
     config = json.loads(component.exec_properties["output_config"])["split_config"]
-    assert config["partition_feature_name"] == "image/group"
     assert {split["name"]: split["hash_buckets"] for split in config["splits"]} == {
         "train": 2,
         "val": 1,

@@ -1,0 +1,1 @@
+"""What the data should look like, and whether they do: schema, ranges, drift between spans."""

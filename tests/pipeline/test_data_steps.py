@@ -1,0 +1,151 @@
+"""Ingestion, statistics, schema and validation, by TFX's local runner, span after span."""
+
+import numpy as np
+import pytest
+import yaml
+from google.protobuf import text_format
+from PIL import Image
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx import v1 as tfx
+from tfx.orchestration.pipeline import RunOptions
+
+from components.validator.component import WORDS_FILE
+from data.errors import InputError
+from pipeline.config import load_config
+from pipeline.create_pipeline import create_pipeline
+
+pytestmark = pytest.mark.slow
+PAIRS = 60
+
+
+def write_span(folder, number, *, brightness=100.0, share=0.3):
+    """Grey noise of a mean brightness; about `share` of each mask is disc."""
+    random = np.random.default_rng(number)
+    for kind in ("images", "masks"):
+        (folder / f"span-{number}" / kind).mkdir(parents=True)
+    for i in range(PAIRS):
+        mean = random.normal(brightness, 12)
+        pixels = random.normal(mean, 10, (16, 16, 3)).clip(0, 255).astype(np.uint8)
+        rows = int(np.clip(random.normal(16 * share, 1.5), 1, 15))
+        class_ids = np.zeros((16, 16), np.uint8)
+        class_ids[:rows] = 1
+        Image.fromarray(pixels).save(folder / f"span-{number}" / "images" / f"{i:02d}.png")
+        Image.fromarray(class_ids).save(folder / f"span-{number}" / "masks" / f"{i:02d}.png")
+
+
+@pytest.fixture
+def project(tmp_path):
+    def make(**data):
+        settings = {
+            "name": "discs",
+            "workspace": str(tmp_path / "runs"),
+            "data": {
+                "source": {"kind": "folder", "path": str(tmp_path / "data" / "span-{SPAN}")},
+                "classes": ["ground", "disc"],
+                "schema_file": str(tmp_path / "discs.pbtxt"),
+            }
+            | data,
+            "gate": {"mean_iou": 0.5},
+        }
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+        return load_config(tmp_path / "config.yaml")
+
+    return make
+
+
+def run(config):
+    """Runs the pipeline up to the validator; returns the validator's artifact."""
+    config.home.mkdir(parents=True, exist_ok=True)
+    part = RunOptions(to_nodes=["ExampleValidator"])
+    tfx.orchestration.LocalDagRunner().run(create_pipeline(config), run_options=part)
+    artifacts = config.home / "artifacts" / "ExampleValidator" / "anomalies"
+    return max(artifacts.iterdir(), key=lambda folder: int(folder.name))
+
+
+def words(artifact):
+    return (artifact / WORDS_FILE).read_text().splitlines()
+
+
+def test_schema_is_inferred_once_and_a_fresh_span_of_the_same_kind_is_no_anomaly(project, tmp_path):
+    config = project()
+    write_span(tmp_path / "data", 1)
+    assert words(run(config)) == []
+    kept = (tmp_path / "discs.pbtxt").read_text()
+    schema = text_format.Parse(kept, schema_pb2.Schema())
+    disc = next(f for f in schema.feature if f.name == "mask/fraction/disc")
+    assert 0 <= disc.float_domain.min < 0.3 < disc.float_domain.max <= 1
+    assert disc.drift_comparator.jensen_shannon_divergence.threshold > 0
+
+    write_span(tmp_path / "data", 2)
+    assert words(run(config)) == []
+    assert (tmp_path / "discs.pbtxt").read_text() == kept
+
+
+def test_a_schema_that_was_removed_is_inferred_anew_and_kept(project, tmp_path):
+    config = project()
+    write_span(tmp_path / "data", 1)
+    run(config)
+    kept = (tmp_path / "discs.pbtxt").read_text()
+    (tmp_path / "discs.pbtxt").unlink()
+    run(config)  # the data are the same, so that TFX's cache might answer
+    assert (tmp_path / "discs.pbtxt").read_text() == kept
+
+
+def test_a_span_of_other_brightness_and_class_balance_is_an_anomaly_in_plain_words(
+    project, tmp_path
+):
+    config = project()
+    write_span(tmp_path / "data", 1)
+    run(config)
+    write_span(tmp_path / "data", 2, brightness=160, share=0.6)
+    artifact = run(config)
+    lines = "\n".join(words(artifact))
+    assert "span 2: the share of disc is not what it was in the older spans: mean 0.5" in lines
+    assert "span 2: the brightness in red is not what it was in the older spans: mean 1" in lines
+    assert "span 2: the image height" not in lines
+    found = (artifact / "Split-span-2" / "SchemaDiff.pb").read_bytes()
+    assert "mask/fraction/disc" in anomalies_pb2.Anomalies.FromString(found).anomaly_info
+
+    with pytest.raises(InputError) as caught:
+        run(project(on_anomaly="fail"))
+    assert "the share of disc is not what it was" in str(caught.value)
+    assert str(tmp_path / "discs.pbtxt") in str(caught.value).splitlines()[-1]
+
+
+def test_the_user_edits_the_schema_and_is_heard(project, tmp_path):
+    config = project()
+    write_span(tmp_path / "data", 1)
+    assert words(run(config)) == []
+    kept = tmp_path / "discs.pbtxt"
+    schema = text_format.Parse(kept.read_text(), schema_pb2.Schema())
+    disc = next(f for f in schema.feature if f.name == "mask/fraction/disc")
+    disc.float_domain.max = 0.2
+    disc.skew_comparator.jensen_shannon_divergence.threshold = 1e-6
+    kept.write_text(text_format.MessageToString(schema))
+    lines = "\n".join(words(run(config)))
+    assert "train: the share of disc goes up to 0." in lines
+    assert "the schema allows 0.2 at most" in lines
+    assert "train: the share of disc is not the same in train and test (divergence 0." in lines
+
+    kept.write_text("feature { nonsense")
+    with pytest.raises(InputError, match=r"discs\.pbtxt: not a TFDV schema in text form"):
+        run(config)
+
+
+def test_only_the_newest_spans_are_used_and_old_pairs_keep_their_split(project, tmp_path):
+    for number in (1, 2, 3):
+        write_span(tmp_path / "data", number)
+    source = {"kind": "folder", "path": str(tmp_path / "data" / "span-{SPAN}"), "newest_spans": 2}
+    run(project(source=source))
+    (artifact,) = (tmp_path / "runs/discs/artifacts/ExampleGen/examples").iterdir()
+    rows = [yaml.safe_load(line) for line in (artifact / "pairs.jsonl").read_text().splitlines()]
+    assert {row["span"] for row in rows} == {2, 3}
+    split_of = {row["key"]: row["split"] for row in rows}
+    write_span(tmp_path / "data", 4)
+    run(project(source=source))
+    newest = max((tmp_path / "runs/discs/artifacts/ExampleGen/examples").iterdir())
+    rows = [yaml.safe_load(line) for line in (newest / "pairs.jsonl").read_text().splitlines()]
+    assert {row["span"] for row in rows} == {3, 4}
+    again = {row["key"]: row["split"] for row in rows if row["span"] == 3}
+    assert again == {key: split for key, split in split_of.items() if key in again}
+    assert len(again) == PAIRS
