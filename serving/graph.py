@@ -7,16 +7,22 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from data.config import IGNORE, ResizeView
+from data.config import IGNORE, CropView, View
 from data.examples import decode_image, parse_pair
 from data.views import view_image
+from serving.sliding_window import sliding_window
 
 DESCRIPTION = "assets.extra/unetfx.json"
-"""File in the SavedModel with the class names and the view. TF Serving passes it by."""
+"""File in the SavedModel with `export_saved_model`'s arguments. TF Serving passes it by."""
 
 
 def export_saved_model(
-    network: keras.Model, path: str, *, classes: Sequence[str], view: ResizeView
+    network: keras.Model,
+    path: str,
+    *,
+    classes: Sequence[str],
+    view: View,
+    intensity_range: tuple[int, int] | None = None,
 ) -> None:
     """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
 
@@ -25,34 +31,50 @@ def export_saved_model(
         height, width, C].
       path: The SavedModel's folder.
       classes: Names of the C classes.
-      view: What the network sees of an image.
+      view: What the network sees of an image. A crop slides over images of any size, at their own
+        resolution.
+      intensity_range: The samples of 16-bit images that become 0 and 255; None for the upper 8 of
+        the 16 bits.
     """
-    graph = ServingGraph(network, len(classes), view)
+    graph = ServingGraph(network, len(classes), view, intensity_range)
     signatures = {
         name: getattr(graph, name) for name in ("serving_default", "probabilities", "evaluation")
     }
     tf.saved_model.save(graph, path, signatures=signatures)
     tf.io.gfile.makedirs(os.path.dirname(os.path.join(path, DESCRIPTION)))
     with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION), "w") as file:
-        file.write(json.dumps({"classes": list(classes), "view": view.model_dump()}, indent=2))
+        description = {
+            "classes": list(classes),
+            "view": view.model_dump(),
+            "intensity_range": intensity_range,
+        }
+        file.write(json.dumps(description, indent=2))
 
 
 class ServingGraph(tf.Module):
     """The three signatures."""
 
-    def __init__(self, network: keras.Model, num_classes: int, view: ResizeView) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        num_classes: int,
+        view: View,
+        intensity_range: tuple[int, int] | None = None,
+    ) -> None:
         """Wraps a network.
 
         Args:
           network: As for `export_saved_model`.
           num_classes: C.
           view: What the network sees of an image.
+          intensity_range: As for `export_saved_model`.
         """
         super().__init__()
         # Its variables alone are tracked: the network itself would bring Keras' own functions, and
         # the optimizer's state, into the SavedModel.
         self._network = lambda views: network(views, training=False)
         self._weights = [variable.value for variable in network.variables]
+        self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes
         self._view = view
 
@@ -70,12 +92,7 @@ class ServingGraph(tf.Module):
             1/C..1.
         """
 
-        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image = decode_image(encoded)
-            return view_image(image, self._view), tf.shape(image)[:2]
-
-        def answer(inputs: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-            probabilities = _resize(*inputs)
+        def answer(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
             class_ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
             counts = tf.math.bincount(
                 class_ids, minlength=self._num_classes, maxlength=self._num_classes
@@ -87,20 +104,34 @@ class ServingGraph(tf.Module):
                 "confidence": tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
             }
 
-        size = [self._view.height, self._view.width, 3]
+        answers = {
+            "mask_png_bytes": tf.TensorSpec([], tf.string),
+            "class_fraction": tf.TensorSpec([self._num_classes], tf.float32),
+            "confidence": tf.TensorSpec([], tf.float32),
+        }
+        view = self._view
+        if isinstance(view, CropView):
+            return tf.map_fn(
+                lambda encoded: answer(self._slide(self._decode(encoded), view)),
+                image_bytes,
+                parallel_iterations=1,
+                fn_output_signature=answers,
+            )
+
+        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = self._decode(encoded)
+            return view_image(image, view), tf.shape(image)[:2]
+
+        size = [view.height, view.width, 3]
         views, sizes = tf.map_fn(
             look,
             image_bytes,
             fn_output_signature=(tf.TensorSpec(size, tf.float32), tf.TensorSpec([2], tf.int32)),
         )
         return tf.map_fn(
-            answer,
+            lambda inputs: answer(_resize(*inputs)),
             (self._probabilities_of_views(views), sizes),
-            fn_output_signature={
-                "mask_png_bytes": tf.TensorSpec([], tf.string),
-                "class_fraction": tf.TensorSpec([self._num_classes], tf.float32),
-                "confidence": tf.TensorSpec([], tf.float32),
-            },
+            fn_output_signature=answers,
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
@@ -113,8 +144,7 @@ class ServingGraph(tf.Module):
         Returns:
           - probabilities: float32 [batch, height, width, C], summing to 1 over C.
         """
-        probabilities = self._probabilities_of_views(view_image(images, self._view))
-        return {"probabilities": _resize(probabilities, tf.shape(images)[1:3])}
+        return {"probabilities": self._probabilities_of_images(images)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -132,9 +162,7 @@ class ServingGraph(tf.Module):
 
         def count(serialized: tf.Tensor) -> tf.Tensor:
             image, truth = parse_pair(serialized)
-            views = view_image(image, self._view)[tf.newaxis]
-            probabilities = _resize(self._probabilities_of_views(views)[0], tf.shape(image)[:2])
-            predicted = tf.argmax(probabilities, axis=-1)
+            predicted = tf.argmax(self._probabilities_of_images(image[tf.newaxis])[0], axis=-1)
             labelled = truth != IGNORE
             cells = tf.boolean_mask(
                 tf.cast(truth, tf.int64) * self._num_classes + predicted, labelled
@@ -153,6 +181,22 @@ class ServingGraph(tf.Module):
             fn_output_signature=tf.TensorSpec(shape, tf.int64),
         )
         return {"confusion_matrix": matrices}
+
+    def _probabilities_of_images(self, images: tf.Tensor) -> tf.Tensor:
+        """Looks at images of one size, and answers at that size."""
+        view = self._view
+        if isinstance(view, CropView):
+            return tf.map_fn(
+                lambda image: self._slide(image, view),
+                images,
+                parallel_iterations=1,
+                fn_output_signature=tf.TensorSpec([None, None, self._num_classes], tf.float32),
+            )
+        probabilities = self._probabilities_of_views(view_image(images, view))
+        return _resize(probabilities, tf.shape(images)[1:3])
+
+    def _slide(self, image: tf.Tensor, view: CropView) -> tf.Tensor:
+        return sliding_window(self._probabilities_of_views, image, view, self._num_classes)
 
     def _probabilities_of_views(self, views: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(self._network(views))

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +79,21 @@ def model_classes(path: str) -> list[str]:
     Raises:
       tf.errors.NotFoundError: There is no such model, or its files are gone.
     """
-    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
-        classes: list[str] = json.loads(file.read())["classes"]
+    classes: list[str] = _description(path)["classes"]
     return classes
+
+
+def model_intensity_range(path: str) -> tuple[int, int] | None:
+    """Reads which 16-bit samples a SavedModel takes for 0 and 255, without loading it.
+
+    Args:
+      path: Of a SavedModel that this project exported.
+
+    Returns:
+      The two samples, or None for the upper 8 of the 16 bits.
+    """
+    found = _description(path).get("intensity_range")
+    return None if found is None else (found[0], found[1])
 
 
 def newest_version(serving_folder: Path) -> Path:
@@ -106,3 +118,9 @@ def newest_version(serving_folder: Path) -> Path:
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
     return max(versions, key=lambda path: int(path.name))
+
+
+def _description(path: str) -> dict[str, Any]:
+    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
+        description: dict[str, Any] = json.loads(file.read())
+    return description

@@ -3,19 +3,24 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from data.config import DataConfig
 from data.errors import InputError
 from data.images import load_image
-from serving.model import ServedModel, newest_version
+from serving.model import ServedModel, model_intensity_range, newest_version
 from serving.overlay import overlay
 
 
-def predict_files(images: Sequence[Path], serving_folder: Path, out: Path) -> Iterator[str]:
+def predict_files(
+    images: Sequence[Path], serving_folder: Path, out: Path, data: DataConfig
+) -> Iterator[str]:
     """Writes a mask and an overlay for each image.
 
     Args:
       images: Image files of any format that the ingestion reads.
       serving_folder: Where models are pushed; the newest version answers.
       out: Folder for `<stem>_mask.png` (class ids) and `<stem>_overlay.png`.
+      data: Says how large an image may be. Which samples of 16 bits become 0..255
+        is taken from the model, which was trained with it.
 
     Yields:
       A line for each image: its classes' shares.
@@ -28,11 +33,13 @@ def predict_files(images: Sequence[Path], serving_folder: Path, out: Path) -> It
         raise InputError(
             "Two of the images have one name but for the suffix; predict them into two folders."
         )
+    version = str(newest_version(serving_folder))
+    data = data.model_copy(update={"intensity_range": model_intensity_range(version)})
     try:
-        loaded = [load_image(image.read_bytes(), str(image)) for image in images]
+        loaded = [load_image(image.read_bytes(), str(image), data) for image in images]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    model = ServedModel(str(newest_version(serving_folder)))
+    model = ServedModel(version)
     out.mkdir(parents=True, exist_ok=True)
     for path, image in zip(images, loaded, strict=True):
         (prediction,) = model.predict([image.encoded])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from data.config import ResizeView, Strict
+from data.config import Augmentation, Strict, View
 
 
 class ModelConfig(Strict):
@@ -48,7 +48,14 @@ class TrainingConfig(Strict):
       loss: `cross_entropy`, over the pixels that are not ignored.
       precision: `bfloat16` computes in bfloat16 and keeps float32 weights; `auto` does so where the
         hardware is faster for it (CPUs with AMX, GPUs).
-      seed: Of the weights and of the order of examples.
+      seed: Of the weights, and of all that is drawn at random in training.
+      augmentation: What is done to training images at random.
+      crops_per_image: How many crops of each image an epoch has; with a crop view only.
+      class_aware_crops: Share of the crops, 0 to 1, that hold a pixel of a class drawn from those
+        in the mask, each with the same chance: for classes that random crops seldom meet; with a
+        crop view only.
+      cache: `memory` keeps the decoded images after the first epoch, as float32 at the view's size,
+        or as uint8 at their own with a crop view; `none` decodes them anew in each epoch.
     """
 
     batch_size: int = Field(8, ge=1)
@@ -58,6 +65,10 @@ class TrainingConfig(Strict):
     loss: Literal["cross_entropy"] = "cross_entropy"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = Field(1, ge=0, lt=2**31)
+    augmentation: Augmentation = Augmentation()
+    crops_per_image: int = Field(1, ge=1)
+    class_aware_crops: float = Field(0, ge=0, le=1)
+    cache: Literal["none", "memory"] = "none"
 
 
 class TrainerSettings(Strict):
@@ -68,11 +79,13 @@ class TrainerSettings(Strict):
       view: What the network sees of an image.
       model: What the network is.
       training: How it is trained.
+      intensity_range: As in the data's description; the model decodes 16-bit images by it.
       code: Version of the code that trains; a new version is a reason to train anew.
     """
 
     classes: list[str]
-    view: ResizeView
+    view: View
     model: ModelConfig
     training: TrainingConfig
+    intensity_range: tuple[int, int] | None = None
     code: str

@@ -9,9 +9,9 @@ import tensorflow as tf
 from tfx import v1 as tfx
 
 from components.trainer.config import TrainerSettings
-from components.trainer.inputs import read_batches
 from components.trainer.network import build_network, dtype_policy
 from data.config import IGNORE
+from data.dataset import read_batches, read_training_batches
 from serving.graph import export_saved_model
 
 SETTINGS = "settings"
@@ -27,7 +27,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         - settings: TrainerSettings as JSON.
 
     Raises:
-      InputError: The encoder's weights cannot be had, or do not fit.
+      InputError: The encoder's weights cannot be had, or do not fit; or there are no examples.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
     classes, view, training = settings.classes, settings.view, settings.training
@@ -48,9 +48,26 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             ],
             jit_compile="auto" if gpus else False,  # XLA makes bfloat16 slow on CPUs
         )
+    cache = training.cache == "memory"
     network.fit(
-        read_batches(fn_args.train_files, view, training.batch_size, shuffle_seed=training.seed),
-        validation_data=read_batches(fn_args.eval_files, view, training.batch_size),
+        read_training_batches(
+            fn_args.train_files,
+            view,
+            training.batch_size,
+            seed=training.seed,
+            augmentation=training.augmentation,
+            crops_per_image=training.crops_per_image,
+            class_aware_crops=training.class_aware_crops,
+            cache=cache,
+            replicas=strategy.num_replicas_in_sync,
+        ),
+        validation_data=read_batches(
+            fn_args.eval_files,
+            view,
+            training.batch_size,
+            cache=cache,
+            replicas=strategy.num_replicas_in_sync,
+        ),
         epochs=training.epochs,
         verbose=0,
         callbacks=[
@@ -62,7 +79,13 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             ),
         ],
     )
-    export_saved_model(network, fn_args.serving_model_dir, classes=classes, view=view)
+    export_saved_model(
+        network,
+        fn_args.serving_model_dir,
+        classes=classes,
+        view=view,
+        intensity_range=settings.intensity_range,
+    )
 
 
 class _Progress(keras.callbacks.Callback):

@@ -2,11 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from data.config import ResizeView
+from data.config import CropView, ResizeView
 from serving.graph import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
-VIEW = ResizeView(height=16, width=24)
+VIEW = ResizeView(kind="resize", height=16, width=24)
+CROP = CropView(kind="crop", height=16, width=24)
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +24,11 @@ def network():
 def saved_model(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("serving") / "7"
     export_saved_model(network, str(path), classes=CLASSES, view=VIEW)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sliding_model(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("serving") / "8"
+    export_saved_model(network, str(path), classes=CLASSES, view=CROP)
     return path

@@ -8,17 +8,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.examples import make_example
-from data.images import encode_png, load_image
-from data.pairs import Pair
+from data.examples import IMAGE, MASK
 
 HEIGHT, WIDTH = 16, 24  # of the view
 
 
-@pytest.fixture(scope="module")
-def signatures(saved_model):
-    model = tf.saved_model.load(str(saved_model))
-    return model.signatures
+@pytest.fixture(scope="module", params=["saved_model", "sliding_model"])
+def signatures(request):
+    return tf.saved_model.load(str(request.getfixturevalue(request.param))).signatures
 
 
 def noise(height, width, seed=0):
@@ -142,10 +139,11 @@ def test_probabilities_at_the_view_s_size_are_the_softmax_of_the_logits(signatur
 
 
 def example(image, class_ids):
-    loaded = load_image(encode_png(Image.fromarray(image)), "x")
-    pair = Pair("x", "x", "", "")
-    made = make_example(pair, loaded, class_ids, source="x", classes=["red", "green", "blue"])
-    return made.SerializeToString()
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded(pixels)]))
+        for name, pixels in ((IMAGE, image), (MASK, class_ids))
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 def counts_by_hand(truth, predicted):
@@ -192,6 +190,11 @@ def test_classes_and_view_lie_beside_the_model(saved_model):
     assert description["view"] == {"kind": "resize", "height": HEIGHT, "width": WIDTH}
 
 
+def test_the_description_tells_a_crop(sliding_model):
+    description = json.loads((sliding_model / "assets.extra/unetfx.json").read_text())
+    assert description["view"] == {"kind": "crop", "height": HEIGHT, "width": WIDTH}
+
+
 def test_the_optimizer_s_state_is_not_in_it(saved_model):
     variables = tf.train.list_variables(str(saved_model / "variables/variables"))
     assert sorted(shape for _, shape in variables if shape) == [[1, 1, 3, 3], [3]]
@@ -211,9 +214,10 @@ print(tf.io.decode_png(answer["mask_png_bytes"][0]).shape)
 """
 
 
-def test_plain_tensorflow_loads_it_without_keras_and_without_this_project(saved_model, tmp_path):
+@pytest.mark.parametrize("model", ["saved_model", "sliding_model"])
+def test_plain_tensorflow_loads_it_without_keras_and_without_this_project(request, model, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", STRANGER, str(saved_model)],
+        [sys.executable, "-c", STRANGER, str(request.getfixturevalue(model))],
         capture_output=True,
         text=True,
         check=False,

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.config import DataConfig
 from data.errors import InputError
 from serving.model import ServedModel, newest_version
 from serving.predict import predict_files
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
+DATA = DataConfig.model_validate(
+    {"source": {"kind": "folder", "path": "x"}, "classes": ["red", "green", "blue"]}
+)
 
 
 def picture(height, width, left=RED, right=RED):
@@ -92,7 +96,7 @@ class TestPredictFiles:
         picture(16, 24, RED, GREEN).save(tmp_path / "half.png")
         picture(40, 30).save(tmp_path / "whole.tif")
         files = [tmp_path / "half.png", tmp_path / "whole.tif"]
-        lines = list(predict_files(files, saved_model.parent, tmp_path / "new/out"))
+        lines = list(predict_files(files, saved_model.parent, tmp_path / "new/out", DATA))
         assert lines == [
             f"{files[0]}: red 50.0%, green 50.0%, blue 0.0%",
             f"{files[1]}: red 100.0%, green 0.0%, blue 0.0%",
@@ -112,7 +116,7 @@ class TestPredictFiles:
         exif = Image.Exif()
         exif[0x0112] = 6
         picture(16, 24, RED, GREEN).save(tmp_path / "turned.png", exif=exif)
-        list(predict_files([tmp_path / "turned.png"], saved_model.parent, tmp_path / "out"))
+        list(predict_files([tmp_path / "turned.png"], saved_model.parent, tmp_path / "out", DATA))
         ids = read(tmp_path / "out/turned_mask.png")
         assert ids.shape == (24, 16)
         assert (ids[:10] == 0).all()
@@ -127,7 +131,11 @@ class TestPredictFiles:
         elif broken == "a folder":
             bad.mkdir()
         with pytest.raises(InputError) as caught:
-            list(predict_files([tmp_path / "good.png", bad], saved_model.parent, tmp_path / "out"))
+            list(
+                predict_files(
+                    [tmp_path / "good.png", bad], saved_model.parent, tmp_path / "out", DATA
+                )
+            )
         assert str(caught.value).startswith(f"{bad}: cannot be read")
         assert not (tmp_path / "out").exists()
 
@@ -136,11 +144,11 @@ class TestPredictFiles:
             picture(16, 24).save(tmp_path / name)
         files = [tmp_path / "1.png", tmp_path / "1.bmp"]
         with pytest.raises(InputError, match="Two of the images"):
-            list(predict_files(files, saved_model.parent, tmp_path / "out"))
+            list(predict_files(files, saved_model.parent, tmp_path / "out", DATA))
         assert not (tmp_path / "out").exists()
 
     def test_without_a_model_nothing_is_written(self, tmp_path):
         picture(16, 24).save(tmp_path / "1.png")
         with pytest.raises(InputError, match="no pushed model"):
-            list(predict_files([tmp_path / "1.png"], tmp_path / "serving", tmp_path / "out"))
+            list(predict_files([tmp_path / "1.png"], tmp_path / "serving", tmp_path / "out", DATA))
         assert not (tmp_path / "out").exists()
