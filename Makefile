@@ -1,6 +1,6 @@
 # make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
 # make test: set up, then every test.
-.PHONY: setup demo test lint lock
+.PHONY: setup demo test lint bench lock
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -22,6 +22,11 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Speed and memory, each against a named rival in one run.
+bench: setup
+	@$(BIN)/python -m benchmarks.ingestion
+	@$(BIN)/python -m benchmarks.input_pipeline
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
 lock:

@@ -1,0 +1,149 @@
+"""Ingestion against a bare two-process loop that reads and decodes the same files.
+
+    python -m benchmarks.ingestion [--pairs 20000]
+
+The corpus is made of the Blue Marble sample: its 224-pixel PNG tiles, mirrored, turned and marked,
+so that no two are alike, and their palette masks. Both sides read it from the page cache. Ingestion
+is the ExampleGen component's whole executor: it lists, reads, decodes, checks, measures, hashes and
+writes gzipped TFRecords; starting its processes counts.
+"""
+
+import argparse
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.blue_marble import TILE, write_blue_marble
+
+WORKERS = 2
+_MOVES = [
+    (mirror, turn)
+    for mirror in (None, Image.Transpose.FLIP_LEFT_RIGHT)
+    for turn in (
+        None,
+        Image.Transpose.ROTATE_90,
+        Image.Transpose.ROTATE_180,
+        Image.Transpose.ROTATE_270,
+    )
+]
+_FEW = 2000  # pairs, to see whether memory grows
+
+
+def main() -> None:
+    """Makes the corpus, runs both sides, prints rates, memory and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--ingest", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.ingest:
+        _ingest(arguments.ingest)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        many, few = Path(scratch) / "many", Path(scratch) / "few"
+        _write_corpus(Path(scratch) / "sample", many, arguments.pairs)
+        _write_corpus(Path(scratch) / "sample", few, min(_FEW, arguments.pairs))
+        _bare_loop(many)  # fills the page cache
+        bare = arguments.pairs / _bare_loop(many)
+        seconds, gigabytes = _ingest_elsewhere(many)
+        ours = arguments.pairs / seconds
+        again = arguments.pairs / _bare_loop(many)
+        _, gigabytes_of_few = _ingest_elsewhere(few)
+    bare = (bare + again) / 2  # before and after, since machines are shared
+    print(f"{arguments.pairs} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
+    print(f"bare loop, {WORKERS} processes    {bare:7.0f} pairs/s")
+    print(f"ingestion                 {ours:7.0f} pairs/s   {ours / bare:.0%} of the bare loop")
+    print(f"peak memory               {gigabytes:7.2f} GiB")
+    print(f"  with {_FEW} pairs         {gigabytes_of_few:7.2f} GiB")
+
+
+def _write_corpus(sample: Path, folder: Path, count: int) -> None:
+    if not sample.exists():
+        write_blue_marble(sample)
+    tiles = sorted(path.relative_to(sample / "images") for path in sample.rglob("images/*/*.png"))
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    with ProcessPoolExecutor(WORKERS) as pool:
+        # Every tile in each position before it comes again.
+        jobs = [(sample, folder, tiles[i // len(_MOVES) % len(tiles)], i) for i in range(count)]
+        list(pool.map(_write_pair, jobs, chunksize=64))
+
+
+def _write_pair(job: tuple[Path, Path, Path, int]) -> None:
+    """One of the eight positions of a tile, with its number in the first pixel."""
+    sample, folder, tile, number = job
+    for kind in ("images", "masks"):
+        with Image.open(sample / kind / tile) as picture:
+            moved: Image.Image = picture
+            for move in _MOVES[number % len(_MOVES)]:
+                moved = moved if move is None else moved.transpose(move)
+            if kind == "images":
+                mark = number % 256, number // 256 % 256, number // 65536
+                moved.putpixel((0, 0), mark)
+            moved.save(folder / kind / f"{number:06d}.png", compress_level=1)
+
+
+def _bare_loop(folder: Path) -> float:
+    files = sorted((folder / "images").iterdir())
+    began = time.monotonic()
+    with multiprocessing.Pool(WORKERS) as pool:
+        pool.map(_decode, files, chunksize=64)
+    return time.monotonic() - began
+
+
+def _decode(file: Path) -> None:
+    for path in (file, file.parent.parent / "masks" / file.name):
+        with Image.open(path) as image:
+            np.asarray(image)
+
+
+def _ingest_elsewhere(folder: Path) -> tuple[float, float]:
+    """Seconds and peak GiB of the executor, in a process of its own."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "benchmarks.ingestion", "--ingest", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    seconds, gigabytes = map(float, done.stdout.split()[-2:])
+    return seconds, gigabytes
+
+
+def _ingest(folder: Path) -> None:
+    from tfx.types import standard_artifacts
+
+    from components.example_gen.component import PairsExampleGen
+    from components.example_gen.executor import Executor
+    from components.example_gen.settings import Settings
+    from data.config import DataConfig
+    from pipeline.create_pipeline import BEAM_ARGUMENTS
+
+    data = {
+        "source": {"kind": "folder", "path": str(folder)},
+        "classes": ["ocean", "land", "lake"],
+    }
+    settings = Settings(data=DataConfig.model_validate(data), name="corpus", folder="", code="")
+    examples = standard_artifacts.Examples()
+    examples.uri = f"{folder}-examples"
+    context = Executor.Context(
+        beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=f"{folder}-scratch", unique_id="1"
+    )
+    properties = dict(PairsExampleGen(settings).exec_properties)
+    began = time.monotonic()
+    Executor(context).Do({}, {"examples": [examples]}, properties)
+    seconds = time.monotonic() - began
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(seconds, kilobytes / 2**20)
+
+
+if __name__ == "__main__":
+    main()
