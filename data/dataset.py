@@ -8,7 +8,7 @@ import tensorflow as tf
 from data.augmentation import augment, reach
 from data.config import IGNORE, Augmentation, CropView, View
 from data.errors import InputError
-from data.examples import parse_pair
+from data.parsing import parse_pair
 from data.views import BLACK, cut, random_corner, tiles, view_image, view_mask
 
 _COMPRESSION = "GZIP"

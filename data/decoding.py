@@ -4,7 +4,7 @@ import io
 import logging
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import imagecodecs
 import numpy as np
@@ -16,6 +16,8 @@ from data.tiff import read_tiff
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY, _PNG_PALETTE = 0, 3  # colour types: grey, places in a palette
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_MOST_INFLATED = 2**24  # bytes
 # Where a PNG may hold an orientation; asking Pillow for it decodes the whole file.
 _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_TEXTS_THAT_TURN = (b"Raw profile type exif", b"tiff:Orientation")
@@ -61,15 +63,14 @@ def read_raster(file: RasterFile) -> Raster:
 
 
 def _read_png(file: RasterFile) -> Raster:
-    orientation, palette = 1, b""
-    kept = []  # of the chunks: those that every decoder needs, and no palette
+    orientation, palette, parts = 1, b"", []
     for kind, content in _png_chunks(file.content):
         if kind == b"IHDR":
             header = content
             width, height, bits, colours = struct.unpack_from(">IIBB", content)
             file.refuse_too_large(height, width)
-        elif kind in (b"IDAT", b"IEND"):
-            kept.append((kind, content))
+        elif kind == b"IDAT":
+            parts.append(content)
         elif kind == b"PLTE":
             palette = content
         elif kind == b"acTL":
@@ -80,14 +81,14 @@ def _read_png(file: RasterFile) -> Raster:
             kind in _PNG_TEXTS and any(mark in content for mark in _PNG_TEXTS_THAT_TURN)
         ):
             orientation = _exif_orientation(_open(file))
-    grey = None
+    compressed = b"".join(parts)
+    grey = file.content if colours == _PNG_GREY else None
     if colours == _PNG_PALETTE:
         # Places are stored as greys are: the header alone makes the one of the other.
-        grey = _png_of([(b"IHDR", header[:9] + bytes([_PNG_GREY]) + header[10:]), *kept])
-    elif colours == _PNG_GREY:
-        grey = file.content
+        header = header[:9] + bytes([_PNG_GREY]) + header[10:]
+        grey = _png_of(header, compressed)
     # Unlike Pillow, imagecodecs keeps all 16 bits of colours.
-    samples = with_channels(imagecodecs.png_decode(grey or file.content))
+    samples = with_channels(imagecodecs.png_decode(_png_of(header, _inflated(header, compressed))))
     if colours == _PNG_PALETTE and bits < 8:  # greys are widened, places are not
         samples //= 255 // (2**bits - 1)
     return Raster(
@@ -118,9 +119,28 @@ def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         place = end + 4
 
 
-def _png_of(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+def _inflated(header: bytes, compressed: bytes) -> bytes:
+    """The same pixels, filtered as they are, stored as a zlib stream without compression.
+
+    zlib-ng is so much faster than the zlib in imagecodecs' libpng, which then has only the filters
+    to undo, that this detour saves time. Large images stay as they are, since memory counts more
+    there; so do damaged ones: libpng has the last word on them.
+    """
+    width, height, bits, colours = struct.unpack_from(">IIBB", header)
+    row = -(-width * bits * _PNG_CHANNELS[colours] // 8)
+    most = height * (row + 4) + 16  # interlacing adds some rows, and each begins with its filter
+    if most > _MOST_INFLATED:
+        return compressed
+    try:
+        return zlib.compress(imagecodecs.zlibng_decode(compressed, out=most), 0)
+    except imagecodecs.ZlibngError:
+        return compressed
+
+
+def _png_of(header: bytes, compressed: bytes) -> bytes:
+    """A PNG of nothing but what every decoder needs."""
     parts = [_PNG_START]
-    for kind, content in chunks:
+    for kind, content in ((b"IHDR", header), (b"IDAT", compressed), (b"IEND", b"")):
         checksum = zlib.crc32(content, zlib.crc32(kind))
         parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", checksum)]
     return b"".join(parts)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from data.errors import InputError
 
@@ -138,6 +138,39 @@ def list_files(folder: str) -> list[str]:
         for name, a_folder in _entries(here).items():
             (waiting if a_folder else files).append(posixpath.join(inner, name))
     return sorted(files)
+
+
+@contextmanager
+def new_file(path: str) -> Iterator[IO[bytes]]:
+    """Writes a file that is complete or not there at all; an older one of that path is replaced.
+
+    Args:
+      path: Local or remote.
+
+    Yields:
+      A file open for writing.
+
+    Raises:
+      InputError: It cannot be written.
+    """
+    unfinished = f"{path}.unfinished"
+    if is_remote(path):
+        with _remote(path) as gfile:
+            gfile.makedirs(posixpath.dirname(path))
+            with gfile.GFile(unfinished, "wb") as file:
+                yield file
+            gfile.rename(unfinished, path, overwrite=True)
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with Path(unfinished).open("wb") as file:
+                yield file
+            Path(unfinished).replace(path)
+        finally:
+            Path(unfinished).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
 @contextmanager

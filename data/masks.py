@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from data.config import IGNORE, DataConfig
 from data.decoding import read_raster
@@ -95,7 +96,7 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     np.add.at(pixels, ids, counts)
 
     kept = raster.orientation == 1 and numbers is not None and ids == present
-    encoded = (raster.grey_png if kept else None) or encode_png(class_ids)
+    encoded = (raster.grey_png if kept else None) or encode_png(class_ids, flat=True)
     return LoadedMask(class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels)
 
 
@@ -121,7 +122,7 @@ def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
 def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
     """The values that occur, ordered, and how many pixels have each."""
     if values.dtype == np.uint8:
-        counts = np.bincount(values.ravel(), minlength=256)
+        counts = np.array(Image.fromarray(values).histogram())  # faster than NumPy
         present = np.flatnonzero(counts)
         return present.tolist(), counts[present]
     starts, lengths = _runs(values)

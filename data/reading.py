@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,18 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 from PIL import Image
 
 from data.config import IGNORE, DataConfig
 from data.errors import InputError, PairError
-from data.files import read_bytes
+from data.files import THREADS, is_remote, read_bytes
 from data.images import LoadedImage, load_image
 from data.masks import LoadedMask, ValuesWithoutClass, load_mask
 from data.pairs import Pair
 
 _LEVELS = 256
 _POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)], axis=1)
-_THREADS = 1 + (os.cpu_count() or 1)  # some wait for files
 
 
 class Facts(NamedTuple):
@@ -147,26 +146,32 @@ def _problem(error: InputError) -> PairError:
 
 
 def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
-    """Reads pairs at the same time, and yields them in their order.
-
-    In threads: decoding, hashing and waiting for remote files leave the interpreter to others.
+    """Reads pairs, and yields them in their order.
 
     Args:
-      pairs: The pairs.
+      pairs: The pairs. Some are read ahead if they are remote, since these are mostly waited for.
       data: The data's description.
 
     Yields:
       Each pair as it is stored, or why it cannot be used. Only a few are held at a time: images
       may be large.
     """
+    if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
+        yield from (read_pair(pair, data) for pair in pairs)
+        return
     ahead: deque[Future[ReadPair]] = deque()
-    with ThreadPoolExecutor(_THREADS) as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         for pair in pairs:
             ahead.append(threads.submit(read_pair, pair, data))
-            if len(ahead) > 2 * _THREADS:
+            if len(ahead) > THREADS:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
+    """Reads pairs as `read_pairs` does, and returns only what became of them, in their order."""
+    return [read.record for read in read_pairs(pairs, data)]
 
 
 def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:
@@ -192,11 +197,10 @@ def _facts(image: LoadedImage, mask: LoadedMask, num_classes: int) -> Facts:
     means, std = _brightness(image.pixels)
     labelled = int(mask.pixels[:IGNORE].sum())
     height, width = image.pixels.shape[:2]
-    content = hashlib.sha256(f"{height}×{width}".encode())
-    content.update(np.ascontiguousarray(image.pixels).data)
+    content = xxhash.xxh3_128(np.ascontiguousarray(image.pixels).data)
     return Facts(
         sha256=hashlib.sha256(image.encoded).hexdigest(),
-        content=content.hexdigest(),
+        content=f"{height}x{width}:{content.hexdigest()}",
         height=height,
         width=width,
         means=means,

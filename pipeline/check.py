@@ -13,12 +13,14 @@ from rich.text import Text
 from data.checks import Finding, check
 from data.config import SPLITS, DataConfig
 from data.pairs import Pair, find_pairs
-from data.reading import Record, read_pairs
+from data.processes import in_processes
+from data.reading import Record, read_records
 from pipeline.check_page import Split, write_page
 from pipeline.config import Config, load_config
 
 OK, BAD_DATA = 0, 2
 """Exit codes."""
+_AT_A_TIME = 32  # pairs, which one process reads
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
@@ -53,8 +55,10 @@ def run_check(config_file: Path) -> int:
 def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        records = (read.record for read in read_pairs(pairs, data))
-        return list(progress.track(records, len(pairs), description="Reading pairs"))
+        parts = [pairs[i : i + _AT_A_TIME] for i in range(0, len(pairs), _AT_A_TIME)]
+        reading = in_processes(read_records, parts, data)
+        tracked = progress.track(reading, len(parts), description="Reading pairs")
+        return [record for records in tracked for record in records]
 
 
 def _splits(records: Sequence[Record], classes: Sequence[str]) -> list[Split]:

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from data.config import IGNORE, CropView, View
-from data.examples import decode_image, parse_pair
+from data.parsing import decode_image, parse_pair
 from data.views import view_image
 from serving.sliding_window import sliding_window
 

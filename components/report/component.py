@@ -14,7 +14,7 @@ from tfx.utils import path_utils
 from components.evaluator.config import GateConfig
 from components.evaluator.gate import read_verdict
 from data import examples as features
-from data.examples import decode_image, decode_mask
+from data.parsing import decode_image, decode_mask
 from serving.model import ServedModel
 from serving.overlay import Row, sheet
 

@@ -7,9 +7,10 @@ import tensorflow as tf
 from PIL import Image
 
 from data.config import DataConfig
-from data.examples import decode_image, decode_mask, make_example, parse_pair
+from data.examples import make_example
 from data.images import encode_png
 from data.pairs import Pair
+from data.parsing import decode_image, decode_mask, parse_pair
 from data.reading import read_pair
 
 PIXELS = np.array(

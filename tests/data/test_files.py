@@ -10,6 +10,7 @@ from data.files import (
     join,
     list_files,
     list_folder,
+    new_file,
     read_bytes,
     read_text,
     relative_path,
@@ -43,6 +44,46 @@ def test_listings_are_sorted_and_without_litter(tree):
 
 def test_a_file_is_read_as_it_is(tree):
     assert read_bytes(f"{tree}/a/x.png") == b"a/x.png"
+
+
+def test_a_new_file_replaces_an_older_one(root):
+    for content in (b"old and long", b"new"):
+        with new_file(f"{root}/a/b/x.bin") as file:
+            file.write(content)
+    assert read_bytes(f"{root}/a/b/x.bin") == b"new"
+    assert list_files(root) == ["a/b/x.bin"]
+
+
+def test_a_new_file_is_not_there_before_it_is_complete(root, write_files):
+    write_files(root, "x.bin")
+    with pytest.raises(ZeroDivisionError), new_file(f"{root}/x.bin") as file:
+        file.write(bytes(1 // 0))
+    assert read_bytes(f"{root}/x.bin") == b"x.bin"
+
+
+def test_a_failed_new_file_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), new_file(str(tmp_path / "x.bin")) as file:
+        file.write(bytes(1 // 0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"old")
+    (tmp_path / "x.bin.unfinished").symlink_to("/dev/full")
+    with pytest.raises(InputError) as caught, new_file(str(path)) as file:
+        file.write(b"new")
+    assert str(caught.value) == f"{path}: cannot be written (No space left on device)."
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x.bin", b"old")]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "x").write_bytes(b"")
+    with (
+        pytest.raises(InputError, match=r"x/y/z: cannot be written"),
+        new_file(f"{tmp_path}/x/y/z"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("read", [read_bytes, read_text])

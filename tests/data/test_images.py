@@ -13,8 +13,8 @@ from PIL import Image
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.examples import decode_image
 from data.images import encode_png, intensity_levels, load_image
+from data.parsing import decode_image
 
 ORIENTATION = 0x0112
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
@@ -86,6 +86,7 @@ LOSSLESS = {
     "interlaced png": png_by_hand(
         3, 3, 8, 0, [b"\x01", b"\x03", b"\x07\x09", b"\x02", b"\x08", b"\x04\x05\x06"], 1
     ),
+    "more rows than the header says": png_by_hand(2, 1, 8, 0, [b"\x01\x02", bytes(10**6)]),
     "grey png, one shade transparent": encoded(GREY, "PNG", transparency=3),
     "rgb bmp": encoded(RGB, "BMP"),
 }
@@ -308,6 +309,12 @@ def test_12_bit_microscopy_is_nearly_black_and_its_greatest_sample_tells():
     assert mended.pixels[0, :, 0].tolist() == [0, 62, 255]
 
 
+def test_a_png_too_large_to_be_inflated_apart_loads_as_well():
+    pixels = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), np.uint8)
+    image = load_image(encode_png(pixels), "x", DATA)
+    np.testing.assert_array_equal(image.pixels, pixels)
+
+
 def test_too_large_an_image_is_told_of_the_limit():
     limit = config(max_pixels=34)
     error = refusal(encoded(RGB, "PNG"), limit)
@@ -325,10 +332,10 @@ def test_an_animation_is_refused(kind):
     assert "3 frames in one file, expected one" in error.reason
 
 
-@given(hnp.arrays(np.uint8, st.sampled_from([(1, 1), (5, 7), (1, 9, 3), (6, 4, 3)])))
-@example(PIXELS[:, ::-1])
+@given(hnp.arrays(np.uint8, st.sampled_from([(1, 1), (5, 7), (1, 9, 3), (6, 4, 3)])), st.booleans())
+@example(PIXELS[:, ::-1], False)
 @settings(deadline=None)
-def test_encode_png_is_lossless(pixels):
-    decoded = Image.open(io.BytesIO(encode_png(pixels)))
+def test_encode_png_is_lossless(pixels, flat):
+    decoded = Image.open(io.BytesIO(encode_png(pixels, flat=flat)))
     assert decoded.format == "PNG"
     np.testing.assert_array_equal(np.asarray(decoded), pixels)

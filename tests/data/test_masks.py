@@ -13,8 +13,8 @@ from PIL import Image
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.examples import decode_mask
 from data.masks import ValuesWithoutClass, load_mask
+from data.parsing import decode_mask
 
 
 def config(classes=("ground", "disc", "rim"), **changes):

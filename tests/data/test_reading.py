@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import ExifTags, Image
 
 from data.config import DataConfig
 from data.pairs import Pair
-from data.reading import read_pair, read_pairs
+from data.reading import read_pair, read_pairs, read_records
 
 IMAGE = np.array([[[0, 10, 20], [255, 30, 40]], [[0, 50, 60], [1, 70, 80]]], np.uint8)
 MASK = np.array([[0, 1], [255, 1]], np.uint8)
@@ -126,9 +127,18 @@ def test_a_file_that_is_gone(pair, tmp_path):
     assert "mask.png: no such file" in text
 
 
-def test_many_are_read_in_order(pair):
-    pairs = [pair()._replace(key=str(i)) for i in range(30)]
+@pytest.mark.parametrize("remote", [False, True], ids=["local", "remote"])
+def test_many_are_read_in_order(pair, remote, remote_folder, write_file):
+    one = pair()
+    if remote:
+        for name in ("image.png", "mask.png"):
+            local = Path(one.image).with_name(name)
+            write_file(f"{remote_folder}/{name}", local.read_bytes())
+        one = one._replace(image=f"{remote_folder}/image.png", mask=f"{remote_folder}/mask.png")
+    pairs = [one._replace(key=str(i)) for i in range(30)]
     pairs[7] = pairs[7]._replace(image="nowhere.png")
     reads = list(read_pairs(pairs, config()))
     assert [read.record.pair.key for read in reads] == [str(i) for i in range(30)]
     assert [i for i, read in enumerate(reads) if read.record.problem] == [7]
+    for read, record in zip(reads, read_records(pairs, config()), strict=True):
+        assert repr(read.record) == repr(record)

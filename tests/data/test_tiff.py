@@ -11,9 +11,9 @@ from PIL import Image
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.examples import decode_image
 from data.images import load_image
 from data.masks import load_mask
+from data.parsing import decode_image
 
 DATA = DataConfig.model_validate(
     {

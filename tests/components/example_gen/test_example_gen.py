@@ -1,3 +1,4 @@
+import importlib
 import json
 from pathlib import Path
 
@@ -8,17 +9,18 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
+from components.example_gen import batches
+from components.example_gen.batches import DoBatches, write_batches
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import (
     FINDINGS_FILE,
     PAIRS_FILE,
     Executor,
-    Shard,
-    WriteShards,
 )
 from components.example_gen.settings import Settings
 from data.config import DataConfig
 from data.errors import InputError
+from data.shards import Shard
 
 GROUPS = "abcdefghijkl"
 KEYS = [f"{group}/{number}" for group in GROUPS for number in range(2)]
@@ -214,7 +216,8 @@ def test_beam_counts_good_and_bad_pairs(tmp_path):
     pairs = settings.find_pairs().pairs
     pipeline = beam.Pipeline(argv=BEAM)
     shard = Shard(str(tmp_path / "out" / "shard.gz"), pairs)
-    _ = pipeline | beam.Create([shard]) | WriteShards(settings)
+    files = write_batches([shard], str(tmp_path / "scratch"))
+    _ = pipeline | beam.Create(files) | DoBatches(settings.data)
     result = pipeline.run()
     result.wait_until_finish()
     counters = {
@@ -223,6 +226,18 @@ def test_beam_counts_good_and_bad_pairs(tmp_path):
         if counter.key.metric.namespace == "unetfx"
     }
     assert counters == {"pairs_read": len(KEYS) - 1, "pairs_bad": 1}
+
+
+def test_a_killed_reader_is_told_in_one_line(ingest, tmp_path, monkeypatch):
+    # Decoders are C libraries, and memory is finite: a process may be gone from one moment to the
+    # next.
+    folder = write_pairs(tmp_path / "data", KEYS)
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "killed.py").write_text(f"def write_shard(shard, data):\n    {kill}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(batches, "write_shard", importlib.import_module("killed").write_shard)
+    (line,) = refusal(ingest, folder)
+    assert line.startswith("a process that read images was killed")
 
 
 def test_too_many_skipped_pairs_stop_the_run(ingest, tmp_path):

@@ -1,0 +1,65 @@
+"""Reads the tf.Example of a pair, in a graph."""
+
+import tensorflow as tf
+
+from data.examples import IMAGE, MASK
+from data.images import intensity_levels
+
+
+def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = None) -> tf.Tensor:
+    """Decodes image bytes in a graph.
+
+    Args:
+      encoded: string scalar: PNG, JPEG, BMP or GIF (of which the first frame counts).
+      intensity_range: The samples of a 16-bit PNG that become 0 and 255, as in `load_image`; None
+        for the upper 8 of the 16 bits.
+
+    Returns:
+      uint8 [height, width, 3], RGB.
+    """
+
+    def decode() -> tf.Tensor:
+        return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+    def decode_16_bits() -> tf.Tensor:
+        samples = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)
+        return tf.gather(intensity_levels(intensity_range), tf.cast(samples, tf.int32))
+
+    if intensity_range is None:
+        image = decode()
+    else:
+        image = tf.cond(_is_png_of_16_bits(encoded), decode_16_bits, decode)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes the stored mask.
+
+    Args:
+      encoded: string scalar, one-channel 8-bit PNG.
+
+    Returns:
+      uint8 [height, width], class ids, or 255 for pixels to ignore.
+    """
+    return tf.io.decode_png(encoded, channels=1)[..., 0]
+
+
+def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads the image and the mask out of a serialized example.
+
+    Args:
+      serialized: string scalar.
+
+    Returns:
+      uint8 [height, width, 3] image and uint8 [height, width] class ids.
+    """
+    encoded = tf.io.FixedLenFeature([], tf.string)
+    parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
+    return decode_image(parsed[IMAGE]), decode_mask(parsed[MASK])
+
+
+def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:
+    """The depth is the 25th byte of every PNG; a shorter string is padded, so as to have one."""
+    header = tf.strings.substr(encoded, 0, 25) + tf.constant(bytes(25))
+    is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    return is_png & (tf.strings.substr(header, 24, 1) == b"\x10")

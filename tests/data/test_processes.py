@@ -1,0 +1,43 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from data.errors import InputError
+from data.processes import in_processes, start_processes
+
+# What runs in other processes is from modules that these can import.
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    start_processes(pow)
+    assert list(in_processes(pow, range(100), 2)) == [number**2 for number in range(100)]
+
+
+def test_what_the_function_raises_arrives():
+    with pytest.raises(ZeroDivisionError):
+        list(in_processes(pow, [2, 0], -1))
+
+
+def test_the_work_is_done_elsewhere():
+    assert os.getpid() not in list(in_processes(eval, ["__import__('os').getpid()"] * 8))
+
+
+def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
+    with pytest.raises(InputError) as caught:
+        list(
+            in_processes(
+                eval, [f"__import__('os').kill(__import__('os').getpid(), {signal.SIGKILL:d})"]
+            )
+        )
+    assert "was killed, most often for want of memory" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(in_processes(pow, [3], 2)) == [9]
+
+
+def test_a_process_that_reads_images_loads_no_tensorflow():
+    code = "import data.shards, sys; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
