@@ -12,6 +12,12 @@ def remote_folder():
     return f"ram://test-{next(_numbers)}"
 
 
+@pytest.fixture(params=["local", "remote"])
+def anywhere(request, tmp_path, remote_folder):
+    """A folder, once local and once remote."""
+    return str(tmp_path) if request.param == "local" else remote_folder
+
+
 def _write_file(path, content):
     if "://" in path:
         import tensorflow as tf

@@ -17,15 +17,10 @@ from data.files import (
 )
 
 
-@pytest.fixture(params=["local", "remote"])
-def root(request, tmp_path, remote_folder):
-    return str(tmp_path) if request.param == "local" else remote_folder
-
-
 @pytest.fixture
-def tree(root, write_files):
-    write_files(root, "b.png", "a/x.png", "a/y/z.txt", ".hidden.png", ".git/x.png", "Thumbs.db")
-    return root
+def tree(anywhere, write_files):
+    write_files(anywhere, "b.png", "a/x.png", "a/y/z.txt", ".hidden.png", ".git/x.png", "Thumbs.db")
+    return anywhere
 
 
 def test_files_and_folders_are_told_apart(tree):
@@ -46,19 +41,19 @@ def test_a_file_is_read_as_it_is(tree):
     assert read_bytes(f"{tree}/a/x.png") == b"a/x.png"
 
 
-def test_a_new_file_replaces_an_older_one(root):
+def test_a_new_file_replaces_an_older_one(anywhere):
     for content in (b"old and long", b"new"):
-        with new_file(f"{root}/a/b/x.bin") as file:
+        with new_file(f"{anywhere}/a/b/x.bin") as file:
             file.write(content)
-    assert read_bytes(f"{root}/a/b/x.bin") == b"new"
-    assert list_files(root) == ["a/b/x.bin"]
+    assert read_bytes(f"{anywhere}/a/b/x.bin") == b"new"
+    assert list_files(anywhere) == ["a/b/x.bin"]
 
 
-def test_a_new_file_is_not_there_before_it_is_complete(root, write_files):
-    write_files(root, "x.bin")
-    with pytest.raises(ZeroDivisionError), new_file(f"{root}/x.bin") as file:
+def test_a_new_file_is_not_there_before_it_is_complete(anywhere, write_files):
+    write_files(anywhere, "x.bin")
+    with pytest.raises(ZeroDivisionError), new_file(f"{anywhere}/x.bin") as file:
         file.write(bytes(1 // 0))
-    assert read_bytes(f"{root}/x.bin") == b"x.bin"
+    assert read_bytes(f"{anywhere}/x.bin") == b"x.bin"
 
 
 def test_a_failed_new_file_leaves_nothing(tmp_path):

@@ -29,10 +29,9 @@ def pairs(tmp_path):
     return made
 
 
-@pytest.fixture(params=["local", "remote"])
-def path(request, tmp_path, remote_folder):
-    root = str(tmp_path) if request.param == "local" else remote_folder
-    return f"{root}/Split-train/shard.gz"
+@pytest.fixture
+def path(anywhere):
+    return f"{anywhere}/Split-train/shard.gz"
 
 
 def test_tensorflow_reads_what_was_written(pairs, path):

@@ -14,11 +14,6 @@ from data.sources import manifest
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
 
 
-@pytest.fixture(params=["local", "remote"])
-def anywhere(request, tmp_path, remote_folder):
-    return str(tmp_path) if request.param == "local" else remote_folder
-
-
 @pytest.fixture
 def write_manifest(write_file, write_files):
     """Writes a manifest and the files that it names, unless they are not to be there."""
