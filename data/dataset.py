@@ -8,7 +8,7 @@ import tensorflow as tf
 from data.augmentation import augment, reach
 from data.config import IGNORE, Augmentation, CropView, View
 from data.errors import InputError
-from data.parsing import parse_pair
+from data.parsing import parse_class_pixels, parse_key, parse_pair
 from data.views import BLACK, cut, random_corner, tiles, view_image, view_mask
 
 _COMPRESSION = "GZIP"
@@ -72,6 +72,7 @@ def read_training_batches(
     class_aware_crops: float = 0.0,
     cache: bool = False,
     replicas: int = 1,
+    with_keys: bool = False,
 ) -> tf.data.Dataset:
     """Reads examples in a new order each pass, as random crops if so asked, and augmented.
 
@@ -89,10 +90,11 @@ def read_training_batches(
       cache: Keeps decoded images in memory after the first pass: resized ones, or whole ones with a
         crop view.
       replicas: How many devices train together, so that every one's process gets its share.
+      with_keys: Gives the pairs' keys too: who they are that a batch is made of.
 
     Returns:
       Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
-      [batch, view.height, view.width].
+      [batch, view.height, view.width]; with keys, also string [batch].
 
     Raises:
       InputError: A pattern matches no file, or there is no example in the files.
@@ -101,8 +103,8 @@ def read_training_batches(
     height, width = view.height, view.width
 
     def look(
-        image: tf.Tensor, class_ids: tf.Tensor, of_example: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, of_example: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         of_corner, of_change = tf.unstack(tf.random.split(of_example))
         if isinstance(view, CropView):
             wide = reach(augmentation, height, width)
@@ -110,11 +112,12 @@ def read_training_batches(
             corner -= [(wide[0] - height) // 2, (wide[1] - width) // 2]
             image = cut(image, corner, *wide, BLACK)
             class_ids = cut(class_ids, corner, *wide, IGNORE)
-        return augment(image, class_ids, of_change, augmentation, height, width)
+        pair = augment(image, class_ids, of_change, augmentation, height, width)
+        return (*pair, key) if with_keys else pair
 
-    def repeat(image: tf.Tensor, class_ids: tf.Tensor, of_example: tf.Tensor) -> tf.data.Dataset:
-        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(of_example, crops_per_image))
-        return seeds.map(lambda of_crop: (image, class_ids, of_crop))
+    def repeat(*example: tf.Tensor) -> tf.data.Dataset:
+        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example[-1], crops_per_image))
+        return seeds.map(lambda of_crop: (*example[:-1], of_crop))
 
     examples = (_from_memory if cache else _from_files)(files, view, seed)
     if crops_per_image > 1:
@@ -125,8 +128,31 @@ def read_training_batches(
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
+def count_classes(patterns: Sequence[str], classes: Sequence[str]) -> tuple[int, list[float]]:
+    """Counts examples and their pixels, without decoding an image.
+
+    Args:
+      patterns: Of gzipped TFRecord files.
+      classes: Class names, by class id.
+
+    Returns:
+      The number of examples, and each class's share of their labelled pixels.
+
+    Raises:
+      InputError: A pattern matches no file, or there is no example in the files.
+    """
+    files = _files(patterns)
+    records = tf.data.TFRecordDataset(files, _COMPRESSION)
+    counted = records.map(lambda record: parse_class_pixels(record, classes), **_PARALLEL)
+    pixels = list(counted.as_numpy_iterator())
+    if not pixels:
+        raise _no_example(files)
+    total = sum(count.astype(float) for count in pixels)
+    return len(pixels), (total / total.sum()).tolist()
+
+
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Shuffled (image, mask, seed), the seed int64 [2] and another one in each pass."""
+    """Shuffled (key, image, mask, seed), the seed int64 [2] and another one in each pass."""
 
     def read(file: tf.Tensor, of_file: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
@@ -140,20 +166,25 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
         .shuffle(len(files), seed)
         .interleave(read, cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL)
         .shuffle(_shuffle_buffer(files), seed)
-        .map(lambda record, of_example: (*_decode(record, view), of_example), **_PARALLEL)
+        .map(
+            lambda record, of_example: (parse_key(record), *_decode(record, view), of_example),
+            **_PARALLEL,
+        )
     )
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     """The same, decoded in the first pass only."""
-    pairs = (
+    examples = (
         tf.data.TFRecordDataset(files, _COMPRESSION)
-        .map(lambda record: _decode(record, view), **_PARALLEL)
+        .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
         .cache()
         .shuffle(_SHUFFLE_MOST, seed)  # no more memory: the cache holds the images
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(pairs, seeds).map(lambda pair, of_example: (*pair, of_example))
+    return tf.data.Dataset.zip(examples, seeds).map(
+        lambda example, of_example: (*example, of_example)
+    )
 
 
 def _decode(serialized: tf.Tensor, view: View) -> tuple[tf.Tensor, tf.Tensor]:
@@ -180,8 +211,12 @@ def _shuffle_buffer(files: list[str]) -> int:
         for record in tf.data.TFRecordDataset(files, _COMPRESSION).take(16).as_numpy_iterator()
     ]
     if not first:
-        raise InputError(f"{files[0]}: no example in it, nor in the other files of the split.")
+        raise _no_example(files)
     return min(max(_SHUFFLE_BYTES * len(first) // sum(first), 1), _SHUFFLE_MOST)
+
+
+def _no_example(files: list[str]) -> InputError:
+    return InputError(f"{files[0]}: no example in it, nor in the other files of the split.")
 
 
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:

@@ -1,8 +1,10 @@
 """Reads the tf.Example of a pair, in a graph."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
-from data.examples import IMAGE, MASK
+from data.examples import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 from data.images import intensity_levels
 
 
@@ -56,6 +58,29 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     encoded = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
     return decode_image(parsed[IMAGE]), decode_mask(parsed[MASK])
+
+
+def parse_key(serialized: tf.Tensor) -> tf.Tensor:
+    """Reads the pair's key out of a serialized example: string scalar to string scalar."""
+    key = tf.io.FixedLenFeature([], tf.string)
+    return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
+
+
+def parse_class_pixels(serialized: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
+    """Reads how many pixels each class has, without decoding anything.
+
+    Args:
+      serialized: string scalar.
+      classes: Class names, by class id.
+
+    Returns:
+      float32 [C]. Pixels to be ignored are dealt out among the classes like the others.
+    """
+    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (HEIGHT, WIDTH)}
+    spec |= {fraction(name): tf.io.FixedLenFeature([], tf.float32) for name in classes}
+    parsed = tf.io.parse_single_example(serialized, spec)
+    size = tf.cast(parsed[HEIGHT] * parsed[WIDTH], tf.float32)
+    return size * tf.stack([parsed[fraction(name)] for name in classes])
 
 
 def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:

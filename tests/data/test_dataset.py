@@ -7,9 +7,9 @@ from tensorflow.python.data.experimental.ops.distribute import _AutoShardDataset
 
 from data import dataset
 from data.config import Augmentation, CropView, ResizeView
-from data.dataset import read_batches, read_training_batches
+from data.dataset import count_classes, read_batches, read_training_batches
 from data.errors import InputError
-from data.examples import IMAGE, MASK
+from data.examples import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 
 VIEW = ResizeView(kind="resize", height=16, width=24)
 CROP = CropView(kind="crop", height=16, width=24)
@@ -26,13 +26,27 @@ EVERYTHING = Augmentation(
 
 
 def write(path, pairs):
+    def of_bytes(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
     def png(pixels):
-        encoded = tf.io.encode_png(pixels).numpy()
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+        return of_bytes(tf.io.encode_png(pixels).numpy())
+
+    def of_number(value):
+        if isinstance(value, int):
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for pixels, class_ids in pairs:
             features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
+            features[KEY] = of_bytes(f"key {class_ids[0, 0]}".encode())
+            height, width = class_ids.shape
+            labelled = max((class_ids != 255).sum(), 1)
+            features |= {HEIGHT: of_number(height), WIDTH: of_number(width)}
+            for class_id in range(10):
+                share = float((class_ids == class_id).sum() / labelled)
+                features[fraction(f"class {class_id}")] = of_number(share)
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
 
@@ -232,6 +246,41 @@ def test_rare_classes_are_found_as_often_as_asked(tmp_path):
         shares[share] = (masks == 2).any((1, 2)).mean()
     assert shares[0.0] < 0.1
     assert shares[1.0] == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"cache": True}, {"view": CROP, "crops_per_image": 3}],
+    ids=["files", "cache", "crops"],
+)
+def test_keys_come_with_their_images_and_change_nothing_else(files, options):
+    view = options.pop("view", VIEW)
+    plain, keyed = (
+        training(files, view, with_keys=with_keys, **options) for with_keys in (False, True)
+    )
+    for (images, masks), (same_images, same_masks, keys) in zip(plain, keyed, strict=True):
+        np.testing.assert_array_equal(images, same_images)
+        np.testing.assert_array_equal(masks, same_masks)
+        # The left half of a mask tells the number; a crop of the right half alone tells nothing.
+        for mask, key in zip(masks.numpy(), keys.numpy(), strict=True):
+            assert set(np.unique(mask)) <= {int(key.split()[1]), 255}
+
+
+def test_examples_and_their_classes_are_counted(tmp_path):
+    small, large = np.zeros((2, 5), np.uint8), np.ones((4, 5), np.uint8)
+    large[0] = 2
+    write(
+        tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in (small, large)]
+    )
+    count, fractions = count_classes([str(tmp_path / "a.gz")], ["class 0", "class 1", "class 2"])
+    assert count == 2
+    assert fractions == pytest.approx([10 / 30, 15 / 30, 5 / 30])
+
+
+def test_no_example_to_count_is_told(tmp_path):
+    write(tmp_path / "a.gz", [])
+    with pytest.raises(InputError, match="no example in it"):
+        count_classes([str(tmp_path / "a.gz")], ["class 0"])
 
 
 def test_val_looks_at_every_pixel_of_whole_images_once(pictures):
