@@ -50,6 +50,16 @@ class Config(Strict):
         return self
 
     @model_validator(mode="after")
+    def _class_weights_name_classes(self) -> Self:
+        unknown = sorted(set(self.training.class_weights) - set(self.data.classes))
+        if self.training.class_weights != "balanced" and unknown:
+            raise ValueError(
+                f"training.class_weights: {', '.join(unknown)} is not among the classes "
+                f"{self.data.classes}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _training_fits_the_view(self) -> Self:
         training, view = self.training, self.data.view.kind
         idle = {

