@@ -77,3 +77,21 @@ def predict(images: tuple[Path, ...], out: Path, config_file: Path) -> None:
 
         for line in predict_files(images, config.serving_folder, out, config.data):
             click.echo(line)
+
+
+@commands.command()
+@_config
+@click.option("--layer", help="Draw this layer's feature maps.")
+@click.option("--image", type=click.Path(path_type=Path), help="The image that the layer sees.")
+@click.option("--out", type=click.Path(path_type=Path), help="The picture to write, a PNG.")
+def model(config_file: Path, layer: str | None, image: Path | None, out: Path | None) -> None:
+    """Show the network: layers, parameters, FLOPs, a sanity check; or a layer's feature maps."""
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "model.txt"):
+        from pipeline.show_model import draw_features, show_model
+
+        if layer is None and image is None and out is None:
+            sys.exit(show_model(config))
+        if layer is None or image is None or out is None:
+            raise InputError("--layer, --image and --out belong together: give all three.")
+        draw_features(config, layer, image, out)
