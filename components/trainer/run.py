@@ -50,8 +50,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         - settings: TrainerSettings as JSON.
 
     Raises:
-      InputError: The encoder's weights cannot be had, or do not fit; there are no examples; the
-        loss became no number; or the network predicts one class only.
+      InputError: The encoder's weights cannot be had, or do not fit; there are no examples; a batch
+        does not fit into memory; the loss became no number; or the network predicts one class only.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
     training = settings.training
@@ -120,7 +120,7 @@ class _Trainer:
         """Trains, and gives the network the best epoch's weights.
 
         Raises:
-          InputError: The loss became no number.
+          InputError: A batch does not fit into memory, or the loss became no number.
         """
         network, training = self._network, self._training
         views = self._examples * training.crops_per_image
@@ -164,6 +164,11 @@ class _Trainer:
                     verbose=0,
                     callbacks=callbacks,
                 )
+            except tf.errors.ResourceExhaustedError as error:
+                raise InputError(
+                    f"a batch does not fit into memory. Lower training.batch_size (now "
+                    f"{training.batch_size}), data.view, or model.width."
+                ) from error
             except NonFiniteLossError as error:
                 raise self._no_number(phase, error, steps) from error
         checkpoints.restore()
@@ -235,4 +240,4 @@ def _unfinished_folder(fn_args: tfx.components.FnArgs, worker: int) -> str:
     told = repr((fn_args.custom_config[SETTINGS], fn_args.train_files, fn_args.eval_files))
     name = hashlib.sha256(told.encode()).hexdigest()[:16]
     executions = os.path.dirname(fn_args.model_run_dir.rstrip("/"))
-    return os.path.join(executions, ".unfinished", name, f"worker{worker}")
+    return os.path.join(executions, ".unfinished", f"{name}-{worker}")

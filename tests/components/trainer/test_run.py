@@ -130,6 +130,22 @@ def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, mo
     assert not (tmp_path / "one/model").exists()
 
 
+def test_a_batch_too_large_for_memory_says_what_to_lower(train, monkeypatch):
+    class Greedy(run.SegmentationLoss):
+        def call(self, y_true, y_pred):
+            petabyte = tf.random.uniform([tf.size(y_true, tf.int64) * 2**40])
+            return super().call(y_true, y_pred) + tf.reduce_sum(petabyte)
+
+    monkeypatch.setattr(run, "SegmentationLoss", Greedy)
+    monkeypatch.setattr(run, "prepare_for_fit", lambda network, strategy, classes: None)
+    with pytest.raises(InputError) as caught:
+        train(epochs=1)
+    assert str(caught.value) == (
+        "a batch does not fit into memory. Lower training.batch_size (now 4), data.view, or "
+        "model.width."
+    )
+
+
 def test_the_best_epoch_is_kept(train, tmp_path):
     # It begins with the opposite of what it is taught, and `val` asks for the opposite.
     kernel = np.array([1, -1, -9], np.float32) * np.ones((1, 1, 3, 1), np.float32)
