@@ -16,7 +16,8 @@ import keras
 import tensorflow as tf
 
 from components.trainer.config import ModelConfig, TrainingConfig
-from components.trainer.network import build_network, dtype_policy
+from components.trainer.devices import dtype_policy
+from components.trainer.network import build_network
 from data.config import IGNORE, Augmentation, CropView, DataConfig, ResizeView, View
 from data.dataset import read_training_batches
 from data.examples import make_example
