@@ -7,6 +7,7 @@ is then ever shuffled: nothing but the names of these files travels between work
 import json
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 
@@ -16,6 +17,8 @@ from data.pairs import Pair
 from data.processes import in_processes
 from data.shards import Shard, write_shard
 
+PAIRS_READ, PAIRS_BAD, STRAYS = "pairs_read", "pairs_bad", "files_without_pair"
+"""Names of the counts: Beam's counters, and properties of the examples artifact."""
 _SHARDS_A_BATCH = 64
 
 
@@ -51,19 +54,27 @@ def read_rows(batch: str) -> list[bytes]:
 
 
 class DoBatches(beam.PTransform):
-    """Writes the shards of each batch, on all cores of a worker; returns the batches when done."""
+    """Writes the shards of each batch, on all cores of a worker; returns the batches when done.
 
-    def __init__(self, data: DataConfig) -> None:
-        """Takes how to read the pairs.
+    Counts, in the namespace `unetfx`, the pairs that were read, those that were bad, and the files
+    that make no pair.
+    """
+
+    def __init__(self, data: DataConfig, strays: int) -> None:
+        """Takes how to read the pairs, and what no batch holds.
 
         Args:
           data: The data's description.
+          strays: How many files make no pair.
         """
         super().__init__()
         self._data = data
+        self._strays = strays
 
     def expand(self, batches: beam.PCollection[str]) -> beam.PCollection[str]:
         """Takes and returns paths of batches."""
+        strays = batches.pipeline | "Strays" >> beam.Create([self._strays])
+        _ = strays | "CountStrays" >> beam.Map(_counter(STRAYS).inc)
         return batches | "DoBatch" >> beam.ParDo(_DoBatch(self._data))
 
 
@@ -72,8 +83,8 @@ class DoBatches(beam.PTransform):
 class _DoBatch(beam.DoFn):
     def __init__(self, data: DataConfig) -> None:
         self._data = data
-        self._good = beam.metrics.Metrics.counter("unetfx", "pairs_read")
-        self._bad = beam.metrics.Metrics.counter("unetfx", "pairs_bad")
+        self._good = _counter(PAIRS_READ)
+        self._bad = _counter(PAIRS_BAD)
 
     def process(self, batch: str) -> Iterator[str]:
         shards = (
@@ -88,6 +99,10 @@ class _DoBatch(beam.DoFn):
         with new_file(_rows_of(batch)) as file:
             file.writelines(rows)
         yield batch
+
+
+def _counter(name: str) -> Any:
+    return beam.metrics.Metrics.counter("unetfx", name)
 
 
 def _rows_of(batch: str) -> str:

@@ -21,7 +21,8 @@ class PairsExampleGen(FileBasedExampleGen):
 
     Component `outputs` contains:
       - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it holds
-        `pairs.jsonl`, a line for each pair, and `findings.json`, what the checks have to say.
+        `pairs.jsonl`, a line for each pair, and `findings.json`, what the checks have to say. Its
+        properties count the pairs that were read, those left out, and files that make no pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

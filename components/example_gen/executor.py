@@ -12,7 +12,14 @@ from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
-from components.example_gen.batches import DoBatches, read_rows, write_batches
+from components.example_gen.batches import (
+    PAIRS_BAD,
+    PAIRS_READ,
+    STRAYS,
+    DoBatches,
+    read_rows,
+    write_batches,
+)
 from components.example_gen.settings import Settings
 from data.checks import check, refuse_errors
 from data.config import SPLITS
@@ -65,10 +72,11 @@ class Executor(BaseBeamExecutor):
         scratch = os.path.join(artifact.uri, "unfinished")
         batches = write_batches(_shards(found.pairs, artifact), scratch)
         with self._make_beam_pipeline() as pipeline:
-            _ = pipeline | "Batches" >> beam.Create(batches) | "Do" >> DoBatches(settings.data)
+            do = DoBatches(settings.data, strays=len(found.problems))
+            _ = pipeline | "Batches" >> beam.Create(batches) | "Do" >> do
         rows = [row for batch in batches for row in read_rows(batch)]
         tf.io.gfile.rmtree(scratch)
-        _list_and_check(rows, artifact.uri, found, settings)
+        _list_and_check(rows, artifact, found, settings)
 
 
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
@@ -91,13 +99,19 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
     return shards
 
 
-def _list_and_check(rows: list[bytes], folder: str, found: Found, settings: Settings) -> None:
-    """Lists every pair, in the order of the keys, and stops at what the checks call an error."""
+def _list_and_check(
+    rows: list[bytes], artifact: types.Artifact, found: Found, settings: Settings
+) -> None:
+    """Lists and counts every pair, by key, and stops at what the checks call an error."""
     records = [Record.of_row(json.loads(row)) for row in rows]
     by_key = sorted(zip(records, rows, strict=True), key=lambda both: both[0].pair.key)
-    with new_file(os.path.join(folder, PAIRS_FILE)) as file:
+    with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:
         file.writelines(row for _, row in by_key)
+    bad = sum(record.problem is not None for record in records)
+    artifact.set_int_custom_property(PAIRS_READ, len(records) - bad)
+    artifact.set_int_custom_property(PAIRS_BAD, bad)
+    artifact.set_int_custom_property(STRAYS, len(found.problems))
     findings = check([record for record, _ in by_key], found, settings.data)
-    with new_file(os.path.join(folder, FINDINGS_FILE)) as file:
+    with new_file(os.path.join(artifact.uri, FINDINGS_FILE)) as file:
         file.write(json.dumps([finding._asdict() for finding in findings], indent=1).encode())
     refuse_errors(findings)

@@ -9,10 +9,12 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx import v1 as tfx
 from tfx.orchestration.pipeline import RunOptions
 
+from components.example_gen.batches import PAIRS_BAD, PAIRS_READ, STRAYS
 from components.validator.component import WORDS_FILE
 from data.errors import InputError
 from pipeline.config import load_config
 from pipeline.create_pipeline import create_pipeline
+from pipeline.runs import latest_run
 
 pytestmark = pytest.mark.slow
 PAIRS = 60
@@ -149,3 +151,17 @@ def test_only_the_newest_spans_are_used_and_old_pairs_keep_their_split(project, 
     again = {row["key"]: row["split"] for row in rows if row["span"] == 3}
     assert again == {key: split for key, split in split_of.items() if key in again}
     assert len(again) == PAIRS
+
+
+def test_ml_metadata_has_the_newest_span_and_counts_what_was_left_out(project, tmp_path):
+    config = project(on_bad_pair="skip", max_bad_fraction=0.1)
+    for number in (1, 2):
+        write_span(tmp_path / "data", number)
+    (tmp_path / "data/span-1/images/07.png").write_bytes(b"no image")
+    (tmp_path / "data/span-1/masks/08.png").unlink()
+    (tmp_path / "data/span-2/images/09.png").unlink()
+    run(config)
+    properties = latest_run(config).artifacts["Examples"].custom_properties
+    assert properties["span"].int_value == 2
+    counts = {name: properties[name].int_value for name in (PAIRS_READ, PAIRS_BAD, STRAYS)}
+    assert counts == {PAIRS_READ: 2 * PAIRS - 3, PAIRS_BAD: 1, STRAYS: 2}

@@ -209,15 +209,17 @@ def test_skipped_pairs_are_listed_and_counted_and_the_rest_is_written(ingest, tm
     assert skipped == {"size_mismatch": ["a/0"], "unreadable": ["b/1"]}
 
 
-def test_beam_counts_good_and_bad_pairs(tmp_path):
+def test_beam_counts_good_and_bad_pairs_and_files_that_make_none(tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS)
     write_pair(folder, "a/0", mask_size=(5, 4))
+    (folder / "masks/b/0.png").unlink()
+    (folder / "images/b/1.png").unlink()
     settings = settings_of(folder)
-    pairs = settings.find_pairs().pairs
+    pairs, problems, _ = settings.find_pairs()
     pipeline = beam.Pipeline(argv=BEAM)
     shard = Shard(str(tmp_path / "out" / "shard.gz"), pairs)
     files = write_batches([shard], str(tmp_path / "scratch"))
-    _ = pipeline | beam.Create(files) | DoBatches(settings.data)
+    _ = pipeline | beam.Create(files) | DoBatches(settings.data, strays=len(problems))
     result = pipeline.run()
     result.wait_until_finish()
     counters = {
@@ -225,7 +227,7 @@ def test_beam_counts_good_and_bad_pairs(tmp_path):
         for counter in result.metrics().query()["counters"]
         if counter.key.metric.namespace == "unetfx"
     }
-    assert counters == {"pairs_read": len(KEYS) - 1, "pairs_bad": 1}
+    assert counters == {"pairs_read": len(KEYS) - 3, "pairs_bad": 1, "files_without_pair": 2}
 
 
 def test_a_killed_reader_is_told_in_one_line(ingest, tmp_path, monkeypatch):
