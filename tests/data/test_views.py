@@ -6,19 +6,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from data.config import CropView, ResizeView
-from data.views import cut, random_corner, tiles, view_image, view_mask
+from data.views import BLACK, cut, random_corner, tiles, view_image, view_mask
 
 SIZES = st.integers(16, 70)
 LABELS = st.sampled_from([0, 1, 2, 254, 255])
 
 
 def eagerly(function, array, view):
-    return function(tf.constant(array), view).numpy()
+    return tf.nest.map_structure(lambda tensor: tensor.numpy(), function(tf.constant(array), view))
 
 
 def in_tf_data(function, array, view):
     dataset = tf.data.Dataset.from_tensors(array).map(lambda tensor: function(tensor, view))
-    return next(iter(dataset)).numpy()
+    return next(dataset.as_numpy_iterator())
 
 
 FEW = settings(deadline=None, max_examples=30)  # each builds a graph
@@ -91,18 +91,21 @@ def test_view_image_averages_where_it_shrinks(apply):
     np.testing.assert_allclose(viewed[2:-2, 2:-2], 85, atol=8)
 
 
-def test_image_and_mask_keep_aligned():
-    # The left 24 of 64 columns are bright and class 1: so must be the left 12 of 32.
-    mask = np.zeros((64, 64), np.uint8)
-    mask[:, :24] = 1
+@HOW
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (128, 192)], ids=["smaller", "larger"])
+def test_image_and_mask_keep_aligned(apply, height, width):
+    # One block, off the middle both ways: mirrored or transposed, it would lie elsewhere.
+    mask = np.zeros((64, 96), np.uint8)
+    mask[8:24, 60:84] = 1
     image = np.repeat(mask[..., np.newaxis] * np.uint8(200), 3, -1)
-    view = ResizeView(kind="resize", height=32, width=32)
-    bright = eagerly(view_image, image, view)[..., 0] > 100
-    np.testing.assert_array_equal(bright, eagerly(view_mask, mask, view) == 1)
-    assert bright[:, :12].all()
-    assert not bright[:, 12:].any()
+    view = ResizeView(kind="resize", height=height, width=width)
+    expected = np.zeros((height, width), bool)
+    expected[height // 8 : height * 3 // 8, width * 5 // 8 : width * 7 // 8] = True
+    np.testing.assert_array_equal(apply(view_image, image, view)[..., 0] > 100, expected)
+    np.testing.assert_array_equal(apply(view_mask, mask, view) == 1, expected)
 
 
+@HOW
 @pytest.mark.parametrize(
     ("corner", "size", "expected"),
     [
@@ -113,12 +116,13 @@ def test_image_and_mask_keep_aligned():
         ((-1, -1), (4, 5), [[9] * 5, [9, 1, 2, 3, 9], [9, 4, 5, 6, 9], [9] * 5]),
     ],
 )
-def test_cut_by_hand(corner, size, expected):
+def test_cut_by_hand(apply, corner, size, expected):
+    cutter = lambda pixels, _: cut(pixels, corner, *size, 9)  # noqa: E731
     mask = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
-    found = cut(tf.constant(mask), corner, *size, 9)
-    assert found.dtype == tf.uint8
+    found = apply(cutter, mask, None)
+    assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, expected)
-    channels = cut(tf.constant(np.stack([mask, 10 * mask], -1)), corner, *size, 9)
+    channels = apply(cutter, np.stack([mask, 10 * mask], -1), None)
     np.testing.assert_array_equal(channels[..., 0], expected)
     np.testing.assert_array_equal(channels[..., 1] // 10, np.array(expected) % 9)
 
@@ -141,14 +145,18 @@ def places(height, width):
     return np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.uint8)
 
 
+def mask_of(image):
+    """A mask that tells the place of each pixel, too."""
+    return (image[..., 0] * 3 + image[..., 1] * 5) % 200
+
+
+@HOW
 @FEW
 @given(height=st.integers(1, 70), width=st.integers(1, 100))
-def test_tiles_cover_every_pixel_once_and_pad_with_black_to_be_ignored(height, width):
+def test_tiles_cover_every_pixel_once_and_pad_with_black_to_be_ignored(apply, height, width):
     image = places(height, width)
-    mask = (image[..., 0] * 3 + image[..., 1] * 5) % 200
-    images, masks = (
-        tensor.numpy() for tensor in tiles(tf.constant(image), tf.constant(mask), CROP)
-    )
+    mask = mask_of(image)
+    images, masks = apply(lambda image, view: tiles(image, mask_of(image), view), image, CROP)
     assert (images.dtype, masks.dtype) == (np.uint8, np.uint8)
     count = -(-height // 16) * -(-width // 24)
     assert (images.shape, masks.shape) == ((count, 16, 24, 3), (count, 16, 24))
@@ -166,6 +174,22 @@ def test_tiles_run_row_by_row():
     images, _ = tiles(tf.constant(image), tf.constant(image[..., 0]), CROP)
     corners = [(0, 0), (0, 24), (0, 48), (16, 0), (16, 24), (16, 48)]
     assert [tuple(tile[0, 0, :2].tolist()) for tile in images.numpy()] == corners
+
+
+@HOW
+@pytest.mark.parametrize("size", [(40, 70), (10, 70), (10, 20)])
+@pytest.mark.parametrize("class_aware", [0.0, 1.0])
+def test_a_crop_of_the_image_and_one_of_its_mask_are_of_one_place(apply, size, class_aware):
+    def crop(image, view):
+        mask = mask_of(image)
+        corner = random_corner(mask, view, class_aware, tf.constant([5, 7]))
+        window = (corner, view.height, view.width)
+        return cut(image, *window, BLACK), cut(mask, *window, 255)
+
+    image, mask = apply(crop, places(*size), CROP)
+    inside = image[..., 2] == 1
+    assert inside.sum() == min(size[0], 16) * min(size[1], 24)
+    np.testing.assert_array_equal(mask, np.where(inside, mask_of(image), 255))
 
 
 def corners(mask, class_aware, count):
