@@ -96,9 +96,9 @@ def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Ite
     """A finding for all files with the same fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     strays = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # Each of these may hold other values; they are mended together, numbers and colours apart.
+    # One line mends them all, numbers and colours apart; nor may it break the masks that are good.
     values_without_class = {
-        coloured: _values_without_class([r for r in strays if _coloured(r) == coloured], data)
+        coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
         for coloured in {_coloured(record) for record in strays}
     }
     faults: dict[tuple[str, str], list[tuple[PairError, str]]] = defaultdict(list)

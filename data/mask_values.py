@@ -56,9 +56,9 @@ def _mend_numbers(values: list[int], data: DataConfig) -> str:
         if len(candidates) == len(classes):
             return _in_order(candidates, data)
     if len(labels) == len(classes) + 1 and data.ignore_value not in values:
-        extra = (
-            labels[0] if labels[0] == 0 and labels[-1] not in _USUAL_IGNORE_VALUES else labels[-1]
-        )
+        beyond_the_ids = labels[:-1] == [*range(len(classes))] and labels[-1] > len(classes)
+        last = labels[0] or labels[-1] in _USUAL_IGNORE_VALUES or beyond_the_ids
+        extra = labels[-1] if last else 0
         others = [value for value in labels if value != extra]
         line = _line(dict(zip(others, classes, strict=True)))
         return (
@@ -94,7 +94,11 @@ _SMOOTHED_ADVICE = (
 
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
-    between_black_and_white = {0, 255} <= set(values) and len(values) > labels + 1
+    strays = set(values) - data.class_of_value.keys()
+    # One stray value is a slip; smoothing leaves several.
+    between_black_and_white = (
+        {0, 255} <= set(values) and len(values) > labels + 1 and len(strays) > 1
+    )
     return between_black_and_white or len(values) > _FAR_MORE * labels
 
 

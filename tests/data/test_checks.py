@@ -166,6 +166,14 @@ def test_values_without_a_class_are_mended_by_one_line_for_all_masks():
     assert "#ff0000" in colours.text
 
 
+def test_the_line_that_mends_a_mask_leaves_the_good_ones_as_they_are():
+    # Alone, the mask with 7 looks like one of two classes whose ids have a gap.
+    records = [*healthy(), bad("a", "value_without_class", "one", values=(0, 7))]
+    text = found_kinds(records)["value_without_class"].text
+    assert text.startswith("no class for the pixel value 7. ")
+    assert "mask_values: {0: ground, 1: disc} and: ignore_value: 7" in text
+
+
 def test_skipping_lists_bad_pairs_and_goes_on():
     records = [*healthy(), bad("a", "unreadable", "cut off.")]
     kinds = found_kinds(records, on_bad_pair="skip")

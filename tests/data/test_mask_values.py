@@ -44,6 +44,12 @@ MENDED = {
         [0, 1, 2, 3],
         {"mask_values": {1: "a", 2: "b", 3: "c"}, "ignore_value": 0},
     ),
+    "one value beyond the ids": (
+        AB,
+        {},
+        [0, 1, 7],
+        {"mask_values": {0: "a", 1: "b"}, "ignore_value": 7},
+    ),
     "the last is unlabelled": (
         ABC,
         {"ignore_value": None},
@@ -127,6 +133,7 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
     ("classes", "changes", "values", "words"),
     [
         (ABC, {}, [0, 7], "Expected 0 to 2, the ids of ['a', 'b', 'c']; map other values in"),
+        (AB, {}, [0, 1, 7, 255], "Expected 0 to 1, the ids of ['a', 'b']; map other values in"),
         (AB, {"mask_values": {0: "a", 255: "b"}}, [1, 2], "Give each a class in data.mask_values"),
         (
             AB,
@@ -141,7 +148,13 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
             "Colours, not class ids: #000000, #ff0000, #ffffff. Give each its class",
         ),
     ],
-    ids=["ids", "with mask_values", "with an ignore value", "more colours than classes"],
+    ids=[
+        "ids",
+        "ids and 255",
+        "with mask_values",
+        "with an ignore value",
+        "more colours than classes",
+    ],
 )
 def test_what_cannot_be_told_is_asked(classes, changes, values, words):
     assert words in mend_values(values, config(classes, **changes))

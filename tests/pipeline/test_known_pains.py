@@ -1,0 +1,249 @@
+"""What users of other segmentation tools ran into, with files of each kind, by `unetfx check`.
+
+The names hold the issues of those tools. How such files are trained on and evaluated is in e2e.
+"""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import yaml
+from PIL import ExifTags, Image
+
+from pipeline.check import run_check
+
+HEIGHT, WIDTH, MARGIN = 37, 53, 10
+SMALLEST_DISC = 9 * 20 / (HEIGHT * WIDTH)
+LARGEST_DISC = 15 * 24 / (HEIGHT * (WIDTH - MARGIN))
+COLOURS = np.array([[255, 0, 0], [0, 0, 255]], np.uint8)
+
+
+def picture(number):
+    return np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+def class_ids(number):
+    """An upper left corner of discs, of a size of its own in each mask."""
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[: 9 + number % 7, : 20 + number % 5] = 1
+    return ids
+
+
+def save(folder, kind, number, pixels, suffix="png", **options):
+    """Writes an image or a mask, in place of that of this number."""
+    for older in (folder / kind).glob(f"{number:02d}.*"):
+        older.unlink()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(folder / kind / f"{number:02d}.{suffix}", **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty good pairs."""
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    for number in range(30):
+        save(tmp_path / "data", "images", number, picture(number))
+        save(tmp_path / "data", "masks", number, class_ids(number))
+    return tmp_path / "data"
+
+
+def check(folder, **changes):
+    """Whether a run would accept the data, the findings by their kind, and the splits."""
+    data = {"source": {"kind": "folder", "path": str(folder)}, "classes": ["ground", "disc"]}
+    data["splits"] = {"train": 2, "val": 1, "test": 1}
+    settings = {"name": "pains", "workspace": str(folder.parent / "runs"), "data": data | changes}
+    file = folder.parent / "config.yaml"
+    file.write_text(yaml.safe_dump(settings | {"gate": {"mean_iou": 0.5}}))
+    code = run_check(file)
+    report = json.loads((folder.parent / "runs/pains/check/check.json").read_text())
+    assert code == (0 if report["accepted"] else 2)
+    return report["accepted"], {f["kind"]: f for f in report["findings"]}, report["splits"]
+
+
+def map_all(to_values):
+    def spoil(folder):
+        for number in range(30):
+            save(folder, "masks", number, to_values(class_ids(number)))
+
+    return spoil
+
+
+def resize_bilinearly(folder):
+    half = Image.fromarray(class_ids(5) * 255).resize((WIDTH // 2, HEIGHT // 2))
+    save(folder, "masks", 5, half.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
+
+
+def was_a_jpeg(folder):
+    save(folder, "masks", 5, class_ids(5) * 255, "jpg")
+    with Image.open(folder / "masks/05.jpg") as image:
+        save(folder, "masks", 5, image.copy())
+
+
+def lose_partners(folder):
+    # As many images as masks: two sorted listings would pair each image with another's mask.
+    (folder / "masks/05.png").unlink()
+    (folder / "images/20.png").unlink()
+
+
+def turned(folder, mask):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    save(folder, "images", 5, picture(5), "jpg", exif=exif)
+    save(folder, "masks", 5, mask)
+
+
+def copy_into_all_splits(folder):
+    for number in range(15):  # by another name, and in another format
+        save(folder, "images", number, picture(20), "bmp")
+
+
+BINARY = {"mask_values": {0: "ground", 255: "disc"}}
+REFUSED = {
+    "1 resized bilinearly (tf/docs#2159)": (
+        lambda folder: (map_all(lambda ids: ids * 255)(folder), resize_bilinearly(folder)),
+        BINARY,
+        "value_without_class",
+        "masks/05.png: no class for .*resized with interpolation, export them again without",
+    ),
+    "2 0/255 (mmseg#1609)": (
+        map_all(lambda ids: ids * 255),
+        {"ignore_value": None},
+        "value_without_class",
+        "A 0/255 mask",
+    ),
+    "2 0/255 where 255 is ignored (nnUNet#1777)": (
+        map_all(lambda ids: ids * 255),
+        {},
+        "looks_binary",
+        "only ground would be learnt",
+    ),
+    "3 a JPEG (nnUNet#2404)": (
+        lambda folder: save(folder, "masks", 5, class_ids(5), "jpg"),
+        {},
+        "jpeg_mask",
+        "masks/05.jpg: a JPEG mask; its compression invents values",
+    ),
+    "3 a PNG that was a JPEG (nnUNet#2404)": (
+        lambda folder: (map_all(lambda ids: ids * 255)(folder), was_a_jpeg(folder)),
+        BINARY,
+        "value_without_class",
+        "masks/05.png: no class for .*export them again",
+    ),
+    "3 gaps (nnUNet#2500)": (map_all(lambda ids: ids * 3), {}, "value_without_class", "value 3"),
+    "3 ids from 1 (mmseg#2245)": (
+        map_all(lambda ids: ids + np.uint8(1)),
+        {},
+        "value_without_class",
+        "value 2",
+    ),
+    "4 a label out of range (mmseg#3124)": (
+        lambda folder: save(folder, "masks", 5, class_ids(5) * 7),
+        {},
+        "value_without_class",
+        "masks/05.png: no class for the pixel value 7",
+    ),
+    "5 nothing but ignored pixels (torchmetrics#2747)": (
+        lambda folder: save(folder, "masks", 5, np.full((HEIGHT, WIDTH), 255, np.uint8)),
+        {},
+        "all_ignored",
+        "masks/05.png: every pixel is to be ignored",
+    ),
+    "6 partners by place in a listing": (
+        lose_partners,
+        {},
+        "unpaired",
+        "20.png: no image of that name",
+    ),
+    "6 RGB without a colour table (mmseg#1652)": (
+        map_all(lambda ids: COLOURS[ids]),
+        {},
+        "value_without_class",
+        "Colours, not class ids",
+    ),
+    "6 a mask from before the EXIF rotation": (
+        lambda folder: turned(folder, class_ids(5)),
+        {},
+        "size_mismatch",
+        "masks/05.png: has its image's size before the rotation",
+    ),
+    "10 one image in several splits (nnUNet#1871)": (
+        copy_into_all_splits,
+        {},
+        "duplicate_across_splits",
+        r"00 \(.*the same image in several splits",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "data", "kind", "words"), REFUSED.values(), ids=REFUSED)
+def test_it_is_refused_by_name_and_the_line_that_is_told_mends_it(folder, spoil, data, kind, words):
+    spoil(folder)
+    accepted, findings, _ = check(folder, **data)
+    assert not accepted
+    finding = findings[kind]
+    line = f"{', '.join(finding['where'])}: {finding['text']}"
+    assert re.search(words, line), line
+    if told := re.search(r"write, under data: (.*)", finding["text"]):
+        lines = told[1].replace(" and: ", "\n")
+        assert check(folder, **data | yaml.safe_load(lines))[0]
+
+
+def ignore_a_margin(ids):
+    ids[:, -MARGIN:] = 255
+    return ids
+
+
+def as_palette(ids):
+    image = Image.fromarray(ids, mode="P")
+    image.putpalette(COLOURS.ravel().tolist())
+    return image
+
+
+READ = {
+    "5 ignored pixels (segmentation_models#345)": (map_all(ignore_a_margin), {}),
+    "5 0 is unlabelled": (
+        map_all(lambda ids: ignore_a_margin(ids) + np.uint8(1)),
+        {"mask_values": {1: "ground", 2: "disc"}, "ignore_value": 0},
+    ),
+    "6 RGB masks (mmseg#1652)": (
+        map_all(lambda ids: COLOURS[ids]),
+        {"mask_values": {"#ff0000": "ground", "#0000ff": "disc"}},
+    ),
+    "6 palette masks (mmseg#1668)": (map_all(as_palette), {}),
+    "6 masks of 16 bits": (
+        map_all(lambda ids: ids * np.uint16(1000)),
+        {"mask_values": {0: "ground", 1000: "disc"}},
+    ),
+    "6 TIFF": (
+        lambda folder: (
+            save(folder, "images", 5, picture(5), "tif", compression="tiff_lzw"),
+            save(folder, "masks", 5, class_ids(5), "tiff"),
+        ),
+        {},
+    ),
+    "6 images of 16 bits": (
+        lambda folder: save(folder, "images", 5, picture(5)[..., 0].astype(np.uint16) * 257),
+        {},
+    ),
+    "6 RGBA": (
+        lambda folder: save(folder, "images", 5, Image.fromarray(picture(5)).convert("RGBA")),
+        {},
+    ),
+    "6 an EXIF rotation, and the upright mask": (
+        lambda folder: turned(folder, np.rot90(class_ids(5), -1)),
+        {},
+    ),
+    "7 sizes not divisible by 32 (smp#165)": (lambda folder: None, {}),
+}
+
+
+@pytest.mark.parametrize(("write", "data"), READ.values(), ids=READ)
+def test_it_is_read_for_what_it_is(folder, write, data):
+    write(folder)
+    accepted, findings, splits = check(folder, **data)
+    assert accepted, findings
+    assert sum(split["pairs"] for split in splits) == 30
+    for split in splits:
+        assert SMALLEST_DISC < split["shares"]["disc"] < LARGEST_DISC
