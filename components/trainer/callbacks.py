@@ -75,7 +75,8 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Keeps the weights, and what an interrupted training needs."""
         scores = {name: float(value) for name, value in (logs or {}).items()}
-        scores["learning_rate"] = float(self.model.optimizer.learning_rate)
+        # With several devices it is a variable on each of them, which float() does not take.
+        scores["learning_rate"] = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         self.history.append(scores)
         if self._best_epoch == epoch:
             with new_file(self._best(epoch)) as file:

@@ -44,7 +44,7 @@ def test_first_run_trains_blesses_and_pushes(trained):
     assert "Blessed" in output
     assert trained.versions()[0] in output
     assert read(trained.reports()[0].parent / "overlay.png").shape[1] > 600
-    assert list(trained.home.glob("artifacts/Trainer/model_run/*/train/events*"))
+    assert list(trained.home.glob("artifacts/Trainer/model_run/*/phase1/train/events*"))
     for component in ("StatisticsGen", "SchemaGen", "ExampleValidator"):
         assert any((trained.home / "artifacts" / component).iterdir())
 

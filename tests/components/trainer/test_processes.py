@@ -27,21 +27,27 @@ def examples(tmp_path_factory, write_examples):
 
 @pytest.fixture(scope="module")
 def start(examples):
-    """Starts a training."""
+    """Starts a training; one that is still running when the tests are over is killed."""
+    started = []
 
     def start(out, *, cluster=None, training=None, **told):
         out.mkdir(exist_ok=True)
         told |= {"out": str(out), "training": {"epochs": EPOCHS} | (training or {}), **examples}
         environment = os.environ | ({"TF_CONFIG": json.dumps(cluster)} if cluster else {})
         with (out / "output.txt").open("a") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, str(PROCESS), json.dumps(told)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
             )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
