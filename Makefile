@@ -27,6 +27,8 @@ lint: setup
 bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .[bench]
+	@$(BIN)/python -m benchmarks.training
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
 lock:

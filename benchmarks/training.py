@@ -1,0 +1,307 @@
+"""Training and inference: the notebook's way, ours, and OpenVINO's.
+
+    python -m benchmarks.training [--size 224] [--batch 4] [--steps 50]
+
+The rival of training is the reference's VGG16 U-Net in plain Keras: float32, `fit` on arrays,
+frozen encoder, as a notebook has it. Ours are the decoders `notebook`, which is the same
+architecture and begins with the same weights, and `unet`, both compiled as the Trainer does. All
+see the same tiles of the sample in the same order. The rival of inference is OpenVINO, on the same
+weights, in bfloat16 where the CPU has it.
+
+Each side runs in a process of its own, so that none has the memory or the settings of another; the
+notebook twice, first and last, since machines are shared.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from data.blue_marble import write_blue_marble
+
+CLASSES = ["ocean", "land", "lake"]
+LEARNING_RATE = 1e-4
+_UNTIMED = 2  # steps, in which graphs are traced and memory is found
+_INFERENCES = 8  # batches
+
+
+def main() -> None:
+    """Makes the tiles, runs every side, prints rates, memory and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=224, help="height and width, at most 224")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        print(json.dumps(_SIDES[arguments.side](arguments.folder, arguments.batch)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _write_tiles(folder, arguments.size, arguments.batch * arguments.steps)
+        found = [
+            (side, _elsewhere(side, folder, arguments.batch))
+            for side in ("notebook", "ours", "default", "notebook", "inference", "openvino")
+        ]
+    print(
+        f"{arguments.size}×{arguments.size} pixels, batch {arguments.batch}, {arguments.steps} "
+        f"steps, {os.cpu_count()} cores, computing in {dict(found)['ours']['precision']}"
+    )
+    _print_training(found)
+    _print_inference(dict(found))
+
+
+def _print_training(found: list[tuple[str, dict[str, Any]]]) -> None:
+    titles = {
+        "notebook": "the notebook's way",
+        "ours": "decoder: notebook",
+        "default": "decoder: unet",
+    }
+    rivals = [facts for side, facts in found if side == "notebook"]
+    wall = float(np.mean([facts["wall"] for facts in rivals]))
+    cpu = float(np.mean([facts["cpu"] for facts in rivals]))
+    print(f"{'training':22}images/s   × notebook   CPU s/image   × notebook   peak GiB")
+    for side, facts in found:
+        if side in titles:
+            print(
+                f"{titles[side]:22}{1 / facts['wall']:8.2f}{wall / facts['wall']:13.2f}"
+                f"{facts['cpu']:14.3f}{cpu / facts['cpu']:13.2f}{facts['gigabytes']:11.2f}"
+            )
+    notebook, ours = (np.array(dict(found)[side]["losses"]) for side in ("notebook", "ours"))
+    apart = np.abs(_running_mean(ours) / _running_mean(notebook) - 1).max()
+    print(f"loss curves of one architecture, running means: at most {apart:.2%} apart")
+
+
+def _print_inference(found: dict[str, dict[str, Any]]) -> None:
+    ours, rival = found["inference"], found["openvino"]
+    print(f"{'inference':22}images/s   × OpenVINO   CPU s/image   × OpenVINO")
+    for title, facts in (("OpenVINO", rival), ("the exported graph", ours)):
+        print(
+            f"{title:22}{1 / facts['wall']:8.2f}{rival['wall'] / facts['wall']:13.2f}"
+            f"{facts['cpu']:14.3f}{rival['cpu'] / facts['cpu']:13.2f}"
+        )
+
+
+def _running_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.cumsum(values) / np.arange(1, len(values) + 1)
+
+
+def _write_tiles(folder: Path, size: int, count: int) -> None:
+    write_blue_marble(folder / "sample")
+    tiles = sorted((folder / "sample" / "images").rglob("*.png"))
+    chosen = list(itertools.islice(itertools.cycle(tiles), count))
+    for kind in ("images", "masks"):
+        pixels = []
+        for tile in chosen:
+            parts = [kind if part == "images" else part for part in tile.parts]
+            with Image.open(Path(*parts)) as picture:
+                pixels.append(np.asarray(picture)[:size, :size])
+        np.save(folder / f"{kind}.npy", np.stack(pixels))
+
+
+def _elsewhere(side: str, folder: Path, batch: int) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603
+        [
+            *(sys.executable, "-m", "benchmarks.training"),
+            *("--side", side, "--folder", str(folder), "--batch", str(batch)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return facts
+
+
+def _notebook(folder: Path, batch: int) -> dict[str, Any]:
+    """Plain Keras, and none of our code but what reads the encoder's weights from a file."""
+    import keras
+    from keras import layers
+
+    from components.trainer.weights import load_weights
+
+    images = np.load(folder / "images.npy")
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input(images.shape[1:])
+    pixels = layers.Lambda(keras.applications.vgg16.preprocess_input)(inputs)
+    vgg = keras.applications.VGG16(include_top=False, weights=None, input_tensor=pixels)
+    skips = [vgg.get_layer(f"block{block}_conv2").output for block in range(1, 6)]
+    encoder = keras.Model(inputs, skips)
+    load_weights(encoder, "hed-bsds500", "VGG16")
+    encoder.trainable = False
+
+    def convolve(x: keras.KerasTensor, filters: int, size: int) -> keras.KerasTensor:
+        return layers.Conv2D(
+            filters, size, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)
+
+    x = convolve(convolve(layers.MaxPooling2D()(skips[-1]), 1024, 3), 1024, 3)
+    for filters, skip in zip((512, 256, 128, 64, 64), reversed(skips), strict=True):
+        x = convolve(layers.UpSampling2D()(x), filters, 2)
+        x = layers.Concatenate()([skip, x])
+        x = convolve(convolve(x, filters, 3), filters, 3)
+        if filters == 64:
+            x = convolve(x, 2, 3)
+    outputs = layers.Conv2D(len(CLASSES), 1, activation="softmax", kernel_initializer="he_normal")
+    network = keras.Model(inputs, outputs(x))
+    network.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+    np.savez(folder / "first_weights.npz", *network.get_weights())
+    return _train(network, images, np.load(folder / "masks.npy"), batch) | {"precision": "float32"}
+
+
+def _ours(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
+    def train(folder: Path, batch: int) -> dict[str, Any]:
+        import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+
+        # isort: split
+        import keras
+        import tensorflow as tf
+
+        from components.trainer.losses import SegmentationLoss
+        from components.trainer.metrics import ClassIoU
+
+        network = _network(decoder, "auto")
+        tf.config.experimental.enable_op_determinism()
+        if decoder == "notebook":
+            with np.load(folder / "first_weights.npz") as file:
+                network.set_weights([file[name] for name in file.files])
+        network.compile(
+            keras.optimizers.Adam(LEARNING_RATE),
+            SegmentationLoss({"cross_entropy": 1.0}, [1.0] * len(CLASSES)),
+            metrics=[ClassIoU(CLASSES)],
+            jit_compile=False,
+        )
+        images, masks = np.load(folder / "images.npy"), np.load(folder / "masks.npy")
+        precision = network.get_layer("head").compute_dtype
+        return _train(network, images, masks, batch) | {"precision": precision}
+
+    return train
+
+
+def _train(
+    network: Any, images: npt.NDArray[np.uint8], masks: npt.NDArray[np.uint8], batch: int
+) -> dict[str, Any]:
+    import keras
+
+    class Watch(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.at: list[tuple[float, float, float]] = []
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+            self.at.append((time.perf_counter(), time.process_time(), (logs or {})["loss"]))
+
+    watch = Watch()
+    network.fit(
+        images.astype(np.float32),
+        masks,
+        batch_size=batch,
+        shuffle=False,
+        verbose=0,
+        callbacks=[watch],
+    )
+    wall, cpu, means = np.array(watch.at).T
+    losses = np.diff(means * np.arange(1, len(means) + 1), prepend=0)  # Keras tells their mean
+    timed = batch * (len(wall) - _UNTIMED)
+    return {
+        "wall": (wall[-1] - wall[_UNTIMED - 1]) / timed,
+        "cpu": (cpu[-1] - cpu[_UNTIMED - 1]) / timed,
+        "losses": losses.tolist(),
+        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
+    import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+
+    # isort: split
+    import tensorflow as tf
+
+    from data.config import ResizeView
+    from serving.graph import export_saved_model
+
+    images = np.load(folder / "images.npy")
+    height, width = images.shape[1:3]
+    network = _network("unet", "auto")
+    network.save_weights(folder / "network.weights.h5")
+    view = ResizeView(kind="resize", height=height, width=width)
+    export_saved_model(network, str(folder / "model"), classes=CLASSES, view=view)
+    served = tf.saved_model.load(str(folder / "model")).signatures["probabilities"]
+    return _time(
+        lambda some: served(images=tf.constant(some))["probabilities"].numpy(), images, batch
+    )
+
+
+def _infer_openvino(folder: Path, batch: int) -> dict[str, Any]:
+    import openvino
+    import tensorflow as tf
+
+    images = np.load(folder / "images.npy")
+    network = _network("unet", "float32")
+    network.load_weights(folder / "network.weights.h5")
+    spec = tf.TensorSpec([batch, *images.shape[1:]], tf.float32, "images")
+    graph = tf.function(lambda x: tf.nn.softmax(network(x, training=False)), input_signature=[spec])
+    module = tf.Module()
+    module.graph, module.held = graph, [variable.value for variable in network.variables]
+    tf.saved_model.save(module, str(folder / "plain"), signatures=graph)
+    core = openvino.Core()
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = {"INFERENCE_PRECISION_HINT": "bf16" if "BF16" in able else "f32"}
+    compiled = core.compile_model(openvino.convert_model(str(folder / "plain")), "CPU", hint)
+    return _time(lambda some: compiled([some.astype(np.float32)])[0], images, batch)
+
+
+def _time(
+    infer: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]],
+    images: npt.NDArray[np.uint8],
+    batch: int,
+) -> dict[str, Any]:
+    infer(images[:batch])
+    wall, cpu = time.perf_counter(), time.process_time()
+    for i in range(_INFERENCES):
+        first = i * batch % (len(images) - batch + 1)
+        infer(images[first : first + batch])
+    timed = _INFERENCES * batch
+    return {
+        "wall": (time.perf_counter() - wall) / timed,
+        "cpu": (time.process_time() - cpu) / timed,
+    }
+
+
+def _network(decoder: str, precision: str) -> Any:
+    import keras
+
+    from components.trainer.config import ModelConfig
+    from components.trainer.devices import dtype_policy
+    from components.trainer.network import build_network
+
+    keras.utils.set_random_seed(1)
+    with dtype_policy(precision):
+        return build_network(ModelConfig.model_validate({"decoder": decoder}), len(CLASSES))
+
+
+_SIDES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+    "notebook": _notebook,
+    "ours": _ours("notebook"),
+    "default": _ours("unet"),
+    "inference": _infer_ours,
+    "openvino": _infer_openvino,
+}
+
+
+if __name__ == "__main__":
+    main()
