@@ -1,0 +1,112 @@
+"""One real, narrow network; images of one pixel, of many, and of extreme shapes: all the way."""
+
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.trainer.config import ModelConfig
+from components.trainer.losses import SegmentationLoss
+from components.trainer.network import build_network
+from data.config import Augmentation, CropView, DataConfig, ResizeView
+from data.dataset import read_batches, read_training_batches
+from data.examples import make_example
+from data.pairs import find_pairs
+from data.reading import read_pair
+from serving.graph import export_saved_model
+
+pytestmark = pytest.mark.slow
+CLASSES = ["dark", "bright"]
+SMALL = [(1, 1), (1, 700), (501, 2), (31, 33), (64, 64), (97, 200)]
+SIZES = [*SMALL, (3000, 4000)]  # height, width
+VIEWS = {
+    "resize": ResizeView(kind="resize", height=64, width=64),
+    "crop": CropView(kind="crop", height=64, width=64),
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build_network(ModelConfig(weights="hed-bsds500", width=0.02), len(CLASSES))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A pair of each size, as the ingestion writes it."""
+    folder = tmp_path_factory.mktemp("sizes")
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for height, width in SIZES:
+        bright = (np.indices((height, width)).sum(axis=0) % 50 < 20).astype(np.uint8)
+        name = f"{height:04d}x{width:04d}.png"
+        Image.fromarray(bright * np.uint8(200)).save(folder / "images" / name)
+        Image.fromarray(bright).save(folder / "masks" / name)
+    data = DataConfig.model_validate(
+        {"source": {"kind": "folder", "path": str(folder)}, "classes": CLASSES}
+    )
+    files = {}
+    for pair in find_pairs(data, name="sizes", folder="").pairs:
+        files[tuple(map(int, pair.key.split("x")))] = str(folder / f"{pair.key}.gz")
+        with tf.io.TFRecordWriter(str(folder / f"{pair.key}.gz"), "GZIP") as writer:
+            writer.write(make_example(read_pair(pair, data), CLASSES).SerializeToString())
+    return files
+
+
+@pytest.fixture(scope="module")
+def models(network, tmp_path_factory):
+    found = {}
+    for name, view in VIEWS.items():
+        path = str(tmp_path_factory.mktemp(name))
+        export_saved_model(network, path, classes=CLASSES, view=view)
+        found[name] = tf.saved_model.load(path).signatures
+    return found
+
+
+def sizes_of(view):
+    # A window slides over a large image for minutes, and does nothing there that it has not done
+    # on the smaller ones.
+    return SIZES if view == "resize" else SMALL
+
+
+CASES = [(view, size) for view in VIEWS for size in sizes_of(view)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_training(network, files, view):
+    batches = read_training_batches(
+        list(files.values()),
+        VIEWS[view],
+        3,
+        seed=1,
+        augmentation=Augmentation(flip="both", rotation=20, scale=0.2),
+        class_aware_crops=0.5,
+    )
+    network.compile("adam", SegmentationLoss({"cross_entropy": 1, "dice": 1}, [1, 1]))
+    history = network.fit(batches, shuffle=False, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize(("view", "size"), CASES, ids=str)
+def test_validation_sees_every_labelled_pixel_of_a_crop_and_a_whole_view(files, view, size):
+    masks = np.concatenate([mask for _, mask in read_batches([files[size]], VIEWS[view], 8)])
+    labelled = int((masks != 255).sum())
+    assert labelled == (64 * 64 if view == "resize" else size[0] * size[1])
+
+
+@pytest.mark.parametrize(("view", "size"), CASES, ids=str)
+def test_serving_answers_at_the_image_s_own_size_and_evaluation_counts_there(
+    models, files, view, size
+):
+    (serialized,) = tf.data.TFRecordDataset(files[size], "GZIP").as_numpy_iterator()
+    features = tf.train.Example.FromString(serialized).features.feature
+    (image,) = features["image/encoded"].bytes_list.value
+    (truth,) = features["mask/encoded"].bytes_list.value
+    answer = models[view]["serving_default"](image_bytes=tf.constant([image]))
+    mask = np.asarray(Image.open(io.BytesIO(answer["mask_png_bytes"].numpy()[0])))
+    assert mask.shape == size
+    counts = models[view]["evaluation"](examples=tf.constant([serialized]))["confusion_matrix"]
+    truth = np.asarray(Image.open(io.BytesIO(truth)))
+    expected = [[np.sum((truth == t) & (mask == p)) for p in range(2)] for t in range(2)]
+    np.testing.assert_array_equal(counts[0], expected)
