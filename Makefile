@@ -29,6 +29,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.input_pipeline
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .[bench]
 	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -m benchmarks.ideas
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
 lock:

@@ -92,10 +92,9 @@ def _world_mask() -> npt.NDArray[np.uint8]:
     cells = np.arange(_CELLS)
     # How much of each cell a pixel covers, along one axis: float32 [_PIXELS, _CELLS].
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    covered = covered.astype(np.float32)
     # A strip at a time: the whole world, in float32, is hundreds of megabytes.
     strips = np.split(fine, len(fine) // (30 * _CELLS))
-    return np.concatenate([_most_of(strip, covered) for strip in strips])
+    return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
 
 
 def _most_of(

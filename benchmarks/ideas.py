@@ -1,0 +1,201 @@
+"""Ideas for a faster training step, each measured against the step as it is.
+
+    python -m benchmarks.ideas [--size 96] [--batch 4] [--steps 8]
+
+The step is that of the reference's architecture (`decoder: notebook`) with a frozen encoder, on
+random images. Every idea runs in a process of its own, and the step as it is first and last.
+Machines are shared, so what counts is the processor time of an image; the clock's is beside it.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+CLASSES = 3
+_UNTIMED = 2  # steps, in which graphs are traced and memory is found
+AS_IT_IS = "as it is"
+_Shape = tuple[Any, ...]
+
+
+def main() -> None:
+    """Runs every idea, and prints its time and the ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=96, help="height and width")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--idea", choices=_IDEAS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.idea:
+        print(json.dumps(_IDEAS[arguments.idea](arguments)))
+        return
+    found = [(name, _elsewhere(name)) for name in (*_IDEAS, AS_IT_IS)]
+    before = [times for name, times in found if name == AS_IT_IS]
+    cpu, wall = (float(np.mean([times[kind] for times in before])) for kind in ("cpu", "wall"))
+    print(
+        f"{arguments.size}×{arguments.size} pixels, batch {arguments.batch}, {os.cpu_count()} cores"
+    )
+    print(f"{'':48}CPU s/image   faster   s/image   faster")
+    for name, times in found:
+        print(
+            f"{name:48}{times['cpu']:11.3f}{cpu / times['cpu']:9.2f}"
+            f"{times['wall']:10.3f}{wall / times['wall']:9.2f}"
+        )
+
+
+def _elsewhere(idea: str) -> dict[str, float]:
+    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0" if "oneDNN" in idea else "1"}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "benchmarks.ideas", "--idea", idea, *sys.argv[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return times
+
+
+def _step(
+    *, split: bool = False, low_resolution: bool = False, batches: int = 1, threads: int = 0
+) -> Callable[[argparse.Namespace], dict[str, float]]:
+    """A training step with some of the ideas in it."""
+
+    def measure(arguments: argparse.Namespace) -> dict[str, float]:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        import keras
+
+        from components.trainer.config import ModelConfig
+        from components.trainer.decoder import DECODERS
+        from components.trainer.losses import SegmentationLoss
+        from components.trainer.network import build_network
+
+        if split or low_resolution:
+            DECODERS["notebook"] = _decoder(split, low_resolution)
+        network = build_network(ModelConfig(weights="none", decoder="notebook"), CLASSES)
+        loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * CLASSES)
+        network.compile(keras.optimizers.Adam(1e-4), loss, jit_compile=False)
+        batch = arguments.batch * batches
+        random = np.random.default_rng(0)
+        images = random.uniform(0, 255, (batch, arguments.size, arguments.size, 3))
+        masks = random.integers(0, CLASSES, images.shape[:3], np.uint8)
+        images = images.astype(np.float32)
+        return _time(lambda: network.train_on_batch(images, masks), batch, arguments.steps)
+
+    return measure
+
+
+def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
+    """What would be spared if the encoder's features of an image were kept."""
+    import tensorflow as tf
+
+    from components.trainer.config import ModelConfig
+    from components.trainer.encoder import build_encoder
+
+    encoder = build_encoder(ModelConfig(weights="none"))
+    run = tf.function(lambda images: encoder(images, training=False))
+    images = tf.random.uniform([arguments.batch, arguments.size, arguments.size, 3], 0, 255)
+    return _time(lambda: run(images)[-1].numpy(), arguments.batch, arguments.steps)
+
+
+def _time(step: Callable[[], Any], images: int, steps: int) -> dict[str, float]:
+    for _ in range(_UNTIMED):
+        step()
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(steps):
+        step()
+    return {
+        "cpu": (time.process_time() - cpu) / steps / images,
+        "wall": (time.perf_counter() - wall) / steps / images,
+    }
+
+
+def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
+    """The reference's decoder, computed in another way."""
+    import tensorflow as tf
+    from keras import layers, ops
+
+    from components.trainer.decoder import CHANNELS
+
+    class AfterConcatenation(layers.Conv2D):
+        """3×3 of [skip, up] as the sum of two, so that none flows back into a frozen skip."""
+
+        def build(self, shapes: Sequence[_Shape]) -> None:
+            self._of_skip = shapes[0][-1]
+            super().build((*shapes[0][:-1], shapes[0][-1] + shapes[1][-1]))
+
+        def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+            skip, up = inputs
+            first, second = self.kernel[:, :, : self._of_skip], self.kernel[:, :, self._of_skip :]
+            total = ops.conv(skip, first, padding="same") + ops.conv(up, second, padding="same")
+            return self.activation(total + self.bias)
+
+        def compute_output_shape(self, shapes: Sequence[_Shape]) -> _Shape:
+            return (*shapes[1][:-1], self.filters)
+
+    class UpSamplingConvolution(layers.Conv2D):
+        """2× nearest up-sampling, then 2×2, as one 2×2 with four times the channels."""
+
+        def call(self, inputs: tf.Tensor) -> tf.Tensor:
+            k, none = self.kernel, ops.zeros_like(self.kernel[0, 0])
+            # An output pixel sees one, two or four different input pixels, by where it lies.
+            phases = [
+                [[k[0, 0] + k[0, 1] + k[1, 0] + k[1, 1], none], [none, none]],
+                [[k[0, 0] + k[1, 0], k[0, 1] + k[1, 1]], [none, none]],
+                [[k[0, 0] + k[0, 1], none], [k[1, 0] + k[1, 1], none]],
+                [[k[0, 0], k[0, 1]], [k[1, 0], k[1, 1]]],
+            ]
+            kernel = ops.concatenate(
+                [ops.stack([ops.stack(row) for row in phase]) for phase in phases], axis=-1
+            )
+            apart = tf.nn.depth_to_space(ops.conv(inputs, kernel, padding="same"), 2)
+            return self.activation(apart + self.bias)
+
+        def compute_output_shape(self, shape: _Shape) -> _Shape:
+            height, width = (None if side is None else 2 * side for side in shape[1:3])
+            return (shape[0], height, width, self.filters)
+
+    def decode(skips: Sequence[Any], *options: float) -> Any:
+        told = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+        x = layers.MaxPooling2D()(skips[-1])
+        for _ in range(2):
+            x = layers.Conv2D(1024, 3, **told)(x)
+        for block, (filters, skip) in enumerate(zip(CHANNELS, skips[::-1], strict=True), 1):
+            if low_resolution:
+                x = UpSamplingConvolution(filters, 2, **told)(x)
+            else:
+                x = layers.Conv2D(filters, 2, **told)(layers.UpSampling2D()(x))
+            if split:
+                x = AfterConcatenation(filters, 3, **told)([skip, x])
+            else:
+                x = layers.Conv2D(filters, 3, **told)(layers.Concatenate()([skip, x]))
+            x = layers.Conv2D(filters, 3, **told)(x)
+            if block >= 4:
+                x = layers.Conv2D(2, 3, **told)(x)
+        return x
+
+    return decode
+
+
+_IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
+    AS_IT_IS: _step(),
+    "without oneDNN": _step(),
+    "no gradient into frozen skips": _step(split=True),
+    "up-sampling and 2×2 at low resolution": _step(low_resolution=True),
+    "batch × 4, a quarter of the optimizer's passes": _step(batches=4),
+    "one thread": _step(threads=1),
+    "the encoder alone": _encoder_alone,
+}
+
+
+if __name__ == "__main__":
+    main()
