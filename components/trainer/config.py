@@ -2,13 +2,25 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from data.config import Augmentation, Strict, View
 
 LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Width = Annotated[float, Field(gt=0, le=2)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _one_term_has_the_weight_1(loss: object) -> object:
+    return {loss: 1.0} if isinstance(loss, str) else loss
+
+
+Loss = Annotated[
+    dict[LossName, Positive], Field(min_length=1), BeforeValidator(_one_term_has_the_weight_1)
+]
+"""Terms of a loss, and their weights; a name alone is one term."""
 
 
 class ModelConfig(Strict):
@@ -24,13 +36,16 @@ class ModelConfig(Strict):
         of blocks (`[block1, block2]`; of ResNet `[conv1, conv2]`).
       decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
       width: Factor on the decoder's channels; below 1 for small data and for tests.
+      dropout: Share of the channels, 0 to below 1, that are dropped at random in training where the
+        decoder begins (at the latent's end), against overfitting.
     """
 
     encoder: Literal["vgg16", "vgg19", "resnet50"] = "vgg16"
     weights: str = "hed-bsds500"
     freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] | list[str] = "all"
     decoder: Literal["unet", "notebook"] = "unet"
-    width: Annotated[float, Field(gt=0, le=2)] = 1.0
+    width: Width = 1.0
+    dropout: Dropout = 0.0
 
     @field_validator("freeze", mode="before")
     @classmethod
@@ -97,7 +112,7 @@ class TrainingConfig(Strict):
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: float = Field(0, ge=0)
     second_phase: SecondPhase | None = None
-    loss: dict[LossName, Positive] = Field({"cross_entropy": 1.0}, min_length=1)
+    loss: Loss = Field({"cross_entropy": 1.0})
     class_weights: Literal["balanced"] | dict[str, Positive] = Field({})
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
@@ -106,11 +121,6 @@ class TrainingConfig(Strict):
     crops_per_image: int = Field(1, ge=1)
     class_aware_crops: float = Field(0, ge=0, le=1)
     cache: Literal["none", "memory"] = "none"
-
-    @field_validator("loss", mode="before")
-    @classmethod
-    def _one_term_has_the_weight_1(cls, loss: object) -> object:
-        return {loss: 1.0} if isinstance(loss, str) else loss
 
     @field_validator("class_weights", mode="before")
     @classmethod

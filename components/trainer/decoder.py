@@ -9,7 +9,9 @@ CHANNELS = (512, 256, 128, 64, 64)
 """Of the five blocks, coarsest first; the latent has twice as many as the first."""
 
 
-def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
+def unet_decoder(
+    skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
+) -> keras.KerasTensor:
     """Builds the default decoder: the reference's, normalised, and without its 2-channel layers.
 
     VGG's features are in the hundreds, so each skip is normalised before use; each convolution has
@@ -20,15 +22,20 @@ def unet_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> kera
       skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and
         16, finest first.
       width: Factor on `CHANNELS`.
+      dropout: Share of the latent's channels that are dropped in training, 0 to below 1: whole
+        channels, since neighbours in one say the same (Tompson et al. 2015). The latent is where
+        Ronneberger et al. drop too. With 0 there is no such layer.
 
     Returns:
       [batch, height, width, 64 * width].
     """
     normalised = [_normalise(skip, f"skip{level}") for level, skip in enumerate(skips, 1)]
-    return _decode(normalised, width, _conv_normalise_relu)
+    return _decode(normalised, width, dropout, _conv_normalise_relu)
 
 
-def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> keras.KerasTensor:
+def notebook_decoder(
+    skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
+) -> keras.KerasTensor:
     """Builds the reference's decoder, layer for layer.
 
     It is fragile: without normalisation it can collapse to one class.
@@ -36,11 +43,12 @@ def notebook_decoder(skips: Sequence[keras.KerasTensor], width: float = 1.0) -> 
     Args:
       skips: As for `unet_decoder`.
       width: Factor on `CHANNELS`.
+      dropout: As for `unet_decoder`; the reference has none.
 
     Returns:
       [batch, height, width, 2]: the reference ends its fourth and its fifth block in two channels.
     """
-    return _decode(skips, width, _conv_relu, two_channel_blocks=(4, 5))
+    return _decode(skips, width, dropout, _conv_relu, two_channel_blocks=(4, 5))
 
 
 DECODERS = {"unet": unet_decoder, "notebook": notebook_decoder}
@@ -50,6 +58,7 @@ DECODERS = {"unet": unet_decoder, "notebook": notebook_decoder}
 def _decode(
     skips: Sequence[keras.KerasTensor],
     width: float,
+    dropout: float,
     convolve: Callable[[keras.KerasTensor, int, int, str], keras.KerasTensor],
     two_channel_blocks: Collection[int] = (),
 ) -> keras.KerasTensor:
@@ -57,6 +66,8 @@ def _decode(
     x = layers.MaxPooling2D(2, name="latent_pool")(skips[-1])
     for i in (1, 2):
         x = convolve(x, 2 * channels[0], 3, f"latent_conv{i}")
+    if dropout:
+        x = layers.SpatialDropout2D(dropout, name="latent_dropout")(x)
     for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
         x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
         x = convolve(x, count, 2, f"decoder{block}_up_conv")

@@ -28,7 +28,7 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
-    features = DECODERS[config.decoder](skips, config.width)
+    features = DECODERS[config.decoder](skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])
     # Softmax and loss need more digits than bfloat16 has.

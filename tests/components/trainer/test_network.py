@@ -150,6 +150,33 @@ class TestUnet:
         assert [network.get_layer(name).filters for name in names] == channels
 
 
+class TestDropout:
+    def test_without_it_there_is_no_such_layer(self, unet, notebook):
+        for network in (unet, notebook):
+            kinds = [type(layer) for layer in network.layers]
+            assert not any(issubclass(kind, keras.layers.Dropout) for kind in kinds)
+
+    @pytest.mark.parametrize("decoder", ["unet", "notebook"])
+    def test_it_drops_whole_channels_of_the_latent_in_training_alone(self, decoder):
+        network = tiny(decoder=decoder, dropout=0.5)
+        layer = network.get_layer("latent_dropout")
+        assert layer.input.shape[-1] == round(2 * 512 * 0.02)
+        assert network.get_layer("decoder1_up").input is layer.output
+        features = np.ones((4, 3, 3, layer.input.shape[-1]), np.float32)
+        np.testing.assert_array_equal(layer(features, training=False), features)
+        dropped = layer(features, training=True).numpy()
+        assert set(np.unique(dropped)) == {0, 2}
+        assert (dropped == dropped[:, :1, :1]).all()
+
+    def test_the_seed_decides_what_is_dropped(self):
+        def after(seed):
+            keras.utils.set_random_seed(seed)
+            return tiny(dropout=0.5)(images(2, 32, 32), training=True).numpy()
+
+        np.testing.assert_array_equal(after(1), after(1))
+        assert (after(1) != after(2)).any()
+
+
 @pytest.mark.parametrize(
     ("freeze", "trainable"),
     [("all", []), ("none", CONVOLUTIONS), (0, CONVOLUTIONS), (10, CONVOLUTIONS[7:])],
