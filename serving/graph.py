@@ -14,6 +14,8 @@ from serving.sliding_window import sliding_window
 
 DESCRIPTION = "assets.extra/unetfx.json"
 """File in the SavedModel with `export_saved_model`'s arguments. TF Serving passes it by."""
+WEIGHT = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
+"""Name of a weight in the SavedModel's checkpoint, by its number: where `ServingGraph` has it."""
 
 
 def export_saved_model(
@@ -47,6 +49,8 @@ def export_saved_model(
             "classes": list(classes),
             "view": view.model_dump(),
             "intensity_range": intensity_range,
+            # The checkpoint knows the weights by number alone.
+            "weights": [weight.path for weight in network.weights],
         }
         file.write(json.dumps(description, indent=2))
 
@@ -70,10 +74,10 @@ class ServingGraph(tf.Module):
           intensity_range: As for `export_saved_model`.
         """
         super().__init__()
-        # Its variables alone are tracked: the network itself would bring Keras' own functions, and
+        # Its weights alone are tracked: the network itself would bring Keras' own functions, and
         # the optimizer's state, into the SavedModel.
         self._network = lambda views: network(views, training=False)
-        self._weights = [variable.value for variable in network.variables]
+        self._weights = [weight.value for weight in network.weights]
         self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes
         self._view = view

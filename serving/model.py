@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from data.errors import InputError
-from serving.graph import DESCRIPTION
+from serving.graph import DESCRIPTION, WEIGHT
 
 
 class Prediction(NamedTuple):
@@ -94,6 +94,24 @@ def model_intensity_range(path: str) -> tuple[int, int] | None:
     """
     found = _description(path).get("intensity_range")
     return None if found is None else (found[0], found[1])
+
+
+def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
+    """Reads the weights of a SavedModel, statistics of normalisation included, without loading it.
+
+    Args:
+      path: Of a SavedModel that this project exported.
+
+    Returns:
+      Keras' path of each weight (`decoder1_conv1/kernel`) to its value, in the network's order;
+      empty for a model that was exported before its weights had names.
+
+    Raises:
+      tf.errors.NotFoundError: There is no such model, or its files are gone.
+    """
+    names = _description(path).get("weights", [])
+    checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+    return {name: checkpoint.get_tensor(WEIGHT.format(i)) for i, name in enumerate(names)}
 
 
 def newest_version(serving_folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """Which model a new one is compared with."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
@@ -39,25 +40,39 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
           The same keys: `candidate` as given, `model` and `model_blessing` with one artifact each,
           or none if no such model was ever blessed.
         """
-        candidates = {model.id: _classes(model) for model in input_dict[CANDIDATE]}
-        blessings = {
-            blessing.get_int_custom_property(
-                constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
-            ): blessing
-            for blessing in input_dict[MODEL_BLESSING]
-            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-            == constants.BLESSED_VALUE
-        }
-        for model in sorted(input_dict[MODEL], key=lambda model: model.id, reverse=True):
-            other = model.id in blessings and model.id not in candidates
-            if other and _classes(model) in candidates.values():
-                return input_dict | {MODEL: [model], MODEL_BLESSING: [blessings[model.id]]}
+        candidates = {model.id: classes_of(model) for model in input_dict[CANDIDATE]}
+        for model, blessing in blessed_models(input_dict[MODEL], input_dict[MODEL_BLESSING]):
+            classes = classes_of(model)
+            if model.id not in candidates and classes and classes in candidates.values():
+                return input_dict | {MODEL: [model], MODEL_BLESSING: [blessing]}
         return input_dict | {MODEL: [], MODEL_BLESSING: []}
 
 
-def _classes(model: types.Artifact) -> list[str] | str:
-    """The model's classes, or, of one whose files are gone, a value that equals nobody's."""
+def blessed_models(
+    models: Iterable[types.Artifact], blessings: Iterable[types.Artifact]
+) -> list[tuple[types.Artifact, types.Artifact]]:
+    """Finds the models that were blessed.
+
+    Args:
+      models: To choose from.
+      blessings: Verdicts of the Evaluator, blessed or not.
+
+    Returns:
+      Each blessed model and its blessing, newest model first.
+    """
+    by_model = {
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
+        for blessing in blessings
+        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+        == constants.BLESSED_VALUE
+    }
+    newest_first = sorted(models, key=lambda model: model.id, reverse=True)
+    return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
+
+
+def classes_of(model: types.Artifact) -> list[str] | None:
+    """Returns the names of a model's classes, by class id, or None if its files are gone."""
     try:
         return model_classes(path_utils.serving_model_path(model.uri))
     except tf.errors.NotFoundError:
-        return f"gone: {model.uri}"
+        return None

@@ -208,10 +208,6 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._steps, self._epochs = steps, epochs
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Ends the line that says that the Trainer runs."""
-        print(flush=True)
-
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock and the bar."""
         self._began = time.monotonic()

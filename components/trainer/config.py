@@ -7,6 +7,9 @@ from typing_extensions import Self
 
 from data.config import Augmentation, Strict, View
 
+SETTINGS = "settings"
+"""Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
+
 LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(gt=0, le=2)]
@@ -95,6 +98,8 @@ class TrainingConfig(Strict):
         capability 8.0, float16 on GPUs from 7.0), else float32.
       strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (several
         machines, as the environment variable TF_CONFIG says), or `auto`: what there is.
+      warm_start: Begins with the weights of the last blessed model, if there is one of the same
+        classes and the same layers; only its weights are taken, not the optimizer's state.
       seed: Of the weights, and of all that is drawn at random in training.
       augmentation: What is done to training images at random.
       crops_per_image: How many crops of each image an epoch has; with a crop view only.
@@ -116,6 +121,7 @@ class TrainingConfig(Strict):
     class_weights: Literal["balanced"] | dict[str, Positive] = Field({})
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
+    warm_start: bool = False
     seed: int = Field(1, ge=0, lt=2**31)
     augmentation: Augmentation = Augmentation()
     crops_per_image: int = Field(1, ge=1)

@@ -2,11 +2,12 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from data.config import DataConfig
 from data.errors import InputError
-from serving.model import ServedModel, newest_version
+from serving.model import ServedModel, model_weights, newest_version
 from serving.predict import predict_files
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -152,3 +153,12 @@ class TestPredictFiles:
         with pytest.raises(InputError, match="no pushed model"):
             list(predict_files([tmp_path / "1.png"], tmp_path / "serving", tmp_path / "out", DATA))
         assert not (tmp_path / "out").exists()
+
+
+def test_the_weights_can_be_read_by_name(network, saved_model):
+    found = model_weights(str(saved_model))
+    assert list(found) == [weight.path for weight in network.weights]
+    for value, expected in zip(found.values(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    with pytest.raises(tf.errors.NotFoundError):
+        model_weights(str(saved_model / "nowhere"))

@@ -94,6 +94,16 @@ def test_a_killed_training_goes_on_after_its_last_complete_epoch(start, unbroken
     assert not list(tmp_path.rglob("*.weights.h5"))
 
 
+def test_a_killed_training_with_dropout_goes_on(start, tmp_path):
+    dropping = {"dropout": 0.2}
+    killed = start(tmp_path, kill_at=[2, 1], **dropping)
+    assert killed.wait(300) == -signal.SIGKILL
+    finish(start(tmp_path, **dropping), tmp_path)
+    assert len(history(tmp_path)) == 1 + EPOCHS
+    last = dict(zip(history(tmp_path)[0].split(","), history(tmp_path)[-1].split(","), strict=True))
+    assert float(last["val_mean_iou"]) > 0.5
+
+
 def test_a_training_of_other_settings_begins_anew(start, tmp_path):
     killed = start(tmp_path, kill_at=[1, 0])
     assert killed.wait(300) == -signal.SIGKILL
@@ -104,6 +114,11 @@ def test_a_training_of_other_settings_begins_anew(start, tmp_path):
 def test_two_devices_learn_what_one_learns(start, unbroken, tmp_path):
     finish(start(tmp_path, cpus=2, training={"strategy": "mirrored"}), tmp_path)
     assert_same_weights(tmp_path, unbroken, 1e-3)
+
+
+def test_two_devices_learn_with_dropout(start, tmp_path):
+    finish(start(tmp_path, cpus=2, dropout=0.5, training={"strategy": "mirrored"}), tmp_path)
+    assert len(history(tmp_path)) == 1 + EPOCHS
 
 
 def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(start, unbroken, tmp_path):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tfx import v1 as tfx
 
-from components.trainer import run
+from components.trainer import fit, run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
 from components.trainer.network import build_network
 from data.config import Augmentation, CropView, ResizeView
@@ -30,12 +30,13 @@ def train(tmp_path, monkeypatch, write_examples):
     def one_convolution(config, num_classes):
         images = keras.Input((None, None, 3))
         scaled = keras.layers.Rescaling(1 / 255)(images)
-        networks.append(keras.Model(images, keras.layers.Conv2D(num_classes, 1)(scaled)))
+        convolution = keras.layers.Conv2D(num_classes, 1, name="convolution")
+        networks.append(keras.Model(images, convolution(scaled)))
         if first_weights:
             networks[-1].set_weights(first_weights)
         return networks[-1]
 
-    monkeypatch.setattr(run, "build_network", one_convolution)
+    monkeypatch.setattr(fit, "build_network", one_convolution)
 
     def train(
         name="one",
@@ -45,6 +46,8 @@ def train(tmp_path, monkeypatch, write_examples):
         weights=(),
         inverted_val=False,
         marked=None,
+        base_model=None,
+        hyperparameters=None,
         **training,
     ):
         first_weights[:] = weights
@@ -71,6 +74,8 @@ def train(tmp_path, monkeypatch, write_examples):
                 ),
                 serving_model_dir=str(tmp_path / name / "model"),
                 model_run_dir=str(tmp_path / name / "logs"),
+                base_model=base_model,
+                hyperparameters=hyperparameters and {"space": [], "values": hyperparameters},
                 custom_config={run.SETTINGS: settings.model_dump_json()},
             )
         )
@@ -108,7 +113,7 @@ def test_one_seed_gives_one_model_and_another_seed_another(train):
 def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, monkeypatch, cache):
     steps_an_epoch = 8 // 2 + 4 // 2
 
-    class Broken(run.SegmentationLoss):
+    class Broken(fit.SegmentationLoss):
         """No number for a batch with the marked image, from the second epoch on."""
 
         def __init__(self, *args):
@@ -120,7 +125,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, mo
             marked = tf.reduce_any(y_true[:, 0, 0] == CLASSES.index("never"))
             return super().call(y_true, y_pred) + tf.where(late & marked, np.nan, 0.0)
 
-    monkeypatch.setattr(run, "SegmentationLoss", Broken)
+    monkeypatch.setattr(fit, "SegmentationLoss", Broken)
     with pytest.raises(InputError) as caught:
         train(epochs=3, cache=cache, batch_size=2, marked=5)
     message = str(caught.value)
@@ -131,13 +136,13 @@ def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, mo
 
 
 def test_a_batch_too_large_for_memory_says_what_to_lower(train, monkeypatch):
-    class Greedy(run.SegmentationLoss):
+    class Greedy(fit.SegmentationLoss):
         def call(self, y_true, y_pred):
             petabyte = tf.random.uniform([tf.size(y_true, tf.int64) * 2**40])
             return super().call(y_true, y_pred) + tf.reduce_sum(petabyte)
 
-    monkeypatch.setattr(run, "SegmentationLoss", Greedy)
-    monkeypatch.setattr(run, "prepare_for_fit", lambda network, strategy, classes: None)
+    monkeypatch.setattr(fit, "SegmentationLoss", Greedy)
+    monkeypatch.setattr(fit, "prepare_for_fit", lambda network, strategy, classes: None)
     with pytest.raises(InputError) as caught:
         train(epochs=1)
     assert str(caught.value) == (
@@ -220,6 +225,34 @@ def test_tensorboard_shows_images(train, tmp_path):
     assert (width, height, len(pictures)) == (b"48", b"16", 4)
 
 
+def test_a_search_s_best_values_go_before_the_config(train, tmp_path, capsys):
+    values = {"learning_rate": 0.25, "loss": '{"dice": 1.0, "focal": 0.5}'}
+    network = train(epochs=1, learning_rate=1e-3, hyperparameters=values)
+    assert history(tmp_path, "learning_rate") == [0.25]
+    assert network.loss.terms == {"dice": 1, "focal": 0.5}
+    words = "\n  the best trial's learning_rate 0.25, loss dice + 0.5 focal\n"
+    assert words in capsys.readouterr().out
+
+
+def test_a_warm_start_begins_with_the_base_model_s_weights(train, tmp_path, capsys):
+    source = train("base", epochs=2, learning_rate=0.3)
+    base_model = str(tmp_path / "base/model")
+    given = {"epochs": 1, "learning_rate": 1e-12, "base_model": base_model}
+    capsys.readouterr()
+    cold = train("cold", **given).get_weights()
+    assert "Begins" not in capsys.readouterr().out
+    warm = train("warm", warm_start=True, **given).get_weights()
+    for found, expected, other in zip(warm, source.get_weights(), cold, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert np.abs(other - expected).max() > 0.1
+    assert "\n  Begins with the weights of the last blessed model, " in capsys.readouterr().out
+
+
+def test_a_warm_start_without_a_base_model_begins_cold(train, capsys):
+    train(epochs=1, warm_start=True)
+    assert "\n  Begins cold: no model of these classes" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(train, monkeypatch):
     made = []
@@ -229,7 +262,7 @@ def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(tra
         made.append(made[-1].get_layer("vgg16").get_weights())
         return made[0]
 
-    monkeypatch.setattr(run, "build_network", tiny)
+    monkeypatch.setattr(fit, "build_network", tiny)
     second = {"unfreeze_from": "block5", "epochs": 2, "learning_rate": 1e-3}
     train(
         epochs=1,

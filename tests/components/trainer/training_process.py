@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tfx import v1 as tfx
 
-from components.trainer import run
+from components.trainer import fit, run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
 from data.config import Augmentation, ResizeView
 
@@ -23,7 +23,10 @@ def network(config, num_classes):
     x = keras.layers.Rescaling(1 / 255)(images)
     x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
     x = keras.layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
-    x = keras.layers.Conv2D(num_classes, 3, padding="same")(keras.layers.ReLU()(x))
+    x = keras.layers.ReLU()(x)
+    if config.dropout:
+        x = keras.layers.SpatialDropout2D(config.dropout)(x)
+    x = keras.layers.Conv2D(num_classes, 3, padding="same")(x)
     return keras.Model(images, x)
 
 
@@ -35,11 +38,11 @@ def main(told):
     if "kill_at" in told:
         kill_at(*told["kill_at"])
     made = []
-    run.build_network = lambda *arguments: made.append(network(*arguments)) or made[-1]
+    fit.build_network = lambda *arguments: made.append(network(*arguments)) or made[-1]
     settings = TrainerSettings(
         classes=CLASSES,
         view=ResizeView(kind="resize", height=16, width=16),
-        model=ModelConfig(weights="none"),
+        model=ModelConfig(weights="none", dropout=told.get("dropout", 0.0)),
         training=TrainingConfig(
             **{"precision": "float32", "batch_size": 4, "learning_rate": 0.01, "patience": 9}
             | {"augmentation": Augmentation(flip="both", brightness=0.2)}
@@ -63,12 +66,12 @@ def main(told):
 def kill_at(epoch, batch):
     """As the system does when memory is short: without a word, in the middle of an epoch."""
 
-    class Kill(run.StopAtNonFiniteLoss):
+    class Kill(fit.StopAtNonFiniteLoss):
         def on_train_batch_end(self, at, logs=None):
             if (self._epoch, at) == (epoch, batch):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    run.StopAtNonFiniteLoss = Kill
+    fit.StopAtNonFiniteLoss = Kill
 
 
 if __name__ == "__main__":
