@@ -11,6 +11,7 @@ RUNTIME = [
     "apache-beam>=2.65,<3",
     "ml-metadata>=1.21,<1.22",
     "keras>=3.12,<4",
+    "keras-tuner>=1.4.8,<2",
     "tensorboard>=2.19,<2.22",
     "numpy>=2,<3",
     "h5py>=3.11,<4",

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from components.evaluator.config import GateConfig
 from components.trainer.config import ModelConfig, TrainingConfig
+from components.tuner.config import TunerConfig
 from data.config import DataConfig, Strict
 from data.errors import InputError
 
@@ -30,6 +31,7 @@ class Config(Strict):
       data: What the data are.
       model: What the network is.
       training: How it is trained.
+      tuner: What is searched before the training; null for no search.
       gate: What it must reach before it is pushed.
     """
 
@@ -38,6 +40,7 @@ class Config(Strict):
     data: DataConfig
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    tuner: TunerConfig | None = None
     gate: GateConfig
 
     @model_validator(mode="after")
@@ -72,10 +75,24 @@ class Config(Strict):
             raise ValueError(f"{key}: does nothing with data.view.kind {view}; leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _trials_end_after_the_warmup(self) -> Self:
+        warmup = self.training.warmup_epochs
+        if self.tuner and warmup > self.tuner.epochs:
+            raise ValueError(
+                f"tuner.epochs: {self.tuner.epochs}, but training.warmup_epochs is {warmup:g}"
+            )
+        return self
+
     @property
     def home(self) -> Path:
         """Folder of everything that this pipeline's runs make."""
         return Path(self.workspace).absolute() / self.name
+
+    @property
+    def artifacts_folder(self) -> Path:
+        """Folder of what the pipeline's steps make."""
+        return self.home / "artifacts"
 
     @property
     def source_folder(self) -> Path:
@@ -188,6 +205,7 @@ def _file_keys(raw: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
 def _known_keys(model: type[BaseModel]) -> set[str]:
     keys = set(model.model_fields)
     for field in model.model_fields.values():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys |= _known_keys(field.annotation)
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                keys |= _known_keys(kind)
     return keys

@@ -13,6 +13,8 @@ _STEPS = {
     "StatisticsGen": "statistics of each split",
     "SchemaGen": "what the examples should look like",
     "ExampleValidator": "whether they do; drift between spans",
+    "WarmStart": "finds a blessed model to begin with",
+    "Tuner": "searches hyperparameters",
     "Trainer": "trains the network",
     "Baseline": "finds the last blessed model",
     "Evaluator": "IoU on the test split, and the gate",

@@ -16,8 +16,10 @@ from components.evaluator.gate import eval_config
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.settings import Settings
 from components.report.component import Report
-from components.trainer import run
-from components.trainer.config import TrainerSettings
+from components.trainer import base_model, run
+from components.trainer.config import SETTINGS, TrainerSettings
+from components.tuner import run as search
+from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data import examples
 from data.config import DataConfig
@@ -46,15 +48,8 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     """
     data = _data_nodes(config)
     pairs = data.example_gen.outputs["examples"]
-    trainer = tfx.components.Trainer(
-        run_fn=f"{run.__name__}.{run.run_fn.__name__}",
-        examples=pairs,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["val"]),
-        custom_config={run.SETTINGS: _trainer_settings(config).model_dump_json()},
-    )
-    trainer.add_upstream_node(data.validator)  # anomalies are found before the long part
-    model = trainer.outputs["model"]
+    training = _training_nodes(config, data)
+    model = training.trainer.outputs["model"]
     resolver = _baseline_resolver(model)
     evaluator = tfx.components.Evaluator(
         examples=pairs,
@@ -78,7 +73,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             )
         ),
     )
-    return _pipeline(config, [*data, trainer, resolver, evaluator, report, pusher])
+    return _pipeline(config, [*data, *training.all(), resolver, evaluator, report, pusher])
 
 
 class _DataNodes(NamedTuple):
@@ -126,8 +121,19 @@ def _data_nodes(config: Config) -> _DataNodes:
     return _DataNodes(example_gen, statistics, schema, validator)
 
 
-def _trainer_settings(config: Config) -> TrainerSettings:
-    return TrainerSettings(
+class _TrainingNodes(NamedTuple):
+    """The Trainer, and what runs before it if the config asks for it."""
+
+    trainer: tfx.components.Trainer
+    start: tfx.dsl.Resolver | None
+    tuner: tfx.components.Tuner | None
+
+    def all(self) -> list[BaseNode]:
+        return [node for node in (self.start, self.tuner, self.trainer) if node]
+
+
+def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
+    told = TrainerSettings(
         classes=config.data.classes,
         view=config.data.view,
         model=config.model,
@@ -135,25 +141,69 @@ def _trainer_settings(config: Config) -> TrainerSettings:
         intensity_range=config.data.intensity_range,
         code=_version_of("data", "serving", "components/trainer"),
     )
+    examples = data.example_gen.outputs["examples"]
+    read = {
+        "examples": examples,
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["val"]),
+    }
+    start = tuner = None
+    if config.training.warm_start:
+        start = _start_resolver(examples, told.model_dump_json())
+        read["base_model"] = start.outputs[baseline.MODEL]
+    if config.tuner:
+        tuner = tfx.components.Tuner(
+            tuner_fn=f"{search.__name__}.{search.tuner_fn.__name__}",
+            custom_config=_tuner_config(config, config.tuner, told),
+            **read,
+        )
+        tuner.add_upstream_node(data.validator)
+    trainer = tfx.components.Trainer(
+        run_fn=f"{run.__name__}.{run.run_fn.__name__}",
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        custom_config={SETTINGS: told.model_dump_json()},
+        **read,
+    )
+    trainer.add_upstream_node(data.validator)  # anomalies are found before the long part
+    return _TrainingNodes(trainer, start, tuner)
+
+
+def _tuner_config(config: Config, tuner: TunerConfig, told: TrainerSettings) -> dict[str, str]:
+    code = _version_of("data", "serving", "components/trainer", "components/tuner")
+    settings = TunerSettings.of(told.model_copy(update={"code": code}), tuner)
+    # A Tuner knows no place of its own that another execution would find again.
+    unfinished = config.artifacts_folder / "Tuner" / ".unfinished"
+    return {SETTINGS: settings.model_dump_json(), search.UNFINISHED: str(unfinished)}
+
+
+def _start_resolver(examples: tfx.dsl.Channel, settings: str) -> tfx.dsl.Resolver:
+    return tfx.dsl.Resolver(
+        strategy_class=base_model.ModelToStartFrom,
+        config={"settings": settings},
+        **{base_model.EXAMPLES: examples} | _every_model(),
+    ).with_id("WarmStart")
 
 
 def _baseline_resolver(candidate: tfx.dsl.Channel) -> tfx.dsl.Resolver:
     return tfx.dsl.Resolver(
         strategy_class=baseline.LatestOtherBlessedModel,
-        **{
-            baseline.CANDIDATE: candidate,
-            baseline.MODEL: tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-            baseline.MODEL_BLESSING: tfx.dsl.Channel(
-                type=tfx.types.standard_artifacts.ModelBlessing
-            ),
-        },
+        **{baseline.CANDIDATE: candidate} | _every_model(),
     ).with_id("Baseline")
+
+
+def _every_model() -> dict[str, tfx.dsl.Channel]:
+    """All models and all blessings of the pipeline."""
+    artifacts = tfx.types.standard_artifacts
+    return {
+        baseline.MODEL: tfx.dsl.Channel(type=artifacts.Model),
+        baseline.MODEL_BLESSING: tfx.dsl.Channel(type=artifacts.ModelBlessing),
+    }
 
 
 def _pipeline(config: Config, nodes: list[BaseNode]) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(config.home / "artifacts"),
+        pipeline_root=str(config.artifacts_folder),
         components=nodes,
         enable_cache=True,
         metadata_connection_config=_sqlite(config.home / "metadata.db"),

@@ -91,6 +91,53 @@ def test_the_cache_is_on(tmp_path):
     assert create_pipeline(config(tmp_path)).enable_cache
 
 
+TUNER = {"search": {"width": [0.5, 1]}}
+
+
+def nodes_of(tmp_path, **changes):
+    components = create_pipeline(config(tmp_path, **changes)).components
+    return {component.id: component for component in components}
+
+
+def test_a_tuner_section_puts_a_search_before_the_training(tmp_path):
+    nodes = nodes_of(tmp_path, tuner=TUNER)
+    tuner = nodes["Tuner"]
+    best = tuner.outputs["best_hyperparameters"]
+    assert nodes["Trainer"].inputs["hyperparameters"] is best
+    assert tuner.inputs["examples"] is nodes["ExampleGen"].outputs["examples"]
+    assert json.loads(tuner.exec_properties["train_args"])["splits"] == ["train"]
+    assert json.loads(tuner.exec_properties["eval_args"])["splits"] == ["val"]
+    assert nodes["ExampleValidator"] in tuner.upstream_nodes
+
+
+def test_a_warm_start_brings_a_base_model(tmp_path):
+    nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner=TUNER)
+    base_model = nodes["WarmStart"].outputs["model"]
+    assert nodes["Trainer"].inputs["base_model"] is base_model
+    assert nodes["Tuner"].inputs["base_model"] is base_model
+    assert "hyperparameters" not in nodes_of(tmp_path)["Trainer"].inputs
+    assert "base_model" not in nodes_of(tmp_path)["Trainer"].inputs
+
+
+@pytest.mark.parametrize(
+    ("changes", "fresh"),
+    [
+        ({}, set()),
+        ({"training": {"epochs": 30}}, {"Trainer"}),
+        ({"training": {"batch_size": 2}}, {"Trainer", "Tuner"}),
+        ({"tuner": TUNER | {"trials": 3}}, {"Tuner"}),
+    ],
+    ids=["nothing", "epochs", "batch size", "trials"],
+)
+def test_a_change_searches_anew_where_trials_would_differ(tmp_path, changes, fresh):
+    before, after = (
+        create_pipeline(config(tmp_path, **({"tuner": TUNER} | some))) for some in ({}, changes)
+    )
+    steps = ("ExampleGen", "Tuner", "Trainer")
+    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
+    assert renewed == fresh
+
+
 def properties_of(pipeline, name):
     (node,) = (component for component in pipeline.components if component.id == name)
     return node.exec_properties

@@ -1,0 +1,1 @@
+"""Searches hyperparameters, before the training."""
