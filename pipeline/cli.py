@@ -61,6 +61,17 @@ def run(config_file: Path) -> None:
 
 
 @commands.command()
+@_config
+def runs(config_file: Path) -> None:
+    """List past runs: data span, mean IoU, blessed, pushed version; and the trials of searches."""
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "runs.txt"):
+        from pipeline.list_runs import list_runs
+
+        list_runs(config, config_file)
+
+
+@commands.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",

@@ -66,13 +66,13 @@ def test_an_unknown_sample_is_told_the_known_ones():
 
 
 def test_every_command_is_helped():
-    for name in ("sample", "run", "predict"):
+    for name in ("sample", "run", "runs", "predict"):
         result = CliRunner().invoke(cli.commands, [name, "--help"])
         assert result.exit_code == 0
         assert cli.commands.commands[name].help.split(":")[0] in " ".join(result.output.split())
 
 
-@pytest.mark.parametrize("command", ["run", "predict x.png --out out"])
+@pytest.mark.parametrize("command", ["run", "runs", "predict x.png --out out"])
 @pytest.mark.parametrize(
     ("text", "words"),
     [(None, "no such config file"), ("nme: x", "nme: unknown key; did you mean name?")],
