@@ -171,12 +171,13 @@ _Loader.add_implicit_resolver(
 
 
 def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    key = ".".join(_file_keys(raw, problem["loc"]))
+    keys = _file_keys(raw, problem["loc"])
+    key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(Config), 1)
         return f"{key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
     if problem["type"] == "missing":
-        return f"{key}: missing"
+        return f"{'.'.join((*keys, str(problem['loc'][-1])))}: missing"
     if problem["type"] == "union_tag_not_found":
         return f"{key}.kind: missing"
     if problem["type"] == "union_tag_invalid":
@@ -194,11 +195,9 @@ def _file_keys(raw: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
     keys = []
     for part in location:
         found = isinstance(raw, Mapping) and part in raw
-        if found or isinstance(raw, list):
+        if found or (isinstance(raw, list) and isinstance(part, int)):
             raw = raw[part]
             keys.append(str(part))
-    if isinstance(raw, Mapping) and location and location[-1] not in keys:
-        keys.append(str(location[-1]))  # a key that is missing
     return tuple(keys)
 
 

@@ -37,9 +37,9 @@ def _is_list_or_range(found: object) -> object:
     return found
 
 
+_Range = TypeVar("_Range")  # a Range[Number]: typing puts nothing into a pydantic model's brackets
 Searched = Annotated[
-    Annotated[Range[Number], Tag("range")]
-    | Annotated[list[Number], Field(min_length=1), Tag("list")],
+    Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
     Discriminator(lambda found: "list" if isinstance(found, list) else "range"),
     BeforeValidator(_is_list_or_range),
 ]
@@ -60,10 +60,10 @@ class SearchSpace(Strict):
       dropout: `model.dropout`.
     """
 
-    learning_rate: Searched[Positive] | None = None
+    learning_rate: Searched[Range[Positive], Positive] | None = None
     loss: Annotated[list[Loss], Field(min_length=1)] | None = None
-    width: Searched[Width] | None = None
-    dropout: Searched[Dropout] | None = None
+    width: Searched[Range[Width], Width] | None = None
+    dropout: Searched[Range[Dropout], Dropout] | None = None
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:

@@ -121,19 +121,46 @@ def test_two_devices_learn_with_dropout(start, tmp_path):
     assert len(history(tmp_path)) == 1 + EPOCHS
 
 
-def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(start, unbroken, tmp_path):
-    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = []
-    for index in range(2):
-        cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-        processes.append((start(tmp_path / str(index), cluster=cluster), tmp_path / str(index)))
-    for process, out in processes:
-        finish(process, out)
-    for _, out in processes:
+@pytest.fixture
+def in_two_processes(start, tmp_path):
+    """Runs a training in two processes that work together, and returns where each had written."""
+
+    def in_two_processes(**told):
+        hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
+        processes = []
+        for index in range(2):
+            cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+            out = tmp_path / str(index)
+            processes.append((start(out, cluster=cluster, **told), out))
+        for process, out in processes:
+            finish(process, out)
+        return [out for _, out in processes]
+
+    return in_two_processes
+
+
+def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(in_two_processes, unbroken):
+    chief, other = in_two_processes()
+    for out in (chief, other):
         assert_same_weights(out, unbroken, 1e-3)
-    assert (tmp_path / "0/model/saved_model.pb").is_file()
-    assert not (tmp_path / "1/model").exists()
-    assert not list((tmp_path / "1/logs").rglob("events.*"))
+    assert (chief / "model/saved_model.pb").is_file()
+    assert not (other / "model").exists()
+    assert not list((other / "logs").rglob("events.*"))
+
+
+def test_two_processes_search_alike_and_train_with_what_they_found(in_two_processes):
+    tuner = {"trials": 2, "epochs": 1, "search": {"learning_rate": [1e-3, 3e-2]}}
+    outs = in_two_processes(tuner=tuner, training={"epochs": 1})
+    chief, other = (json.loads((out / "trials.json").read_text()) for out in outs)
+    assert chief == other
+    assert {values["learning_rate"] for values, _ in chief} == {1e-3, 3e-2}
+    best, _ = max(chief, key=lambda trial: trial[1])
+    for out in outs:
+        (row,) = history(out)[1:]
+        scores = dict(zip(history(out)[0].split(","), map(float, row.split(",")), strict=True))
+        assert scores["learning_rate"] == pytest.approx(best["learning_rate"])
+    shown = [(out / "output.txt").read_text().count("  trial ") for out in outs]
+    assert shown == [2, 0]
 
 
 def free_ports(count):

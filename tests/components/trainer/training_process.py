@@ -1,9 +1,13 @@
-"""Runs the Trainer in a process of its own: python training_process.py SETTINGS_JSON."""
+"""Runs the Trainer, and the Tuner if told so, in a process of its own.
+
+python training_process.py SETTINGS_JSON
+"""
 
 import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +16,8 @@ from tfx import v1 as tfx
 
 from components.trainer import fit, run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.tuner.config import TunerConfig, TunerSettings
+from components.tuner.run import UNFINISHED, tuner_fn
 from data.config import Augmentation, ResizeView
 
 CLASSES = ["dark", "bright"]
@@ -50,17 +56,32 @@ def main(told):
         ),
         code="1",
     )
+    files = {"train_files": told["train"], "eval_files": told["val"]}
+    best = search(told, settings, files) if "tuner" in told else None
     run.run_fn(
         tfx.components.FnArgs(
-            train_files=told["train"],
-            eval_files=told["val"],
+            **files,
             serving_model_dir=f"{told['out']}/model",
             model_run_dir=f"{told['out']}/logs/1",
+            hyperparameters=best,
             custom_config={run.SETTINGS: settings.model_dump_json()},
         )
     )
     weights = {str(i): weight for i, weight in enumerate(made[-1].get_weights())}
     np.savez(f"{told['out']}/weights.npz", **weights)
+
+
+def search(told, settings, files):
+    settings = TunerSettings.of(settings, TunerConfig.model_validate(told["tuner"]))
+    custom_config = {
+        run.SETTINGS: settings.model_dump_json(),
+        UNFINISHED: f"{told['out']}/unfinished",
+    }
+    tuner = tuner_fn(tfx.components.FnArgs(**files, custom_config=custom_config)).tuner
+    tuner.search()
+    trials = [[trial.hyperparameters.values, trial.score] for trial in tuner.oracle.trials.values()]
+    Path(told["out"], "trials.json").write_text(json.dumps(trials))
+    return tuner.get_best_hyperparameters()[0].get_config()
 
 
 def kill_at(epoch, batch):
