@@ -93,6 +93,12 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
     return project
 
 
+@pytest.fixture(scope="session")
+def make_project_in() -> Callable[..., Project]:
+    """Makes an untrained project in a folder: for fixtures that many tests share."""
+    return make_project
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[..., Project]:
     """Makes an untrained project in an empty folder."""
