@@ -132,6 +132,7 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
         def build(self, shapes: Sequence[_Shape]) -> None:
             self._of_skip = shapes[0][-1]
             super().build((*shapes[0][:-1], shapes[0][-1] + shapes[1][-1]))
+            self.input_spec = None  # that of a single input
 
         def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
             skip, up = inputs

@@ -147,19 +147,26 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["val"]),
     }
-    start = tuner = None
+    start = tuner = base = None
     if config.training.warm_start:
         start = _start_resolver(examples, told.model_dump_json())
-        read["base_model"] = start.outputs[baseline.MODEL]
+        base = start.outputs[baseline.MODEL]
     if config.tuner:
+        trials = _trials(config.tuner, told)
         tuner = tfx.components.Tuner(
             tuner_fn=f"{search.__name__}.{search.tuner_fn.__name__}",
-            custom_config=_tuner_config(config, config.tuner, told),
+            base_model=base if trials.trainer.training.warm_start else None,
+            custom_config={
+                SETTINGS: trials.model_dump_json(),
+                # A Tuner knows no place of its own that another execution would find again.
+                search.UNFINISHED: str(config.artifacts_folder / "Tuner" / ".unfinished"),
+            },
             **read,
         )
         tuner.add_upstream_node(data.validator)
     trainer = tfx.components.Trainer(
         run_fn=f"{run.__name__}.{run.run_fn.__name__}",
+        base_model=base,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         custom_config={SETTINGS: told.model_dump_json()},
         **read,
@@ -168,12 +175,9 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
     return _TrainingNodes(trainer, start, tuner)
 
 
-def _tuner_config(config: Config, tuner: TunerConfig, told: TrainerSettings) -> dict[str, str]:
+def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
     code = _version_of("data", "serving", "components/trainer", "components/tuner")
-    settings = TunerSettings.of(told.model_copy(update={"code": code}), tuner)
-    # A Tuner knows no place of its own that another execution would find again.
-    unfinished = config.artifacts_folder / "Tuner" / ".unfinished"
-    return {SETTINGS: settings.model_dump_json(), search.UNFINISHED: str(unfinished)}
+    return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
 
 
 def _start_resolver(examples: tfx.dsl.Channel, settings: str) -> tfx.dsl.Resolver:

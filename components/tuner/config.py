@@ -65,6 +65,13 @@ class SearchSpace(Strict):
     width: Searched[Range[Width], Width] | None = None
     dropout: Searched[Range[Dropout], Dropout] | None = None
 
+    @property
+    def has_one_width(self) -> bool:
+        """Whether the networks of all trials have the same layers."""
+        return self.width is None or (
+            not isinstance(self.width, Range) and len(set(self.width)) == 1
+        )
+
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
         names = list(type(self).model_fields)
@@ -107,10 +114,17 @@ class TunerSettings(Strict):
     def of(cls, trainer: TrainerSettings, tuner: TunerConfig) -> Self:
         """Makes each trial a short training of one phase.
 
+        With several widths, every trial begins cold: a base model has only one of them, which would
+        have a start before the others.
+
         Args:
           trainer: What the Trainer is told.
           tuner: The config.
         """
-        short = {"epochs": tuner.epochs, "second_phase": None}
+        short = {
+            "epochs": tuner.epochs,
+            "second_phase": None,
+            "warm_start": trainer.training.warm_start and tuner.search.has_one_width,
+        }
         training = trainer.training.model_copy(update=short)
         return cls(trainer=trainer.model_copy(update={"training": training}), tuner=tuner)

@@ -111,12 +111,22 @@ def test_a_tuner_section_puts_a_search_before_the_training(tmp_path):
 
 
 def test_a_warm_start_brings_a_base_model(tmp_path):
-    nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner=TUNER)
+    one_width = {"search": {"width": [1], "dropout": [0, 0.2]}}
+    nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner=one_width)
     base_model = nodes["WarmStart"].outputs["model"]
     assert nodes["Trainer"].inputs["base_model"] is base_model
     assert nodes["Tuner"].inputs["base_model"] is base_model
     assert "hyperparameters" not in nodes_of(tmp_path)["Trainer"].inputs
     assert "base_model" not in nodes_of(tmp_path)["Trainer"].inputs
+
+
+@pytest.mark.parametrize("widths", [[0.5, 1], {"min": 0.5, "max": 1}])
+def test_widths_are_compared_from_the_same_cold_start(tmp_path, widths):
+    nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner={"search": {"width": widths}})
+    assert "base_model" in nodes["Trainer"].inputs
+    assert "base_model" not in nodes["Tuner"].inputs
+    told = json.loads(json.loads(nodes["Tuner"].exec_properties["custom_config"])["settings"])
+    assert told["trainer"]["training"]["warm_start"] is False
 
 
 @pytest.mark.parametrize(
