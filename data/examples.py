@@ -1,4 +1,4 @@
-"""The tf.Example of one pair: its features' names, and how it is made.
+"""The tf.Example of one pair.
 
 Without TensorFlow, which each of the processes that ingest would need seconds to load: the messages
 are TensorFlow Datasets' copy of its own.
@@ -15,24 +15,21 @@ from tensorflow_datasets.proto.tf_feature_generated_pb2 import (
     Int64List,
 )
 
+from data.features import (
+    GROUP,
+    HEIGHT,
+    IMAGE,
+    KEY,
+    MASK,
+    MEANS,
+    SHA256,
+    SOURCE,
+    SPAN,
+    STD,
+    WIDTH,
+    fraction,
+)
 from data.reading import ReadPair
-
-IMAGE = "image/encoded"
-KEY = "image/key"
-SOURCE = "image/source"
-GROUP = "image/group"
-SPAN = "image/span"
-SHA256 = "image/sha256"
-HEIGHT = "image/height"
-WIDTH = "image/width"
-MEANS = ("image/mean_red", "image/mean_green", "image/mean_blue")
-STD = "image/std"
-MASK = "mask/encoded"
-
-
-def fraction(class_name: str) -> str:
-    """Name of the feature that holds the share of labelled pixels that belong to a class."""
-    return f"mask/fraction/{class_name}"
 
 
 def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
@@ -43,7 +40,7 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
       classes: Class names, by class id.
 
     Returns:
-      An example with the features named in this module.
+      An example with the features of `data.features`.
     """
     pair, facts = read.record.pair, read.record.facts
     if facts is None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from data.examples import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 from data.images import intensity_levels
 
 

@@ -14,13 +14,12 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
-from components.example_gen.executor import PAIRS_FILE
+from components.example_gen.executor import read_records
 from components.validator.schema import infer_schema
 from components.validator.spans import drift, span_statistics
 from components.validator.words import in_words
 from data.config import SPLITS
 from data.errors import InputError
-from data.reading import Record
 
 SCHEMA_FILE = "schema.pbtxt"
 """In the schema artifact, as in TFX's."""
@@ -112,7 +111,7 @@ def ExampleValidator(
         _write(anomalies, split, result)
         lines += [f"{split}: {words}" for words in in_words(result, expected, found)]
     names: list[str] = list(SPLITS)
-    spans = span_statistics(_records(examples), json.loads(classes))
+    spans = span_statistics(read_records(examples), json.loads(classes))
     if spans:
         result = drift(spans, expected)
         names.append(f"span-{spans.span}")
@@ -131,11 +130,6 @@ def _statistics(
     artifact: tfx.types.standard_artifacts.ExampleStatistics, split: str
 ) -> statistics_pb2.DatasetFeatureStatisticsList:
     return load_statistics(artifact, split).proto()
-
-
-def _records(examples: tfx.types.standard_artifacts.Examples) -> list[Record]:
-    with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
-        return [Record.of_row(json.loads(line)) for line in lines]
 
 
 def _write(artifact: Any, split: str, found: anomalies_pb2.Anomalies) -> None:

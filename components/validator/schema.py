@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from data import examples
+from data import features
 
 DRIFT = 0.3
 """Jensen-Shannon divergence, in bits, 0..1, that a new span may show against the older ones."""
@@ -35,13 +35,13 @@ def infer_schema(
             for found in split.datasets[0].features
             if list(found.path.step) == [feature.name] and found.HasField("num_stats")
         ]
-        if not seen or feature.name == examples.SPAN:
+        if not seen or feature.name == features.SPAN:
             continue
         low, high = min(found.min for found in seen), max(found.max for found in seen)
         if feature.type == schema_pb2.INT:
             feature.int_domain.min, feature.int_domain.max = int(low) // 2, int(high) * 2
         else:
-            scale = 1.0 if feature.name.startswith(examples.fraction("")) else _BRIGHTEST
+            scale = 1.0 if feature.name.startswith(features.fraction("")) else _BRIGHTEST
             margin = max((high - low) / 2, _LEAST_MARGIN * scale)
             feature.float_domain.min = round(max(low - margin, 0.0), 3)
             feature.float_domain.max = round(min(high + margin, scale), 3)

@@ -8,7 +8,7 @@ import pandas as pd
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from data import examples
+from data import features
 from data.reading import Record
 
 _BUCKETS = 10  # of the histograms that TFDV compares
@@ -43,7 +43,7 @@ def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanSt
         return None
     newest = max(spans)
     table = pd.DataFrame([_row(record, classes) for record in records if record.facts])
-    is_new = table.pop(examples.SPAN) == newest
+    is_new = table.pop(features.SPAN) == newest
     return SpanStatistics(
         newest,
         _statistics(table[is_new]),
@@ -74,7 +74,7 @@ def drift(statistics: SpanStatistics, schema: schema_pb2.Schema) -> anomalies_pb
         comparator = feature.drift_comparator.jensen_shannon_divergence
         if comparator.HasField("threshold"):
             comparator.threshold = min(comparator.threshold + 2 * chance, 1.0)
-    kept = [feature for feature in allowing.feature if feature.name != examples.SPAN]
+    kept = [feature for feature in allowing.feature if feature.name != features.SPAN]
     del allowing.feature[:]
     allowing.feature.extend(kept)
     return tfdv.validate_statistics(
@@ -92,14 +92,14 @@ def _row(record: Record, classes: Sequence[str]) -> dict[str, object]:
     if facts is None:
         raise ValueError(f"{record.pair.key} cannot be used")
     return {
-        examples.SPAN: record.pair.span,
-        examples.SOURCE: record.pair.source,
-        examples.HEIGHT: facts.height,
-        examples.WIDTH: facts.width,
-        examples.STD: facts.std,
-        **dict(zip(examples.MEANS, facts.means, strict=True)),
+        features.SPAN: record.pair.span,
+        features.SOURCE: record.pair.source,
+        features.HEIGHT: facts.height,
+        features.WIDTH: facts.width,
+        features.STD: facts.std,
+        **dict(zip(features.MEANS, facts.means, strict=True)),
         **{
-            examples.fraction(name): share
+            features.fraction(name): share
             for name, share in zip(classes, facts.fractions, strict=True)
         },
     }

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from data import examples
+from data import features
 
 _Type = anomalies_pb2.AnomalyInfo.Type
 _LOW = {_Type.FLOAT_TYPE_SMALL_FLOAT, _Type.INT_TYPE_SMALL_INT}
 _HIGH = {_Type.FLOAT_TYPE_BIG_FLOAT, _Type.INT_TYPE_BIG_INT}
 _NAMES = {
-    examples.SOURCE: "the source",
-    examples.SPAN: "the span",
-    examples.HEIGHT: "the image height",
-    examples.WIDTH: "the image width",
-    examples.STD: "the contrast",
-    **{name: f"the brightness in {name.rpartition('_')[2]}" for name in examples.MEANS},
+    features.SOURCE: "the source",
+    features.SPAN: "the span",
+    features.HEIGHT: "the image height",
+    features.WIDTH: "the image width",
+    features.STD: "the contrast",
+    **{name: f"the brightness in {name.rpartition('_')[2]}" for name in features.MEANS},
 }
 
 
@@ -85,7 +85,7 @@ def _divergence(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
 
 
 def _title(name: str) -> str:
-    share = examples.fraction("")
+    share = features.fraction("")
     if name.startswith(share):
         return f"the share of {name.removeprefix(share)}"
     return _NAMES.get(name, name)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data.examples import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 
 
 def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False, marked=None):

@@ -9,7 +9,7 @@ from data import dataset
 from data.config import Augmentation, CropView, ResizeView
 from data.dataset import count_classes, read_batches, read_training_batches
 from data.errors import InputError
-from data.examples import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 
 VIEW = ResizeView(kind="resize", height=16, width=24)
 CROP = CropView(kind="crop", height=16, width=24)

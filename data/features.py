@@ -1,0 +1,18 @@
+"""Names of the features of a tf.Example."""
+
+IMAGE = "image/encoded"
+KEY = "image/key"
+SOURCE = "image/source"
+GROUP = "image/group"
+SPAN = "image/span"
+SHA256 = "image/sha256"
+HEIGHT = "image/height"
+WIDTH = "image/width"
+MEANS = ("image/mean_red", "image/mean_green", "image/mean_blue")
+STD = "image/std"
+MASK = "mask/encoded"
+
+
+def fraction(class_name: str) -> str:
+    """Name of the feature that holds the share of labelled pixels that belong to a class."""
+    return f"mask/fraction/{class_name}"
