@@ -1,0 +1,300 @@
+"""Decoders compared on three real data sets: normalisation, up-sampling, dropout, width.
+
+    python -m benchmarks.decoders [--steps 150] [--seeds 2]
+
+The sets: the sample's tiles of coasts and lakes; neurons in electron microscopy (ISBI 2012, the
+config `isbi_em.yaml`); slices of a brain, of which grey and white matter are told from the rest
+(the ICBM 152 template, T1 and tissue maps, in the package `nilearn`). The encoder is frozen, so its
+features are computed once, and every decoder of a seed sees the same crops of them in the same
+order. What is printed is the mean IoU on whole images of groups that were not trained on, the mean
+of the seeds, and how far they are apart.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import nibabel
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from keras import layers
+from PIL import Image
+
+from components.evaluator.metrics import iou, mean_of_defined
+from components.trainer.config import ModelConfig
+from components.trainer.decoder import CHANNELS, notebook_decoder, unet_decoder
+from components.trainer.encoder import build_encoder
+from components.trainer.losses import SegmentationLoss
+from components.trainer.network import MULTIPLE
+from data.packages import package_file
+from data.pairs import find_pairs
+from pipeline.config import load_config
+
+_CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"
+_CROP = 96  # pixels
+_BATCH = 4
+_LEARNING_RATE = 2e-3
+_UNTIMED = 3  # steps, in which graphs are traced
+_SLAB = 12  # slices of a brain; neighbours look alike
+_Pixels = npt.NDArray[np.uint8]
+_Tensors = Sequence[Any]
+
+
+class Picture(NamedTuple):
+    """An image and its truth.
+
+    Attributes:
+      image: uint8 [height, width, 3].
+      class_ids: uint8 [height, width].
+    """
+
+    image: _Pixels
+    class_ids: _Pixels
+
+
+class Variant(NamedTuple):
+    """A decoder.
+
+    Attributes:
+      title: As it is printed.
+      build: From the five skips to features at the image's resolution.
+    """
+
+    title: str
+    build: Callable[[_Tensors], Any]
+
+
+def main() -> None:
+    """Trains every decoder on every set, and prints a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--seeds", type=int, default=2)
+    arguments = parser.parse_args()
+    for title, (train, test) in _sets():
+        classes = 1 + max(int(picture.class_ids.max()) for picture in train)
+        print(
+            f"\n{title}: {len(train)} images to train, {len(test)} to test, {classes} classes; "
+            f"{arguments.steps} steps of {_BATCH} crops of {_CROP}×{_CROP}"
+        )
+        print(f"{'':44}mean IoU   ± seeds   parameters   CPU ms/step")
+        seeds = range(1, arguments.seeds + 1)
+        crops = {seed: _features(_crops(train, seed, arguments.steps)) for seed in seeds}
+        whole = [_features([picture]) for picture in test]
+        for variant in VARIANTS:
+            found = [_measure(variant, crops[seed], whole, classes, seed) for seed in seeds]
+            scores = [result.score for result in found]
+            print(
+                f"{variant.title:44}{np.mean(scores):8.3f}{np.ptp(scores) / 2:10.3f}"
+                f"{found[0].parameters / 1e6:11.2f} M{np.mean([r.step for r in found]):14.0f}",
+                flush=True,
+            )
+
+
+class _Features(NamedTuple):
+    """What the encoder makes of some images, float16, and their class ids."""
+
+    skips: list[npt.NDArray[np.float16]]
+    class_ids: _Pixels
+
+
+class _Result(NamedTuple):
+    score: float
+    parameters: int
+    step: float  # processor milliseconds
+
+
+def _measure(
+    variant: Variant, crops: _Features, test: list[_Features], classes: int, seed: int
+) -> _Result:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    inputs = [keras.Input((None, None, skip.shape[-1])) for skip in crops.skips]
+    head = layers.Conv2D(classes, 1, kernel_initializer="he_normal")
+    network = keras.Model(inputs, head(variant.build(inputs)))
+    steps = len(crops.class_ids) // _BATCH
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 10, warmup_target=_LEARNING_RATE, warmup_steps=steps // 10
+    )
+    loss = SegmentationLoss({"cross_entropy": 1.0, "dice": 1.0}, [1.0] * classes)
+    network.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    for step in range(steps):
+        if step == _UNTIMED:
+            began = time.process_time()
+        batch = slice(step * _BATCH, (step + 1) * _BATCH)
+        network.train_on_batch(_float32(crops.skips, batch), crops.class_ids[batch])
+    milliseconds = 1000 * (time.process_time() - began) / (steps - _UNTIMED)
+    counts = np.zeros((classes, classes), np.int64)
+    predict = tf.function(lambda skips: tf.argmax(network(skips, training=False), -1))
+    for picture in test:
+        height, width = picture.class_ids.shape[1:]
+        predicted = predict(_float32(picture.skips, slice(None))).numpy()[:, :height, :width]
+        np.add.at(counts, (picture.class_ids.ravel(), predicted.ravel()), 1)
+    return _Result(mean_of_defined(iou(counts)), network.count_params(), milliseconds)
+
+
+def _float32(skips: _Tensors, batch: slice) -> list[tf.Tensor]:
+    return [tf.constant(skip[batch], tf.float32) for skip in skips]
+
+
+def _features(pictures: Sequence[Picture]) -> _Features:
+    encoder = build_encoder(ModelConfig())
+    run = tf.function(lambda images: [tf.cast(s, tf.float16) for s in encoder(images)])
+    height, width = pictures[0].class_ids.shape
+    padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
+    by_picture = [
+        [skip.numpy() for skip in run(tf.constant(np.pad(image, padding)[None], tf.float32))]
+        for image, _ in pictures
+    ]
+    class_ids = np.stack([picture.class_ids for picture in pictures])
+    return _Features([np.concatenate(skips) for skips in zip(*by_picture, strict=True)], class_ids)
+
+
+def _crops(pictures: Sequence[Picture], seed: int, steps: int) -> list[Picture]:
+    """Crops of images in turn; half of them are made to hold the rarest class of their image."""
+    random = np.random.default_rng(seed)
+    order = np.concatenate(
+        [random.permutation(len(pictures)) for _ in range(-(-steps * _BATCH // len(pictures)))]
+    )
+    crops = []
+    for number, index in enumerate(order[: steps * _BATCH]):
+        image, class_ids = pictures[index]
+        corner = [random.integers(0, size - _CROP + 1) for size in class_ids.shape]
+        if number % 2:
+            names, counts = np.unique(class_ids, return_counts=True)
+            pixels = np.argwhere(class_ids == names[counts.argmin()])
+            inside = pixels[random.integers(len(pixels))] - random.integers(0, _CROP, 2)
+            corner = np.clip(inside, 0, np.array(class_ids.shape) - _CROP)
+        window = tuple(slice(start, start + _CROP) for start in corner)
+        flip = tuple(slice(None, None, random.choice([-1, 1])) for _ in range(2))
+        crops.append(Picture(image[window][flip], class_ids[window][flip]))
+    return crops
+
+
+def _sets() -> Iterator[tuple[str, tuple[list[Picture], list[Picture]]]]:
+    yield "Blue Marble", _pairs("blue_marble.yaml")
+    yield "ISBI EM", _pairs("isbi_em.yaml")
+    yield "ICBM 152", _brain()
+
+
+def _pairs(file: str) -> tuple[list[Picture], list[Picture]]:
+    """The pairs of a shipped config, split as it says; `val` is left alone."""
+    config = load_config(_CONFIGS / file)
+    data, ids_of = config.data, np.arange(256, dtype=np.uint8)
+    for value, name in (data.mask_values or {}).items():
+        ids_of[int(value)] = data.classes.index(name)
+    by_split: dict[str, list[Picture]] = {"train": [], "val": [], "test": []}
+    with tempfile.TemporaryDirectory() as scratch:
+        for pair in find_pairs(data, name=config.name, folder=f"{scratch}/sample").pairs:
+            with Image.open(pair.image) as image, Image.open(pair.mask) as mask:
+                pixels = np.asarray(image.convert("RGB"))
+                by_split[pair.split].append(Picture(pixels, ids_of[np.asarray(mask)]))
+    return by_split["train"], by_split["test"]
+
+
+def _brain() -> tuple[list[Picture], list[Picture]]:
+    """Axial slices with brain in them: every third slab is for testing."""
+    volumes = []
+    for name in ("t1", "gm", "wm"):
+        file = f"nilearn/datasets/data/mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
+        path = package_file("nilearn", file, needed_for="The brain's template")
+        volume = nibabel.load(path).get_fdata()
+        volumes.append(volume / volume.max())
+    train: list[Picture] = []
+    test: list[Picture] = []
+    for number in range(volumes[0].shape[2]):
+        brightness, grey, white = (volume[:, :, number] for volume in volumes)
+        tissue = np.maximum(grey, white)
+        ids = np.where(tissue < 0.5, 0, np.where(grey >= white, 1, 2)).astype(np.uint8)
+        if (ids > 0).mean() < 0.05:
+            continue
+        image = (255 * brightness).round().astype(np.uint8)
+        slab = number // _SLAB
+        (test if slab % 3 == 2 else train).append(Picture(np.stack([image] * 3, -1), ids))
+    return train, test
+
+
+def _decoder(
+    width: float = 0.25,
+    *,
+    normalise: Callable[[], Any] | None = None,
+    skips_too: bool = True,
+    up: Callable[[int], Callable[[Any], Any]] | None = None,
+) -> Callable[[_Tensors], Any]:
+    """The default's five blocks, with other layers in some places."""
+
+    def normalised(x: Any) -> Any:
+        return normalise()(x) if normalise else x
+
+    def convolve(x: Any, channels: int, size: int) -> Any:
+        layer = layers.Conv2D(
+            channels,
+            size,
+            padding="same",
+            use_bias=normalise is None,
+            kernel_initializer="he_normal",
+        )
+        return layers.ReLU()(normalised(layer(x)))
+
+    def build(skips: _Tensors) -> Any:
+        if skips_too:
+            skips = [normalised(skip) for skip in skips]
+        channels = [round(count * width) for count in CHANNELS]
+        x = layers.MaxPooling2D()(skips[-1])
+        for _ in range(2):
+            x = convolve(x, 2 * channels[0], 3)
+        for count, skip in zip(channels, skips[::-1], strict=True):
+            if up:
+                x = layers.ReLU()(normalised(up(count)(x)))
+            else:
+                x = convolve(layers.UpSampling2D()(x), count, 2)
+            x = layers.Concatenate()([skip, x])
+            for _ in range(2):
+                x = convolve(x, count, 3)
+        return x
+
+    return build
+
+
+def _batch() -> Any:
+    return layers.BatchNormalization(momentum=0.9)
+
+
+def _bilinear(count: int) -> Callable[[Any], Any]:
+    convolution = layers.Conv2D(
+        count, 2, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )
+    return lambda x: convolution(layers.UpSampling2D(interpolation="bilinear")(x))
+
+
+def _transposed(count: int) -> Callable[[Any], Any]:
+    return layers.Conv2DTranspose(
+        count, 2, strides=2, use_bias=False, kernel_initializer="he_normal"
+    )
+
+
+VARIANTS = [
+    Variant("decoder: unet, width 0.25", lambda skips: unet_decoder(skips, 0.25)),
+    Variant("decoder: notebook, width 0.25", lambda skips: notebook_decoder(skips, 0.25)),
+    Variant("no normalisation", _decoder()),
+    Variant("batch normalisation, not of the skips", _decoder(normalise=_batch, skips_too=False)),
+    Variant(
+        "group normalisation, 8 groups",
+        _decoder(normalise=lambda: layers.GroupNormalization(8)),
+    ),
+    Variant("layer normalisation", _decoder(normalise=layers.LayerNormalization)),
+    Variant("bilinear up-sampling", _decoder(normalise=_batch, up=_bilinear)),
+    Variant("transposed convolution", _decoder(normalise=_batch, up=_transposed)),
+    Variant("dropout 0.2 at the latent", lambda skips: unet_decoder(skips, 0.25, 0.2)),
+    Variant("width 0.125", lambda skips: unet_decoder(skips, 0.125)),
+    Variant("width 0.5", lambda skips: unet_decoder(skips, 0.5)),
+    Variant("width 1", lambda skips: unet_decoder(skips, 1.0)),
+]
+
+
+if __name__ == "__main__":
+    main()
