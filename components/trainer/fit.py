@@ -123,10 +123,9 @@ class Training:
                 jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
             )
             prepare_for_fit(network, self._strategy, len(self._settings.classes))
+            logs = os.path.join(self._log_dir, f"phase{phase.number}")
             checkpoints = Checkpoints(
-                os.path.join(self._folder, f"phase{phase.number}"),
-                self._log_dir,
-                training.patience,
+                os.path.join(self._folder, f"phase{phase.number}"), logs, training.patience
             )
             checkpoints.set_model(network)
             checkpoints.take_up()
@@ -135,7 +134,6 @@ class Training:
             val = self._val_batches()
             callbacks = [StopAtNonFiniteLoss(), checkpoints]
             if self._shown:
-                logs = os.path.join(self._log_dir, f"phase{phase.number}")
                 callbacks += [
                     Progress(steps, phase.epochs),
                     TellCollapse(),

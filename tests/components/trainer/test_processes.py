@@ -73,7 +73,7 @@ def assert_same_weights(one, other, tolerance):
 
 
 def history(out):
-    return (out / "logs/1/history.csv").read_text().splitlines()
+    return (out / "logs/1/phase1/history.csv").read_text().splitlines()
 
 
 def test_a_killed_training_goes_on_after_its_last_complete_epoch(start, unbroken, tmp_path):

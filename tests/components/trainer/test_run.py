@@ -14,7 +14,7 @@ from components.trainer.network import build_network
 from data.config import Augmentation, CropView, ResizeView
 from data.dataset import read_batches
 from data.errors import InputError
-from data.examples import IMAGE, MASK
+from data.features import IMAGE, MASK
 from serving.model import model_intensity_range
 
 CLASSES = ["dark", "bright", "never"]
@@ -203,7 +203,7 @@ def test_the_history_is_a_table(train, tmp_path):
 
 
 def history(tmp_path, column):
-    with (tmp_path / "one/logs/history.csv").open(newline="") as file:
+    with (tmp_path / "one/logs/phase1/history.csv").open(newline="") as file:
         return [float(row[column]) for row in csv.DictReader(file)]
 
 

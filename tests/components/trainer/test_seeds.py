@@ -85,7 +85,7 @@ def train(config, files, seed, out):
             custom_config={run.SETTINGS: settings.model_dump_json()},
         )
     )
-    with (out / "logs" / "1" / "history.csv").open(newline="") as file:
+    with (out / "logs" / "1" / "phase1" / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
