@@ -1,5 +1,5 @@
 # make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
-# make test: set up, then every test.
+# make test: set up (with a browser, for the pages), then every test.
 .PHONY: setup demo test lint bench lock
 .DELETE_ON_ERROR:
 
@@ -16,6 +16,7 @@ demo: setup
 	@scripts/demo.sh
 
 test: setup
+	@scripts/browser.sh
 	@$(BIN)/pytest
 
 lint: setup

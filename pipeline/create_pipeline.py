@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow_data_validation as tfdv
+import yaml
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
 from components.evaluator import baseline
-from components.evaluator.gate import eval_config
+from components.evaluator.component import Evaluator, EvaluatorSettings
+from components.evaluator.gate_check import GateCheck
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.settings import Settings
 from components.report.component import Report
@@ -21,11 +23,12 @@ from components.trainer.config import SETTINGS, TrainerSettings
 from components.tuner import run as search
 from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
-from data import examples
+from data import features
 from data.config import DataConfig
 from pipeline.config import Config
 
 _REPOSITORY = Path(__file__).parent.parent
+_SOURCES = (".py", ".html", ".css", ".js")
 BEAM_ARGUMENTS = [
     "--runner=DirectRunner",
     "--direct_running_mode=in_memory",
@@ -51,18 +54,27 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     training = _training_nodes(config, data)
     model = training.trainer.outputs["model"]
     resolver = _baseline_resolver(model)
-    evaluator = tfx.components.Evaluator(
+    evaluator = Evaluator(
         examples=pairs,
-        example_splits=["test"],
         model=model,
         baseline_model=resolver.outputs[baseline.MODEL],
-        eval_config=eval_config(config.gate, config.data.classes),
+        settings=EvaluatorSettings(
+            classes=config.data.classes,
+            evaluation=config.evaluation,
+            gate=config.gate,
+            code=_version_of("components/evaluator"),
+        ),
     )
     report = Report(
         examples=pairs,
+        anomalies=data.validator.outputs["anomalies"],
         model=model,
+        model_run=training.trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
-        gate=config.gate.model_dump_json(),
+        blessing=evaluator.outputs["blessing"],
+        name=config.name,
+        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False),
+        code=_version_of("components", "data", "serving"),
     )
     pusher = tfx.components.Pusher(
         model=model,
@@ -83,6 +95,7 @@ class _DataNodes(NamedTuple):
     statistics: tfx.components.StatisticsGen
     schema: BaseNode
     validator: BaseNode
+    gate_check: BaseNode
 
 
 def _data_nodes(config: Config) -> _DataNodes:
@@ -96,8 +109,8 @@ def _data_nodes(config: Config) -> _DataNodes:
     ).with_id("ExampleGen")
     # Image bytes say nothing to TFDV, and keys are different in every example: only derived
     # features are looked at.
-    looked_at = [examples.SOURCE, examples.HEIGHT, examples.WIDTH, *examples.MEANS, examples.STD]
-    looked_at += [examples.fraction(name) for name in config.data.classes]
+    looked_at = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
+    looked_at += [features.fraction(name) for name in config.data.classes]
     statistics = tfx.components.StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
@@ -118,7 +131,12 @@ def _data_nodes(config: Config) -> _DataNodes:
         file=str(schema_file),
         on_anomaly=config.data.on_anomaly,
     ).with_id("ExampleValidator")
-    return _DataNodes(example_gen, statistics, schema, validator)
+    gate_check = GateCheck(
+        examples=example_gen.outputs["examples"],
+        gate=config.gate.model_dump_json(),
+        classes=json.dumps(config.data.classes),
+    ).with_id("GateCheck")
+    return _DataNodes(example_gen, statistics, schema, validator, gate_check)
 
 
 class _TrainingNodes(NamedTuple):
@@ -163,7 +181,7 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
             },
             **read,
         )
-        tuner.add_upstream_node(data.validator)
+        tuner.add_upstream_nodes([data.validator, data.gate_check])
     trainer = tfx.components.Trainer(
         run_fn=f"{run.__name__}.{run.run_fn.__name__}",
         base_model=base,
@@ -171,7 +189,8 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         custom_config={SETTINGS: told.model_dump_json()},
         **read,
     )
-    trainer.add_upstream_node(data.validator)  # anomalies are found before the long part
+    # Anomalies, and a gate that could not decide, are found before the long part.
+    trainer.add_upstream_nodes([data.validator, data.gate_check])
     return _TrainingNodes(trainer, start, tuner)
 
 
@@ -190,7 +209,7 @@ def _start_resolver(examples: tfx.dsl.Channel, settings: str) -> tfx.dsl.Resolve
 
 def _baseline_resolver(candidate: tfx.dsl.Channel) -> tfx.dsl.Resolver:
     return tfx.dsl.Resolver(
-        strategy_class=baseline.LatestOtherBlessedModel,
+        strategy_class=baseline.OtherBlessedModels,
         **{baseline.CANDIDATE: candidate} | _every_model(),
     ).with_id("Baseline")
 
@@ -235,7 +254,9 @@ def _version_of(*folders: str) -> str:
     """Hash of source files: TFX's cache looks at inputs and parameters, not at code."""
     total = hashlib.sha256()
     for folder in folders:
-        for path in sorted((_REPOSITORY / folder).rglob("*.py")):
+        for path in sorted((_REPOSITORY / folder).rglob("*")):
+            if path.suffix not in _SOURCES:
+                continue
             total.update(path.relative_to(_REPOSITORY).as_posix().encode())
             total.update(path.read_bytes())
     return total.hexdigest()[:16]

@@ -50,11 +50,17 @@ def _runs_table(runs: Sequence[Run], *, has_spans: bool) -> Table:
             run.id,
             str(run.span) if has_spans and run.span is not None else _NOTHING,
             _NOTHING if run.mean_iou is None else f"{run.mean_iou:.3f}",
-            {True: "yes", False: "no", None: _NOTHING}[run.blessed],
+            _blessed(run),
             Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
             _remark(run),
         )
     return table
+
+
+def _blessed(run: Run) -> str:
+    verdict = {True: "yes", False: "no", None: _NOTHING}[run.blessed]
+    people = [decision.who for decision in run.decisions if decision.blessed is not None]
+    return f"{verdict}, by {people[-1]}" if people else verdict
 
 
 def _remark(run: Run) -> str:

@@ -48,7 +48,8 @@ def _run(config: Config, config_file: Path) -> int:
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import create_pipeline
-    from pipeline.runs import latest_run, publish_report
+    from pipeline.reports import publish
+    from pipeline.runs import latest_run
     from pipeline.summary import print_summary
 
     before = latest_run(config)
@@ -57,7 +58,7 @@ def _run(config: Config, config_file: Path) -> int:
     run = latest_run(config)
     if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
         return DONE
-    print_summary(config, config_file, run, publish_report(config, run))
+    print_summary(config, config_file, run, publish(config, run))
     return DONE if run.blessed else NOT_BLESSED
 
 

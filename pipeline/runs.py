@@ -1,19 +1,22 @@
 """Past runs, as ML Metadata has them."""
 
 import json
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.evaluator.metrics import MEAN_IOU
-from components.report.component import METRICS_FILE, ReportArtifact
+from components.evaluator.names import MEAN_IOU
+from components.report.component import ReportArtifact
+from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED
+from data.errors import InputError
 from pipeline.config import Config
+from pipeline.decisions import Decision, decisions
 
+_MOST_NAMED = 5  # runs, in a message
 _TRIALS_FILE = "tuner_results.json"  # as TFX's Tuner calls it
 
 
@@ -41,6 +44,8 @@ class Run(NamedTuple):
         changed.
       failed: Names of the components that failed, or were stopped.
       artifacts: Artifact type to the artifact that the run made or took.
+      durations: Name of a component that ran to how long it took, in seconds.
+      decisions: What people decided about the run's model since, oldest first.
     """
 
     id: str
@@ -48,6 +53,8 @@ class Run(NamedTuple):
     cached: frozenset[str]
     failed: frozenset[str]
     artifacts: Mapping[str, metadata_store_pb2.Artifact]
+    durations: Mapping[str, float] = {}
+    decisions: Sequence[Decision] = ()
 
     @property
     def folder_name(self) -> str:
@@ -67,13 +74,22 @@ class Run(NamedTuple):
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the Evaluator blessed the run's model; None if the run did not get there."""
+        """Whether the run's model is blessed, by the gate or, after it, by a person.
+
+        None if the run did not get there.
+        """
+        by_people = [d.blessed for d in self.decisions if d.blessed is not None]
+        if by_people:
+            return by_people[-1]
         blessed = self._property("ModelBlessing", "blessed")
         return None if blessed is None else blessed == 1
 
     @property
     def pushed_folder(self) -> str | None:
-        """Where the run's model was pushed to, be it in an earlier run; None if it was not."""
+        """Where the run's model was last pushed to, be it in an earlier run; None if it was not."""
+        by_people = [d.pushed_to for d in self.decisions if d.pushed_to]
+        if by_people:
+            return by_people[-1]
         if not self._property("PushedModel", "pushed"):
             return None
         properties = self.artifacts["PushedModel"].custom_properties
@@ -118,12 +134,13 @@ def all_runs(config: Config) -> list[Run]:
     Returns:
       The runs, be they complete or not, newest first.
     """
-    store = _store(config)
+    store = open_store(config)
     if store is None:
         return []
     contexts = store.get_contexts_by_type("pipeline_run")
     newest_first = sorted(contexts, key=lambda context: context.id, reverse=True)
-    return [_read(store, context) for context in newest_first]
+    made = decisions(store)
+    return [_read(store, context, made) for context in newest_first]
 
 
 def latest_run(config: Config) -> Run | None:
@@ -135,61 +152,90 @@ def latest_run(config: Config) -> Run | None:
     Returns:
       The run, be it complete or not; None if there was none.
     """
-    store = _store(config)
+    store = open_store(config)
     runs = store.get_contexts_by_type("pipeline_run") if store else []
-    return _read(store, max(runs, key=lambda run: run.id)) if runs else None
+    return _read(store, max(runs, key=lambda run: run.id), decisions(store)) if runs else None
 
 
-def publish_report(config: Config, run: Run) -> Path:
-    """Puts the report of a run where a person finds it.
+def find_run(config: Config, name: str | None) -> Run:
+    """Finds a run by its id.
 
     Args:
       config: Names the pipeline.
-      run: A complete run.
+      name: The run's id, or how it begins; None for the newest one that has a report.
 
     Returns:
-      The report's folder. A run that made no report of its own has that of the run it repeats.
+      The run.
+
+    Raises:
+      InputError: There is no such run, or it made no model to speak of.
     """
-    source = Path(run.artifacts[ReportArtifact.TYPE_NAME].uri)
-    for report in config.reports_folder.glob("*/source.txt"):
-        if report.read_text() == str(source):
-            return report.parent
-    folder = config.reports_folder / run.folder_name
-    shutil.copytree(source, folder)
-    (folder / "source.txt").write_text(str(source))
-    return folder
+    runs = [run for run in all_runs(config) if ReportArtifact.TYPE_NAME in run.artifacts]
+    fitting = [
+        run
+        for run in runs
+        if name is None or run.id.startswith(name) or run.folder_name.startswith(name)
+    ]
+    if not fitting:
+        known = ", ".join(run.id for run in runs[:_MOST_NAMED]) or "none yet"
+        what = "no run has a report" if name is None else f"{name}: no run of that id has a report"
+        raise InputError(f"{what}. There are: {known} (unetfx runs lists all).")
+    if name is not None and len({run.id for run in fitting}) > 1:
+        both = ", ".join(run.id for run in fitting[:_MOST_NAMED])
+        raise InputError(f"{name}: several runs begin so: {both}. Give more of the id.")
+    return fitting[0]
 
 
-def _store(config: Config) -> mlmd.MetadataStore | None:
+def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataStore | None:
+    """Opens what ML Metadata knows of a pipeline.
+
+    Args:
+      config: Names the pipeline.
+      for_writing: Whether something is to be recorded.
+
+    Returns:
+      The store; None if the pipeline never ran.
+    """
     database = config.home / "metadata.db"
     if not database.exists():
         return None
+    modes = metadata_store_pb2.SqliteMetadataSourceConfig
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
-    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    connection.sqlite.connection_mode = modes.READWRITE if for_writing else modes.READONLY
     return mlmd.MetadataStore(connection)
 
 
-def _read(store: mlmd.MetadataStore, context: metadata_store_pb2.Context) -> Run:
+def _read(
+    store: mlmd.MetadataStore,
+    context: metadata_store_pb2.Context,
+    made: Mapping[int, Sequence[Decision]],
+) -> Run:
     executions = store.get_executions_by_context(context.id)
     nodes: dict[int, set[str]] = {}
+    durations = {}
     for execution in executions:
         (node,) = (
             c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"
         )
-        nodes.setdefault(execution.last_known_state, set()).add(node.rpartition(".")[2])
+        name = node.rpartition(".")[2]
+        nodes.setdefault(execution.last_known_state, set()).add(name)
+        if execution.last_known_state == metadata_store_pb2.Execution.COMPLETE:
+            lasted = execution.last_update_time_since_epoch - execution.create_time_since_epoch
+            durations[name] = lasted / 1000
     fresh = frozenset(nodes.pop(metadata_store_pb2.Execution.COMPLETE, ()))
     cached = frozenset(nodes.pop(metadata_store_pb2.Execution.CACHED, ()))
     events = store.get_events_by_execution_ids([execution.id for execution in executions])
     outputs = {
         event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT
     }
+    artifacts = {artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))}
     return Run(
         id=context.name,
         fresh=fresh,
         cached=cached,
         failed=frozenset(name for names in nodes.values() for name in names),
-        artifacts={
-            artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))
-        },
+        artifacts=artifacts,
+        durations=durations,
+        decisions=made.get(artifacts["Model"].id, ()) if "Model" in artifacts else (),
     )

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.evaluator.gate import Verdict
-from components.evaluator.metrics import MEAN_IOU, class_iou
+from components.evaluator.names import IOU, MEAN_IOU, of_class
+from components.evaluator.results import OVERALL
 from components.example_gen.executor import FINDINGS_FILE, PAIRS_FILE
-from components.report.component import METRICS_FILE, OVERLAY_FILE
+from components.report.component import PAGE_FILE
+from components.report.metrics import METRICS_FILE, Metrics
 from components.validator.component import WORDS_FILE
 from data.checks import Finding
 from data.files import is_remote
@@ -32,28 +33,30 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
       report: The folder of its report.
     """
     console = Console(highlight=False, soft_wrap=True)
-    verdict = Verdict.model_validate_json((report / METRICS_FILE).read_text())
+    metrics = Metrics.model_validate_json((report / METRICS_FILE).read_text())
     console.print()
     if {"Trainer", "Pusher"} <= run.cached:
         console.print(
             "Nothing new: data and settings are those of an earlier run. Nothing was trained, "
             "nothing was pushed.\n"
         )
-    console.print(_table(config, verdict))
+    console.print(_table(config, metrics))
     console.print()
     for remark in _remarks(run):
         console.print(Text.assemble(("Data      ", "bold yellow"), remark))
-    for line in _verdict_lines(run, verdict):
+    for remark in metrics.remarks:
+        console.print(Text.assemble(("Baseline  ", "bold yellow"), remark))
+    for line in _verdict_lines(metrics):
         console.print(line)
     console.print()
     if run.pushed_folder:
         console.print(f"Model     {os.path.relpath(run.pushed_folder)}")
-    console.print(f"Pictures  {os.path.relpath(report / OVERLAY_FILE)}")
+    console.print(f"Report    {os.path.relpath(report / PAGE_FILE)}")
     console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
     if run.blessed:
         console.print(f"Next      {_predict_command(run, config_file)}")
     else:
-        console.print("Next      look at the pictures; mend the data or train longer; run again")
+        console.print("Next      look at the report; mend the data or train longer; run again")
 
 
 def _predict_command(run: Run, config_file: Path) -> str:
@@ -66,34 +69,37 @@ def _predict_command(run: Run, config_file: Path) -> str:
     return f"{command} predict {image} --out masks{option}"
 
 
-def _table(config: Config, verdict: Verdict) -> Table:
+def _table(config: Config, metrics: Metrics) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("test split")
-    for heading in ["IoU", "floor", *(["last blessed"] if verdict.baseline else [])]:
+    for heading in ["IoU", "floor", *(["last blessed"] if metrics.baseline else [])]:
         table.add_column(heading, justify="right")
-    floors = {rule.metric: rule.limit for rule in verdict.rules if rule.kind == "floor"}
+    floors = {
+        rule.metric: rule.limit
+        for rule in metrics.rules
+        if rule.kind == "floor" and rule.slice == OVERALL
+    }
     for metric, title in [
-        *((class_iou(name), name) for name in config.data.classes),
+        *((of_class(IOU, name), name) for name in config.data.classes),
         (MEAN_IOU, "mean"),
     ]:
-        cells = [verdict.metrics[metric], floors.get(metric)]
-        if verdict.baseline:
-            cells.append(verdict.baseline[metric])
+        cells = [metrics.metrics[metric], floors.get(metric)]
+        if metrics.baseline:
+            cells.append(metrics.baseline[metric])
         table.add_row(title, *("–" if value is None else f"{value:.3f}" for value in cells))
     return table
 
 
-def _verdict_lines(run: Run, verdict: Verdict) -> Iterator[str]:
-    if verdict.blessed:
-        drops = any(rule.kind == "drop" for rule in verdict.rules)
+def _verdict_lines(metrics: Metrics) -> Iterator[str]:
+    for rule in metrics.rules:
+        if rule.passed is None:
+            yield f"[bold yellow]Gate[/]      {rule}"
+    if metrics.blessed:
+        drops = any(rule.kind == "drop" for rule in metrics.rules)
         yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
         return
-    failed = [rule for rule in verdict.rules if not rule.passed]
-    for rule in failed:
-        yield f"[bold red]Not blessed[/]: {rule}."
-    if not failed:
-        evaluation = run.artifacts["ModelEvaluation"].uri
-        yield f"[bold red]Not blessed[/]: the gate could not be checked; see {evaluation}"
+    for reason in metrics.reasons:
+        yield f"[bold red]Not blessed[/]: {reason}."
     yield "Nothing was pushed."
 
 

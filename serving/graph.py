@@ -7,9 +7,18 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from data.config import IGNORE, CropView, View
+from data.config import CropView, View
 from data.parsing import decode_image, parse_pair
 from data.views import view_image
+from serving.counts import (
+    BOUNDARY,
+    CALIBRATION,
+    CALIBRATION_BINS,
+    CONFUSION,
+    boundary_counts,
+    calibration_counts,
+    confusion_counts,
+)
 from serving.sliding_window import sliding_window
 
 DESCRIPTION = "assets.extra/unetfx.json"
@@ -160,31 +169,32 @@ class ServingGraph(tf.Module):
           examples: string [batch], serialized tf.Examples as the ingestion writes them.
 
         Returns:
-          - confusion_matrix: int64 [batch, C, C], pixels of each image: truth in rows, prediction
-            in columns. Pixels to be ignored are left out.
+          Of each image, over its labelled pixels; see `serving.counts`:
+          - confusion_matrix: int64 [batch, C, C].
+          - boundary: int64 [batch, C, 2].
+          - calibration: float64 [batch, CALIBRATION_BINS, 3].
         """
 
-        def count(serialized: tf.Tensor) -> tf.Tensor:
+        def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
             image, truth = parse_pair(serialized)
-            predicted = tf.argmax(self._probabilities_of_images(image[tf.newaxis])[0], axis=-1)
-            labelled = truth != IGNORE
-            cells = tf.boolean_mask(
-                tf.cast(truth, tf.int64) * self._num_classes + predicted, labelled
-            )
-            total = self._num_classes**2
-            counts = tf.math.bincount(
-                tf.cast(cells, tf.int32), minlength=total, maxlength=total, dtype=tf.int64
-            )
-            return tf.reshape(counts, [self._num_classes, self._num_classes])
+            probabilities = self._probabilities_of_images(image[tf.newaxis])[0]
+            predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+            return {
+                CONFUSION: confusion_counts(truth, predicted, self._num_classes),
+                BOUNDARY: boundary_counts(truth, predicted, self._num_classes),
+                CALIBRATION: calibration_counts(truth, probabilities),
+            }
 
-        shape = [self._num_classes, self._num_classes]
-        matrices = tf.map_fn(
+        return tf.map_fn(
             count,
             examples,
             parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec(shape, tf.int64),
+            fn_output_signature={
+                CONFUSION: tf.TensorSpec([self._num_classes, self._num_classes], tf.int64),
+                BOUNDARY: tf.TensorSpec([self._num_classes, 2], tf.int64),
+                CALIBRATION: tf.TensorSpec([CALIBRATION_BINS, 3], tf.float64),
+            },
         )
-        return {"confusion_matrix": matrices}
 
     def _probabilities_of_images(self, images: tf.Tensor) -> tf.Tensor:
         """Looks at images of one size, and answers at that size."""

@@ -1,11 +1,8 @@
 """Pictures of masks over images, for people."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image
 
 from data.config import IGNORE
 
@@ -21,24 +18,8 @@ _COLOURS = [
     (240, 228, 66),
 ]
 _IGNORED = (128, 128, 128)
-_INK, _PAPER = (32, 32, 32), (255, 255, 255)
-_CELL = 224
-_GAP = 10
-_LINE = 22
-
-
-class Row(NamedTuple):
-    """One image of a sheet.
-
-    Attributes:
-      title: Written above the images.
-      image: uint8 [height, width, 3].
-      masks: uint8 [height, width] class ids each, one for each further column.
-    """
-
-    title: str
-    image: npt.NDArray[np.uint8]
-    masks: Sequence[npt.NDArray[np.uint8]]
+_STRIPE = 3  # pixels
+_LIGHT, _STRONG = 70, 160  # opacity of a pattern's stripes, 0..255
 
 
 def colour(class_id: int) -> tuple[int, int, int]:
@@ -64,36 +45,40 @@ def overlay(
     return Image.fromarray(blended.round().astype(np.uint8))
 
 
-def sheet(columns: Sequence[str], rows: Sequence[Row], classes: Sequence[str]) -> Image.Image:
-    """Draws a sheet: for each row the image, then each of its masks over it; a legend on top.
+def pattern(class_id: int) -> int:
+    """Number of a class's pattern in `layer`: 0 plain, 1 rising, 2 falling, 3 level stripes."""
+    return class_id % 4
+
+
+def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
+    """Draws a mask to be laid over an image, in the classes' colours and patterns.
 
     Args:
-      columns: Headings: of the image, then of each mask.
-      rows: The rows, with as many masks as there are further columns.
-      classes: Class names, by class id.
+      class_ids: uint8 [height, width].
 
     Returns:
-      An RGB image.
+      An RGBA image of the same size.
     """
-    width = _GAP + len(columns) * (_CELL + _GAP)
-    height = 2 * _GAP + 2 * _LINE + len(rows) * (_CELL + _LINE + _GAP)
-    page = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(page)
-    font = ImageFont.load_default(14)
-    x = _GAP
-    for class_id, name in enumerate(classes):
-        draw.rectangle((x, _GAP + 2, x + 14, _GAP + 16), colour(class_id))
-        draw.text((x + 20, _GAP), name, _INK, font)
-        x += 20 + int(draw.textlength(name, font)) + 2 * _GAP
-    for i, heading in enumerate(columns):
-        draw.text((_GAP + i * (_CELL + _GAP), _GAP + _LINE), heading, _INK, font)
-    y = _GAP + 2 * _LINE
-    for row in rows:
-        draw.text((_GAP, y + 2), row.title, _INK, font)
-        pictures = [Image.fromarray(row.image), *(overlay(row.image, mask) for mask in row.masks)]
-        for i, picture in enumerate(pictures):
-            page.paste(
-                ImageOps.contain(picture, (_CELL, _CELL)), (_GAP + i * (_CELL + _GAP), y + _LINE)
-            )
-        y += _CELL + _LINE + _GAP
-    return page
+    rows, columns = np.indices(class_ids.shape)
+    stripes = np.stack([0 * rows, rows + columns, rows - columns, rows]) // _STRIPE % 2
+    patterns = np.array([pattern(class_id) for class_id in range(256)])[class_ids]
+    light = np.take_along_axis(stripes, patterns[np.newaxis], 0)[0] == 1
+    table = np.array([colour(class_id) for class_id in range(256)], np.uint8)
+    opacity = np.where(light, _LIGHT, _STRONG).astype(np.uint8)
+    return Image.fromarray(np.dstack([table[class_ids], opacity]))
+
+
+def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Image.Image:
+    """Draws where a prediction is wrong, in stripes of black and white; elsewhere it is clear.
+
+    Args:
+      truth: uint8 [height, width], class ids, or 255 where nothing can be wrong.
+      predicted: uint8 [height, width], class ids.
+
+    Returns:
+      An RGBA image of the same size.
+    """
+    rows, columns = np.indices(truth.shape)
+    shade = ((rows + columns) // _STRIPE % 2 * 255).astype(np.uint8)
+    wrong = ((truth != predicted) & (truth != IGNORE)).astype(np.uint8)
+    return Image.fromarray(np.dstack([shade, shade, shade, 255 * wrong]))

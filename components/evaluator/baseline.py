@@ -1,7 +1,7 @@
 """Which model a new one is compared with."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 from tfx import types
@@ -9,19 +9,22 @@ from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
+from data.errors import InputError
+from serving.counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model import model_classes
 
 CANDIDATE = "candidate"
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
+_MOST = 10  # models that are passed by before there is none to compare with
 
 
-class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the latest blessed model that is not the candidate itself.
+class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
+    """Resolves the blessed models but for the candidate itself, newest first.
 
     TFX's LatestBlessedModelStrategy would, in a second run on unchanged data, compare the model
     with itself: a new input, so the cache would not answer, and the same model would be evaluated
-    and pushed again. A model of other classes cannot be compared, nor one whose files are gone.
+    and pushed again. There are several, since the latest may turn out to be broken.
     """
 
     def resolve_artifacts(
@@ -37,37 +40,108 @@ class LatestOtherBlessedModel(tfx.dsl.experimental.ResolverStrategy):
             - model_blessing: Every blessing there is.
 
         Returns:
-          The same keys: `candidate` as given, `model` and `model_blessing` with one artifact each,
-          or none if no such model was ever blessed.
+          The same keys: `candidate` as given, `model` and `model_blessing` with the newest ten, or
+          fewer, or none if no such model was ever blessed.
         """
-        candidates = {model.id: classes_of(model) for model in input_dict[CANDIDATE]}
-        for model, blessing in blessed_models(input_dict[MODEL], input_dict[MODEL_BLESSING]):
-            classes = classes_of(model)
-            if model.id not in candidates and classes and classes in candidates.values():
-                return input_dict | {MODEL: [model], MODEL_BLESSING: [blessing]}
-        return input_dict | {MODEL: [], MODEL_BLESSING: []}
+        candidates = {model.id for model in input_dict[CANDIDATE]}
+        others = [
+            pair
+            for pair in blessed_models(input_dict[MODEL], input_dict[MODEL_BLESSING])
+            if pair[0].id not in candidates
+        ][:_MOST]
+        return input_dict | {
+            MODEL: [model for model, _ in others],
+            MODEL_BLESSING: [blessing for _, blessing in others],
+        }
 
 
 def blessed_models(
     models: Iterable[types.Artifact], blessings: Iterable[types.Artifact]
 ) -> list[tuple[types.Artifact, types.Artifact]]:
-    """Finds the models that were blessed.
+    """Finds the models that are blessed.
 
     Args:
       models: To choose from.
-      blessings: Verdicts of the Evaluator, blessed or not.
+      blessings: Verdicts, the Evaluator's and people's; a model's last one counts.
 
     Returns:
       Each blessed model and its blessing, newest model first.
     """
     by_model = {
         blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
-        for blessing in blessings
-        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-        == constants.BLESSED_VALUE
+        for blessing in sorted(blessings, key=lambda blessing: blessing.id)
     }
     newest_first = sorted(models, key=lambda model: model.id, reverse=True)
-    return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
+    return [
+        (model, by_model[model.id])
+        for model in newest_first
+        if model.id in by_model
+        and by_model[model.id].get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+        == constants.BLESSED_VALUE
+    ]
+
+
+class Choice(NamedTuple):
+    """What a candidate is compared with.
+
+    Attributes:
+      model: The model; None if there is none.
+      remarks: A line for each newer one that was passed by, and why.
+    """
+
+    model: types.Artifact | None
+    remarks: list[str]
+
+
+def choose_baseline(
+    models: Sequence[types.Artifact],
+    classes: Sequence[str],
+    on_broken: Literal["older", "floors", "fail"],
+) -> Choice:
+    """Finds the first model that exists, loads, and can be compared with.
+
+    Args:
+      models: Blessed models, newest first.
+      classes: The candidate's classes, by class id; models of others are passed by.
+      on_broken: What to do about a model that is gone or broken: take an `older` one, or none and
+        hold to the `floors`, or `fail`.
+
+    Returns:
+      The model, and what a person should know.
+
+    Raises:
+      InputError: A model is gone or broken, and `on_broken` is `fail`.
+    """
+    remarks: list[str] = []
+    for model in models:
+        name = short_name(model.uri)
+        problem = _problem(path_utils.serving_model_path(model.uri))
+        if problem is None:
+            found = classes_of(model)
+            if found == list(classes):
+                return Choice(model, remarks)
+            remarks.append(f"not compared with the blessed model {name}: it knows {found}")
+            continue
+        remarks.append(f"not compared with the blessed model {name}: {problem}")
+        if on_broken == "fail":
+            raise InputError(
+                f"{name}, the last blessed model: {problem}. Bring them back, or withdraw it: "
+                "unetfx unbless RUN --why TEXT. Or set gate.on_broken_baseline."
+            )
+        if on_broken == "floors":
+            break
+    if remarks:
+        remarks.append("compared with no earlier model: the floors alone decided")
+    return Choice(None, remarks)
+
+
+def short_name(uri: str) -> str:
+    """Returns the end of a model's path, as `Trainer/model/5`: enough for a person to find it.
+
+    Args:
+      uri: The artifact's.
+    """
+    return "/".join(uri.rstrip("/").split("/")[-3:])
 
 
 def classes_of(model: types.Artifact) -> list[str] | None:
@@ -76,3 +150,17 @@ def classes_of(model: types.Artifact) -> list[str] | None:
         return model_classes(path_utils.serving_model_path(model.uri))
     except tf.errors.NotFoundError:
         return None
+
+
+def _problem(path: str) -> str | None:
+    """What is wrong with a model's files; None if they load, and have what is measured."""
+    if not tf.io.gfile.exists(path):
+        return "its files are gone"
+    try:
+        loaded = tf.saved_model.load(path)
+        outputs = loaded.signatures["evaluation"].structured_outputs
+    except Exception as error:  # whatever TensorFlow makes of broken files
+        return f"its files are broken ({' '.join(str(error).split())[:100]})"
+    if not {CONFUSION, BOUNDARY, CALIBRATION} <= set(outputs):
+        return "its graph was written by an older version of unetfx, which measured less"
+    return None

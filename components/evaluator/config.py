@@ -1,6 +1,6 @@
-"""The `gate:` part of a config file."""
+"""The `evaluation:` and `gate:` parts of a config file."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -10,25 +10,48 @@ from data.config import Strict
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class EvaluationConfig(Strict):
+    """How `test` is looked at.
+
+    Attributes:
+      slices: Features of the examples by whose values the metrics are also computed, beside those
+        of `components.evaluator.slices`: `image/span`, for instance.
+    """
+
+    slices: list[str] = Field(default=[])
+
+
 class GateConfig(Strict):
     """What a model must reach on `test` before it is pushed.
 
     Attributes:
       mean_iou: Floor of the mean IoU over the classes that occur, 0..1.
       class_iou: Class name to the floor of its IoU.
+      floors: Other metrics' floors: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
+      slices: Floors within a slice: `{image/source=scanner_b: {mean_iou: 0.5, iou/lake: 0.2}}`.
       max_drop: How far the mean IoU may fall below the last blessed model's on the same data.
       max_class_drop: How far any class's IoU may.
+      min_images: Fewer images of `test`, or of a slice, decide nothing.
+      min_pixels: A class with fewer true pixels there has no say.
+      on_broken_baseline: What to do when the last blessed model's files are gone or broken:
+        compare with the next `older` one, or with none and hold to the `floors`, or `fail`.
     """
 
     mean_iou: Share | None = None
     class_iou: dict[str, Share] = Field(default={})
+    floors: dict[str, Share] = Field(default={})
+    slices: dict[str, dict[str, Share]] = Field(default={})
     max_drop: Share | None = None
     max_class_drop: Share | None = None
+    min_images: int = Field(1, ge=1)
+    min_pixels: int = Field(1, ge=1)
+    on_broken_baseline: Literal["older", "floors", "fail"] = "older"
 
     @model_validator(mode="after")
     def _has_a_floor(self) -> Self:
-        if self.mean_iou is None and not self.class_iou:
+        if self.mean_iou is None and not self.class_iou and not self.floors:
             raise ValueError(
-                "no floor, so any model would pass. Set gate.mean_iou or gate.class_iou"
+                "no floor, so any model would pass. Set gate.mean_iou, gate.class_iou or "
+                "gate.floors"
             )
         return self

@@ -1,172 +1,182 @@
-"""The gate: from its config to TFMA's thresholds, and from an evaluation to a verdict."""
+"""The gate: from its config and an evaluation to a verdict."""
 
-import json
-import math
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
 
-import tensorflow_model_analysis as tfma
+import tensorflow as tf
 from pydantic import BaseModel
 
 from components.evaluator.config import GateConfig
-from components.evaluator.metrics import MEAN_IOU, ClassIoU, MeanIoU, class_iou
+from components.evaluator.names import IOU, MEAN_IOU, class_of, of_class
+from components.evaluator.results import OVERALL, Evaluation, Scores
 
-_CANDIDATE = "candidate"
-_BASELINE = "baseline"
-_SIGNATURE = "evaluation"
-
-
-def eval_config(gate: GateConfig, classes: Sequence[str]) -> tfma.EvalConfig:
-    """Writes the gate down for TFMA.
-
-    Args:
-      gate: Floors and allowed drops.
-      classes: Names of the C classes.
-
-    Returns:
-      What the Evaluator computes, and the thresholds by which it blesses. Drops count only where
-      there is a baseline.
-    """
-    metrics = [_metric(MeanIoU, MEAN_IOU, gate, num_classes=len(classes))]
-    for class_id, name in enumerate(classes):
-        metrics.append(
-            _metric(ClassIoU, class_iou(name), gate, num_classes=len(classes), class_id=class_id)
-        )
-    return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(name=_CANDIDATE, signature_name=_SIGNATURE),
-            tfma.ModelSpec(name=_BASELINE, signature_name=_SIGNATURE, is_baseline=True),
-        ],
-        slicing_specs=[tfma.SlicingSpec()],
-        metrics_specs=[tfma.MetricsSpec(metrics=metrics)],
-    )
+_ROUNDING = 1e-9  # 0.9 - 0.2 is a little more than 0.7
+VERDICT_FILE = "verdict.json"
+"""In the blessing artifact: a `Verdict`."""
 
 
 class Rule(BaseModel):
     """One condition of the gate, as it came out.
 
     Attributes:
-      metric: `mean_iou` or `iou/<class>`.
+      metric: Its name, as `mean_iou` or `iou/<class>`.
+      slice: `feature=value`; empty for the whole split.
       kind: `floor`: value >= limit. `drop`: value >= baseline - limit.
-      value: The candidate's, 0..1; None where the class occurs neither in truth nor in prediction.
+      value: The candidate's, 0..1; None where undefined.
       limit: The floor, or the allowed drop.
       baseline: The last blessed model's value on the same data, for a drop.
-      passed: Whether it holds.
+      passed: Whether it holds; None if there was too little to decide by.
+      reason: Why it could not be decided.
     """
 
     metric: str
+    slice: str = OVERALL
     kind: str
     value: float | None
     limit: float
     baseline: float | None = None
-    passed: bool
+    passed: bool | None
+    reason: str = ""
 
     def __str__(self) -> str:
         """Says it in words."""
-        what = "mean IoU" if self.metric == MEAN_IOU else f"{self.metric.removeprefix('iou/')}: IoU"
-        value = (
-            "undefined (no such pixel in the test split)"
-            if self.value is None
-            else f"{self.value:.3f}"
-        )
+        what = metric_in_words(self.metric) + (f" where {self.slice}" if self.slice else "")
+        if self.passed is None:
+            return f"{what} has no say: {self.reason}"
+        value = "is undefined" if self.value is None else f"{self.value:.3f}"
         if self.kind == "floor":
-            relation = "not below" if self.passed else "below"
-            return f"{what} {value} is {relation} its floor {self.limit:.3f}"
+            relation = "is not below" if self.passed else "is below"
+            return f"{what} {value} {relation} its floor {self.limit:.3f}"
         before = "undefined" if self.baseline is None else f"{self.baseline:.3f}"
         verb = "falls by no more than" if self.passed else "falls by more than"
         return f"{what} {value} {verb} {self.limit:.3f} from the last blessed model's {before}"
 
 
+def metric_in_words(metric: str) -> str:
+    """Returns a metric's name for people: `lake: boundary IoU`, `mean IoU`."""
+    kind, _, name = metric.partition("/")
+    words = kind.replace("_", " ").replace("iou", "IoU")
+    return f"{name}: {words}" if name else words
+
+
 class Verdict(BaseModel):
-    """What the Evaluator found.
+    """Whether a model may be pushed, and why.
 
     Attributes:
-      blessed: Whether the model may be pushed.
-      metrics: Metric name to value, 0..1; None where undefined.
-      baseline: The same of the last blessed model; empty if there is none.
+      blessed: Whether it may.
       rules: Every condition of the gate that applied.
+      baseline: The model that it was compared with, by its artifact's path; None if there is none.
+      remarks: What else a person should know: baselines that were passed by, too few images.
     """
 
     blessed: bool
-    metrics: dict[str, float | None]
-    baseline: dict[str, float | None]
     rules: list[Rule]
+    baseline: str | None = None
+    remarks: list[str] = []
+
+    def reasons(self) -> list[str]:
+        """Returns why the model was not blessed, a line for each reason."""
+        failed = [str(rule) for rule in self.rules if rule.passed is False]
+        return failed or ([] if self.blessed else ["no rule of the gate had enough to decide by"])
 
 
-def read_verdict(evaluation: str, gate: GateConfig) -> Verdict:
-    """Reads what the Evaluator wrote.
+def read_verdict(blessing: str) -> Verdict:
+    """Reads what was decided.
 
     Args:
-      evaluation: Path of the Evaluator's `evaluation` artifact.
-      gate: The gate it was given.
+      blessing: Path of the Evaluator's `blessing` artifact.
+    """
+    with tf.io.gfile.GFile(os.path.join(blessing, VERDICT_FILE)) as file:
+        return Verdict.model_validate_json(file.read())
+
+
+def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
+    """Holds what was measured against the gate.
+
+    A rule about too few images, or about a class with too few pixels, decides nothing; where no
+    rule decides, the model is not blessed.
+
+    Args:
+      evaluation: The candidate's and the baseline's scores.
+      gate: The config.
+      classes: Names of the classes.
 
     Returns:
-      The verdict over the whole test split.
+      The verdict, without what only its caller knows: the baseline's name, and remarks.
     """
-    found: dict[str, dict[str, float | None]] = {_CANDIDATE: {}, _BASELINE: {}}
-    for item in next(iter(tfma.load_metrics(evaluation))).metric_keys_and_values:
-        if not item.key.is_diff:
-            value = item.value.double_value.value
-            # TFMA drops the candidate's name where there is no baseline.
-            found[item.key.model_name or _CANDIDATE][item.key.name] = (
-                None if math.isnan(value) else value
-            )
-    result = tfma.load_validation_result(evaluation)
-    failures = {
-        (failure.metric_key.name, failure.metric_key.is_diff)
-        for validations in result.metric_validations_per_slice
-        for failure in validations.failures
-    }
-    rules = []
-    for metric, value in found[_CANDIDATE].items():
-        if (floor := _floor(gate, metric)) is not None:
-            passed = (metric, False) not in failures
-            rules.append(Rule(metric=metric, kind="floor", value=value, limit=floor, passed=passed))
-        if (drop := _drop(gate, metric)) is not None and found[_BASELINE]:
-            passed = (metric, True) not in failures
-            baseline = found[_BASELINE][metric]
-            rules.append(
-                Rule(
-                    metric=metric,
-                    kind="drop",
-                    value=value,
-                    limit=drop,
-                    baseline=baseline,
-                    passed=passed,
-                )
-            )
-    return Verdict(
-        blessed=result.validation_ok,
-        metrics=found[_CANDIDATE],
-        baseline=found[_BASELINE],
-        rules=rules,
-    )
+    rules = [
+        *_floors(evaluation, gate, classes),
+        *(_drops(evaluation, gate, classes) if evaluation.baseline else ()),
+    ]
+    decided = [rule.passed for rule in rules if rule.passed is not None]
+    return Verdict(blessed=bool(decided) and all(decided), rules=rules)
 
 
-def _floor(gate: GateConfig, metric: str) -> float | None:
-    return (
-        gate.mean_iou
-        if metric == MEAN_IOU
-        else gate.class_iou.get(metric.removeprefix(class_iou("")))
-    )
+def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
+    """Returns the gate's floors: slice, metric, and the floor.
+
+    Args:
+      gate: The config.
+    """
+    mean = {} if gate.mean_iou is None else {MEAN_IOU: gate.mean_iou}
+    overall = mean | {of_class(IOU, name): floor for name, floor in gate.class_iou.items()}
+    by_slice = {OVERALL: overall | gate.floors} | gate.slices
+    return [(part, *floor) for part, floors in by_slice.items() for floor in floors.items()]
 
 
-def _drop(gate: GateConfig, metric: str) -> float | None:
-    return gate.max_drop if metric == MEAN_IOU else gate.max_class_drop
+def gated_slices(gate: GateConfig) -> list[str]:
+    """Returns the names of the slices that have floors of their own."""
+    return list(gate.slices)
 
 
-def _metric(
-    metric: type[tfma.metrics.Metric], name: str, gate: GateConfig, **config: Any
-) -> tfma.MetricConfig:
-    threshold = tfma.MetricThreshold()
-    if (floor := _floor(gate, name)) is not None:
-        threshold.value_threshold.lower_bound.value = floor
-    if (drop := _drop(gate, name)) is not None:
-        threshold.change_threshold.absolute.value = -drop
-        threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-    return tfma.MetricConfig(
-        class_name=metric.__name__,
-        module=metric.__module__,
-        config=json.dumps({"name": name, **config}),
-        threshold=threshold if threshold.ByteSize() else None,
-    )
+def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
+    for name, metric, floor in floors(gate):
+        scores = evaluation.candidate.get(name)
+        value = scores.metrics[metric] if scores else None
+        reason = _too_little(scores, metric, gate, classes)
+        passed = None if reason else value is not None and value >= floor
+        yield Rule(
+            metric=metric,
+            slice=name,
+            kind="floor",
+            value=value,
+            limit=floor,
+            passed=passed,
+            reason=reason,
+        )
+
+
+def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
+    candidate, baseline = evaluation.candidate[OVERALL], evaluation.baseline[OVERALL]
+    limits = {MEAN_IOU: gate.max_drop}
+    limits |= {of_class(IOU, name): gate.max_class_drop for name in classes}
+    for metric, limit in limits.items():
+        if limit is None:
+            continue
+        value, before = candidate.metrics[metric], baseline.metrics[metric]
+        reason = _too_little(candidate, metric, gate, classes)
+        # Where the baseline has no value there is nothing to fall from.
+        holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
+        yield Rule(
+            metric=metric,
+            kind="drop",
+            value=value,
+            limit=limit,
+            baseline=before,
+            passed=None if reason else holds,
+            reason=reason,
+        )
+
+
+def _too_little(
+    scores: Scores | None, metric: str, gate: GateConfig, classes: Sequence[str]
+) -> str:
+    images = scores.images if scores else 0
+    if scores is None or images < gate.min_images:
+        return f"{images} images, gate.min_images is {gate.min_images}"
+    name = class_of(metric)
+    if name is not None:
+        pixels = scores.true_pixels(classes.index(name))
+        if pixels < gate.min_pixels:
+            return f"{pixels} pixels of {name}, gate.min_pixels is {gate.min_pixels}"
+    return ""

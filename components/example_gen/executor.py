@@ -79,6 +79,23 @@ class Executor(BaseBeamExecutor):
         _list_and_check(rows, artifact, found, settings)
 
 
+def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
+    """Reads what became of the pairs.
+
+    Args:
+      examples: The examples artifact.
+      split: Only the pairs of this split that can be used; None for all pairs, good and bad.
+
+    Returns:
+      The records, by key.
+    """
+    with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
+        records = [Record.of_row(json.loads(line)) for line in lines]
+    if split is None:
+        return records
+    return [record for record in records if record.pair.split == split and record.facts]
+
+
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
     """Deals the pairs of each split out into files, in the order of their keys' hashes."""
     shards: list[Shard] = []

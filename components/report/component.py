@@ -1,31 +1,38 @@
-"""The Report component: metrics.json and an overlay picture of test images."""
+"""The Report component: a page for people and metrics.json for programs."""
 
-import heapq
+import json
 import os
+import platform
 from collections.abc import Iterator
+from importlib import metadata
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from PIL import Image
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact, artifact_utils
 from tfx.utils import path_utils
 
-from components.evaluator.config import GateConfig
+from components.evaluator.component import SPLIT
 from components.evaluator.gate import read_verdict
-from data import examples as features
-from data.parsing import decode_image, decode_mask
+from components.evaluator.images import read_images
+from components.evaluator.results import read_evaluation
+from components.example_gen.executor import read_records
+from components.report.gallery import choose, draw
+from components.report.metrics import METRICS_FILE, Metrics
+from components.report.page import Contents, render
+from components.validator.component import WORDS_FILE
+from data.config import SPLITS
 from serving.model import ServedModel
-from serving.overlay import Row, sheet
 
-METRICS_FILE = "metrics.json"
-OVERLAY_FILE = "overlay.png"
-_SPLIT = "test"
-_IMAGES = 6
+PAGE_FILE = "index.html"
+_LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
 
 
 class ReportArtifact(artifact.Artifact):
-    """A folder with metrics.json (a `Verdict`) and overlay.png."""
+    """A folder with index.html, its pictures, and metrics.json (`Metrics`)."""
 
     TYPE_NAME = "UnetfxReport"
 
@@ -33,52 +40,88 @@ class ReportArtifact(artifact.Artifact):
 @component
 def Report(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
+    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
+    model_run: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelRun],
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
+    blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     report: tfx.dsl.components.OutputArtifact[ReportArtifact],
-    gate: tfx.dsl.components.Parameter[str],
+    name: tfx.dsl.components.Parameter[str],
+    config: tfx.dsl.components.Parameter[str],
+    code: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Writes the report of a run.
 
     Args:
-      examples: The examples; their test split is shown.
+      examples: The examples; some of their test split are shown.
+      anomalies: What ExampleValidator found.
       model: The candidate model.
-      evaluation: What the Evaluator found.
-      report: Where metrics.json and overlay.png go.
-      gate: GateConfig as JSON.
+      model_run: Its training's logs.
+      evaluation: What the Evaluator measured.
+      blessing: What the gate decided.
+      report: Where index.html, its pictures and metrics.json go.
+      name: The pipeline's.
+      config: The config, as YAML.
+      code: Version of the code.
     """
-    verdict = read_verdict(evaluation.uri, GateConfig.model_validate_json(gate))
-    with tf.io.gfile.GFile(os.path.join(report.uri, METRICS_FILE), "w") as file:
-        file.write(verdict.model_dump_json(indent=2))
-
+    metrics = Metrics.of(read_evaluation(evaluation.uri), read_verdict(blessing.uri))
     served = ServedModel(path_utils.serving_model_path(model.uri))
-    folder = artifact_utils.get_split_uri([examples], _SPLIT)
-    rows = []
-    for example in heapq.nlargest(
-        _IMAGES, _read(folder), key=lambda example: _mixture(example, served.classes)
+
+    def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
+        return served.predict([encoded])[0].class_ids
+
+    def save(path: str, picture: Image.Image) -> None:
+        where = os.path.join(report.uri, path)
+        tf.io.gfile.makedirs(os.path.dirname(where))
+        with tf.io.gfile.GFile(where, "wb") as file:
+            picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
+
+    chosen = choose(read_images(evaluation.uri), served.classes)
+    folder = artifact_utils.get_split_uri([examples], SPLIT)
+    gallery = draw(chosen, _read(folder), predict, save)
+    records = [record for split in SPLITS for record in read_records(examples, split)]
+    page = render(
+        Contents(
+            name=name,
+            classes=served.classes,
+            metrics=metrics,
+            histories=list(_texts(os.path.join(model_run.uri, "phase*/history.csv"))),
+            records=records,
+            anomalies="".join(_texts(os.path.join(anomalies.uri, WORDS_FILE))).splitlines(),
+            gallery=gallery,
+            provenance=list(_provenance(examples, code)),
+            config=config,
+        )
+    )
+    for file_name, text in (
+        (PAGE_FILE, page),
+        (METRICS_FILE, metrics.model_dump_json(indent=2)),
     ):
-        encoded = example.features.feature[features.IMAGE].bytes_list.value[0]
-        key = example.features.feature[features.KEY].bytes_list.value[0].decode()
-        image = decode_image(encoded).numpy()
-        truth = decode_mask(example.features.feature[features.MASK].bytes_list.value[0]).numpy()
-        rows.append(Row(key, image, [truth, served.predict([encoded])[0].class_ids]))
-    picture = sheet(["image", "truth", "prediction"], rows, served.classes)
-    with tf.io.gfile.GFile(os.path.join(report.uri, OVERLAY_FILE), "wb") as file:
-        picture.save(file, "PNG")
+        with tf.io.gfile.GFile(os.path.join(report.uri, file_name), "w") as file:
+            file.write(text)
+
+
+def _provenance(
+    examples: tfx.types.standard_artifacts.Examples, code: str
+) -> Iterator[tuple[str, str]]:
+    spans = sorted(
+        {record.pair.span for split in SPLITS for record in read_records(examples, split)}
+    )
+    if spans != [0]:
+        yield "Data spans", ", ".join(map(str, spans))
+    yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
+    yield "Code", f"unetfx {metadata.version('unetfx')}, {code[:12]}"
+    versions = ", ".join(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    yield "Libraries", f"Python {platform.python_version()}, {versions}"
+
+
+def _texts(pattern: str) -> Iterator[str]:
+    for path in sorted(tf.io.gfile.glob(pattern)):
+        with tf.io.gfile.GFile(path) as file:
+            yield file.read()
 
 
 def _read(folder: str) -> Iterator[tf.train.Example]:
     files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         yield tf.train.Example.FromString(record)
-
-
-def _mixture(example: tf.train.Example, classes: list[str]) -> tuple[float, str]:
-    """Entropy of the mask's classes, in nats: the images with most to see; ties go by key."""
-    shares = np.array(
-        [example.features.feature[features.fraction(name)].float_list.value[0] for name in classes]
-    )
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum()), example.features.feature[
-        features.KEY
-    ].bytes_list.value[0].decode()

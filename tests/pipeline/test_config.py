@@ -150,6 +150,24 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
         (changed(data__classes=["a", "a"]), ["classes: ", "twice"]),
         (changed(gate__class_iou={"disk": 0.5}), ["gate.class_iou: disk is not among", "disc"]),
         (
+            changed(gate__floors={"iou/disk": 0.5}),
+            ["gate.floors: iou/disk is no metric", "mean_dice", "boundary_iou/disc"],
+        ),
+        (changed(gate__floors={"calibration_error": 0.5}), ["gate.floors: calibration_error"]),
+        (
+            changed(gate__slices={"image/source=a": {"iou": 0.5}}),
+            ["gate.slices.image/source=a: iou is no metric", "iou/disc"],
+        ),
+        (
+            changed(gate__slices={"camera=a": {"mean_iou": 0.5}}),
+            ["gate.slices.camera=a: should be feature=value", "image/source", "mask/disc"],
+        ),
+        (
+            changed(gate__slices={"mask/disc": {"iou/disc": 0.5}}),
+            ["gate.slices.mask/disc: should be"],
+        ),
+        (changed(evaluation={"slices": ["camera"]}), ["evaluation.slices: camera", "image/span"]),
+        (
             changed(training__augmentation={"rotate": 5}),
             ["training.augmentation.rotate", "rotation"],
         ),

@@ -31,8 +31,8 @@ def test_it_touches_nothing_on_disk(tmp_path):
 
 def test_its_steps(nodes):
     assert set(nodes) == {
-        *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Trainer"),
-        *("Baseline", "Evaluator", "Report", "Pusher"),
+        *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "GateCheck"),
+        *("Trainer", "Baseline", "Evaluator", "Report", "Pusher"),
     }
 
 
@@ -42,12 +42,6 @@ def test_everything_lies_in_the_workspace(tmp_path):
     assert pipeline.pipeline_info.pipeline_name == "discs"
     assert pipeline.pipeline_info.pipeline_root == f"{home}/artifacts"
     assert pipeline.metadata_connection_config.sqlite.filename_uri == f"{home}/metadata.db"
-
-
-def test_only_the_test_split_is_evaluated(nodes):
-    properties = nodes["Evaluator"].exec_properties
-    assert json.loads(properties["example_splits"]) == ["test"]
-    assert nodes["Evaluator"].inputs["examples"] is nodes["ExampleGen"].outputs["examples"]
 
 
 def test_training_sees_train_and_val_and_never_test(nodes):
@@ -83,8 +77,13 @@ def test_the_evaluator_compares_the_candidate_with_the_baseline(nodes):
     assert inputs["baseline_model"] is nodes["Baseline"].outputs["model"]
 
 
-def test_training_waits_for_the_validator(nodes):
-    assert nodes["ExampleValidator"] in nodes["Trainer"].upstream_nodes
+def test_training_waits_for_the_checks(nodes):
+    assert {nodes["ExampleValidator"], nodes["GateCheck"]} <= set(nodes["Trainer"].upstream_nodes)
+
+
+def test_the_report_shows_what_the_evaluator_found(nodes):
+    for key in ("evaluation", "blessing"):
+        assert nodes["Report"].inputs[key] is nodes["Evaluator"].outputs[key]
 
 
 def test_the_cache_is_on(tmp_path):
@@ -159,13 +158,14 @@ def properties_of(pipeline, name):
         ({}, set()),
         ({"training": {"epochs": 3}}, {"Trainer"}),
         ({"model": {"decoder": "notebook"}}, {"Trainer"}),
-        ({"gate": {"mean_iou": 0.7}}, {"Evaluator", "Report"}),
+        ({"gate": {"mean_iou": 0.7}}, {"GateCheck", "Evaluator"}),
+        ({"evaluation": {"slices": ["image/span"]}}, {"Evaluator"}),
     ],
-    ids=["nothing", "training", "model", "gate"],
+    ids=["nothing", "training", "model", "gate", "slices"],
 )
 def test_a_change_of_the_config_renews_only_the_steps_that_it_concerns(tmp_path, changes, fresh):
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, changes))
-    steps = ("ExampleGen", "StatisticsGen", "Trainer", "Evaluator", "Report", "Pusher")
+    steps = ("ExampleGen", "StatisticsGen", "GateCheck", "Trainer", "Evaluator", "Pusher")
     renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
     assert renewed == fresh
 

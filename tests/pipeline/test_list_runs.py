@@ -5,6 +5,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline import list_runs
 from pipeline.config import Config
+from pipeline.decisions import Decision
 from pipeline.runs import Run
 
 STEPS = ("ExampleGen", "Trainer", "Evaluator", "Pusher")
@@ -77,6 +78,16 @@ def test_a_refused_model_was_not_pushed(listed, report):
         PushedModel=artifact(pushed=0, pushed_destination=""),
     )
     assert listed(made)[1][2:] == ["0.712", "no", "–"]
+
+
+def test_a_person_s_decision_counts_and_is_told(listed, report):
+    made = run(1, UnetfxReport=report, ModelBlessing=artifact(blessed=0))
+    decisions = [
+        Decision("blessed it", "ann", "2026-01-01", "the floor is wrong", None),
+        Decision("pushed it", "bob", "2026-01-02", "", "/models/discs/1790000009"),
+    ]
+    row = listed(made._replace(decisions=decisions))[1]
+    assert " ".join(row[2:]) == "0.712 yes, by ann 1790000009"
 
 
 def test_a_run_that_failed_has_no_more_than_it_reached(listed):

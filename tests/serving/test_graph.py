@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.examples import IMAGE, MASK
+from data.features import IMAGE, MASK
 
 HEIGHT, WIDTH = 16, 24  # of the view
 
@@ -67,7 +67,11 @@ def test_the_signatures_of_the_contract(signatures):
         ),
         "evaluation": (
             {"examples": ("string", [None])},
-            {"confusion_matrix": ("int64", [None, 3, 3])},
+            {
+                "confusion_matrix": ("int64", [None, 3, 3]),
+                "boundary": ("int64", [None, 3, 2]),
+                "calibration": ("float64", [None, 15, 3]),
+            },
         ),
     }
 
@@ -154,6 +158,14 @@ def counts_by_hand(truth, predicted):
     return counts
 
 
+def frame(height, width):
+    """The outermost pixels of a rectangle in the corner of an image."""
+    whole = np.zeros((HEIGHT, WIDTH), bool)
+    whole[:height, :width] = True
+    whole[1 : height - 1, 1 : width - 1] = False
+    return whole
+
+
 def test_evaluation_of_a_hand_computed_example(signatures):
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[..., 0] = 255
@@ -165,6 +177,11 @@ def test_evaluation_of_a_hand_computed_example(signatures):
     expected = np.array([[8 * 6, 8 * 6, 0], [8 * 14, 8 * 14, 0], [0, 0, 0]])
     found = signatures["evaluation"](examples=tf.constant([example(image, truth)]))
     np.testing.assert_array_equal(found["confusion_matrix"][0], expected)
+    assert found["calibration"][0].numpy().sum(0)[[0, 2]].tolist() == [320, 160]
+    red_in_truth, red_in_prediction = frame(16, 6), frame(8, 20)
+    shared = red_in_truth & red_in_prediction
+    either = red_in_truth | red_in_prediction
+    assert found["boundary"][0, 0].numpy().tolist() == [shared.sum(), either.sum()]
 
 
 def test_evaluation_counts_what_serving_answers_and_leaves_ignored_pixels_out(signatures):
@@ -181,7 +198,7 @@ def test_evaluation_counts_what_serving_answers_and_leaves_ignored_pixels_out(si
 def test_evaluation_of_a_mask_without_labels_is_zero(signatures):
     truth = np.full((20, 30), 255, np.uint8)
     found = signatures["evaluation"](examples=tf.constant([example(noise(20, 30), truth)]))
-    assert not found["confusion_matrix"].numpy().any()
+    assert not any(counts.numpy().any() for counts in found.values())
 
 
 def test_classes_and_view_lie_beside_the_model(saved_model):

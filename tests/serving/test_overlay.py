@@ -1,7 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from serving.overlay import Row, colour, overlay, sheet
+from serving.overlay import colour, errors, layer, overlay
 
 IGNORE = 255
 
@@ -32,34 +34,18 @@ def test_opacity_goes_from_the_image_to_the_mask(opacity, shows):
     np.testing.assert_array_equal(np.asarray(overlay(image, class_ids, opacity)), expected)
 
 
-def rows(count, height=50, width=40):
-    image = np.full((height, width, 3), 255, np.uint8)
-    mask = np.ones((height, width), np.uint8)
-    return [Row(f"image {i}", image, [mask, mask * 0]) for i in range(count)]
+def test_a_layer_has_the_classes_colours_and_a_pattern_for_each():
+    layers = [np.asarray(layer(np.full((24, 24), class_id, np.uint8))) for class_id in range(4)]
+    for class_id, drawn in enumerate(layers):
+        assert (drawn[..., :3] == colour(class_id)).all()
+    opacities = [drawn[..., 3] for drawn in layers]
+    assert len(set(opacities[0].ravel())) == 1
+    for one, two in itertools.combinations(opacities, 2):
+        assert (one != two).any()
 
 
-def test_a_sheet_grows_by_one_equal_row_for_each_image():
-    sizes = [
-        np.asarray(sheet(["image", "truth", "prediction"], rows(n), ["a", "b"])).shape
-        for n in range(3)
-    ]
-    assert len({width for _, width, _ in sizes}) == 1
-    assert sizes[2][0] - sizes[1][0] == sizes[1][0] - sizes[0][0] > 224
-    assert sizes[0][1] > 3 * 224
-
-
-def test_a_sheet_shows_images_masks_and_a_legend_in_their_colours():
-    page = sheet(["image", "truth", "prediction"], rows(1, 224, 224), ["a", "b"])
-    pixels = np.asarray(page).reshape(-1, 3)
-    image = np.full((224, 224, 3), 255, np.uint8)
-    for class_id in (0, 1):
-        blended = np.asarray(overlay(image, np.full((224, 224), class_id, np.uint8)))[0, 0]
-        assert (pixels == blended).all(1).sum() >= 224 * 224
-        assert (pixels == colour(class_id)).all(1).sum() >= 100
-    assert not (pixels == colour(2)).all(1).any()
-
-
-@pytest.mark.parametrize("size", [(10, 1000), (1000, 10), (1, 1)], ids=str)
-def test_images_of_any_shape_fit_their_cell(size):
-    columns = ["image", "truth", "prediction"]
-    assert sheet(columns, rows(1, *size), ["a"]).size == sheet(columns, rows(1), ["a"]).size
+def test_errors_are_drawn_where_a_labelled_pixel_is_wrong_and_nowhere_else():
+    truth = np.array([[0, 1, IGNORE], [2, 2, 2]], np.uint8)
+    predicted = np.array([[0, 0, 0], [2, 1, 2]], np.uint8)
+    drawn = np.asarray(errors(truth, predicted))
+    assert drawn[..., 3].tolist() == [[0, 255, 0], [0, 255, 0]]

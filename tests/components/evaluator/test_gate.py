@@ -1,64 +1,11 @@
-import json
-
-import apache_beam as beam
-import numpy as np
 import pytest
-import tensorflow_model_analysis as tfma
-from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import ValidationError
 
 from components.evaluator.config import GateConfig
-from components.evaluator.gate import Rule, eval_config, read_verdict
-
-CLASSES = ["ocean", "land", "lake"]
-
-
-class TestEvalConfig:
-    def thresholds(self, **gate):
-        (spec,) = eval_config(GateConfig(**gate), CLASSES).metrics_specs
-        return {json.loads(metric.config)["name"]: metric for metric in spec.metrics}
-
-    def test_every_class_and_the_mean_are_computed_whatever_the_gate_asks(self):
-        metrics = self.thresholds(mean_iou=0.5)
-        configs = {name: json.loads(metric.config) for name, metric in metrics.items()}
-        assert configs == {
-            "mean_iou": {"name": "mean_iou", "num_classes": 3},
-            "iou/ocean": {"name": "iou/ocean", "num_classes": 3, "class_id": 0},
-            "iou/land": {"name": "iou/land", "num_classes": 3, "class_id": 1},
-            "iou/lake": {"name": "iou/lake", "num_classes": 3, "class_id": 2},
-        }
-
-    def test_floors_and_drops_stand_where_they_were_configured(self):
-        metrics = self.thresholds(mean_iou=0.6, class_iou={"land": 0.92}, max_class_drop=0.03)
-        mean, ocean, land = (
-            metrics[name].threshold for name in ("mean_iou", "iou/ocean", "iou/land")
-        )
-        assert mean.value_threshold.lower_bound.value == 0.6
-        assert not mean.HasField("change_threshold")
-        assert not ocean.HasField("value_threshold")
-        assert land.value_threshold.lower_bound.value == 0.92
-        for threshold in (ocean, land):
-            assert threshold.change_threshold.absolute.value == -0.03
-            assert threshold.change_threshold.direction == tfma.MetricDirection.HIGHER_IS_BETTER
-
-    def test_what_was_not_configured_has_no_threshold(self):
-        metrics = self.thresholds(class_iou={"land": 0.92}, max_drop=0.01)
-        assert not metrics["iou/ocean"].HasField("threshold")
-        assert metrics["mean_iou"].threshold.change_threshold.absolute.value == -0.01
-        assert not metrics["mean_iou"].threshold.HasField("value_threshold")
-
-    def test_a_floor_and_a_drop_of_0_are_thresholds_too(self):
-        metrics = self.thresholds(mean_iou=0.0, max_drop=0.0)
-        threshold = metrics["mean_iou"].threshold
-        assert threshold.value_threshold.HasField("lower_bound")
-        assert threshold.change_threshold.HasField("absolute")
-
-    def test_candidate_and_baseline_answer_by_the_evaluation_signature(self):
-        specs = eval_config(GateConfig(mean_iou=0.5), CLASSES).model_specs
-        assert [(spec.is_baseline, spec.signature_name) for spec in specs] == [
-            (False, "evaluation"),
-            (True, "evaluation"),
-        ]
+from components.evaluator.gate import Rule, Verdict, decide
+from components.evaluator.metrics import Counts, compute
+from components.evaluator.results import Evaluation, Scores
+from tests.components.evaluator.conftest import CLASSES, counted
 
 
 @pytest.mark.parametrize(
@@ -66,9 +13,12 @@ class TestEvalConfig:
     [
         ({}, "no floor, so any model would pass"),
         ({"max_drop": 0.1}, "no floor"),
+        ({"slices": {"image/source=a": {"mean_iou": 0.5}}}, "no floor"),
         ({"mean_iou": 1.5}, "less than or equal to 1"),
         ({"class_iou": {"lake": -0.1}}, "greater than or equal to 0"),
         ({"mean_iuo": 0.5}, "Extra inputs"),
+        ({"mean_iou": 0.5, "min_images": 0}, "greater than or equal to 1"),
+        ({"mean_iou": 0.5, "on_broken_baseline": "panic"}, "'older', 'floors' or 'fail'"),
     ],
 )
 def test_a_gate_that_gates_nothing_or_the_impossible_is_refused(gate, message):
@@ -81,15 +31,19 @@ def test_a_gate_that_gates_nothing_or_the_impossible_is_refused(gate, message):
     [
         (
             Rule(metric="mean_iou", kind="floor", value=0.7, limit=0.6, passed=True),
-            ["mean IoU 0.700", "not below", "0.600"],
+            ["mean IoU 0.700", "is not below", "0.600"],
         ),
         (
-            Rule(metric="iou/lake", kind="floor", value=0.25, limit=0.5, passed=False),
-            ["lake: IoU 0.250", "is below", "0.500"],
+            Rule(metric="boundary_iou/lake", kind="floor", value=0.25, limit=0.5, passed=False),
+            ["lake: boundary IoU 0.250", "is below", "0.500"],
         ),
         (
             Rule(metric="iou/lake", kind="floor", value=None, limit=0.5, passed=False),
-            ["lake: IoU undefined", "no such pixel", "is below", "0.500"],
+            ["lake: IoU is undefined", "is below", "0.500"],
+        ),
+        (
+            Rule(metric="mean_dice", slice="a=b", kind="floor", value=1, limit=0.5, passed=True),
+            ["mean dice where a=b 1.000", "is not below", "0.500"],
         ),
         (
             Rule(metric="mean_iou", kind="drop", value=0.7, limit=0.1, baseline=0.75, passed=True),
@@ -100,18 +54,13 @@ def test_a_gate_that_gates_nothing_or_the_impossible_is_refused(gate, message):
             ["land: IoU 0.500", "falls by more than", "0.100", "0.900"],
         ),
         (
-            Rule(metric="iou/land", kind="drop", value=None, limit=0.1, passed=False),
-            ["land: IoU undefined", "falls by more than", "model's undefined"],
+            Rule(
+                metric="iou/a", kind="floor", value=0.1, limit=0.5, passed=None, reason="3 pixels"
+            ),
+            ["a: IoU has no say", "3 pixels"],
         ),
     ],
-    ids=[
-        "floor kept",
-        "floor missed",
-        "undefined",
-        "drop kept",
-        "drop missed",
-        "no baseline value",
-    ],
+    ids=["kept", "missed", "undefined", "in a slice", "drop kept", "drop missed", "undecided"],
 )
 def test_a_rule_in_words(rule, words):
     text = str(rule)
@@ -120,114 +69,122 @@ def test_a_rule_in_words(rule, words):
     assert places == sorted(places)
 
 
-@pytest.fixture
-def evaluate(tmp_path):
-    """Evaluates images' confusion matrices by TFMA, as the Evaluator does."""
-
-    def evaluate(candidates, baselines=None, *, name="evaluation", shards=1, **gate):
-        gate = GateConfig(**gate)
-        config = tfma.utils.update_eval_config_with_defaults(
-            eval_config(gate, CLASSES), has_baseline=baselines is not None, rubber_stamp=True
-        )
-        if baselines is None:
-            predictions = [np.array(matrix) for matrix in candidates]
-        else:
-            predictions = [
-                {"candidate": np.array(one), "baseline": np.array(two)}
-                for one, two in zip(candidates, baselines, strict=True)
-            ]
-        extracts = [
-            {
-                tfma.FEATURES_KEY: {},
-                tfma.LABELS_KEY: None,
-                tfma.EXAMPLE_WEIGHTS_KEY: None,
-                tfma.PREDICTIONS_KEY: prediction,
-                tfma.SLICE_KEY_TYPES_KEY: [()],
-            }
-            for prediction in predictions
-        ]
-        paths = {
-            key: str(tmp_path / name / key)
-            for key in (tfma.METRICS_KEY, tfma.PLOTS_KEY, tfma.VALIDATIONS_KEY)
-        }
-        evaluator = tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config)
-        writer = tfma.writers.MetricsPlotsAndValidationsWriter(paths, config, rubber_stamp=True)
-        options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
-        with beam.Pipeline(options=options) as pipeline:
-            parts = [
-                pipeline | f"Shard{i}" >> beam.Create(extracts[i::shards]) for i in range(shards)
-            ]
-            evaluation = parts | beam.Flatten() | evaluator.ptransform
-            evaluation | writer.ptransform
-        return read_verdict(str(tmp_path / name), gate)
-
-    return evaluate
+def scores(confusion_matrix, images=1):
+    image = counted(confusion_matrix)
+    counts = Counts(images, image["confusion_matrix"], image["boundary"], image["calibration"])
+    metrics = compute(counts, CLASSES)
+    return Scores(
+        images=images,
+        metrics={name: None if value != value else value for name, value in metrics.items()},
+        confusion_matrix=confusion_matrix,
+        calibration=image["calibration"].tolist(),
+    )
 
 
-ONE = [[6, 2, 0], [1, 7, 0], [0, 0, 0]]
-TWO = [[2, 0, 0], [1, 3, 0], [0, 0, 0]]
-# Added up: [[8, 2, 0], [2, 10, 0], [0, 0, 0]], so ocean has 8 of 12, land 10 of 14, lake nothing.
-OCEAN, LAND = 8 / 12, 10 / 14
-
-
-def test_tfma_adds_up_images_before_it_divides(evaluate):
-    verdict = evaluate([ONE, TWO], mean_iou=0.6)
-    assert verdict.metrics == {
-        "iou/ocean": pytest.approx(OCEAN),
-        "iou/land": pytest.approx(LAND),
-        "iou/lake": None,
-        "mean_iou": pytest.approx((OCEAN + LAND) / 2),
+def verdict_of(candidate, baseline=None, *, by_slice=None, images=1, **gate):
+    by_slice = {"": scores(candidate, images)} | {
+        name: scores(matrix) for name, matrix in (by_slice or {}).items()
     }
-    assert verdict.blessed
-    assert verdict.baseline == {}
+    before = {} if baseline is None else {"": scores(baseline)}
+    return decide(Evaluation(candidate=by_slice, baseline=before), GateConfig(**gate), CLASSES)
 
 
-def test_shards_and_their_order_do_not_matter(evaluate):
-    random = np.random.default_rng(0)
-    matrices = [random.integers(0, 1000, (3, 3)) for _ in range(12)]
-    one = evaluate(matrices, name="one", mean_iou=0.1)
-    two = evaluate(matrices[::-1], name="two", shards=5, mean_iou=0.1)
-    assert one.metrics == two.metrics
+# Ocean 8 of 12, land 10 of 14, lake nothing.
+SUM = [[8, 2, 0], [2, 10, 0], [0, 0, 0]]
 
 
-def test_floors_pass_and_fail_one_by_one(evaluate):
+def passed(verdict):
+    return {(rule.slice, rule.metric, rule.kind): rule.passed for rule in verdict.rules}
+
+
+def test_floors_pass_and_fail_one_by_one():
     floors = {"ocean": 0.7, "land": 0.7}
-    verdict = evaluate([ONE, TWO], mean_iou=0.6, class_iou=floors, max_drop=0.01)
+    verdict = verdict_of(SUM, mean_iou=0.6, class_iou=floors, max_drop=0.01)
     assert not verdict.blessed
-    passed = {(rule.metric, rule.kind): rule.passed for rule in verdict.rules}
-    assert passed == {
-        ("mean_iou", "floor"): True,
-        ("iou/ocean", "floor"): False,
-        ("iou/land", "floor"): True,
+    assert passed(verdict) == {
+        ("", "mean_iou", "floor"): True,
+        ("", "iou/ocean", "floor"): False,
+        ("", "iou/land", "floor"): True,
+    }
+    assert verdict.reasons() == ["ocean: IoU 0.667 is below its floor 0.700"]
+
+
+def test_any_metric_may_have_a_floor():
+    verdict = verdict_of(SUM, floors={"mean_dice": 0.8, "pixel_accuracy": 0.9})
+    assert passed(verdict) == {
+        ("", "mean_dice", "floor"): True,
+        ("", "pixel_accuracy", "floor"): False,
     }
 
 
-def test_a_floor_of_a_class_that_never_occurs_fails_as_undefined(evaluate):
-    verdict = evaluate([ONE], class_iou={"lake": 0.0})
-    (rule,) = verdict.rules
-    assert (rule.value, rule.passed, verdict.blessed) == (None, False, False)
+def test_a_slice_has_floors_of_its_own():
+    found = {"image/source=a": [[1, 1, 0], [0, 2, 0], [0, 0, 0]]}
+    floors = {"image/source=a": {"iou/ocean": 0.6}}
+    assert verdict_of(SUM, by_slice=found, mean_iou=0.1).blessed
+    verdict = verdict_of(SUM, by_slice=found, mean_iou=0.1, slices=floors)
+    assert passed(verdict) == {
+        ("", "mean_iou", "floor"): True,
+        ("image/source=a", "iou/ocean", "floor"): False,
+    }
+    assert not verdict.blessed
 
 
-def test_a_value_exactly_at_its_floor_passes(evaluate):
-    assert evaluate([[[1, 1, 0], [0, 2, 0], [0, 0, 0]]], class_iou={"ocean": 0.5}).blessed
+def test_a_value_exactly_at_its_limit_passes():
+    assert verdict_of([[1, 1, 0], [0, 2, 0], [0, 0, 0]], class_iou={"ocean": 0.5}).blessed
+    half, more = [[1, 1, 0], [0, 0, 0], [0, 0, 0]], [[7, 3, 0], [0, 0, 0], [0, 0, 0]]
+    assert verdict_of(half, more, class_iou={"ocean": 0.1}, max_class_drop=0.2).blessed
+
+
+def test_a_class_with_too_few_pixels_has_no_say():
+    few = [[9, 0, 0], [0, 9, 0], [3, 0, 0]]
+    gate = {"mean_iou": 0.1, "class_iou": {"lake": 0.5}}
+    assert not verdict_of(few, min_pixels=3, **gate).blessed
+    verdict = verdict_of(few, min_pixels=4, **gate)
+    assert verdict.blessed
+    assert passed(verdict)["", "iou/lake", "floor"] is None
+    assert str(verdict.rules[1]) == "lake: IoU has no say: 3 pixels of lake, gate.min_pixels is 4"
+
+
+def test_a_class_that_is_predicted_but_never_there_has_no_say_in_drops():
+    baseline, candidate = [[9, 0, 0], [0, 9, 0], [0, 0, 0]], [[8, 0, 1], [0, 9, 0], [0, 0, 0]]
+    verdict = verdict_of(candidate, baseline, mean_iou=0.1, max_class_drop=0.2)
+    assert passed(verdict)["", "iou/lake", "drop"] is None
+    assert verdict.blessed
+
+
+def test_too_few_images_decide_nothing_and_bless_nothing():
+    verdict = verdict_of(SUM, images=4, mean_iou=0.1, min_images=5)
+    assert not verdict.blessed
+    assert verdict.reasons() == ["no rule of the gate had enough to decide by"]
+    assert verdict_of(SUM, images=5, mean_iou=0.1, min_images=5).blessed
 
 
 @pytest.mark.parametrize(
-    ("max_drop", "passed"), [(0.25, True), (0.24, False)], ids=["just allowed", "too far"]
+    ("max_drop", "holds"), [(0.25, True), (0.24, False)], ids=["just allowed", "too far"]
 )
-def test_a_drop_from_the_baseline(evaluate, max_drop, passed):
+def test_a_drop_from_the_baseline(max_drop, holds):
     better = [[3, 1, 0], [0, 0, 0], [0, 0, 1]]
     worse = [[2, 2, 0], [0, 0, 0], [0, 0, 1]]
-    verdict = evaluate([worse], [better], class_iou={"ocean": 0.4}, max_class_drop=max_drop)
-    assert (verdict.metrics["iou/ocean"], verdict.baseline["iou/ocean"]) == (0.5, 0.75)
+    verdict = verdict_of(worse, better, class_iou={"ocean": 0.4}, max_class_drop=max_drop)
     drops = {rule.metric: rule for rule in verdict.rules if rule.kind == "drop"}
     assert drops.keys() == {"iou/ocean", "iou/land", "iou/lake"}
     assert (drops["iou/ocean"].value, drops["iou/ocean"].baseline) == (0.5, 0.75)
-    assert drops["iou/ocean"].passed is passed
-    assert verdict.blessed is passed
+    assert drops["iou/ocean"].passed is holds
+    assert verdict.blessed is holds
 
 
-def test_a_better_model_passes_every_drop(evaluate):
+def test_a_better_model_passes_every_drop():
     better = [[4, 0, 0], [0, 4, 0], [0, 0, 1]]
     worse = [[2, 2, 0], [2, 2, 0], [1, 0, 0]]
-    assert evaluate([better], [worse], mean_iou=0.1, max_drop=0.0, max_class_drop=0.0).blessed
+    assert verdict_of(better, worse, mean_iou=0.1, max_drop=0.0, max_class_drop=0.0).blessed
+
+
+def test_without_a_baseline_only_floors_count():
+    verdict = verdict_of(SUM, mean_iou=0.1, max_drop=0.0, max_class_drop=0.0)
+    assert {rule.kind for rule in verdict.rules} == {"floor"}
+    assert verdict.blessed
+
+
+def test_a_verdict_survives_its_file():
+    verdict = verdict_of(SUM, SUM, class_iou={"lake": 0.5, "land": 0.5}, max_drop=0.1)
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict

@@ -1,0 +1,263 @@
+"""The Evaluator component: TFMA measures, the gate decides."""
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.extractors import slice_key_extractor
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import artifact_utils
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    BLESSING_KEY,
+    EVALUATION_KEY,
+    EXAMPLES_KEY,
+    MODEL_KEY,
+)
+from tfx.utils import path_utils
+from tfx_bsl.public import tfxio
+
+from components.evaluator.baseline import choose_baseline, short_name
+from components.evaluator.config import EvaluationConfig, GateConfig
+from components.evaluator.gate import VERDICT_FILE, Verdict, decide, gated_slices
+from components.evaluator.images import write_images
+from components.evaluator.metrics import SegmentationMetrics
+from components.evaluator.names import parse_slice
+from components.evaluator.results import BASELINE, CANDIDATE, read_evaluation
+from components.evaluator.slices import derive_features, telling_features
+from components.example_gen.executor import read_records
+from data.config import Strict
+from data.reading import Record
+
+SPLIT = "test"
+"""What is evaluated."""
+_SETTINGS = "settings"
+_SIGNATURE = "evaluation"
+_BATCH = 8  # examples, with their images, that are in memory at once
+
+
+class EvaluatorSettings(Strict):
+    """What the Evaluator is told.
+
+    Attributes:
+      classes: Names of the classes, by class id.
+      evaluation: How the split is looked at.
+      gate: What a model must reach.
+      code: Version of the code that evaluates; a new version is a reason to evaluate anew.
+    """
+
+    classes: list[str]
+    evaluation: EvaluationConfig
+    gate: GateConfig
+    code: str
+
+
+class _Spec(ComponentSpec):
+    artifacts = tfx.types.standard_artifacts
+    PARAMETERS = {_SETTINGS: ExecutionParameter(type=str)}  # noqa: RUF012
+    INPUTS = {  # noqa: RUF012
+        EXAMPLES_KEY: ChannelParameter(type=artifacts.Examples),
+        MODEL_KEY: ChannelParameter(type=artifacts.Model),
+        BASELINE_MODEL_KEY: ChannelParameter(type=artifacts.Model, optional=True),
+    }
+    OUTPUTS = {  # noqa: RUF012
+        EVALUATION_KEY: ChannelParameter(type=artifacts.ModelEvaluation),
+        BLESSING_KEY: ChannelParameter(type=artifacts.ModelBlessing),
+    }
+
+
+class Executor(BaseBeamExecutor):
+    """What TFX's Evaluator does, with slices that depend on the data, and a gate of our own.
+
+    TFMA's thresholds know nothing of a class that has too few pixels to decide by, and TFX's
+    Evaluator nothing of a baseline that does not load. It also sends a thousand examples at a time,
+    for which large images leave no memory.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Measures, decides, and writes both down.
+
+        Args:
+          input_dict: Input dict from key to a list of artifacts.
+            - examples: Their `test` split is used.
+            - model: The candidate.
+            - baseline_model: Blessed models, newest first; the first that can be is compared with.
+          output_dict: Output dict from key to a list of artifacts.
+            - evaluation: TFMA's results, and images.jsonl.
+            - blessing: BLESSED or NOT_BLESSED, and verdict.json.
+          exec_properties: A dict of execution properties.
+            - settings: EvaluatorSettings as JSON.
+
+        Raises:
+          InputError: The last blessed model is broken, and the gate says to fail then.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        settings = EvaluatorSettings.model_validate_json(exec_properties[_SETTINGS])
+        gate, classes = settings.gate, settings.classes
+        (examples,), (model,) = input_dict[EXAMPLES_KEY], input_dict[MODEL_KEY]
+        (evaluation,), (blessing,) = output_dict[EVALUATION_KEY], output_dict[BLESSING_KEY]
+        choice = choose_baseline(
+            input_dict.get(BASELINE_MODEL_KEY, []), classes, gate.on_broken_baseline
+        )
+        self._measure(settings, examples, model, choice.model, evaluation.uri)
+        verdict = decide(read_evaluation(evaluation.uri), gate, classes)
+        verdict.baseline = short_name(choice.model.uri) if choice.model else None
+        verdict.remarks = choice.remarks
+        _write(blessing, verdict, model, choice.model)
+
+    def _measure(
+        self,
+        settings: EvaluatorSettings,
+        examples: types.Artifact,
+        model: types.Artifact,
+        baseline: types.Artifact | None,
+        output: str,
+    ) -> None:
+        config = tfma.utils.update_eval_config_with_defaults(
+            eval_config(settings, read_records(examples, SPLIT)), has_baseline=baseline is not None
+        )
+        models = []
+        for spec in config.model_specs:
+            artifact = baseline if baseline and spec.is_baseline else model
+            path = path_utils.serving_model_path(artifact.uri)
+            models.append(
+                tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config)
+            )
+        shared = models if baseline else models[0]
+        extractors = tfma.default_extractors(eval_shared_model=shared, eval_config=config)
+        stages = [extractor.stage_name for extractor in extractors]
+        before_slices = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
+        extractors[before_slices:before_slices] = [derive_features(), write_images(output)]
+        source = tfxio.TFExampleRecord(
+            os.path.join(artifact_utils.get_split_uri([examples], SPLIT), "*"),
+            raw_record_column_name=tfma.constants.ARROW_INPUT_COLUMN,
+        )
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | source.BeamSource(batch_size=_BATCH)
+                | tfma.ExtractEvaluateAndWriteResults(
+                    eval_shared_model=shared,
+                    eval_config=config,
+                    extractors=extractors,
+                    output_path=output,
+                )
+            )
+
+
+class Evaluator(base_beam_component.BaseBeamComponent):
+    """Measures a model on the `test` split, and blesses it if it passes the gate.
+
+    Component `outputs` contains:
+      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, as TFX's Evaluator
+        makes it.
+      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, the same; beside its file it
+        holds `verdict.json`, a `Verdict`.
+    """
+
+    SPEC_CLASS = _Spec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel,
+        settings: EvaluatorSettings,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+          examples: The examples.
+          model: The candidate.
+          baseline_model: Blessed models, newest first; may be empty.
+          settings: How to measure, and what to demand.
+        """
+        artifacts = tfx.types.standard_artifacts
+        super().__init__(
+            _Spec(
+                settings=settings.model_dump_json(),
+                examples=examples,
+                model=model,
+                baseline_model=baseline_model,
+                evaluation=types.Channel(type=artifacts.ModelEvaluation),
+                blessing=types.Channel(type=artifacts.ModelBlessing),
+            )
+        )
+
+
+def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
+    """Writes down for TFMA what is to be measured.
+
+    Args:
+      settings: The Evaluator's.
+      records: Of the pairs that are evaluated.
+
+    Returns:
+      All metrics, of the candidate and of a baseline, over the whole split and over slices of it:
+      those that tell something, those that the config names, and those of the gate.
+    """
+    names = [
+        *telling_features(records, settings.classes),
+        *settings.evaluation.slices,
+        *(parse_slice(name)[0] for name in gated_slices(settings.gate)),
+    ]
+    metric = tfma.MetricConfig(
+        class_name=SegmentationMetrics.__name__,
+        module=SegmentationMetrics.__module__,
+        config=json.dumps({"classes": settings.classes}),
+    )
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(name=CANDIDATE, signature_name=_SIGNATURE),
+            tfma.ModelSpec(name=BASELINE, signature_name=_SIGNATURE, is_baseline=True),
+        ],
+        slicing_specs=[
+            tfma.SlicingSpec(),
+            *(tfma.SlicingSpec(feature_keys=[name]) for name in dict.fromkeys(names)),
+        ],
+        metrics_specs=[tfma.MetricsSpec(metrics=[metric])],
+    )
+
+
+def _write(
+    blessing: types.Artifact,
+    verdict: Verdict,
+    model: types.Artifact,
+    baseline: types.Artifact | None,
+) -> None:
+    """Blesses, or not, as TFX's Evaluator does, so that TFX's Pusher understands."""
+    blessing.set_string_custom_property(
+        constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
+    )
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
+    if baseline:
+        blessing.set_string_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY, baseline.uri
+        )
+        blessing.set_int_custom_property(
+            constants.ARTIFACT_PROPERTY_BASELINE_MODEL_ID_KEY, baseline.id
+        )
+    blessed, not_blessed = constants.BLESSED_VALUE, constants.NOT_BLESSED_VALUE
+    blessing.set_int_custom_property(
+        constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed if verdict.blessed else not_blessed
+    )
+    files = {
+        constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME: "",
+        VERDICT_FILE: verdict.model_dump_json(indent=2),
+    }
+    for name, text in files.items():
+        with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:
+            file.write(text)

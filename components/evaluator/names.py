@@ -1,0 +1,71 @@
+"""Names of the metrics, and of the features that slices are made by: what a config may ask for."""
+
+from collections.abc import Sequence
+
+from data import features
+
+MEAN_IOU, MEAN_DICE, MEAN_BOUNDARY_IOU = "mean_iou", "mean_dice", "mean_boundary_iou"
+"""Means over the classes that occur in truth or prediction."""
+PIXEL_ACCURACY, FREQUENCY_WEIGHTED_IOU = "pixel_accuracy", "frequency_weighted_iou"
+"""Over all pixels."""
+CALIBRATION_ERROR = "calibration_error"
+"""The only metric that is the better the smaller."""
+OVER_ALL = (
+    *(MEAN_IOU, MEAN_DICE, MEAN_BOUNDARY_IOU),
+    *(PIXEL_ACCURACY, FREQUENCY_WEIGHTED_IOU, CALIBRATION_ERROR),
+)
+"""The metrics over all classes."""
+IOU, DICE, BOUNDARY_IOU = BY_CLASS = ("iou", "dice", "boundary_iou")
+"""The metrics of each class."""
+SIZE = "image/size"
+"""A derived feature: the longer side in pixels, in five ranges."""
+
+
+def of_class(kind: str, class_name: str) -> str:
+    """Name of a class's metric: `iou/lake`.
+
+    Args:
+      kind: One of `BY_CLASS`.
+      class_name: The class.
+    """
+    return f"{kind}/{class_name}"
+
+
+def class_of(metric: str) -> str | None:
+    """Returns the name of the class that a metric is of; None if it is over all classes."""
+    kind, _, name = metric.partition("/")
+    return name if kind in BY_CLASS else None
+
+
+def metric_names(classes: Sequence[str]) -> list[str]:
+    """Names of all metrics, those over all classes first.
+
+    Args:
+      classes: Names of the classes.
+    """
+    return [*OVER_ALL, *(of_class(kind, name) for kind in BY_CLASS for name in classes)]
+
+
+def presence(class_name: str) -> str:
+    """Name of the derived feature that says whether a mask holds a class: `mask/lake`."""
+    return f"mask/{class_name}"
+
+
+def sliceable(classes: Sequence[str]) -> list[str]:
+    """Names of all features that slices can be made by.
+
+    Args:
+      classes: Names of the classes.
+    """
+    stored = [features.SOURCE, features.GROUP, features.SPAN, features.HEIGHT, features.WIDTH]
+    return [*stored, SIZE, *map(presence, classes)]
+
+
+def parse_slice(name: str) -> tuple[str, str]:
+    """Parts a slice's name into its feature and the feature's value.
+
+    Args:
+      name: `feature=value`.
+    """
+    feature, _, value = name.partition("=")
+    return feature, value

@@ -1,0 +1,87 @@
+"""Reads what the Evaluator wrote."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from pydantic import BaseModel
+from tensorflow_model_analysis.slicer import slicer_lib
+
+from components.evaluator.metrics import IMAGES
+from serving.counts import CALIBRATION, CONFUSION
+
+CANDIDATE, BASELINE = "candidate", "baseline"
+"""Names of the two models, for TFMA."""
+OVERALL = ""
+"""Name of the slice that is the whole split."""
+
+
+class Scores(BaseModel):
+    """What a model reached on a slice.
+
+    Attributes:
+      images: How many the slice has.
+      metrics: Metric name to value, 0..1; None where undefined.
+      confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
+      calibration: [bins][3], of each bin of confidence the pixels, the sum of their confidences,
+        and how many are right.
+    """
+
+    images: int
+    metrics: dict[str, float | None]
+    confusion_matrix: list[list[int]]
+    calibration: list[list[float]]
+
+    def true_pixels(self, class_id: int) -> int:
+        """Returns how many labelled pixels belong to a class."""
+        return sum(self.confusion_matrix[class_id])
+
+
+class Evaluation(BaseModel):
+    """What was measured on `test`.
+
+    Attributes:
+      candidate: Slice name, `feature=value`, to the candidate's scores; `OVERALL` comes first.
+      baseline: The same of the last blessed model; empty if there is none.
+    """
+
+    candidate: dict[str, Scores]
+    baseline: dict[str, Scores]
+
+
+def read_evaluation(path: str) -> Evaluation:
+    """Reads an evaluation.
+
+    Args:
+      path: Of the Evaluator's `evaluation` artifact.
+
+    Returns:
+      What was measured, by slice.
+    """
+    found: dict[str, dict[str, Scores]] = {CANDIDATE: {}, BASELINE: {}}
+    for record in sorted(tfma.load_metrics(path), key=lambda record: _slice_name(record.slice_key)):
+        values: dict[str, dict[str, Any]] = {}
+        for item in record.metric_keys_and_values:
+            if not item.key.is_diff:
+                # TFMA drops the candidate's name where there is no baseline.
+                model = item.key.model_name or CANDIDATE
+                values.setdefault(model, {})[item.key.name] = _value(item.value)
+        for model, metrics in values.items():
+            counts = {name: metrics.pop(name) for name in (IMAGES, CONFUSION, CALIBRATION)}
+            scores = Scores(metrics=metrics, **counts)
+            found[model][_slice_name(record.slice_key)] = scores
+    return Evaluation(**found)
+
+
+def _slice_name(key: Any) -> str:
+    return ",".join(f"{name}={value}" for name, value in slicer_lib.deserialize_slice_key(key))
+
+
+def _value(value: Any) -> Any:
+    kind = value.WhichOneof("type")
+    if kind == "array_value":
+        array = value.array_value
+        return np.reshape(array.int64_values or array.float64_values, array.shape).tolist()
+    number = value.double_value.value
+    return None if math.isnan(number) else number

@@ -1,0 +1,82 @@
+"""The parts of `test` that are also looked at alone.
+
+A slice is named by a feature and its value: `image/source=scanner_b`. The features are those of the
+examples, and these, which are derived from them:
+
+- `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
+- `mask/<class>`: `present` where the mask holds a pixel of the class, else `absent`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+
+from components.evaluator.names import SIZE, presence, sliceable
+from data import features
+from data.reading import Record
+
+_SIDES = (256, 512, 1024, 2048)  # pixels
+_FEW = 10  # values of a feature: more slices than a person would read
+
+
+def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
+    """Returns the value of every feature in `sliceable` for one pair.
+
+    Args:
+      record: Of a pair that can be used.
+      classes: Names of the classes.
+    """
+    pair, facts = record.pair, record.facts
+    if facts is None:
+        raise ValueError(f"{pair.key} cannot be used")
+    stored = (pair.source, pair.group, pair.span, facts.height, facts.width)
+    values = [*map(str, stored), _size(facts.height, facts.width), *map(_presence, facts.fractions)]
+    return dict(zip(sliceable(classes), values, strict=True))
+
+
+def telling_features(records: Iterable[Record], classes: Sequence[str]) -> list[str]:
+    """Chooses the features that part the images into a few slices.
+
+    Args:
+      records: Of the images to be evaluated.
+      classes: Names of the classes.
+
+    Returns:
+      Source, group and size where they have two to ten values, and the classes that some images
+      have and some have not.
+    """
+    rows = [slice_values(record, classes) for record in records]
+    chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
+    return [name for name in chosen if 1 < len({row[name] for row in rows}) <= _FEW]
+
+
+def derive_features() -> tfma.extractors.Extractor:
+    """Makes an extractor that adds the derived features to those of an example."""
+    return tfma.extractors.Extractor("DeriveFeatures", beam.Map(_derive))
+
+
+def _derive(extracts: Mapping[str, Any]) -> dict[str, Any]:
+    found = extracts[tfma.FEATURES_KEY]
+    size = _size(int(found[features.HEIGHT][0]), int(found[features.WIDTH][0]))
+    derived = {SIZE: np.array([size])}
+    for name in found:
+        if name.startswith(features.fraction("")):
+            class_name = name.removeprefix(features.fraction(""))
+            derived[presence(class_name)] = np.array([_presence(float(found[name][0]))])
+    return {**extracts, tfma.FEATURES_KEY: {**found, **derived}}
+
+
+def _size(height: int, width: int) -> str:
+    least = 1
+    for most in _SIDES:
+        if max(height, width) <= most:
+            return f"{least}-{most}"
+        least = most + 1
+    return f"{least}+"
+
+
+def _presence(share: float) -> str:
+    return "present" if share > 0 else "absent"

@@ -1,0 +1,61 @@
+"""metrics.json: what was measured and decided, for programs."""
+
+from pydantic import BaseModel
+from typing_extensions import Self
+
+from components.evaluator.gate import Rule, Verdict
+from components.evaluator.results import OVERALL, Evaluation, Scores
+
+METRICS_FILE = "metrics.json"
+
+
+class Metrics(BaseModel):
+    """What was measured on `test`, and what the gate made of it.
+
+    Attributes:
+      blessed: Whether the model may be pushed.
+      reasons: Why it may not, a line for each reason.
+      remarks: What else a person should know: baselines that were passed by.
+      metrics: Metric name to value over the whole split, 0..1; None where undefined.
+      baseline: The same of the last blessed model; empty if there is none.
+      baseline_model: The end of that model's path; None if there is none.
+      rules: Every condition of the gate that applied.
+      confusion_matrix: [C][C] pixels, truth in rows, prediction in columns.
+      calibration: [bins][3], see `Scores`.
+      slices: Slice name to what was measured there.
+    """
+
+    blessed: bool
+    reasons: list[str]
+    remarks: list[str]
+    metrics: dict[str, float | None]
+    baseline: dict[str, float | None]
+    baseline_model: str | None
+    rules: list[Rule]
+    images: int
+    confusion_matrix: list[list[int]]
+    calibration: list[list[float]]
+    slices: dict[str, Scores]
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, verdict: Verdict) -> Self:
+        """Puts the two together.
+
+        Args:
+          evaluation: What was measured.
+          verdict: What was decided.
+        """
+        overall = evaluation.candidate[OVERALL]
+        baseline = evaluation.baseline.get(OVERALL)
+        return cls(
+            blessed=verdict.blessed,
+            reasons=verdict.reasons(),
+            remarks=verdict.remarks,
+            baseline=baseline.metrics if baseline else {},
+            baseline_model=verdict.baseline,
+            rules=verdict.rules,
+            **dict(overall),
+            slices={
+                name: scores for name, scores in evaluation.candidate.items() if name != OVERALL
+            },
+        )

@@ -1,0 +1,192 @@
+"""The report as a page: one HTML file, with its pictures beside it."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jinja2
+
+from components.evaluator.gate import metric_in_words
+from components.evaluator.names import BY_CLASS, IOU, MEAN_IOU, of_class
+from components.evaluator.results import Scores
+from components.report.charts import lines, reliability
+from components.report.gallery import Card
+from components.report.metrics import Metrics
+from data.config import SPLITS
+from data.reading import Record
+from serving.overlay import colour, pattern
+
+RUN, OVERRIDES, DURATIONS = "<!-- run -->", "<!-- overrides -->", "<!-- durations -->"
+"""Places in the page for what is known only when the run has ended."""
+_OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– no say: ")}
+
+
+class Contents(NamedTuple):
+    """What the page shows.
+
+    Attributes:
+      name: The pipeline's.
+      classes: Names of the classes, by class id.
+      metrics: What was measured and decided.
+      histories: The table of epochs of each phase, as CSV.
+      records: Of the pairs that can be used.
+      anomalies: What ExampleValidator found, a line each.
+      gallery: Titles and cards.
+      provenance: What a person would ask of the model's origin, and the answers.
+      config: The config file, as YAML.
+    """
+
+    name: str
+    classes: Sequence[str]
+    metrics: Metrics
+    histories: Sequence[str]
+    records: Sequence[Record]
+    anomalies: Sequence[str]
+    gallery: Sequence[tuple[str, Sequence[Card]]]
+    provenance: Sequence[tuple[str, str]]
+    config: str
+
+
+def templates() -> jinja2.Environment:
+    """Returns the templates of all pages about runs, with what they call."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("components.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"number": _number, "percent": _percent, "in_words": metric_in_words}
+    return environment
+
+
+def render(contents: Contents) -> str:
+    """Renders the page.
+
+    Args:
+      contents: What it shows.
+
+    Returns:
+      HTML.
+    """
+    metrics, classes = contents.metrics, contents.classes
+    pixels = [sum(row) for row in metrics.confusion_matrix]
+    shown = [
+        {
+            "name": name,
+            "tone": tone(class_id),
+            "pattern": pattern(class_id),
+            "share": pixels[class_id] / (sum(pixels) or 1),
+        }
+        for class_id, name in enumerate(classes)
+    ]
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            **contents._asdict() | {"classes": shown},
+            kinds=BY_CLASS,
+            outcomes=_OUTCOMES,
+            slices=sorted(metrics.slices.items(), key=_worst_first),
+            splits=[_split(name, contents.records, len(classes)) for name in SPLITS],
+            charts={
+                "training": list(_training(contents.histories, classes)),
+                "reliability": reliability(metrics.calibration),
+            },
+        )
+    )
+
+
+def tone(class_id: int) -> str:
+    """Returns a class's colour for CSS."""
+    return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
+
+
+def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
+    name, scores = item
+    value = scores.metrics[MEAN_IOU]
+    return (math.inf if value is None else value, name)
+
+
+def _split(name: str, records: Sequence[Record], num_classes: int) -> dict[str, Any]:
+    members = [record for record in records if record.pair.split == name]
+    counts = [0.0] * num_classes
+    for facts in (record.facts for record in members):
+        if facts:
+            area = facts.height * facts.width * facts.labelled
+            counts = [
+                count + area * share for count, share in zip(counts, facts.fractions, strict=True)
+            ]
+    total = sum(counts) or 1
+    return {
+        "name": name,
+        "images": len(members),
+        "groups": len({record.pair.group for record in members}),
+        "shares": [count / total for count in counts],
+    }
+
+
+def _training(histories: Sequence[str], classes: Sequence[str]) -> Any:
+    losses: list[dict[str, Any]] = []
+    scores: list[dict[str, Any]] = []
+    done = 0
+    for history in histories:
+        rows = list(csv.DictReader(io.StringIO(history)))
+        for row in rows:
+            epoch = done + int(row["epoch"])
+            losses += [
+                {"epoch": epoch, "loss": float(row[key]), "split": split}
+                for key, split in (("loss", "train"), ("val_loss", "val"))
+            ]
+            by_class = {"mean": row["val_mean_iou"]}
+            by_class |= {name: row[f"val_{of_class(IOU, name)}"] for name in classes}
+            scores += [
+                {"epoch": epoch, "IoU on val": float(value), "class": name}
+                for name, value in by_class.items()
+                if not math.isnan(float(value))
+            ]
+        done += len(rows)
+    if losses:
+        yield (
+            "Loss on train and val",
+            lines(
+                losses,
+                x="epoch",
+                y="loss",
+                series="split",
+                order=["train", "val"],
+                description="Loss by epoch",
+            ),
+        )
+        yield (
+            "IoU on val; the best epoch's weights were kept",
+            lines(
+                scores,
+                x="epoch",
+                y="IoU on val",
+                series="class",
+                order=[*classes, "mean"],
+                description="IoU on val by epoch, of each class and their mean",
+            ),
+        )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share == 0 or share >= 0.001 else "<0.1%"
+
+
+def fill_in(page: str, place: str, html: Mapping[str, str] | str) -> str:
+    """Puts in what is known only when the run has ended.
+
+    Args:
+      page: From `render`.
+      place: `RUN`, `OVERRIDES` or `DURATIONS`.
+      html: What goes there.
+    """
+    return page.replace(place, str(html))

@@ -1,0 +1,62 @@
+import pytest
+
+from components.evaluator.config import GateConfig
+from components.evaluator.gate_check import gate_problems
+from data.pairs import Pair
+from data.reading import Facts, Record
+
+CLASSES = ["ocean", "land", "lake"]
+
+
+def record(key, fractions, *, size=(10, 20), labelled=1.0, source="a", group="g", span=0):
+    pair = Pair(key, f"{key}.png", f"{key}.mask.png", group, source, span, "test")
+    facts = Facts("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
+    return Record(pair, facts, None, ())
+
+
+WITH_LAKE = record("with", (0.5, 0.25, 0.25), source="a", size=(10, 20))
+WITHOUT = record("without", (0.5, 0.5, 0.0), source="b", size=(300, 20), labelled=0.5)
+
+
+def problems(test, train=(WITH_LAKE,), **gate):
+    by_split = {"train": list(train), "val": [], "test": test}
+    return list(gate_problems(GateConfig(**gate), by_split, CLASSES))
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {"mean_iou": 0.5},
+        {"mean_iou": 0.5, "class_iou": {"lake": 0.1}, "min_images": 2},
+        {"floors": {"boundary_iou/lake": 0.1}},
+        {"mean_iou": 0.5, "slices": {"mask/lake=present": {"iou/lake": 0.1}}},
+        {"mean_iou": 0.5, "slices": {"image/size=257-512": {"iou/land": 0.1}}},
+        {"mean_iou": 0.5, "slices": {"image/height=10": {"iou/land": 0.1}}},
+    ],
+)
+def test_a_gate_that_can_decide(gate):
+    assert problems([WITH_LAKE, WITHOUT], **gate) == []
+
+
+def test_a_gated_class_that_test_does_not_have():
+    (line,) = problems([WITHOUT], class_iou={"lake": 0.1})
+    assert "gate: iou/lake has a floor, but the 1 images of the test split have no pixel" in line
+    assert "train 50, val 0, test 0" in line
+    assert "data.splits" in line
+
+
+def test_a_gated_slice_that_test_does_not_have():
+    (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices={"image/source=c": {"mean_iou": 0}})
+    assert line.startswith("gate.slices.image/source=c: no image of the test split is in it")
+    assert line.endswith("of image/source there are a, b.")
+
+
+def test_a_gated_class_that_a_slice_does_not_have():
+    slices = {"mask/lake=absent": {"iou/lake": 0.5, "iou/land": 0.5}}
+    (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices=slices)
+    assert line.startswith("gate.slices.mask/lake=absent.iou/lake has a floor")
+
+
+def test_fewer_images_than_any_rule_needs():
+    (line,) = problems([WITH_LAKE], mean_iou=0, min_images=30)
+    assert line.startswith("gate.min_images: 30, but the test split has 1 images")
