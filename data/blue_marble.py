@@ -21,17 +21,8 @@ TILE = 224
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
 _CELLS, _PIXELS = 16, 5  # of the fine mask and of the image, on the same stretch
-_PALETTE = [
-    11,
-    61,
-    145,
-    120,
-    170,
-    80,
-    80,
-    200,
-    255,
-]  # ocean, land, lake, for people: the ids are what counts
+# Ocean, land and lake, for people: the ids are what counts.
+_PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
 def write_blue_marble(folder: Path) -> int:

@@ -58,7 +58,7 @@ def gate_problems(
     test = by_split["test"]
     if len(test) < gate.min_images:
         yield (
-            f"gate.min_images: {gate.min_images}, but the test split has {len(test)} images, so no "
+            f"gate.min_images: {gate.min_images}, but the test split has {_images(test)}, so no "
             "model could ever be blessed. Lower it, or give test a greater share in data.splits."
         )
     values = [slice_values(record, classes) for record in test]
@@ -83,9 +83,9 @@ def gate_problems(
             continue
         counts = [f"{split} {_pixels(by_split[split], class_id):,}" for split in by_split]
         where = f"gate.slices.{name}.{metric}" if name else f"gate: {metric}"
-        part = f"the {len(slices[name])} images of the test split" + (f" in {name}" if name else "")
+        part = f"the {_images(slices[name])} of the test split" + (f" in {name}" if name else "")
         yield (
-            f"{where} has a floor, but {part} have no pixel of {class_name} (pixels: "
+            f"{where} has a floor, but in {part} there is no pixel of {class_name} (pixels: "
             f"{', '.join(counts)}). Change data.splits, add data, or leave it out of the gate."
         )
 
@@ -95,3 +95,7 @@ def _pixels(records: Sequence[Record], class_id: int) -> int:
     return round(
         sum(fact.height * fact.width * fact.labelled * fact.fractions[class_id] for fact in facts)
     )
+
+
+def _images(records: Sequence[Record]) -> str:
+    return f"{len(records)} image{'' if len(records) == 1 else 's'}"

@@ -40,6 +40,19 @@ def misspell_key(project):
     project.config.write_text(yaml.safe_dump(config))
 
 
+def gate_a_class_that_is_nowhere(project):
+    config = yaml.safe_load(project.config.read_text())
+    config["data"]["classes"].append("ring")
+    config["gate"]["class_iou"] = {"ring": 0.5}
+    project.config.write_text(yaml.safe_dump(config))
+
+
+def gate_a_slice_that_is_nowhere(project):
+    config = yaml.safe_load(project.config.read_text())
+    config["gate"]["slices"] = {"image/source=mars": {"mean_iou": 0.5}}
+    project.config.write_text(yaml.safe_dump(config))
+
+
 CASES = {
     "no such folder": (rename_folder, ["data/images: no such folder", "data.source"]),
     "no pairs": (remove_all, ["data/images: no images in it"]),
@@ -76,3 +89,30 @@ def test_0_255_masks_are_told_which_line_mends_them(project, capfd, monkeypatch,
     assert stopped.value.code == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "mask_values: {0: ground, 255: disc}" in line
+
+
+GATES = {
+    "gated class that test has not": (
+        gate_a_class_that_is_nowhere,
+        ["gate: iou/ring has a floor", "no pixel of ring", "train 0, val 0, test 0"],
+    ),
+    "gated slice that test has not": (
+        gate_a_slice_that_is_nowhere,
+        ["gate.slices.image/source=mars: no image", "of image/source there are discs"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "expected"), GATES.values(), ids=GATES)
+def test_a_gate_that_could_not_decide_stops_before_the_training(
+    project, capfd, monkeypatch, spoil, expected
+):
+    made = project()
+    spoil(made)
+    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(made.config)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert all(part in line for part in expected), line
+    assert not (made.home / "artifacts/Trainer").exists()

@@ -40,7 +40,9 @@ def test_a_gate_that_can_decide(gate):
 
 def test_a_gated_class_that_test_does_not_have():
     (line,) = problems([WITHOUT], class_iou={"lake": 0.1})
-    assert "gate: iou/lake has a floor, but the 1 images of the test split have no pixel" in line
+    assert (
+        "gate: iou/lake has a floor, but in the 1 image of the test split there is no pixel" in line
+    )
     assert "train 50, val 0, test 0" in line
     assert "data.splits" in line
 
@@ -59,4 +61,4 @@ def test_a_gated_class_that_a_slice_does_not_have():
 
 def test_fewer_images_than_any_rule_needs():
     (line,) = problems([WITH_LAKE], mean_iou=0, min_images=30)
-    assert line.startswith("gate.min_images: 30, but the test split has 1 images")
+    assert line.startswith("gate.min_images: 30, but the test split has 1 image,")
