@@ -56,7 +56,7 @@ def _published(config: Config, source: Path) -> Path | None:
 
 
 def _known_at_the_end(run: Run) -> dict[str, Markup]:
-    pushed = f", pushed to {run.pushed_folder}" if run.pushed_folder else ""
+    pushed = f", pushed as version {Path(run.pushed_folder).name}" if run.pushed_folder else ""
     total = sum(run.durations.values())
     durations = Markup("").join(
         Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>").format(name, f"{seconds:.0f} s")
