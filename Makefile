@@ -31,6 +31,7 @@ bench: setup
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .[bench]
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas
+	@$(BIN)/python -m benchmarks.decoders
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
 lock:

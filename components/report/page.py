@@ -3,10 +3,11 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 
 from components.evaluator.gate import metric_in_words
 from components.evaluator.names import BY_CLASS, IOU, MEAN_IOU, of_class
@@ -128,7 +129,7 @@ def _split(name: str, records: Sequence[Record], num_classes: int) -> dict[str, 
     }
 
 
-def _training(histories: Sequence[str], classes: Sequence[str]) -> Any:
+def _training(histories: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[str, Markup]]:
     losses: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
     done = 0
@@ -179,14 +180,3 @@ def _number(value: float | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}" if share == 0 or share >= 0.001 else "<0.1%"
-
-
-def fill_in(page: str, place: str, html: Mapping[str, str] | str) -> str:
-    """Puts in what is known only when the run has ended.
-
-    Args:
-      page: From `render`.
-      place: `RUN`, `OVERRIDES` or `DURATIONS`.
-      html: What goes there.
-    """
-    return page.replace(place, str(html))
