@@ -67,7 +67,6 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
     )
     report = Report(
         examples=pairs,
-        anomalies=data.validator.outputs["anomalies"],
         model=model,
         model_run=training.trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],

@@ -13,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
+from components.evaluator.baseline import WHO
 from data.errors import InputError
 from data.files import complete_folder
 from pipeline.config import Config
@@ -20,8 +21,8 @@ from pipeline.config import Config
 _EXECUTION = "unetfx.Decision"
 _BLESSED, _WITHDREW, _PUSHED_IT = "blessed it", "withdrew its blessing", "pushed it"
 _BLESSING, _PUSHED = "ModelBlessing", "PushedModel"
-WHO, WHEN, WHY, MODEL_ID = "who", "when", "why", constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
-"""Properties of what a decision makes: the Evaluator's and the Pusher's have no `who`."""
+_WHEN, _WHY = "when", "why"
+_MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 
 
 class Decision(NamedTuple):
@@ -135,8 +136,8 @@ def decisions(store: mlmd.MetadataStore) -> Mapping[int, list[Decision]]:
             blessed = properties[constants.ARTIFACT_PROPERTY_BLESSED_KEY].int_value == 1
             pushed_to = properties["pushed_destination"].string_value or None
             done = _PUSHED_IT if pushed_to else _BLESSED if blessed else _WITHDREW
-            who, when, why = (properties[name].string_value for name in (WHO, WHEN, WHY))
-            found.setdefault(properties[MODEL_ID].int_value, []).append(
+            who, when, why = (properties[name].string_value for name in (WHO, _WHEN, _WHY))
+            found.setdefault(properties[_MODEL_ID].int_value, []).append(
                 Decision(done, who, when, why, pushed_to)
             )
     return {model: sorted(made, key=lambda d: d.when) for model, made in found.items()}
@@ -149,9 +150,9 @@ def _artifact(
     type_id = store.get_artifact_type(kind).id
     artifact = metadata_store_pb2.Artifact(type_id=type_id, type=kind)
     artifact.state = metadata_store_pb2.Artifact.LIVE
-    artifact.custom_properties[MODEL_ID].int_value = model.id
+    artifact.custom_properties[_MODEL_ID].int_value = model.id
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
-    for name, value in ((WHO, getpass.getuser()), (WHEN, now), (WHY, why.strip())):
+    for name, value in ((WHO, getpass.getuser()), (_WHEN, now), (_WHY, why.strip())):
         artifact.custom_properties[name].string_value = value
     return artifact
 

@@ -16,6 +16,8 @@ from serving.model import model_classes
 CANDIDATE = "candidate"
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
+WHO = "who"
+"""Property of a person's blessing, with the person's name; the Evaluator's have none."""
 _MOST = 10  # models that are passed by before there is none to compare with
 
 
@@ -62,23 +64,31 @@ def blessed_models(
 
     Args:
       models: To choose from.
-      blessings: Verdicts, the Evaluator's and people's; a model's last one counts.
+      blessings: Verdicts, the Evaluator's and people's. A model that was blessed once stays blessed
+        under a stricter gate, until a person withdraws that; a person's last word counts.
 
     Returns:
       Each blessed model and its blessing, newest model first.
     """
-    by_model = {
-        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
-        for blessing in sorted(blessings, key=lambda blessing: blessing.id)
-    }
+    by_model: dict[int, types.Artifact] = {}
+    for blessing in sorted(blessings, key=lambda blessing: (_by_a_person(blessing), blessing.id)):
+        model_id = blessing.get_int_custom_property(
+            constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
+        )
+        blessed = (
+            blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
+            == constants.BLESSED_VALUE
+        )
+        if blessed:
+            by_model[model_id] = blessing
+        elif _by_a_person(blessing):
+            by_model.pop(model_id, None)
     newest_first = sorted(models, key=lambda model: model.id, reverse=True)
-    return [
-        (model, by_model[model.id])
-        for model in newest_first
-        if model.id in by_model
-        and by_model[model.id].get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY)
-        == constants.BLESSED_VALUE
-    ]
+    return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
+
+
+def _by_a_person(blessing: types.Artifact) -> bool:
+    return bool(blessing.get_string_custom_property(WHO))
 
 
 class Choice(NamedTuple):

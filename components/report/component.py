@@ -23,7 +23,6 @@ from components.example_gen.executor import read_records
 from components.report.gallery import choose, draw
 from components.report.metrics import METRICS_FILE, Metrics
 from components.report.page import Contents, render
-from components.validator.component import WORDS_FILE
 from data.config import SPLITS
 from serving.model import ServedModel
 
@@ -40,7 +39,6 @@ class ReportArtifact(artifact.Artifact):
 @component
 def Report(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
     model_run: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelRun],
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
@@ -54,7 +52,6 @@ def Report(
 
     Args:
       examples: The examples; some of their test split are shown.
-      anomalies: What ExampleValidator found.
       model: The candidate model.
       model_run: Its training's logs.
       evaluation: What the Evaluator measured.
@@ -87,7 +84,6 @@ def Report(
             metrics=metrics,
             histories=list(_texts(os.path.join(model_run.uri, "phase*/history.csv"))),
             records=records,
-            anomalies="".join(_texts(os.path.join(anomalies.uri, WORDS_FILE))).splitlines(),
             gallery=gallery,
             provenance=list(_provenance(examples, code)),
             config=config,

@@ -19,8 +19,9 @@ from data.config import SPLITS
 from data.reading import Record
 from serving.overlay import colour, pattern
 
-RUN, OVERRIDES, DURATIONS = "<!-- run -->", "<!-- overrides -->", "<!-- durations -->"
-"""Places in the page for what is known only when the run has ended."""
+RUN, OVERRIDES = "<!-- run -->", "<!-- overrides -->"
+ANOMALIES, DURATIONS = "<!-- anomalies -->", "<!-- durations -->"
+"""Places in the page for what belongs to a run, which may repeat another one's report."""
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– no say: ")}
 
 
@@ -33,7 +34,6 @@ class Contents(NamedTuple):
       metrics: What was measured and decided.
       histories: The table of epochs of each phase, as CSV.
       records: Of the pairs that can be used.
-      anomalies: What ExampleValidator found, a line each.
       gallery: Titles and cards.
       provenance: What a person would ask of the model's origin, and the answers.
       config: The config file, as YAML.
@@ -44,7 +44,6 @@ class Contents(NamedTuple):
     metrics: Metrics
     histories: Sequence[str]
     records: Sequence[Record]
-    anomalies: Sequence[str]
     gallery: Sequence[tuple[str, Sequence[Card]]]
     provenance: Sequence[tuple[str, str]]
     config: str

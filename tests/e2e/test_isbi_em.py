@@ -31,4 +31,4 @@ def test_shipped_config_maps_0_255_masks(tmp_path):
     assert run_pipeline(path) == DONE
     (report,) = (tmp_path / "isbi_em" / "reports").glob("*/metrics.json")
     metrics = json.loads(report.read_text())["metrics"]
-    assert metrics.keys() == {"mean_iou", "iou/membrane", "iou/cell"}
+    assert {"mean_iou", "iou/membrane", "iou/cell"} <= metrics.keys()

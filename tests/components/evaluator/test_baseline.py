@@ -10,9 +10,11 @@ def model(number):
     return artifact
 
 
-def blessing(of, *, blessed=True, later=0):
+def blessing(of, *, blessed=True, later=0, who=None):
     artifact = standard_artifacts.ModelBlessing()
     artifact.id = 100 + of + later
+    if who:
+        artifact.set_string_custom_property("who", who)
     artifact.set_int_custom_property("current_model_id", of)
     artifact.set_int_custom_property("blessed", int(blessed))
     return artifact
@@ -43,8 +45,10 @@ def resolve(candidate, models, blessings):
         (4, [], ([], [])),
         (4, [blessing(9)], ([], [])),
         (2, [blessing(4), blessing(2)], ([4], [104])),
-        (4, [blessing(3), blessing(3, blessed=False, later=9)], ([], [])),
-        (4, [blessing(3, later=9), blessing(3, blessed=False)], ([3], [112])),
+        (4, [blessing(3), blessing(3, blessed=False, later=9)], ([3], [103])),
+        (4, [blessing(3), blessing(3, blessed=False, later=9, who="ann")], ([], [])),
+        (4, [blessing(3, later=9, who="ann"), blessing(3, blessed=False)], ([3], [112])),
+        (4, [blessing(3, later=9), blessing(3, blessed=False, later=5, who="ann")], ([], [])),
     ],
     ids=[
         "newest first",
@@ -54,8 +58,10 @@ def resolve(candidate, models, blessings):
         "the first run",
         "a blessed model that is gone",
         "the candidate is an older model",
+        "refused later, by a stricter gate",
         "a person has withdrawn it",
         "a person has blessed it",
+        "a person has withdrawn it, and the gate would not",
     ],
 )
 def test_the_other_blessed_models(candidate, blessings, expected):
