@@ -26,7 +26,7 @@ from tfx_bsl.public import tfxio
 
 from components.evaluator.baseline import choose_baseline, short_name
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.gate import VERDICT_FILE, Verdict, decide, gated_slices
+from components.evaluator.gate import VERDICT_FILE, Verdict, decide
 from components.evaluator.images import write_images
 from components.evaluator.metrics import SegmentationMetrics
 from components.evaluator.names import parse_slice
@@ -212,7 +212,7 @@ def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.Eval
     names = [
         *telling_features(records, settings.classes),
         *settings.evaluation.slices,
-        *(parse_slice(name)[0] for name in gated_slices(settings.gate)),
+        *(parse_slice(name)[0] for name in settings.gate.slices),
     ]
     metric = tfma.MetricConfig(
         class_name=SegmentationMetrics.__name__,

@@ -124,11 +124,6 @@ def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
     return [(part, *floor) for part, floors in by_slice.items() for floor in floors.items()]
 
 
-def gated_slices(gate: GateConfig) -> list[str]:
-    """Returns the names of the slices that have floors of their own."""
-    return list(gate.slices)
-
-
 def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
     for name, metric, floor in floors(gate):
         scores = evaluation.candidate.get(name)

@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import numpy as np
@@ -23,7 +23,7 @@ from components.example_gen.executor import read_records
 from components.report.gallery import choose, draw
 from components.report.metrics import METRICS_FILE, Metrics
 from components.report.page import Contents, render
-from data.config import SPLITS
+from data.reading import Record
 from serving.model import ServedModel
 
 PAGE_FILE = "index.html"
@@ -76,7 +76,7 @@ def Report(
     chosen = choose(read_images(evaluation.uri), served.classes)
     folder = artifact_utils.get_split_uri([examples], SPLIT)
     gallery = draw(chosen, _read(folder), predict, save)
-    records = [record for split in SPLITS for record in read_records(examples, split)]
+    records = [record for record in read_records(examples) if record.facts]
     page = render(
         Contents(
             name=name,
@@ -85,7 +85,7 @@ def Report(
             histories=list(_texts(os.path.join(model_run.uri, "phase*/history.csv"))),
             records=records,
             gallery=gallery,
-            provenance=list(_provenance(examples, code)),
+            provenance=list(_provenance(examples, records, code)),
             config=config,
         )
     )
@@ -98,11 +98,9 @@ def Report(
 
 
 def _provenance(
-    examples: tfx.types.standard_artifacts.Examples, code: str
+    examples: tfx.types.standard_artifacts.Examples, records: Sequence[Record], code: str
 ) -> Iterator[tuple[str, str]]:
-    spans = sorted(
-        {record.pair.span for split in SPLITS for record in read_records(examples, split)}
-    )
+    spans = sorted({record.pair.span for record in records})
     if spans != [0]:
         yield "Data spans", ", ".join(map(str, spans))
     yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
