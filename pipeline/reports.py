@@ -42,7 +42,7 @@ def publish(config: Config, run: Run) -> Path:
         shutil.copytree(source, folder, dirs_exist_ok=True)
         (folder / _SOURCE).write_text(str(source))
         page = (source / PAGE_FILE).read_text()
-        for place, html in _known_at_the_end(run).items():
+        for place, html in _known_at_the_end(_author(config, folder, run)).items():
             page = page.replace(place, html)
         (folder / PAGE_FILE).write_text(page)
     _write_overview(config)
@@ -54,6 +54,11 @@ def _published(config: Config, source: Path) -> Path | None:
         if note.read_text() == str(source):
             return note.parent
     return None
+
+
+def _author(config: Config, folder: Path, run: Run) -> Run:
+    """The run that a report is of: a run that repeats it took seconds, and trained nothing."""
+    return next((other for other in all_runs(config) if other.folder_name == folder.name), run)
 
 
 def _known_at_the_end(run: Run) -> dict[str, Markup]:

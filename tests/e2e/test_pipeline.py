@@ -61,6 +61,7 @@ def test_first_run_shows_progress_and_no_library_noise(trained):
 
 def test_second_run_on_unchanged_data_trains_and_pushes_nothing(trained, run_command):
     versions, reports = trained.versions(), trained.reports()
+    pages = [(report.parent / "index.html").read_text() for report in reports]
     for file in (trained.folder / "data").rglob("*.png"):
         file.touch()  # as a fresh copy of the same files would be
     code, output = run_command("unetfx", "run", "--config", trained.config)
@@ -69,6 +70,7 @@ def test_second_run_on_unchanged_data_trains_and_pushes_nothing(trained, run_com
     assert "epoch" not in output
     assert trained.versions() == versions
     assert trained.reports() == reports
+    assert [(report.parent / "index.html").read_text() for report in reports] == pages
 
 
 def test_tfx_commands_run_the_pipeline(trained, run_command, tmp_path):
