@@ -24,6 +24,13 @@ RUNTIME = [
     "xxhash>=3.4,<4",
     "Jinja2>=3.1,<4",
     "vl-convert-python>=1.7,<2",
+    "tensorflow-serving-api>=2.19,<3",
+    "grpcio>=1.70,<2",
+    "starlette>=1,<2",
+    "uvicorn>=0.34,<1",
+    "prometheus-client>=0.21,<1",
+    "httpx>=0.28,<1",
+    "tenacity>=9,<10",
     "pydantic>=2.10,<3",
     "PyYAML>=6,<7",
     "click>=8,<9",
@@ -41,6 +48,7 @@ EXTRAS = {
         "playwright>=1.50,<2",
         "ruff>=0.9,<1",
         "mypy>=1.14,<2",
+        "kubernetes-validate>=1.31",
         "types-PyYAML>=6,<7",
     ],
 }
@@ -52,7 +60,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(
-        include=["data", "data.*", "serving", "components", "components.*", "pipeline"]
+        include=["data", "data.*", "serving", "serving.*", "components", "components.*", "pipeline"]
     ),
     package_data={
         "pipeline": ["configs/*.yaml", "templates/*.html"],
