@@ -34,6 +34,51 @@ def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = N
     return tf.ensure_shape(image, [None, None, 3])
 
 
+def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads an image's height and width from the head of its file, without decoding it.
+
+    Args:
+      encoded: string scalar: PNG, JPEG, BMP or GIF.
+
+    Returns:
+      int64 [2], height and width in pixels; zeros where no head of the four formats is found.
+      A broken head of a JPEG fails.
+    """
+
+    def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
+        length = 2 * kind.size
+        # A shorter string is padded, so as to have what is read.
+        part = tf.strings.substr(encoded + tf.constant(bytes(first + length)), first, length)
+        found = tf.io.decode_raw(part, kind, little_endian=little_endian)
+        return tf.cast(tf.ensure_shape(found, [2]), tf.int64)
+
+    def starts_with(magic: bytes) -> tf.Tensor:
+        return tf.strings.substr(encoded, 0, len(magic)) == magic
+
+    def png() -> tf.Tensor:
+        return integers(16, tf.int32, little_endian=False)[::-1]
+
+    def gif() -> tf.Tensor:
+        return integers(6, tf.uint16, little_endian=True)[::-1]
+
+    def bmp() -> tf.Tensor:
+        # A negative height: rows from the top.
+        return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
+
+    def jpeg() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(encoded)[:2], tf.int64)
+
+    return tf.case(
+        [
+            (starts_with(b"\x89PNG"), png),
+            (starts_with(b"\xff\xd8\xff"), jpeg),
+            (starts_with(b"GIF8"), gif),
+            (starts_with(b"BM"), bmp),
+        ],
+        default=lambda: tf.zeros([2], tf.int64),
+    )
+
+
 def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes the stored mask.
 

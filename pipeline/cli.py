@@ -154,11 +154,13 @@ def push(config_file: Path, run: str) -> None:
                 f"{found.id}: its model is not blessed. If you know better: unetfx bless "
                 f"{found.id} --why TEXT"
             )
+        if not found.serves:
+            raise InputError(f"{found.id}: its model failed ServingCheck; its report says why.")
         version = decisions.push(
             config, open_store(config, for_writing=True), found.artifacts["Model"]
         )
         reports.publish(config, find_run(config, found.id))
-    click.echo(f"Pushed the model of run {found.id} as version {version.name}: {version}")
+    click.echo(f"Pushed the model of run {found.id} as version {Path(version).name}: {version}")
 
 
 @commands.command()

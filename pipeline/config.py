@@ -17,6 +17,8 @@ from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, Strict
 from data.errors import InputError
+from data.files import is_remote
+from serving.config import ServingConfig
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Names the config file where no command line can: under `tfx run`."""
@@ -35,6 +37,7 @@ class Config(Strict):
       tuner: What is searched before the training; null for no search.
       evaluation: How it is looked at on `test`.
       gate: What it must reach there before it is pushed.
+      serving: How it is served, and what it must do before it is pushed.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -45,6 +48,7 @@ class Config(Strict):
     tuner: TunerConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig
+    serving: ServingConfig = ServingConfig()
 
     @model_validator(mode="after")
     def _gate_names_what_exists(self) -> Self:
@@ -134,9 +138,10 @@ class Config(Strict):
         return self.home / "check"
 
     @property
-    def serving_folder(self) -> Path:
-        """Folder that TF Serving watches: one sub-folder for each version."""
-        return self.home / "serving" / self.name
+    def serving_folder(self) -> str:
+        """Folder that TF Serving watches, local or remote: one sub-folder for each version."""
+        folder = self.serving.push_to or str(self.home / "serving" / self.name)
+        return folder if is_remote(folder) else str(Path(folder).absolute())
 
     @property
     def reports_folder(self) -> Path:

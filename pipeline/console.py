@@ -19,6 +19,8 @@ _STEPS = {
     "Trainer": "trains the network",
     "Baseline": "finds the last blessed models",
     "Evaluator": "IoU on the test split, and the gate",
+    "InfraValidator": "whether TF Serving loads the model",
+    "ServingCheck": "whether the model serves as it should",
     "Report": "a page of metrics and pictures",
     "Pusher": "pushes the model, if blessed",
 }

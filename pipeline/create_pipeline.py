@@ -17,7 +17,9 @@ from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.settings import Settings
+from components.pusher.component import Pusher
 from components.report.component import Report
+from components.serving_check.component import ServingCheck
 from components.trainer import base_model, run
 from components.trainer.config import SETTINGS, TrainerSettings
 from components.tuner import run as search
@@ -29,6 +31,8 @@ from pipeline.config import Config
 
 _REPOSITORY = Path(__file__).parent.parent
 _SOURCES = (".py", ".html", ".css", ".js")
+# What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
+_GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
 BEAM_ARGUMENTS = [
     "--runner=DirectRunner",
     "--direct_running_mode=in_memory",
@@ -65,26 +69,29 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             code=_version_of("components/evaluator"),
         ),
     )
+    serving = _serving_nodes(config, pairs, model, evaluator)
+    serving_check = serving[-1].outputs["blessing"]
     report = Report(
         examples=pairs,
         model=model,
         model_run=training.trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
         blessing=evaluator.outputs["blessing"],
+        serving_check=serving_check,
         name=config.name,
         config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False),
-        code=_version_of("components", "data", "serving"),
+        code=_version_of("components", "data", "serving/model.py", "serving/overlay.py"),
     )
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check,
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=str(config.serving_folder)
-            )
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
         ),
     )
-    return _pipeline(config, [*data, *training.all(), resolver, evaluator, report, pusher])
+    nodes = [*data, *training.all(), resolver, evaluator, *serving, report, pusher]
+    return _pipeline(config, nodes)
 
 
 class _DataNodes(NamedTuple):
@@ -156,7 +163,8 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         model=config.model,
         training=config.training,
         intensity_range=config.data.intensity_range,
-        code=_version_of("data", "serving", "components/trainer"),
+        max_pixels=config.serving.max_pixels,
+        code=_version_of("data", *_GRAPH, "components/trainer"),
     )
     examples = data.example_gen.outputs["examples"]
     read = {
@@ -193,8 +201,47 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
     return _TrainingNodes(trainer, start, tuner)
 
 
+def _serving_nodes(
+    config: Config, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, evaluator: Evaluator
+) -> list[BaseNode]:
+    """ServingCheck, and before it TFX's InfraValidator if the config asks for it."""
+    validators = []
+    if config.serving.infra_validator:
+        asked, protos = config.serving.infra_validator, tfx.proto
+        platforms = {
+            "docker": {"local_docker": protos.LocalDockerConfig()},
+            "kubernetes": {"kubernetes": protos.KubernetesConfig()},
+        }
+        validator = tfx.components.InfraValidator(
+            model=model,
+            examples=examples,
+            serving_spec=protos.ServingSpec(
+                tensorflow_serving=protos.TensorFlowServing(tags=[asked.image_tag]),
+                **platforms[asked.platform],
+            ),
+            # It sends examples as they are: only this signature takes them.
+            request_spec=protos.RequestSpec(
+                tensorflow_serving=protos.TensorFlowServingRequestSpec(
+                    signature_names=["evaluation"]
+                ),
+                split_name="test",
+                num_examples=1,
+            ),
+        )
+        validators.append(validator)
+    check = ServingCheck(
+        examples=examples,
+        model=model,
+        evaluation=evaluator.outputs["evaluation"],
+        infra_blessing=validators[0].outputs["blessing"] if validators else None,
+        check=config.serving.check.model_dump_json(),
+        code=_version_of("components/serving_check", "serving/probe.py"),
+    )
+    return [*validators, check]
+
+
 def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
-    code = _version_of("data", "serving", "components/trainer", "components/tuner")
+    code = _version_of("data", *_GRAPH, "components/trainer", "components/tuner")
     return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
 
 
@@ -249,11 +296,11 @@ def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
     return connection
 
 
-def _version_of(*folders: str) -> str:
+def _version_of(*sources: str) -> str:
     """Hash of source files: TFX's cache looks at inputs and parameters, not at code."""
     total = hashlib.sha256()
-    for folder in folders:
-        for path in sorted((_REPOSITORY / folder).rglob("*")):
+    for source in (_REPOSITORY / source for source in sources):
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
             if path.suffix not in _SOURCES:
                 continue
             total.update(path.relative_to(_REPOSITORY).as_posix().encode())

@@ -2,7 +2,6 @@
 
 import datetime
 import getpass
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,8 @@ from tfx.utils import path_utils
 
 from components.evaluator.baseline import WHO
 from data.errors import InputError
-from data.files import complete_folder
 from pipeline.config import Config
+from serving.push import push_model
 
 _EXECUTION = "unetfx.Decision"
 _BLESSED, _WITHDREW, _PUSHED_IT = "blessed it", "withdrew its blessing", "pushed it"
@@ -89,7 +88,7 @@ def decide(
     _record(config, store, artifact, model)
 
 
-def push(config: Config, store: mlmd.MetadataStore, model: metadata_store_pb2.Artifact) -> Path:
+def push(config: Config, store: mlmd.MetadataStore, model: metadata_store_pb2.Artifact) -> str:
     """Pushes a model as a new version, which TF Serving then takes up.
 
     Args:
@@ -103,17 +102,14 @@ def push(config: Config, store: mlmd.MetadataStore, model: metadata_store_pb2.Ar
     Raises:
       InputError: The model's files are gone.
     """
-    source = Path(path_utils.serving_model_path(model.uri))
-    if not (source / "saved_model.pb").exists():
+    source = path_utils.serving_model_path(model.uri)
+    if not (Path(source) / "saved_model.pb").exists():
         raise InputError(f"{source}: the model's files are gone; it cannot be pushed.")
-    versions = [int(path.name) for path in config.serving_folder.glob("*") if path.name.isdigit()]
-    version = config.serving_folder / str(max([int(time.time()), *(v + 1 for v in versions)]))
-    with complete_folder(version) as unfinished:
-        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+    version = push_model(source, config.serving_folder)
     artifact = _artifact(store, _PUSHED, model, "")
     artifact.custom_properties["pushed"].int_value = 1
-    artifact.custom_properties["pushed_destination"].string_value = str(version)
-    artifact.uri = str(version)
+    artifact.custom_properties["pushed_destination"].string_value = version
+    artifact.uri = version
     _record(config, store, artifact, model)
     return version
 

@@ -24,7 +24,7 @@ def run_pipeline(config_file: Path) -> int:
       config_file: The config file.
 
     Returns:
-      The exit code: 0 done, 1 an unexpected failure, 3 not blessed.
+      The exit code: 0 done, 1 an unexpected failure, 3 not blessed, by the gate or by ServingCheck.
 
     Raises:
       InputError: The data or the config are wrong.
@@ -59,7 +59,7 @@ def _run(config: Config, config_file: Path) -> int:
     if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
         return DONE
     print_summary(config, config_file, run, publish(config, run))
-    return DONE if run.blessed else NOT_BLESSED
+    return DONE if run.blessed and run.serves else NOT_BLESSED
 
 
 def main() -> int:

@@ -85,6 +85,12 @@ class Run(NamedTuple):
         return None if blessed is None else blessed == 1
 
     @property
+    def serves(self) -> bool | None:
+        """Whether the run's model passed ServingCheck; None if the run did not get there."""
+        blessed = self._property("InfraBlessing", "blessed")
+        return None if blessed is None else blessed == 1
+
+    @property
     def pushed_folder(self) -> str | None:
         """Where the run's model was last pushed to, be it in an earlier run; None if it was not."""
         by_people = [d.pushed_to for d in self.decisions if d.pushed_to]

@@ -53,7 +53,7 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
         console.print(f"Model     {os.path.relpath(run.pushed_folder)}")
     console.print(f"Report    {os.path.relpath(report / PAGE_FILE)}")
     console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
-    if run.blessed:
+    if run.blessed and run.serves:
         console.print(f"Next      {_predict_command(run, config_file)}")
     else:
         console.print("Next      look at the report; mend the data or train longer; run again")
@@ -97,10 +97,12 @@ def _verdict_lines(metrics: Metrics) -> Iterator[str]:
     if metrics.blessed:
         drops = any(rule.kind == "drop" for rule in metrics.rules)
         yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
-        return
     for reason in metrics.reasons:
         yield f"[bold red]Not blessed[/]: {reason}."
-    yield "Nothing was pushed."
+    for reason in metrics.serving.reasons:
+        yield f"[bold red]Does not serve[/]: {reason}."
+    if not metrics.blessed or not metrics.serving.blessed:
+        yield "Nothing was pushed."
 
 
 def _remarks(run: Run) -> Iterator[str]:

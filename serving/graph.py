@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from data.config import CropView, View
-from data.parsing import decode_image, parse_pair
+from data.parsing import decode_image, encoded_size, parse_pair
 from data.views import view_image
+from serving.config import MAX_PIXELS
 from serving.counts import (
     BOUNDARY,
     CALIBRATION,
@@ -20,11 +22,13 @@ from serving.counts import (
     confusion_counts,
 )
 from serving.sliding_window import sliding_window
+from serving.warmup import write_warmup_requests
 
 DESCRIPTION = "assets.extra/unetfx.json"
 """File in the SavedModel with `export_saved_model`'s arguments. TF Serving passes it by."""
 WEIGHT = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 """Name of a weight in the SavedModel's checkpoint, by its number: where `ServingGraph` has it."""
+_DAMAGED = tf.constant(-1, tf.int64)
 
 
 def export_saved_model(
@@ -34,8 +38,13 @@ def export_saved_model(
     classes: Sequence[str],
     view: View,
     intensity_range: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    config: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
+
+    In `assets.extra` it says what it is (`DESCRIPTION`), and holds the requests that TF Serving
+    warms it up with.
 
     Args:
       network: From float32 images [batch, height, width, 3] in 0..255 to float32 logits [batch,
@@ -46,8 +55,10 @@ def export_saved_model(
         resolution.
       intensity_range: The samples of 16-bit images that become 0 and 255; None for the upper 8 of
         the 16 bits.
+      max_pixels: Larger images are refused before they are decoded.
+      config: What the network was built and trained by, to be kept beside it.
     """
-    graph = ServingGraph(network, len(classes), view, intensity_range)
+    graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels)
     signatures = {
         name: getattr(graph, name) for name in ("serving_default", "probabilities", "evaluation")
     }
@@ -58,10 +69,13 @@ def export_saved_model(
             "classes": list(classes),
             "view": view.model_dump(),
             "intensity_range": intensity_range,
+            "max_pixels": max_pixels,
+            "config": config,
             # The checkpoint knows the weights by number alone.
             "weights": [weight.path for weight in network.weights],
         }
         file.write(json.dumps(description, indent=2))
+    write_warmup_requests(path, view)
 
 
 class ServingGraph(tf.Module):
@@ -73,6 +87,7 @@ class ServingGraph(tf.Module):
         num_classes: int,
         view: View,
         intensity_range: tuple[int, int] | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Wraps a network.
 
@@ -81,6 +96,7 @@ class ServingGraph(tf.Module):
           num_classes: C.
           view: What the network sees of an image.
           intensity_range: As for `export_saved_model`.
+          max_pixels: As for `export_saved_model`.
         """
         super().__init__()
         # Its weights alone are tracked: the network itself would bring Keras' own functions, and
@@ -90,6 +106,7 @@ class ServingGraph(tf.Module):
         self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes
         self._view = view
+        self._max_pixels = max_pixels
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -97,6 +114,8 @@ class ServingGraph(tf.Module):
 
         Args:
           image_bytes: string [batch], each the bytes of a PNG, JPEG, BMP or GIF file, of any sizes.
+            One that is none of these, or damaged, or has too many pixels is an error that names
+            its position in the batch.
 
         Returns:
           - mask_png_bytes: string [batch], one-channel PNGs of class ids, each of its image's size.
@@ -117,6 +136,7 @@ class ServingGraph(tf.Module):
                 "confidence": tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
             }
 
+        image_bytes = self._refuse_bad_images(image_bytes)
         answers = {
             "mask_png_bytes": tf.TensorSpec([], tf.string),
             "class_fraction": tf.TensorSpec([self._num_classes], tf.float32),
@@ -157,6 +177,11 @@ class ServingGraph(tf.Module):
         Returns:
           - probabilities: float32 [batch, height, width, C], summing to 1 over C.
         """
+        pixels = tf.reduce_prod(tf.shape(images, tf.int64)[1:3])
+        tf.debugging.Assert(
+            pixels <= self._max_pixels,
+            [f"images: more than the {self._max_pixels} pixels an image may have here:", pixels],
+        )
         return {"probabilities": self._probabilities_of_images(images)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
@@ -196,6 +221,41 @@ class ServingGraph(tf.Module):
             },
         )
 
+    def _refuse_bad_images(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        """Returns the images, string [batch], if all can be decoded.
+
+        An operation that fails cannot be caught in a graph, and says nothing of a position: in a
+        data set, it can be passed by.
+        """
+
+        def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            pixels = tf.reduce_prod(encoded_size(encoded))
+            fits = tf.cond(
+                pixels <= self._max_pixels, lambda: tf.size(self._decode(encoded)) > 0, lambda: True
+            )
+            return position, tf.where(fits, pixels, _DAMAGED)
+
+        numbered = tf.data.Dataset.from_tensor_slices(image_bytes).enumerate().map(count)
+        pixels = numbered.ignore_errors().reduce(
+            tf.fill(tf.shape(image_bytes), _DAMAGED),
+            lambda all_pixels, one: tf.tensor_scatter_nd_update(
+                all_pixels, one[0][tf.newaxis, tf.newaxis], one[1][tf.newaxis]
+            ),
+        )
+        checks = [
+            (pixels == _DAMAGED, "is no PNG, JPEG, BMP or GIF image, or damaged"),
+            (
+                pixels > self._max_pixels,
+                f"has more than the {self._max_pixels} pixels an image may have here",
+            ),
+        ]
+        refused = [
+            tf.debugging.Assert(~tf.reduce_any(bad), [_positions(bad), what])
+            for bad, what in checks
+        ]
+        with tf.control_dependencies(refused):
+            return tf.identity(image_bytes)
+
     def _probabilities_of_images(self, images: tf.Tensor) -> tf.Tensor:
         """Looks at images of one size, and answers at that size."""
         view = self._view
@@ -214,6 +274,11 @@ class ServingGraph(tf.Module):
 
     def _probabilities_of_views(self, views: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(self._network(views))
+
+
+def _positions(bad: tf.Tensor) -> tf.Tensor:
+    numbers = tf.strings.as_string(tf.where(bad)[:, 0])
+    return tf.strings.reduce_join(tf.strings.join(["image_bytes[", numbers, "]"]), separator=", ")
 
 
 def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

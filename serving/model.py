@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from data.errors import InputError
+from serving.config import MAX_PIXELS
 from serving.graph import DESCRIPTION, WEIGHT
+from serving.push import versions
 
 
 class Prediction(NamedTuple):
@@ -96,6 +97,16 @@ def model_intensity_range(path: str) -> tuple[int, int] | None:
     return None if found is None else (found[0], found[1])
 
 
+def model_max_pixels(path: str) -> int:
+    """Reads how many pixels an image may have, without loading the SavedModel.
+
+    Args:
+      path: Of a SavedModel that this project exported.
+    """
+    found: int = _description(path).get("max_pixels", MAX_PIXELS)
+    return found
+
+
 def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
     """Reads the weights of a SavedModel, statistics of normalisation included, without loading it.
 
@@ -114,7 +125,7 @@ def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
     return {name: checkpoint.get_tensor(WEIGHT.format(i)) for i, name in enumerate(names)}
 
 
-def newest_version(serving_folder: Path) -> Path:
+def newest_version(serving_folder: str) -> str:
     """Finds the newest pushed version, as TF Serving would.
 
     Args:
@@ -126,16 +137,12 @@ def newest_version(serving_folder: Path) -> Path:
     Raises:
       InputError: No model was ever pushed there.
     """
-    versions = [
-        path.parent
-        for path in serving_folder.glob("*/saved_model.pb")
-        if path.parent.name.isdigit()
-    ]
-    if not versions:
+    found = versions(serving_folder)
+    if not found:
         raise InputError(
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
-    return max(versions, key=lambda path: int(path.name))
+    return os.path.join(serving_folder, found[0])
 
 
 def _description(path: str) -> dict[str, Any]:

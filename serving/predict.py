@@ -11,7 +11,7 @@ from serving.overlay import overlay
 
 
 def predict_files(
-    images: Sequence[Path], serving_folder: Path, out: Path, data: DataConfig
+    images: Sequence[Path], serving_folder: str, out: Path, data: DataConfig
 ) -> Iterator[str]:
     """Writes a mask and an overlay for each image.
 
@@ -33,7 +33,7 @@ def predict_files(
         raise InputError(
             "Two of the images have one name but for the suffix; predict them into two folders."
         )
-    version = str(newest_version(serving_folder))
+    version = newest_version(serving_folder)
     data = data.model_copy(update={"intensity_range": model_intensity_range(version)})
     try:
         loaded = [load_image(image.read_bytes(), str(image), data) for image in images]

@@ -12,17 +12,18 @@ import tensorflow as tf
 from PIL import Image
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact, artifact_utils
+from tfx.types import artifact
 from tfx.utils import path_utils
 
 from components.evaluator.component import SPLIT
 from components.evaluator.gate import read_verdict
 from components.evaluator.images import read_images
 from components.evaluator.results import read_evaluation
-from components.example_gen.executor import read_records
+from components.example_gen.executor import read_examples, read_records
 from components.report.gallery import choose, draw
 from components.report.metrics import METRICS_FILE, Metrics
 from components.report.page import Contents, render
+from components.serving_check import verdict
 from data.reading import Record
 from serving.model import ServedModel
 
@@ -43,6 +44,7 @@ def Report(
     model_run: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelRun],
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
+    serving_check: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],
     report: tfx.dsl.components.OutputArtifact[ReportArtifact],
     name: tfx.dsl.components.Parameter[str],
     config: tfx.dsl.components.Parameter[str],
@@ -56,12 +58,17 @@ def Report(
       model_run: Its training's logs.
       evaluation: What the Evaluator measured.
       blessing: What the gate decided.
+      serving_check: What ServingCheck did.
       report: Where index.html, its pictures and metrics.json go.
       name: The pipeline's.
       config: The config, as YAML.
       code: Version of the code.
     """
-    metrics = Metrics.of(read_evaluation(evaluation.uri), read_verdict(blessing.uri))
+    metrics = Metrics.of(
+        read_evaluation(evaluation.uri),
+        read_verdict(blessing.uri),
+        verdict.read_verdict(serving_check.uri),
+    )
     served = ServedModel(path_utils.serving_model_path(model.uri))
 
     def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
@@ -74,8 +81,7 @@ def Report(
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
     chosen = choose(read_images(evaluation.uri), served.classes)
-    folder = artifact_utils.get_split_uri([examples], SPLIT)
-    gallery = draw(chosen, _read(folder), predict, save)
+    gallery = draw(chosen, read_examples(examples, SPLIT), predict, save)
     records = [record for record in read_records(examples) if record.facts]
     page = render(
         Contents(
@@ -113,9 +119,3 @@ def _texts(pattern: str) -> Iterator[str]:
     for path in sorted(tf.io.gfile.glob(pattern)):
         with tf.io.gfile.GFile(path) as file:
             yield file.read()
-
-
-def _read(folder: str) -> Iterator[tf.train.Example]:
-    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
-        yield tf.train.Example.FromString(record)

@@ -5,6 +5,7 @@ from typing_extensions import Self
 
 from components.evaluator.gate import Rule, Verdict
 from components.evaluator.results import OVERALL, Evaluation, Scores
+from components.serving_check.verdict import ServingVerdict
 
 METRICS_FILE = "metrics.json"
 
@@ -13,7 +14,7 @@ class Metrics(BaseModel):
     """What was measured on `test`, and what the gate made of it.
 
     Attributes:
-      blessed: Whether the model may be pushed.
+      blessed: Whether the gate lets the model be pushed; ServingCheck must, too.
       reasons: Why it may not, a line for each reason.
       remarks: What else a person should know: baselines that were passed by.
       metrics: Metric name to value over the whole split, 0..1; None where undefined.
@@ -23,6 +24,7 @@ class Metrics(BaseModel):
       confusion_matrix: [C][C] pixels, truth in rows, prediction in columns.
       calibration: [bins][3], see `Scores`.
       slices: Slice name to what was measured there.
+      serving: What ServingCheck did with the model.
     """
 
     blessed: bool
@@ -36,14 +38,16 @@ class Metrics(BaseModel):
     confusion_matrix: list[list[int]]
     calibration: list[list[float]]
     slices: dict[str, Scores]
+    serving: ServingVerdict
 
     @classmethod
-    def of(cls, evaluation: Evaluation, verdict: Verdict) -> Self:
-        """Puts the two together.
+    def of(cls, evaluation: Evaluation, verdict: Verdict, serving: ServingVerdict) -> Self:
+        """Puts the three together.
 
         Args:
           evaluation: What was measured.
-          verdict: What was decided.
+          verdict: What the gate decided.
+          serving: What ServingCheck did.
         """
         overall = evaluation.candidate[OVERALL]
         baseline = evaluation.baseline.get(OVERALL)
@@ -58,4 +62,5 @@ class Metrics(BaseModel):
             slices={
                 name: scores for name, scores in evaluation.candidate.items() if name != OVERALL
             },
+            serving=serving,
         )

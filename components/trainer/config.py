@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from data.config import Augmentation, Strict, View
+from serving.config import MAX_PIXELS
 
 SETTINGS = "settings"
 """Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
@@ -153,6 +154,7 @@ class TrainerSettings(Strict):
       model: What the network is.
       training: How it is trained.
       intensity_range: As in the data's description; the model decodes 16-bit images by it.
+      max_pixels: The model refuses larger images.
       code: Version of the code that trains; a new version is a reason to train anew.
     """
 
@@ -161,4 +163,5 @@ class TrainerSettings(Strict):
     model: ModelConfig
     training: TrainingConfig
     intensity_range: tuple[int, int] | None = None
+    max_pixels: int = MAX_PIXELS
     code: str

@@ -59,6 +59,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             classes=settings.classes,
             view=settings.view,
             intensity_range=settings.intensity_range,
+            max_pixels=settings.max_pixels,
+            config=settings.model_dump(mode="json"),
         )
     tf.io.gfile.rmtree(folder)
 

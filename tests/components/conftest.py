@@ -1,8 +1,138 @@
+"""What tests of the components share."""
+
+import json
+import shutil
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
+from tfx.types import standard_artifacts
 
+from components.evaluator.component import EvaluatorSettings, Executor
+from components.evaluator.config import EvaluationConfig, GateConfig
+from components.evaluator.gate import read_verdict
+from components.evaluator.results import read_evaluation
+from data.config import DataConfig, ResizeView
+from data.examples import make_example
 from data.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.pairs import Pair
+from data.reading import read_pair
+from serving.graph import export_saved_model
+
+CLASSES = ["red", "green", "blue"]
+VIEW = ResizeView(kind="resize", height=16, width=24)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Two SavedModels: one sees the colours as they are, the other takes green for blue."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def export(name, weights):
+        images = keras.Input((None, None, 3))
+        convolution = keras.layers.Conv2D(3, 1)
+        network = keras.Model(images, convolution(images))
+        convolution.set_weights([np.array(weights).reshape(1, 1, 3, 3) / 20, np.zeros(3)])
+        export_saved_model(network, str(folder / name), classes=CLASSES, view=VIEW)
+        return folder / name
+
+    return {
+        "good": export("good", np.eye(3)),
+        "bad": export("bad", [[1, 0, 0], [0, 0, 1], [0, 0, 1]]),
+    }
+
+
+@pytest.fixture
+def model(models, tmp_path):
+    """Makes a model artifact of one of the two."""
+
+    def make(number, kind="good"):
+        artifact = standard_artifacts.Model()
+        artifact.id = number
+        artifact.uri = str(tmp_path / "Trainer/model" / str(number))
+        shutil.copytree(models[kind], f"{artifact.uri}/Format-Serving")
+        return artifact
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory):
+    """Two images from each of two cameras: all have red and green, one has blue as well."""
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "Split-test").mkdir()
+    data = DataConfig(
+        source={"kind": "folder", "path": str(folder)}, classes=CLASSES, view=VIEW.model_dump()
+    )
+    random = np.random.default_rng(0)
+    with (
+        tf.io.TFRecordWriter(str(folder / "Split-test/data.gz"), "GZIP") as records,
+        (folder / "pairs.jsonl").open("w") as rows,
+    ):
+        for number, size in enumerate([(16, 24), (32, 48), (32, 300), (16, 24)]):
+            ids = np.zeros(size, np.uint8)
+            ids[:, size[1] // 2 :] = 1
+            if number == 3:
+                ids[:8] = 2
+            pixels = np.eye(3)[ids] * 200 + random.uniform(0, 50, (*size, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+            ids[:2] = 255
+            Image.fromarray(ids).save(folder / f"{number}.mask.png")
+            files = (str(folder / f"{number}.png"), str(folder / f"{number}.mask.png"))
+            pair = Pair(str(number), *files, f"g{number}", "ab"[number % 2], number, "test")
+            read = read_pair(pair, data)
+            records.write(make_example(read, CLASSES).SerializeToString())
+            rows.write(json.dumps(read.record.as_row(CLASSES)) + "\n")
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(folder)
+    artifact.split_names = '["test"]'
+    return artifact
+
+
+class Evaluated:
+    """What the Evaluator wrote."""
+
+    def __init__(self, folder):
+        self.outputs = {
+            "evaluation": standard_artifacts.ModelEvaluation(),
+            "blessing": standard_artifacts.ModelBlessing(),
+        }
+        for key, artifact in self.outputs.items():
+            artifact.uri = str(folder / key)
+            (folder / key).mkdir(parents=True)
+
+    @property
+    def scores(self):
+        return read_evaluation(self.outputs["evaluation"].uri)
+
+    @property
+    def verdict(self):
+        return read_verdict(self.outputs["blessing"].uri)
+
+
+@pytest.fixture
+def run_evaluator(examples, tmp_path):
+    """Evaluates a model on the examples, with a gate."""
+
+    def run(candidate, baselines=(), *, by=(), **gate):
+        found = Evaluated(tmp_path / "evaluated" / str(candidate.id))
+        settings = EvaluatorSettings(
+            classes=CLASSES,
+            evaluation=EvaluationConfig(slices=list(by)),
+            gate=GateConfig(**({"mean_iou": 0.5} | gate)),
+            code="",
+        )
+        inputs = {"examples": [examples], "model": [candidate], "baseline_model": list(baselines)}
+        Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
+            inputs,
+            {key: [artifact] for key, artifact in found.outputs.items()},
+            {"settings": settings.model_dump_json()},
+        )
+        return found
+
+    return run
 
 
 def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False, marked=None):

@@ -80,7 +80,7 @@ def test_folders_lie_in_the_workspace(load, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     config = load(GOOD)
     assert config.home == tmp_path / "runs/discs"
-    assert config.serving_folder == tmp_path / "runs/discs/serving/discs"
+    assert config.serving_folder == str(tmp_path / "runs/discs/serving/discs")
     assert config.reports_folder == tmp_path / "runs/discs/reports"
 
 

@@ -32,7 +32,7 @@ def test_it_touches_nothing_on_disk(tmp_path):
 def test_its_steps(nodes):
     assert set(nodes) == {
         *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "GateCheck"),
-        *("Trainer", "Baseline", "Evaluator", "Report", "Pusher"),
+        *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Report", "Pusher"),
     }
 
 
@@ -69,6 +69,39 @@ def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path)
     destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
     folder = destination["filesystem"]["base_directory"]
     assert folder == str(tmp_path / "runs/discs/serving/discs")
+
+
+def test_the_pusher_waits_for_the_serving_check_of_the_trained_model(nodes):
+    check = nodes["ServingCheck"]
+    assert nodes["Pusher"].inputs["infra_blessing"] is check.outputs["blessing"]
+    assert check.inputs["model"] is nodes["Trainer"].outputs["model"]
+    assert check.inputs["evaluation"] is nodes["Evaluator"].outputs["evaluation"]
+    assert "infra_blessing" not in check.inputs
+
+
+@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+def test_infra_validator_is_asked_if_the_config_says_so(tmp_path, platform):
+    serving = {"infra_validator": {"platform": platform, "image_tag": "2.19.1"}}
+    by_id = {
+        node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
+    }
+    validator, check = by_id["InfraValidator"], by_id["ServingCheck"]
+    assert check.inputs["infra_blessing"] is validator.outputs["blessing"]
+    spec = json.loads(validator.exec_properties["serving_spec"])
+    assert spec["tensorflow_serving"] == {"tags": ["2.19.1"]}
+    assert {"docker": "local_docker", "kubernetes": "kubernetes"}[platform] in spec
+    request = json.loads(validator.exec_properties["request_spec"])
+    assert request["tensorflow_serving"] == {"signature_names": ["evaluation"]}
+    assert request["split_name"] == "test"
+
+
+def test_the_pusher_pushes_where_the_config_says(tmp_path):
+    serving = {"push_to": "gs://bucket/models/discs"}
+    by_id = {
+        node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
+    }
+    destination = json.loads(by_id["Pusher"].exec_properties["push_destination"])
+    assert destination["filesystem"]["base_directory"] == "gs://bucket/models/discs"
 
 
 def test_the_evaluator_compares_the_candidate_with_the_baseline(nodes):

@@ -1,16 +1,24 @@
 import io
 import json
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
 
+from data.config import ResizeView
 from data.features import IMAGE, MASK
+from serving.graph import export_saved_model
+from serving.model import model_max_pixels
 
 HEIGHT, WIDTH = 16, 24  # of the view
+CLASSES = ["red", "green", "blue"]
+VIEW = ResizeView(kind="resize", height=HEIGHT, width=WIDTH)
 
 
 @pytest.fixture(scope="module", params=["saved_model", "sliding_model"])
@@ -120,6 +128,87 @@ def test_a_batch_answers_as_its_images_alone(signatures):
         np.testing.assert_array_equal(np.asarray(mask), np.asarray(together[0][i]))
         np.testing.assert_allclose(fractions[0], together[1][i])
         np.testing.assert_allclose(confidence[0], together[2][i], rtol=1e-5)
+
+
+def bomb(height, width):
+    """A black PNG of any size, in next to no bytes."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    squeezed = zlib.compressobj(9)
+    row = bytes(1 + width // 8 + 1)
+    body = b"".join(squeezed.compress(row) for _ in range(height)) + squeezed.flush()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+DAMAGED = {
+    "empty": b"",
+    "text": b"no image",
+    "a TIFF": encoded(noise(9, 9), "TIFF"),
+    "half a PNG": encoded(noise(40, 40))[:1500],
+    "half a JPEG": encoded(noise(40, 40), "JPEG")[:700],
+    "half a BMP": encoded(noise(40, 40), "BMP")[:1500],
+    "half a GIF": encoded(noise(40, 40), "GIF")[:700],
+    "the head of a PNG": encoded(noise(9, 9))[:20],
+    "the head of a JPEG": b"\xff\xd8\xff\xe0",
+    "a PNG with a flipped bit": encoded(noise(9, 9))[:100] + b"\0" + encoded(noise(9, 9))[101:],
+}
+
+
+@pytest.mark.parametrize("bad", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_image_in_a_batch_is_named_by_its_position(signatures, bad):
+    good = encoded(noise(9, 9))
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        serve(signatures, good, good, bad, good)
+    assert "[image_bytes[2]] [is no PNG, JPEG, BMP or GIF image, or damaged]" in str(caught.value)
+
+
+def test_all_damaged_images_of_a_batch_are_named(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[0\], image_bytes\[2\]"):
+        serve(signatures, b"", encoded(noise(9, 9)), b"?")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+def test_an_oversized_image_is_named_by_its_position(network, kind, tmp_path):
+    path = str(tmp_path / "1")
+    export_saved_model(network, path, classes=CLASSES, view=VIEW, max_pixels=30 * 20)
+    signatures = tf.saved_model.load(path).signatures
+    masks, *_ = serve(signatures, encoded(noise(20, 30), kind))
+    assert masks[0].size == (30, 20)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        serve(signatures, encoded(noise(20, 30)), encoded(noise(20, 31), kind))
+    assert "[image_bytes[1]] [has more than the 600 pixels" in str(caught.value)
+    assert model_max_pixels(path) == 600
+
+
+def test_an_oversized_image_is_not_decoded(signatures):
+    small = bomb(10_000, 10_000)  # 100 megapixels
+    assert len(small) < 20_000
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than the 25000000 pixels"):
+        serve(signatures, small)
+
+
+def test_oversized_pixels_are_refused(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than the 25000000 pixels"):
+        signatures["probabilities"](images=tf.zeros([1, 1, 25_000_001, 3], tf.uint8))
+
+
+def test_warm_up_requests_are_what_tf_serving_replays(saved_model):
+    loaded = tf.saved_model.load(str(saved_model))
+    file = str(saved_model / "assets.extra/tf_serving_warmup_requests")
+    replayed = []
+    for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        asked = log.predict_log.request
+        function = loaded.signatures[asked.model_spec.signature_name]
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in asked.inputs.items()}
+        function(**inputs)
+        replayed.append(asked.model_spec.signature_name)
+    assert replayed == ["serving_default", "probabilities"]
 
 
 @pytest.mark.parametrize("size", [(16, 24), (33, 47), (8, 8)], ids=str)

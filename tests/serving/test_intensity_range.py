@@ -61,7 +61,7 @@ def test_a_client_applies_the_models_range_once_whatever_the_config_says(path, t
     (tmp_path / "png.png").write_bytes(PNG)
     files = [tmp_path / "tiff.tif", tmp_path / "png.png"]
     other = DATA.model_copy(update={"intensity_range": None})
-    list(predict_files(files, path.parent, tmp_path / "out", other))
+    list(predict_files(files, str(path.parent), tmp_path / "out", other))
     mapped = np.round((SAMPLES.clip(*RANGE) - 100.0) * 255 / 3995).astype(np.uint8)
     (expected,) = ServedModel(str(path)).predict([encode_png(mapped)])
     for name in ("tiff", "png"):

@@ -72,13 +72,13 @@ def push(folder, *names):
 )
 def test_the_newest_version_is_the_greatest_number(tmp_path, versions, newest):
     push(tmp_path, *versions)
-    assert newest_version(tmp_path) == tmp_path / newest
+    assert newest_version(str(tmp_path)) == str(tmp_path / newest)
 
 
 def test_an_unfinished_version_does_not_count(tmp_path):
     push(tmp_path, "3")
     (tmp_path / "4/variables").mkdir(parents=True)
-    assert newest_version(tmp_path) == tmp_path / "3"
+    assert newest_version(str(tmp_path)) == str(tmp_path / "3")
 
 
 @pytest.mark.parametrize("exists", [True, False], ids=["empty folder", "no folder"])
@@ -87,7 +87,7 @@ def test_without_a_model_the_next_command_is_told(tmp_path, exists):
     if exists:
         folder.mkdir()
     with pytest.raises(InputError) as caught:
-        newest_version(folder)
+        newest_version(str(folder))
     assert str(caught.value).startswith(f"{folder}: ")
     assert "unetfx run" in str(caught.value)
 
@@ -97,7 +97,7 @@ class TestPredictFiles:
         picture(16, 24, RED, GREEN).save(tmp_path / "half.png")
         picture(40, 30).save(tmp_path / "whole.tif")
         files = [tmp_path / "half.png", tmp_path / "whole.tif"]
-        lines = list(predict_files(files, saved_model.parent, tmp_path / "new/out", DATA))
+        lines = list(predict_files(files, str(saved_model.parent), tmp_path / "new/out", DATA))
         assert lines == [
             f"{files[0]}: red 50.0%, green 50.0%, blue 0.0%",
             f"{files[1]}: red 100.0%, green 0.0%, blue 0.0%",
@@ -117,7 +117,11 @@ class TestPredictFiles:
         exif = Image.Exif()
         exif[0x0112] = 6
         picture(16, 24, RED, GREEN).save(tmp_path / "turned.png", exif=exif)
-        list(predict_files([tmp_path / "turned.png"], saved_model.parent, tmp_path / "out", DATA))
+        list(
+            predict_files(
+                [tmp_path / "turned.png"], str(saved_model.parent), tmp_path / "out", DATA
+            )
+        )
         ids = read(tmp_path / "out/turned_mask.png")
         assert ids.shape == (24, 16)
         assert (ids[:10] == 0).all()
@@ -134,7 +138,7 @@ class TestPredictFiles:
         with pytest.raises(InputError) as caught:
             list(
                 predict_files(
-                    [tmp_path / "good.png", bad], saved_model.parent, tmp_path / "out", DATA
+                    [tmp_path / "good.png", bad], str(saved_model.parent), tmp_path / "out", DATA
                 )
             )
         assert str(caught.value).startswith(f"{bad}: cannot be read")
@@ -145,13 +149,17 @@ class TestPredictFiles:
             picture(16, 24).save(tmp_path / name)
         files = [tmp_path / "1.png", tmp_path / "1.bmp"]
         with pytest.raises(InputError, match="Two of the images"):
-            list(predict_files(files, saved_model.parent, tmp_path / "out", DATA))
+            list(predict_files(files, str(saved_model.parent), tmp_path / "out", DATA))
         assert not (tmp_path / "out").exists()
 
     def test_without_a_model_nothing_is_written(self, tmp_path):
         picture(16, 24).save(tmp_path / "1.png")
         with pytest.raises(InputError, match="no pushed model"):
-            list(predict_files([tmp_path / "1.png"], tmp_path / "serving", tmp_path / "out", DATA))
+            list(
+                predict_files(
+                    [tmp_path / "1.png"], str(tmp_path / "serving"), tmp_path / "out", DATA
+                )
+            )
         assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,1 @@
+"""A blessed model becomes a version that a server finds."""

@@ -1,0 +1,59 @@
+"""The Pusher: TFX's, but a version is never seen before it is complete."""
+
+import json
+from typing import Any
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.pusher import executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import PUSH_DESTINATION_KEY, PUSHED_MODEL_KEY
+from tfx.utils import io_utils
+
+from serving.push import push_model
+
+
+class Executor(executor.Executor):
+    """What TFX's does, with `push_model` for its copying.
+
+    TFX's copies into the version's folder itself. TF Serving takes any folder with a number for a
+    version, fails on a half-copied one, and gives it up after some trials.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes the model if all blessings are given.
+
+        Args:
+          input_dict: Input dict from key to a list of artifacts.
+            - model: The model.
+            - model_blessing: The Evaluator's verdict.
+            - infra_blessing: ServingCheck's verdict.
+          output_dict: Output dict from key to a list of artifacts.
+            - pushed_model: The model once more, and where it was pushed to.
+          exec_properties: A dict of execution properties.
+            - push_destination: JSON of a `PushDestination` with a file system's folder.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        destination = json.loads(exec_properties[PUSH_DESTINATION_KEY])["filesystem"]
+        model = self.GetModelPath(input_dict)
+        version = push_model(model, destination["base_directory"])
+        io_utils.copy_dir(model, pushed.uri)
+        self._MarkPushed(
+            pushed, pushed_destination=version, pushed_version=version.rpartition("/")[2]
+        )
+
+
+class Pusher(tfx.components.Pusher):
+    """TFX's Pusher with the executor above."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

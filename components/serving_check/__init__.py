@@ -1,0 +1,1 @@
+"""Whether a model will serve: asked before it is pushed."""

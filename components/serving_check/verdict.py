@@ -1,0 +1,155 @@
+"""From what a model answered to whether it may serve."""
+
+import base64
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
+from pydantic import BaseModel
+
+from data.config import IGNORE
+from serving.config import CheckConfig
+from serving.probe import ODD_SIZES
+
+VERDICT_FILE = "check.json"
+"""In the blessing artifact: a `ServingVerdict`."""
+_ROUNDING = 1e-3  # share of an image's pixels: batches of other sizes are added up in another order
+
+
+class ServingVerdict(BaseModel):
+    """Whether a model may serve, and what it did.
+
+    Attributes:
+      blessed: Whether it may.
+      reasons: Why it may not, a line for each reason.
+      images: How many it was sent.
+      load_seconds: How long loading took; None, as for the others, if it did not get there.
+      p50_ms: Milliseconds for one image, the middle of all.
+      p95_ms: Milliseconds for one image, the 95th percentile.
+      peak_mib: The most memory that its process took, TensorFlow included.
+    """
+
+    blessed: bool
+    reasons: list[str]
+    images: int
+    load_seconds: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    peak_mib: float | None = None
+
+
+def read_verdict(blessing: str) -> ServingVerdict:
+    """Reads what was decided.
+
+    Args:
+      blessing: Path of ServingCheck's `blessing` artifact.
+    """
+    with tf.io.gfile.GFile(os.path.join(blessing, VERDICT_FILE)) as file:
+        return ServingVerdict.model_validate_json(file.read())
+
+
+def decide(
+    answers: Mapping[str, Any],
+    keys: Sequence[str],
+    truths: Sequence[npt.NDArray[np.uint8]],
+    evaluated: Mapping[str, npt.NDArray[np.int64]],
+    check: CheckConfig,
+) -> ServingVerdict:
+    """Holds a model's answers against what the evaluation saw, and against the config's limits.
+
+    Args:
+      answers: From `serving.probe.probe`.
+      keys: Of the images that were sent.
+      truths: Their masks, uint8 [height, width], class ids, or 255 for pixels to be left out.
+      evaluated: Key to the confusion matrix that the Evaluator counted, int64 [C, C].
+      check: The limits.
+
+    Returns:
+      The verdict.
+    """
+    p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
+    reasons = [
+        *_unlike_the_evaluation(answers, keys, truths, evaluated),
+        *_wrong_answers(answers, keys),
+        *_over_the_limits(check, p50, p95, answers["peak_mib"]),
+    ]
+    return ServingVerdict(
+        blessed=not reasons,
+        reasons=reasons,
+        images=len(keys),
+        load_seconds=answers["load_seconds"],
+        p50_ms=p50,
+        p95_ms=p95,
+        peak_mib=answers["peak_mib"],
+    )
+
+
+def _unlike_the_evaluation(
+    answers: Mapping[str, Any],
+    keys: Sequence[str],
+    truths: Sequence[npt.NDArray[np.uint8]],
+    evaluated: Mapping[str, npt.NDArray[np.int64]],
+) -> Iterator[str]:
+    again = np.array(answers["evaluation"])
+    if _differing(again, evaluated[keys[0]]) > _ROUNDING * truths[0].size:
+        yield f"{keys[0]}: the signature evaluation counts otherwise than in the evaluation"
+    for key, truth, encoded in zip(keys, truths, answers["alone"], strict=True):
+        mask = _decode(encoded)
+        if mask.shape != truth.shape:
+            yield f"{key}: the served mask has {_size(mask)} pixels, the image {_size(truth)}"
+            continue
+        labelled = truth != IGNORE
+        served = np.zeros_like(evaluated[key])
+        np.add.at(served, (truth[labelled], mask[labelled]), 1)
+        differing = _differing(served, evaluated[key])
+        if differing > _ROUNDING * truth.size:
+            yield (
+                f"{key}: at least {differing} of {truth.size} pixels are served otherwise than the "
+                "evaluation saw them"
+            )
+
+
+def _differing(counts: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
+    """At least so many pixels are in other cells."""
+    return int(np.abs(counts - others).sum() // 2)
+
+
+def _wrong_answers(answers: Mapping[str, Any], keys: Sequence[str]) -> Iterator[str]:
+    alone = [_decode(encoded) for encoded in answers["alone"]]
+    for key, mask, encoded in zip(keys, alone, answers["together"], strict=False):
+        together = _decode(encoded)
+        if together.shape != mask.shape or (together != mask).sum() > _ROUNDING * mask.size:
+            yield f"{key}: its mask in a batch is not that of the image alone"
+    if answers["again"] != answers["together"]:
+        yield "loaded a second time, the same files answer otherwise"
+    odd = [tuple(size) for size in answers["odd"]]
+    if odd != list(ODD_SIZES):
+        yield f"images of the sizes {list(ODD_SIZES)} have masks of the sizes {odd}"
+    height, width = alone[0].shape
+    if answers["probabilities"][:3] != [1, height, width]:
+        yield f"probabilities has the shape {answers['probabilities']} for {keys[0]}"
+    if "image_bytes[1]" not in answers["refusal"]:
+        yield "a broken image in a batch is not refused by its position"
+
+
+def _over_the_limits(check: CheckConfig, p50: float, p95: float, peak: float) -> Iterator[str]:
+    for key, limit, value, unit in (
+        ("p50_ms", check.p50_ms, p50, "ms for one image"),
+        ("p95_ms", check.p95_ms, p95, "ms for one image"),
+        ("memory_mib", check.memory_mib, peak, "MiB of memory"),
+    ):
+        if limit is not None and value > limit:
+            yield f"serving.check.{key}: {value:.0f} {unit}, more than {limit:g}"
+
+
+def _decode(encoded: str) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+
+
+def _size(mask: npt.NDArray[np.uint8]) -> str:
+    return "×".join(map(str, mask.shape))

@@ -1,0 +1,40 @@
+"""Requests that TF Serving sends to a model before it answers anyone: the first ones are slow.
+
+See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
+"""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from data.config import View
+
+WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
+"""File in the SavedModel: TFRecords of `PredictionLog`."""
+
+
+def write_warmup_requests(path: str, view: View) -> None:
+    """Writes one request for each signature that clients call.
+
+    Args:
+      path: The SavedModel's folder.
+      view: What the network sees of an image: the requests' images have its size.
+    """
+    noise = np.random.default_rng(0).integers(0, 256, (view.height, view.width, 3), np.uint8)
+    requests = {
+        "serving_default": ("image_bytes", [tf.io.encode_png(noise).numpy()]),
+        "probabilities": ("images", noise[np.newaxis]),
+    }
+    file = os.path.join(path, WARMUP_REQUESTS)
+    tf.io.gfile.makedirs(os.path.dirname(file))
+    with tf.io.TFRecordWriter(file) as writer:
+        for signature, (name, value) in requests.items():
+            request = predict_pb2.PredictRequest()
+            request.model_spec.signature_name = signature
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())
