@@ -114,6 +114,24 @@ def test_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
     assert trained.versions() == versions
 
 
+def test_model_that_serves_too_slowly_is_not_pushed(trained, capfd):
+    versions = trained.versions()
+    config = yaml.safe_load(trained.config.read_text())
+    config["serving"] = {"check": {"p95_ms": 0.001}}
+    path = trained.folder / "slow.yaml"
+    path.write_text(yaml.safe_dump(config))
+    assert run_pipeline(path) == NOT_BLESSED
+    output = capfd.readouterr().out
+    assert "Blessed: every floor is kept" in output
+    assert re.search(
+        r"Does not serve: serving\.check\.p95_ms: \d+ ms for one image, more than 0\.001", output
+    )
+    assert "Nothing was pushed" in output
+    assert trained.versions() == versions
+    pages = [(report.parent / "index.html").read_text() for report in trained.reports()]
+    assert any("Good enough, but it does not serve" in page for page in pages)
+
+
 def test_same_seed_and_data_give_the_same_examples_and_metrics(trained, tmp_path):
     shutil.copytree(trained.folder / "data", tmp_path / "data")
     config = with_changes(trained, "again.yaml", data={})
