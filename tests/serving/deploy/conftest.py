@@ -1,0 +1,91 @@
+"""The files under serving/deploy: as they are, and as a copy for a model of another name."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[3]
+RENAME = "grep -rl blue_marble serving/deploy | xargs sed -i s/blue_marble/{}/g"
+"""As docs/deployment.md says."""
+
+
+@pytest.fixture(params=["blue_marble", "cells_2"])
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def deploy(name, tmp_path):
+    folder = REPOSITORY / "serving/deploy"
+    if name == "blue_marble":
+        return folder
+    shutil.copytree(folder, tmp_path / "serving/deploy")
+    subprocess.run(["bash", "-c", RENAME.format(name)], cwd=tmp_path, check=True)
+    return tmp_path / "serving/deploy"
+
+
+@pytest.fixture
+def compose(deploy):
+    """What compose.yaml says of the server, its variables as they are by default."""
+    text = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (deploy / "compose.yaml").read_text())
+    [service] = yaml.safe_load(text)["services"].values()
+    return service
+
+
+@pytest.fixture
+def compose_flags(compose):
+    return parsed(compose["command"])
+
+
+@pytest.fixture(params=["cpu", "gpu"])
+def variant(request):
+    return request.param
+
+
+@pytest.fixture
+def manifests_of(deploy):
+    """What the files for `cpu` or `gpu` hold: the one object of a kind, or the list of Services."""
+
+    def read(variant):
+        kinds = {"Service": []}
+        for file in [*deploy.glob(f"{variant}/*.yaml"), *deploy.glob("kubernetes/*.yaml")]:
+            if file.name == "kustomization.yaml":
+                continue
+            for found in yaml.safe_load_all(file.read_text()):
+                if found["kind"] == "Service":
+                    kinds["Service"].append(found)
+                else:
+                    assert found["kind"] not in kinds
+                    kinds[found["kind"]] = found
+        return kinds
+
+    return read
+
+
+@pytest.fixture
+def manifests(manifests_of, variant):
+    return manifests_of(variant)
+
+
+@pytest.fixture
+def pod(manifests):
+    return manifests["Deployment"]["spec"]["template"]
+
+
+@pytest.fixture
+def serving(pod):
+    [container] = pod["spec"]["containers"]
+    return container
+
+
+@pytest.fixture
+def flags(serving):
+    return parsed(serving["args"])
+
+
+def parsed(arguments):
+    return dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
