@@ -41,6 +41,20 @@ def test_docker_compose_takes_the_files(deploy, name, variant):
     assert ("reservations" in resources) == (variant == "gpu")
 
 
+def test_the_override_brings_the_gpu(deploy):
+    text = (deploy / "compose.gpu.yaml").read_text()
+    [service] = yaml.safe_load(text)["services"].values()
+
+    assert set(service) == {"image", "environment", "volumes", "deploy"}
+    [batching] = service["volumes"]
+    assert deploy / batching["source"] == deploy / "gpu/batching.config"
+    assert batching["target"] == "/batching/batching.config"
+    assert batching["read_only"]
+    assert service["deploy"]["resources"]["reservations"] == {
+        "devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+    }
+
+
 def test_the_pushed_model_is_where_the_model_config_looks(deploy, name, compose, monkeypatch):
     [mount] = [found for found in compose["volumes"] if found["target"] == f"/models/{name}"]
 
