@@ -4,30 +4,14 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from data.errors import InputError
 from serving.graph import DESCRIPTION, WEIGHT
-
-
-class Prediction(NamedTuple):
-    """The answer for one image.
-
-    Attributes:
-      mask_png: The bytes of a one-channel PNG of class ids, of the image's size.
-      class_ids: The same, decoded: uint8 [height, width].
-      class_fraction: float32 [C], each class's share of the pixels.
-      confidence: Mean over the pixels of the greatest probability, 1/C..1.
-    """
-
-    mask_png: bytes
-    class_ids: npt.NDArray[np.uint8]
-    class_fraction: npt.NDArray[np.float32]
-    confidence: float
+from serving.prediction import Prediction, predictions_of
 
 
 class ServedModel:
@@ -54,17 +38,22 @@ class ServedModel:
 
         Returns:
           A Prediction for each.
+
+        Raises:
+          InputError: One of them is no image that TensorFlow decodes, or there is no memory for it.
         """
-        answer = self._model.signatures["serving_default"](
-            image_bytes=tf.constant(list(images), tf.string)
-        )
-        masks = answer["mask_png_bytes"].numpy()
-        return [
-            Prediction(mask, tf.io.decode_png(mask).numpy()[..., 0], fractions, float(confidence))
-            for mask, fractions, confidence in zip(
-                masks, answer["class_fraction"].numpy(), answer["confidence"].numpy(), strict=True
+        try:
+            answer = self._model.signatures["serving_default"](
+                image_bytes=tf.constant(list(images), tf.string)
             )
-        ]
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+            reason = error.message.split("\n")[0].rstrip(".")
+            raise InputError(f"cannot be segmented ({reason}).") from error
+        return predictions_of(
+            answer["mask_png_bytes"].numpy(),
+            answer["class_fraction"].numpy(),
+            answer["confidence"].numpy(),
+        )
 
 
 def model_classes(path: str) -> list[str]:
@@ -126,16 +115,41 @@ def newest_version(serving_folder: Path) -> Path:
     Raises:
       InputError: No model was ever pushed there.
     """
-    versions = [
-        path.parent
+    versions = _versions(serving_folder)
+    return versions[max(versions)]
+
+
+def pushed_version(serving_folder: Path, version: int) -> Path:
+    """Finds a pushed version.
+
+    Args:
+      serving_folder: As for `newest_version`.
+      version: Its number.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      InputError: That version was never pushed there, or is there no more.
+    """
+    versions = _versions(serving_folder)
+    if version not in versions:
+        known = ", ".join(map(str, sorted(versions)))
+        raise InputError(f"{serving_folder}: no version {version} there, only {known}.")
+    return versions[version]
+
+
+def _versions(serving_folder: Path) -> dict[int, Path]:
+    versions = {
+        int(path.parent.name): path.parent
         for path in serving_folder.glob("*/saved_model.pb")
         if path.parent.name.isdigit()
-    ]
+    }
     if not versions:
         raise InputError(
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
-    return max(versions, key=lambda path: int(path.name))
+    return versions
 
 
 def _description(path: str) -> dict[str, Any]:
