@@ -9,6 +9,7 @@ import tenacity
 from typing_extensions import Self
 
 from data.errors import InputError
+from serving.grpc_transport import GrpcTransport
 from serving.prediction import Prediction, predictions_of
 from serving.protocol import (
     CLASS_FRACTION,
@@ -28,7 +29,8 @@ _LONGEST_WAIT = 4.0  # seconds
 class ServingClient:
     """Asks a model server to segment images. Threads may share it.
 
-    Over REST it needs no TensorFlow.
+    Over REST it needs no TensorFlow. TF Serving's gRPC messages hold TensorFlow's own, so the first
+    answer over gRPC takes the seconds that TensorFlow needs to load.
 
     Attributes:
       classes: Names of the classes, by class id.
@@ -164,7 +166,5 @@ def _transport(url: str, model: ModelAddress, timeout: float) -> Transport:
         )
     if parts.scheme != "grpc":
         return RestTransport(url, model, timeout)
-    from serving.grpc_transport import GrpcTransport
-
     host = f"[{host}]" if ":" in host else host
     return GrpcTransport(f"{host}:{port or GRPC_PORT}", model, timeout)

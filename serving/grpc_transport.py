@@ -1,27 +1,14 @@
-"""TF Serving's gRPC interface, from the client's side (tensorflow_serving/apis/*.proto).
-
-TF Serving's messages hold TensorFlow's own, so this module loads TensorFlow: several seconds. Over
-REST, nothing needs it.
-"""
+"""TF Serving's gRPC interface, from the client's side: the connection and its failures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
-import tensorflow as tf
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
-from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from serving.protocol import (
-    CONNECT_TIMEOUT,
-    IMAGES,
-    SIGNATURE,
-    ModelAddress,
-    ServingError,
-    VersionStatus,
-)
+from serving.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
+
+if TYPE_CHECKING:
+    from serving.grpc_messages import Calls
 
 _OPTIONS = [
     # Images and masks may be larger than the 4 MiB that gRPC allows otherwise.
@@ -31,6 +18,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+_Answer = TypeVar("_Answer")
 
 
 class GrpcTransport:
@@ -48,45 +36,23 @@ class GrpcTransport:
         self._model = model
         self._timeout = timeout
         self._channel = grpc.insecure_channel(target, options=_OPTIONS)
-        self._was_reached = False
-        self._predict = PredictionServiceStub(self._channel).Predict
-        self._get_status = ModelServiceStub(self._channel).GetModelStatus
+        self._calls: Calls | None = None
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """See `Transport`."""
-        spec = self._spec()
-        spec.signature_name = SIGNATURE
-        if self._model.label is not None:
-            spec.version_label = self._model.label
-        request = predict_pb2.PredictRequest(model_spec=spec)
-        request.inputs[IMAGES].CopyFrom(tf.make_tensor_proto(list(images), tf.string))
-        answer = self._ask(self._predict, request)
-        return {name: list(tf.make_ndarray(value)) for name, value in answer.outputs.items()}
+        return self._ask(lambda calls: calls.predict(images))
 
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
-        request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec())
-        answer = self._ask(self._get_status, request)
-        states = get_model_status_pb2.ModelVersionStatus.State
-        return [
-            VersionStatus(found.version, states.Name(found.state), found.status.error_message)
-            for found in answer.model_version_status
-        ]
+        return self._ask(lambda calls: calls.status())
 
     def close(self) -> None:
         """See `Transport`."""
         self._channel.close()
 
-    def _spec(self) -> ModelSpec:
-        spec = ModelSpec(name=self._model.name)
-        if self._model.version is not None:
-            spec.version.value = self._model.version
-        return spec
-
-    def _ask(self, method: Callable[..., Any], request: Any) -> Any:
-        self._reach()
+    def _ask(self, question: Callable[["Calls"], _Answer]) -> _Answer:
         try:
-            return method(request, timeout=self._timeout)
+            return question(self._calls or self._reach())
         except grpc.RpcError as error:
             status, details = error.code(), error.details() or ""
             raise ServingError(
@@ -97,10 +63,8 @@ class GrpcTransport:
                 passing=False if "larger than max" in details else None,
             ) from error
 
-    def _reach(self) -> None:
-        """Waits for the first connection: a request would wait for a silent host to its end."""
-        if self._was_reached:
-            return
+    def _reach(self) -> "Calls":
+        """Waits for the first connection: a call would wait for a silent host to its end."""
         try:
             grpc.channel_ready_future(self._channel).result(min(self._timeout, CONNECT_TIMEOUT))
         except grpc.FutureTimeoutError as error:
@@ -110,4 +74,8 @@ class GrpcTransport:
                 grpc.StatusCode.UNAVAILABLE,
                 passing=False,
             ) from error
-        self._was_reached = True
+        # Imported here: only who has reached a server needs to wait for TensorFlow.
+        from serving.grpc_messages import Calls
+
+        self._calls = Calls(self._channel, self._model, self._timeout)
+        return self._calls

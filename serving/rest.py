@@ -1,6 +1,7 @@
 """TF Serving's REST interface, from the client's side (tensorflow.org/tfx/serving/api_rest)."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +33,7 @@ _STATUSES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class RestTransport:
@@ -98,7 +100,8 @@ class RestTransport:
                 grpc.StatusCode.DEADLINE_EXCEEDED,
             ) from error
         except httpx.TransportError as error:
-            raise self._unreachable(str(error) or type(error).__name__) from error
+            reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+            raise self._unreachable(reason) from error
         try:
             answer = response.json()
         except ValueError as error:
