@@ -77,7 +77,7 @@ def predictions_of(
 def _class_ids(mask_png: bytes) -> npt.NDArray[np.uint8]:
     try:
         class_ids: npt.NDArray[np.uint8] = imagecodecs.png_decode(mask_png)
-    except imagecodecs.PngError as error:
+    except (imagecodecs.PngError, ValueError) as error:
         raise ValueError("a mask is no PNG") from error
     if class_ids.ndim != 2 or class_ids.dtype != np.uint8:
         raise ValueError("a mask is no one-channel PNG of 8 bits")
