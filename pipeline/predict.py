@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -17,6 +18,7 @@ from pipeline.console import library_noise_to
 from pipeline.local_runner import BAD_INPUT, DONE
 from serving.client import ServingClient
 from serving.image_files import find_images
+from serving.overlay import colour
 from serving.predict import TABLE_FILE, Outcome, predict_files
 from serving.prediction import Predictor
 
@@ -107,7 +109,7 @@ def _model(config: Config, where: Where) -> Iterator[tuple[Predictor, DataConfig
         label=where.label,
         timeout=where.timeout or TIMEOUT,
     ) as client:
-        client.status()  # before an image is read: is there such a server, and such a model?
+        client.check()  # before an image is read
         yield client, config.data
 
 
@@ -120,6 +122,8 @@ def _refuse_options_of_servers(where: Where) -> None:
 def _print(outcomes: Iterator[Outcome], count: int, classes: Sequence[str], people: TextIO) -> int:
     """Prints a line for each image, and returns how many failed."""
     failed = 0
+    # The legend of masks and overlays; where there is no terminal, click leaves colours out.
+    names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
     console = Console(file=people, highlight=False, soft_wrap=True)
     progress = Progress(
         TextColumn("Predicting"),
@@ -138,7 +142,7 @@ def _print(outcomes: Iterator[Outcome], count: int, classes: Sequence[str], peop
                 failed += 1
                 console.print(f"unetfx: {outcome.error}", markup=False)
                 continue
-            shares = zip(classes, outcome.class_fraction, strict=True)
+            shares = zip(names, outcome.class_fraction, strict=True)
             text = ", ".join(f"{name} {share:.1%}" for name, share in shares)
-            print(f"{outcome.image.path}: {text}", flush=True)
+            click.echo(f"{outcome.image.path}: {text}")
     return failed

@@ -1,6 +1,6 @@
 """A client of model servers: TF Serving, and the local server."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -96,9 +96,7 @@ class ServingClient:
           ServingError: The server cannot be reached, refuses, or serves another kind of model.
         """
         outputs = self._retrying(self._transport.predict, images)
-        missing = {MASKS, CLASS_FRACTION, CONFIDENCE} - outputs.keys()
-        if missing:
-            raise self._other_model(f"its answer lacks {', '.join(sorted(missing))}")
+        self._expect_outputs(outputs)
         try:
             predictions = predictions_of(
                 outputs[MASKS], outputs[CLASS_FRACTION], outputs[CONFIDENCE]
@@ -108,18 +106,27 @@ class ServingClient:
         if len(predictions) != len(images):
             raise self._other_model(f"{len(predictions)} answers for {len(images)} images")
         for prediction in predictions:
-            if len(prediction.class_fraction) != len(self.classes):
-                raise self._other_model(
-                    f"it has {len(prediction.class_fraction)} classes, expected the "
-                    f"{len(self.classes)} of {self.classes}"
-                )
+            self._expect_classes(len(prediction.class_fraction))
         return predictions
+
+    def check(self) -> None:
+        """Asks whether the server has such a model, with these classes.
+
+        Raises:
+          ServingError: The server cannot be reached, has no such model, version or label, or
+            serves another kind of model.
+        """
+        shapes = self._retrying(self._transport.output_shapes)
+        self._expect_outputs(shapes)
+        for known in (size for size in shapes[CLASS_FRACTION][1:] if size >= 0):
+            self._expect_classes(known)
 
     def status(self) -> list[VersionStatus]:
         """Asks for the state of the model's versions.
 
         Returns:
-          Every version that the server knows, or the one that was asked for.
+          Every version that the server knows, or the one that was asked for. Labels are not looked
+          at, as in TF Serving.
 
         Raises:
           ServingError: The server cannot be reached, or has no such model.
@@ -140,6 +147,17 @@ class ServingClient:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _expect_outputs(self, found: Container[str]) -> None:
+        missing = [name for name in (MASKS, CLASS_FRACTION, CONFIDENCE) if name not in found]
+        if missing:
+            raise self._other_model(f"it does not answer with {', '.join(missing)}")
+
+    def _expect_classes(self, found: int) -> None:
+        if found != len(self.classes):
+            raise self._other_model(
+                f"it has {found} classes, expected the {len(self.classes)} of {self.classes}"
+            )
 
     def _other_model(self, reason: str) -> ServingError:
         return ServingError(

@@ -42,6 +42,10 @@ class GrpcTransport:
         """See `Transport`."""
         return self._ask(lambda calls: calls.predict(images))
 
+    def output_shapes(self) -> Mapping[str, Sequence[int]]:
+        """See `Transport`."""
+        return self._ask(lambda calls: calls.output_shapes())
+
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
         return self._ask(lambda calls: calls.status())

@@ -90,6 +90,9 @@ class Transport(Protocol):
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """Calls the signature: images in, outputs by their names, each with a part per image."""
 
+    def output_shapes(self) -> Mapping[str, Sequence[int]]:
+        """Returns the shapes of the signature's outputs by their names, -1 for what may vary."""
+
     def status(self) -> list[VersionStatus]:
         """Returns the status of the versions that the server knows, or of the one asked for."""
 

@@ -69,6 +69,19 @@ class RestTransport:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._not_understood() from error
 
+    def output_shapes(self) -> Mapping[str, Sequence[int]]:
+        """See `Transport`."""
+        answer = self._ask("GET", f"{self._model}{self._version or self._label}/metadata")
+        try:
+            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            outputs = signatures.get(SIGNATURE, {}).get("outputs", {})
+            return {
+                name: [int(size["size"]) for size in output["tensor_shape"].get("dim", ())]
+                for name, output in outputs.items()
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._not_understood() from error
+
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
         answer = self._ask("GET", self._model + self._version)

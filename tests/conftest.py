@@ -26,6 +26,47 @@ STATUS = """{
  ]
 }
 """
+METADATA = json.dumps(
+    {
+        "model_spec": {"name": "x", "signature_name": "", "version": "7"},
+        "metadata": {
+            "signature_def": {
+                "signature_def": {
+                    "serving_default": {
+                        "inputs": {},
+                        "outputs": {
+                            "class_fraction": {
+                                "dtype": "DT_FLOAT",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:0",
+                            },
+                            "confidence": {
+                                "dtype": "DT_FLOAT",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:1",
+                            },
+                            "mask_png_bytes": {
+                                "dtype": "DT_STRING",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:2",
+                            },
+                        },
+                        "method_name": "tensorflow/serving/predict",
+                    }
+                }
+            }
+        },
+    }
+)
 ROWS = """{
     "predictions": [
         {
@@ -45,7 +86,8 @@ class ModelServer(ThreadingHTTPServer):
     Attributes:
       answers: Codes and bodies of predictions; the last is given from then on. Code 0 hangs up, and
         1 is silent until the test is over.
-      status: The body for a model's status; None for 404.
+      metadata: The body for a model's metadata; None for 404.
+      status: The body for a model's status.
       requests: Method, path and parsed body of each request.
     """
 
@@ -55,6 +97,7 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.answers = [(200, ROWS)]
+        self.metadata = METADATA
         self.status = STATUS
         self.requests = []
         self.over = threading.Event()
@@ -72,10 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append(("GET", self.path, None))
-        if self.server.status is None:
-            self._answer(404, '{"error": "Could not find any versions of model x"}')
+        answer = self.server.status
+        if self.path.endswith("/metadata"):
+            answer = self.server.metadata
+        if answer is None:
+            self._answer(404, '{"error": "Servable not found for request: Latest(x)"}')
         else:
-            self._answer(200, self.server.status)
+            self._answer(200, answer)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))

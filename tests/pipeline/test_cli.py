@@ -191,10 +191,10 @@ class TestPredict:
         assert not (tmp_path / "out").exists()
 
     def test_a_server_without_the_model(self, predict, rest_server, tmp_path):
-        rest_server.status = None
+        rest_server.metadata = None
         code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
         assert (code, error.count("\n")) == (2, 1)
-        assert "HTTP 404 for /v1/models/discs: Could not find any versions of model" in error
+        assert "HTTP 404 for /v1/models/discs/metadata: Servable not found for" in error
         assert not (tmp_path / "out").exists()
 
     def test_a_model_of_other_classes(self, predict, rest_server, config_file, tmp_path):

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 from tensorflow_serving.apis.model_service_pb2_grpc import (
     ModelServiceServicer,
     add_ModelServiceServicer_to_server,
@@ -107,6 +107,19 @@ outputs {
   value { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: 0.75 float_val: nan }
 }
 """
+GRPC_SIGNATURES = """
+signature_def {
+  key: "serving_default"
+  value {
+    outputs {
+      key: "class_fraction"
+      value { tensor_shape { dim { size: -1 } dim { size: 3 } } }
+    }
+    outputs { key: "confidence" value { tensor_shape { dim { size: -1 } } } }
+    outputs { key: "mask_png_bytes" value { tensor_shape { dim { size: -1 } } } }
+  }
+}
+"""
 
 
 def grpc_answer(mask=None):
@@ -135,6 +148,13 @@ class Recorded(PredictionServiceServicer, ModelServiceServicer):
                 self.silence.result()
             context.abort(*failure)
         return self.answer
+
+    def GetModelMetadata(self, request, context):  # noqa: N802
+        self.requests.append(request)
+        signatures = text_format.Parse(GRPC_SIGNATURES, get_model_metadata_pb2.SignatureDefMap())
+        answer = get_model_metadata_pb2.GetModelMetadataResponse()
+        answer.metadata["signature_def"].Pack(signatures)
+        return answer
 
     def GetModelStatus(self, request, context):  # noqa: N802
         self.requests.append(request)
@@ -218,6 +238,36 @@ class TestRest:
                 VersionStatus(7, "AVAILABLE", ""),
             ]
         assert rest_server.requests == [("GET", "/v1/models/sea/versions/8", None)]
+
+    @pytest.mark.parametrize(
+        ("options", "path"),
+        [
+            ({}, "/v1/models/sea/metadata"),
+            ({"version": 12}, "/v1/models/sea/versions/12/metadata"),
+            ({"label": "canary"}, "/v1/models/sea/labels/canary/metadata"),
+        ],
+        ids=["newest", "version", "label"],
+    )
+    def test_a_model_is_checked_by_its_metadata(self, rest_server, options, path):
+        with client(rest_server.url, **options) as served:
+            served.check()
+        assert rest_server.requests == [("GET", path, None)]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ('"3"', '"4"', "it has 4 classes, expected the 3 of ['ocean', 'land', 'lake']"),
+            ("confidence", "scores", "it does not answer with confidence"),
+            ("serving_default", "predict", "not answer with mask_png_bytes, class_fraction, conf"),
+            ("signature_def", "signatures", "answers, but not as TF Serving does"),
+        ],
+        ids=["classes", "output", "signature", "another server"],
+    )
+    def test_another_model_is_told_by_its_metadata(self, rest_server, old, new, words):
+        rest_server.metadata = rest_server.metadata.replace(old, new)
+        with client(rest_server.url) as served, pytest.raises(ServingError) as caught:
+            served.check()
+        assert words in str(caught.value)
 
     @pytest.mark.parametrize("code", [429, 503, 504, 0], ids=str)
     def test_what_may_pass_is_tried_again(self, rest_server, code):
@@ -304,13 +354,16 @@ class TestRest:
             ("[]", "not as TF Serving does"),
             ('{"predictions": [3.5, 4.0]}', "not as TF Serving does"),
             ('{"outputs": {"mask_png_bytes": [{"b64": "x"}]}}', "not as TF Serving does"),
-            ('{"outputs": {"scores": [1, 2]}}', "lacks class_fraction, confidence, mask_png_bytes"),
+            (
+                '{"outputs": {"scores": [1, 2]}}',
+                "not answer with mask_png_bytes, class_f",
+            ),
             (
                 ROW_ANSWER.replace(", 0.166666672, ", ", ").replace("0.0, 0.0", "0.0"),
                 "it has 2 classes, expected the 3",
             ),
             (ROW_ANSWER.replace(MASK, "aaaa"), "a mask is no PNG"),
-            ('{"predictions": []}', "lacks"),
+            ('{"predictions": []}', "does not answer with"),
         ],
         ids=["html", "list", "numbers", "no base64", "other outputs", "classes", "no PNG", "none"],
     )
@@ -377,6 +430,18 @@ class TestGrpc:
                 VersionStatus(8, "END", "cut short"),
             ]
         assert grpc_server.requests[0].model_spec.name == "sea"
+
+    def test_a_model_is_checked_by_its_metadata(self, grpc_server):
+        with client(grpc_server.url, label="canary") as served:
+            served.check()
+            served.classes = ["sea"]
+            with pytest.raises(ServingError, match="it has 3 classes, expected the 1"):
+                served.check()
+        expected = text_format.Parse(
+            'model_spec { name: "sea" version_label: "canary" } metadata_field: "signature_def"',
+            get_model_metadata_pb2.GetModelMetadataRequest(),
+        )
+        assert grpc_server.requests[0] == expected
 
     @pytest.mark.parametrize(
         "status",
