@@ -164,22 +164,52 @@ def push(config_file: Path, run: str) -> None:
 
 
 @commands.command()
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder for the masks and overlays.",
+    help="Folder for the masks, the overlays and classes.csv.",
 )
 @_config
-def predict(images: tuple[Path, ...], out: Path, config_file: Path) -> None:
-    """Segment images with the newest pushed model: a mask of class ids and an overlay for each."""
-    config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "predict.txt"):
-        from serving.predict import predict_files
+@click.option("--url", help="Ask this server: http://host:8501, https://… or grpc://host:8500.")
+@click.option("--name", help="The model's name on the server.  [default: the config's]")
+@click.option("--model-version", type=click.IntRange(0), metavar="V", help="Not the newest.")
+@click.option("--label", metavar="L", help="The version with this label, on the server.")
+@click.option(
+    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Images at once."
+)
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Batches at a time.  [default: 1; with --url 4]"
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds that the server may take for a batch.  [default: 60]",
+)
+def predict(
+    images: tuple[str, ...],
+    out: Path,
+    config_file: Path,
+    url: str | None,
+    name: str | None,
+    model_version: int | None,
+    label: str | None,
+    batch: int,
+    jobs: int | None,
+    timeout: float | None,
+) -> None:
+    """Segment images: a mask of class ids, an overlay, and a row of classes.csv for each.
 
-        for line in predict_files(images, config.serving_folder, out, config.data):
-            click.echo(line)
+    IMAGES are files, folders (all images below) and quoted globs. The newest pushed model answers,
+    or the server that --url names. Exit code 2 if an image failed.
+    """
+    config = load_config(config_file)
+    from pipeline.predict import Where, run_predict
+
+    where = Where(url, name, model_version, label, timeout)
+    sys.exit(run_predict(config, images, out, where, batch=batch, jobs=jobs))
 
 
 @commands.command()

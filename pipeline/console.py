@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 _STEPS = {
     "ExampleGen": "pairs of files to TFRecords",
@@ -28,11 +29,14 @@ _STDERR = 2
 
 
 @contextmanager
-def library_noise_to(log: Path) -> Iterator[None]:
+def library_noise_to(log: Path) -> Iterator[TextIO]:
     """Sends the standard error stream, of Python and of C++, to a file: libraries talk there.
 
     Args:
       log: The file; it is made, with its folder.
+
+    Yields:
+      The stream that a person still sees.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
@@ -40,7 +44,8 @@ def library_noise_to(log: Path) -> Iterator[None]:
     with log.open("a") as file:
         os.dup2(file.fileno(), _STDERR)
     try:
-        yield
+        with os.fdopen(shown, "w", closefd=False) as people:
+            yield people
     finally:
         sys.stderr.flush()
         os.dup2(shown, _STDERR)

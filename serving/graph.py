@@ -180,7 +180,7 @@ class ServingGraph(tf.Module):
         pixels = tf.reduce_prod(tf.shape(images, tf.int64)[1:3])
         tf.debugging.Assert(
             pixels <= self._max_pixels,
-            [f"images: more than the {self._max_pixels} pixels an image may have here:", pixels],
+            [f"images: more than the {self._max_pixels} pixels an image may have here"],
         )
         return {"probabilities": self._probabilities_of_images(images)}
 

@@ -3,32 +3,17 @@
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from data.errors import InputError
 from serving.config import MAX_PIXELS
 from serving.graph import DESCRIPTION, WEIGHT
+from serving.prediction import Prediction, predictions_of
 from serving.push import versions
-
-
-class Prediction(NamedTuple):
-    """The answer for one image.
-
-    Attributes:
-      mask_png: The bytes of a one-channel PNG of class ids, of the image's size.
-      class_ids: The same, decoded: uint8 [height, width].
-      class_fraction: float32 [C], each class's share of the pixels.
-      confidence: Mean over the pixels of the greatest probability, 1/C..1.
-    """
-
-    mask_png: bytes
-    class_ids: npt.NDArray[np.uint8]
-    class_fraction: npt.NDArray[np.float32]
-    confidence: float
+from serving.reasons import reason
 
 
 class ServedModel:
@@ -55,17 +40,21 @@ class ServedModel:
 
         Returns:
           A Prediction for each.
+
+        Raises:
+          InputError: One of them is no image that TensorFlow decodes, or there is no memory for it.
         """
-        answer = self._model.signatures["serving_default"](
-            image_bytes=tf.constant(list(images), tf.string)
-        )
-        masks = answer["mask_png_bytes"].numpy()
-        return [
-            Prediction(mask, tf.io.decode_png(mask).numpy()[..., 0], fractions, float(confidence))
-            for mask, fractions, confidence in zip(
-                masks, answer["class_fraction"].numpy(), answer["confidence"].numpy(), strict=True
+        try:
+            answer = self._model.signatures["serving_default"](
+                image_bytes=tf.constant(list(images), tf.string)
             )
-        ]
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+            raise InputError(f"cannot be segmented ({reason(error).rstrip('.')}).") from error
+        return predictions_of(
+            answer["mask_png_bytes"].numpy(),
+            answer["class_fraction"].numpy(),
+            answer["confidence"].numpy(),
+        )
 
 
 def model_classes(path: str) -> list[str]:
@@ -137,12 +126,37 @@ def newest_version(serving_folder: str) -> str:
     Raises:
       InputError: No model was ever pushed there.
     """
+    return os.path.join(serving_folder, _pushed(serving_folder)[0])
+
+
+def pushed_version(serving_folder: str, version: int) -> str:
+    """Finds a pushed version.
+
+    Args:
+      serving_folder: As for `newest_version`.
+      version: Its number.
+
+    Returns:
+      The version's folder.
+
+    Raises:
+      InputError: That version was never pushed there, or is there no more.
+    """
+    found = _pushed(serving_folder)
+    for name in found:
+        if int(name) == version:
+            return os.path.join(serving_folder, name)
+    known = ", ".join(reversed(found))
+    raise InputError(f"{serving_folder}: no version {version} there, only {known}.")
+
+
+def _pushed(serving_folder: str) -> list[str]:
     found = versions(serving_folder)
     if not found:
         raise InputError(
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
-    return os.path.join(serving_folder, found[0])
+    return found
 
 
 def _description(path: str) -> dict[str, Any]:

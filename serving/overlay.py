@@ -20,6 +20,7 @@ _COLOURS = [
 _IGNORED = (128, 128, 128)
 _STRIPE = 3  # pixels
 _LIGHT, _STRONG = 70, 160  # opacity of a pattern's stripes, 0..255
+_PIXELS_AT_A_TIME = 2**20
 
 
 def colour(class_id: int) -> tuple[int, int, int]:
@@ -40,9 +41,30 @@ def overlay(
     Returns:
       An RGB image of the same size.
     """
-    table = np.array([colour(class_id) for class_id in range(256)], float)
-    blended = (1 - opacity) * image + opacity * table[class_ids]
-    return Image.fromarray(blended.round().astype(np.uint8))
+    table = np.array([colour(class_id) for class_id in range(256)], np.float32)
+    blended = np.empty(image.shape, np.uint8)
+    rows = max(1, _PIXELS_AT_A_TIME // image.shape[1])
+    for top in range(0, image.shape[0], rows):
+        part = slice(top, top + rows)
+        exact = (1 - opacity) * image[part] + opacity * table[class_ids[part]]
+        blended[part] = exact.round()
+    return Image.fromarray(blended)
+
+
+def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Image:
+    """Draws a mask whose values are the class ids, and whose colours are the classes'.
+
+    Args:
+      class_ids: uint8 [height, width], 0..C-1.
+      num_classes: C.
+
+    Returns:
+      A palette image of the same size. Whoever reads places in the palette (Pillow, our own
+      ingestion) gets the class ids; whoever shows it, the colours.
+    """
+    mask = Image.fromarray(class_ids)
+    mask.putpalette([level for class_id in range(num_classes) for level in colour(class_id)])
+    return mask
 
 
 def pattern(class_id: int) -> int:

@@ -1,3 +1,157 @@
-"""For every test: the settings that a user's commands have."""
+"""For every test: the settings that a user's commands have, and a model server to talk to."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+
+# What TF Serving answers, as it formats it. The mask is [[0, 1, 2], [0, 0, 0]].
+MASK_B64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVQImWNk"
+    "YGRkYGBgAAAAGwAEOzAfRgAAAABJRU5ErkJggg=="
+)
+STATUS = """{
+ "model_version_status": [
+  {
+   "version": "7",
+   "state": "AVAILABLE",
+   "status": {
+    "error_code": "OK",
+    "error_message": ""
+   }
+  }
+ ]
+}
+"""
+METADATA = json.dumps(
+    {
+        "model_spec": {"name": "x", "signature_name": "", "version": "7"},
+        "metadata": {
+            "signature_def": {
+                "signature_def": {
+                    "serving_default": {
+                        "inputs": {},
+                        "outputs": {
+                            "class_fraction": {
+                                "dtype": "DT_FLOAT",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}, {"size": "3", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:0",
+                            },
+                            "confidence": {
+                                "dtype": "DT_FLOAT",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:1",
+                            },
+                            "mask_png_bytes": {
+                                "dtype": "DT_STRING",
+                                "tensor_shape": {
+                                    "dim": [{"size": "-1", "name": ""}],
+                                    "unknown_rank": False,
+                                },
+                                "name": "StatefulPartitionedCall_2:2",
+                            },
+                        },
+                        "method_name": "tensorflow/serving/predict",
+                    }
+                }
+            }
+        },
+    }
+)
+ROWS = """{
+    "predictions": [
+        {
+            "class_fraction": [0.666666687, 0.166666672, 0.166666672],
+            "confidence": 0.75,
+            "mask_png_bytes": {
+                "b64": "MASK"
+            }
+        }
+    ]
+}""".replace("MASK", MASK_B64)
+
+
+class ModelServer(ThreadingHTTPServer):
+    """Answers what a test recorded, one answer after the other, and remembers what it was asked.
+
+    Attributes:
+      answers: Codes and bodies of predictions; the last is given from then on. Code 0 hangs up, and
+        1 is silent until the test is over.
+      metadata: The body for a model's metadata; None for 404.
+      status: The body for a model's status.
+      requests: Method, path and parsed body of each request.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.answers = [(200, ROWS)]
+        self.metadata = METADATA
+        self.status = STATUS
+        self.requests = []
+        self.over = threading.Event()
+
+    def next_answer(self):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    @property
+    def predictions(self):
+        return [path for method, path, _ in self.requests if method == "POST"]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.requests.append(("GET", self.path, None))
+        answer = self.server.status
+        if self.path.endswith("/metadata"):
+            answer = self.server.metadata
+        if answer is None:
+            self._answer(404, '{"error": "Servable not found for request: Latest(x)"}')
+        else:
+            self._answer(200, answer)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(("POST", self.path, json.loads(body)))
+        code, text = self.server.next_answer()
+        if code > 1:
+            self._answer(code, text)
+            return
+        if code == 1:
+            self.server.over.wait()
+        self.close_connection = True
+
+    def _answer(self, code, text):
+        content = text.encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def rest_server():
+    with ModelServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()

@@ -1,5 +1,6 @@
 import logging
 import os
+import subprocess
 import sys
 
 import pytest
@@ -99,6 +100,118 @@ def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path)
     assert not out.exists()
 
 
+class TestPredict:
+    """With a server of recorded answers: three classes, masks of 3×2 pixels."""
+
+    @pytest.fixture
+    def predict(self, unetfx, config_file, tmp_path):
+        text = CONFIG.format(workspace=tmp_path / "runs")
+        config_file.write_text(text.replace("[ground, disc]", "[ocean, land, lake]"))
+        (tmp_path / "new").mkdir()
+        for name in ("a", "b"):
+            Image.new("RGB", (3, 2)).save(tmp_path / f"new/{name}.png")
+
+        def predict(*arguments):
+            out = tmp_path / "out"
+            return unetfx("predict", *arguments, "--out", out, "--config", config_file)
+
+        return predict
+
+    def test_a_folder_by_a_server(self, predict, rest_server, tmp_path):
+        code, out, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error) == (0, "")
+        shares = "ocean 66.7%, land 16.7%, lake 16.7%"
+        assert out.splitlines() == [f"{tmp_path}/new/{name}.png: {shares}" for name in "ab"]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "a_mask.png",
+            "a_overlay.png",
+            "b_mask.png",
+            "b_overlay.png",
+            "classes.csv",
+        ]
+        assert rest_server.predictions == ["/v1/models/discs:predict"] * 2
+        assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "path"),
+        [
+            ("--name sea --model-version 3", "/v1/models/sea/versions/3:predict"),
+            ("--label canary", "/v1/models/discs/labels/canary:predict"),
+        ],
+        ids=["version", "label"],
+    )
+    def test_which_model_of_a_server(self, predict, rest_server, tmp_path, options, path):
+        assert predict(tmp_path / "new/*.png", "--url", rest_server.url, *options.split())[0] == 0
+        assert rest_server.predictions == [path] * 2
+
+    def test_images_are_sent_together(self, predict, rest_server, tmp_path):
+        rest_server.answers = [(400, '{"error": "one at a time"}'), *rest_server.answers]
+        assert predict(tmp_path / "new", "--url", rest_server.url, "--batch", 2)[0] == 0
+        sent = [len(body["instances"]) for _, _, body in rest_server.requests[1:]]
+        assert sent == [2, 1, 1]
+
+    def test_a_bad_image_among_good_ones(self, predict, rest_server, tmp_path):
+        (tmp_path / "new/aa.png").write_text("no image")
+        code, out, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert code == 2
+        assert len(out.splitlines()) == 2
+        first, last = error.splitlines()
+        assert first.startswith(f"unetfx: {tmp_path}/new/aa.png: cannot be read as an image")
+        assert last.startswith("unetfx: 1 of 3 images failed. ")
+
+    def test_a_single_bad_image_gets_one_line(self, predict, rest_server, tmp_path):
+        (tmp_path / "new/aa.png").write_text("no image")
+        code, out, error = predict(tmp_path / "new/aa.png", "--url", rest_server.url)
+        assert (code, out, error.count("\n")) == (2, "", 1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ("{new} --url http://127.0.0.1:1", "http://127.0.0.1:1: cannot be reached ("),
+            ("{new} --url localhost:8501", "localhost:8501: no address of a server."),
+            (
+                "{new} --url {url} --model-version 1 --label x",
+                "Give the model's version or a label",
+            ),
+            ("{new} --label canary", "--label: only with --url"),
+            ("{new} --name sea", "--name: only with --url"),
+            ("{new} --timeout 3", "--timeout: only with --url"),
+            ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
+            ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
+        ],
+        ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
+    )
+    def test_what_cannot_be_asked_ends_in_one_line(
+        self, predict, rest_server, tmp_path, arguments, words
+    ):
+        text = arguments.format(new=tmp_path / "new", url=rest_server.url)
+        code, out, error = predict(*text.split())
+        assert (code, out, error.count("\n")) == (2, "", 1)
+        assert words in error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_server_without_the_model(self, predict, rest_server, tmp_path):
+        rest_server.metadata = None
+        code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error.count("\n")) == (2, 1)
+        assert "HTTP 404 for /v1/models/discs/metadata: Servable not found for" in error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_model_of_other_classes(self, predict, rest_server, config_file, tmp_path):
+        config_file.write_text(CONFIG.format(workspace=tmp_path))
+        code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error.count("\n")) == (2, 1)
+        assert "it has 3 classes, expected the 2 of ['ground', 'disc']" in error
+
+    def test_a_server_is_asked_without_tensorflow(self, rest_server, tmp_path):
+        Image.new("RGB", (3, 2)).save(tmp_path / "1.png")
+        code = "import sys; sys.modules['tensorflow'] = None\nfrom pipeline.cli import main\nmain()"
+        command = [sys.executable, "-c", code, "predict", str(tmp_path / "1.png")]
+        options = ["--out", str(tmp_path / "out"), "--url", rest_server.url]
+        done = subprocess.run([*command, *options], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, tmp_path):
     code, _, error = unetfx("run", "--config", config_file)
     assert code == 2
@@ -122,13 +235,14 @@ def test_tfx_runs_the_config_that_the_environment_names(monkeypatch, capfd, tmp_
 class TestConsole:
     def test_noise_goes_to_the_log_and_comes_back(self, tmp_path, capfd):
         log = tmp_path / "logs/one.txt"
-        with library_noise_to(log):
+        with library_noise_to(log) as people:
             os.write(2, b"from C++\n")
             print("from Python", file=sys.__stderr__, flush=True)
             print("for people")
+            print("of failures", file=people)
         os.write(2, b"afterwards\n")
         assert log.read_text() == "from C++\nfrom Python\n"
-        assert capfd.readouterr() == ("for people\n", "afterwards\n")
+        assert capfd.readouterr() == ("for people\n", "of failures\nafterwards\n")
 
     def test_an_error_inside_gives_the_stream_back(self, tmp_path, capfd):
         with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):

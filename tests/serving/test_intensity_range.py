@@ -9,9 +9,10 @@ from PIL import Image
 
 from data.config import CropView, DataConfig, ResizeView
 from data.images import encode_png, load_image
+from pipeline.config import Config
+from pipeline.predict import Where, run_predict
 from serving.graph import export_saved_model
 from serving.model import ServedModel, model_intensity_range
-from serving.predict import predict_files
 
 CLASSES = ["red", "green", "blue"]
 RANGE = (100, 4095)
@@ -59,9 +60,15 @@ def test_the_range_is_written_down(path, saved_model):
 def test_a_client_applies_the_models_range_once_whatever_the_config_says(path, tmp_path):
     tifffile.imwrite(tmp_path / "tiff.tif", SAMPLES, photometric="rgb")
     (tmp_path / "png.png").write_bytes(PNG)
-    files = [tmp_path / "tiff.tif", tmp_path / "png.png"]
-    other = DATA.model_copy(update={"intensity_range": None})
-    list(predict_files(files, str(path.parent), tmp_path / "out", other))
+    config = Config(
+        name="deep",
+        workspace=str(tmp_path / "runs"),
+        data=DATA.model_copy(update={"intensity_range": None}),
+        gate={"mean_iou": 0.5},
+        serving={"push_to": str(path.parent)},
+    )
+    files = [str(tmp_path / "tiff.tif"), str(tmp_path / "png.png")]
+    assert run_predict(config, files, tmp_path / "out", Where()) == 0
     mapped = np.round((SAMPLES.clip(*RANGE) - 100.0) * 255 / 3995).astype(np.uint8)
     (expected,) = ServedModel(str(path)).predict([encode_png(mapped)])
     for name in ("tiff", "png"):

@@ -5,26 +5,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data.config import DataConfig
 from data.errors import InputError
-from serving.model import ServedModel, model_weights, newest_version
-from serving.predict import predict_files
+from serving.model import ServedModel, model_weights, newest_version, pushed_version
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
-DATA = DataConfig.model_validate(
-    {"source": {"kind": "folder", "path": "x"}, "classes": ["red", "green", "blue"]}
-)
 
 
 def picture(height, width, left=RED, right=RED):
     pixels = np.full((height, width, 3), left, np.uint8)
     pixels[:, width // 2 :] = right
     return Image.fromarray(pixels)
-
-
-def read(path):
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def encoded(image):
@@ -54,6 +44,13 @@ def test_predictions_of_images_of_two_sizes(served):
     assert whole.confidence == pytest.approx(1, abs=1e-4)
 
 
+def test_what_is_no_image_is_said_in_one_line(served):
+    with pytest.raises(InputError) as caught:
+        served.predict([b"no image"])
+    assert str(caught.value).startswith("cannot be segmented (")
+    assert "\n" not in str(caught.value)
+
+
 def push(folder, *names):
     for name in names:
         (folder / name).mkdir(parents=True)
@@ -81,6 +78,13 @@ def test_an_unfinished_version_does_not_count(tmp_path):
     assert newest_version(str(tmp_path)) == str(tmp_path / "3")
 
 
+def test_a_version_that_is_asked_for(tmp_path):
+    push(tmp_path, "3", "0012")
+    assert pushed_version(str(tmp_path), 12) == str(tmp_path / "0012")
+    with pytest.raises(InputError, match=r"no version 4 there, only 3, 0012\."):
+        pushed_version(str(tmp_path), 4)
+
+
 @pytest.mark.parametrize("exists", [True, False], ids=["empty folder", "no folder"])
 def test_without_a_model_the_next_command_is_told(tmp_path, exists):
     folder = tmp_path / "serving"
@@ -92,75 +96,13 @@ def test_without_a_model_the_next_command_is_told(tmp_path, exists):
     assert "unetfx run" in str(caught.value)
 
 
-class TestPredictFiles:
-    def test_a_mask_an_overlay_and_a_line_for_each_image(self, saved_model, tmp_path):
-        picture(16, 24, RED, GREEN).save(tmp_path / "half.png")
-        picture(40, 30).save(tmp_path / "whole.tif")
-        files = [tmp_path / "half.png", tmp_path / "whole.tif"]
-        lines = list(predict_files(files, str(saved_model.parent), tmp_path / "new/out", DATA))
-        assert lines == [
-            f"{files[0]}: red 50.0%, green 50.0%, blue 0.0%",
-            f"{files[1]}: red 100.0%, green 0.0%, blue 0.0%",
-        ]
-        out = tmp_path / "new/out"
-        assert {path.name: read(path).shape for path in out.iterdir()} == {
-            "half_mask.png": (16, 24),
-            "half_overlay.png": (16, 24, 3),
-            "whole_mask.png": (40, 30),
-            "whole_overlay.png": (40, 30, 3),
-        }
-        ids = read(out / "half_mask.png")
-        assert (ids[:, :12] == 0).all()
-        assert (ids[:, 12:] == 1).all()
-
-    def test_an_image_is_predicted_upright(self, saved_model, tmp_path):
-        exif = Image.Exif()
-        exif[0x0112] = 6
-        picture(16, 24, RED, GREEN).save(tmp_path / "turned.png", exif=exif)
-        list(
-            predict_files(
-                [tmp_path / "turned.png"], str(saved_model.parent), tmp_path / "out", DATA
-            )
-        )
-        ids = read(tmp_path / "out/turned_mask.png")
-        assert ids.shape == (24, 16)
-        assert (ids[:10] == 0).all()
-        assert (ids[14:] == 1).all()
-
-    @pytest.mark.parametrize("broken", ["missing", "text", "a folder"])
-    def test_one_bad_image_is_named_before_anything_is_written(self, saved_model, tmp_path, broken):
-        picture(16, 24).save(tmp_path / "good.png")
-        bad = tmp_path / "bad.png"
-        if broken == "text":
-            bad.write_text("no image")
-        elif broken == "a folder":
-            bad.mkdir()
-        with pytest.raises(InputError) as caught:
-            list(
-                predict_files(
-                    [tmp_path / "good.png", bad], str(saved_model.parent), tmp_path / "out", DATA
-                )
-            )
-        assert str(caught.value).startswith(f"{bad}: cannot be read")
-        assert not (tmp_path / "out").exists()
-
-    def test_two_images_that_would_write_one_file_are_refused(self, saved_model, tmp_path):
-        for name in ("1.png", "1.bmp"):
-            picture(16, 24).save(tmp_path / name)
-        files = [tmp_path / "1.png", tmp_path / "1.bmp"]
-        with pytest.raises(InputError, match="Two of the images"):
-            list(predict_files(files, str(saved_model.parent), tmp_path / "out", DATA))
-        assert not (tmp_path / "out").exists()
-
-    def test_without_a_model_nothing_is_written(self, tmp_path):
-        picture(16, 24).save(tmp_path / "1.png")
-        with pytest.raises(InputError, match="no pushed model"):
-            list(
-                predict_files(
-                    [tmp_path / "1.png"], str(tmp_path / "serving"), tmp_path / "out", DATA
-                )
-            )
-        assert not (tmp_path / "out").exists()
+def test_what_the_model_refuses_is_one_line(served):
+    good = encoded(picture(16, 24))
+    with pytest.raises(InputError) as caught:
+        served.predict([good, b"no image"])
+    assert str(caught.value) == (
+        "cannot be segmented (image_bytes[1] is no PNG, JPEG, BMP or GIF image, or damaged)."
+    )
 
 
 def test_the_weights_can_be_read_by_name(network, saved_model):

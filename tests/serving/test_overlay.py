@@ -1,9 +1,13 @@
+import io
 import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from serving.overlay import colour, errors, layer, overlay
+from data.config import DataConfig
+from data.masks import load_mask
+from serving.overlay import colour, errors, layer, overlay, palette_mask
 
 IGNORE = 255
 
@@ -32,6 +36,36 @@ def test_opacity_goes_from_the_image_to_the_mask(opacity, shows):
     class_ids = np.ones((4, 5), np.uint8)
     expected = image if shows == "image" else np.broadcast_to(colour(1), (4, 5, 3))
     np.testing.assert_array_equal(np.asarray(overlay(image, class_ids, opacity)), expected)
+
+
+def test_a_large_overlay_is_blended_like_a_small_one():
+    image = np.random.default_rng(0).integers(0, 256, (1050, 1000, 3), np.uint8)
+    class_ids = image[..., 0] % 3
+    blended = np.asarray(overlay(image, class_ids))
+    for top in (0, 1045):
+        part = slice(top, top + 5)
+        small = np.asarray(overlay(image[part], class_ids[part]))
+        np.testing.assert_array_equal(blended[part], small)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 5, 17, 254])
+def test_a_palette_mask_holds_class_ids_and_shows_colours(num_classes):
+    class_ids = np.arange(3 * 97, dtype=np.uint8).reshape(3, 97) % num_classes
+    file = io.BytesIO()
+    palette_mask(class_ids, num_classes).save(file, "PNG")
+    mask = Image.open(file)
+    np.testing.assert_array_equal(np.asarray(mask), class_ids)
+    shown = np.asarray(mask.convert("RGB"))
+    for place, class_id in np.ndenumerate(class_ids):
+        assert tuple(shown[place]) == colour(class_id)
+    data = DataConfig.model_validate(
+        {
+            "source": {"kind": "folder", "path": "x"},
+            "classes": [f"class_{number}" for number in range(num_classes)],
+        }
+    )
+    read = load_mask(file.getvalue(), "mask.png", data)
+    np.testing.assert_array_equal(read.class_ids, class_ids)
 
 
 def test_a_layer_has_the_classes_colours_and_a_pattern_for_each():

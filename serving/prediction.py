@@ -1,0 +1,84 @@
+"""What a model answers, wherever it runs."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+
+class Prediction(NamedTuple):
+    """The answer for one image.
+
+    Attributes:
+      mask_png: The bytes of a one-channel PNG of class ids, of the image's size.
+      class_ids: The same, decoded: uint8 [height, width].
+      class_fraction: float32 [C], each class's share of the pixels.
+      confidence: Mean over the pixels of the greatest probability, 1/C..1.
+    """
+
+    mask_png: bytes
+    class_ids: npt.NDArray[np.uint8]
+    class_fraction: npt.NDArray[np.float32]
+    confidence: float
+
+
+class Predictor(Protocol):
+    """A model, in this process or behind a server."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of the classes, by class id."""
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Segments images.
+
+        Args:
+          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes, upright: EXIF orientation
+            is not looked at.
+
+        Returns:
+          A Prediction for each.
+
+        Raises:
+          InputError: One of them cannot be segmented.
+        """
+
+
+def predictions_of(
+    masks: Iterable[bytes], class_fractions: npt.ArrayLike, confidences: npt.ArrayLike
+) -> list[Prediction]:
+    """Takes the outputs of the signature `serving_default` apart.
+
+    Args:
+      masks: PNG bytes, one for each image.
+      class_fractions: [batch, C].
+      confidences: [batch].
+
+    Returns:
+      A Prediction for each image.
+
+    Raises:
+      ValueError: A mask is no one-channel PNG of 8 bits, or the outputs differ in length.
+    """
+    answers = zip(
+        masks,
+        np.asarray(class_fractions, np.float32),
+        np.asarray(confidences, np.float32),
+        strict=True,
+    )
+    return [
+        Prediction(mask, _class_ids(mask), fractions, float(confidence))
+        for mask, fractions, confidence in answers
+    ]
+
+
+def _class_ids(mask_png: bytes) -> npt.NDArray[np.uint8]:
+    try:
+        class_ids: npt.NDArray[np.uint8] = imagecodecs.png_decode(mask_png)
+    except (imagecodecs.PngError, ValueError) as error:
+        raise ValueError("a mask is no PNG") from error
+    if class_ids.ndim != 2 or class_ids.dtype != np.uint8:
+        raise ValueError("a mask is no one-channel PNG of 8 bits")
+    return class_ids
