@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact, artifact_utils
+from tfx.types import artifact
 from tfx.utils import path_utils
 
 from components.evaluator.component import SPLIT
@@ -73,9 +73,8 @@ def Report(
         with tf.io.gfile.GFile(where, "wb") as file:
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
-    chosen = choose(read_images(evaluation.uri), served.classes)
-    folder = artifact_utils.get_split_uri([examples], SPLIT)
-    gallery = draw(chosen, _read(folder), predict, save)
+    chosen = choose(lambda: read_images(evaluation.uri), served.classes)
+    gallery = draw(chosen, read_test_examples(examples.uri), predict, save)
     records = [record for record in read_records(examples) if record.facts]
     page = render(
         Contents(
@@ -115,7 +114,15 @@ def _texts(pattern: str) -> Iterator[str]:
             yield file.read()
 
 
-def _read(folder: str) -> Iterator[tf.train.Example]:
-    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
+def read_test_examples(examples: str) -> Iterator[tf.train.Example]:
+    """Reads the split that is evaluated.
+
+    Args:
+      examples: Path of the examples artifact.
+
+    Yields:
+      The examples, one at a time.
+    """
+    files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{SPLIT}", "*.gz")))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         yield tf.train.Example.FromString(record)
