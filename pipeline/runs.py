@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from components.evaluator.baseline import short_name
 from components.evaluator.names import MEAN_IOU
 from components.report.component import ReportArtifact
 from components.report.metrics import METRICS_FILE
@@ -69,8 +70,13 @@ class Run(NamedTuple):
     @property
     def mean_iou(self) -> float | None:
         """The model's on `test`, 0..1; None if it was not evaluated, or the report is gone."""
+        return self.metrics.get(MEAN_IOU)
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Metric name to the model's value on `test`, None where undefined; empty as above."""
         report = self._read_json(ReportArtifact.TYPE_NAME, METRICS_FILE)
-        return report["metrics"][MEAN_IOU] if report else None
+        return report["metrics"] if report else {}
 
     @property
     def blessed(self) -> bool | None:
@@ -160,11 +166,12 @@ def latest_run(config: Config) -> Run | None:
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run by its id.
+    """Finds a run by its id, or by its model.
 
     Args:
       config: Names the pipeline.
-      name: The run's id, or how it begins; None for the newest one that has a report.
+      name: The run's id, or how it begins; or the model that it made, as reports call it:
+        `Trainer/model/5`. None for the newest one that has a report.
 
     Returns:
       The run.
@@ -173,6 +180,9 @@ def find_run(config: Config, name: str | None) -> Run:
       InputError: There is no such run, or it made no model to speak of.
     """
     runs = [run for run in all_runs(config) if ReportArtifact.TYPE_NAME in run.artifacts]
+    made = [run for run in runs if "Trainer" in run.fresh]
+    if of_model := [run for run in made if short_name(run.artifacts["Model"].uri) == name]:
+        return of_model[0]
     fitting = [
         run
         for run in runs

@@ -108,10 +108,10 @@ def choose_baseline(
     classes: Sequence[str],
     on_broken: Literal["older", "floors", "fail"],
 ) -> Choice:
-    """Finds the first model that exists, loads, and can be compared with.
+    """Finds the newest model that exists, loads, and can be compared with.
 
     Args:
-      models: Blessed models, newest first.
+      models: Blessed models, in any order: ML Metadata keeps none of what a resolver returns.
       classes: The candidate's classes, by class id; models of others are passed by.
       on_broken: What to do about a model that is gone or broken: take an `older` one, or none and
         hold to the `floors`, or `fail`.
@@ -123,7 +123,7 @@ def choose_baseline(
       InputError: A model is gone or broken, and `on_broken` is `fail`.
     """
     remarks: list[str] = []
-    for model in models:
+    for model in sorted(models, key=lambda model: model.id, reverse=True):
         name = short_name(model.uri)
         problem = _problem(path_utils.serving_model_path(model.uri))
         if problem is None:
@@ -136,7 +136,7 @@ def choose_baseline(
         if on_broken == "fail":
             raise InputError(
                 f"{name}, the last blessed model: {problem}. Bring them back, or withdraw it: "
-                "unetfx unbless RUN --why TEXT. Or set gate.on_broken_baseline."
+                f"unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
             )
         if on_broken == "floors":
             break

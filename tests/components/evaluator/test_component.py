@@ -232,7 +232,7 @@ def of_other_classes(uri):
 def test_a_broken_baseline_is_said_and_passed_by(model, evaluate, harm, words):
     older, newer = model(4), model(5)
     harm(newer.uri)
-    verdict = evaluate(model(6), [newer, older], max_drop=0.5).verdict
+    verdict = evaluate(model(6), [older, newer], max_drop=0.5).verdict
     assert verdict.baseline == "Trainer/model/4"
     assert len(verdict.remarks) == 1
     assert verdict.remarks[0].startswith(f"not compared with the blessed model {words}")
@@ -252,7 +252,14 @@ def test_without_any_whole_baseline_the_floors_decide(model, evaluate):
 def test_the_config_may_want_no_older_baseline(model, evaluate):
     older, newer = model(4), model(5)
     cut_short(newer.uri)
-    verdict = evaluate(model(6), [newer, older], max_drop=0, on_broken_baseline="floors").verdict
+    verdict = evaluate(model(6), [older, newer], max_drop=0, on_broken_baseline="floors").verdict
     assert verdict.baseline is None
-    with pytest.raises(InputError, match=r"Trainer/model/5, .* broken .* unetfx unbless RUN"):
-        evaluate(model(7), [newer, older], max_drop=0, on_broken_baseline="fail")
+    with pytest.raises(
+        InputError, match=r"Trainer/model/5, .* broken .* unetfx unbless Trainer/model/5 --why"
+    ):
+        evaluate(model(7), [older, newer], max_drop=0, on_broken_baseline="fail")
+
+
+def test_the_baseline_is_the_newest_whatever_order_they_come_in(model, evaluate):
+    models = [model(4), model(6), model(5)]
+    assert evaluate(model(7), models, max_drop=0.5).verdict.baseline == "Trainer/model/6"
