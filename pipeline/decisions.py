@@ -2,6 +2,7 @@
 
 import datetime
 import getpass
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
-from components.evaluator.baseline import WHO
+from components.evaluator.baseline import WHO, why_not_loaded
 from data.errors import InputError
 from data.files import complete_folder
 from pipeline.config import Config
@@ -101,11 +102,11 @@ def push(config: Config, store: mlmd.MetadataStore, model: metadata_store_pb2.Ar
       The version's folder: complete, or not there at all.
 
     Raises:
-      InputError: The model's files are gone.
+      InputError: The model's files are gone, or do not load.
     """
     source = Path(path_utils.serving_model_path(model.uri))
-    if not (source / "saved_model.pb").exists():
-        raise InputError(f"{source}: the model's files are gone; it cannot be pushed.")
+    if problem := why_not_loaded(str(source)):
+        raise InputError(f"{source}: cannot be pushed: {problem}. Push another run's model.")
     versions = [int(path.name) for path in config.serving_folder.glob("*") if path.name.isdigit()]
     version = config.serving_folder / str(max([int(time.time()), *(v + 1 for v in versions)]))
     with complete_folder(version) as unfinished:
@@ -152,9 +153,16 @@ def _artifact(
     artifact.state = metadata_store_pb2.Artifact.LIVE
     artifact.custom_properties[_MODEL_ID].int_value = model.id
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
-    for name, value in ((WHO, getpass.getuser()), (_WHEN, now), (_WHY, why.strip())):
+    for name, value in ((WHO, _who()), (_WHEN, now), (_WHY, why.strip())):
         artifact.custom_properties[name].string_value = value
     return artifact
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name; which error, Python differs
+        return f"user {os.getuid()}"
 
 
 def _record(

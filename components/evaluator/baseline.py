@@ -1,6 +1,6 @@
 """Which model a new one is compared with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
@@ -162,15 +162,34 @@ def classes_of(model: types.Artifact) -> list[str] | None:
         return None
 
 
-def _problem(path: str) -> str | None:
-    """What is wrong with a model's files; None if they load, and have what is measured."""
+def why_not_loaded(path: str) -> str | None:
+    """Returns what is wrong with a model's files, in words; None if they load.
+
+    Args:
+      path: Of a SavedModel.
+    """
+    loaded = _load(path)
+    return loaded if isinstance(loaded, str) else None
+
+
+def _load(path: str) -> Mapping[str, Any] | str:
+    """What the signature `evaluation` returns, or why the model does not load."""
     if not tf.io.gfile.exists(path):
         return "its files are gone"
     try:
-        loaded = tf.saved_model.load(path)
-        outputs = loaded.signatures["evaluation"].structured_outputs
+        outputs: Mapping[str, Any] = (
+            tf.saved_model.load(path).signatures["evaluation"].structured_outputs
+        )
     except Exception as error:  # whatever TensorFlow makes of broken files
         return f"its files are broken ({' '.join(str(error).split())[:100]})"
+    return outputs
+
+
+def _problem(path: str) -> str | None:
+    """What is wrong with a model's files; None if they load, and have what is measured."""
+    outputs = _load(path)
+    if isinstance(outputs, str):
+        return outputs
     if not {CONFUSION, BOUNDARY, CALIBRATION} <= set(outputs):
         return "its graph was written by an older version of unetfx, which measured less"
     return None

@@ -137,7 +137,7 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        "padding": {"left": 5, "top": 5, "bottom": 5, "right": 30},  # fonts differ in width
+        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},  # fonts differ in width
         "config": _CONFIG,
         **chart,
     }

@@ -17,8 +17,9 @@ from data.pairs import find_pairs
 from data.shards import Shard, write_shard
 from pipeline.comparison import compare
 from pipeline.config import Config
+from pipeline.decisions import decide
 from pipeline.reports import publish
-from pipeline.runs import all_runs
+from pipeline.runs import all_runs, find_run, open_store
 from serving.graph import export_saved_model
 
 CLASSES = ["red", "green"]
@@ -73,7 +74,11 @@ class Workspace:
             for kind in ("Context", "Artifact", "Execution")
         )
         put = self._store.put_context_type
-        self._run, node = (put(context(name=name)) for name in ("pipeline_run", "node"))
+        self._run, node, pipeline = (
+            put(context(name=name)) for name in ("pipeline_run", "node", "pipeline")
+        )
+        whole = metadata_store_pb2.Context(type_id=pipeline, name="colours")
+        self._store.put_contexts([whole])
         for kind in ("ModelBlessing", "PushedModel"):
             self._store.put_artifact_type(artifact(name=kind))
         self._types = {}
@@ -115,6 +120,16 @@ def workspace(tmp_path):
     return Workspace(tmp_path)
 
 
+def test_a_run_is_found_by_its_id_or_its_model(workspace):
+    ids = [workspace.record(number) for number in range(12)]
+    for name, number in ((None, 11), (ids[3], 3), ("2026-01-01T00:00:07", 7), ("artifacts/Trainer/1", 1)):
+        assert find_run(workspace.config, name).id == ids[number]
+    with pytest.raises(InputError, match="several runs begin so"):
+        find_run(workspace.config, "2026")
+    with pytest.raises(InputError, match="no run of that id"):
+        find_run(workspace.config, "Trainer/model/99")
+
+
 def test_dozens_of_runs_are_on_a_page_whose_axis_can_be_read(workspace, monkeypatch):
     ids = [workspace.record(number, mean=number / 30) for number in range(30)]
     read = []
@@ -134,6 +149,19 @@ def test_dozens_of_runs_are_on_a_page_whose_axis_can_be_read(workspace, monkeypa
     labels = re.findall(r">(2026-01-01T\d\d:\d\d:\d\d)</text>", page)
     assert 2 <= len(labels) <= 12
     assert page.index(ids[-1]) < page.index(ids[0])
+
+
+def test_a_person_may_have_no_name(workspace, monkeypatch):
+    """A container's user often has none, and the decision is recorded all the same."""
+    run = workspace.run(workspace.record(0))
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    store = open_store(workspace.config, for_writing=True)
+    decide(workspace.config, store, run.artifacts["Model"], blessed=True, why="I looked at it")
+    (decision,) = workspace.run(run.id).decisions
+    assert str(decision).startswith("user 4000000 blessed it on ")
+    assert str(decision).endswith(": I looked at it")
 
 
 # -- two runs
