@@ -102,6 +102,9 @@ class ManifestSource(Strict):
       split: Name of the column with the split, if there is one; where it is empty, the split is
         dealt out by hash as for other sources.
       source: Name of the column with the data set's name, if there is one.
+      columns: Names of the other columns that examples keep, for metrics by their values
+        (`evaluation.slices: [column/scanner]`); null for all. A new value in one of them is new
+        data: leave out what changes often, and what nobody should see.
       allow_outside: Lets paths lead out of the manifest's folder.
       newest_spans: How many of the newest spans to use; null for all.
     """
@@ -112,6 +115,7 @@ class ManifestSource(Strict):
     mask: str = "mask"
     split: str = "split"
     source: str = "source"
+    columns: list[str] | None = None
     allow_outside: bool = False
     newest_spans: Annotated[int, Field(ge=1)] | None = None
 

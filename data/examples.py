@@ -27,6 +27,7 @@ from data.features import (
     SPAN,
     STD,
     WIDTH,
+    column,
     fraction,
 )
 from data.reading import ReadPair
@@ -40,7 +41,7 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
       classes: Class names, by class id.
 
     Returns:
-      An example with the features of `data.features`.
+      An example with the features of `data.features`; an empty cell is an empty text.
     """
     pair, facts = read.record.pair, read.record.facts
     if facts is None:
@@ -61,6 +62,7 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
     features |= {
         fraction(name): _float(share) for name, share in zip(classes, facts.fractions, strict=True)
     }
+    features |= {column(name): _bytes(cell.encode()) for name, cell in pair.columns.items()}
     return Example(features=Features(feature=features))
 
 

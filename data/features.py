@@ -16,3 +16,8 @@ MASK = "mask/encoded"
 def fraction(class_name: str) -> str:
     """Name of the feature that holds the share of labelled pixels that belong to a class."""
     return f"mask/fraction/{class_name}"
+
+
+def column(name: str) -> str:
+    """Name of the feature that holds what a column of a manifest says: `column/scanner`."""
+    return f"column/{name}"

@@ -4,7 +4,7 @@ import bisect
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -36,6 +36,8 @@ class Pair(NamedTuple):
       source: Name of the data set.
       span: Number of the delivery the pair came with; 0 where the source has no spans.
       split: `train`, `val` or `test`.
+      columns: What else a manifest says of it: a column's name to the cell's text, by name. All
+        pairs of a data set have the same columns; a manifest's that has no such column are empty.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Pair(NamedTuple):
     source: str
     span: int
     split: str
+    columns: Mapping[str, str] = {}
 
 
 class Found(NamedTuple):
@@ -93,7 +96,8 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
                 without_group.append(raw.key)
                 continue
             split = raw.split or _split_of(group, data.splits)
-            pairs.append(Pair(key, raw.image, raw.mask, group, raw.source or name, span, split))
+            source = raw.source or name
+            pairs.append(Pair(key, raw.image, raw.mask, group, source, span, split, raw.columns))
     if not pairs and not problems:
         raise InputError("data.source: no pair is in data.source.split_lists.")
     if not pairs and without_group:
@@ -101,7 +105,31 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
             f"data.group: the expression {data.group!r} matches no pair, for instance not "
             f"{without_group[0]!r}; nor is it a manifest's column."
         )
+    pairs = _with_the_same_columns(pairs)
     return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))
+
+
+def find_columns(data: DataConfig) -> list[str]:
+    """Lists the columns that the pairs of a manifest keep.
+
+    Args:
+      data: The data's description.
+
+    Returns:
+      Their names, in order, those of all spans together; none for other sources.
+
+    Raises:
+      InputError: A manifest cannot be read, or lacks a column.
+    """
+    sources = (source for _, _, source in _places(data.source))
+    return sorted(
+        {
+            name
+            for source in sources
+            if isinstance(source, ManifestSource)
+            for name in manifest.kept_columns(source)
+        }
+    )
 
 
 def fingerprint(found: Found) -> str:
@@ -118,7 +146,8 @@ def fingerprint(found: Found) -> str:
         paths = (path for pair in found.pairs for path in (pair.image, pair.mask))
         digests = pool.map(_digest, paths)
         for pair in found.pairs:
-            words = (pair.key, pair.group, pair.source, str(pair.span), pair.split)
+            words = [pair.key, pair.group, pair.source, str(pair.span), pair.split]
+            words += itertools.chain.from_iterable(pair.columns.items())
             total.update("\0".join((*words, "")).encode())
             total.update(next(digests) + next(digests))
     for word in (*map(str, found.problems), *found.unused):
@@ -128,14 +157,26 @@ def fingerprint(found: Found) -> str:
 
 def _deliveries(data: DataConfig, own_folder: str) -> Iterator[tuple[int, str, RawFound]]:
     """Each span's number, what its keys begin with, and what it holds."""
-    source = data.source
+    for span, prefix, source in _places(data.source):
+        yield span, prefix, _find(source, data.group, own_folder)
+
+
+def _places(source: Source) -> Iterator[tuple[int, str, Source]]:
+    """Each span's number, what its keys begin with, and where it is."""
     if isinstance(source, FolderSource | ManifestSource) and SPAN.search(source.path):
         of_files = isinstance(source, ManifestSource)
         for span, path in spans.expand(source.path, source.newest_spans, of_files=of_files):
-            at_span = source.model_copy(update={"path": path})
-            yield span, f"span-{span}/", _find(at_span, data.group, own_folder)
+            yield span, f"span-{span}/", source.model_copy(update={"path": path})
     else:
-        yield 0, "", _find(source, data.group, own_folder)
+        yield 0, "", source
+
+
+def _with_the_same_columns(pairs: list[Pair]) -> list[Pair]:
+    names = sorted({name for pair in pairs for name in pair.columns})
+    return [
+        pair._replace(columns={name: pair.columns.get(name, "") for name in names})
+        for pair in pairs
+    ]
 
 
 def _find(source: Source, group: str | None, own_folder: str) -> RawFound:

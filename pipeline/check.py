@@ -10,9 +10,10 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.names import refuse_unknown_columns
 from data.checks import Finding, check
 from data.config import SPLITS, DataConfig
-from data.pairs import Pair, find_pairs
+from data.pairs import Pair, find_columns, find_pairs
 from data.processes import in_processes
 from data.reading import Record, read_records
 from pipeline.check_page import Split, write_page
@@ -39,6 +40,8 @@ def run_check(config_file: Path) -> int:
       InputError: The config is wrong, or the source is not there at all.
     """
     config = load_config(config_file)
+    if columns := config.columns_to_slice_by:
+        refuse_unknown_columns(columns, find_columns(config.data))
     found = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
     records = _read(found.pairs, config.data)
     findings = check(records, found, config.data)

@@ -80,14 +80,14 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "review.txt"):
         from components.report.component import PAGE_FILE
-        from pipeline import reports
+        from pipeline import comparison, reports
         from pipeline.runs import find_run
 
         found = find_run(config, run)
         if compare is None:
             page = reports.publish(config, found) / PAGE_FILE
         else:
-            page = reports.compare(config, find_run(config, compare), found)
+            page = comparison.compare(config, find_run(config, compare), found)
     click.echo(page)
     if sys.stdout.isatty():
         click.launch(str(page))

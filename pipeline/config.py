@@ -12,10 +12,17 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.names import CALIBRATION_ERROR, metric_names, parse_slice, sliceable
+from components.evaluator.names import (
+    CALIBRATION_ERROR,
+    column_of,
+    metric_names,
+    parse_slice,
+    sliceable,
+)
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
-from data.config import DataConfig, Strict
+from data import features
+from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
 from data.files import is_remote
 from serving.config import ServingConfig
@@ -65,19 +72,39 @@ class Config(Strict):
             for metric in metrics:
                 if metric not in known:
                     raise ValueError(f"{key}: {metric} is no metric; there are {', '.join(known)}")
-        for name in gate.slices:
-            if parse_slice(name)[0] not in sliceable(classes) or "=" not in name:
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_by_features(self) -> Self:
+        for name in self.gate.slices:
+            if not self._is_sliceable(parse_slice(name)[0]) or "=" not in name:
                 raise ValueError(
                     f"gate.slices.{name}: should be feature=value, with one of the features "
-                    f"{', '.join(sliceable(classes))}"
+                    f"{self._sliceable_in_words()}"
                 )
         for name in self.evaluation.slices:
-            if name not in sliceable(classes):
+            if not self._is_sliceable(name):
                 raise ValueError(
                     f"evaluation.slices: {name} is no feature to slice by; there are "
-                    f"{', '.join(sliceable(classes))}"
+                    f"{self._sliceable_in_words()}"
                 )
         return self
+
+    def _is_sliceable(self, feature: str) -> bool:
+        source, column = self.data.source, column_of(feature)
+        if column is None:
+            return feature in sliceable(self.data.classes)
+        # Which columns there are is in the manifest, unless the config names those to keep.
+        return isinstance(source, ManifestSource) and (
+            source.columns is None or column in source.columns
+        )
+
+    def _sliceable_in_words(self) -> str:
+        source, names = self.data.source, sliceable(self.data.classes)
+        if isinstance(source, ManifestSource):
+            kept = source.columns
+            names += [features.column(name) for name in (["<name>"] if kept is None else kept)]
+        return ", ".join(names)
 
     @model_validator(mode="after")
     def _class_weights_name_classes(self) -> Self:
@@ -110,6 +137,13 @@ class Config(Strict):
                 f"tuner.epochs: {self.tuner.epochs}, but training.warmup_epochs is {warmup:g}"
             )
         return self
+
+    @property
+    def columns_to_slice_by(self) -> list[str]:
+        """Names of a manifest's columns by which there are slices."""
+        by_gate = [parse_slice(name)[0] for name in self.gate.slices]
+        columns = map(column_of, [*self.evaluation.slices, *by_gate])
+        return list(dict.fromkeys(name for name in columns if name is not None))
 
     @property
     def home(self) -> Path:

@@ -141,6 +141,7 @@ def _data_nodes(config: Config) -> _DataNodes:
         examples=example_gen.outputs["examples"],
         gate=config.gate.model_dump_json(),
         classes=json.dumps(config.data.classes),
+        columns=json.dumps(config.columns_to_slice_by),
     ).with_id("GateCheck")
     return _DataNodes(example_gen, statistics, schema, validator, gate_check)
 

@@ -2,9 +2,9 @@
 
 import datetime
 import getpass
+import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import ml_metadata as mlmd
@@ -12,7 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
-from components.evaluator.baseline import WHO
+from components.evaluator.baseline import WHO, why_not_loaded
 from data.errors import InputError
 from pipeline.config import Config
 from serving.push import push_model
@@ -100,11 +100,11 @@ def push(config: Config, store: mlmd.MetadataStore, model: metadata_store_pb2.Ar
       The version's folder: complete, or not there at all.
 
     Raises:
-      InputError: The model's files are gone.
+      InputError: The model's files are gone, or do not load.
     """
     source = path_utils.serving_model_path(model.uri)
-    if not (Path(source) / "saved_model.pb").exists():
-        raise InputError(f"{source}: the model's files are gone; it cannot be pushed.")
+    if problem := why_not_loaded(source):
+        raise InputError(f"{source}: cannot be pushed: {problem}. Push another run's model.")
     version = push_model(source, config.serving_folder)
     artifact = _artifact(store, _PUSHED, model, "")
     artifact.custom_properties["pushed"].int_value = 1
@@ -148,9 +148,16 @@ def _artifact(
     artifact.state = metadata_store_pb2.Artifact.LIVE
     artifact.custom_properties[_MODEL_ID].int_value = model.id
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
-    for name, value in ((WHO, getpass.getuser()), (_WHEN, now), (_WHY, why.strip())):
+    for name, value in ((WHO, _who()), (_WHEN, now), (_WHY, why.strip())):
         artifact.custom_properties[name].string_value = value
     return artifact
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name; which error, Python differs
+        return f"user {os.getuid()}"
 
 
 def _record(

@@ -7,12 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_in_words
 from data.config import SPAN, FolderSource, ManifestSource
 from pipeline.config import Config
 from pipeline.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
+_MOST_CLASSES = 8  # with columns of their own; the page of all runs has more room
 _WIDTH = 200  # columns: a cut version number is of no use, also where there is no terminal
 
 
@@ -32,24 +34,27 @@ def list_runs(config: Config, config_file: Path) -> None:
     has_spans = (
         isinstance(source, FolderSource | ManifestSource) and SPAN.search(source.path) is not None
     )
-    console.print(_runs_table(runs, has_spans=has_spans))
+    console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
     for run in runs:
         if "Tuner" in run.fresh:
             console.print(f"\nTrials of the run {run.id}")
             console.print(_trials_table(run.trials))
 
 
-def _runs_table(runs: Sequence[Run], *, has_spans: bool) -> Table:
+def _runs_table(runs: Sequence[Run], classes: Sequence[str], *, has_spans: bool) -> Table:
     table = _table("run")
-    for heading in ("span", "mean IoU"):
+    shown = classes if len(classes) <= _MOST_CLASSES else ()
+    for heading in ("span", "mean IoU", *shown):
         table.add_column(heading, justify="right")
     for heading in ("blessed", "pushed", ""):
         table.add_column(heading)
     for run in runs:
+        metrics = run.metrics
+        values = [metrics.get(metric) for metric in (MEAN_IOU, *(of_class(IOU, c) for c in shown))]
         table.add_row(
             run.id,
             str(run.span) if has_spans and run.span is not None else _NOTHING,
-            _NOTHING if run.mean_iou is None else f"{run.mean_iou:.3f}",
+            *(_NOTHING if value is None else f"{value:.3f}" for value in values),
             _blessed(run),
             Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
             _remark(run),
@@ -66,6 +71,8 @@ def _blessed(run: Run) -> str:
 def _remark(run: Run) -> str:
     if run.failed:
         return f"did not finish: {', '.join(sorted(run.failed))}"
+    if run.serves is False:
+        return "does not serve"
     return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
 
 

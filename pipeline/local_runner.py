@@ -8,7 +8,9 @@ import time
 import traceback
 from pathlib import Path
 
+from components.evaluator.names import refuse_unknown_columns
 from data.errors import InputError
+from data.pairs import find_columns
 from pipeline.config import Config, config_path, load_config
 from pipeline.console import library_noise_to, print_failure, print_steps
 
@@ -44,6 +46,9 @@ def run_pipeline(config_file: Path) -> int:
 
 
 def _run(config: Config, config_file: Path) -> int:
+    if columns := config.columns_to_slice_by:
+        # GateCheck would find out too, but only when all files have been read.
+        refuse_unknown_columns(columns, find_columns(config.data))
     # Imported here: TensorFlow and TFX take seconds to load, and talk while they do.
     from tfx import v1 as tfx
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
+from components.evaluator.baseline import short_name
 from components.evaluator.names import MEAN_IOU
 from components.report.component import ReportArtifact
 from components.report.metrics import METRICS_FILE
@@ -69,8 +70,13 @@ class Run(NamedTuple):
     @property
     def mean_iou(self) -> float | None:
         """The model's on `test`, 0..1; None if it was not evaluated, or the report is gone."""
+        return self.metrics.get(MEAN_IOU)
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Metric name to the model's value on `test`, None where undefined; empty as above."""
         report = self._read_json(ReportArtifact.TYPE_NAME, METRICS_FILE)
-        return report["metrics"][MEAN_IOU] if report else None
+        return report["metrics"] if report else {}
 
     @property
     def blessed(self) -> bool | None:
@@ -145,8 +151,8 @@ def all_runs(config: Config) -> list[Run]:
         return []
     contexts = store.get_contexts_by_type("pipeline_run")
     newest_first = sorted(contexts, key=lambda context: context.id, reverse=True)
-    made = decisions(store)
-    return [_read(store, context, made) for context in newest_first]
+    made, nodes = decisions(store), _nodes(store)
+    return [_read(store, context, made, nodes) for context in newest_first]
 
 
 def latest_run(config: Config) -> Run | None:
@@ -160,15 +166,18 @@ def latest_run(config: Config) -> Run | None:
     """
     store = open_store(config)
     runs = store.get_contexts_by_type("pipeline_run") if store else []
-    return _read(store, max(runs, key=lambda run: run.id), decisions(store)) if runs else None
+    if store is None or not runs:
+        return None
+    return _read(store, max(runs, key=lambda run: run.id), decisions(store), _nodes(store))
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run by its id.
+    """Finds a run by its id, or by its model.
 
     Args:
       config: Names the pipeline.
-      name: The run's id, or how it begins; None for the newest one that has a report.
+      name: The run's id, or how it begins; or the model that it made, as reports call it:
+        `Trainer/model/5`. None for the newest one that has a report.
 
     Returns:
       The run.
@@ -177,6 +186,9 @@ def find_run(config: Config, name: str | None) -> Run:
       InputError: There is no such run, or it made no model to speak of.
     """
     runs = [run for run in all_runs(config) if ReportArtifact.TYPE_NAME in run.artifacts]
+    made = [run for run in runs if "Trainer" in run.fresh]
+    if of_model := [run for run in made if short_name(run.artifacts["Model"].uri) == name]:
+        return of_model[0]
     fitting = [
         run
         for run in runs
@@ -212,25 +224,32 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
     return mlmd.MetadataStore(connection)
 
 
+def _nodes(store: mlmd.MetadataStore) -> Mapping[int, str]:
+    """Each execution's id to its component's name: one by one are thousands of queries."""
+    return {
+        execution.id: context.name.rpartition(".")[2]
+        for context in store.get_contexts_by_type("node")
+        for execution in store.get_executions_by_context(context.id)
+    }
+
+
 def _read(
     store: mlmd.MetadataStore,
     context: metadata_store_pb2.Context,
     made: Mapping[int, Sequence[Decision]],
+    nodes: Mapping[int, str],
 ) -> Run:
     executions = store.get_executions_by_context(context.id)
-    nodes: dict[int, set[str]] = {}
+    by_state: dict[int, set[str]] = {}
     durations = {}
     for execution in executions:
-        (node,) = (
-            c.name for c in store.get_contexts_by_execution(execution.id) if c.type == "node"
-        )
-        name = node.rpartition(".")[2]
-        nodes.setdefault(execution.last_known_state, set()).add(name)
+        name = nodes[execution.id]
+        by_state.setdefault(execution.last_known_state, set()).add(name)
         if execution.last_known_state == metadata_store_pb2.Execution.COMPLETE:
             lasted = execution.last_update_time_since_epoch - execution.create_time_since_epoch
             durations[name] = lasted / 1000
-    fresh = frozenset(nodes.pop(metadata_store_pb2.Execution.COMPLETE, ()))
-    cached = frozenset(nodes.pop(metadata_store_pb2.Execution.CACHED, ()))
+    fresh = frozenset(by_state.pop(metadata_store_pb2.Execution.COMPLETE, ()))
+    cached = frozenset(by_state.pop(metadata_store_pb2.Execution.CACHED, ()))
     events = store.get_events_by_execution_ids([execution.id for execution in executions])
     outputs = {
         event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT
@@ -240,7 +259,7 @@ def _read(
         id=context.name,
         fresh=fresh,
         cached=cached,
-        failed=frozenset(name for names in nodes.values() for name in names),
+        failed=frozenset(name for names in by_state.values() for name in names),
         artifacts=artifacts,
         durations=durations,
         decisions=made.get(artifacts["Model"].id, ()) if "Model" in artifacts else (),

@@ -1,6 +1,6 @@
 """Which model a new one is compared with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
@@ -108,10 +108,10 @@ def choose_baseline(
     classes: Sequence[str],
     on_broken: Literal["older", "floors", "fail"],
 ) -> Choice:
-    """Finds the first model that exists, loads, and can be compared with.
+    """Finds the newest model that exists, loads, and can be compared with.
 
     Args:
-      models: Blessed models, newest first.
+      models: Blessed models, in any order: ML Metadata keeps none of what a resolver returns.
       classes: The candidate's classes, by class id; models of others are passed by.
       on_broken: What to do about a model that is gone or broken: take an `older` one, or none and
         hold to the `floors`, or `fail`.
@@ -123,7 +123,7 @@ def choose_baseline(
       InputError: A model is gone or broken, and `on_broken` is `fail`.
     """
     remarks: list[str] = []
-    for model in models:
+    for model in sorted(models, key=lambda model: model.id, reverse=True):
         name = short_name(model.uri)
         problem = _problem(path_utils.serving_model_path(model.uri))
         if problem is None:
@@ -136,7 +136,7 @@ def choose_baseline(
         if on_broken == "fail":
             raise InputError(
                 f"{name}, the last blessed model: {problem}. Bring them back, or withdraw it: "
-                "unetfx unbless RUN --why TEXT. Or set gate.on_broken_baseline."
+                f"unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
             )
         if on_broken == "floors":
             break
@@ -162,15 +162,34 @@ def classes_of(model: types.Artifact) -> list[str] | None:
         return None
 
 
-def _problem(path: str) -> str | None:
-    """What is wrong with a model's files; None if they load, and have what is measured."""
+def why_not_loaded(path: str) -> str | None:
+    """Returns what is wrong with a model's files, in words; None if they load.
+
+    Args:
+      path: Of a SavedModel.
+    """
+    loaded = _load(path)
+    return loaded if isinstance(loaded, str) else None
+
+
+def _load(path: str) -> Mapping[str, Any] | str:
+    """What the signature `evaluation` returns, or why the model does not load."""
     if not tf.io.gfile.exists(path):
         return "its files are gone"
     try:
-        loaded = tf.saved_model.load(path)
-        outputs = loaded.signatures["evaluation"].structured_outputs
+        outputs: Mapping[str, Any] = (
+            tf.saved_model.load(path).signatures["evaluation"].structured_outputs
+        )
     except Exception as error:  # whatever TensorFlow makes of broken files
         return f"its files are broken ({' '.join(str(error).split())[:100]})"
+    return outputs
+
+
+def _problem(path: str) -> str | None:
+    """What is wrong with a model's files; None if they load, and have what is measured."""
+    outputs = _load(path)
+    if isinstance(outputs, str):
+        return outputs
     if not {CONFUSION, BOUNDARY, CALIBRATION} <= set(outputs):
         return "its graph was written by an older version of unetfx, which measured less"
     return None

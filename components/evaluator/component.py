@@ -93,7 +93,7 @@ class Executor(BaseBeamExecutor):
           input_dict: Input dict from key to a list of artifacts.
             - examples: Their `test` split is used.
             - model: The candidate.
-            - baseline_model: Blessed models, newest first; the first that can be is compared with.
+            - baseline_model: Blessed models; the newest that can be is compared with.
           output_dict: Output dict from key to a list of artifacts.
             - evaluation: TFMA's results, and images.jsonl.
             - blessing: BLESSED or NOT_BLESSED, and verdict.json.
@@ -182,7 +182,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         Args:
           examples: The examples.
           model: The candidate.
-          baseline_model: Blessed models, newest first; may be empty.
+          baseline_model: Blessed models; may be empty.
           settings: How to measure, and what to demand.
         """
         artifacts = tfx.types.standard_artifacts

@@ -15,7 +15,7 @@ class EvaluationConfig(Strict):
 
     Attributes:
       slices: Features of the examples by whose values the metrics are also computed, beside those
-        of `components.evaluator.slices`: `image/span`, for instance.
+        of `components.evaluator.slices`: `image/span`, or a manifest's column, as `column/scanner`.
     """
 
     slices: list[str] = Field(default=[])

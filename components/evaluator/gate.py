@@ -24,7 +24,7 @@ class Rule(BaseModel):
       kind: `floor`: value >= limit. `drop`: value >= baseline - limit.
       value: The candidate's, 0..1; None where undefined.
       limit: The floor, or the allowed drop.
-      baseline: The last blessed model's value on the same data, for a drop.
+      baseline: The last blessed model's value on the same data; None if it has none.
       passed: Whether it holds; None if there was too little to decide by.
       reason: Why it could not be decided.
     """
@@ -126,7 +126,7 @@ def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
 
 def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
     for name, metric, floor in floors(gate):
-        scores = evaluation.candidate.get(name)
+        scores, before = evaluation.candidate.get(name), evaluation.baseline.get(name)
         value = scores.metrics[metric] if scores else None
         reason = _too_little(scores, metric, gate, classes)
         passed = None if reason else value is not None and value >= floor
@@ -136,6 +136,7 @@ def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) ->
             kind="floor",
             value=value,
             limit=floor,
+            baseline=before.metrics[metric] if before else None,
             passed=passed,
             reason=reason,
         )

@@ -8,7 +8,7 @@ from tfx.dsl.component.experimental.decorators import component
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate import floors
-from components.evaluator.names import class_of, parse_slice
+from components.evaluator.names import class_of, parse_slice, refuse_unknown_columns
 from components.evaluator.results import OVERALL
 from components.evaluator.slices import slice_values
 from components.example_gen.executor import read_records
@@ -16,12 +16,15 @@ from data.config import SPLITS, SplitName
 from data.errors import InputError
 from data.reading import Record
 
+_MOST_NAMED = 10  # values of a feature, in a message
+
 
 @component
 def GateCheck(
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
     gate: tfx.dsl.components.Parameter[str],
     classes: tfx.dsl.components.Parameter[str],
+    columns: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Holds the gate against the test split.
 
@@ -29,12 +32,16 @@ def GateCheck(
       examples: The examples, for the list of pairs.
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
+      columns: Names of the manifest's columns that slices are by, as JSON.
 
     Raises:
-      InputError: A slice of the gate has no image, a class with a floor has no pixel, or there are
-        too few images for any rule; a line for each, with the numbers.
+      InputError: A slice is by a column that the manifest lacks, a slice of the gate has no image,
+        a class with a floor has no pixel, or there are too few images for any rule; a line for
+        each, with the numbers.
     """
     by_split = {split: read_records(examples, split) for split in SPLITS}
+    there = {name for record in by_split["test"] for name in record.pair.columns}
+    refuse_unknown_columns(json.loads(columns), there)
     problems = list(
         gate_problems(GateConfig.model_validate_json(gate), by_split, json.loads(classes))
     )
@@ -66,13 +73,14 @@ def gate_problems(
     for name in gate.slices:
         feature, value = parse_slice(name)
         there = sorted({row[feature] for row in values})
+        more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
         slices[name] = [
             record for record, row in zip(test, values, strict=True) if row[feature] == value
         ]
         if not slices[name]:
             yield (
                 f"gate.slices.{name}: no image of the test split is in it; of {feature} there are "
-                f"{', '.join(there)}."
+                f"{', '.join(there[:_MOST_NAMED])}{more}."
             )
     for name, metric, _ in floors(gate):
         class_name = class_of(metric)

@@ -5,6 +5,7 @@ examples, and these, which are derived from them:
 
 - `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
 - `mask/<class>`: `present` where the mask holds a pixel of the class, else `absent`.
+- `column/<name>`: what a manifest's column says, or `(empty)`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.names import SIZE, presence, sliceable
+from components.evaluator.names import EMPTY, SIZE, presence, sliceable
 from data import features
 from data.reading import Record
 
@@ -23,7 +24,7 @@ _FEW = 10  # values of a feature: more slices than a person would read
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
-    """Returns the value of every feature in `sliceable` for one pair.
+    """Returns the value of every feature in `sliceable`, and of every column, for one pair.
 
     Args:
       record: Of a pair that can be used.
@@ -34,7 +35,8 @@ def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
         raise ValueError(f"{pair.key} cannot be used")
     stored = (pair.source, pair.group, pair.span, facts.height, facts.width)
     values = [*map(str, stored), _size(facts.height, facts.width), *map(_presence, facts.fractions)]
-    return dict(zip(sliceable(classes), values, strict=True))
+    columns = {features.column(name): cell or EMPTY for name, cell in pair.columns.items()}
+    return dict(zip(sliceable(classes), values, strict=True)) | columns
 
 
 def telling_features(records: Iterable[Record], classes: Sequence[str]) -> list[str]:
@@ -66,6 +68,8 @@ def _derive(extracts: Mapping[str, Any]) -> dict[str, Any]:
         if name.startswith(features.fraction("")):
             class_name = name.removeprefix(features.fraction(""))
             derived[presence(class_name)] = np.array([_presence(float(found[name][0]))])
+        elif name.startswith(features.column("")) and not found[name][0]:
+            derived[name] = np.array([EMPTY])
     return {**extracts, tfma.FEATURES_KEY: {**found, **derived}}
 
 

@@ -97,18 +97,17 @@ def read_records(examples: types.Artifact, split: str | None = None) -> list[Rec
     return [record for record in records if record.pair.split == split and record.facts]
 
 
-def read_examples(examples: types.Artifact, split: str) -> Iterator[tf.train.Example]:
+def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
     """Reads the examples of a split, one at a time.
 
     Args:
-      examples: The examples artifact.
+      examples: Path of the examples artifact.
       split: The split.
 
     Yields:
       The examples, in the order of their keys' hashes: the first ones are as good as drawn by lot.
     """
-    folder = artifact_utils.get_split_uri([examples], split)
-    files = sorted(tf.io.gfile.glob(os.path.join(folder, "*.gz")))
+    files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         yield tf.train.Example.FromString(record)
 

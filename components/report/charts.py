@@ -55,11 +55,13 @@ def lines(
     # With one domain, Vega-Lite makes one legend of the three.
     told_apart = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
+    places = list(dict.fromkeys(row[x] for row in rows))
+    places = places if ordinal else sorted(places)
+    ticks = places[:: max(-(-len(places) // _MOST_TICKS), 1)]
     if ordinal:
-        horizontal: dict[str, Any] = {"type": "ordinal", "sort": None, "axis": {"labelAngle": -35}}
+        axis: dict[str, Any] = {"values": ticks, "labelAngle": -35}
+        horizontal: dict[str, Any] = {"type": "ordinal", "sort": None, "axis": axis}
     else:
-        whole = sorted({row[x] for row in rows})
-        ticks = whole[:: -(-len(whole) // _MOST_TICKS)]
         horizontal = {"type": "quantitative", "axis": {"values": ticks, "format": "d"}}
         horizontal["scale"] = {"zero": False}
     return _svg(
@@ -135,7 +137,7 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        "padding": {"left": 5, "top": 5, "bottom": 5, "right": 30},  # fonts differ in width
+        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},  # fonts differ in width
         "config": _CONFIG,
         **chart,
     }

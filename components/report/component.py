@@ -80,8 +80,8 @@ def Report(
         with tf.io.gfile.GFile(where, "wb") as file:
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
-    chosen = choose(read_images(evaluation.uri), served.classes)
-    gallery = draw(chosen, read_examples(examples, SPLIT), predict, save)
+    chosen = choose(lambda: read_images(evaluation.uri), served.classes)
+    gallery = draw(chosen, read_examples(examples.uri, SPLIT), predict, save)
     records = [record for record in read_records(examples) if record.facts]
     page = render(
         Contents(

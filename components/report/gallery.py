@@ -1,5 +1,6 @@
 """The report's pictures: which images are shown, and how."""
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
+from typing_extensions import Self
 
 from components.evaluator.images import EvaluatedImage
 from components.evaluator.metrics import iou, mean_of_defined
@@ -17,7 +19,10 @@ from data.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
 _EACH = 6  # images of a kind
+_OF_CLASSES = 60  # images that are among the worst of their class, in all, or one of each class
 _SIDE = 512  # pixels of a picture, at most
+Predict = Callable[[bytes], npt.NDArray[np.uint8]]
+"""A model: from an image's bytes to class ids, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
 """Writes a picture under a path within the report's folder."""
 
@@ -47,103 +52,132 @@ class Card(NamedTuple):
 
 
 def choose(
-    images: Iterable[EvaluatedImage], classes: Sequence[str]
+    read: Callable[[], Iterable[EvaluatedImage]], classes: Sequence[str]
 ) -> list[tuple[str, list[EvaluatedImage]]]:
     """Chooses what is shown: the worst, the median and the best images, and each class's worst.
 
     Args:
-      images: All that were evaluated.
+      read: Reads all images that were evaluated. It is called twice, since all of their confusion
+        matrices would not fit into memory: the first time only the scores are kept.
       classes: Names of the classes.
 
     Returns:
       Titles, and the images below them; an image is under the first of its titles alone.
     """
-    scored = [(mean_of_defined(iou(image.candidate)), image.key, image) for image in images]
-    ordered = [image for score, _, image in sorted(scored, key=lambda s: s[:2]) if score == score]
-    middle = max(len(ordered) // 2 - _EACH // 2, 0)
-    titles = [("Worst", ordered[:_EACH])]
+    scored = (_Scored.of(image) for image in read())
+    ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
+    keys = [score.key for score in ordered]
+    middle = max(len(keys) // 2 - _EACH // 2, 0)
+    titles = [("Worst", keys[:_EACH])]
+    of_a_class = max(min(_EACH // 2, _OF_CLASSES // len(classes)), 1)
     for class_id, name in enumerate(classes):
-        of_class = [
-            (iou(image.candidate)[class_id], image.key, image)
-            for image in ordered
-            if image.candidate[class_id].sum()
-        ]
-        worst = [image for _, _, image in sorted(of_class, key=lambda s: s[:2])[: _EACH // 2]]
-        titles.append((f"Worst of {name}", worst))
-    titles += [
-        ("Median", ordered[middle : middle + _EACH]),
-        ("Best", ordered[: -_EACH - 1 : -1]),
-    ]
+        having = ((score.ious[class_id], score.key) for score in ordered)
+        worst = heapq.nsmallest(of_a_class, (one for one in having if not np.isnan(one[0])))
+        titles.append((f"Worst of {name}", [key for _, key in worst]))
+    titles += [("Median", keys[middle : middle + _EACH]), ("Best", keys[: -_EACH - 1 : -1])]
+    found = {key for _, members in titles for key in members}
+    images = {image.key: image for image in read() if image.key in found}
     seen: set[str] = set()
     chosen = []
     for title, members in titles:
-        fresh = [image for image in members if image.key not in seen]
+        fresh = [images[key] for key in members if key not in seen]
         seen |= {image.key for image in fresh}
         if fresh:
             chosen.append((title, fresh))
     return chosen
 
 
+class _Scored(NamedTuple):
+    mean: float
+    key: str
+    ious: npt.NDArray[np.float32]  # NaN for classes that are not in the truth
+
+    @classmethod
+    def of(cls, image: EvaluatedImage) -> Self:
+        by_class = iou(image.candidate)
+        there = np.where(image.candidate.sum(1) > 0, by_class, np.nan)
+        return cls(mean_of_defined(by_class), image.key, there.astype(np.float32))
+
+
 def draw(
     chosen: Sequence[tuple[str, Sequence[EvaluatedImage]]],
     examples: Iterable[tf.train.Example],
-    predict: Callable[[bytes], npt.NDArray[np.uint8]],
+    predict: Predict,
     save: Save,
 ) -> list[tuple[str, list[Card]]]:
     """Draws the chosen images.
 
     Args:
       chosen: From `choose`.
-      examples: Of the split they are from.
-      predict: From an image's bytes to class ids, uint8 [height, width].
+      examples: Of the split they are from; one is in memory at a time.
+      predict: The model.
       save: Writes a picture.
 
     Returns:
       Titles and cards.
     """
-    keys = {image.key for _, images in chosen for image in images}
-    found = {key: example for key, example in _by_key(examples) if key in keys}
-    numbers = {key: number for number, key in enumerate(sorted(keys))}
-    return [
-        (
-            title,
-            [
-                _card(image, f"pictures/{numbers[image.key]}", found[image.key], predict, save)
-                for image in images
-            ],
-        )
-        for title, images in chosen
-    ]
+    images = {image.key: image for _, members in chosen for image in members}
+    folders = {key: f"pictures/{number}" for number, key in enumerate(sorted(images))}
+    cards = {
+        key: _card(images[key], folders[key], draw_layers(example, {"prediction": predict}), save)
+        for key, example in find_examples(examples, images)
+    }
+    return [(title, [cards[image.key] for image in members]) for title, members in chosen]
 
 
-def _by_key(examples: Iterable[tf.train.Example]) -> Iterator[tuple[str, tf.train.Example]]:
-    for example in examples:
-        yield _bytes(example, features.KEY).decode(), example
+def find_examples(
+    examples: Iterable[tf.train.Example], keys: Iterable[str]
+) -> Iterator[tuple[str, tf.train.Example]]:
+    """Finds some examples, and reads no further than the last of them.
+
+    Args:
+      examples: To search.
+      keys: The pairs'.
+
+    Yields:
+      Key and example, one at a time.
+    """
+    missing = set(keys)
+    remaining = iter(examples)
+    while missing and (example := next(remaining, None)) is not None:
+        key = _bytes(example, features.KEY).decode()
+        if key in missing:
+            missing.remove(key)
+            yield key, example
+
+
+def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dict[str, Image.Image]:
+    """Draws an image, what is true of it, and what models make of it, at most 512 pixels large.
+
+    Args:
+      example: The pair.
+      models: Name to model.
+
+    Returns:
+      File name to picture: `image.jpg`, `truth.png`, and `<name>.png` and `<name>_errors.png` for
+      each model, all of one size.
+    """
+    encoded = _bytes(example, features.IMAGE)
+    truth = decode_mask(_bytes(example, features.MASK)).numpy()
+    size = _fit(truth.shape[1], truth.shape[0])
+    photo = Image.fromarray(decode_image(encoded).numpy()).resize(size, Image.Resampling.BOX)
+    small_truth = _shrink(truth, size)
+    pictures = {"image.jpg": photo, "truth.png": layer(small_truth)}
+    for name, predict in models.items():
+        predicted = _shrink(np.where(truth == IGNORE, IGNORE, predict(encoded)), size)
+        pictures[f"{name}.png"] = layer(predicted)
+        pictures[f"{name}_errors.png"] = errors(small_truth, predicted)
+    return pictures
 
 
 def _card(
-    image: EvaluatedImage,
-    folder: str,
-    example: tf.train.Example,
-    predict: Callable[[bytes], npt.NDArray[np.uint8]],
-    save: Save,
+    image: EvaluatedImage, folder: str, pictures: Mapping[str, Image.Image], save: Save
 ) -> Card:
-    encoded = _bytes(example, features.IMAGE)
-    truth = decode_mask(_bytes(example, features.MASK)).numpy()
-    predicted = np.where(truth == IGNORE, IGNORE, predict(encoded))
-    size = _fit(truth.shape[1], truth.shape[0])
-    truth, predicted = (_shrink(ids, size) for ids in (truth, predicted))
-    photo = Image.fromarray(decode_image(encoded).numpy()).resize(size, Image.Resampling.BOX)
-    pictures: Mapping[str, Image.Image] = {
-        "image.jpg": photo,
-        "truth.png": layer(truth),
-        "prediction.png": layer(predicted),
-        "errors.png": errors(truth, predicted),
-    }
     for name, picture in pictures.items():
         save(str(PurePosixPath(folder, name)), picture)
     by_class = iou(image.candidate)
     before = None if image.baseline is None else _number(mean_of_defined(iou(image.baseline)))
+    width, height = pictures["image.jpg"].size
     return Card(
         key=image.key,
         folder=folder,
@@ -151,8 +185,8 @@ def _card(
         before=before,
         ious=[_number(value) for value in by_class],
         present=np.flatnonzero(~np.isnan(by_class)).tolist(),
-        width=size[0],
-        height=size[1],
+        width=width,
+        height=height,
     )
 
 

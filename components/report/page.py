@@ -22,6 +22,7 @@ from serving.overlay import colour, pattern
 RUN, OVERRIDES = "<!-- run -->", "<!-- overrides -->"
 ANOMALIES, DURATIONS = "<!-- anomalies -->", "<!-- durations -->"
 """Places in the page for what belongs to a run, which may repeat another one's report."""
+_MOST_SLICES = 50  # in the table: a feature may have thousands of values
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– no say: ")}
 
 
@@ -89,7 +90,7 @@ def render(contents: Contents) -> str:
             **contents._asdict() | {"classes": shown},
             kinds=BY_CLASS,
             outcomes=_OUTCOMES,
-            slices=sorted(metrics.slices.items(), key=_worst_first),
+            slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
             splits=[_split(name, contents.records, len(classes)) for name in SPLITS],
             charts={
                 "training": list(_training(contents.histories, classes)),

@@ -61,7 +61,7 @@ def ServingCheck(
     keys = choose(read_records(examples, SPLIT), limits.images)
     found = {
         _key(example): example
-        for example in read_examples(examples, SPLIT)
+        for example in read_examples(examples.uri, SPLIT)
         if _key(example) in keys
     }
     sent = [found[key] for key in keys]

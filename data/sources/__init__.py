@@ -5,7 +5,7 @@ A source tells what it holds as a `RawFound`; `data.pairs` deals out groups and 
 
 import difflib
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from data.config import SplitName
@@ -34,6 +34,7 @@ class RawPair(NamedTuple):
       split: Its ready-made split, if it has one.
       group: Its group, if the source says so.
       source: Name of its data set, if the source says so.
+      columns: What else a table says of it: a column's name to the cell's text.
     """
 
     key: str
@@ -42,6 +43,7 @@ class RawPair(NamedTuple):
     split: SplitName | None = None
     group: str | None = None
     source: str | None = None
+    columns: Mapping[str, str] = {}
 
 
 class RawFound(NamedTuple):

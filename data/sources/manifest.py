@@ -39,19 +39,16 @@ def find(source: ManifestSource, group: str) -> RawFound:
     Raises:
       InputError: The manifest cannot be read, holds no row, or lacks a column.
     """
-    rows = (
-        _read_csv(source.path) if source.path.lower().endswith(".csv") else _read_json(source.path)
-    )
-    if not rows:
-        raise InputError(f"{source.path}: no rows. Expected a row for each pair.")
-    columns = list(dict.fromkeys(column for row in rows for column in row.cells))
-    _check_columns(source, columns)
+    rows, columns = _read(source)
+    kept = _kept(source, columns)
     found = RawFound([], [], [])
     root = _Root.of(source)
     pairs: list[tuple[_Row, RawPair]] = []
     for row in rows:
         try:
-            pairs.append((row, _pair_of(row, source, root, group if group in columns else None)))
+            pair = _pair_of(row, source, root, group if group in columns else None)
+            cells = {name: row.cells.get(name, "") for name in kept}
+            pairs.append((row, pair._replace(columns=cells)))
         except PairError as error:
             found.problems.append(error)
     files = Counter((kind, getattr(pair, kind)) for _, pair in pairs for kind in ("image", "mask"))
@@ -74,6 +71,27 @@ def find(source: ManifestSource, group: str) -> RawFound:
                 continue
             found.problems.append(problem)
     return found
+
+
+def kept_columns(source: ManifestSource) -> list[str]:
+    """Lists the columns that examples keep, beside those with a meaning of their own.
+
+    Args:
+      source: The manifest's description; the path without `{SPAN}`.
+
+    Returns:
+      The names that `columns` gives, or else those of all columns but images, masks and splits.
+
+    Raises:
+      InputError: The manifest cannot be read, holds no row, or lacks a column.
+    """
+    return _kept(source, _read(source)[1])
+
+
+def _kept(source: ManifestSource, columns: list[str]) -> list[str]:
+    if source.columns is not None:
+        return source.columns
+    return [name for name in columns if name not in ("", source.image, source.mask, source.split)]
 
 
 class _Row(NamedTuple):
@@ -114,6 +132,17 @@ class _Root(NamedTuple):
             path = image.rpartition("://")[2] if is_remote(image) else posixpath.abspath(image)
             inside = path.lstrip("/")
         return without_image_suffix(inside)
+
+
+def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
+    """All rows, and the names of all columns."""
+    read = _read_csv if source.path.lower().endswith(".csv") else _read_json
+    rows = read(source.path)
+    if not rows:
+        raise InputError(f"{source.path}: no rows. Expected a row for each pair.")
+    columns = list(dict.fromkeys(column for row in rows for column in row.cells))
+    _check_columns(source, columns)
+    return rows, columns
 
 
 def _read_csv(path: str) -> list[_Row]:
@@ -167,8 +196,9 @@ def _text(cell: Any) -> str:
 
 
 def _check_columns(source: ManifestSource, columns: list[str]) -> None:
-    for key in ("image", "mask", "split", "source"):
-        name = getattr(source, key)
+    named = [(key, getattr(source, key)) for key in ("image", "mask", "split", "source")]
+    named += [("columns", name) for name in source.columns or ()]
+    for key, name in named:
         asked_for = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
         if asked_for and name not in columns:
             raise InputError(

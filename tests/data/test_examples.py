@@ -71,6 +71,19 @@ def test_every_feature_of_a_hand_computed_example(example):
     }
 
 
+def test_a_manifests_columns_are_features(tmp_path, example):
+    plain = example([[0, 0, 1], [255, 0, 1]])
+    files = (str(tmp_path / "image.png"), str(tmp_path / "mask.png"))
+    cells = {"scanner": "Zürich", "note": ""}
+    made = make_example(
+        read_pair(Pair("x/1", *files, "x", "discs", 3, "train", cells), DATA), CLASSES
+    )
+    assert values(made) == values(plain) | {
+        "column/scanner": "Zürich".encode(),
+        "column/note": b"",
+    }
+
+
 def test_features_have_the_types_of_the_contract(example):
     kinds = {
         name: feature.WhichOneof("kind")

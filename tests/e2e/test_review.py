@@ -179,6 +179,17 @@ def test_two_runs_side_by_side(reviewed, opened, run_command, tmp_path):
     assert counts[0] > counts[1]
     assert sum(counts) <= images
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # Each in pictures: what is true, what the first model makes of it, and the second.
+    card = page.locator("article").first
+    assert card.locator("img.prediction").count() == 2
+    for image in page.locator("article img").all():
+        image.scroll_into_view_if_needed()
+    page.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert not card.locator("img.errors").first.is_visible()
+    page.get_by_role("checkbox", name="errors").check()
+    assert card.locator("img.errors").first.is_visible()
+    with path.with_suffix(".csv").open() as file:
+        assert len(file.readlines()) == 1 + images
 
 
 def test_review_names_the_page_of_a_run(reviewed, run_command):

@@ -17,7 +17,7 @@ RATES = [1e-7, 3e-3]
 TUNER = {"trials": 2, "epochs": 2, "search": {"learning_rate": RATES, "width": [0.1]}}
 TRIAL = r"  trial (\d)/2   learning_rate (\S+)   width 0\.1   val mean IoU (\S+)   \d+ s"
 TRIAL += r"(?:   predicts .*)?"
-RUN = r"(\d{4}-\S+) +(\S+) +(\S+) +(\S+) +(\S+)(?: +(\S.*?))? *"
+RUN = r"(\d{4}-\S+) +(\S+) +(\S+) +\S+ +\S+ +(\S+) +(\S+)(?: +(\S.*?))? *"
 
 
 def change_training(made, **changes):

@@ -98,6 +98,22 @@ def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):
     assert "no such folder" in err
 
 
+def test_a_slice_by_a_column_that_there_is_not(project, monkeypatch, capsys):
+    rows = [f"images/{i:02d}.png,masks/{i:02d}.png,A" for i in range(40)]
+    (project / "data/pairs.csv").write_text("\n".join(["image,mask,scanner", *rows]))
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["data"]["source"] = {"kind": "manifest", "path": str(project / "data/pairs.csv")}
+    config["gate"]["slices"] = {"column/skanner=A": {"mean_iou": 0.5}}
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = check(project, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert "no column 'skanner' (did you mean 'scanner'?). Found the columns ['scanner']." in line
+    config["gate"]["slices"] = {"column/scanner=A": {"mean_iou": 0.5}}
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    assert check(project, monkeypatch, capsys)[0] == 0
+
+
 def test_tensorflow_is_not_loaded_for_local_files(project):
     """Loading it takes seconds, and a check should be quick."""
     import subprocess

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from absl import logging as absl_logging
 from click.testing import CliRunner
 from PIL import Image
@@ -50,6 +51,19 @@ def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
     assert result.exit_code == 0
     assert "215 pairs" in result.output
     assert f"{tmp_path}/x" in result.output
+
+
+def test_a_run_reads_no_file_when_a_slice_is_by_a_column_that_there_is_not(unetfx, tmp_path):
+    (tmp_path / "pairs.csv").write_text("image,mask,scanner\n1.png,2.png,A\n")
+    config = yaml.safe_load(CONFIG.format(workspace=tmp_path))
+    config["data"]["source"] = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
+    config["evaluation"] = {"slices": ["column/country"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    code, out, error = unetfx("run", "--config", tmp_path / "mine.yaml")
+    assert (code, out) == (2, "")
+    (line,) = error.splitlines()
+    assert line.endswith("no column 'country'. Found the columns ['scanner'].")
+    assert not (tmp_path / "discs/metadata.db").exists()
 
 
 def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):

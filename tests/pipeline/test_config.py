@@ -8,6 +8,7 @@ from data.errors import InputError
 from pipeline.config import DEFAULT_CONFIG, ENVIRONMENT_VARIABLE, config_path, load_config
 
 SHIPPED = sorted(DEFAULT_CONFIG.parent.glob("*.yaml"))
+MANIFEST = {"kind": "manifest", "path": "pairs.csv"}
 GOOD = """
 name: discs
 data:
@@ -82,6 +83,13 @@ def test_folders_lie_in_the_workspace(load, monkeypatch, tmp_path):
     assert config.home == tmp_path / "runs/discs"
     assert config.serving_folder == str(tmp_path / "runs/discs/serving/discs")
     assert config.reports_folder == tmp_path / "runs/discs/reports"
+
+
+def test_slices_may_be_by_columns_of_a_manifest(load):
+    slices = {"column/lens=a=b": {"mean_iou": 0.5}, "image/source=a": {"mean_iou": 0.5}}
+    by = ["column/camera", "image/span", "column/lens"]
+    text = changed(data__source=MANIFEST, gate__slices=slices, evaluation={"slices": by})
+    assert load(text).columns_to_slice_by == ["camera", "lens"]
 
 
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", "0.0001", "+1.e-4"])
@@ -167,6 +175,21 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
             ["gate.slices.mask/disc: should be"],
         ),
         (changed(evaluation={"slices": ["camera"]}), ["evaluation.slices: camera", "image/span"]),
+        (
+            changed(evaluation={"slices": ["column/camera"]}),
+            ["evaluation.slices: column/camera is no feature", "mask/disc"],
+        ),
+        (
+            changed(data__source=MANIFEST, evaluation={"slices": ["camera"]}),
+            ["evaluation.slices: camera", "image/span", "column/<name>"],
+        ),
+        (
+            changed(
+                data__source=MANIFEST | {"columns": ["camera"]},
+                gate__slices={"column/lens=a": {"mean_iou": 0.5}},
+            ),
+            ["gate.slices.column/lens=a: should be feature=value", "column/camera"],
+        ),
         (
             changed(training__augmentation={"rotate": 5}),
             ["training.augmentation.rotate", "rotation"],

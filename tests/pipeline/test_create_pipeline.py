@@ -203,6 +203,16 @@ def test_a_change_of_the_config_renews_only_the_steps_that_it_concerns(tmp_path,
     assert renewed == fresh
 
 
+def test_a_slice_by_a_column_reads_and_trains_nothing_again(tmp_path):
+    source = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
+    data = {"source": source, "classes": ["ground", "disc"]}
+    slices = {"evaluation": {"slices": ["column/scanner"]}}
+    before, after = (create_pipeline(config(tmp_path, data=data, **some)) for some in ({}, slices))
+    steps = ("ExampleGen", "StatisticsGen", "GateCheck", "Trainer", "Evaluator", "Pusher")
+    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
+    assert renewed == {"GateCheck", "Evaluator"}
+
+
 def test_another_view_trains_anew_but_reads_no_file_again(tmp_path):
     data = config(tmp_path).data.model_dump() | {"view": {"kind": "crop"}}
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, {"data": data}))

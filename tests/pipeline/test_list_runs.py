@@ -47,7 +47,9 @@ def listed(monkeypatch, capsys, tmp_path):
 
 @pytest.fixture
 def report(tmp_path):
-    (tmp_path / "metrics.json").write_text('{"metrics": {"mean_iou": 0.71249}}')
+    (tmp_path / "metrics.json").write_text(
+        '{"metrics": {"mean_iou": 0.71249, "iou/a": 0.5, "iou/b": null}}'
+    )
     return artifact(tmp_path)
 
 
@@ -61,8 +63,20 @@ def test_a_complete_run_has_its_score_its_verdict_and_its_version(listed, report
         PushedModel=pushed,
     )
     heading, row = listed(made, path="span-{SPAN}/cells")
-    assert heading == ["run", "span", "mean", "IoU", "blessed", "pushed"]
-    assert row == ["1", "7", "0.712", "yes", "1790000000"]
+    assert heading == ["run", "span", "mean", "IoU", "a", "b", "blessed", "pushed"]
+    assert row == ["1", "7", "0.712", "0.500", "–", "yes", "1790000000"]
+
+
+def test_a_blessed_model_that_does_not_serve_says_so(listed, report):
+    made = run(
+        1,
+        UnetfxReport=report,
+        ModelBlessing=artifact(blessed=1),
+        InfraBlessing=artifact(blessed=0),
+        PushedModel=artifact(pushed=0),
+    )
+    _, row = listed(made)
+    assert row[-5:] == ["yes", "–", "does", "not", "serve"]
 
 
 def test_a_source_without_spans_has_none(listed):
@@ -77,7 +91,7 @@ def test_a_refused_model_was_not_pushed(listed, report):
         ModelBlessing=artifact(blessed=0),
         PushedModel=artifact(pushed=0, pushed_destination=""),
     )
-    assert listed(made)[1][2:] == ["0.712", "no", "–"]
+    assert listed(made)[1][2:] == ["0.712", "0.500", "–", "no", "–"]
 
 
 def test_a_person_s_decision_counts_and_is_told(listed, report):
@@ -87,18 +101,18 @@ def test_a_person_s_decision_counts_and_is_told(listed, report):
         Decision("pushed it", "bob", "2026-01-02", "", "/models/discs/1790000009"),
     ]
     row = listed(made._replace(decisions=decisions))[1]
-    assert " ".join(row[2:]) == "0.712 yes, by ann 1790000009"
+    assert " ".join(row[2:]) == "0.712 0.500 – yes, by ann 1790000009"
 
 
 def test_a_run_that_failed_has_no_more_than_it_reached(listed):
     made = run(1, fresh=["ExampleGen"], failed=["Trainer"], Examples=artifact(span=2))
     row = listed(made, path="span-{SPAN}/cells")[1]
-    assert " ".join(row) == "1 2 – – – did not finish: Trainer"
+    assert " ".join(row) == "1 2 – – – – – did not finish: Trainer"
 
 
 def test_a_report_that_was_removed_is_no_obstacle(listed, tmp_path):
     made = run(1, UnetfxReport=artifact(tmp_path / "gone"), ModelBlessing=artifact(blessed=1))
-    assert listed(made)[1][2:4] == ["–", "yes"]
+    assert listed(made)[1][2:6] == ["–", "–", "–", "yes"]
 
 
 def test_a_repeated_run_is_nothing_new(listed):

@@ -113,7 +113,7 @@ def of_other_classes(uri):
 def test_a_broken_baseline_is_said_and_passed_by(model, run_evaluator, harm, words):
     older, newer = model(4), model(5)
     harm(newer.uri)
-    verdict = run_evaluator(model(6), [newer, older], max_drop=0.5).verdict
+    verdict = run_evaluator(model(6), [older, newer], max_drop=0.5).verdict
     assert verdict.baseline == "Trainer/model/4"
     assert len(verdict.remarks) == 1
     assert verdict.remarks[0].startswith(f"not compared with the blessed model {words}")
@@ -134,8 +134,15 @@ def test_the_config_may_want_no_older_baseline(model, run_evaluator):
     older, newer = model(4), model(5)
     cut_short(newer.uri)
     verdict = run_evaluator(
-        model(6), [newer, older], max_drop=0, on_broken_baseline="floors"
+        model(6), [older, newer], max_drop=0, on_broken_baseline="floors"
     ).verdict
     assert verdict.baseline is None
-    with pytest.raises(InputError, match=r"Trainer/model/5, .* broken .* unetfx unbless RUN"):
-        run_evaluator(model(7), [newer, older], max_drop=0, on_broken_baseline="fail")
+    with pytest.raises(
+        InputError, match=r"Trainer/model/5, .* broken .* unetfx unbless Trainer/model/5 --why"
+    ):
+        run_evaluator(model(7), [older, newer], max_drop=0, on_broken_baseline="fail")
+
+
+def test_the_baseline_is_the_newest_whatever_order_they_come_in(model, run_evaluator):
+    models = [model(4), model(6), model(5)]
+    assert run_evaluator(model(7), models, max_drop=0.5).verdict.baseline == "Trainer/model/6"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
 from data.errors import InputError
-from data.pairs import find_pairs
+from data.pairs import find_columns, find_pairs, fingerprint
 from data.sources import manifest
 
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
@@ -63,8 +63,8 @@ def test_paths_are_relative_to_the_manifest(anywhere, write_manifest, name):
     found = find(write_manifest(f"{anywhere}/{name}", TWO))
     assert found.problems == []
     assert found.pairs == [
-        ("images/1", f"{anywhere}/images/1.jpg", f"{anywhere}/masks/1.png", None, None, None),
-        ("a/2", f"{anywhere}/a/2.tif", f"{anywhere}/b/2_m.png", None, None, None),
+        ("images/1", f"{anywhere}/images/1.jpg", f"{anywhere}/masks/1.png", None, None, None, {}),
+        ("a/2", f"{anywhere}/a/2.tif", f"{anywhere}/b/2_m.png", None, None, None, {}),
     ]
 
 
@@ -130,6 +130,70 @@ def test_a_group_that_no_column_has_is_an_expression(tmp_path, write_manifest):
         InputError, match=r"'patient' matches no pair.*nor is it a manifest's column"
     ):
         find_all(path, group="patient")
+
+
+# -- the other columns
+
+LABELLED = [
+    TWO[0] | {"split": "test", "scanner": "A", "age": 7, "note": "x, y"},
+    TWO[1] | {"split": "", "scanner": "Zürich", "age": None, "note": ""},
+]
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.jsonl"])
+def test_other_columns_are_kept(tmp_path, write_manifest, name):
+    path = write_manifest(f"{tmp_path}/{name}", LABELLED)
+    two, one = find_all(path).pairs
+    assert one.columns == {"age": "7", "note": "x, y", "scanner": "A"}
+    assert two.columns == {"age": "", "note": "", "scanner": "Zürich"}
+    assert [list(pair.columns) for pair in (one, two)] == [["age", "note", "scanner"]] * 2
+
+
+@pytest.mark.parametrize("kept", [[], ["scanner"], ["split", "scanner"]])
+def test_the_config_may_name_the_columns_to_keep(tmp_path, write_manifest, kept):
+    path = write_manifest(f"{tmp_path}/pairs.csv", LABELLED)
+    assert [sorted(pair.columns) for pair in find_all(path, columns=kept).pairs] == [
+        sorted(kept)
+    ] * 2
+    assert "no column 'skanner', which data.source.columns names (did you mean 'scanner'?)" in (
+        refusal(path, columns=["skanner"])
+    )
+
+
+def test_a_column_of_one_span_is_empty_in_the_others(tmp_path, write_manifest):
+    for span, more in ((1, {}), (2, {"scanner": "A"})):
+        row = {"image": f"{span}.png", "mask": f"{span}m.png", "country": "CH"}
+        write_manifest(f"{tmp_path}/{span}/pairs.csv", [row | more])
+    one, two = find_all(f"{tmp_path}/{{SPAN}}/pairs.csv").pairs
+    assert one.columns == {"country": "CH", "scanner": ""}
+    assert two.columns == {"country": "CH", "scanner": "A"}
+
+
+@pytest.mark.parametrize(
+    ("options", "columns"), [({}, ["country", "scanner"]), ({"columns": ["scanner"]}, ["scanner"])]
+)
+def test_columns_are_found_by_the_tables_alone(tmp_path, write_manifest, options, columns):
+    rows = [row | {"scanner": "A", "country": "CH"} for row in TWO]
+    write_manifest(f"{tmp_path}/1/pairs.csv", rows, files=False)
+    write_manifest(f"{tmp_path}/2/pairs.csv", rows, files=False)
+    source = {"kind": "manifest", "path": f"{tmp_path}/{{SPAN}}/pairs.csv"} | options
+    data = DataConfig.model_validate({"source": source, "classes": ["a", "b"]})
+    assert find_columns(data) == columns
+
+
+def test_the_fingerprint_sees_a_cell_that_is_kept(tmp_path, write_manifest):
+    before, elsewhere, other = (
+        write_manifest(f"{tmp_path}/{name}.csv", rows)
+        for name, rows in {
+            "before": LABELLED,
+            "elsewhere": [dict(reversed(row.items())) for row in LABELLED],
+            "other": [row | {"note": "z"} for row in LABELLED],
+        }.items()
+    )
+    assert fingerprint(find_all(before)) == fingerprint(find_all(elsewhere))
+    assert fingerprint(find_all(before)) != fingerprint(find_all(other))
+    kept = {"columns": ["scanner"]}
+    assert fingerprint(find_all(before, **kept)) == fingerprint(find_all(other, **kept))
 
 
 # -- rows that make no pair
