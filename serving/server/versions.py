@@ -279,8 +279,12 @@ def _versions(folder: str) -> dict[int, str]:
     """Paths of the versions, by number, as TF Serving finds them: folders named by a number."""
     if not tf.io.gfile.isdir(folder):
         return {}
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-    return {int(name): os.path.join(folder, name) for name in names if name.isdecimal()}
+    paths = {
+        int(name): os.path.join(folder, name)
+        for name in (entry.rstrip("/") for entry in tf.io.gfile.listdir(folder))
+        if name.isdecimal()
+    }
+    return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
 
 
 def _files(path: str) -> _Files:
