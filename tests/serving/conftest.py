@@ -115,6 +115,8 @@ class Running:
             time.sleep(0.05)
 
     def stop(self):
+        if self._loop.is_closed():
+            return
         try:
             self.do(self.server.stop())
         finally:
