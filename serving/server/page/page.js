@@ -1,8 +1,8 @@
 import { readUpright } from "./upright.js";
 import { classIds, drawMask } from "./mask.js";
 
-const MOST_DRAWN = 2e6; // pixels: phones have little memory for canvases
-const TINY = 200; // pixels: such an image is drawn large
+const MOST_DRAWN = 2e6; // pixels of a canvas: phones have little memory for canvases
+const LARGE = 560; // pixels: smaller images are enlarged
 const at = (id) => document.getElementById(id);
 let latest = 0; // number of the newest image: what comes late for an older one is dropped
 let saved = "";
@@ -74,12 +74,13 @@ function say(text, busy) {
 }
 
 async function show(file, picture, model, prediction, png) {
-  const scale = Math.min(1, Math.sqrt(MOST_DRAWN / (picture.width * picture.height)));
-  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
-  for (const canvas of [at("image"), at("mask")]) [canvas.width, canvas.height] = [width, height];
-  at("image").classList.toggle("tiny", Math.max(width, height) < TINY);
+  const drawn = Math.sqrt(MOST_DRAWN / (picture.width * picture.height));
+  const [width, height] = sized(at("image"), picture, Math.min(1, drawn));
+  at("stage").style.width = `min(100%, ${Math.max(picture.width, LARGE)}px, ${(58 * width) / height}vh)`;
   at("image").getContext("2d").drawImage(picture, 0, 0, width, height);
-  const ids = await classIds(png, width, height);
+  // Larger, so that the patterns are fine.
+  const enlarged = Math.max(1, Math.ceil(LARGE / Math.max(picture.width, picture.height)));
+  const ids = await classIds(png, ...sized(at("mask"), picture, Math.min(enlarged, drawn)));
   const shown = model.classes.map(() => true);
   const draw = () => drawMask(at("mask"), ids, model.classes, shown, at("patterns").checked);
   at("patterns").onchange = draw;
@@ -98,6 +99,12 @@ async function show(file, picture, model, prediction, png) {
   at("save").download = `${file.name.replace(/\.[^.]*$/, "")}_mask.png`;
   at("result").hidden = false;
   document.body.classList.add("small");
+}
+
+function sized(canvas, picture, scale) {
+  canvas.width = Math.max(1, Math.round(picture.width * scale));
+  canvas.height = Math.max(1, Math.round(picture.height * scale));
+  return [canvas.width, canvas.height];
 }
 
 function row({ name, colour, pattern }, share, show) {
