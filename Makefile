@@ -28,6 +28,7 @@ lint: setup
 bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
+	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .[bench]
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas

@@ -66,6 +66,7 @@ setup(
     package_data={
         "pipeline": ["configs/*.yaml", "templates/*.html"],
         "components.report": ["templates/*"],
+        "serving.server": ["page/*"],
     },
     install_requires=RUNTIME,
     extras_require=EXTRAS,

@@ -8,7 +8,7 @@ import click
 from data.blue_marble import write_blue_marble
 from data.errors import InputError
 from pipeline.config import config_path, load_config
-from pipeline.console import library_noise_to, print_failure
+from pipeline.console import library_noise_to, log_lines_of, print_failure
 from pipeline.local_runner import BAD_INPUT, run_pipeline
 
 _config = click.option(
@@ -228,3 +228,78 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
         if layer is None or image is None or out is None:
             raise InputError("--layer, --image and --out belong together: give all three.")
         draw_features(config, layer, image, out)
+
+
+_PORT, _AT_LEAST_1 = click.IntRange(0, 65535), click.IntRange(1)
+
+
+@commands.command()
+@_config
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--rest-port", type=_PORT, default=8501, show_default=True, help="For REST and the page."
+)
+@click.option("--grpc-port", type=_PORT, default=8500, show_default=True, help="For gRPC.")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=VERSION",
+    help="Serve this version, too, by a name: stable=3. May be given several times.",
+)
+@click.option(
+    "--max-body", type=_AT_LEAST_1, default=64, show_default=True, help="MiB of a request."
+)
+@click.option(
+    "--max-requests", type=_AT_LEAST_1, default=64, show_default=True, help="At the same time."
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(min=0.001),
+    default=60.0,
+    show_default=True,
+    help="From request to answer.",
+)
+@click.option(
+    "--max-batch", type=_AT_LEAST_1, default=8, show_default=True, help="Images computed together."
+)
+def serve(
+    config_file: Path,
+    host: str,
+    rest_port: int,
+    grpc_port: int,
+    labels: tuple[str, ...],
+    max_body: int,
+    max_requests: int,
+    max_seconds: float,
+    max_batch: int,
+) -> None:
+    """Serve the newest pushed model on this machine, as TF Serving would; stop with Ctrl-C."""
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving.server"):
+        from serving.server.limits import Limits
+        from serving.server.serve import Settings, serve
+
+        serve(
+            Settings(
+                name=config.name,
+                folder=config.serving_folder,
+                host=host,
+                rest_port=rest_port,
+                grpc_port=grpc_port,
+                labels=dict(map(_label, labels)),
+                limits=Limits(
+                    body=max_body * 2**20,
+                    requests=max_requests,
+                    seconds=max_seconds,
+                    batch=max_batch,
+                ),
+            )
+        )
+
+
+def _label(text: str) -> tuple[str, int]:
+    label, _, version = text.partition("=")
+    if not label or not version.isdecimal():
+        raise InputError(f"--label {text}: should be a name and a version, as in stable=3")
+    return label, int(version)

@@ -53,6 +53,26 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
+def log_lines_of(package: str) -> Iterator[None]:
+    """Prints what one of our packages logs, a line for each event, with its time.
+
+    Args:
+      package: The package's name.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger(package)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = True
+
+
+@contextmanager
 def print_steps() -> Iterator[None]:
     """Prints a line for each component that the local runner runs."""
     from absl import logging as absl_logging

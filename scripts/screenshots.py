@@ -1,37 +1,74 @@
-"""Takes the pictures of a report that docs/ shows.
+"""Takes the pictures of our pages that docs/ shows.
 
-python scripts/screenshots.py runs/blue_marble/reports/<run>
+python scripts/screenshots.py report runs/blue_marble/reports/<run>
+python scripts/screenshots.py serve http://127.0.0.1:8501 runs/blue_marble/sample/images/<tile>.png
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _SCREENS = {
     "report.png": ({"width": 1200, "height": 1400}, 1),
     "report_phone.png": ({"width": 390, "height": 844}, 2),
 }
+_SERVE_SCREENS = {
+    "serve.png": ({"width": 1100, "height": 900}, 1),
+    "serve_phone.png": ({"width": 390, "height": 844}, 2),
+}
 
 
 def main() -> None:
-    """Takes a picture of the top of the page on a desktop, and of the gallery on a phone."""
-    page_file = Path(sys.argv[1]).absolute() / "index.html"
+    """Takes pictures of a report, or of the page of a running local server."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    pages = parser.add_subparsers(required=True)
+    report = pages.add_parser("report")
+    report.add_argument("folder", type=Path)
+    report.set_defaults(take=lambda browser, told: _report(browser, told.folder))
+    serve = pages.add_parser("serve")
+    serve.add_argument("url")
+    serve.add_argument("image", type=Path)
+    serve.add_argument("--out", type=Path, default=_DOCS)
+    serve.add_argument("--scheme", choices=("light", "dark"), default="light")
+    serve.set_defaults(take=lambda browser, told: _serve(browser, told))
+    arguments = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        for name, (viewport, scale) in _SCREENS.items():
-            page = browser.new_page(viewport=viewport, device_scale_factor=scale)
-            page.goto(page_file.as_uri())
-            if name == "report_phone.png":
-                median = page.get_by_role("heading", name="Median")
-                median.evaluate("heading => { heading.scrollIntoView(); scrollBy(0, -150); }")
-            page.wait_for_timeout(500)
-            page.screenshot(path=_DOCS / name)
+        arguments.take(browser, arguments)
         browser.close()
+
+
+def _report(browser: Browser, folder: Path) -> None:
+    """The top of the page on a desktop, and the gallery on a phone."""
+    for name, (viewport, scale) in _SCREENS.items():
+        page = browser.new_page(viewport=viewport, device_scale_factor=scale)
+        page.goto((folder.absolute() / "index.html").as_uri())
+        if name == "report_phone.png":
+            median = page.get_by_role("heading", name="Median")
+            median.evaluate("heading => { heading.scrollIntoView(); scrollBy(0, -150); }")
+        page.wait_for_timeout(500)
+        page.screenshot(path=_DOCS / name)
+
+
+def _serve(browser: Browser, told: argparse.Namespace) -> None:
+    """The page with an image's mask, on a desktop and on a phone."""
+    for name, (viewport, scale) in _SERVE_SCREENS.items():
+        page = browser.new_page(
+            viewport=viewport,
+            device_scale_factor=scale,
+            color_scheme=told.scheme,
+            is_mobile=scale == 2,
+            has_touch=scale == 2,
+        )
+        page.goto(told.url)
+        page.locator("#file").set_input_files(told.image)
+        page.locator("#result").wait_for(timeout=120_000)
+        page.screenshot(path=told.out / name, full_page=scale == 2)
 
 
 if __name__ == "__main__":

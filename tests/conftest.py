@@ -1,10 +1,12 @@
-"""For every test: the settings that a user's commands have, and a model server to talk to."""
+"""For every test: the settings that a user's commands have, a model server, and a browser."""
 
 import json
+import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
 
@@ -155,3 +157,17 @@ def rest_server():
         server.over.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()

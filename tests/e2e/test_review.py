@@ -4,12 +4,10 @@ import contextlib
 import io
 import json
 import re
-import shutil
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from playwright.sync_api import sync_playwright
 
 from pipeline.local_runner import DONE, NOT_BLESSED, run_pipeline
 
@@ -63,20 +61,6 @@ def test_metrics_json_says_what_was_measured_and_decided(reviewed):
     assert second["reasons"]
     assert sum(map(sum, first["confusion_matrix"])) == first["images"] * 64 * 64
     assert first["slices"]["image/height=64"]["images"] == first["images"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,23 +1,39 @@
+import asyncio
+import io
+import shutil
+import threading
+import time
+
+import httpx
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from data.config import CropView, ResizeView
 from serving.graph import export_saved_model
+from serving.server.serve import LocalServer, Settings
 
 CLASSES = ["red", "green", "blue"]
 VIEW = ResizeView(kind="resize", height=16, width=24)
 CROP = CropView(kind="crop", height=16, width=24)
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def colour_network(order=(0, 1, 2)):
+    """One 1×1 convolution: the logits of the three classes are these channels, over 20."""
+    images = keras.Input((None, None, 3))
+    convolution = keras.layers.Conv2D(3, 1)
+    network = keras.Model(images, convolution(images))
+    kernel = np.eye(3)[:, list(order)]
+    convolution.set_weights([kernel.reshape(1, 1, 3, 3) / 20, np.zeros(3)])
+    return network
 
 
 @pytest.fixture(scope="session")
 def network():
-    """One 1×1 convolution: the logits of the three classes are red, green and blue, over 20."""
-    images = keras.Input((None, None, 3))
-    convolution = keras.layers.Conv2D(3, 1)
-    network = keras.Model(images, convolution(images))
-    convolution.set_weights([np.eye(3).reshape(1, 1, 3, 3) / 20, np.zeros(3)])
-    return network
+    """Its classes are red, green and blue."""
+    return colour_network()
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +48,96 @@ def sliding_model(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("serving") / "8"
     export_saved_model(network, str(path), classes=CLASSES, view=CROP)
     return path
+
+
+@pytest.fixture(scope="session")
+def other_model(tmp_path_factory):
+    """It takes red for green: so an answer tells which version gave it."""
+    path = tmp_path_factory.mktemp("serving") / "9"
+    export_saved_model(colour_network((1, 0, 2)), str(path), classes=CLASSES, view=VIEW)
+    return path
+
+
+@pytest.fixture(scope="session")
+def push():
+    """Copies a model to a version's folder, which is seen only when it is complete."""
+
+    def push(model, folder, version):
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(model, folder / f"{version}-unfinished")
+        (folder / f"{version}-unfinished").rename(folder / str(version))
+
+    return push
+
+
+@pytest.fixture(scope="session")
+def picture():
+    """Makes the bytes of an image: a colour on the left, another one on the right."""
+
+    def picture(height=8, width=12, left=RED, right=None, kind="PNG", **options):
+        pixels = np.full((height, width, 3), left, np.uint8)
+        pixels[:, width // 2 :] = right or left
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, kind, **options)
+        return buffer.getvalue()
+
+    return picture
+
+
+class Running:
+    """A local server in a thread of its own, on ports that were free."""
+
+    def __init__(self, settings):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.server = LocalServer(settings._replace(rest_port=0, grpc_port=0))
+        self.do(self.server.start())
+
+    @property
+    def rest(self):
+        return f"http://{self.server.rest}"
+
+    @property
+    def grpc(self):
+        return self.server.grpc
+
+    def do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(300)
+
+    def wait(self, version, state="AVAILABLE"):
+        """Waits until a version is in a state; the test's own timeout ends it."""
+        while True:
+            found = httpx.get(f"{self.rest}/v1/models/discs").json()
+            states = found.get("model_version_status", [])
+            if {"version": str(version), "state": state}.items() <= _of(version, states).items():
+                return
+            time.sleep(0.05)
+
+    def stop(self):
+        if self._loop.is_closed():
+            return
+        try:
+            self.do(self.server.stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+def _of(version, states):
+    return next((state for state in states if state["version"] == str(version)), {})
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Starts a server; it is stopped when the module's tests have ended."""
+    running = []
+
+    def start(folder, **settings):
+        running.append(Running(Settings(name="discs", folder=str(folder), **settings)))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()

@@ -1,0 +1,133 @@
+"""TF Serving's gRPC interface, by its published messages."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    predict_pb2,
+)
+
+from serving.server import metadata
+from serving.server.errors import Code, RequestError
+from serving.server.loaded import DEFAULT_SIGNATURE
+from serving.server.predictor import Predictor
+from serving.server.tensors import array_of, proto_of
+from serving.server.versions import Version, Versions
+
+_Method = Callable[[Any, Any], Awaitable[Any]]
+
+
+class GrpcService(NamedTuple):
+    """The interface. Methods that it does not have are answered with UNIMPLEMENTED by gRPC.
+
+    Attributes:
+      versions: The model's.
+      predictor: Runs predictions.
+    """
+
+    versions: Versions
+    predictor: Predictor
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """Returns the handlers of TF Serving's two services."""
+        metadata_request = get_model_metadata_pb2.GetModelMetadataRequest
+        status_request = get_model_status_pb2.GetModelStatusRequest
+        return [
+            _service(
+                "PredictionService",
+                {
+                    "Predict": (self._predict, predict_pb2.PredictRequest),
+                    "GetModelMetadata": (self._metadata, metadata_request),
+                },
+            ),
+            _service("ModelService", {"GetModelStatus": (self._status, status_request)}),
+        ]
+
+    async def _predict(self, request: Any, context: Any) -> Any:
+        return await self.predictor.admit(
+            "gRPC",
+            lambda deadline: self._predict_until(request, deadline),
+            context.time_remaining(),
+        )
+
+    async def _predict_until(self, request: Any, deadline: float) -> Any:
+        version = self._version(request.model_spec)
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        with version.lease():
+            known = set(version.model.signature(name).outputs)
+            unknown = sorted(set(request.output_filter) - known)
+            if unknown:
+                raise RequestError(
+                    Code.INVALID_ARGUMENT,
+                    f"output {unknown[0]} is not in signature {name}; there are "
+                    f"{', '.join(sorted(known))}",
+                )
+            most = self.predictor.limits.body
+            inputs = {key: array_of(tensor, key, most) for key, tensor in request.inputs.items()}
+            outputs = await self.predictor.run(version, name, inputs, deadline)
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = self.versions.name
+        response.model_spec.version.value = version.number
+        response.model_spec.signature_name = name
+        for key in set(request.output_filter) or known:
+            response.outputs[key].CopyFrom(proto_of(outputs[key]))
+        return response
+
+    async def _metadata(self, request: Any, context: Any) -> Any:
+        if list(request.metadata_field) != [metadata.SIGNATURES]:
+            raise RequestError(
+                Code.INVALID_ARGUMENT,
+                f"metadata_field should be {metadata.SIGNATURES}; found "
+                f"{', '.join(request.metadata_field) or 'none'}",
+            )
+        version = self._version(request.model_spec)
+        return metadata.metadata_response(self.versions.name, version)
+
+    async def _status(self, request: Any, context: Any) -> Any:
+        spec = request.model_spec
+        if spec.name != self.versions.name:
+            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
+        number, label = _wanted(spec)
+        if label is not None:
+            number = self.versions.version_of(label)
+        return metadata.status_response(self.versions, number)
+
+    def _version(self, spec: Any) -> Version:
+        number, label = _wanted(spec)
+        self.versions.check_name(spec.name, number)
+        return self.versions.find(number, label)
+
+
+def _wanted(spec: Any) -> tuple[int | None, str | None]:
+    kind = spec.WhichOneof("version_choice")
+    number = spec.version.value if kind == "version" else None
+    return number, spec.version_label if kind == "version_label" else None
+
+
+def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        f"tensorflow.serving.{name}",
+        {
+            method: grpc.unary_unary_rpc_method_handler(
+                _with_status(answer),
+                request_deserializer=request.FromString,
+                response_serializer=lambda response: response.SerializeToString(),
+            )
+            for method, (answer, request) in methods.items()
+        },
+    )
+
+
+def _with_status(answer: _Method) -> _Method:
+    """Errors become the call's status."""
+
+    async def answered(request: Any, context: Any) -> Any:
+        try:
+            return await answer(request, context)
+        except RequestError as error:
+            await context.abort(error.code.status, str(error))
+
+    return answered

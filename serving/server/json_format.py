@@ -1,0 +1,234 @@
+"""TF Serving's REST format: JSON to arrays and back.
+
+https://www.tensorflow.org/tfx/serving/api_rest tells of it. There are two formats: `instances` are
+rows, a value for each image, and come back as `predictions`; `inputs` are columns, a list for each
+input, and come back as `outputs`. Binary values are objects `{"b64": …}`.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from serving.server.errors import Code, RequestError
+from serving.server.loaded import DEFAULT_SIGNATURE, Arrays
+
+_BYTES = "_bytes"  # names of outputs that end so are binary
+_BASE64 = "b64"
+
+
+class PredictRequest(NamedTuple):
+    """What a body asks for.
+
+    Attributes:
+      signature_name: The signature's.
+      inputs: By name.
+      in_rows: It came in the row format, and so does the answer.
+    """
+
+    signature_name: str
+    inputs: Arrays
+    in_rows: bool
+
+
+def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
+    """Reads the body of a `:predict` request.
+
+    Args:
+      body: JSON.
+      find: Finds a SignatureDef by its name.
+
+    Returns:
+      What it asks for.
+
+    Raises:
+      RequestError: It is not JSON, or not of one of the two formats.
+    """
+    document = _parse(body)
+    name = document.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(name, str):
+        raise _invalid("'signature_name' key must be a string value.")
+    infos = find(name).inputs
+    if "instances" in document and "inputs" in document:
+        raise _invalid("expecting only one of 'inputs' or 'instances' keys to exist")
+    if "instances" in document:
+        columns, in_rows = _columns(document["instances"], sorted(infos)), True
+    elif "inputs" in document:
+        columns, in_rows = _named(document["inputs"], sorted(infos)), False
+    else:
+        raise _invalid("Missing 'inputs' or 'instances' key")
+    inputs = {key: _array(key, column, infos[key].dtype) for key, column in columns.items()}
+    return PredictRequest(name, inputs, in_rows)
+
+
+def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
+    """Writes the body of an answer.
+
+    Args:
+      outputs: By name, in rows each with an entry for each instance.
+      in_rows: The request was in the row format.
+
+    Returns:
+      JSON.
+
+    Raises:
+      RequestError: The outputs do not have one number of rows.
+    """
+    values = {name: _value(name, array) for name, array in sorted(outputs.items())}
+    if not in_rows:
+        (only, *others) = values.values()
+        return _dump({"outputs": values if others else only})
+    if len({array.shape[:1] for array in outputs.values()}) > 1:
+        raise _invalid(
+            "the outputs have different batch sizes; ask in the column format ('inputs')"
+        )
+    rows = zip(*values.values(), strict=True)
+    if len(values) == 1:
+        return _dump({"predictions": [value for (value,) in rows]})
+    return _dump({"predictions": [dict(zip(values, row, strict=True)) for row in rows]})
+
+
+def write_error(message: str) -> bytes:
+    """Writes the body of an error."""
+    return _dump({"error": message})
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise _invalid("JSON Parse error: The document is empty")
+    try:
+        document = json.loads(body)
+    except RecursionError as error:
+        raise _invalid("JSON Parse error: nested too deeply") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise _invalid(f"JSON Parse error: {error}") from error
+    if not isinstance(document, dict):
+        raise _invalid("JSON Value: Is not object")
+    return document
+
+
+def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
+    """Rows to columns."""
+    if not isinstance(instances, list):
+        raise _invalid("Expecting 'instances' to be a list/array")
+    if not instances:
+        raise _invalid("No values in 'instances' array")
+    if not _is_object(instances[0]):
+        if len(names) != 1:
+            raise _invalid(
+                "instances is a plain list, but expecting list of objects as there are several "
+                f"inputs: {', '.join(names)}"
+            )
+        return {names[0]: instances}
+    for position, instance in enumerate(instances):
+        if not _is_object(instance) or sorted(instance) != list(names):
+            raise _invalid(
+                f"Failed to process element: {position} of 'instances' list. It should be an "
+                f"object with the keys {', '.join(names)}"
+            )
+    return {name: [instance[name] for instance in instances] for name in names}
+
+
+def _named(inputs: object, names: Sequence[str]) -> dict[str, Any]:
+    if not _is_object(inputs):
+        if len(names) != 1:
+            raise _invalid(
+                "inputs is a plain value/list, but expecting an object as there are several "
+                f"inputs: {', '.join(names)}"
+            )
+        return {names[0]: inputs}
+    assert isinstance(inputs, Mapping)  # noqa: S101, for the type checker
+    missing = [name for name in names if name not in inputs]
+    if missing:
+        raise _invalid(f"Missing named input: {missing[0]} in 'inputs' object.")
+    return {name: inputs[name] for name in names}
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict) and set(value) != {_BASE64}
+
+
+def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
+    """Nested lists to an array of a signature's type."""
+    dtype = tf.as_dtype(number)
+    if dtype == tf.string:
+        return _strings(name, value)
+    try:
+        found = np.array(value)
+    except ValueError as error:
+        raise _invalid(f"input {name}: lists of different lengths") from error
+    target = np.dtype(dtype.as_numpy_dtype)
+    fits = {"b": "b", "u": "ui", "i": "ui"}.get(target.kind, "uif")
+    if found.dtype.kind not in fits and found.size:
+        raise _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
+    if target.kind in "ui" and found.size:
+        low, high = np.iinfo(target).min, np.iinfo(target).max
+        if found.min() < low or found.max() > high:
+            raise _invalid(f"input {name}: {dtype.name} is {low} to {high}; a value is outside")
+    return found.astype(target)
+
+
+def _strings(name: str, value: object) -> npt.NDArray[Any]:
+    shape: list[int] = []
+    level: Any = value
+    while isinstance(level, list):
+        shape.append(len(level))
+        level = level[0] if level else None
+    array = np.empty(shape, object)
+    if not shape:
+        array[()] = _string(name, value, ())
+    else:
+        _fill(array, name, value, ())
+    return array
+
+
+def _fill(array: npt.NDArray[Any], name: str, value: object, place: tuple[int, ...]) -> None:
+    if not isinstance(value, list) or len(value) != len(array):
+        raise _invalid(f"input {name}: lists of different lengths, at {list(place)}")
+    for i, item in enumerate(value):
+        if array.ndim == 1:
+            array[i] = _string(name, item, (*place, i))
+        else:
+            _fill(array[i], name, item, (*place, i))
+
+
+def _string(name: str, value: object, place: tuple[int, ...]) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    where = f"input {name}, element {', '.join(map(str, place)) or 0}"
+    if not (
+        isinstance(value, dict) and set(value) == {_BASE64} and isinstance(value[_BASE64], str)
+    ):
+        raise _invalid(f'{where}: should be a string or {{"b64": "…"}}')
+    try:
+        return base64.b64decode(value[_BASE64], validate=True)
+    except ValueError as error:
+        raise _invalid(f"{where}: Unable to base64 decode") from error
+
+
+def _value(name: str, array: npt.NDArray[Any]) -> Any:
+    """An array to nested lists that JSON can write."""
+    if array.dtype == np.dtype(object):
+        as_bytes = name.endswith(_BYTES)
+        written = np.empty(array.shape, object)
+        for place, item in np.ndenumerate(array):
+            written[place] = (
+                {_BASE64: base64.b64encode(item).decode()} if as_bytes else item.decode()
+            )
+        return written.tolist()
+    if array.dtype == np.float32:
+        # By way of text: 0.1 stays 0.1, and is not written as 0.10000000149011612.
+        array = array.astype(str).astype(np.float64)
+    return array.tolist()
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _invalid(message: str) -> RequestError:
+    return RequestError(Code.INVALID_ARGUMENT, message)

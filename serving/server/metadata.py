@@ -1,0 +1,76 @@
+"""What the server tells of the model: states and signatures, as TF Serving's messages."""
+
+import json
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+
+from serving.server.versions import Version, Versions
+
+SIGNATURES = "signature_def"
+"""The one field of metadata that there is."""
+
+
+def status_response(versions: Versions, version: int | None) -> Any:
+    """Returns the states of one version, or of all.
+
+    Args:
+      versions: The model's.
+      version: A number, or None.
+
+    Returns:
+      A GetModelStatusResponse.
+
+    Raises:
+      RequestError: There never was such a version.
+    """
+    return get_model_status_pb2.GetModelStatusResponse(
+        model_version_status=versions.statuses(version)
+    )
+
+
+def metadata_response(name: str, version: Version) -> Any:
+    """Returns the signatures of a version.
+
+    Args:
+      name: The model's.
+      version: The version.
+
+    Returns:
+      A GetModelMetadataResponse.
+    """
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = name
+    response.model_spec.version.value = version.number
+    response.metadata[SIGNATURES].Pack(_signatures(version))
+    return response
+
+
+def status_json(response: Any) -> bytes:
+    """Writes a GetModelStatusResponse as TF Serving's REST interface does."""
+    return _json(_as_dict(response))
+
+
+def metadata_json(name: str, version: Version) -> bytes:
+    """Writes the signatures of a version as TF Serving's REST interface does."""
+    spec = {"name": name, "signature_name": "", "version": str(version.number)}
+    signatures = _as_dict(_signatures(version))
+    return _json({"model_spec": spec, "metadata": {SIGNATURES: signatures}})
+
+
+def _signatures(version: Version) -> Any:
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in version.model.signatures.items():
+        signatures.signature_def[name].CopyFrom(signature)
+    return signatures
+
+
+def _as_dict(message: Any) -> dict[str, Any]:
+    return MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1) + "\n").encode()

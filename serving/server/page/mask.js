@@ -1,0 +1,30 @@
+// Draws a mask of class ids in the classes' colours and patterns, as serving/overlay.py does.
+
+const STRIPE = 3; // pixels
+const LIGHT = 110, STRONG = 255; // opacity of a pattern's stripes; the whole mask's is set on its canvas
+const STRIPES = [() => 0, (x, y) => x + y, (x, y) => x - y, (x, y) => y];
+
+// Returns the class ids at a size, as a Uint8Array: neighbours are never mixed.
+export async function classIds(png, width, height) {
+  const mask = await createImageBitmap(png, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  context.drawImage(mask, 0, 0, width, height);
+  const pixels = context.getImageData(0, 0, width, height).data;
+  return Uint8Array.from({ length: width * height }, (_, i) => pixels[4 * i]);
+}
+
+// Draws; `shown` tells of each class whether it is to be seen.
+export function drawMask(canvas, ids, classes, shown, patterns) {
+  const context = canvas.getContext("2d");
+  const drawn = context.createImageData(canvas.width, canvas.height);
+  for (let y = 0, i = 0; y < canvas.height; y++) {
+    for (let x = 0; x < canvas.width; x++, i++) {
+      const { colour, pattern } = classes[ids[i]] ?? {};
+      if (!colour || !shown[ids[i]]) continue;
+      const stripe = Math.floor(STRIPES[patterns ? pattern : 0](x, y) / STRIPE);
+      drawn.data.set([...colour, stripe % 2 ? LIGHT : STRONG], 4 * i);
+    }
+  }
+  context.putImageData(drawn, 0, 0);
+}

@@ -1,0 +1,171 @@
+"""TF Serving's REST interface, with health, metrics and the page beside it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from serving.server import metadata, metrics, page
+from serving.server.errors import Code, RequestError
+from serving.server.json_format import read_request, write_error, write_response
+from serving.server.metrics import Metrics
+from serving.server.predictor import Predictor
+from serving.server.versions import Versions
+
+_JSON = "application/json"
+# As TF Serving reads them.
+_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+_PREDICT = re.compile(
+    rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
+)
+_LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.I)
+_GREATEST_VERSION = 2**63 - 1
+
+
+class Rest(NamedTuple):
+    """The interface.
+
+    Attributes:
+      versions: The model's.
+      predictor: Runs predictions.
+      metrics: Of this server.
+    """
+
+    versions: Versions
+    predictor: Predictor
+    metrics: Metrics
+
+    def application(self) -> Starlette:
+        """Returns the ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/v1/{rest:path}", _in_json(self._answer), methods=["GET", "POST"]),
+                Route(metrics.PATH, self._metrics),
+                Route("/healthz", self._alive),
+                Route("/readyz", self._ready),
+                *page.routes(self.versions, self.predictor.limits),
+            ],
+            exception_handlers={404: _no_such_path, 405: _no_such_path, Exception: _failed},
+        )
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.url.path
+        found = (_PREDICT if request.method == "POST" else _LOOK).fullmatch(path)
+        if found is None:
+            raise RequestError(Code.INVALID_ARGUMENT, f"Malformed request: {request.method} {path}")
+        target = found.groupdict()
+        if request.method == "POST":
+            body = await self.predictor.admit(
+                "REST", lambda deadline: self._predict(request, target, deadline)
+            )
+        else:
+            body = self._look(target)
+        return Response(body, media_type=_JSON)
+
+    async def _predict(
+        self, request: Request, target: Mapping[str, str | None], deadline: float
+    ) -> bytes:
+        if target["verb"] != "predict":
+            raise RequestError(
+                Code.UNIMPLEMENTED,
+                f"{target['verb']}: this model has no such signature; use predict",
+            )
+        body = await _read(request, self.predictor.limits.body)
+        number = _number(target["version"])
+        self.versions.check_name(target["name"] or "", number)
+        version = self.versions.find(number, target["label"])
+        with version.lease():
+            asked = await asyncio.to_thread(read_request, body, version.model.signature)
+            outputs = await self.predictor.run(
+                version, asked.signature_name, asked.inputs, deadline
+            )
+            return await asyncio.to_thread(write_response, outputs, in_rows=asked.in_rows)
+
+    def _look(self, target: Mapping[str, str | None]) -> bytes:
+        name, number, label = target["name"], _number(target["version"]), target["label"]
+        if name is None:
+            raise RequestError(Code.INVALID_ARGUMENT, "Missing model name in request.")
+        if target["metadata"]:
+            self.versions.check_name(name, number)
+            return metadata.metadata_json(name, self.versions.find(number, label))
+        if name != self.versions.name:
+            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
+        if label is not None:
+            number = self.versions.version_of(label)
+        return metadata.status_json(metadata.status_response(self.versions, number))
+
+    async def _metrics(self, request: Request) -> Response:
+        return Response(self.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _alive(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def _ready(self, request: Request) -> Response:
+        try:
+            self.versions.find()
+        except RequestError:
+            return PlainTextResponse("no version is served yet\n", Code.UNAVAILABLE.http)
+        return PlainTextResponse("ok\n")
+
+
+def _in_json(
+    answer: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Errors become answers of TF Serving's shape."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except RequestError as error:
+            return _error(error.code, str(error))
+
+    return answered
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    return _error(Code.NOT_FOUND, f"{request.method} {request.url.path}: there is nothing here")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _error(Code.INTERNAL, f"the server failed: {type(error).__name__}: {error}")
+
+
+def _error(code: Code, message: str) -> Response:
+    # A body that was not read to its end cannot be followed by another request.
+    headers = {"Connection": "close"} if code in (Code.TOO_LARGE, Code.TOO_MANY_REQUESTS) else None
+    return Response(write_error(message), code.http, headers, _JSON)
+
+
+def _number(version: str | None) -> int | None:
+    if version is None:
+        return None
+    if len(version) > len(str(_GREATEST_VERSION)) or int(version) > _GREATEST_VERSION:
+        raise RequestError(
+            Code.INVALID_ARGUMENT, f"Failed to convert version: {version} to numeric."
+        )
+    return int(version)
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """The body; too long a one is not read to its end."""
+    declared = request.headers.get("content-length", "")
+    body = bytearray()
+    try:
+        if not declared.isdecimal() or int(declared) <= most:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    break
+            else:
+                return bytes(body)
+    except ClientDisconnect as error:
+        raise RequestError(Code.CANCELLED, "the client has gone") from error
+    raise RequestError(
+        Code.TOO_LARGE, f"the request's body has more than the {most} bytes that are taken"
+    )

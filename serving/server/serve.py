@@ -1,0 +1,191 @@
+"""Runs the local server: its ports, its watcher, its end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import grpc
+import uvicorn
+
+from data.errors import InputError
+from serving.server.grpc_service import GrpcService
+from serving.server.limits import Limits
+from serving.server.metrics import Metrics
+from serving.server.predictor import Predictor
+from serving.server.rest import Rest
+from serving.server.versions import Versions
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1.0  # between two looks at the push folder, as in TF Serving
+
+
+class Settings(NamedTuple):
+    """What is served, and where.
+
+    Attributes:
+      name: The model's, in addresses and requests.
+      folder: With a sub-folder for each version.
+      host: The address to listen on.
+      rest_port: For REST and the page; 0 for any that is free.
+      grpc_port: Likewise, for gRPC.
+      labels: Names of versions that are served beside the newest one.
+      limits: What a request may ask for.
+    """
+
+    name: str
+    folder: str
+    host: str = "127.0.0.1"
+    rest_port: int = 8501
+    grpc_port: int = 8500
+    labels: Mapping[str, int] = {}
+    limits: Limits = Limits()
+
+
+class LocalServer:
+    """A server, in the event loop that calls `start`.
+
+    Attributes:
+      rest: Host and port of the REST interface and the page.
+      grpc: Host and port of the gRPC interface.
+      versions: What is served.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Makes a server that does not listen yet.
+
+        Args:
+          settings: What is served, and where.
+        """
+        self._settings = settings
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
+        metrics = Metrics(settings.limits.batch)
+        self.versions = Versions(
+            settings.name,
+            settings.folder,
+            settings.labels,
+            settings.limits,
+            metrics,
+            self._executor,
+        )
+        self._predictor = Predictor(settings.limits, metrics, self._executor)
+        self._metrics = metrics
+        self.rest = self.grpc = ""
+
+    async def start(self) -> None:
+        """Listens, and begins to watch the folder.
+
+        Raises:
+          InputError: A port is taken, or the host is not one of this machine's.
+        """
+        settings = self._settings
+        listening = _listen(settings.host, settings.rest_port)
+        try:
+            self._grpc_server, grpc_port = self._make_grpc_server()
+            await self._grpc_server.start()
+        except BaseException:
+            listening.close()
+            raise
+        self.rest = _address(settings.host, listening.getsockname()[1])
+        self.grpc = _address(settings.host, grpc_port)
+        application = Rest(self.versions, self._predictor, self._metrics).application()
+        self._rest_server = _RestServer(
+            uvicorn.Config(
+                application, log_level="warning", access_log=False, lifespan="off", ws="none"
+            )
+        )
+        self._tasks = [
+            asyncio.create_task(self._rest_server.serve([listening])),
+            asyncio.create_task(self.versions.watch(_LOOK_SECONDS)),
+        ]
+
+    async def stop(self) -> None:
+        """Takes no new requests, finishes those that run, and unloads."""
+        serving, watching = self._tasks
+        watching.cancel()
+        self._rest_server.should_exit = True
+        await asyncio.gather(self._grpc_server.stop(self._settings.limits.seconds), serving)
+        await self.versions.close()
+        self._executor.shutdown()
+
+    def _make_grpc_server(self) -> tuple[grpc.aio.Server, int]:
+        settings = self._settings
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", settings.limits.body),
+                ("grpc.max_send_message_length", -1),
+                # Else a second server could listen on the same port, and get half of the calls.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        server.add_generic_rpc_handlers(GrpcService(self.versions, self._predictor).handlers())
+        try:
+            port = server.add_insecure_port(_address(settings.host, settings.grpc_port))
+        except RuntimeError as error:
+            raise _taken("--grpc-port", settings.host, settings.grpc_port) from error
+        return server, port
+
+
+def serve(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes what runs.
+
+    Args:
+      settings: What is served, and where.
+
+    Raises:
+      InputError: A port is taken, or the host is not one of this machine's.
+    """
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    log.info("local server, for development and demos; production is TF Serving (docs/serving.md)")
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, ended.set)
+    server = LocalServer(settings)
+    await server.start()
+    log.info(
+        "page http://%s/   REST http://%s/v1/models/%s   gRPC %s",
+        server.rest,
+        server.rest,
+        settings.name,
+        server.grpc,
+    )
+    await ended.wait()
+    log.info("stopping, when what runs has ended; once more to stop at once")
+    for number in signals:
+        loop.remove_signal_handler(number)
+    await server.stop()
+
+
+class _RestServer(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves them to us: uvicorn's end would be the process's."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise _taken("--rest-port", host, port) from error
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _taken(option: str, host: str, port: int) -> InputError:
+    return InputError(
+        f"{_address(host, port)}: cannot listen there (taken by another server?). Name another "
+        f"port with {option}, or another address with --host"
+    )

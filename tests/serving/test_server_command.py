@@ -1,0 +1,140 @@
+"""`unetfx serve`, as a user starts and stops it."""
+
+import base64
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(tmp_path):
+    config = {
+        "name": "discs",
+        "workspace": str(tmp_path / "runs"),
+        "data": {
+            "source": {"kind": "folder", "path": "x"},
+            "classes": ["red", "green", "blue"],
+        },
+        "gate": {"mean_iou": 0.5},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+@pytest.fixture
+def serve(project):
+    """Starts the command; its lines come one by one."""
+    started = []
+
+    def serve(*options):
+        command = [str(Path(sys.executable).parent / "unetfx"), "serve", *map(str, options)]
+        process = subprocess.Popen(
+            [*command, "--config", str(project / "config.yaml")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        started.append(process)
+        lines = queue.Queue()
+        reader = threading.Thread(target=lambda: [lines.put(line) for line in process.stdout])
+        reader.start()
+        return process, lines
+
+    yield serve
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def until(lines, pattern):
+    """The match of the first line that has it."""
+    while True:
+        line = lines.get(timeout=300)
+        if found := re.search(pattern, line):
+            return found
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
+    serve, project, push, sliding_model, picture, stop
+):
+    process, lines = serve("--rest-port", 0, "--grpc-port", 0)
+    first = until(lines, "local server.*production is TF Serving")
+    assert re.match(r"\d\d:\d\d:\d\d ", first.string)
+    address = until(lines, r"page (http://127.0.0.1:\d+)/ ")[1]
+    until(lines, "no version there yet; waiting for a push")
+    push(sliding_model, project / "runs/discs/serving/discs", 1)
+    until(lines, "version 1 is served")
+    body = {"instances": [{"b64": base64.b64encode(picture(500, 500)).decode()}]}
+    statuses = []
+
+    def ask():
+        path = f"{address}/v1/models/discs:predict"
+        statuses.append(httpx.post(path, json=body, timeout=300).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while "in_progress 1.0" not in httpx.get(f"{address}/monitoring/prometheus/metrics").text:
+        pass
+    process.send_signal(stop)
+    until(lines, "stopping")
+    assert process.wait(300) == 0
+    asking.join()
+    assert statuses == [200]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/healthz")
+
+
+@pytest.mark.parametrize("option", ["--rest-port", "--grpc-port"])
+def test_a_taken_port_is_one_line(serve, option):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"--rest-port": 0, "--grpc-port": 0} | {option: port}
+        process, lines = serve(*[part for pair in ports.items() for part in pair])
+        line = until(lines, "unetfx: ").string
+        assert process.wait(300) == 2
+    assert f"127.0.0.1:{port}: cannot listen there" in line
+    assert option in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--label", "stable"], "--label stable: should be a name and a version"),
+        (["--label", "stable=x"], "as in stable=3"),
+        (["--host", "192.0.2.1"], "192.0.2.1:8501: cannot listen there"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such config file"),
+    ],
+)
+def test_wrong_options_are_one_line(project, options, message):
+    done = subprocess.run(
+        [
+            shutil.which("unetfx", path=Path(sys.executable).parent),
+            "serve",
+            "--config",
+            project / "config.yaml",
+            *options,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("unetfx: ")
+    assert message in last
