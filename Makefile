@@ -1,6 +1,6 @@
 # make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
 # make test: set up (with a browser, for the pages), then every test.
-.PHONY: setup demo test lint bench lock
+.PHONY: setup demo test lint bench serve lock
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -14,6 +14,10 @@ setup: .venv/.ready
 
 demo: setup
 	@scripts/demo.sh
+
+# The newest model that was pushed, of the demo or of UNETFX_CONFIG: a page to try it, REST and gRPC.
+serve: setup
+	@$(BIN)/unetfx serve
 
 test: setup
 	@scripts/browser.sh
