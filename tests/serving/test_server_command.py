@@ -6,7 +6,6 @@ import queue
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -101,14 +100,14 @@ def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
 
 
 @pytest.mark.parametrize("option", ["--rest-port", "--grpc-port"])
-def test_a_taken_port_is_one_line(serve, option):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        ports = {"--rest-port": 0, "--grpc-port": 0} | {option: port}
-        process, lines = serve(*[part for pair in ports.items() for part in pair])
-        line = until(lines, "unetfx: ").string
-        assert process.wait(300) == 2
-    assert f"127.0.0.1:{port}: cannot listen there" in line
+def test_a_port_that_another_server_has_is_one_line(serve, start, tmp_path, option):
+    other = start(tmp_path / "none").server
+    taken = other.rest if option == "--rest-port" else other.grpc
+    ports = {"--rest-port": 0, "--grpc-port": 0} | {option: taken.rsplit(":")[-1]}
+    process, lines = serve(*[part for pair in ports.items() for part in pair])
+    line = until(lines, "unetfx: ").string
+    assert process.wait(300) == 2
+    assert f"{taken}: cannot listen there" in line
     assert option in line
 
 

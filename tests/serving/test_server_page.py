@@ -79,12 +79,12 @@ def pixel(page, x, y, canvas="mask"):
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_an_image_and_its_mask(opened, picture, viewport, scheme):
     page = opened(viewport, color_scheme=scheme)
-    assert page.get_by_role("heading", name="discs").is_visible()
+    page.get_by_role("heading", name="discs").wait_for()
     assert page.get_by_text("production is TF Serving").is_visible()
     choose(page, picture(60, 90, RED, GREEN))
     assert shares(page) == ["red 50.0%", "green 50.0%", "blue 0.0%"]
     assert re.search(r"Confidence 9\d\.\d%", page.locator("#confidence").inner_text())
-    assert page.get_by_text("90×60 pixels").is_visible()
+    page.get_by_text("90×60 pixels").wait_for()
     for x, class_id in ((0.2, 0), (0.8, 1)):
         assert tuple(pixel(page, x, 0.5)[:3]) == colour(class_id)
     assert pixel(page, 0.2, 0.5, "image") == [*RED, 255]
@@ -184,7 +184,7 @@ def test_what_is_wrong_is_said_and_the_next_image_works(opened, picture):
         assert page.locator("#result").is_hidden()
     choose(page, picture(10, 10))
     assert shares(page)[0] == "red 100.0%"
-    assert page.get_by_role("alert").is_hidden()
+    page.get_by_role("alert").wait_for(state="hidden")
 
 
 def test_what_the_server_says_is_shown(browser, start, tmp_path):
