@@ -122,7 +122,12 @@ def workspace(tmp_path):
 
 def test_a_run_is_found_by_its_id_or_its_model(workspace):
     ids = [workspace.record(number) for number in range(12)]
-    for name, number in ((None, 11), (ids[3], 3), ("2026-01-01T00:00:07", 7), ("artifacts/Trainer/1", 1)):
+    for name, number in (
+        (None, 11),
+        (ids[3], 3),
+        ("2026-01-01T00:00:07", 7),
+        ("artifacts/Trainer/1", 1),
+    ):
         assert find_run(workspace.config, name).id == ids[number]
     with pytest.raises(InputError, match="several runs begin so"):
         find_run(workspace.config, "2026")
