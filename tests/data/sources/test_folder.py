@@ -97,7 +97,8 @@ def test_folders_have_configurable_names(anywhere, write_files, images, masks):
 def test_paths_may_start_at_the_current_folder(tmp_path, write_files, monkeypatch):
     write_files(tmp_path, "1.png", "masks/1.png")
     monkeypatch.chdir(tmp_path)
-    assert find(source(".", images=".")).pairs == [("1", "1.png", "masks/1.png", None, None, None)]
+    (pair,) = find(source(".", images=".")).pairs
+    assert pair == ("1", "1.png", "masks/1.png", None, None, None, {})
 
 
 PATTERNS = [
