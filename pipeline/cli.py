@@ -154,7 +154,7 @@ def push(config_file: Path, run: str) -> None:
                 f"{found.id}: its model is not blessed. If you know better: unetfx bless "
                 f"{found.id} --why TEXT"
             )
-        if not found.serves:
+        if found.serves is False:
             raise InputError(f"{found.id}: its model failed ServingCheck; its report says why.")
         version = decisions.push(
             config, open_store(config, for_writing=True), found.artifacts["Model"]
