@@ -50,7 +50,7 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
         console.print(line)
     console.print()
     if run.pushed_folder:
-        console.print(f"Model     {os.path.relpath(run.pushed_folder)}")
+        console.print(f"Model     {_short(run.pushed_folder)}")
     console.print(f"Report    {os.path.relpath(report / PAGE_FILE)}")
     console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
     if run.blessed and run.serves:
@@ -64,9 +64,12 @@ def _predict_command(run: Run, config_file: Path) -> str:
     command = "unetfx" if shutil.which("unetfx") else os.path.relpath(here)
     with (Path(run.artifacts["Examples"].uri) / PAIRS_FILE).open() as rows:
         image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
-    image = image if is_remote(image) else os.path.relpath(image)
     option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
-    return f"{command} predict {image} --out masks{option}"
+    return f"{command} predict {_short(image)} --out masks{option}"
+
+
+def _short(path: str) -> str:
+    return path if is_remote(path) else os.path.relpath(path)
 
 
 def _table(config: Config, metrics: Metrics) -> Table:

@@ -35,11 +35,11 @@ class InfraValidatorConfig(Strict):
     Attributes:
       platform: Where its container is started: by this machine's `docker`, or on the `kubernetes`
         cluster that the pipeline runs on.
-      image_tag: Of the image `tensorflow/serving`.
+      image_tag: Of the image `tensorflow/serving`: no older than the TensorFlow that trains.
     """
 
     platform: Literal["docker", "kubernetes"]
-    image_tag: str = "latest"
+    image_tag: str = "2.21.0"
 
 
 class ServingConfig(Strict):
