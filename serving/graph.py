@@ -28,7 +28,7 @@ DESCRIPTION = "assets.extra/unetfx.json"
 """File in the SavedModel with `export_saved_model`'s arguments. TF Serving passes it by."""
 WEIGHT = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 """Name of a weight in the SavedModel's checkpoint, by its number: where `ServingGraph` has it."""
-_DAMAGED = tf.constant(-1, tf.int64)
+_DAMAGED = -1  # no number of pixels. A tensor here would make TensorFlow start at import
 
 
 def export_saved_model(
@@ -233,11 +233,11 @@ class ServingGraph(tf.Module):
             fits = tf.cond(
                 pixels <= self._max_pixels, lambda: tf.size(self._decode(encoded)) > 0, lambda: True
             )
-            return position, tf.where(fits, pixels, _DAMAGED)
+            return position, tf.where(fits, pixels, tf.constant(_DAMAGED, tf.int64))
 
         numbered = tf.data.Dataset.from_tensor_slices(image_bytes).enumerate().map(count)
         pixels = numbered.ignore_errors().reduce(
-            tf.fill(tf.shape(image_bytes), _DAMAGED),
+            tf.fill(tf.shape(image_bytes), tf.constant(_DAMAGED, tf.int64)),
             lambda all_pixels, one: tf.tensor_scatter_nd_update(
                 all_pixels, one[0][tf.newaxis, tf.newaxis], one[1][tf.newaxis]
             ),
