@@ -206,9 +206,9 @@ def _serving_nodes(
     config: Config, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, evaluator: Evaluator
 ) -> list[BaseNode]:
     """ServingCheck, and before it TFX's InfraValidator if the config asks for it."""
-    validators = []
-    if config.serving.infra_validator:
-        asked, protos = config.serving.infra_validator, tfx.proto
+    validator = None
+    if asked := config.serving.infra_validator:
+        protos = tfx.proto
         platforms = {
             "docker": {"local_docker": protos.LocalDockerConfig()},
             "kubernetes": {"kubernetes": protos.KubernetesConfig()},
@@ -229,16 +229,15 @@ def _serving_nodes(
                 num_examples=1,
             ),
         )
-        validators.append(validator)
     check = ServingCheck(
         examples=examples,
         model=model,
         evaluation=evaluator.outputs["evaluation"],
-        infra_blessing=validators[0].outputs["blessing"] if validators else None,
+        infra_blessing=validator.outputs["blessing"] if validator else None,
         check=config.serving.check.model_dump_json(),
         code=_version_of("components/serving_check", "serving/probe.py"),
     )
-    return [*validators, check]
+    return [validator, check] if validator else [check]
 
 
 def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from data.config import Strict
+from data.config import Positive, Strict
 
 MAX_PIXELS = 25_000_000
 """Of an image, if nothing else is said: what the cameras of phones and aeroplanes make."""
-Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class CheckConfig(Strict):
@@ -24,9 +23,9 @@ class CheckConfig(Strict):
     """
 
     images: int = Field(8, ge=1, le=1000)
-    p50_ms: Limit | None = None
-    p95_ms: Limit | None = None
-    memory_mib: Limit | None = None
+    p50_ms: Positive | None = None
+    p95_ms: Positive | None = None
+    memory_mib: Positive | None = None
 
 
 class InfraValidatorConfig(Strict):

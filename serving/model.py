@@ -12,6 +12,7 @@ from data.errors import InputError
 from serving.config import MAX_PIXELS
 from serving.graph import DESCRIPTION, WEIGHT
 from serving.prediction import Prediction, predictions_of
+from serving.protocol import CLASS_FRACTION, CONFIDENCE, IMAGES, MASKS, SIGNATURE
 from serving.push import versions
 from serving.reasons import reason
 
@@ -45,16 +46,33 @@ class ServedModel:
           InputError: One of them is no image that TensorFlow decodes, or there is no memory for it.
         """
         try:
-            answer = self._model.signatures["serving_default"](
-                image_bytes=tf.constant(list(images), tf.string)
+            answer = self._model.signatures[SIGNATURE](
+                **{IMAGES: tf.constant(list(images), tf.string)}
             )
         except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
             raise InputError(f"cannot be segmented ({reason(error).rstrip('.')}).") from error
         return predictions_of(
-            answer["mask_png_bytes"].numpy(),
-            answer["class_fraction"].numpy(),
-            answer["confidence"].numpy(),
+            answer[MASKS].numpy(),
+            answer[CLASS_FRACTION].numpy(),
+            answer[CONFIDENCE].numpy(),
         )
+
+
+def model_description(path: str) -> dict[str, Any]:
+    """Reads what a SavedModel tells of itself, without loading it.
+
+    Args:
+      path: Of a SavedModel that this project exported.
+
+    Returns:
+      What `export_saved_model` was told, and the weights' names.
+
+    Raises:
+      tf.errors.NotFoundError: There is no such model, or its files are gone.
+    """
+    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
+        description: dict[str, Any] = json.loads(file.read())
+    return description
 
 
 def model_classes(path: str) -> list[str]:
@@ -69,7 +87,7 @@ def model_classes(path: str) -> list[str]:
     Raises:
       tf.errors.NotFoundError: There is no such model, or its files are gone.
     """
-    classes: list[str] = _description(path)["classes"]
+    classes: list[str] = model_description(path)["classes"]
     return classes
 
 
@@ -82,7 +100,7 @@ def model_intensity_range(path: str) -> tuple[int, int] | None:
     Returns:
       The two samples, or None for the upper 8 of the 16 bits.
     """
-    found = _description(path).get("intensity_range")
+    found = model_description(path).get("intensity_range")
     return None if found is None else (found[0], found[1])
 
 
@@ -92,7 +110,7 @@ def model_max_pixels(path: str) -> int:
     Args:
       path: Of a SavedModel that this project exported.
     """
-    found: int = _description(path).get("max_pixels", MAX_PIXELS)
+    found: int = model_description(path).get("max_pixels", MAX_PIXELS)
     return found
 
 
@@ -109,7 +127,7 @@ def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
     Raises:
       tf.errors.NotFoundError: There is no such model, or its files are gone.
     """
-    names = _description(path).get("weights", [])
+    names = model_description(path).get("weights", [])
     checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
     return {name: checkpoint.get_tensor(WEIGHT.format(i)) for i, name in enumerate(names)}
 
@@ -157,9 +175,3 @@ def _pushed(serving_folder: str) -> list[str]:
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
     return found
-
-
-def _description(path: str) -> dict[str, Any]:
-    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
-        description: dict[str, Any] = json.loads(file.read())
-    return description

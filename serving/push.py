@@ -50,14 +50,29 @@ def versions(serving_folder: str) -> list[str]:
     Args:
       serving_folder: With one sub-folder, named by a number, for each version.
     """
-    complete = tf.io.gfile.glob(os.path.join(serving_folder, "*", _SAVED_MODEL))
-    names = [path.split("/")[-2] for path in complete]
-    return sorted((name for name in names if name.isdecimal()), key=int, reverse=True)
+    return [
+        os.path.basename(path)  # noqa: PTH119, it may be gs://…
+        for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
+        if tf.io.gfile.exists(os.path.join(path, _SAVED_MODEL))
+    ]
+
+
+def numbered_folders(serving_folder: str) -> dict[int, str]:
+    """Lists what TF Serving takes for versions, finished or not.
+
+    Args:
+      serving_folder: As for `versions`.
+
+    Returns:
+      Number to path.
+    """
+    if not tf.io.gfile.isdir(serving_folder):
+        return {}
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(serving_folder)]
+    paths = {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
+    return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
 
 
 def _next_version(serving_folder: str) -> int:
-    if not tf.io.gfile.isdir(serving_folder):
-        return int(time.time())
-    # Unfinished ones as well: their numbers are taken.
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(serving_folder)]
-    return max([int(time.time()), *(int(name) + 1 for name in names if name.isdecimal())])
+    newest = max(numbered_folders(serving_folder), default=0)  # an unfinished one's is taken, too
+    return max(int(time.time()), newest + 1)

@@ -12,6 +12,7 @@ from tfx.utils import path_utils
 from data.errors import InputError
 from serving.counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model import model_classes
+from serving.reasons import reason
 
 CANDIDATE = "candidate"
 MODEL = "model"
@@ -181,7 +182,7 @@ def _load(path: str) -> Mapping[str, Any] | str:
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
     except Exception as error:  # whatever TensorFlow makes of broken files
-        return f"its files are broken ({' '.join(str(error).split())[:100]})"
+        return f"its files are broken ({reason(error)[:100]})"
     return outputs
 
 

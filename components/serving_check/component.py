@@ -115,8 +115,9 @@ def _ask(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | s
                 writer.write(example.SerializeToString())
         done = subprocess.run(  # noqa: S603, our own program
             [sys.executable, "-m", probe.__name__, model, folder],
+            cwd=_REPOSITORY,  # of all folders, Python looks there first
             # The Trainer's process may still hold a GPU's memory.
-            env=os.environ | {"PYTHONPATH": str(_REPOSITORY), "TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
             capture_output=True,
             text=True,
             check=False,

@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
-from data.config import Augmentation, Strict, View
+from data.config import Augmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS
 
 SETTINGS = "settings"
 """Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
 
 LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 

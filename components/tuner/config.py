@@ -5,8 +5,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from typing_extensions import Self
 
-from components.trainer.config import Dropout, Loss, Positive, TrainerSettings, Width
-from data.config import Strict
+from components.trainer.config import Dropout, Loss, TrainerSettings, Width
+from data.config import Positive, Strict
 
 Number = TypeVar("Number", bound=float)
 

@@ -10,9 +10,9 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
+from serving.protocol import SIGNATURE
 from serving.server import metadata
 from serving.server.errors import Code, RequestError
-from serving.server.loaded import DEFAULT_SIGNATURE
 from serving.server.predictor import Predictor
 from serving.server.tensors import array_of, proto_of
 from serving.server.versions import Version, Versions
@@ -55,7 +55,7 @@ class GrpcService(NamedTuple):
 
     async def _predict_until(self, request: Any, deadline: float) -> Any:
         version = self._version(request.model_spec)
-        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        name = request.model_spec.signature_name or SIGNATURE
         with version.lease():
             known = set(version.model.signature(name).outputs)
             unknown = sorted(set(request.output_filter) - known)

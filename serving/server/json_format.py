@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from serving.protocol import SIGNATURE
 from serving.server.errors import Code, RequestError
-from serving.server.loaded import DEFAULT_SIGNATURE, Arrays
+from serving.server.loaded import Arrays
 
 _BYTES = "_bytes"  # names of outputs that end so are binary
 _BASE64 = "b64"
@@ -49,7 +50,7 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
       RequestError: It is not JSON, or not of one of the two formats.
     """
     document = _parse(body)
-    name = document.get("signature_name", DEFAULT_SIGNATURE)
+    name = document.get("signature_name", SIGNATURE)
     if not isinstance(name, str):
         raise _invalid("'signature_name' key must be a string value.")
     infos = find(name).inputs

@@ -10,6 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data.features import IMAGE, MASK
+from serving.protocol import IMAGES, SIGNATURE
 from serving.server.errors import Code, RequestError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
@@ -63,8 +64,8 @@ def check_pixels(signature: str, inputs: Mapping[str, npt.NDArray[Any]], max_pix
 
 
 def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[tuple[int, bytes]]:
-    if signature == "serving_default":
-        yield from enumerate(inputs["image_bytes"].ravel())
+    if signature == SIGNATURE:
+        yield from enumerate(inputs[IMAGES].ravel())
     elif signature == "evaluation":
         for position, serialized in enumerate(inputs["examples"].ravel()):
             for encoded in _images_in_example(serialized, position):

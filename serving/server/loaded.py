@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +11,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.config import MAX_PIXELS
-from serving.graph import DESCRIPTION
+from serving.model import model_description
+from serving.protocol import SIGNATURE
 from serving.reasons import reason
 from serving.server.errors import Code, RequestError, code_of
 from serving.server.limits import check_tensors
 from serving.server.tensors import array_of
 from serving.warmup import WARMUP_REQUESTS
 
-DEFAULT_SIGNATURE = "serving_default"
 _MOST_BYTES = 2**30  # of a tensor in a warm-up request
 _WARMUP_SECONDS = 600.0
 
@@ -131,7 +130,7 @@ class LoadedModel:
             inputs = {
                 key: array_of(tensor, key, _MOST_BYTES) for key, tensor in request.inputs.items()
             }
-            name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+            name = request.model_spec.signature_name or SIGNATURE
             self.run(name, inputs, _WARMUP_SECONDS)
 
 
@@ -151,9 +150,7 @@ def _session_config() -> Any:
 
 
 def _description(path: str) -> dict[str, Any]:
-    file = os.path.join(path, DESCRIPTION)
-    if not tf.io.gfile.exists(file):
+    try:
+        return model_description(path)
+    except tf.errors.NotFoundError:  # another project's model: it is served all the same
         return {}
-    with tf.io.gfile.GFile(file) as opened:
-        description: dict[str, Any] = json.loads(opened.read())
-    return description

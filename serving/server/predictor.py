@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from serving.protocol import IMAGES, SIGNATURE
 from serving.server.batching import Outputs
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits, check_pixels, check_tensors
-from serving.server.loaded import DEFAULT_SIGNATURE, Arrays, out_of_time
+from serving.server.loaded import Arrays, out_of_time
 from serving.server.metrics import Metrics
 from serving.server.versions import Version
 
@@ -88,8 +89,8 @@ class Predictor:
         model = version.model
         check_tensors(inputs, model.signature(name), name)
         pixels = await asyncio.to_thread(check_pixels, name, inputs, model.max_pixels)
-        if name == DEFAULT_SIGNATURE:
-            return await version.batcher.submit(list(inputs["image_bytes"]), pixels, deadline)
+        if name == SIGNATURE:
+            return await version.batcher.submit(list(inputs[IMAGES]), pixels, deadline)
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, lambda: model.run(name, inputs, deadline - time.monotonic())
         )

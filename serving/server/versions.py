@@ -11,11 +11,13 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2
 
+from serving.protocol import IMAGES, SIGNATURE
+from serving.push import numbered_folders
 from serving.reasons import reason
 from serving.server.batching import Batcher
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
-from serving.server.loaded import DEFAULT_SIGNATURE, LoadedModel
+from serving.server.loaded import LoadedModel
 from serving.server.metrics import Metrics
 
 ModelVersionStatus = get_model_status_pb2.ModelVersionStatus
@@ -189,7 +191,7 @@ class Versions:
         A version that cannot be loaded changes nothing: the next older one that can is served, and
         it is tried again when its files have changed. An empty folder unloads nothing.
         """
-        found = await asyncio.to_thread(_versions, self._folder)
+        found = await asyncio.to_thread(numbered_folders, self._folder)
         if not found and not self._loaded:
             self._say(f"{self._folder}: no version there yet; waiting for a push (unetfx run)")
         wanted = set()
@@ -243,7 +245,7 @@ class Versions:
 
     def _batcher(self, model: LoadedModel) -> Batcher:
         return Batcher(
-            lambda images, seconds: model.run(DEFAULT_SIGNATURE, {"image_bytes": images}, seconds),
+            lambda images, seconds: model.run(SIGNATURE, {IMAGES: images}, seconds),
             self._executor,
             most_images=self._limits.batch,
             most_pixels=model.max_pixels,
@@ -274,18 +276,6 @@ class Versions:
         if line not in self._said:
             self._said.add(line)
             log.warning(line)
-
-
-def _versions(folder: str) -> dict[int, str]:
-    """Paths of the versions, by number, as TF Serving finds them: folders named by a number."""
-    if not tf.io.gfile.isdir(folder):
-        return {}
-    paths = {
-        int(name): os.path.join(folder, name)
-        for name in (entry.rstrip("/") for entry in tf.io.gfile.listdir(folder))
-        if name.isdecimal()
-    }
-    return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
 
 
 def _files(path: str) -> _Files:
