@@ -149,6 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
+def recorded_mask():
+    """The mask of the recorded answers, a PNG in base64."""
+    return MASK_B64
+
+
+@pytest.fixture
 def rest_server():
     with ModelServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

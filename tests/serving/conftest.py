@@ -1,4 +1,6 @@
 import asyncio
+import base64
+import concurrent.futures
 import io
 import shutil
 import threading
@@ -71,6 +73,18 @@ def push():
 
 
 @pytest.fixture(scope="session")
+def limited_model(network, tmp_path_factory):
+    """Makes a model that takes no image of more pixels."""
+
+    def limited_model(max_pixels):
+        path = tmp_path_factory.mktemp("serving") / "10"
+        export_saved_model(network, str(path), classes=CLASSES, view=VIEW, max_pixels=max_pixels)
+        return path
+
+    return limited_model
+
+
+@pytest.fixture(scope="session")
 def picture():
     """Makes the bytes of an image: a colour on the left, another one on the right."""
 
@@ -82,6 +96,25 @@ def picture():
         return buffer.getvalue()
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def ask_for_long():
+    """Sends a request that takes long, and returns when it runs; the status comes with the end."""
+
+    def ask_for_long(url, address):
+        pixels = np.zeros((700, 700, 3), np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        body = {"instances": [{"b64": base64.b64encode(buffer.getvalue()).decode()}]}
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        answer = pool.submit(lambda: httpx.post(url + address, json=body, timeout=300).status_code)
+        pool.shutdown(wait=False)
+        while "in_progress 1.0" not in httpx.get(f"{url}/monitoring/prometheus/metrics").text:
+            pass
+        return answer
+
+    return ask_for_long
 
 
 class Running:

@@ -57,6 +57,15 @@ def submit(batcher, *images, pixels=1, seconds=60):
     return asyncio.ensure_future(batcher.submit(images, pixels, deadline))
 
 
+async def submit_and_wait(batcher, model):
+    """Submits an image, and returns when the model has it, and keeps it."""
+    model.free.clear()
+    first = submit(batcher, b"0")
+    while not model.batches:
+        await asyncio.sleep(0.01)
+    return first
+
+
 async def outcome(answer):
     try:
         return list((await answer)["echo"])
@@ -80,10 +89,7 @@ def test_what_waits_while_a_batch_runs_is_the_next():
     model = Model()
 
     async def test(batcher):
-        model.free.clear()
-        first = submit(batcher, b"0")
-        while not model.batches:
-            await asyncio.sleep(0.01)
+        first = await submit_and_wait(batcher, model)
         others = [submit(batcher, bytes([65 + i])) for i in range(6)]
         await asyncio.sleep(0.05)
         model.free.set()
@@ -139,10 +145,7 @@ def test_what_nobody_waits_for_is_not_run():
     model = Model()
 
     async def test(batcher):
-        model.free.clear()
-        first = submit(batcher, b"0")
-        while not model.batches:
-            await asyncio.sleep(0.01)
+        first = await submit_and_wait(batcher, model)
         given_up, kept, late = (
             submit(batcher, b"1", pixels=99),
             submit(batcher, b"2"),

@@ -1,6 +1,5 @@
 """`unetfx serve`, as a user starts and stops it."""
 
-import base64
 import os
 import queue
 import re
@@ -70,7 +69,7 @@ def until(lines, pattern):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
-    serve, project, push, sliding_model, picture, stop
+    serve, project, push, sliding_model, ask_for_long, stop
 ):
     process, lines = serve("--rest-port", 0, "--grpc-port", 0)
     first = until(lines, "local server.*production is TF Serving")
@@ -79,22 +78,11 @@ def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
     until(lines, "no version there yet; waiting for a push")
     push(sliding_model, project / "runs/discs/serving/discs", 1)
     until(lines, "version 1 is served")
-    body = {"instances": [{"b64": base64.b64encode(picture(500, 500)).decode()}]}
-    statuses = []
-
-    def ask():
-        path = f"{address}/v1/models/discs:predict"
-        statuses.append(httpx.post(path, json=body, timeout=300).status_code)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    while "in_progress 1.0" not in httpx.get(f"{address}/monitoring/prometheus/metrics").text:
-        pass
+    answer = ask_for_long(address, "/v1/models/discs:predict")
     process.send_signal(stop)
     until(lines, "stopping")
     assert process.wait(300) == 0
-    asking.join()
-    assert statuses == [200]
+    assert answer.result() == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/healthz")
 

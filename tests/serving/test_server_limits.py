@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import http.client
-import json
 import struct
 import threading
 import zlib
@@ -36,12 +35,9 @@ def claims(width, height):
 
 
 @pytest.fixture(scope="module")
-def server(start, push, saved_model, tmp_path_factory):
+def server(start, push, limited_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("limits") / "discs"
-    push(saved_model, folder, 7)
-    description = folder / "7/assets.extra/unetfx.json"
-    told = json.loads(description.read_text()) | {"max_pixels": 10_000}
-    description.write_text(json.dumps(told))
+    push(limited_model(10_000), folder, 7)
     running = start(folder, limits=FEW)
     running.wait(7)
     return running

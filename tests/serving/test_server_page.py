@@ -1,12 +1,12 @@
 """The page at `/`, in a browser."""
 
 import io
-import json
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from serving.overlay import colour
 from serving.server.limits import Limits
@@ -17,12 +17,9 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
 @pytest.fixture(scope="module")
-def server(start, push, saved_model, tmp_path_factory):
+def server(start, push, limited_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "discs"
-    push(saved_model, folder, 7)
-    description = folder / "7/assets.extra/unetfx.json"
-    told = json.loads(description.read_text()) | {"max_pixels": 20_000}
-    description.write_text(json.dumps(told))
+    push(limited_model(20_000), folder, 7)
     running = start(folder, limits=Limits(body=200_000))
     running.wait(7)
     return running
@@ -192,8 +189,10 @@ def test_what_the_server_says_is_shown(browser, start, tmp_path):
     running = start(tmp_path / "none")
     page = browser.new_page()
     page.goto(running.rest)
-    page.get_by_role("alert").filter(has_text="No version of discs is served yet").wait_for()
+    said = page.get_by_role("alert")
+    expect(said).to_contain_text("No version of discs is served yet")
     running.stop()
     choose(page, b"x")
-    page.get_by_role("alert").filter(has_text="cannot read it").wait_for()
+    expect(said).to_contain_text("cannot read it")
+    assert page.locator("#result").is_hidden()
     page.close()

@@ -218,24 +218,13 @@ def test_a_version_is_warmed_up_before_it_is_served(
     assert red_is(running, picture) == (0 if bad else 1)
 
 
-def test_a_request_that_runs_keeps_its_version(serve, push, folder, sliding_model, picture):
+def test_a_request_that_runs_keeps_its_version(serve, push, folder, sliding_model, ask_for_long):
     push(sliding_model, folder, 1)
     running = serve(1)
-    body = {"instances": [{"b64": base64.b64encode(picture(700, 700)).decode()}]}
-    answers = []
-
-    def ask():
-        path = f"{running.rest}/v1/models/discs/versions/1:predict"
-        answers.append(httpx.post(path, json=body, timeout=300).status_code)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    while "in_progress 1.0" not in httpx.get(f"{running.rest}/monitoring/prometheus/metrics").text:
-        pass
+    answer = ask_for_long(running.rest, "/v1/models/discs/versions/1:predict")
     push(sliding_model, folder, 2)
-    asking.join()
+    assert answer.result() == 200
     running.wait(1, "END")
-    assert answers == [200]
 
 
 @pytest.mark.slow

@@ -13,8 +13,13 @@ KUBECTL = shutil.which("kubectl")
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_the_manifests(manifests, version):
-    for found in [*manifests.pop("Service"), *manifests.values()]:
-        kubernetes_validate.validate(found, version, strict=True)
+    found = [*manifests.pop("Service"), *manifests.values()]
+    assert {manifest["kind"] for manifest in found} >= {"Deployment", "Service"}
+    for manifest in found:
+        try:
+            kubernetes_validate.validate(manifest, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            pytest.fail(f"{manifest['kind']}: {error.message}")
 
 
 @pytest.mark.skipif(KUBECTL is None, reason="no kubectl here")
