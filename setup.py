@@ -44,6 +44,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",
+        "pytest-xdist>=3.6,<4",
         "hypothesis>=6.100,<7",
         "playwright>=1.50,<2",
         "ruff>=0.9,<1",
