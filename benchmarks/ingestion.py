@@ -126,7 +126,7 @@ def _ingest(folder: Path) -> None:
     from components.example_gen.executor import Executor
     from components.example_gen.settings import Settings
     from data.config import DataConfig
-    from pipeline.create_pipeline import BEAM_ARGUMENTS
+    from pipeline.beam import LocalBeam
 
     data = {
         "source": {"kind": "folder", "path": str(folder)},
@@ -136,7 +136,7 @@ def _ingest(folder: Path) -> None:
     examples = standard_artifacts.Examples()
     examples.uri = f"{folder}-examples"
     context = Executor.Context(
-        beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=f"{folder}-scratch", unique_id="1"
+        beam_pipeline_args=LocalBeam().arguments(), tmp_dir=f"{folder}-scratch", unique_id="1"
     )
     properties = dict(PairsExampleGen(settings).exec_properties)
     began = time.monotonic()
