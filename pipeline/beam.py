@@ -85,37 +85,29 @@ class LocalBeam(_Profile):
 
 
 class _Cluster(_Profile):
-    """An engine that is reached through a Beam job server.
+    """What every engine has that is reached through a Beam job server.
 
     Attributes:
-      master: The cluster; Beam fetches the job server from Maven Central and starts it here, with
-        Java.
-      job_server: `host:port` of a job server that runs already, instead of `master`.
-      worker_pool: `host:port` of the worker pool that stands beside each of the cluster's workers,
+      worker_pool: `host:port` of the worker pool that stands beside each of the engine's workers,
         as they see it. It has to be started with our packages installed.
-      image: Container image with our packages, which each of the cluster's workers starts with
-        Docker. With neither of the two, the Python code runs in this process, and the cluster must
+      image: Container image with our packages, which each of the engine's workers starts with
+        Docker. With neither of the two, the Python code runs in this process, and the engine must
         reach it.
     """
 
-    master: str | None = None
-    job_server: _Address | None = None
     worker_pool: _Address | None = None
     image: str | None = None
 
     @model_validator(mode="after")
-    def _one_way_each(self) -> Self:
-        if (self.master is None) == (self.job_server is None):
-            raise ValueError("give either master, the cluster, or job_server, one that runs")
+    def _one_environment(self) -> Self:
         if self.worker_pool and self.image:
             raise ValueError("give either worker_pool or image: workers have one environment")
         return self
 
     def _own_options(self) -> dict[str, OptionValue]:
-        server = {"runner": "PortableRunner", "job_endpoint": self.job_server or ""}
-        return {**(self._started_here() if self.master else server), **self._environment()}
+        return {**self._engine(), **self._environment()}
 
-    def _started_here(self) -> dict[str, OptionValue]:
+    def _engine(self) -> dict[str, OptionValue]:
         raise NotImplementedError
 
     def _environment(self) -> dict[str, OptionValue]:
@@ -135,23 +127,45 @@ class _Cluster(_Profile):
 
 
 class FlinkBeam(_Cluster):
-    """Apache Flink; `master` is `host:port` of its REST interface, 8081 as a rule."""
+    """Apache Flink; Beam fetches its job server from Maven Central and starts it here, with Java.
+
+    Attributes:
+      master: `host:port` of the cluster's REST interface, 8081 as a rule.
+    """
 
     profile: Literal["flink"]
-    master: _Address | None = None
+    master: _Address
 
-    def _started_here(self) -> dict[str, OptionValue]:
-        return {"runner": "FlinkRunner", "flink_master": self.master or ""}
+    def _engine(self) -> dict[str, OptionValue]:
+        return {"runner": "FlinkRunner", "flink_master": self.master}
 
 
 class SparkBeam(_Cluster):
-    """Apache Spark; `master` is `spark://host:port`, 7077 as a rule."""
+    """Apache Spark; Beam fetches its job server from Maven Central and starts it here, with Java.
+
+    Attributes:
+      master: `spark://host:port`, 7077 as a rule.
+    """
 
     profile: Literal["spark"]
-    master: Annotated[str, _address("spark://")] | None = None
+    master: Annotated[str, _address("spark://")]
 
-    def _started_here(self) -> dict[str, OptionValue]:
-        return {"runner": "SparkRunner", "spark_master_url": self.master or ""}
+    def _engine(self) -> dict[str, OptionValue]:
+        return {"runner": "SparkRunner", "spark_master_url": self.master}
+
+
+class PortableBeam(_Cluster):
+    """Any engine whose Beam job server runs already: Flink's, Spark's, Prism.
+
+    Attributes:
+      job_server: `host:port` of its job service.
+    """
+
+    profile: Literal["portable"]
+    job_server: _Address
+
+    def _engine(self) -> dict[str, OptionValue]:
+        return {"runner": "PortableRunner", "job_endpoint": self.job_server}
 
 
 class DataflowBeam(_Profile):
@@ -167,7 +181,7 @@ class DataflowBeam(_Profile):
     profile: Literal["dataflow"]
     project: str
     region: str
-    temp_location: Annotated[str, Field(pattern=r"^gs://[^/]+")]
+    temp_location: Annotated[str, Field(pattern=r"^gs://[^/]+/.+")]
     image: str
 
     def _own_options(self) -> dict[str, OptionValue]:
@@ -181,5 +195,5 @@ class DataflowBeam(_Profile):
 
 
 BeamConfig = Annotated[
-    LocalBeam | FlinkBeam | SparkBeam | DataflowBeam, Field(discriminator="profile")
+    LocalBeam | FlinkBeam | SparkBeam | PortableBeam | DataflowBeam, Field(discriminator="profile")
 ]

@@ -13,12 +13,19 @@ import httpx
 
 from components.engine import ARGUMENTS
 from data.errors import InputError
-from pipeline.beam import DataflowBeam, FlinkBeam, LocalBeam, SparkBeam
+from pipeline.beam import (
+    BeamConfig,
+    DataflowBeam,
+    FlinkBeam,
+    LocalBeam,
+    PortableBeam,
+    SparkBeam,
+)
 
 _SECONDS = 10  # for each answer: Beam itself would wait for minutes, or for ever
 
 
-def refuse_unreachable(beam: LocalBeam | FlinkBeam | SparkBeam | DataflowBeam) -> None:
+def refuse_unreachable(beam: BeamConfig) -> None:
     """Makes sure that the engine answers, and that what Beam starts here can start.
 
     Args:
@@ -29,17 +36,14 @@ def refuse_unreachable(beam: LocalBeam | FlinkBeam | SparkBeam | DataflowBeam) -
     """
     if isinstance(beam, DataflowBeam):
         _refuse_no_credentials()
-    elif isinstance(beam, FlinkBeam | SparkBeam):
-        if beam.job_server:
-            _refuse_no_job_server(beam.job_server)
-        else:
-            if isinstance(beam, FlinkBeam):
-                _refuse_no_flink(beam)
-            else:
-                _connect(
-                    "beam.master", (beam.master or "").removeprefix("spark://"), "Spark master"
-                )
-            _refuse_no_java(beam)
+    elif isinstance(beam, PortableBeam):
+        _refuse_no_job_server(beam.job_server)
+    elif isinstance(beam, FlinkBeam):
+        _refuse_no_flink(beam)
+        _refuse_no_java(beam)
+    elif isinstance(beam, SparkBeam):
+        _connect("beam.master", beam.master.removeprefix("spark://"), "Spark master")
+        _refuse_no_java(beam)
 
 
 @contextmanager
@@ -87,7 +91,7 @@ def _refuse_no_job_server(address: str) -> None:
 
 
 def _refuse_no_flink(beam: FlinkBeam) -> None:
-    _connect("beam.master", beam.master or "", "Flink cluster")
+    _connect("beam.master", beam.master, "Flink cluster")
     try:
         found = httpx.get(f"http://{beam.master}/overview", timeout=_SECONDS).json()
         version, workers = found["flink-version"], found["taskmanagers"]
@@ -125,7 +129,7 @@ def _refuse_no_java(beam: FlinkBeam | SparkBeam) -> None:
         raise InputError(
             f"beam.master: Beam starts the job server with Java, and there is no "
             f"{asked.job_server_java_launcher} here. Install Java 11 or 17, or start a job server "
-            "elsewhere and give beam.job_server."
+            "elsewhere and take beam.profile portable."
         )
     server = FlinkJarJobServer if isinstance(beam, FlinkBeam) else SparkJarJobServer
     option = f"beam.options.{beam.profile}_job_server_jar"
