@@ -19,6 +19,7 @@ RUNTIME = [
     "Pillow>=11,<13",
     "tifffile>=2025.1",
     "imagecodecs>=2025.3",
+    "google-auth>=2.30,<3",
     "google-crc32c>=1.5,<2",
     "loky>=3.4,<4",
     "xxhash>=3.4,<4",

@@ -20,6 +20,7 @@ from components.example_gen.settings import Settings
 from components.pusher.component import Pusher
 from components.report.component import Report
 from components.serving_check.component import ServingCheck
+from components.statistics_gen import StatisticsGen
 from components.trainer import base_model, run
 from components.trainer.config import SETTINGS, TrainerSettings
 from components.tuner import run as search
@@ -33,15 +34,6 @@ _REPOSITORY = Path(__file__).parent.parent
 _SOURCES = (".py", ".html", ".css", ".js")
 # What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
 _GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
-BEAM_ARGUMENTS = [
-    "--runner=DirectRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    # There are no workers elsewhere. Without a word on where their code comes from, TFX would pack
-    # itself up at the start of every Beam job.
-    "--sdk_container_image=none",
-]
-"""Beam on this machine, in this process."""
 
 
 def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
@@ -79,7 +71,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         blessing=evaluator.outputs["blessing"],
         serving_check=serving_check,
         name=config.name,
-        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False),
+        config=_as_reported(config),
         code=_version_of("components", "data", "serving/model.py", "serving/overlay.py"),
     )
     pusher = Pusher(
@@ -98,7 +90,7 @@ class _DataNodes(NamedTuple):
     """The nodes before training, in their order."""
 
     example_gen: PairsExampleGen
-    statistics: tfx.components.StatisticsGen
+    statistics: StatisticsGen
     schema: BaseNode
     validator: BaseNode
     gate_check: BaseNode
@@ -117,7 +109,7 @@ def _data_nodes(config: Config) -> _DataNodes:
     # features are looked at.
     looked_at = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
     looked_at += [features.fraction(name) for name in config.data.classes]
-    statistics = tfx.components.StatisticsGen(
+    statistics = StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
     )
@@ -276,8 +268,14 @@ def _pipeline(config: Config, nodes: list[BaseNode]) -> tfx.dsl.Pipeline:
         components=nodes,
         enable_cache=True,
         metadata_connection_config=_sqlite(config.home / "metadata.db"),
-        beam_pipeline_args=BEAM_ARGUMENTS,
+        beam_pipeline_args=config.beam.arguments(),
     )
+
+
+def _as_reported(config: Config) -> str:
+    """The config as YAML, without the engine: a change of it is no reason to report anew."""
+    told = config.model_dump(mode="json", exclude_none=True, exclude={"beam"})
+    return yaml.safe_dump(told, sort_keys=False)
 
 
 def _what_ingestion_reads(data: DataConfig) -> DataConfig:
