@@ -1,10 +1,9 @@
 """Wires the components. No side effects: a runner decides where and when they run."""
 
-import hashlib
 import json
 import uuid
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow_data_validation as tfdv
 import yaml
@@ -27,10 +26,9 @@ from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data import features
 from data.config import DataConfig
+from pipeline.code_version import code_version
 from pipeline.config import Config
 
-_REPOSITORY = Path(__file__).parent.parent
-_SOURCES = (".py", ".html", ".css", ".js")
 # What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
 _GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
 BEAM_ARGUMENTS = [
@@ -66,7 +64,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             classes=config.data.classes,
             evaluation=config.evaluation,
             gate=config.gate,
-            code=_version_of("components/evaluator"),
+            code=code_version("components/evaluator"),
         ),
     )
     serving = _serving_nodes(config, pairs, model, evaluator)
@@ -79,8 +77,8 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         blessing=evaluator.outputs["blessing"],
         serving_check=serving_check,
         name=config.name,
-        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False),
-        code=_version_of("components", "data", "serving/model.py", "serving/overlay.py"),
+        config=yaml.safe_dump(_what_runs_read(config), sort_keys=False),
+        code=code_version("components", "data", "serving/model.py", "serving/overlay.py"),
     )
     pusher = Pusher(
         model=model,
@@ -110,7 +108,7 @@ def _data_nodes(config: Config) -> _DataNodes:
             data=_what_ingestion_reads(config.data),
             name=config.name,
             folder=str(config.source_folder),
-            code=_version_of("data", "components/example_gen"),
+            code=code_version("data", "components/example_gen"),
         )
     ).with_id("ExampleGen")
     # Image bytes say nothing to TFDV, and keys are different in every example: only derived
@@ -165,7 +163,7 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         training=config.training,
         intensity_range=config.data.intensity_range,
         max_pixels=config.serving.max_pixels,
-        code=_version_of("data", *_GRAPH, "components/trainer"),
+        code=code_version("data", *_GRAPH, "components/trainer"),
     )
     examples = data.example_gen.outputs["examples"]
     read = {
@@ -235,13 +233,13 @@ def _serving_nodes(
         evaluation=evaluator.outputs["evaluation"],
         infra_blessing=validator.outputs["blessing"] if validator else None,
         check=config.serving.check.model_dump_json(),
-        code=_version_of("components/serving_check", "serving/probe.py"),
+        code=code_version("components/serving_check", "serving/probe.py"),
     )
     return [validator, check] if validator else [check]
 
 
 def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
-    code = _version_of("data", *_GRAPH, "components/trainer", "components/tuner")
+    code = code_version("data", *_GRAPH, "components/trainer", "components/tuner")
     return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
 
 
@@ -286,6 +284,11 @@ def _what_ingestion_reads(data: DataConfig) -> DataConfig:
     return data.model_copy(update={name: DataConfig.model_fields[name].default for name in unused})
 
 
+def _what_runs_read(config: Config) -> dict[str, Any]:
+    """Leaves out what concerns turns alone: it is no reason for a new report, and may be secret."""
+    return config.model_dump(mode="json", exclude_none=True, exclude={"retrain"})
+
+
 def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
     # TFX's own helper makes the folder at once; here, whoever runs the pipeline does.
     connection = metadata_store_pb2.ConnectionConfig()
@@ -294,15 +297,3 @@ def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
         metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     )
     return connection
-
-
-def _version_of(*sources: str) -> str:
-    """Hash of source files: TFX's cache looks at inputs and parameters, not at code."""
-    total = hashlib.sha256()
-    for source in (_REPOSITORY / source for source in sources):
-        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.suffix not in _SOURCES:
-                continue
-            total.update(path.relative_to(_REPOSITORY).as_posix().encode())
-            total.update(path.read_bytes())
-    return total.hexdigest()[:16]
