@@ -22,6 +22,7 @@ from serving.push import numbered_folders, versions
 
 _Artifact, _Event = metadata_store_pb2.Artifact, metadata_store_pb2.Event
 _Execution = metadata_store_pb2.Execution
+_DESTINATION = "pushed_destination"  # as TFX's Pusher calls it
 _UNFINISHED = ".unfinished"  # trainings and searches that were interrupted, to go on with
 
 
@@ -199,7 +200,9 @@ class _History:
         for execution in self._events:
             for number in self._ids(execution, _Event.OUTPUT):
                 properties = self._artifacts[number].custom_properties
-                if folder := properties["pushed_destination"].string_value:
+                # To ask for a value that is not there would add an empty one, on which MLMD aborts.
+                if _DESTINATION in properties:
+                    folder = properties[_DESTINATION].string_value
                     yield folder, self._ids(execution, _Event.INPUT)
 
     def _outputs(self, run: int) -> set[int]:

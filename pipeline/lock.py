@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import ValidationError
-
 from data.config import Strict
 from data.errors import InputError
 
@@ -91,7 +89,7 @@ def _read(file: TextIO) -> Holder | None:
     file.seek(0)
     try:
         return Holder.model_validate_json(file.read())
-    except ValidationError:
+    except ValueError:
         return None
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from data.config import Strict
 from data.errors import InputError
 from data.files import file_state, new_file
@@ -155,7 +153,7 @@ def _read(config: Config) -> Turn | None:
     path = config.home / _FILE
     try:
         return Turn.model_validate_json(path.read_text())
-    except (OSError, ValidationError):  # an older unetfx wrote it
+    except (OSError, ValueError):  # an older unetfx wrote it
         return None
 
 
