@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from components.evaluator.names import MEAN_IOU
 from data.errors import InputError
 from pipeline.config import Config, load_config
 from pipeline.console import library_noise_to, print_failure
-from pipeline.local_runner import DONE, FAILED, Ended, run_locked
+from pipeline.local_runner import BAD_INPUT, DONE, FAILED, Ended, run_locked
 from pipeline.lock import LockedError, only_one
 from pipeline.news import News, Turn, as_it_was_read, find_news, remember
 from pipeline.notice import Notice, Outcome, tell
@@ -21,10 +22,9 @@ _IN_WORDS: Mapping[str, str] = {
     "does_not_serve": "does not serve",
     "failed": "failed",
     "bad_input": "bad data or config",
-    "nothing_new": "as an earlier run",
+    "nothing_new": "nothing new",
 }
 _FINGERPRINT = "input_fingerprint"  # as TFX's ExampleGens call it
-_PAGE = "index.html"
 _MOST_NAMED = 3  # reasons, in one line
 
 
@@ -70,6 +70,7 @@ class _Turn:
     def __init__(self, config: Config, config_file: Path) -> None:
         self._config = config
         self._file = config_file
+        self._log = config.home / "logs" / "retrain.txt"
         self._began = _now()
         self._news: Sequence[str] = ()
 
@@ -77,13 +78,14 @@ class _Turn:
         try:
             result = self._run()
         except InputError as error:
-            self._tell(_Result("bad_input", 2, str(error).splitlines()))
+            self._tell(_Result("bad_input", BAD_INPUT, str(error).splitlines()))
             raise
         self._tell(result)
         return result.code
 
     def _run(self) -> _Result:
-        news = find_news(self._config)
+        with library_noise_to(self._log):
+            news = find_news(self._config)
         if not news.words and news.last:
             _say_nothing_new(self._config, news, news.last)
             if news.state != news.last.state:  # files were touched, or can be told by their times
@@ -111,15 +113,14 @@ class _Turn:
         self._clean()
 
     def _clean(self) -> None:
-        log = self._config.home / "logs" / "cleaning.txt"
-        with library_noise_to(log):
+        with library_noise_to(self._log):
             from pipeline.cleaning import clean
 
             try:
                 cleaned = clean(self._config)
             except Exception as error:  # the turn is over, and its verdict stands
                 traceback.print_exc()
-                problems = [f"old runs' artifacts were not removed: {error}; see {log}"]
+                problems = [f"old runs' artifacts were not removed: {error}; see {self._log}"]
             else:
                 problems = list(cleaned.problems)
                 if cleaned.removed:
@@ -146,7 +147,7 @@ class _Turn:
             news=list(self._news),
             run=from_run.id if from_run else None,
             metrics=from_run.metrics if from_run else {},
-            report=str(report / _PAGE) if report else None,
+            report=_page(report) if report else None,
             version=from_run.pushed_folder if from_run and pushed else None,
             host=socket.gethostname(),
             began=self._began,
@@ -173,7 +174,7 @@ def _judge(ended: Ended) -> _Result:
 def _say_nothing_new(config: Config, news: News, last: Turn) -> None:
     state = news.state
     span = f", the newest span is {state.span}" if state.span else ""
-    verdict = _IN_WORDS[last.outcome]
+    verdict = _IN_WORDS[last.outcome] if last.outcome != "nothing_new" else "as an earlier one"
     if last.reasons:
         verdict += f": {'; '.join(last.reasons[:_MOST_NAMED])}"
     print(
@@ -183,17 +184,22 @@ def _say_nothing_new(config: Config, news: News, last: Turn) -> None:
 
 def _in_words(notice: Notice) -> str:
     """The whole notice in a line."""
-    verdict = "nothing new" if notice.outcome == "nothing_new" else _IN_WORDS[notice.outcome]
-    words = [f"{notice.pipeline}: {verdict}"]
+    words = [f"{notice.pipeline}: {_IN_WORDS[notice.outcome]}"]
     if notice.version:
         words[0] += f" version {Path(notice.version).name}"
-    iou = notice.metrics.get("mean_iou")
+    iou = notice.metrics.get(MEAN_IOU)
     if iou is not None:
         words.append(f"mean IoU {iou:.3f}")
     words += notice.reasons[:_MOST_NAMED]
     if notice.news:
         words.append(f"new: {', '.join(notice.news)}")
     return "; ".join(words)
+
+
+def _page(report: Path) -> str:
+    from components.report.component import PAGE_FILE
+
+    return str(report / PAGE_FILE)
 
 
 def _now() -> str:

@@ -24,7 +24,7 @@ class NotifyConfig(Strict):
     """
 
     webhook: str | None = None
-    command: list[str] | None = None
+    command: Annotated[list[str], Field(min_length=1)] | None = None
     nothing_new: bool = False
 
     @field_validator("webhook")

@@ -246,3 +246,136 @@ def test_only_the_days_that_bring_something_are_busy(month):
         code = BUSY[day][1] if day in BUSY else -signal.SIGKILL if day == KILLED else DONE
         assert said.code == code, f"day {day}: {said.output}"
         assert ("nothing new" in said.output) == (day not in {*BUSY, KILLED}), said.output
+
+
+def test_what_goes_wrong_is_said_in_words(month):
+    said = {day: turn.output for day, turn in month.turns.items()}
+    for day in (8, 9):
+        assert re.search(r"^unetfx: .*span-3/images/07\.png: cannot be read as", said[day], re.M)
+    assert re.search(r"^Not blessed: disc: IoU 0\.\d+ is below its floor 0\.600", said[16], re.M)
+    verdict = (
+        r"^discs: nothing new since run \S+ \(not blessed: disc: IoU .*\)\. 40 pairs, .* is 4\.$"
+    )
+    assert re.search(verdict, said[17], re.M)
+    assert re.search(r"^unetfx: .*span 5.*drift", said[23], re.M)
+    assert re.search(r"^discs: nothing new .*\(pushed\)\. 40 pairs, .* is 4\.$", said[24], re.M)
+
+
+def test_who_comes_in_mid_turn_gives_way(month):
+    again, run = month.others
+    assert again.code == DONE
+    assert re.fullmatch(
+        r"discs: this turn is left out\. \S+ is in use by unetfx retrain, process .*\n",
+        again.output,
+    )
+    assert run.code == BAD_INPUT
+    assert re.fullmatch(r"unetfx: \S+ is in use by unetfx retrain, process .*\n", run.output)
+
+
+def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
+    said = month.turns[KILLED + 1].output
+    assert "died at its work: unetfx retrain, process" in said
+    assert re.search("^ExampleGen .* unchanged$", said, re.M)
+    assert "epoch 1/" not in said
+    assert "epoch 2/" in said
+
+
+def test_trainings_begin_with_the_last_blessed_model(month):
+    begun = {day for day, said in month.turns.items() if "Begins with the weights" in said.output}
+    assert begun == {5, KILLED, KILLED + 1, 16, 20, 26}
+
+
+def test_a_webhook_and_a_command_are_told_of_each_busy_day(month):
+    assert [notice["outcome"] for notice in month.notices] == [what for what, _ in BUSY.values()]
+    told = (month.folder / "told.jsonl").read_text().splitlines()
+    assert list(map(json.loads, told)) == month.notices
+    pushed = [notice for notice in month.notices if notice["outcome"] == "pushed"]
+    assert [Path(notice["version"]) for notice in pushed] == month.versions()
+    assert all(notice["metrics"]["iou/disc"] >= 0.6 for notice in pushed)
+    assert all(Path(notice["report"]).exists() for notice in pushed)
+    [refused] = [notice for notice in month.notices if notice["outcome"] == "not_blessed"]
+    assert refused["reasons"][0].startswith("disc: IoU 0.")
+    assert refused["version"] is None
+
+
+def test_data_that_come_back_when_their_artifacts_are_gone_are_trained_on_anew(month):
+    by_id = {run.id: run for run in all_runs(month.config)}
+    before, after = (by_id[month.notices[number]["run"]] for number in (4, -1))
+    first, again = (run.artifacts["Examples"] for run in (before, after))
+    fingerprints = {
+        run.artifacts["Examples"].custom_properties["input_fingerprint"].string_value
+        for run in (before, after)
+    }
+    assert len(fingerprints) == 1
+    assert first.state == metadata_store_pb2.Artifact.DELETED
+    assert again.state == metadata_store_pb2.Artifact.LIVE
+    assert {"ExampleGen", "Trainer", "Pusher"} <= after.fresh
+
+
+def test_metadata_and_files_agree(month):
+    store = open_store(month.config)
+    states = metadata_store_pb2.Artifact
+    found = store.get_artifacts()
+    assert {artifact.state for artifact in found} == {states.LIVE, states.DELETED}
+    for artifact in found:
+        assert Path(artifact.uri).exists() == (artifact.state == states.LIVE), artifact.uri
+    known = {artifact.uri for artifact in found}
+    folders = {str(path) for path in month.config.artifacts_folder.glob("[!.]*/[!.]*/*")}
+    assert folders <= known
+    running = metadata_store_pb2.Execution.RUNNING
+    assert all(execution.last_known_state != running for execution in store.get_executions())
+
+
+def test_nothing_is_left_half_written(month):
+    files = [path.name for path in month.config.home.rglob("*") if path.is_file()]
+    assert not [name for name in files if ".unfinished" in name or name.startswith(".")]
+    assert not list(month.config.artifacts_folder.glob("*/*/.unfinished/*"))
+    assert (month.config.home / "lock").read_text() == ""
+
+
+def test_the_newest_runs_and_the_baseline_are_complete(month):
+    runs = [run for run in all_runs(month.config) if "Report" in run.fresh]
+    assert [run.blessed for run in runs] == [True, True, False, True, True, True]
+    for run in runs[:2]:
+        for artifact in run.artifacts.values():
+            assert Path(artifact.uri).exists(), artifact.uri
+    assert not Path(runs[2].artifacts["Examples"].uri).exists()
+    assert all(run.mean_iou is not None for run in runs)  # reports stay
+
+
+def test_every_pushed_version_loads_and_the_newest_is_the_last_day_s(month):
+    image = month.folder / "deliveries/span-3/images/11.png"
+    with Image.open(str(image).replace("images", "masks")) as mask:
+        truth = np.asarray(mask)
+    for version in month.versions():
+        [predicted] = ServedModel(str(version)).predict([image.read_bytes()])
+        both, either = (predicted.class_ids & truth).sum(), (predicted.class_ids | truth).sum()
+        assert both / either > 0.6
+    newest = all_runs(month.config)[0]
+    assert newest.pushed_folder == str(month.versions()[-1])
+    weights = "variables/variables.data-00000-of-00001"
+    model = Path(newest.artifacts["Model"].uri) / "Format-Serving" / weights
+    assert (month.versions()[-1] / weights).read_bytes() == model.read_bytes()
+
+
+def test_a_run_by_hand_after_it_all_changes_nothing(month):
+    versions = month.versions()
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert run_pipeline(month.config_file) == DONE
+    assert "Nothing new" in said.getvalue()
+    assert "epoch" not in said.getvalue()
+    assert month.versions() == versions
+
+
+def test_the_first_model_can_still_be_pushed_and_reviewed(month):
+    first = month.notices[0]["run"]
+    reviewed = command("review", first, "--config", month.config_file)
+    assert (reviewed.code, Path(reviewed.output.strip()).exists()) == (DONE, True)
+    compared = command("review", "--compare", first, "--config", month.config_file)
+    assert compared.code == BAD_INPUT
+    assert "(retrain.keep_runs)" in compared.output
+    versions = month.versions()
+    pushed = command("push", first, "--config", month.config_file)
+    assert pushed.code == DONE, pushed.output
+    assert len(month.versions()) == len(versions) + 1

@@ -190,6 +190,12 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
             ),
             ["gate.slices.column/lens=a: should be feature=value", "column/camera"],
         ),
+        (changed(retrain={"keep_runs": 0}), ["retrain.keep_runs: ", "greater", "1", "0"]),
+        (changed(retrain={"notify": {"command": []}}), ["retrain.notify.command: ", "1 item"]),
+        (
+            changed(retrain={"notify": {"webhook": "hooks.example.org"}}),
+            ["retrain.notify.webhook: should begin with https://", "'hooks.example.org'"],
+        ),
         (
             changed(training__augmentation={"rotate": 5}),
             ["training.augmentation.rotate", "rotation"],
