@@ -1,5 +1,6 @@
 """Tells others what came of a turn: a webhook, a command."""
 
+import re
 import subprocess
 from collections.abc import Mapping
 from typing import Literal
@@ -15,6 +16,7 @@ Outcome = Literal["pushed", "not_blessed", "does_not_serve", "failed", "bad_inpu
 _ATTEMPTS, _FIRST_WAIT = 4, 0.5  # seconds: 0.5, 1 and 2 between them
 _WEBHOOK_TIMEOUT, _COMMAND_TIMEOUT = 10.0, 60.0  # seconds
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _LONGEST = 200  # characters of what a command says
 
 
@@ -83,7 +85,8 @@ def _post(address: str, body: str) -> str | None:
     except httpx.HTTPStatusError as error:
         return f"{where} was not told: it answers {error.response.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return f"{where} was not told: {error or type(error).__name__}"
+        said = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+        return f"{where} was not told: {said}"
     return None
 
 
