@@ -169,6 +169,7 @@ def killed_turn(config: Path) -> tuple[Said, list[Said]]:
         lines.append(line)
         if "epoch 1/" in line:
             break
+    process.send_signal(signal.SIGSTOP)  # or it might be done before the others have come
     others = [command(name, "--config", config) for name in ("retrain", "run")]
     process.send_signal(signal.SIGKILL)
     lines.append(process.communicate()[0])
