@@ -4,7 +4,7 @@ import bisect
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -132,11 +132,21 @@ def find_columns(data: DataConfig) -> list[str]:
     )
 
 
-def fingerprint(found: Found) -> str:
+def content_digest(path: str) -> bytes:
+    """Returns the SHA-256 of a file; one that cannot be read counts as one without content."""
+    try:
+        content = read_bytes(path)
+    except InputError:
+        content = b""
+    return hashlib.sha256(content).digest()
+
+
+def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) -> str:
     """Hash of a source: its pairs with their contents, wherever they lie, and all that is no pair.
 
     Args:
-      found: What the source holds. A file that cannot be read counts as one without content.
+      found: What the source holds.
+      of_file: What stands for a file's content, always the same number of bytes; threads call it.
 
     Returns:
       SHA-256 in hexadecimal.
@@ -144,7 +154,7 @@ def fingerprint(found: Found) -> str:
     total = hashlib.sha256()
     with ThreadPoolExecutor(THREADS) as pool:
         paths = (path for pair in found.pairs for path in (pair.image, pair.mask))
-        digests = pool.map(_digest, paths)
+        digests = pool.map(of_file, paths)
         for pair in found.pairs:
             words = [pair.key, pair.group, pair.source, str(pair.span), pair.split]
             words += itertools.chain.from_iterable(pair.columns.items())
@@ -212,11 +222,3 @@ def _first_field(content: bytes) -> bytes:
         length.append(size & 127 | 128)
         size >>= 7
     return b"\x0a" + bytes(length) + bytes([size]) + content
-
-
-def _digest(path: str) -> bytes:
-    try:
-        content = read_bytes(path)
-    except InputError:
-        content = b""
-    return hashlib.sha256(content).digest()

@@ -62,6 +62,18 @@ def run(config_file: Path) -> None:
 
 @commands.command()
 @_config
+def retrain(config_file: Path) -> None:
+    """One scheduled turn: run if there is something new; exit codes as `run`, 0 for nothing to do.
+
+    Never two at a time. Tells whom the config names, and removes what only old runs need.
+    """
+    from pipeline.retrain import retrain
+
+    sys.exit(retrain(config_file))
+
+
+@commands.command()
+@_config
 def runs(config_file: Path) -> None:
     """List past runs: data span, mean IoU, blessed, pushed version; and the trials of searches."""
     config = load_config(config_file)

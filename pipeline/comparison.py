@@ -71,9 +71,16 @@ def compare(config: Config, one: Run, two: Run) -> Path:
       The page; the table has its name, and the suffix `.csv`.
 
     Raises:
-      InputError: The two evaluated no image in common, or have other classes.
+      InputError: The two evaluated no image in common, or have other classes; or what one of them
+        measured is gone.
     """
     runs, classes = (one, two), config.data.classes
+    for run in runs:
+        if not Path(run.artifacts["ModelEvaluation"].uri).exists():
+            raise InputError(
+                f"{run.id}: what it measured of each image is gone, since only the newest runs' "
+                "artifacts are kept (retrain.keep_runs). Its report is there still: unetfx review."
+            )
     folders = [publish(config, run) for run in runs]
     evaluated = [_ious(run) for run in runs]
     common = sorted(evaluated[0].keys() & evaluated[1].keys())

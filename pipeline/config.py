@@ -26,11 +26,14 @@ from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
 from data.files import is_remote
 from pipeline.beam import BeamConfig, LocalBeam
+from pipeline.retrain_config import RetrainConfig
 from serving.config import ServingConfig
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Names the config file where no command line can: under `tfx run`."""
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "blue_marble.yaml"
+AROUND_A_RUN = frozenset({"beam", "retrain"})
+"""Sections that say where and when runs happen, and whom they tell; none changes what is made."""
 
 
 class Config(Strict):
@@ -47,6 +50,7 @@ class Config(Strict):
       gate: What it must reach there before it is pushed.
       serving: How it is served, and what it must do before it is pushed.
       beam: On what engine ingestion, statistics and evaluation run.
+      retrain: What scheduled turns keep, and whom they tell.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -59,6 +63,7 @@ class Config(Strict):
     gate: GateConfig
     serving: ServingConfig = ServingConfig()
     beam: BeamConfig = LocalBeam()
+    retrain: RetrainConfig = RetrainConfig()
 
     @model_validator(mode="after")
     def _gate_names_what_exists(self) -> Self:

@@ -1,6 +1,5 @@
 """Wires the components. No side effects: a runner decides where and when they run."""
 
-import hashlib
 import json
 import uuid
 from pathlib import Path
@@ -28,10 +27,9 @@ from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data import features
 from data.config import DataConfig
-from pipeline.config import Config
+from pipeline.code_version import code_version
+from pipeline.config import AROUND_A_RUN, Config
 
-_REPOSITORY = Path(__file__).parent.parent
-_SOURCES = (".py", ".html", ".css", ".js")
 # What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
 _GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
 
@@ -58,7 +56,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             classes=config.data.classes,
             evaluation=config.evaluation,
             gate=config.gate,
-            code=_version_of("components/evaluator"),
+            code=code_version("components/evaluator"),
         ),
     )
     serving = _serving_nodes(config, pairs, model, evaluator)
@@ -71,8 +69,8 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         blessing=evaluator.outputs["blessing"],
         serving_check=serving_check,
         name=config.name,
-        config=_as_reported(config),
-        code=_version_of("components", "data", "serving/model.py", "serving/overlay.py"),
+        config=_in_the_report(config),
+        code=code_version("components", "data", "serving/model.py", "serving/overlay.py"),
     )
     pusher = Pusher(
         model=model,
@@ -102,7 +100,7 @@ def _data_nodes(config: Config) -> _DataNodes:
             data=_what_ingestion_reads(config.data),
             name=config.name,
             folder=str(config.source_folder),
-            code=_version_of("data", "components/example_gen"),
+            code=code_version("data", "components/example_gen"),
         )
     ).with_id("ExampleGen")
     # Image bytes say nothing to TFDV, and keys are different in every example: only derived
@@ -157,7 +155,7 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         training=config.training,
         intensity_range=config.data.intensity_range,
         max_pixels=config.serving.max_pixels,
-        code=_version_of("data", *_GRAPH, "components/trainer"),
+        code=code_version("data", *_GRAPH, "components/trainer"),
     )
     examples = data.example_gen.outputs["examples"]
     read = {
@@ -227,13 +225,13 @@ def _serving_nodes(
         evaluation=evaluator.outputs["evaluation"],
         infra_blessing=validator.outputs["blessing"] if validator else None,
         check=config.serving.check.model_dump_json(),
-        code=_version_of("components/serving_check", "serving/probe.py"),
+        code=code_version("components/serving_check", "serving/probe.py"),
     )
     return [validator, check] if validator else [check]
 
 
 def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
-    code = _version_of("data", *_GRAPH, "components/trainer", "components/tuner")
+    code = code_version("data", *_GRAPH, "components/trainer", "components/tuner")
     return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
 
 
@@ -272,16 +270,16 @@ def _pipeline(config: Config, nodes: list[BaseNode]) -> tfx.dsl.Pipeline:
     )
 
 
-def _as_reported(config: Config) -> str:
-    """The config as YAML, without the engine: a change of it is no reason to report anew."""
-    told = config.model_dump(mode="json", exclude_none=True, exclude={"beam"})
-    return yaml.safe_dump(told, sort_keys=False)
-
-
 def _what_ingestion_reads(data: DataConfig) -> DataConfig:
     """Leaves out what does not change the files: a change of it is no reason to read anew."""
     unused = ("view", "schema_file", "on_anomaly")
     return data.model_copy(update={name: DataConfig.model_fields[name].default for name in unused})
+
+
+def _in_the_report(config: Config) -> str:
+    """Leaves out where and when runs happen: no reason for another report, and maybe secret."""
+    told = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
+    return yaml.safe_dump(told, sort_keys=False)
 
 
 def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
@@ -292,15 +290,3 @@ def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
         metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
     )
     return connection
-
-
-def _version_of(*sources: str) -> str:
-    """Hash of source files: TFX's cache looks at inputs and parameters, not at code."""
-    total = hashlib.sha256()
-    for source in (_REPOSITORY / source for source in sources):
-        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.suffix not in _SOURCES:
-                continue
-            total.update(path.relative_to(_REPOSITORY).as_posix().encode())
-            total.update(path.read_bytes())
-    return total.hexdigest()[:16]

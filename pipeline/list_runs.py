@@ -36,7 +36,7 @@ def list_runs(config: Config, config_file: Path) -> None:
     )
     console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
     for run in runs:
-        if "Tuner" in run.fresh:
+        if "Tuner" in run.fresh and run.trials:
             console.print(f"\nTrials of the run {run.id}")
             console.print(_trials_table(run.trials))
 

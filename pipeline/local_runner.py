@@ -3,20 +3,43 @@
 The environment variable UNETFX_CONFIG names the config file.
 """
 
+from __future__ import annotations
+
 import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluator.names import refuse_unknown_columns
 from data.errors import InputError
 from data.pairs import find_columns
 from pipeline.config import Config, config_path, load_config
 from pipeline.console import library_noise_to, print_failure, print_steps
+from pipeline.lock import only_one
+
+if TYPE_CHECKING:
+    from pipeline.runs import Run
 
 DONE, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
 """Exit codes."""
 _LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
+
+
+class Ended(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+      code: The exit code.
+      run: The run, if it went to its end; None if it failed, or was only registered.
+      report: The folder of its report; None likewise.
+      failure: What failed unexpectedly; None if nothing did.
+    """
+
+    code: int
+    run: Run | None = None
+    report: Path | None = None
+    failure: str | None = None
 
 
 def run_pipeline(config_file: Path) -> int:
@@ -29,9 +52,26 @@ def run_pipeline(config_file: Path) -> int:
       The exit code: 0 done, 1 an unexpected failure, 3 not blessed, by the gate or by ServingCheck.
 
     Raises:
-      InputError: The data or the config are wrong.
+      InputError: The data or the config are wrong, or another process runs this pipeline.
     """
     config = load_config(config_file)
+    with only_one(config.home, "unetfx run"):
+        return run_locked(config, config_file).code
+
+
+def run_locked(config: Config, config_file: Path) -> Ended:
+    """Does what `run_pipeline` does, for who holds the lock on the pipeline's folder.
+
+    Args:
+      config: The config.
+      config_file: Where it was read from.
+
+    Returns:
+      How the run ended.
+
+    Raises:
+      InputError: The data or the config are wrong.
+    """
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
         try:
@@ -42,10 +82,10 @@ def run_pipeline(config_file: Path) -> int:
             traceback.print_exc()
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
     print_failure(f"unexpected failure: {reason}", f"The whole story is in {log}")
-    return FAILED
+    return Ended(FAILED, failure=reason)
 
 
-def _run(config: Config, config_file: Path) -> int:
+def _run(config: Config, config_file: Path) -> Ended:
     if columns := config.columns_to_slice_by:
         # GateCheck would find out too, but only when all files have been read.
         refuse_unknown_columns(columns, find_columns(config.data))
@@ -66,9 +106,10 @@ def _run(config: Config, config_file: Path) -> int:
         tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
     if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
-        return DONE
-    print_summary(config, config_file, run, publish(config, run))
-    return DONE if run.blessed and run.serves else NOT_BLESSED
+        return Ended(DONE)
+    report = publish(config, run)
+    print_summary(config, config_file, run, report)
+    return Ended(DONE if run.blessed and run.serves else NOT_BLESSED, run, report)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Reports where a person finds them: a page for each run, and one over all runs."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,8 @@ from components.report.page import ANOMALIES, DURATIONS, OVERRIDES, RUN, templat
 from components.validator.component import WORDS_FILE
 from data.errors import InputError
 from pipeline.config import Config
-from pipeline.runs import Run, all_runs
+from pipeline.runs import SOURCE_FILE, Run, all_runs, published_reports
 
-_SOURCE = "source.txt"
 _TO_SECONDS = 19  # characters of a run's id
 
 
@@ -35,13 +34,13 @@ def publish(config: Config, run: Run) -> Path:
       InputError: The report's files are gone.
     """
     source = Path(run.artifacts[ReportArtifact.TYPE_NAME].uri)
-    folder = _published(config).get(str(source)) or config.reports_folder / run.folder_name
+    folder = published_reports(config).get(str(source)) or config.reports_folder / run.folder_name
     if not (source / PAGE_FILE).exists() and not (folder / PAGE_FILE).exists():
         raise InputError(f"{source}: the report's files are gone. Run the pipeline again.")
     runs = all_runs(config)
     if source.exists():
         shutil.copytree(source, folder, dirs_exist_ok=True)
-        (folder / _SOURCE).write_text(str(source))
+        (folder / SOURCE_FILE).write_text(str(source))
         page = (source / PAGE_FILE).read_text()
         for place, html in _known_at_the_end(_author(runs, folder, run)).items():
             page = page.replace(place, html)
@@ -61,11 +60,6 @@ def read_published(folder: Path) -> Metrics | None:
     """
     path = folder / METRICS_FILE
     return Metrics.model_validate_json(path.read_text()) if path.exists() else None
-
-
-def _published(config: Config) -> Mapping[str, Path]:
-    """A report's path among the artifacts to its folder among the reports."""
-    return {note.read_text(): note.parent for note in config.reports_folder.glob(f"*/{_SOURCE}")}
 
 
 def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
@@ -104,7 +98,7 @@ def _anomalies(run: Run) -> Markup:
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
     """All runs in a table, and each class's IoU over them."""
     rows: list[dict[str, Any]] = []
-    published = _published(config)
+    published = published_reports(config)
     for run in runs:
         artifact = run.artifacts.get(ReportArtifact.TYPE_NAME)
         folder = published.get(str(Path(artifact.uri))) if artifact else None

@@ -17,6 +17,8 @@ from data.errors import InputError
 from pipeline.config import Config
 from pipeline.decisions import Decision, decisions
 
+SOURCE_FILE = "source.txt"
+"""In a published report: its path among the artifacts."""
 _MOST_NAMED = 5  # runs, in a message
 _TRIALS_FILE = "tuner_results.json"  # as TFX's Tuner calls it
 
@@ -47,6 +49,7 @@ class Run(NamedTuple):
       artifacts: Artifact type to the artifact that the run made or took.
       durations: Name of a component that ran to how long it took, in seconds.
       decisions: What people decided about the run's model since, oldest first.
+      published: Folder where a person finds its report: it stays when its artifacts are removed.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Run(NamedTuple):
     artifacts: Mapping[str, metadata_store_pb2.Artifact]
     durations: Mapping[str, float] = {}
     decisions: Sequence[Decision] = ()
+    published: Path | None = None
 
     @property
     def folder_name(self) -> str:
@@ -69,14 +73,17 @@ class Run(NamedTuple):
 
     @property
     def mean_iou(self) -> float | None:
-        """The model's on `test`, 0..1; None if it was not evaluated, or the report is gone."""
+        """The model's on `test`, 0..1; None if it was not evaluated, or no report is left."""
         return self.metrics.get(MEAN_IOU)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
         """Metric name to the model's value on `test`, None where undefined; empty as above."""
-        report = self._read_json(ReportArtifact.TYPE_NAME, METRICS_FILE)
-        return report["metrics"] if report else {}
+        artifact = self.artifacts.get(ReportArtifact.TYPE_NAME)
+        for folder in (artifact and Path(artifact.uri), self.published):
+            if folder and (folder / METRICS_FILE).exists():
+                return json.loads((folder / METRICS_FILE).read_text())["metrics"]
+        return {}
 
     @property
     def blessed(self) -> bool | None:
@@ -151,8 +158,8 @@ def all_runs(config: Config) -> list[Run]:
         return []
     contexts = store.get_contexts_by_type("pipeline_run")
     newest_first = sorted(contexts, key=lambda context: context.id, reverse=True)
-    made, nodes = decisions(store), _nodes(store)
-    return [_read(store, context, made, nodes) for context in newest_first]
+    made, nodes, reports = decisions(store), _nodes(store), published_reports(config)
+    return [_read(store, context, made, nodes, reports) for context in newest_first]
 
 
 def latest_run(config: Config) -> Run | None:
@@ -168,7 +175,8 @@ def latest_run(config: Config) -> Run | None:
     runs = store.get_contexts_by_type("pipeline_run") if store else []
     if store is None or not runs:
         return None
-    return _read(store, max(runs, key=lambda run: run.id), decisions(store), _nodes(store))
+    newest = max(runs, key=lambda run: run.id)
+    return _read(store, newest, decisions(store), _nodes(store), published_reports(config))
 
 
 def find_run(config: Config, name: str | None) -> Run:
@@ -202,6 +210,12 @@ def find_run(config: Config, name: str | None) -> Run:
         both = ", ".join(run.id for run in fitting[:_MOST_NAMED])
         raise InputError(f"{name}: several runs begin so: {both}. Give more of the id.")
     return fitting[0]
+
+
+def published_reports(config: Config) -> Mapping[str, Path]:
+    """A report's path among the artifacts to its folder among the reports."""
+    notes = config.reports_folder.glob(f"*/{SOURCE_FILE}")
+    return {note.read_text(): note.parent for note in notes}
 
 
 def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataStore | None:
@@ -238,6 +252,7 @@ def _read(
     context: metadata_store_pb2.Context,
     made: Mapping[int, Sequence[Decision]],
     nodes: Mapping[int, str],
+    reports: Mapping[str, Path],
 ) -> Run:
     executions = store.get_executions_by_context(context.id)
     by_state: dict[int, set[str]] = {}
@@ -255,6 +270,7 @@ def _read(
         event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT
     }
     artifacts = {artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))}
+    report = artifacts.get(ReportArtifact.TYPE_NAME)
     return Run(
         id=context.name,
         fresh=fresh,
@@ -263,4 +279,5 @@ def _read(
         artifacts=artifacts,
         durations=durations,
         decisions=made.get(artifacts["Model"].id, ()) if "Model" in artifacts else (),
+        published=reports.get(report.uri.rstrip("/")) if report else None,
     )

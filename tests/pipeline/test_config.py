@@ -198,6 +198,8 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
             ),
             ["gate.slices.column/lens=a: should be feature=value", "column/camera"],
         ),
+        (changed(retrain={"keep_runs": 0}), ["retrain.keep_runs: ", "greater", "1", "0"]),
+        (changed(retrain={"notify": {"command": []}}), ["retrain.notify.command: ", "1 item"]),
         (
             changed(training__augmentation={"rotate": 5}),
             ["training.augmentation.rotate", "rotation"],
@@ -234,6 +236,12 @@ def test_all_that_dataflow_lacks_is_told(problems):
         "beam.temp_location: missing",
         "beam.image: missing",
     ]
+
+
+def test_a_webhook_without_a_scheme_is_told_what_is_missing(problems):
+    [line] = problems(changed(retrain={"notify": {"webhook": "hooks.example.org"}}))
+    assert "retrain.notify.webhook: should begin with https://" in line
+    assert "'hooks.example.org'" in line
 
 
 def test_every_problem_has_its_line(problems):

@@ -44,6 +44,13 @@ def test_everything_lies_in_the_workspace(tmp_path):
     assert pipeline.metadata_connection_config.sqlite.filename_uri == f"{home}/metadata.db"
 
 
+def test_what_concerns_turns_alone_is_no_step_s_business(nodes, tmp_path):
+    turns = {"keep_runs": 3, "notify": {"webhook": "https://hooks.example.org/s3cret"}}
+    changed = create_pipeline(config(tmp_path, retrain=turns)).components
+    report = next(component for component in changed if component.id == "Report")
+    assert report.exec_properties == nodes["Report"].exec_properties
+
+
 def test_training_sees_train_and_val_and_never_test(nodes):
     properties = nodes["Trainer"].exec_properties
     assert json.loads(properties["train_args"])["splits"] == ["train"]

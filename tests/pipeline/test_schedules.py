@@ -1,0 +1,128 @@
+"""The ready-made schedules, by cron's, systemd's and Kubernetes' own parsers."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from pipeline import cli
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEDULES = REPOSITORY / "pipeline/schedules"
+CALENDAR = "30 2 * * *"
+SYSTEMD = shutil.which("systemd-analyze")
+
+
+@pytest.fixture(scope="module")
+def crontab(tmp_path_factory):
+    """Debian's crontab, unpacked where it is not installed."""
+    if found := shutil.which("crontab"):
+        return found
+    folder = tmp_path_factory.mktemp("cron")
+    apt = ("apt-get", "-o", "APT::Sandbox::User=", "download", "cron")
+    if not shutil.which("apt-get") or subprocess.run(apt, cwd=folder, check=False).returncode:
+        pytest.skip("no cron here, and apt-get cannot bring it")
+    [package] = folder.glob("cron_*.deb")
+    subprocess.run(["dpkg", "-x", package, folder], check=True)
+    return str(folder / "usr/bin/crontab")
+
+
+def parsed_by_cron(crontab, file):
+    return subprocess.run([crontab, "-n", file], capture_output=True, text=True, check=False)
+
+
+def test_cron_takes_the_table(crontab, tmp_path):
+    done = parsed_by_cron(crontab, SCHEDULES / "crontab")
+    assert done.returncode == 0, done.stderr
+    text = (SCHEDULES / "crontab").read_text()
+    broken = tmp_path / "broken"
+    broken.write_text(text.replace(CALENDAR, "30 25 * * *"))
+    assert text != broken.read_text()
+    assert "bad hour" in parsed_by_cron(crontab, broken).stderr
+
+
+@pytest.fixture
+def units(tmp_path):
+    """The units, with this environment's command in place of an installed one."""
+    for file in SCHEDULES.glob("unetfx-retrain.*"):
+        command = Path(sys.executable).parent / "unetfx"
+        text = file.read_text().replace("/opt/unetfx/.venv/bin/unetfx", str(command))
+        (tmp_path / file.name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
+def test_systemd_takes_the_units(units):
+    def verify():
+        paths = sorted(units.glob("unetfx-retrain.*"))
+        verified = [SYSTEMD, "verify", "--man=no", *paths]
+        return subprocess.run(verified, capture_output=True, text=True, check=False)
+
+    def about_ours(done):
+        return [line for line in done.stderr.splitlines() if "unetfx-retrain" in line]
+
+    done = verify()
+    assert (done.returncode, about_ours(done)) == (0, []), done.stderr
+    timer = units / "unetfx-retrain.timer"
+    timer.write_text(timer.read_text().replace("02:30", "25:30"))
+    assert about_ours(verify())
+
+
+@pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
+def test_the_timer_is_cron_s_time():
+    text = (SCHEDULES / "unetfx-retrain.timer").read_text()
+    [calendar] = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
+    told = subprocess.run([SYSTEMD, "calendar", calendar], stdout=subprocess.PIPE, text=True)
+    assert "Normalized form: *-*-* 02:30:00" in told.stdout
+    assert f"\n{CALENDAR} " in (SCHEDULES / "crontab").read_text()
+
+
+@pytest.fixture(scope="module")
+def cron_job():
+    return yaml.safe_load((SCHEDULES / "cronjob.yaml").read_text())
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_kubernetes_takes_the_cron_job(cron_job, version):
+    kubernetes_validate.validate(cron_job, version, strict=True)
+    assert cron_job["spec"]["schedule"] == CALENDAR
+
+
+def test_the_cron_job_runs_one_turn_at_a_time_and_tries_only_what_may_pass(cron_job):
+    job = cron_job["spec"]["jobTemplate"]["spec"]
+    [fail, _] = job["podFailurePolicy"]["rules"]
+    [container] = job["template"]["spec"]["containers"]
+    assert cron_job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert fail["action"] == "FailJob"
+    assert fail["onExitCodes"]["containerName"] == container["name"]
+    assert fail["onExitCodes"]["values"] == [cli.BAD_INPUT, 3]
+    assert job["template"]["spec"]["restartPolicy"] == "Never"  # the policy needs it
+
+
+def test_the_cron_job_s_workspace_is_what_tf_serving_reads(cron_job):
+    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    claim = yaml.safe_load((REPOSITORY / "serving/deploy/kubernetes/claim.yaml").read_text())
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    assert claims["runs"] == claim["metadata"]["name"]
+    mounts = {mount["name"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+    assert not mounts["runs"].get("readOnly")
+
+
+def test_every_schedule_runs_the_same_command(cron_job):
+    pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    texts = [(SCHEDULES / name).read_text() for name in ("crontab", "unetfx-retrain.service")]
+    texts.append(" ".join(pod["containers"][0]["command"]))
+    for text in texts:
+        [command] = re.findall(r"unetfx (\w+) --config \S+config\.yaml", text)
+        assert command in cli.commands.commands
+        assert command == "retrain"
