@@ -25,6 +25,7 @@ from data import features
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
 from data.files import is_remote
+from pipeline.airflow_config import AirflowConfig
 from serving.config import ServingConfig
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
@@ -45,6 +46,7 @@ class Config(Strict):
       evaluation: How it is looked at on `test`.
       gate: What it must reach there before it is pushed.
       serving: How it is served, and what it must do before it is pushed.
+      airflow: When Airflow runs the pipeline; null if it does not.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -56,6 +58,7 @@ class Config(Strict):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig
     serving: ServingConfig = ServingConfig()
+    airflow: AirflowConfig | None = None
 
     @model_validator(mode="after")
     def _gate_names_what_exists(self) -> Self:

@@ -79,7 +79,7 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
         blessing=evaluator.outputs["blessing"],
         serving_check=serving_check,
         name=config.name,
-        config=yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False),
+        config=_in_the_report(config),
         code=_version_of("components", "data", "serving/model.py", "serving/overlay.py"),
     )
     pusher = Pusher(
@@ -284,6 +284,12 @@ def _what_ingestion_reads(data: DataConfig) -> DataConfig:
     """Leaves out what does not change the files: a change of it is no reason to read anew."""
     unused = ("view", "schema_file", "on_anomaly")
     return data.model_copy(update={name: DataConfig.model_fields[name].default for name in unused})
+
+
+def _in_the_report(config: Config) -> str:
+    """Leaves out when the pipeline runs: a change of it is no reason for another report."""
+    told = config.model_dump(mode="json", exclude_none=True, exclude={"airflow"})
+    return yaml.safe_dump(told, sort_keys=False)
 
 
 def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
