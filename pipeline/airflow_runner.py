@@ -17,7 +17,7 @@ from typing import Any
 _COMMAND = "run"  # of `unetfx`
 _DONE, _BAD_INPUT, _NOT_BLESSED = 0, 2, 3  # exit codes of `unetfx`
 _TIME_TO_TELL = 60  # seconds
-_MOST_SHOWN = 1000  # characters of a reason: Airflow's notes are short
+_LONGEST_REASON = 300  # characters
 
 
 def _read_deployment() -> dict[str, Any]:
@@ -68,8 +68,8 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
 
         ui_color = "#f3e3b3"
 
-        def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-            """Returns the verdict; fails or is skipped where the config says so."""
+        def execute(self, context: Mapping[str, Any]) -> None:
+            """Logs the verdict and hands it on; fails or is skipped where the config says so."""
             run = context["dag_run"]
             report = _newest_report(Path(deployment["reports"]), since=run.start_date.timestamp())
             if report is None:
@@ -77,16 +77,16 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
             verdict = _read_verdict(report)
             self.log.info(verdict["text"])
             self.log.info("The report: %s", verdict["report"])
-            context["ti"].xcom_push("return_value", verdict)
+            context["ti"].xcom_push("verdict", verdict)
             if verdict["pushable"]:
-                return verdict
+                return
             if settings["not_blessed"] == "skipped":
                 raise AirflowSkipException(verdict["text"])
             raise AirflowFailException(verdict["text"])
 
     def tell(context: Mapping[str, Any]) -> None:
         ti = context["task_instance"]
-        why = str(context.get("exception") or "killed")[:_MOST_SHOWN]
+        why = str(context.get("exception") or "killed")[:_LONGEST_REASON]
         _tell(
             settings["on_failure"],
             {

@@ -26,11 +26,21 @@ pytestmark = [
 BIN = Path(sys.executable).parent
 RUNNER = Path(__file__).parents[2] / "pipeline" / "airflow_runner.py"
 NO_DELAY = {"retries": 1, "retry_delay_minutes": 0.01}
-# A program that fails unexpectedly at its first call, and finds nothing new at the next.
-FLAKY = """#!/bin/sh
+VERDICT = {
+    "blessed": False,
+    "reasons": ["it is worse"],
+    "serving": {"blessed": True, "reasons": []},
+    "metrics": {"mean_iou": 0.25},
+}
+# Fails unexpectedly at its first call, finds nothing new at the second, and is not blessed then.
+FLAKY = f"""#!/bin/sh
 [ "$2 $3" = "--config its.yaml" ] || exit 2
 echo "turn in $PWD"
-[ -e called ] || { touch called; exit 1; }
+[ -e failed ] || {{ touch failed; exit 1; }}
+[ -e idle ] || {{ touch idle; exit 0; }}
+mkdir -p reports/newest
+echo '{json.dumps(VERDICT)}' >reports/newest/metrics.json
+exit 3
 """
 
 
@@ -93,6 +103,7 @@ def airflow(tmp_path_factory):
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",
         "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
     }
@@ -164,7 +175,9 @@ def test_bad_input_is_not_tried_again(airflow, discs):
     assert "Bad config or data" in json.loads(told.read_text())["text"]
 
 
-def test_an_unexpected_failure_is_tried_again_and_runs_wait_for_each_other(airflow, tmp_path):
+def test_failures_are_tried_again_runs_wait_for_each_other_and_a_verdict_may_be_skipped(
+    airflow, tmp_path
+):
     program = tmp_path / "program.sh"
     program.write_text(FLAKY)
     program.chmod(0o755)
@@ -178,7 +191,7 @@ def test_an_unexpected_failure_is_tried_again_and_runs_wait_for_each_other(airfl
             **NO_DELAY,
             "schedule": None,
             "start_date": "2026-01-01",
-            "not_blessed": "failed",
+            "not_blessed": "skipped",
             "on_failure": None,
         },
     }
@@ -190,14 +203,15 @@ def test_an_unexpected_failure_is_tried_again_and_runs_wait_for_each_other(airfl
     airflow.when("select 1 from dag where dag_id = 'flaky'")
     for name in ("first", "second"):
         airflow.command("airflow", "dags", "trigger", "--run-id", name, "flaky")
-    airflow.command("airflow", "dags", "unpause", "flaky")
     done = "select state, start_date, end_date from dag_run where dag_id = 'flaky' and state in "
     airflow.when(f"{done} ('success', 'failed') limit 1 offset 1")
-    (state, _, first_ended), (_, second_began, _) = airflow.rows(
+    (*_, first_ended), (_, second_began, _) = rows = airflow.rows(
         f"{done} ('success', 'failed') order by start_date"
     )
-    assert state == "success"
+    assert [state for state, *_ in rows] == ["success", "success"]
     assert second_began >= first_ended
     assert airflow.tasks("first") == {"run": ("success", 2), "verdict": ("skipped", 1)}
     assert f"turn in {tmp_path}" in airflow.log("first", "run")
     assert "Nothing new" in airflow.log("first", "verdict")
+    assert airflow.tasks("second") == {"run": ("success", 1), "verdict": ("skipped", 1)}
+    assert "Not blessed: it is worse. Mean IoU 0.250." in airflow.log("second", "verdict")
