@@ -5,6 +5,7 @@ import importlib.util
 import json
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def _tell_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None
 
 def main() -> int:
     """Registers the pipeline that the environment's config describes; returns the exit code."""
-    logging.disable(logging.INFO)  # Airflow lets every library talk
+    logging.disable(logging.INFO)  # Airflow lets every library talk,
+    warnings.simplefilter("ignore")  # and speaks of what its next version will be like
     try:
         written = register(config_path())
     except InputError as error:

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from pipeline.local_runner import BAD_INPUT
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -173,6 +175,19 @@ def test_bad_input_is_not_tried_again(airflow, discs):
     assert airflow.tasks(run) == {"run": ("failed", 1), "verdict": ("upstream_failed", 0)}
     assert "gates: unknown key; did you mean gate?" in airflow.log(run, "run")
     assert "Bad config or data" in json.loads(told.read_text())["text"]
+
+
+def test_a_schedule_that_airflow_does_not_take_is_one_line(airflow, project):
+    made = project(airflow={"schedule": "30 2 * * 99"})
+    environment = airflow.environment | {"UNETFX_CONFIG": str(made.config)}
+    done = subprocess.run(
+        [sys.executable, RUNNER], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == BAD_INPUT
+    told = f"unetfx: {made.config}: airflow.schedule: [30 2 * * 99] is not acceptable"
+    assert any(line.startswith(told) for line in done.stderr.splitlines())
+    assert "Traceback" not in done.stderr
+    assert not made.home.exists()
 
 
 def test_failures_are_tried_again_runs_wait_for_each_other_and_a_verdict_may_be_skipped(
