@@ -5,14 +5,13 @@ import importlib.util
 import json
 import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 from data.errors import InputError
 from pipeline.airflow_config import AirflowConfig
 from pipeline.config import Config, config_path, load_config
-from pipeline.console import print_failure
+from pipeline.console import library_noise_to, print_failure
 from pipeline.local_runner import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
@@ -40,7 +39,8 @@ def register(config_file: Path) -> Path:
             "night: airflow: {schedule: 30 2 * * *}; for runs that you start: airflow: {}"
         )
     if importlib.util.find_spec("airflow"):
-        _tell_tfx(config, config.airflow, config_file)
+        with library_noise_to(config.home / "logs" / "airflow.txt"):
+            _tell_tfx(config, config.airflow, config_file)
     written = config.home / DEPLOYMENT_FILE
     written.parent.mkdir(parents=True, exist_ok=True)
     written.write_text(json.dumps(_describe(config, config.airflow, config_file), indent=2))
@@ -81,8 +81,7 @@ def _tell_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None
 
 def main() -> int:
     """Registers the pipeline that the environment's config describes; returns the exit code."""
-    logging.disable(logging.INFO)  # Airflow lets every library talk,
-    warnings.simplefilter("ignore")  # and speaks of what its next version will be like
+    logging.disable(logging.INFO)  # Airflow lets every library talk on the standard output
     try:
         written = register(config_path())
     except InputError as error:
