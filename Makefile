@@ -45,10 +45,10 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
 
-# Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
+# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports.
 lock:
 	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
 		--generate-hashes --quiet --output-file requirements.lock
-	@printf '%s\n' 'apache-airflow>=2.11,<3; python_version < "3.13"' pip | $(BIN)/uv pip compile - \
-		--constraint requirements.lock --universal --python-version 3.10 --generate-hashes --no-header \
-		--quiet --output-file requirements.airflow.lock
+	@printf '%s; python_version < "3.13"\n' 'apache-airflow>=2.11,<3' 'alembic<1.18' pip | \
+		$(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-header --quiet --output-file requirements.airflow.lock

