@@ -122,13 +122,12 @@ def airflow(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def discs(airflow, tmp_path_factory, make_project_in):
-    """A project that trains for one epoch, and that Airflow knows."""
+    """A project that Airflow knows."""
     folder = tmp_path_factory.mktemp("project")
     told = folder / "told.json"
     project = make_project_in(
         folder / "discs",
         gate={"mean_iou": 0.01},
-        training={"batch_size": 4, "epochs": 1, "precision": "float32"},
         airflow={**NO_DELAY, "on_failure": ["tee", str(told)]},
     )
     create = ("tfx", "pipeline", "create", "--engine", "airflow", "--pipeline_path", RUNNER)
