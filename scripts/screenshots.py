@@ -2,6 +2,7 @@
 
 python scripts/screenshots.py report runs/blue_marble/reports/<run>
 python scripts/screenshots.py serve http://127.0.0.1:8501 runs/blue_marble/sample/images/<tile>.png
+python scripts/screenshots.py airflow http://127.0.0.1:8080/dags/blue_marble/grid
 """
 
 import argparse
@@ -22,7 +23,7 @@ _SERVE_SCREENS = {
 
 
 def main() -> None:
-    """Takes pictures of a report, or of the page of a running local server."""
+    """Takes pictures of a report, or of a page of a running local server or Airflow."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     pages = parser.add_subparsers(required=True)
     report = pages.add_parser("report")
@@ -34,6 +35,9 @@ def main() -> None:
     serve.add_argument("--out", type=Path, default=_DOCS)
     serve.add_argument("--scheme", choices=("light", "dark"), default="light")
     serve.set_defaults(take=lambda browser, told: _serve(browser, told))
+    airflow = pages.add_parser("airflow")
+    airflow.add_argument("url", help="An Airflow with AUTH_ROLE_PUBLIC = 'Admin' asks for no name.")
+    airflow.set_defaults(take=lambda browser, told: _airflow(browser, told.url))
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -69,6 +73,15 @@ def _serve(browser: Browser, told: argparse.Namespace) -> None:
         page.locator("#file").set_input_files(told.image)
         page.locator("#result").wait_for(timeout=120_000)
         page.screenshot(path=told.out / name, full_page=scale == 2)
+
+
+def _airflow(browser: Browser, url: str) -> None:
+    """The DAG's runs and tasks, with the newest verdict's log where the address names it."""
+    page = browser.new_page(viewport={"width": 1400, "height": 640})
+    page.goto(url)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(3000)  # it draws the bars after the data have come
+    page.screenshot(path=_DOCS / "airflow.png")
 
 
 if __name__ == "__main__":
