@@ -12,6 +12,7 @@ network is the default one, and is not trained: that costs no time in evaluation
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -122,15 +123,22 @@ def _elsewhere(step: str, folder: Path, corpus: Corpus) -> dict[str, float]:
 
 def _measure(step: str, folder: Path, corpus: Corpus) -> dict[str, Any]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    import loky
-
     facts = _STEPS[step](folder, corpus)
-    loky.get_reusable_executor().shutdown()  # the memory of processes counts when they have ended
-    own, children = (
-        resource.getrusage(whose).ru_maxrss / 2**20
-        for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return facts | {"gigabytes": own, "worker": children}
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return facts | {"gigabytes": own, "worker": _peak_of_children()}
+
+
+def _peak_of_children() -> float:
+    """Peak GiB of the largest process that this one has started and that still runs.
+
+    Not by `getrusage`: that counts what a process had before it became another program.
+    """
+    peaks = [0]
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            status = Path(f"/proc/{child}/status").read_text()
+            peaks += [int(size) for size in re.findall(r"VmHWM:\s+(\d+) kB", status)]
+    return max(peaks) / 2**20
 
 
 def _ingest(folder: Path, corpus: Corpus) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pipeline.beam import (
     SparkBeam,
 )
 
-_SECONDS = 10  # for each answer: Beam itself would wait for minutes, or for ever
+_SECONDS = 5  # for each answer: Beam itself would wait for minutes, or for ever
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:
