@@ -1,9 +1,8 @@
-"""The Beam jobs on engines in processes of their own: what they make is what this process makes."""
+"""The Beam jobs on a Flink cluster: what they make is what this process makes."""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,14 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import grpc
 import httpx
 import numpy as np
 import pytest
 import yaml
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
-from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
 from apache_beam.utils.subprocess_server import JavaJarServer
 from PIL import Image
 from tfx import v1 as tfx
@@ -36,7 +31,7 @@ from pipeline.engine import out_of_cache, refuse_unreachable
 
 pytestmark = pytest.mark.slow
 SIZE = 64  # pixels, as the project's images have
-SCRIPTS = Path(__file__).parent / "engines"
+CLUSTER = Path(__file__).parent / "flink" / "cluster.sh"
 
 
 class Engine(NamedTuple):
@@ -48,67 +43,30 @@ class Engine(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def prism(tmp_path_factory):
-    """Beam's own engine."""
-    if not shutil.which("go"):
-        pytest.skip("no Go, which builds Prism")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("prism")
-    address = f"localhost:{port}"
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen([SCRIPTS / "prism.sh", str(port)], stdout=log, stderr=log)
-    with grpc.insecure_channel(address) as channel:
-        ready = grpc.channel_ready_future(channel)
-        while server.poll() is None:
-            try:
-                ready.result(1)
-            except grpc.FutureTimeoutError:
-                continue
-            break
-        else:
-            pytest.skip(f"Prism cannot be built here: {(folder / 'log').read_text()[-300:]}")
-        jobs = beam_job_api_pb2_grpc.JobServiceStub(channel)
-
-        def jobs_done():
-            return sum(
-                job.state == beam_job_api_pb2.JobState.DONE
-                for job in jobs.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
-            )
-
-        yield Engine({"profile": "portable", "job_server": address}, jobs_done, folder)
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture(scope="module")
 def flink(tmp_path_factory):
     """A session cluster of Flink, with two task managers."""
     if not shutil.which("java"):
         pytest.skip("no Java")
-    jar = FlinkJarJobServer(PipelineOptions([])).path_to_jar()
-    if not (Path(JavaJarServer.JAR_CACHE) / Path(jar).name).exists():
-        try:
-            httpx.head(jar, follow_redirects=True, timeout=30).raise_for_status()
-        except httpx.HTTPError as error:
-            pytest.skip(f"Maven Central does not serve Flink's job server: {error}")
+    if not shutil.which("mvn"):
+        pytest.skip("no Maven")
+    try:
+        httpx.head(JavaJarServer.MAVEN_CENTRAL_REPOSITORY, timeout=30)
+    except httpx.HTTPError as error:
+        pytest.skip(f"Maven Central is out of reach: {error}")
     folder = tmp_path_factory.mktemp("flink") / "cluster"
     environment = os.environ | {"PYTHON": sys.executable}
-    subprocess.run([SCRIPTS / "flink.sh", "start", folder], env=environment, check=True)
+    subprocess.run([CLUSTER, "start", folder], env=environment, check=True)
     try:
-        master = (folder / "master").read_text().strip()
+        master, jar = ((folder / name).read_text().strip() for name in ("master", "jar"))
 
         def jobs_done():
             return httpx.get(f"http://{master}/overview").json()["jobs-finished"]
 
-        yield Engine({"profile": "flink", "master": master}, jobs_done, folder)
+        options = {"flink_version": "1.19", "flink_job_server_jar": jar}
+        beam = {"profile": "flink", "master": master, "options": options}
+        yield Engine(beam, jobs_done, folder)
     finally:
-        subprocess.run([SCRIPTS / "flink.sh", "stop", folder], check=True)
-
-
-@pytest.fixture(params=["prism", "flink"])
-def engine(request):
-    return request.getfixturevalue(request.param)
+        subprocess.run([CLUSTER, "stop", folder], check=True)
 
 
 def config_on(beam, project, folder, **data) -> Config:
@@ -145,9 +103,9 @@ def statistics(folder):
     return {split: load_statistics(artifact, split).proto() for split in SPLITS}
 
 
-def test_examples_statistics_and_metrics_are_those_of_this_process(engine, trained, tmp_path):
-    before = engine.jobs_done()
-    config = config_on(engine.beam, trained, tmp_path)
+def test_examples_statistics_and_metrics_are_those_of_this_process(flink, trained, tmp_path):
+    before = flink.jobs_done()
+    config = config_on(flink.beam, trained, tmp_path)
     run(config, "StatisticsGen")
     examples = made(config.home, "ExampleGen/examples")
     expected = made(trained.home, "ExampleGen/examples")
@@ -180,7 +138,7 @@ def test_examples_statistics_and_metrics_are_those_of_this_process(engine, train
     for name, scores in there.candidate.items():
         assert scores.metrics == pytest.approx(here.candidate[name].metrics, rel=1e-6, nan_ok=True)
         assert scores.confusion_matrix == here.candidate[name].confusion_matrix
-    assert engine.jobs_done() == before + 3
+    assert flink.jobs_done() == before + 3
 
     run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1

@@ -1,24 +1,38 @@
 #!/usr/bin/env bash
 # A Flink session cluster with two task managers on this machine.
 #
-#   flink.sh start FOLDER   starts it; FOLDER, which is to be new, gets its settings, logs and process
-#                           ids, and in `master` its REST address
-#   flink.sh stop FOLDER    stops it
+#   cluster.sh start FOLDER   starts it; FOLDER, which is to be new, gets its settings, logs and process
+#                           ids, in `master` its REST address, and in `jar` the path of Beam's job
+#                           server
+#   cluster.sh stop FOLDER    stops it
 #
-# Needs Java 17. Flink itself is Apache's package on PyPI; it is fetched once and kept in ~/.cache.
+# What then stands in the config:
+#
+#   beam:
+#     profile: flink
+#     master: 127.0.0.1:…
+#     options: {flink_version: "1.19", flink_job_server_jar: …}
+#
+# Needs Java 17 and Maven, which fetches both once; they are kept in ~/.cache.
 set -euo pipefail
-version=2.2.0 # the newest that Beam 2.77 has a job server for
-home=${XDG_CACHE_HOME:-$HOME/.cache}/unetfx/flink-$version
+here=$(cd "$(dirname "$0")" && pwd)
+home=${XDG_CACHE_HOME:-$HOME/.cache}/unetfx/flink-$(sha256sum <"$here/pom.xml" | cut -c1-8)
 
 fetch() {
   [ -d "$home" ] && return
   mkdir -p "$(dirname "$home")"
   work=$(mktemp -d "$home.XXXXXX")
   trap 'rm -rf "$work"' EXIT
-  "${PYTHON:-python3}" -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: \
-    --dest "$work" "apache-flink-libraries==$version"
-  tar -xzf "$work"/*.tar.gz -C "$work" --strip-components=2 --wildcards '*/deps/lib'
-  mv "$work/lib" "$home"
+  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
+  # One jar that names the others: Beam starts a job server by `java -jar`.
+  {
+    echo 'Main-Class: org.apache.beam.runners.flink.FlinkJobServerDriver'
+    printf 'Class-Path:'
+    for jar in "$work"/lib/*.jar; do printf ' lib/%s \n ' "${jar##*/}"; done
+    echo
+  } >"$work/manifest"
+  jar --create --file "$work/job-server.jar" --manifest "$work/manifest"
+  mv "$work" "$home"
 }
 
 # Flink's own bin/ takes these from a settings file that the package has not.
@@ -33,9 +47,7 @@ for package in "${exported[@]}"; do modules+=("--add-exports=$package=ALL-UNNAME
 run() { # folder name heap class argument...
   local folder=$1 name=$2 heap=$3
   shift 3
-  java "-Xmx$heap" "${modules[@]}" \
-    -Dlog4j.configurationFile="$folder/log4j.properties" -cp "$home/*" "$@" \
-    >"$folder/$name.log" 2>&1 &
+  java "-Xmx$heap" "${modules[@]}" -cp "$home/lib/*" "$@" >"$folder/$name.log" 2>&1 &
   echo $! >"$folder/$name.pid"
 }
 
@@ -47,14 +59,6 @@ start() {
 import socket
 found = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(one.getsockname()[1] for one in found))')
-  cat >"$folder/log4j.properties" <<'END'
-rootLogger.level = INFO
-rootLogger.appenderRef.out.ref = Out
-appender.out.name = Out
-appender.out.type = CONSOLE
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{HH:mm:ss} %-5p %c{1} %m%n
-END
   # A lost task manager is noticed in ten seconds, not fifty, and what it did is done again by the other.
   cat >"$folder/config.yaml" <<END
 jobmanager.rpc.address: 127.0.0.1
@@ -68,6 +72,8 @@ restart-strategy.type: fixed-delay
 restart-strategy.fixed-delay.attempts: 10
 restart-strategy.fixed-delay.delay: 1s
 parallelism.default: 2
+classloader.resolve-order: parent-first
+taskmanager.network.sort-shuffle.min-buffers: 32
 io.tmp.dirs: $folder
 taskmanager.host: 127.0.0.1
 taskmanager.numberOfTaskSlots: 2
@@ -77,8 +83,8 @@ taskmanager.memory.task.off-heap.size: 64mb
 taskmanager.memory.framework.heap.size: 128mb
 taskmanager.memory.framework.off-heap.size: 64mb
 taskmanager.memory.managed.size: 128mb
-taskmanager.memory.network.min: 64mb
-taskmanager.memory.network.max: 64mb
+taskmanager.memory.network.min: 256mb
+taskmanager.memory.network.max: 256mb
 taskmanager.memory.jvm-metaspace.size: 256mb
 taskmanager.memory.jvm-overhead.min: 64mb
 taskmanager.memory.jvm-overhead.max: 64mb
@@ -86,11 +92,12 @@ END
   run "$folder" jobmanager 512m org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint \
     --configDir "$folder"
   for number in 1 2; do
-    run "$folder" taskmanager$number 768m org.apache.flink.runtime.taskexecutor.TaskManagerRunner \
+    run "$folder" taskmanager$number 1g org.apache.flink.runtime.taskexecutor.TaskManagerRunner \
       --configDir "$folder" -D taskmanager.resource-id=taskmanager$number
   done
   for _ in $(seq 120); do
     if curl -sf "http://127.0.0.1:$rest/overview" | grep -q '"taskmanagers":2'; then
+      echo "$home/job-server.jar" >"$folder/jar"
       echo "127.0.0.1:$rest" >"$folder/master"
       exit 0
     fi
