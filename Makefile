@@ -40,5 +40,5 @@ bench: setup
 
 # Run after a change of setup.py: resolves the exact set anew, for every Python that TFX supports.
 lock:
-	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
+	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --extra kubeflow --universal --python-version 3.10 \
 		--generate-hashes --quiet --output-file requirements.lock

