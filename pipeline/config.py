@@ -182,7 +182,7 @@ class Config(Strict):
 
     @property
     def schema_file(self) -> str:
-        """The schema that the user keeps, local or remote; it is inferred if it is not there yet."""
+        """The schema that the user keeps, local or remote; inferred if it is not there yet."""
         kept = self.data.schema_file
         return _absolute(kept) if kept else join(self.root, "schema.pbtxt")
 

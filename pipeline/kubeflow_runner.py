@@ -3,8 +3,8 @@
     python pipeline/kubeflow_runner.py [PACKAGE]
     tfx pipeline create --engine vertex --pipeline_path pipeline/kubeflow_runner.py
 
-The environment variable UNETFX_CONFIG names the config file. A package whose name ends in `.json` is
-Vertex AI's; any other is Kubeflow Pipelines', in YAML.
+The environment variable UNETFX_CONFIG names the config file. A package whose name ends in `.json`
+is Vertex AI's; any other is Kubeflow Pipelines', in YAML.
 """
 
 import importlib.util
@@ -142,8 +142,8 @@ def check(config: Config) -> KubeflowConfig:
         )
     if importlib.util.find_spec("kfp") is None:
         problems.append(
-            "kfp is not installed, which compiles for Kubeflow (on Python 3.10 and 3.11). Install "
-            "it: pip install unetfx[kubeflow]"
+            "kfp is not installed, which compiles for Kubeflow. Install it: "
+            "pip install unetfx[kubeflow]"
         )
     if problems or not config.kubeflow:
         raise InputError("\n".join(problems))
@@ -169,7 +169,7 @@ def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
 
 
 def _resources(asked: Resources) -> dict[str, Any]:
-    """A `ResourceSpec` in JSON. As kfp's compiler does: numbers for Vertex AI, words for Kubeflow."""
+    """A `ResourceSpec` in JSON; as kfp's own, with numbers for Vertex AI and words for Kubeflow."""
     found: dict[str, Any] = {}
     for kind in ("Request", "Limit"):
         cpu, memory = (getattr(asked, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))

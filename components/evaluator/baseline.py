@@ -91,9 +91,10 @@ def blessed_models(
 
 
 def pushed_models(serving_folder: str) -> Iterator[types.Artifact]:
-    """Lists the models that were pushed, as artifacts: on a cluster, that is the record of blessings.
+    """Lists the models that were pushed, as artifacts.
 
-    Kubeflow's steps cannot ask ML Metadata, and its compiler knows no resolver of ours.
+    On a cluster that is the record of blessings: Kubeflow's steps cannot ask ML Metadata, and its
+    compiler knows no resolver of ours.
 
     Args:
       serving_folder: With one sub-folder, named by a number, for each version.

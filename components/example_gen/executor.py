@@ -56,7 +56,7 @@ class Executor(BaseBeamExecutor):
           exec_properties: A dict of execution properties.
             - custom_config: A packed `Settings`.
             - output_data_format: As in TFX's ExampleGens.
-            - input_fingerprint: Of the contents, from whoever found the pairs first; may be missing.
+            - input_fingerprint: Of the contents, from whoever found the pairs first; if any.
 
         Raises:
           InputError: The checks found an error. TFX then removes the output.

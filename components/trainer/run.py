@@ -7,8 +7,8 @@ import tempfile
 import tensorflow as tf
 from tfx import v1 as tfx
 
-from components.trainer.callbacks import COLLAPSED, has_collapsed
 from components.trainer.base_model import base_model_of
+from components.trainer.callbacks import COLLAPSED, has_collapsed
 from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
 from components.trainer.devices import choose_strategy, is_chief, worker
 from components.trainer.fit import Training

@@ -13,8 +13,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
 
-from components.trainer.callbacks import MONITOR, has_collapsed
 from components.trainer.base_model import base_model_of
+from components.trainer.callbacks import MONITOR, has_collapsed
 from components.trainer.config import SETTINGS, UNFINISHED
 from components.trainer.devices import choose_strategy, is_chief, worker
 from components.trainer.fit import FailedTrainingError, Training
