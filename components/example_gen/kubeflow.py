@@ -1,6 +1,6 @@
 """ExampleGen for Kubeflow, which runs no driver of ours: what the driver does is a step there."""
 
-from typing import TypedDict
+from typing import ClassVar, TypedDict
 
 from tfx import types
 from tfx import v1 as tfx
@@ -49,7 +49,7 @@ class _Spec(ComponentSpec):
         OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),
         utils.FINGERPRINT_PROPERTY_NAME: ExecutionParameter(type=str),
     }
-    INPUTS = {}  # noqa: RUF012
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
     OUTPUTS = {  # noqa: RUF012
         EXAMPLES_KEY: ChannelParameter(type=tfx.types.standard_artifacts.Examples)
     }

@@ -45,12 +45,12 @@ class Root:
         for target in mounts:
             (self.folder / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
             steps.append(f"mount --bind {shlex.quote(self.caches)} {root}{target}")
-        user = f"--userspec={self.user}" if self.user else ""
-        inner = shlex.quote(f"cd {self.place} && {command}")
-        steps.append(f"chroot {user} {root} /bin/sh -c {inner}")
+        environment = self._outside() | self.arguments | self.environment
+        words = ["chroot", *([f"--userspec={self.user}"] if self.user else []), str(self.folder)]
+        words += ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+        steps.append(shlex.join([*words, "/bin/sh", "-c", f"cd {self.place} && {command}"]))
         done = subprocess.run(
             ["unshare", "--mount", "--fork", "sh", "-c", " && ".join(steps)],
-            env=self._outside() | self.arguments | self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
