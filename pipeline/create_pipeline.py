@@ -16,7 +16,12 @@ from components.evaluator import baseline
 from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
 from components.example_gen.component import PairsExampleGen
-from components.example_gen.kubeflow import FINGERPRINT, FindPairs, KubeflowExampleGen
+from components.example_gen.kubeflow import (
+    FINGERPRINT,
+    SCHEMA,
+    KubeflowExampleGen,
+    LookOutside,
+)
 from components.example_gen.settings import Settings
 from components.pusher.component import Pusher
 from components.report.component import Report
@@ -121,7 +126,7 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
 class _DataNodes(NamedTuple):
     """The nodes before training, in their order."""
 
-    find_pairs: BaseNode | None
+    outside: BaseNode | None
     example_gen: BaseNode
     statistics: tfx.components.StatisticsGen
     schema: BaseNode
@@ -139,11 +144,15 @@ def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
         folder=str(config.source_folder),
         code=_version_of("data", "components/example_gen"),
     )
-    find_pairs, example_gen = None, PairsExampleGen(settings)
-    if on_kubeflow:
-        find_pairs = FindPairs(settings=settings.model_dump_json())
-        told = find_pairs.outputs[FINGERPRINT].future()[0].value
-        example_gen = KubeflowExampleGen(settings, told)
+    schema_file, outside = config.schema_file, None
+    if on_kubeflow:  # a package is run later, and more than once
+        outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
+        told, kept = (outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA))
+        example_gen, attempt = KubeflowExampleGen(settings, told), ""
+    else:
+        example_gen = PairsExampleGen(settings)
+        kept = read_text(schema_file) if is_file(schema_file) else ""
+        attempt = "" if kept else uuid.uuid4().hex
     example_gen = example_gen.with_id("ExampleGen")
     # Image bytes say nothing to TFDV, and keys are different in every example: only derived
     # features are looked at.
@@ -153,14 +162,11 @@ def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
         examples=example_gen.outputs["examples"],
         stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
     )
-    schema_file = config.schema_file
-    # A package for a cluster is run later, and without its cache here: the step looks itself.
-    kept = read_text(schema_file) if not on_kubeflow and is_file(schema_file) else ""
     schema = SchemaGen(
         statistics=statistics.outputs["statistics"],
         file=schema_file,
         text=kept,
-        attempt="" if kept or on_kubeflow else uuid.uuid4().hex,
+        attempt=attempt,
     ).with_id("SchemaGen")
     validator = ExampleValidator(
         examples=example_gen.outputs["examples"],
@@ -176,7 +182,7 @@ def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
         classes=json.dumps(config.data.classes),
         columns=json.dumps(config.columns_to_slice_by),
     ).with_id("GateCheck")
-    return _DataNodes(find_pairs, example_gen, statistics, schema, validator, gate_check)
+    return _DataNodes(outside, example_gen, statistics, schema, validator, gate_check)
 
 
 class _TrainingNodes(NamedTuple):

@@ -28,7 +28,6 @@ from pipeline.local_runner import BAD_INPUT, DONE
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
-_UNCACHED = ("FindPairs", "SchemaGen")  # they look at files that the cache knows nothing of
 _TRAINING = ("Trainer", "Tuner")
 _GIB = 2**30 / 1e9  # in GB
 
@@ -156,11 +155,13 @@ def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
     # Kubeflow Pipelines' packages hold the specification alone.
     spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
     tasks = spec["root"]["dag"]["tasks"]
-    for name in _UNCACHED:
-        tasks[name].pop("cachingOptions", None)
-    # The compiler names the producer of a parameter otherwise than its task.
-    parameter = tasks["ExampleGen"]["inputs"]["parameters"]["input_fingerprint"]
-    parameter["taskOutputParameter"]["producerTask"] = "FindPairs"
+    # It looks at what the cache knows nothing of.
+    tasks["LookOutside"].pop("cachingOptions", None)
+    for task in tasks.values():
+        for parameter in task.get("inputs", {}).get("parameters", {}).values():
+            # TFX's compiler names the producer of a parameter otherwise than its task.
+            if "taskOutputParameter" in parameter:
+                parameter["taskOutputParameter"]["producerTask"] = "LookOutside"
     executors = spec["deploymentSpec"]["executors"]
     resources = _resources(kubeflow.trainer)
     for name in _TRAINING:

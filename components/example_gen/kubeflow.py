@@ -19,28 +19,37 @@ from tfx.utils import proto_utils
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import Settings
+from data.files import is_file, read_text
 from data.pairs import fingerprint
 
-FINGERPRINT = "fingerprint"
-"""FindPairs' output."""
+FINGERPRINT, SCHEMA = "fingerprint", "schema"
+"""LookOutside's outputs."""
 
 
 class _Told(TypedDict):
     fingerprint: str
+    schema: str
 
 
 @component
-def FindPairs(settings: tfx.dsl.components.Parameter[str]) -> _Told:
-    """Looks at the data before each run, so that the cache can tell whether they have changed.
+def LookOutside(
+    settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
+) -> _Told:
+    """Looks, before each run, at all that the cache knows nothing of, to hand it on as parameters.
 
     Args:
       settings: ExampleGen's `Settings` as JSON.
+      schema_file: Where the user keeps the schema.
 
     Returns:
-      The fingerprint of all contents.
+      The fingerprint of the data's contents, and what is in the schema's file: nothing if it is not
+      there.
     """
     found = Settings.model_validate_json(settings).find_pairs()
-    return {"fingerprint": fingerprint(found)}
+    return {
+        "fingerprint": fingerprint(found),
+        "schema": read_text(schema_file) if is_file(schema_file) else "",
+    }
 
 
 class _Spec(ComponentSpec):
@@ -73,7 +82,7 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
 
         Args:
           settings: What to read, and how.
-          input_fingerprint: FindPairs' output.
+          input_fingerprint: LookOutside's output.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())

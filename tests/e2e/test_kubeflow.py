@@ -194,7 +194,7 @@ def test_kfp_itself_reads_it(package):
 def test_only_what_looks_outside_is_never_cached(spec):
     tasks = spec["root"]["dag"]["tasks"]
     uncached = {name for name, task in tasks.items() if "cachingOptions" not in task}
-    assert uncached == {"FindPairs", "SchemaGen"}
+    assert uncached == {"LookOutside"}
 
 
 def test_the_trainer_gets_its_resources(spec):
@@ -227,7 +227,9 @@ def test_the_steps_run_from_files_to_a_pushed_model(cluster, project):
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["blessed"]
     assert verdict["baseline"] is None
-    assert (project.home / "schema.pbtxt").exists()
+    kept = project.home / "schema.pbtxt"
+    assert kept.read_text() == (cluster.path("SchemaGen", "schema") / "schema.pbtxt").read_text()
+    assert cluster.parameters["LookOutside", "schema"] == ""
     assert not list((project.home / "artifacts" / "Trainer" / ".unfinished").iterdir())
     assert not list((project.folder / "working_folder").rglob("*.h5"))
 
@@ -237,7 +239,7 @@ def test_the_report_is_copied_to_where_people_look(cluster, project):
     assert metrics.read_bytes() == (cluster.path("Report", "report") / "metrics.json").read_bytes()
     page = (metrics.parent / "index.html").read_text()
     assert f"<p>Run {metrics.parent.name}</p>" in page
-    assert cluster.parameters["FindPairs", "fingerprint"] in page
+    assert cluster.parameters["LookOutside", "fingerprint"] in page
     assert "no anomalies" in page
 
 
