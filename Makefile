@@ -19,9 +19,11 @@ demo: setup
 serve: setup
 	@$(BIN)/unetfx serve
 
+# Two processes, since a pipeline's steps keep one core busy; more would need more than 24 GiB of memory.
+# The files in their own order: the longest come early.
 test: setup
 	@scripts/browser.sh
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	@$(BIN)/ruff check .

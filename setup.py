@@ -19,6 +19,7 @@ RUNTIME = [
     "Pillow>=11,<13",
     "tifffile>=2025.1",
     "imagecodecs>=2025.3",
+    "google-auth>=2.30,<3",
     "google-crc32c>=1.5,<2",
     "loky>=3.4,<4",
     "xxhash>=3.4,<4",
@@ -47,6 +48,7 @@ EXTRAS = {
     "dev": [
         "pytest>=8,<9",
         "pytest-timeout>=2.3,<3",
+        "pytest-xdist>=3.6,<4",
         "hypothesis>=6.100,<7",
         "playwright>=1.50,<2",
         "ruff>=0.9,<1",

@@ -5,7 +5,8 @@
 The corpus is made of the Blue Marble sample: its 224-pixel PNG tiles, mirrored, turned and marked,
 so that no two are alike, and their palette masks. Both sides read it from the page cache. Ingestion
 is the ExampleGen component's whole executor: it lists, reads, decodes, checks, measures, hashes and
-writes gzipped TFRecords; starting its processes counts.
+writes gzipped TFRecords; starting its processes counts. Beam has one worker, as in the profile
+`local`; beside it stands what two Beam workers make of the same.
 """
 
 import argparse
@@ -43,9 +44,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--ingest", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--beam-workers", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ingest:
-        _ingest(arguments.ingest)
+        _ingest(arguments.ingest, arguments.beam_workers)
         return
     with tempfile.TemporaryDirectory() as scratch:
         many, few = Path(scratch) / "many", Path(scratch) / "few"
@@ -56,11 +58,14 @@ def main() -> None:
         seconds, gigabytes = _ingest_elsewhere(many)
         ours = arguments.pairs / seconds
         again = arguments.pairs / _bare_loop(many)
+        seconds, _ = _ingest_elsewhere(many, beam_workers=WORKERS)
+        with_more = arguments.pairs / seconds
         _, gigabytes_of_few = _ingest_elsewhere(few)
     bare = (bare + again) / 2  # before and after, since machines are shared
     print(f"{arguments.pairs} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
     print(f"bare loop, {WORKERS} processes    {bare:7.0f} pairs/s")
     print(f"ingestion                 {ours:7.0f} pairs/s   {ours / bare:.0%} of the bare loop")
+    print(f"  with {WORKERS} Beam workers     {with_more:7.0f} pairs/s")
     print(f"peak memory of a process  {gigabytes:7.2f} GiB")
     print(f"  with {_FEW} pairs         {gigabytes_of_few:7.2f} GiB")
 
@@ -105,10 +110,13 @@ def _decode(file: Path) -> None:
             np.asarray(image)
 
 
-def _ingest_elsewhere(folder: Path) -> tuple[float, float]:
+def _ingest_elsewhere(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
     """Seconds of the executor, in a process of its own, and peak GiB of its largest process."""
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "benchmarks.ingestion", "--ingest", str(folder)],
+        [
+            *(sys.executable, "-m", "benchmarks.ingestion", "--ingest", str(folder)),
+            *("--beam-workers", str(beam_workers)),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -118,7 +126,7 @@ def _ingest_elsewhere(folder: Path) -> tuple[float, float]:
     return seconds, gigabytes
 
 
-def _ingest(folder: Path) -> None:
+def _ingest(folder: Path, beam_workers: int) -> None:
     import loky
     from tfx.types import standard_artifacts
 
@@ -126,7 +134,7 @@ def _ingest(folder: Path) -> None:
     from components.example_gen.executor import Executor
     from components.example_gen.settings import Settings
     from data.config import DataConfig
-    from pipeline.create_pipeline import BEAM_ARGUMENTS
+    from pipeline.beam import LocalBeam
 
     data = {
         "source": {"kind": "folder", "path": str(folder)},
@@ -134,9 +142,14 @@ def _ingest(folder: Path) -> None:
     }
     settings = Settings(data=DataConfig.model_validate(data), name="corpus", folder="", code="")
     examples = standard_artifacts.Examples()
-    examples.uri = f"{folder}-examples"
+    examples.uri = f"{folder}-examples-{beam_workers}"
+    options: dict[str, str | int] = {
+        "direct_running_mode": "multi_processing",
+        "direct_num_workers": beam_workers,
+    }
+    beam = LocalBeam(options=options) if beam_workers > 1 else LocalBeam()
     context = Executor.Context(
-        beam_pipeline_args=BEAM_ARGUMENTS, tmp_dir=f"{folder}-scratch", unique_id="1"
+        beam_pipeline_args=beam.arguments(), tmp_dir=f"{folder}-scratch", unique_id="1"
     )
     properties = dict(PairsExampleGen(settings).exec_properties)
     began = time.monotonic()

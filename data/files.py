@@ -8,6 +8,7 @@ import os
 import posixpath
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -141,11 +142,14 @@ def list_files(folder: str) -> list[str]:
 
 
 @contextmanager
-def new_file(path: str) -> Iterator[IO[bytes]]:
+def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
     """Writes a file that is complete or not there at all; an older one of that path is replaced.
 
     Args:
       path: Local or remote.
+      scratch: Folder on the same file system, where the file lies until it is complete, under a
+        name of its own: several may then write the same file at once, and what a killed one leaves
+        is not beside it. None for beside it, for one writer.
 
     Yields:
       A file open for writing.
@@ -153,16 +157,18 @@ def new_file(path: str) -> Iterator[IO[bytes]]:
     Raises:
       InputError: It cannot be written.
     """
-    unfinished = f"{path}.unfinished"
+    unfinished = f"{scratch}/{uuid.uuid4().hex}" if scratch else f"{path}.unfinished"
     if is_remote(path):
         with _remote(path) as gfile:
-            gfile.makedirs(posixpath.dirname(path))
+            for each in (path, unfinished):
+                gfile.makedirs(posixpath.dirname(each))
             with gfile.GFile(unfinished, "wb") as file:
                 yield file
             gfile.rename(unfinished, path, overwrite=True)
         return
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        for each in (path, unfinished):
+            Path(each).parent.mkdir(parents=True, exist_ok=True)
         try:
             with Path(unfinished).open("wb") as file:
                 yield file

@@ -41,7 +41,7 @@ class Written(NamedTuple):
     rows: bytes
 
 
-def write_shard(shard: Shard, data: DataConfig) -> Written:
+def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
     """Reads the pairs of a shard and writes their examples, as a gzipped TFRecord file.
 
     The same pairs give the same bytes.
@@ -49,6 +49,7 @@ def write_shard(shard: Shard, data: DataConfig) -> Written:
     Args:
       shard: The file, and the pairs. A pair that cannot be used is left out.
       data: The data's description.
+      scratch: Folder where the file lies until it is complete (see `new_file`).
 
     Returns:
       What became of the pairs.
@@ -59,7 +60,7 @@ def write_shard(shard: Shard, data: DataConfig) -> Written:
     good, rows = 0, []
     # Images are compressed already: gzip is only the form that TFX expects, and costs time.
     with (
-        new_file(shard.path) as file,
+        new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
     ):
         for read in read_pairs(shard.pairs, data):

@@ -25,6 +25,7 @@ from data import features
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
 from data.files import is_remote, join
+from pipeline.beam import BeamConfig, LocalBeam
 from pipeline.kubeflow_config import KubeflowConfig
 from serving.config import ServingConfig
 
@@ -47,6 +48,7 @@ class Config(Strict):
       evaluation: How it is looked at on `test`.
       gate: What it must reach there before it is pushed.
       serving: How it is served, and what it must do before it is pushed.
+      beam: On what engine ingestion, statistics and evaluation run.
       kubeflow: How it runs on Kubeflow Pipelines or Vertex AI; null where it never does.
     """
 
@@ -59,6 +61,7 @@ class Config(Strict):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig
     serving: ServingConfig = ServingConfig()
+    beam: BeamConfig = LocalBeam()
     kubeflow: KubeflowConfig | None = None
 
     @model_validator(mode="after")
@@ -264,15 +267,21 @@ def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{'.'.join((*keys, str(problem['loc'][-1])))}: missing"
     if problem["type"] == "union_tag_not_found":
-        return f"{key}.kind: missing"
+        return f"{key}.{_discriminator(problem)}: missing"
     if problem["type"] == "union_tag_invalid":
         expected, found = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
-        return f"{key}.kind: should be one of {expected}, found {found!r}"
+        name = _discriminator(problem)
+        return f"{key}.{name}: should be one of {expected}, found {found!r}"
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text
     message = problem["msg"].removeprefix("Input ")
     return f"{key}: {message}, found {problem['input']!r}"
+
+
+def _discriminator(problem: Mapping[str, Any]) -> str:
+    """The key that tells which of several types a part of the config is: `kind`, as a rule."""
+    return str(problem["ctx"]["discriminator"]).strip("'")
 
 
 def _file_keys(raw: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from components.pusher.component import Pusher
 from components.report.component import Report
 from components.report.kubeflow import KubeflowReport
 from components.serving_check.component import ServingCheck
+from components.statistics_gen import StatisticsGen
 from components.trainer import base_model, run
 from components.trainer.config import PUSHED, SETTINGS, UNFINISHED, TrainerSettings
 from components.tuner import run as search
@@ -41,15 +42,6 @@ _REPOSITORY = Path(__file__).parent.parent
 _SOURCES = (".py", ".html", ".css", ".js")
 # What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
 _GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
-BEAM_ARGUMENTS = [
-    "--runner=DirectRunner",
-    "--direct_running_mode=in_memory",
-    "--direct_num_workers=1",
-    # There are no workers elsewhere. Without a word on where their code comes from, TFX would pack
-    # itself up at the start of every Beam job.
-    "--sdk_container_image=none",
-]
-"""Beam on this machine, in this process."""
 
 
 def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
@@ -90,9 +82,7 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
         "blessing": evaluator.outputs["blessing"],
         "serving_check": serving_check,
         "name": config.name,
-        "config": yaml.safe_dump(
-            config.model_dump(mode="json", exclude_none=True), sort_keys=False
-        ),
+        "config": _as_reported(config),
         "code": _version_of("components", "data", "serving/model.py", "serving/overlay.py"),
     }
     if on_kubeflow:
@@ -128,7 +118,7 @@ class _DataNodes(NamedTuple):
 
     outside: BaseNode | None
     example_gen: BaseNode
-    statistics: tfx.components.StatisticsGen
+    statistics: StatisticsGen
     schema: BaseNode
     validator: BaseNode
     gate_check: BaseNode
@@ -158,7 +148,7 @@ def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
     # features are looked at.
     looked_at = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
     looked_at += [features.fraction(name) for name in config.data.classes]
-    statistics = tfx.components.StatisticsGen(
+    statistics = StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
     )
@@ -320,8 +310,14 @@ def _pipeline(config: Config, nodes: list[BaseNode], on_kubeflow: bool) -> tfx.d
         components=nodes,
         enable_cache=True,
         metadata_connection_config=None if on_kubeflow else _sqlite(config.home / "metadata.db"),
-        beam_pipeline_args=BEAM_ARGUMENTS,
+        beam_pipeline_args=config.beam.arguments(),
     )
+
+
+def _as_reported(config: Config) -> str:
+    """The config as YAML, without where it runs: a change of it is no reason to report anew."""
+    told = config.model_dump(mode="json", exclude_none=True, exclude={"beam", "kubeflow"})
+    return yaml.safe_dump(told, sort_keys=False)
 
 
 def _what_ingestion_reads(data: DataConfig) -> DataConfig:

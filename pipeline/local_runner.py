@@ -49,6 +49,9 @@ def _run(config: Config, config_file: Path) -> int:
     if columns := config.columns_to_slice_by:
         # GateCheck would find out too, but only when all files have been read.
         refuse_unknown_columns(columns, find_columns(config.data))
+    from pipeline.engine import out_of_cache, refuse_unreachable
+
+    refuse_unreachable(config.beam)
     # Imported here: TensorFlow and TFX take seconds to load, and talk while they do.
     from tfx import v1 as tfx
 
@@ -58,8 +61,9 @@ def _run(config: Config, config_file: Path) -> int:
     from pipeline.summary import print_summary
 
     before = latest_run(config)
-    with print_steps():
-        tfx.orchestration.LocalDagRunner().run(create_pipeline(config))
+    pipeline = create_pipeline(config)
+    with print_steps(), out_of_cache(pipeline):
+        tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
     if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
         return DONE

@@ -11,7 +11,6 @@ from tfx import types
 from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_component, executor_spec
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_component_specs import (
@@ -23,6 +22,7 @@ from tfx.types.standard_component_specs import (
 )
 from tfx_bsl.public import tfxio
 
+from components.engine import EngineExecutor
 from components.evaluator.baseline import (
     choose_baseline,
     pushed_models,
@@ -81,7 +81,7 @@ class _Spec(ComponentSpec):
     }
 
 
-class Executor(BaseBeamExecutor):
+class Executor(EngineExecutor):
     """What TFX's Evaluator does, with slices that depend on the data, and a gate of our own.
 
     TFMA's thresholds know nothing of a class that has too few pixels to decide by, and TFX's

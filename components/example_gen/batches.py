@@ -2,6 +2,10 @@
 
 Files, because a Beam job's description may not grow with the data, and because no image and no row
 is then ever shuffled: nothing but the names of these files travels between workers.
+
+A batch may be done more than once, even at the same time: engines do so when a worker is lost, or
+only slow. Each time it gives the same bytes, which lie in the scratch folder until they are
+complete.
 """
 
 import json
@@ -91,12 +95,12 @@ class _DoBatch(beam.DoFn):
             Shard(path, [Pair(*pair) for pair in pairs])
             for path, pairs in json.loads(read_bytes(batch))
         )
-        rows = []
-        for written in in_processes(write_shard, shards, self._data):
+        rows, scratch = [], os.path.join(os.path.dirname(batch), "shards")
+        for written in in_processes(write_shard, shards, self._data, scratch):
             self._good.inc(written.good)
             self._bad.inc(written.bad)
             rows.append(written.rows)
-        with new_file(_rows_of(batch)) as file:
+        with new_file(_rows_of(batch), scratch) as file:
             file.writelines(rows)
         yield batch
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from tfx import types
 from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.engine import EngineExecutor
 from components.example_gen.batches import (
     PAIRS_BAD,
     PAIRS_READ,
@@ -38,7 +38,7 @@ FINDINGS_FILE = "findings.json"
 _PAIRS_A_SHARD = 64
 
 
-class Executor(BaseBeamExecutor):
+class Executor(EngineExecutor):
     """Reads pairs, and writes tf.Examples, in an order that depends on their keys alone."""
 
     def Do(

@@ -1,5 +1,6 @@
 """Where the training runs: devices, their strategy, and the precision they are fast in."""
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -36,11 +37,18 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
                 'for instance {"cluster": {"worker": ["host1:12345", "host2:12345"]}, '
                 '"task": {"type": "worker", "index": 0}}.'
             )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker()
     gpus = tf.config.list_logical_devices("GPU")
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy(gpus or tf.config.list_logical_devices("CPU"))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
+    # One for a search and the training after it: with the second, TensorFlow would start its server
+    # anew, while the other workers may still talk to the first.
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def prepare_for_fit(network: keras.Model, strategy: tf.distribute.Strategy, classes: int) -> None:

@@ -170,7 +170,11 @@ def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
         low, high = np.iinfo(target).min, np.iinfo(target).max
         if found.min() < low or found.max() > high:
             raise _invalid(f"input {name}: {dtype.name} is {low} to {high}; a value is outside")
-    return found.astype(target)
+    with np.errstate(over="ignore"):
+        array = found.astype(target)
+    if target.kind == "f" and (np.isinf(array) & np.isfinite(found)).any():
+        raise _invalid(f"input {name}: a value is larger than {dtype.name} can be")
+    return array
 
 
 def _strings(name: str, value: object) -> npt.NDArray[Any]:

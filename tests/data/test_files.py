@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -60,6 +63,34 @@ def test_a_failed_new_file_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), new_file(str(tmp_path / "x.bin")) as file:
         file.write(bytes(1 // 0))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_may_write_one_file_at_once(anywhere):
+    # As engines do that take a slow worker for a lost one.
+    path, scratch = f"{anywhere}/split/x.bin", f"{anywhere}/scratch"
+    with new_file(path, scratch) as slow:
+        slow.write(b"12")
+        with new_file(path, scratch) as retry:
+            retry.write(b"1234")
+        assert read_bytes(path) == b"1234"
+        slow.write(b"34")
+    assert read_bytes(path) == b"1234"
+
+
+def test_a_killed_writer_leaves_nothing_beside_the_file(tmp_path):
+    # Whoever reads a split reads all files in its folder.
+    writer = f"""
+import os, signal
+from data.files import new_file
+with new_file("{tmp_path}/split/x.bin", "{tmp_path}/scratch") as file:
+    file.write(b"12")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", writer], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [file.read_bytes() for file in (tmp_path / "scratch").iterdir()] == [b"12"]
+    assert list((tmp_path / "split").iterdir()) == []
 
 
 def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):

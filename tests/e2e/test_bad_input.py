@@ -40,6 +40,12 @@ def misspell_key(project):
     project.config.write_text(yaml.safe_dump(config))
 
 
+def name_a_job_server_that_is_nowhere(project):
+    config = yaml.safe_load(project.config.read_text())
+    config["beam"] = {"profile": "portable", "job_server": "127.0.0.1:1"}
+    project.config.write_text(yaml.safe_dump(config))
+
+
 def gate_a_class_that_is_nowhere(project):
     config = yaml.safe_load(project.config.read_text())
     config["data"]["classes"].append("ring")
@@ -60,6 +66,10 @@ CASES = {
     "unreadable image": (truncate_image, ["images/07.png: cannot be read as an image"]),
     "mask of another size": (shrink_mask, ["masks/07.png: 32×32 pixels", "has 64×64"]),
     "unknown config key": (misspell_key, ["training.epoch: unknown key; did you mean epochs?"]),
+    "unreachable job server": (
+        name_a_job_server_that_is_nowhere,
+        ["beam.job_server: no Beam job server answers at 127.0.0.1:1", "Start it"],
+    ),
 }
 
 

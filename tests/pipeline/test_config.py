@@ -127,6 +127,14 @@ def test_freeze_is_a_word_or_a_number(load, freeze):
     [
         (changed(model__encodr="vgg16"), ["model.encodr: unknown key", "did you mean encoder?"]),
         (changed(trainng={}), ["trainng: unknown key", "did you mean training?"]),
+        (changed(beam__options={}), ["beam.profile: missing"]),
+        (changed(beam__profile="slurm"), ["beam.profile: should be one of 'local', 'flink'"]),
+        (changed(beam__profile="flink"), ["beam.master: missing"]),
+        (changed(beam={"profile": "local", "optons": {}}), ["beam.optons: unknown key"]),
+        (
+            changed(beam={"profile": "portable", "job_server": "here"}),
+            ["beam.job_server: should be host:port, found 'here'"],
+        ),
         (changed(gate__qqq=1), ["gate.qqq: unknown key"]),
         (changed(data__source__imges="x"), ["data.source.imges: unknown key"]),
         (changed(training__epochs="four"), ["training.epochs: ", "valid integer", "'four'"]),
@@ -218,6 +226,14 @@ def test_what_is_wrong_is_said_in_one_line(problems, text, words):
     assert line.startswith(words[0]) or line.startswith("data"), line
     assert ".folder." not in line
     assert "http" not in line
+
+
+def test_all_that_dataflow_lacks_is_told(problems):
+    assert problems(changed(beam={"profile": "dataflow", "region": "r"})) == [
+        "beam.project: missing",
+        "beam.temp_location: missing",
+        "beam.image: missing",
+    ]
 
 
 def test_every_problem_has_its_line(problems):

@@ -8,7 +8,7 @@ import json
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -310,6 +310,7 @@ def test_any_tensor_survives_the_way_there_and_back(drawn):
     st.sampled_from(["instances", "inputs"]),
     st.sampled_from([{"x": FLOAT}, {"x": 7}, {"x": UINT8, "z": 7}]),
 )
+@example(value=[1e39], key="inputs", dtypes={"x": FLOAT})
 def test_no_json_is_more_than_a_bad_request(value, key, dtypes):
     body = json.dumps({key: value}).encode()
     with contextlib.suppress(RequestError):

@@ -235,7 +235,7 @@ def test_a_killed_reader_is_told_in_one_line(ingest, tmp_path, monkeypatch):
     # next.
     folder = write_pairs(tmp_path / "data", KEYS)
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    (tmp_path / "killed.py").write_text(f"def write_shard(shard, data):\n    {kill}\n")
+    (tmp_path / "killed.py").write_text(f"def write_shard(shard, data, scratch):\n    {kill}\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(batches, "write_shard", importlib.import_module("killed").write_shard)
     (line,) = refusal(ingest, folder)

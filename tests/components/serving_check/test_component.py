@@ -44,6 +44,7 @@ def check(examples, run_evaluator, tmp_path):
 
 
 def test_a_good_model_is_blessed_as_infra_validator_does(check, model):
+    as_after_training = bytearray(3 << 30)
     blessing, verdict = check(model(1))
     assert (verdict.blessed, verdict.reasons) == (True, [])
     assert blessing.get_int_custom_property("blessed") == 1
@@ -51,7 +52,8 @@ def test_a_good_model_is_blessed_as_infra_validator_does(check, model):
     assert verdict.images == 4
     assert 0 < verdict.p50_ms <= verdict.p95_ms
     assert verdict.load_seconds > 0
-    assert verdict.peak_mib > 100  # TensorFlow alone
+    # TensorFlow alone is more, and what this process has is not counted.
+    assert 100 < verdict.peak_mib < len(as_after_training) >> 20
 
 
 def test_a_model_that_serves_other_masks_than_were_evaluated_is_named(check, model):

@@ -1,0 +1,224 @@
+"""The Beam jobs on engines in processes of their own: what they make is what this process makes."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import grpc
+import httpx
+import numpy as np
+import pytest
+import yaml
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+from apache_beam.utils.subprocess_server import JavaJarServer
+from PIL import Image
+from tfx import v1 as tfx
+from tfx.components.statistics_gen.stats_artifact_utils import load_statistics
+from tfx.orchestration.pipeline import RunOptions
+from tfx.types import standard_artifacts
+
+from components.evaluator.component import Executor
+from components.evaluator.results import read_evaluation
+from data.config import SPLITS
+from pipeline.config import Config, load_config
+from pipeline.create_pipeline import create_pipeline
+from pipeline.engine import out_of_cache, refuse_unreachable
+
+pytestmark = pytest.mark.slow
+SIZE = 64  # pixels, as the project's images have
+SCRIPTS = Path(__file__).parent / "engines"
+
+
+class Engine(NamedTuple):
+    """An engine that runs: what a config says of it, and how many jobs it has done."""
+
+    beam: dict[str, object]
+    jobs_done: Callable[[], int]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def prism(tmp_path_factory):
+    """Beam's own engine."""
+    if not shutil.which("go"):
+        pytest.skip("no Go, which builds Prism")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("prism")
+    address = f"localhost:{port}"
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen([SCRIPTS / "prism.sh", str(port)], stdout=log, stderr=log)
+    with grpc.insecure_channel(address) as channel:
+        ready = grpc.channel_ready_future(channel)
+        while server.poll() is None:
+            try:
+                ready.result(1)
+            except grpc.FutureTimeoutError:
+                continue
+            break
+        else:
+            pytest.skip(f"Prism cannot be built here: {(folder / 'log').read_text()[-300:]}")
+        jobs = beam_job_api_pb2_grpc.JobServiceStub(channel)
+
+        def jobs_done():
+            return sum(
+                job.state == beam_job_api_pb2.JobState.DONE
+                for job in jobs.GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
+            )
+
+        yield Engine({"profile": "portable", "job_server": address}, jobs_done, folder)
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory):
+    """A session cluster of Flink, with two task managers."""
+    if not shutil.which("java"):
+        pytest.skip("no Java")
+    jar = FlinkJarJobServer(PipelineOptions([])).path_to_jar()
+    if not (Path(JavaJarServer.JAR_CACHE) / Path(jar).name).exists():
+        try:
+            httpx.head(jar, follow_redirects=True, timeout=30).raise_for_status()
+        except httpx.HTTPError as error:
+            pytest.skip(f"Maven Central does not serve Flink's job server: {error}")
+    folder = tmp_path_factory.mktemp("flink") / "cluster"
+    environment = os.environ | {"PYTHON": sys.executable}
+    subprocess.run([SCRIPTS / "flink.sh", "start", folder], env=environment, check=True)
+    try:
+        master = (folder / "master").read_text().strip()
+
+        def jobs_done():
+            return httpx.get(f"http://{master}/overview").json()["jobs-finished"]
+
+        yield Engine({"profile": "flink", "master": master}, jobs_done, folder)
+    finally:
+        subprocess.run([SCRIPTS / "flink.sh", "stop", folder], check=True)
+
+
+@pytest.fixture(params=["prism", "flink"])
+def engine(request):
+    return request.getfixturevalue(request.param)
+
+
+def config_on(beam, project, folder, **data) -> Config:
+    """The project's config, with another workspace and on an engine."""
+    config = yaml.safe_load(project.config.read_text()) | {"workspace": str(folder), "beam": beam}
+    config["data"] |= data
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return load_config(folder / "config.yaml")
+
+
+def run(config, last):
+    """Runs the pipeline, as `unetfx run` does, up to a step."""
+    refuse_unreachable(config.beam)
+    config.home.mkdir(parents=True, exist_ok=True)
+    pipeline = create_pipeline(config)
+    with out_of_cache(pipeline):
+        tfx.orchestration.LocalDagRunner().run(pipeline, RunOptions(to_nodes=[last]))
+
+
+def made(home, name) -> Path:
+    """The artifact of the first run."""
+    return min((home / "artifacts" / name).iterdir(), key=lambda folder: int(folder.name))
+
+
+def shards(examples) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(examples)): file.read_bytes() for file in examples.glob("Split-*/*")
+    }
+
+
+def statistics(folder):
+    artifact = standard_artifacts.ExampleStatistics()
+    artifact.uri, artifact.split_names = str(folder), '["train", "val", "test"]'
+    return {split: load_statistics(artifact, split).proto() for split in SPLITS}
+
+
+def test_examples_statistics_and_metrics_are_those_of_this_process(engine, trained, tmp_path):
+    before = engine.jobs_done()
+    config = config_on(engine.beam, trained, tmp_path)
+    run(config, "StatisticsGen")
+    examples = made(config.home, "ExampleGen/examples")
+    expected = made(trained.home, "ExampleGen/examples")
+    assert shards(examples) == shards(expected)
+    assert len(shards(examples)) == len(SPLITS)
+    for name in ("pairs.jsonl", "findings.json"):
+        assert (examples / name).read_bytes() == (expected / name).read_bytes()
+    found = statistics(made(config.home, "StatisticsGen/statistics"))
+    assert found == statistics(made(trained.home, "StatisticsGen/statistics"))
+
+    inputs = {"examples": standard_artifacts.Examples(), "model": standard_artifacts.Model()}
+    outputs = {
+        "evaluation": standard_artifacts.ModelEvaluation(),
+        "blessing": standard_artifacts.ModelBlessing(),
+    }
+    inputs["examples"].uri, inputs["examples"].split_names = str(examples), '["test"]'
+    inputs["model"].uri = str(made(trained.home, "Trainer/model"))
+    for name, artifact in outputs.items():
+        artifact.uri = str(tmp_path / name)
+        (tmp_path / name).mkdir()
+    evaluator = next(c for c in create_pipeline(config).components if c.id == "Evaluator")
+    Executor(Executor.Context(beam_pipeline_args=config.beam.arguments())).Do(
+        {name: [artifact] for name, artifact in inputs.items()},
+        {name: [artifact] for name, artifact in outputs.items()},
+        dict(evaluator.exec_properties),
+    )
+    here = read_evaluation(str(made(trained.home, "Evaluator/evaluation")))
+    there = read_evaluation(str(tmp_path / "evaluation"))
+    assert there.candidate.keys() == here.candidate.keys()
+    for name, scores in there.candidate.items():
+        assert scores.metrics == pytest.approx(here.candidate[name].metrics, rel=1e-6, nan_ok=True)
+        assert scores.confusion_matrix == here.candidate[name].confusion_matrix
+    assert engine.jobs_done() == before + 3
+
+    run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")
+    assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
+
+
+def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, tmp_path):
+    pairs = tmp_path / "pairs"
+    for kind in ("images", "masks"):
+        (pairs / kind).mkdir(parents=True)
+    random = np.random.default_rng(0)
+    mask = trained.folder / "data" / "masks" / "00.png"
+    for number in range(6000):  # two batches, of some seconds
+        pixels = random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+        Image.fromarray(pixels).save(pairs / "images" / f"{number:04d}.png", compress_level=0)
+        os.link(mask, pairs / "masks" / f"{number:04d}.png")
+    killed = []
+
+    def kill_one(home):
+        while len(list(home.glob("artifacts/ExampleGen/examples/*/Split-*/*"))) < 5:
+            time.sleep(0.05)
+        workers = httpx.get(f"http://{flink.beam['master']}/taskmanagers").json()["taskmanagers"]
+        busiest = min(workers, key=lambda worker: worker["freeSlots"])
+        process = int((flink.folder / f"{busiest['id']}.pid").read_text())
+        os.kill(process, signal.SIGKILL)
+        killed.append(process)
+
+    found = []
+    for number, beam in enumerate([{"profile": "local"}, flink.beam]):
+        (tmp_path / str(number)).mkdir()
+        config = config_on(
+            beam,
+            trained,
+            tmp_path / str(number),
+            source={"kind": "folder", "path": str(pairs)},
+        )
+        if beam is flink.beam:
+            threading.Thread(target=kill_one, args=[config.home], daemon=True).start()
+        run(config, "ExampleGen")
+        found.append(shards(made(config.home, "ExampleGen/examples")))
+    assert killed
+    assert found[0] == found[1]
