@@ -32,8 +32,8 @@ COPY pipeline pipeline
 RUN uv pip install --quiet --offline --no-deps --no-build-isolation -e . && python -m compileall -q .
 
 RUN useradd --create-home --uid 1000 unetfx
+# A number, so that Kubernetes sees that it is not root.
 USER 1000
-# Numbers have no home folder where a cluster sets another user.
 ENV HOME=/home/unetfx NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /home/unetfx
 CMD ["unetfx", "--help"]

@@ -90,7 +90,9 @@ def blessed_models(
     return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
 
 
-def pushed_models(serving_folder: str) -> Iterator[types.Artifact]:
+def pushed_models(
+    serving_folder: str, but: types.Artifact | None = None
+) -> Iterator[types.Artifact]:
     """Lists the models that were pushed, as artifacts.
 
     On a cluster that is the record of blessings: Kubeflow's steps cannot ask ML Metadata, and its
@@ -98,15 +100,18 @@ def pushed_models(serving_folder: str) -> Iterator[types.Artifact]:
 
     Args:
       serving_folder: With one sub-folder, named by a number, for each version.
+      but: A model that is not to be listed, should it have been pushed before.
 
     Yields:
       Ten at most, newest first; the number is the id.
     """
+    own = _fingerprint(saved_model_path(but)) if but else None
     for version in versions(serving_folder)[:_MOST]:
         model = tfx.types.standard_artifacts.Model()
         model.uri = os.path.join(serving_folder, version)
         model.id = int(version)
-        yield model
+        if own is None or _fingerprint(model.uri) != own:
+            yield model
 
 
 def saved_model_path(model: types.Artifact) -> str:
@@ -118,6 +123,16 @@ def saved_model_path(model: types.Artifact) -> str:
     if tf.io.gfile.exists(os.path.join(model.uri, "saved_model.pb")):
         return model.uri
     return path_utils.serving_model_path(model.uri)
+
+
+def _fingerprint(path: str) -> bytes | None:
+    """What TensorFlow writes down for each export, with a random number in it; None if it is gone."""
+    try:
+        with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
+            content: bytes = file.read()
+    except tf.errors.NotFoundError:
+        return None
+    return content
 
 
 def _by_a_person(blessing: types.Artifact) -> bool:

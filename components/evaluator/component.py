@@ -56,8 +56,7 @@ class EvaluatorSettings(Strict):
       gate: What a model must reach.
       code: Version of the code that evaluates; a new version is a reason to evaluate anew.
       pushed: Folder of the pushed versions, which the baseline is among where no resolver runs;
-        null where one does. The cache of the cluster sees to it that a model that was evaluated
-        before is not compared with itself.
+        null where one does.
     """
 
     classes: list[str]
@@ -118,7 +117,7 @@ class Executor(EngineExecutor):
         (evaluation,), (blessing,) = output_dict[EVALUATION_KEY], output_dict[BLESSING_KEY]
         models = input_dict.get(BASELINE_MODEL_KEY, [])
         if settings.pushed:
-            models = list(pushed_models(settings.pushed))
+            models = list(pushed_models(settings.pushed, but=model))
         choice = choose_baseline(models, classes, gate.on_broken_baseline)
         self._measure(settings, examples, model, choice.model, evaluation.uri)
         verdict = decide(read_evaluation(evaluation.uri), gate, classes)

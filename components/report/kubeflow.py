@@ -36,7 +36,7 @@ def KubeflowReport(
     """Writes the report of a run, and copies it to a folder of its own among the reports.
 
     Args:
-      examples: As Report's, and so are the following, but for
+      examples: The examples; some of their test split are shown.
       model: The candidate model.
       model_run: Its training's logs.
       evaluation: What the Evaluator measured.

@@ -243,8 +243,14 @@ def test_the_report_is_copied_to_where_people_look(cluster, project):
     assert "no anomalies" in page
 
 
-def test_a_later_model_is_compared_with_the_pushed_one(cluster, project):
+@pytest.mark.timeout(1500)
+def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(cluster, project):
     (version,) = project.versions()
+    cluster.run("Trainer")
+    assert (
+        f"Begins with the weights of the last blessed model, serving/discs/{version}."
+        in (cluster.logs["Trainer"])
+    )
     cluster.run("Evaluator")
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["baseline"] == f"serving/discs/{version}"
