@@ -126,7 +126,7 @@ def saved_model_path(model: types.Artifact) -> str:
 
 
 def _fingerprint(path: str) -> bytes | None:
-    """What TensorFlow writes down for each export, with a random number in it; None if it is gone."""
+    """What TensorFlow writes for each export, with a random number in it; None if it is gone."""
     try:
         with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
             content: bytes = file.read()
