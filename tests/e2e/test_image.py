@@ -139,10 +139,12 @@ def image(tmp_path_factory):
         pytest.skip("only root makes a Debian root, with debootstrap (apt-get install debootstrap)")
     caches = _output(Path(sys.executable).parent / "uv", "cache", "dir").strip()
     root = Root(tmp_path_factory.mktemp("image"), caches)
-    for name, rest in instructions((REPOSITORY / "Dockerfile").read_text()):
-        root.carry_out(name, rest)
-    yield root
-    shutil.rmtree(root.folder, ignore_errors=True)
+    try:
+        for name, rest in instructions((REPOSITORY / "Dockerfile").read_text()):
+            root.carry_out(name, rest)
+        yield root
+    finally:
+        shutil.rmtree(root.folder, ignore_errors=True)
 
 
 @pytest.mark.timeout(1500)
