@@ -75,6 +75,7 @@ class Root:
 
     def _from(self, rest):
         assert rest in RELEASE
+        self.folder.chmod(0o755)  # pytest's are for their owner alone
         mirror = sorted(
             set(
                 re.findall(
