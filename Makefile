@@ -45,10 +45,14 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
 
-# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports.
+# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports. The GPU's
+# libraries, which only an image needs, and Airflow are in files of their own.
 lock:
-	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --universal --python-version 3.10 \
-		--generate-hashes --quiet --output-file requirements.lock
+	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --extra kubeflow --universal \
+		--python-version 3.10 --generate-hashes --quiet --output-file requirements.lock
+	@echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-header --quiet | \
+		awk '/^[a-z]/ {kept = /^nvidia-/} kept' >requirements.gpu.lock
 	@printf '%s; python_version < "3.13"\n' 'apache-airflow>=2.11,<3' 'alembic<1.18' pip | \
 		$(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-header --quiet --output-file requirements.airflow.lock

@@ -165,6 +165,11 @@ def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) 
     return total.hexdigest()
 
 
+def newest_span(found: Found) -> int:
+    """Returns the number of the newest delivery; 0 where a source has no spans."""
+    return max((pair.span for pair in found.pairs), default=0)
+
+
 def _deliveries(data: DataConfig, own_folder: str) -> Iterator[tuple[int, str, RawFound]]:
     """Each span's number, what its keys begin with, and what it holds."""
     for span, prefix, source in _places(data.source):

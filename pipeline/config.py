@@ -24,16 +24,17 @@ from components.tuner.config import TunerConfig
 from data import features
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import InputError
-from data.files import is_remote
+from data.files import is_remote, join
 from pipeline.airflow_config import AirflowConfig
 from pipeline.beam import BeamConfig, LocalBeam
+from pipeline.kubeflow_config import KubeflowConfig
 from pipeline.retrain_config import RetrainConfig
 from serving.config import ServingConfig
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Names the config file where no command line can: under `tfx run`."""
 DEFAULT_CONFIG = Path(__file__).parent / "configs" / "blue_marble.yaml"
-AROUND_A_RUN = frozenset({"airflow", "beam", "retrain"})
+AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
 """Sections that say where and when runs happen, and whom they tell; none changes what is made."""
 
 
@@ -42,7 +43,8 @@ class Config(Strict):
 
     Attributes:
       name: The pipeline's, and the served model's.
-      workspace: Folder for all that runs make; a relative path starts at the current folder.
+      workspace: Folder for all that runs make; a relative path starts at the current folder. For
+        Kubeflow and Vertex AI, a folder on a bucket (`gs://…`).
       data: What the data are.
       model: What the network is.
       training: How it is trained.
@@ -53,6 +55,7 @@ class Config(Strict):
       beam: On what engine ingestion, statistics and evaluation run.
       retrain: What scheduled turns keep, and whom they tell.
       airflow: When Airflow runs the pipeline; null if it does not.
+      kubeflow: How it runs on Kubeflow Pipelines or Vertex AI; null where it never does.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -67,6 +70,7 @@ class Config(Strict):
     beam: BeamConfig = LocalBeam()
     retrain: RetrainConfig = RetrainConfig()
     airflow: AirflowConfig | None = None
+    kubeflow: KubeflowConfig | None = None
 
     @model_validator(mode="after")
     def _gate_names_what_exists(self) -> Self:
@@ -157,9 +161,23 @@ class Config(Strict):
         return list(dict.fromkeys(name for name in columns if name is not None))
 
     @property
+    def root(self) -> str:
+        """Folder of everything that this pipeline's runs make, local or remote."""
+        return join(_absolute(self.workspace), self.name)
+
+    @property
     def home(self) -> Path:
-        """Folder of everything that this pipeline's runs make."""
-        return Path(self.workspace).absolute() / self.name
+        """The same, where it must be on this machine.
+
+        Raises:
+          InputError: It is on a bucket.
+        """
+        if is_remote(self.workspace):
+            raise InputError(
+                f"workspace: {self.workspace} is on a bucket, where only the steps of Kubeflow and "
+                "Vertex AI write. For this command, name a folder of this machine."
+            )
+        return Path(self.root)
 
     @property
     def artifacts_folder(self) -> Path:
@@ -169,13 +187,15 @@ class Config(Strict):
     @property
     def source_folder(self) -> Path:
         """Folder where a source without files of its own (`sample`, `tfds`) writes them."""
-        return self.home / self.data.source.kind
+        # Each container of a cluster has a disk of its own, and makes the same files there.
+        place = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
+        return place / self.data.source.kind
 
     @property
-    def schema_file(self) -> Path:
-        """The schema that the user keeps; it is inferred if it is not there yet."""
+    def schema_file(self) -> str:
+        """The schema that the user keeps, local or remote; inferred if it is not there yet."""
         kept = self.data.schema_file
-        return Path(kept).absolute() if kept else self.home / "schema.pbtxt"
+        return _absolute(kept) if kept else join(self.root, "schema.pbtxt")
 
     @property
     def check_folder(self) -> Path:
@@ -185,13 +205,16 @@ class Config(Strict):
     @property
     def serving_folder(self) -> str:
         """Folder that TF Serving watches, local or remote: one sub-folder for each version."""
-        folder = self.serving.push_to or str(self.home / "serving" / self.name)
-        return folder if is_remote(folder) else str(Path(folder).absolute())
+        return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))
 
     @property
     def reports_folder(self) -> Path:
         """Folder of the reports, one sub-folder for each run."""
         return self.home / "reports"
+
+
+def _absolute(path: str) -> str:
+    return path if is_remote(path) else str(Path(path).absolute())
 
 
 def config_path() -> Path:

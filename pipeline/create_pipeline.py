@@ -3,7 +3,7 @@
 import json
 import uuid
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow_data_validation as tfdv
 import yaml
@@ -15,18 +15,26 @@ from components.evaluator import baseline
 from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
 from components.example_gen.component import PairsExampleGen
+from components.example_gen.kubeflow import (
+    FINGERPRINT,
+    SCHEMA,
+    KubeflowExampleGen,
+    LookOutside,
+)
 from components.example_gen.settings import Settings
 from components.pusher.component import Pusher
 from components.report.component import Report
+from components.report.kubeflow import KubeflowReport
 from components.serving_check.component import ServingCheck
 from components.statistics_gen import StatisticsGen
 from components.trainer import base_model, run
-from components.trainer.config import SETTINGS, TrainerSettings
+from components.trainer.config import PUSHED, SETTINGS, UNFINISHED, TrainerSettings
 from components.tuner import run as search
 from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data import features
 from data.config import DataConfig
+from data.files import is_file, join, read_text
 from pipeline.code_version import code_version
 from pipeline.config import AROUND_A_RUN, Config
 
@@ -34,44 +42,55 @@ from pipeline.config import AROUND_A_RUN, Config
 _GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
 
 
-def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
+def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
     """Builds the pipeline that a config describes.
 
     Args:
       config: The config.
+      on_kubeflow: Whether it is for Kubeflow's compiler, which knows neither drivers nor resolvers
+        of ours, nor artifact types: other components do there what these do elsewhere.
 
     Returns:
       A TFX pipeline, for any of TFX's runners.
     """
-    data = _data_nodes(config)
+    data = _data_nodes(config, on_kubeflow)
     pairs = data.example_gen.outputs["examples"]
-    training = _training_nodes(config, data)
+    training = _training_nodes(config, data, on_kubeflow)
     model = training.trainer.outputs["model"]
-    resolver = _baseline_resolver(model)
+    resolver = None if on_kubeflow else _baseline_resolver(model)
     evaluator = Evaluator(
         examples=pairs,
         model=model,
-        baseline_model=resolver.outputs[baseline.MODEL],
+        baseline_model=resolver.outputs[baseline.MODEL] if resolver else None,
         settings=EvaluatorSettings(
             classes=config.data.classes,
             evaluation=config.evaluation,
             gate=config.gate,
             code=code_version("components/evaluator"),
+            pushed=config.serving_folder if on_kubeflow else None,
         ),
     )
     serving = _serving_nodes(config, pairs, model, evaluator)
     serving_check = serving[-1].outputs["blessing"]
-    report = Report(
-        examples=pairs,
-        model=model,
-        model_run=training.trainer.outputs["model_run"],
-        evaluation=evaluator.outputs["evaluation"],
-        blessing=evaluator.outputs["blessing"],
-        serving_check=serving_check,
-        name=config.name,
-        config=_in_the_report(config),
-        code=code_version("components", "data", "serving/model.py", "serving/overlay.py"),
-    )
+    reported: dict[str, Any] = {
+        "examples": pairs,
+        "model": model,
+        "model_run": training.trainer.outputs["model_run"],
+        "evaluation": evaluator.outputs["evaluation"],
+        "blessing": evaluator.outputs["blessing"],
+        "serving_check": serving_check,
+        "name": config.name,
+        "config": _in_the_report(config),
+        "code": code_version("components", "data", "serving/model.py", "serving/overlay.py"),
+    }
+    if on_kubeflow:
+        report = KubeflowReport(
+            **reported,
+            example_anomalies=data.validator.outputs["anomalies"],
+            folder=join(config.root, "reports"),
+        ).with_id("Report")
+    else:
+        report = Report(**reported)
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],
@@ -80,29 +99,49 @@ def create_pipeline(config: Config) -> tfx.dsl.Pipeline:
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
         ),
     )
-    nodes = [*data, *training.all(), resolver, evaluator, *serving, report, pusher]
-    return _pipeline(config, nodes)
+    nodes = [
+        *data.all(),
+        *training.all(),
+        *([resolver] if resolver else []),
+        evaluator,
+        *serving,
+        report,
+        pusher,
+    ]
+    return _pipeline(config, nodes, on_kubeflow)
 
 
 class _DataNodes(NamedTuple):
     """The nodes before training, in their order."""
 
-    example_gen: PairsExampleGen
+    outside: BaseNode | None
+    example_gen: BaseNode
     statistics: StatisticsGen
     schema: BaseNode
     validator: BaseNode
     gate_check: BaseNode
 
+    def all(self) -> list[BaseNode]:
+        return [node for node in self if node]
 
-def _data_nodes(config: Config) -> _DataNodes:
-    example_gen = PairsExampleGen(
-        Settings(
-            data=_what_ingestion_reads(config.data),
-            name=config.name,
-            folder=str(config.source_folder),
-            code=code_version("data", "components/example_gen"),
-        )
-    ).with_id("ExampleGen")
+
+def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
+    settings = Settings(
+        data=_what_ingestion_reads(config.data),
+        name=config.name,
+        folder=str(config.source_folder),
+        code=code_version("data", "components/example_gen"),
+    )
+    schema_file, outside = config.schema_file, None
+    if on_kubeflow:  # a package is run later, and more than once
+        outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
+        told, kept = (outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA))
+        example_gen, attempt = KubeflowExampleGen(settings, told), ""
+    else:
+        example_gen = PairsExampleGen(settings)
+        kept = read_text(schema_file) if is_file(schema_file) else ""
+        attempt = "" if kept else uuid.uuid4().hex
+    example_gen = example_gen.with_id("ExampleGen")
     # Image bytes say nothing to TFDV, and keys are different in every example: only derived
     # features are looked at.
     looked_at = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
@@ -111,20 +150,18 @@ def _data_nodes(config: Config) -> _DataNodes:
         examples=example_gen.outputs["examples"],
         stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
     )
-    schema_file = config.schema_file
-    kept = schema_file.read_text() if schema_file.exists() else ""
     schema = SchemaGen(
         statistics=statistics.outputs["statistics"],
-        file=str(schema_file),
+        file=schema_file,
         text=kept,
-        attempt="" if kept else uuid.uuid4().hex,
+        attempt=attempt,
     ).with_id("SchemaGen")
     validator = ExampleValidator(
         examples=example_gen.outputs["examples"],
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         classes=json.dumps(config.data.classes),
-        file=str(schema_file),
+        file=schema_file,
         on_anomaly=config.data.on_anomaly,
     ).with_id("ExampleValidator")
     gate_check = GateCheck(
@@ -133,7 +170,7 @@ def _data_nodes(config: Config) -> _DataNodes:
         classes=json.dumps(config.data.classes),
         columns=json.dumps(config.columns_to_slice_by),
     ).with_id("GateCheck")
-    return _DataNodes(example_gen, statistics, schema, validator, gate_check)
+    return _DataNodes(outside, example_gen, statistics, schema, validator, gate_check)
 
 
 class _TrainingNodes(NamedTuple):
@@ -147,7 +184,7 @@ class _TrainingNodes(NamedTuple):
         return [node for node in (self.start, self.tuner, self.trainer) if node]
 
 
-def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
+def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _TrainingNodes:
     told = TrainerSettings(
         classes=config.data.classes,
         view=config.data.view,
@@ -164,7 +201,9 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
         "eval_args": tfx.proto.EvalArgs(splits=["val"]),
     }
     start = tuner = base = None
-    if config.training.warm_start:
+    # Where no resolver runs, and each run has folders of its own.
+    places = {PUSHED: config.serving_folder} if on_kubeflow else {}
+    if config.training.warm_start and not on_kubeflow:
         start = _start_resolver(examples, told.model_dump_json())
         base = start.outputs[baseline.MODEL]
     if config.tuner:
@@ -175,16 +214,19 @@ def _training_nodes(config: Config, data: _DataNodes) -> _TrainingNodes:
             custom_config={
                 SETTINGS: trials.model_dump_json(),
                 # A Tuner knows no place of its own that another execution would find again.
-                search.UNFINISHED: str(config.artifacts_folder / "Tuner" / ".unfinished"),
+                UNFINISHED: join(config.root, "artifacts/Tuner/.unfinished"),
+                **places,
             },
             **read,
         )
         tuner.add_upstream_nodes([data.validator, data.gate_check])
+    if on_kubeflow:
+        places[UNFINISHED] = join(config.root, "artifacts/Trainer/.unfinished")
     trainer = tfx.components.Trainer(
         run_fn=f"{run.__name__}.{run.run_fn.__name__}",
         base_model=base,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
-        custom_config={SETTINGS: told.model_dump_json()},
+        custom_config={SETTINGS: told.model_dump_json(), **places},
         **read,
     )
     # Anomalies, and a gate that could not decide, are found before the long part.
@@ -259,13 +301,13 @@ def _every_model() -> dict[str, tfx.dsl.Channel]:
     }
 
 
-def _pipeline(config: Config, nodes: list[BaseNode]) -> tfx.dsl.Pipeline:
+def _pipeline(config: Config, nodes: list[BaseNode], on_kubeflow: bool) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(config.artifacts_folder),
+        pipeline_root=join(config.root, "artifacts"),
         components=nodes,
         enable_cache=True,
-        metadata_connection_config=_sqlite(config.home / "metadata.db"),
+        metadata_connection_config=None if on_kubeflow else _sqlite(config.home / "metadata.db"),
         beam_pipeline_args=config.beam.arguments(),
     )
 

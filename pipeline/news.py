@@ -4,12 +4,11 @@ import hashlib
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from data.config import Strict
 from data.errors import InputError
-from data.files import file_state, new_file
+from data.files import file_state, is_file, new_file, read_text
 from data.pairs import find_pairs, fingerprint
 from pipeline.code_version import code_version
 from pipeline.config import AROUND_A_RUN, Config
@@ -170,8 +169,8 @@ def _words(now: State, before: State | None) -> list[str]:
 
 
 def _schema(config: Config) -> str:
-    path: Path = config.schema_file
-    return _hash(path.read_text()) if path.exists() else ""
+    file = config.schema_file
+    return _hash(read_text(file)) if is_file(file) else ""
 
 
 def _hash(text: str) -> str:

@@ -11,7 +11,7 @@ from components.evaluator.names import IOU, MEAN_IOU, of_class
 from components.report.charts import lines
 from components.report.component import PAGE_FILE, ReportArtifact
 from components.report.metrics import METRICS_FILE, Metrics
-from components.report.page import ANOMALIES, DURATIONS, OVERRIDES, RUN, templates
+from components.report.page import ANOMALIES, DURATIONS, OVERRIDES, RUN, anomalies, templates
 from components.validator.component import WORDS_FILE
 from data.errors import InputError
 from pipeline.config import Config
@@ -88,11 +88,7 @@ def _known_at_the_end(run: Run) -> dict[str, Markup]:
 
 def _anomalies(run: Run) -> Markup:
     path = Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE
-    lines_of_text = path.read_text().splitlines() if path.exists() else []
-    if not lines_of_text:
-        return Markup("<p class='soft'>The data are as the schema says: no anomalies.</p>")
-    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines_of_text)
-    return Markup("<h3>Anomalies</h3><ul>{}</ul>").format(items)
+    return anomalies(path.read_text() if path.exists() else "")
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:

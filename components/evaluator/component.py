@@ -20,11 +20,15 @@ from tfx.types.standard_component_specs import (
     EXAMPLES_KEY,
     MODEL_KEY,
 )
-from tfx.utils import path_utils
 from tfx_bsl.public import tfxio
 
 from components.engine import EngineExecutor
-from components.evaluator.baseline import choose_baseline, short_name
+from components.evaluator.baseline import (
+    choose_baseline,
+    pushed_models,
+    saved_model_path,
+    short_name,
+)
 from components.evaluator.config import EvaluationConfig, GateConfig
 from components.evaluator.gate import VERDICT_FILE, Verdict, decide
 from components.evaluator.images import write_images
@@ -51,12 +55,15 @@ class EvaluatorSettings(Strict):
       evaluation: How the split is looked at.
       gate: What a model must reach.
       code: Version of the code that evaluates; a new version is a reason to evaluate anew.
+      pushed: Folder of the pushed versions, which the baseline is among where no resolver runs;
+        null where one does.
     """
 
     classes: list[str]
     evaluation: EvaluationConfig
     gate: GateConfig
     code: str
+    pushed: str | None = None
 
 
 class _Spec(ComponentSpec):
@@ -108,9 +115,10 @@ class Executor(EngineExecutor):
         gate, classes = settings.gate, settings.classes
         (examples,), (model,) = input_dict[EXAMPLES_KEY], input_dict[MODEL_KEY]
         (evaluation,), (blessing,) = output_dict[EVALUATION_KEY], output_dict[BLESSING_KEY]
-        choice = choose_baseline(
-            input_dict.get(BASELINE_MODEL_KEY, []), classes, gate.on_broken_baseline
-        )
+        models = input_dict.get(BASELINE_MODEL_KEY, [])
+        if settings.pushed:
+            models = list(pushed_models(settings.pushed, but=model))
+        choice = choose_baseline(models, classes, gate.on_broken_baseline)
         self._measure(settings, examples, model, choice.model, evaluation.uri)
         verdict = decide(read_evaluation(evaluation.uri), gate, classes)
         verdict.baseline = short_name(choice.model.uri) if choice.model else None
@@ -131,7 +139,7 @@ class Executor(EngineExecutor):
         models = []
         for spec in config.model_specs:
             artifact = baseline if baseline and spec.is_baseline else model
-            path = path_utils.serving_model_path(artifact.uri)
+            path = saved_model_path(artifact)
             models.append(
                 tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config)
             )
@@ -174,16 +182,16 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         model: types.BaseChannel,
-        baseline_model: types.BaseChannel,
         settings: EvaluatorSettings,
+        baseline_model: types.BaseChannel | None = None,
     ) -> None:
         """Wires the component.
 
         Args:
           examples: The examples.
           model: The candidate.
-          baseline_model: Blessed models; may be empty.
           settings: How to measure, and what to demand.
+          baseline_model: Blessed models; may be empty.
         """
         artifacts = tfx.types.standard_artifacts
         super().__init__(
@@ -191,7 +199,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 settings=settings.model_dump_json(),
                 examples=examples,
                 model=model,
-                baseline_model=baseline_model,
+                **({BASELINE_MODEL_KEY: baseline_model} if baseline_model else {}),
                 evaluation=types.Channel(type=artifacts.ModelEvaluation),
                 blessing=types.Channel(type=artifacts.ModelBlessing),
             )

@@ -10,7 +10,7 @@ from tfx.proto import example_gen_pb2
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import Settings
-from data.pairs import fingerprint
+from data.pairs import fingerprint, newest_span
 
 
 class PairsExampleGen(FileBasedExampleGen):
@@ -62,7 +62,7 @@ class _PairsProcessor(input_processor.InputProcessor):
         return self.get_latest_span(), None
 
     def get_latest_span(self) -> int:
-        return max((pair.span for pair in self._found.pairs), default=0)
+        return newest_span(self._found)
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         return pattern

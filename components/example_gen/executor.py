@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 import tensorflow as tf
 from tfx import types
+from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
 from tfx.types import artifact_utils, standard_component_specs
 
@@ -25,7 +26,7 @@ from components.example_gen.settings import Settings
 from data.checks import check, refuse_errors
 from data.config import SPLITS
 from data.files import new_file
-from data.pairs import Found, Pair
+from data.pairs import Found, Pair, newest_span
 from data.processes import start_processes
 from data.reading import Record
 from data.shards import Shard, write_shard
@@ -55,6 +56,7 @@ class Executor(EngineExecutor):
           exec_properties: A dict of execution properties.
             - custom_config: A packed `Settings`.
             - output_data_format: As in TFX's ExampleGens.
+            - input_fingerprint: Of the contents, from whoever found the pairs first; if any.
 
         Raises:
           InputError: The checks found an error. TFX then removes the output.
@@ -70,6 +72,16 @@ class Executor(EngineExecutor):
         )
         start_processes(write_shard)
         found = settings.find_pairs()
+        driver.update_output_artifact(
+            {
+                utils.FINGERPRINT_PROPERTY_NAME: exec_properties.get(
+                    utils.FINGERPRINT_PROPERTY_NAME
+                ),
+                utils.SPAN_PROPERTY_NAME: newest_span(found),
+                utils.VERSION_PROPERTY_NAME: None,
+            },
+            artifact.mlmd_artifact,
+        )
         scratch = os.path.join(artifact.uri, "unfinished")
         batches = write_batches(_shards(found.pairs, artifact), scratch)
         with self._make_beam_pipeline() as pipeline:

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from importlib import metadata
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,18 +65,44 @@ def Report(
       config: The config, as YAML.
       code: Version of the code.
     """
+    inputs = Inputs(examples, model, model_run, evaluation, blessing, serving_check)
+    write_report(inputs, report.uri, name=name, config=config, code=code)
+
+
+class Inputs(NamedTuple):
+    """The artifacts that a report is of, as `Report` takes them."""
+
+    examples: artifact.Artifact
+    model: artifact.Artifact
+    model_run: artifact.Artifact
+    evaluation: artifact.Artifact
+    blessing: artifact.Artifact
+    serving_check: artifact.Artifact
+
+
+def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
+    """Writes index.html, its pictures and metrics.json.
+
+    Args:
+      inputs: What it is of.
+      folder: Where they go.
+      name: The pipeline's.
+      config: The config, as YAML.
+      code: Version of the code.
+    """
+    examples, evaluation = inputs.examples, inputs.evaluation
     metrics = Metrics.of(
         read_evaluation(evaluation.uri),
-        read_verdict(blessing.uri),
-        verdict.read_verdict(serving_check.uri),
+        read_verdict(inputs.blessing.uri),
+        verdict.read_verdict(inputs.serving_check.uri),
     )
-    served = ServedModel(path_utils.serving_model_path(model.uri))
+    served = ServedModel(path_utils.serving_model_path(inputs.model.uri))
 
     def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
         return served.predict([encoded])[0].class_ids
 
     def save(path: str, picture: Image.Image) -> None:
-        where = os.path.join(report.uri, path)
+        where = os.path.join(folder, path)
         tf.io.gfile.makedirs(os.path.dirname(where))
         with tf.io.gfile.GFile(where, "wb") as file:
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
@@ -88,7 +115,7 @@ def Report(
             name=name,
             classes=served.classes,
             metrics=metrics,
-            histories=list(_texts(os.path.join(model_run.uri, "phase*/history.csv"))),
+            histories=list(_texts(os.path.join(inputs.model_run.uri, "phase*/history.csv"))),
             records=records,
             gallery=gallery,
             provenance=list(_provenance(examples, records, code)),
@@ -99,12 +126,12 @@ def Report(
         (PAGE_FILE, page),
         (METRICS_FILE, metrics.model_dump_json(indent=2)),
     ):
-        with tf.io.gfile.GFile(os.path.join(report.uri, file_name), "w") as file:
+        with tf.io.gfile.GFile(os.path.join(folder, file_name), "w") as file:
             file.write(text)
 
 
 def _provenance(
-    examples: tfx.types.standard_artifacts.Examples, records: Sequence[Record], code: str
+    examples: artifact.Artifact, records: Sequence[Record], code: str
 ) -> Iterator[tuple[str, str]]:
     spans = sorted({record.pair.span for record in records})
     if spans != [0]:

@@ -50,6 +50,18 @@ class Contents(NamedTuple):
     config: str
 
 
+def anomalies(words: str) -> Markup:
+    """Renders what belongs to ANOMALIES.
+
+    Args:
+      words: ExampleValidator's, a line for each anomaly.
+    """
+    if not words:
+        return Markup("<p class='soft'>The data are as the schema says: no anomalies.</p>")
+    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in words.splitlines())
+    return Markup("<h3>Anomalies</h3><ul>{}</ul>").format(items)
+
+
 def templates() -> jinja2.Environment:
     """Returns the templates of all pages about runs, with what they call."""
     environment = jinja2.Environment(

@@ -10,9 +10,18 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import types
 from tfx import v1 as tfx
 from tfx.types import standard_component_specs as keys
+from tfx.utils import path_constants
 
-from components.evaluator.baseline import MODEL, MODEL_BLESSING, blessed_models, classes_of
-from components.trainer.config import SETTINGS, TrainerSettings
+from components.evaluator.baseline import (
+    MODEL,
+    MODEL_BLESSING,
+    blessed_models,
+    classes_of,
+    pushed_models,
+    saved_model_path,
+    short_name,
+)
+from components.trainer.config import PUSHED, SETTINGS, TrainerSettings
 from serving.model import model_weights
 
 EXAMPLES = "examples"
@@ -81,6 +90,27 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
             yield inputs
 
 
+def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
+    """Finds the model to begin with, given or pushed.
+
+    Args:
+      fn_args: Holds the base model that a resolver chose, or in `custom_config`
+        - pushed: The folder of the pushed versions, where no resolver runs. Its newest one of the
+          same classes is taken: the cache of the cluster sees to it that a training that was done
+          before is not done again with the model that came of it.
+      settings: What is trained.
+
+    Returns:
+      Path of a SavedModel; None if there is none, or none is asked for.
+    """
+    folder = (fn_args.custom_config or {}).get(PUSHED)
+    if fn_args.base_model or not folder or not settings.training.warm_start:
+        return fn_args.base_model
+    models = (model for model in pushed_models(folder) if classes_of(model) == settings.classes)
+    newest = next(models, None)
+    return saved_model_path(newest) if newest else None
+
+
 def take_weights(network: keras.Model, base_model: str | None) -> str:
     """Gives a network a model's weights, statistics of normalisation included, if they fit.
 
@@ -93,7 +123,7 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
     """
     if base_model is None:
         return "Begins cold: no model of these classes was blessed yet."
-    name = "/".join(base_model.rstrip("/").split("/")[-4:-1])  # Trainer/model/<execution>
+    name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         found = model_weights(base_model)
     except tf.errors.NotFoundError:

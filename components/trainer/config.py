@@ -10,6 +10,12 @@ from serving.config import MAX_PIXELS
 
 SETTINGS = "settings"
 """Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
+UNFINISHED = "unfinished"
+"""Key of `custom_config`: the folder where a search lies until it is finished; the Trainer's, where
+another run would not find the folder of its own accord."""
+PUSHED = "pushed"
+"""Key of `custom_config` where there is no ML Metadata to ask for blessed models: the folder that
+they are pushed to."""
 
 LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
 Width = Annotated[float, Field(gt=0, le=2)]

@@ -7,8 +7,9 @@ import tempfile
 import tensorflow as tf
 from tfx import v1 as tfx
 
+from components.trainer.base_model import base_model_of
 from components.trainer.callbacks import COLLAPSED, has_collapsed
-from components.trainer.config import SETTINGS, TrainerSettings
+from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
 from components.trainer.devices import choose_strategy, is_chief, worker
 from components.trainer.fit import Training
 from components.trainer.hyperparameters import in_words, override
@@ -26,6 +27,9 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         belong, the base model of a warm start, a search's best hyperparameters, which go before
         the settings, and `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
+        - unfinished: The folder for what is needed to go on after an interruption; without it, one
+          beside those of the executions.
+        - pushed: See `base_model_of`.
 
     Raises:
       InputError: The encoder's weights cannot be had, or do not fit; there are no examples; a batch
@@ -40,7 +44,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         settings = override(settings, values)
         if is_chief(strategy):
             print(f"  the best trial's {', '.join(in_words(values))}", flush=True)
-    folder = _unfinished_folder(fn_args, settings, worker(strategy))
+    base_model = base_model_of(fn_args, settings)
+    folder = _unfinished_folder(fn_args, settings, base_model, worker(strategy))
     training = Training(
         settings,
         strategy,
@@ -48,7 +53,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         fn_args.eval_files,
         folder=folder,
         log_dir=fn_args.model_run_dir,
-        base_model=fn_args.base_model,
+        base_model=base_model,
     )
     if has_collapsed(training.run()):
         raise InputError(COLLAPSED)
@@ -66,13 +71,14 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 
 
 def _unfinished_folder(
-    fn_args: tfx.components.FnArgs, settings: TrainerSettings, worker: int
+    fn_args: tfx.components.FnArgs, settings: TrainerSettings, base_model: str | None, worker: int
 ) -> str:
     """Where a training with these settings and these examples lies until it is finished.
 
     Not in the execution's own folder: a run that is started again is another execution.
     """
-    told = (settings.model_dump_json(), fn_args.base_model, fn_args.train_files, fn_args.eval_files)
+    told = (settings.model_dump_json(), base_model, fn_args.train_files, fn_args.eval_files)
     name = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     executions = os.path.dirname(fn_args.model_run_dir.rstrip("/"))
-    return os.path.join(executions, ".unfinished", f"{name}-{worker}")
+    unfinished = fn_args.custom_config.get(UNFINISHED) or os.path.join(executions, ".unfinished")
+    return os.path.join(unfinished, f"{name}-{worker}")

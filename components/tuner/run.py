@@ -13,8 +13,9 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
 
+from components.trainer.base_model import base_model_of
 from components.trainer.callbacks import MONITOR, has_collapsed
-from components.trainer.config import SETTINGS
+from components.trainer.config import SETTINGS, UNFINISHED
 from components.trainer.devices import choose_strategy, is_chief, worker
 from components.trainer.fit import FailedTrainingError, Training
 from components.trainer.hyperparameters import in_words, override
@@ -22,8 +23,6 @@ from components.tuner.config import TunerSettings
 from components.tuner.space import hyperparameters
 from data.errors import InputError
 
-UNFINISHED = "unfinished"
-"""Key of the Tuner's `custom_config`: the folder where searches lie until they are finished."""
 FAILED = -1.0
 """Score of a trial of which nothing came, less than any mean IoU. TFX leaves trials out that
 KerasTuner calls failed, and nobody would see them."""
@@ -41,6 +40,7 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
         `custom_config`, a dict with:
         - settings: TunerSettings as JSON.
         - unfinished: The folder where searches lie until they are finished.
+        - pushed: See `base_model_of`.
 
     Returns:
       What TFX searches with.
@@ -65,7 +65,8 @@ class Search(BaseTuner):
         self._settings = TunerSettings.model_validate_json(told)
         self._strategy = choose_strategy(self._settings.trainer.training.strategy)
         number = worker(self._strategy)
-        everything = repr((told, fn_args.base_model, fn_args.train_files, fn_args.eval_files))
+        self._base_model = base_model_of(fn_args, self._settings.trainer)
+        everything = repr((told, self._base_model, fn_args.train_files, fn_args.eval_files))
         name = f"{hashlib.sha256(everything.encode()).hexdigest()[:16]}-{number}"
         place = {"directory": fn_args.custom_config[UNFINISHED], "project_name": name}
         with contextlib.redirect_stdout(sys.stderr):  # it says that it takes an old search up
@@ -130,7 +131,7 @@ class Search(BaseTuner):
                 self._fn_args.eval_files,
                 folder=folder,
                 log_dir=folder,
-                base_model=self._fn_args.base_model,
+                base_model=self._base_model,
                 shown=False,
             )
             scores = training.run()

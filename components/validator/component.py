@@ -42,8 +42,8 @@ def SchemaGen(
       statistics: Of the examples.
       schema: Where schema.pbtxt goes.
       file: The user's file.
-      text: What was in it when the pipeline was built; empty if it was not there. As a parameter,
-        so that an edit is a reason to check anew.
+      text: What was in it when the pipeline was built, or on Kubeflow when the run began; empty if
+        it was not there. As a parameter, so that an edit is a reason to check anew.
       attempt: Differs each time that there is no text: the cache must not answer, since the file is
         to be written.
 

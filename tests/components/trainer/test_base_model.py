@@ -5,10 +5,11 @@ import ml_metadata as mlmd
 import numpy as np
 import pytest
 from ml_metadata.proto import metadata_store_pb2
+from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.types import standard_artifacts
 
-from components.trainer.base_model import ModelToStartFrom, take_weights
-from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.base_model import ModelToStartFrom, base_model_of, take_weights
+from components.trainer.config import PUSHED, ModelConfig, TrainerSettings, TrainingConfig
 from data.config import ResizeView
 from serving.graph import DESCRIPTION, export_saved_model
 
@@ -140,6 +141,37 @@ class TestWhichModel:
         pipeline.trained("first", pipeline.examples(), settings())
         pipeline.trained("other", pipeline.examples(), settings(), classes=["ground", "ring"])
         assert pipeline.start(pipeline.examples(), settings()) == ["first"]
+
+
+class TestWithoutAResolver:
+    @pytest.fixture
+    def serving_folder(self, tmp_path):
+        """Versions that were pushed; the newest is of other classes, and one is not complete."""
+        for version, classes in (("99", CLASSES), ("100", CLASSES), ("101", ["ground", "cell"])):
+            description = tmp_path / version / DESCRIPTION
+            description.parent.mkdir(parents=True)
+            description.write_text(json.dumps({"classes": classes}))
+            (tmp_path / version / "saved_model.pb").touch()
+        (tmp_path / "102").mkdir()
+        return tmp_path
+
+    def start(self, folder, told, base_model=None):
+        given = FnArgs(base_model=base_model, custom_config={PUSHED: str(folder)})
+        return base_model_of(given, TrainerSettings.model_validate_json(told))
+
+    def test_the_newest_pushed_version_of_the_same_classes_is_taken(self, serving_folder):
+        assert self.start(serving_folder, settings()) == str(serving_folder / "100")
+
+    def test_nothing_was_pushed_yet(self, tmp_path):
+        assert self.start(tmp_path / "nowhere", settings()) is None
+
+    def test_a_cold_start_asks_for_none(self, serving_folder):
+        cold = TrainerSettings.model_validate_json(settings())
+        cold = cold.model_copy(update={"training": TrainingConfig()})
+        assert self.start(serving_folder, cold.model_dump_json()) is None
+
+    def test_a_resolvers_choice_goes_first(self, serving_folder):
+        assert self.start(serving_folder, settings(), base_model="chosen") == "chosen"
 
 
 def remove(model):

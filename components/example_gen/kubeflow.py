@@ -1,0 +1,96 @@
+"""ExampleGen for Kubeflow, which runs no driver of ours: what the driver does is a step there."""
+
+from typing import ClassVar, TypedDict
+
+from tfx import types
+from tfx import v1 as tfx
+from tfx.components.example_gen import utils
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.placeholder.placeholder import Placeholder
+from tfx.proto import example_gen_pb2
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.types.standard_component_specs import (
+    CUSTOM_CONFIG_KEY,
+    EXAMPLES_KEY,
+    OUTPUT_DATA_FORMAT_KEY,
+)
+from tfx.utils import proto_utils
+
+from components.example_gen.executor import Executor
+from components.example_gen.settings import Settings
+from data.files import is_file, read_text
+from data.pairs import fingerprint
+
+FINGERPRINT, SCHEMA = "fingerprint", "schema"
+"""LookOutside's outputs."""
+
+
+class _Told(TypedDict):
+    fingerprint: str
+    schema: str
+
+
+@component
+def LookOutside(
+    settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
+) -> _Told:
+    """Looks, before each run, at all that the cache knows nothing of, to hand it on as parameters.
+
+    Args:
+      settings: ExampleGen's `Settings` as JSON.
+      schema_file: Where the user keeps the schema.
+
+    Returns:
+      The fingerprint of the data's contents, and what is in the schema's file: nothing if it is not
+      there.
+    """
+    found = Settings.model_validate_json(settings).find_pairs()
+    return {
+        "fingerprint": fingerprint(found),
+        "schema": read_text(schema_file) if is_file(schema_file) else "",
+    }
+
+
+class _Spec(ComponentSpec):
+    PARAMETERS = {  # noqa: RUF012
+        CUSTOM_CONFIG_KEY: ExecutionParameter(type=str),
+        OUTPUT_DATA_FORMAT_KEY: ExecutionParameter(type=int),
+        utils.FINGERPRINT_PROPERTY_NAME: ExecutionParameter(type=str),
+    }
+    INPUTS: ClassVar[dict[str, ChannelParameter]] = {}
+    OUTPUTS = {  # noqa: RUF012
+        EXAMPLES_KEY: ChannelParameter(type=tfx.types.standard_artifacts.Examples)
+    }
+
+
+class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
+    """What PairsExampleGen does, with the fingerprint as a parameter.
+
+    TFX compiles a FileBasedExampleGen so that a driver of its own looks for input files, which
+    knows no pairs, and which Vertex AI alone would start.
+
+    Component `outputs` contains:
+      - `examples`: As PairsExampleGen's.
+    """
+
+    SPEC_CLASS = _Spec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(self, settings: Settings, input_fingerprint: Placeholder) -> None:
+        """Wires the component.
+
+        Args:
+          settings: What to read, and how.
+          input_fingerprint: LookOutside's output.
+        """
+        custom_config = example_gen_pb2.CustomConfig()
+        custom_config.custom_config.Pack(settings.as_proto())
+        super().__init__(
+            _Spec(
+                custom_config=proto_utils.proto_to_json(custom_config),
+                output_data_format=example_gen_pb2.PayloadFormat.FORMAT_TF_EXAMPLE,
+                input_fingerprint=input_fingerprint,
+                examples=types.Channel(type=tfx.types.standard_artifacts.Examples),
+            )
+        )

@@ -1,0 +1,187 @@
+"""The Dockerfile's own commands, run in a clean Debian 13: no container engine runs here."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).parents[2]
+RELEASE = {"debian:trixie-slim": "trixie"}
+CERTIFICATES = "/etc/certificates_outside.crt"
+
+
+def instructions(text):
+    """Each instruction of a Dockerfile and its words, continued lines joined, comments left out."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n", " ", "\n".join(lines))
+    for line in joined.splitlines():
+        if line.strip():
+            name, _, rest = line.strip().partition(" ")
+            yield name, rest.strip()
+
+
+class Root:
+    """A folder with a clean Debian, in which a Dockerfile's instructions are carried out."""
+
+    def __init__(self, folder, caches):
+        self.folder, self.caches = folder, caches
+        self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        self.arguments, self.user, self.place = {}, None, "/"
+        self.command = None
+
+    def carry_out(self, name, rest):
+        getattr(self, f"_{name.lower()}")(rest)
+
+    def run(self, command, mounts=()):
+        """Runs a command as the image's user, with what the machine's package clients need."""
+        root = shlex.quote(str(self.folder))
+        steps = [f"mount --rbind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
+        for target in mounts:
+            (self.folder / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
+            steps.append(f"mount --bind {shlex.quote(self.caches)} {root}{target}")
+        environment = self._outside() | self.arguments | self.environment
+        words = ["chroot", *([f"--userspec={self.user}"] if self.user else []), str(self.folder)]
+        words += ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
+        steps.append(shlex.join([*words, "/bin/sh", "-c", f"cd {self.place} && {command}"]))
+        done = subprocess.run(
+            ["unshare", "--mount", "--fork", "sh", "-c", " && ".join(steps)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
+        return done.stdout
+
+    def _outside(self):
+        """How package clients are set up on this machine: an engine's network would do as much."""
+        names = re.compile(r"(?i)^(pip|uv)_(?!find_links|cache_dir)|_proxy$")
+        found = {name: value for name, value in os.environ.items() if names.search(name)}
+        bundle = os.environ.get("SSL_CERT_FILE")
+        if bundle:
+            shutil.copy(bundle, self.folder / CERTIFICATES.lstrip("/"))
+            names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+            found |= dict.fromkeys(names, CERTIFICATES)
+        for path in ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf"):
+            if Path(path).exists():
+                shutil.copy(path, self.folder / path.lstrip("/"))
+        return found
+
+    def _from(self, rest):
+        assert rest in RELEASE
+        self.folder.chmod(0o755)  # pytest's are for their owner alone
+        mirror = sorted(
+            set(
+                re.findall(
+                    r"^'(\S+)/dists/\S+/InRelease'",
+                    _output("apt-get", "--print-uris", "update"),
+                    re.M,
+                )
+            )
+        )
+        for place in mirror:
+            done = subprocess.run(
+                ["debootstrap", "--variant=minbase", RELEASE[rest], self.folder, place],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            if done.returncode == 0:
+                return
+        pytest.skip(f"no Debian 13 from this machine's mirrors: {done.stdout[-300:]}")
+
+    def _arg(self, rest):
+        name, _, value = rest.partition("=")
+        self.arguments[name] = value
+
+    def _env(self, rest):
+        self.environment |= dict(word.split("=", 1) for word in shlex.split(rest))
+
+    def _workdir(self, rest):
+        self.place = rest
+        (self.folder / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+    def _copy(self, rest):
+        *sources, target = rest.split()
+        ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+        for source in sources:
+            to = self.folder / self.place.lstrip("/") / target
+            if (REPOSITORY / source).is_dir():
+                shutil.copytree(REPOSITORY / source, to, ignore=ignored)
+            else:
+                shutil.copy(REPOSITORY / source, to)
+
+    def _run(self, rest):
+        mounts = re.findall(r"--mount=type=cache,target=(\S+)", rest)
+        self.run(re.sub(r"--mount=\S+", "", rest).strip(), mounts)
+
+    def _user(self, rest):
+        self.user = rest
+
+    def _cmd(self, rest):
+        self.command = rest
+
+
+def _output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """The root that the Dockerfile makes, of the CPU tag."""
+    if os.geteuid() or not shutil.which("debootstrap"):
+        pytest.skip("only root makes a Debian root, with debootstrap (apt-get install debootstrap)")
+    caches = _output(Path(sys.executable).parent / "uv", "cache", "dir").strip()
+    root = Root(tmp_path_factory.mktemp("image"), caches)
+    try:
+        for name, rest in instructions((REPOSITORY / "Dockerfile").read_text()):
+            root.carry_out(name, rest)
+        yield root
+    finally:
+        shutil.rmtree(root.folder, ignore_errors=True)
+
+
+@pytest.mark.timeout(1500)
+def test_a_step_starts_in_the_image_and_is_not_root(image):
+    assert image.user == "1000"
+    assert image.run("id -u").strip() == "1000"
+    told = image.run(
+        "python -m tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
+        " --executor_class_path components.evaluator.component.Executor"
+        " --json_serialized_invocation_args '{}' 2>&1 || true"
+    )
+    assert "KeyError: 'settings'" in told, told[-2000:]
+
+
+def test_the_command_is_there(image):
+    assert "review" in image.run("unetfx --help")
+
+
+def test_the_gpu_tags_libraries_are_those_that_tensorflow_names(image):
+    lock = "/opt/unetfx/requirements.gpu.lock"
+    told = image.run(f"uv pip install --dry-run --no-deps --require-hashes -r {lock} 2>&1")
+    asked = image.run(
+        'python -c "from importlib.metadata import requires; '
+        "print(*[line for line in requires('tensorflow') if 'and-cuda' in line], sep='\\n')\""
+    )
+    for name in re.findall(r"^(nvidia-[a-z0-9-]+)", asked, re.M):
+        assert f"+ {name}==" in told
+
+
+def test_the_engine_is_sent_nothing_but_what_is_copied():
+    copied = {
+        source
+        for name, rest in instructions((REPOSITORY / "Dockerfile").read_text())
+        if name == "COPY"
+        for source in rest.split()[:-1]
+    }
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert {line[1:] for line in lines if line.startswith("!")} == copied
+    assert "*" in lines
