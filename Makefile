@@ -1,5 +1,5 @@
 # make demo: set up, then the whole pipeline on real satellite images, through the `tfx` command.
-# make test: set up (with a browser, for the pages), then every test.
+# make test: set up, with what only tests need, then every test.
 .PHONY: setup demo test lint bench serve airflow lock
 .DELETE_ON_ERROR:
 
@@ -27,7 +27,7 @@ airflow: setup
 # Two processes, since a pipeline's steps keep one core busy; more would need more than 24 GiB of memory.
 # The files in their own order: the longest come early.
 test: setup airflow
-	@scripts/browser.sh
+	@scripts/test_tools.sh
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup

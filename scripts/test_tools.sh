@@ -1,0 +1,23 @@
+#!/bin/sh
+# Brings what tests use beside Python packages: a browser for the pages, and debootstrap for the image. Without the
+# rights to install them, it says so, and those tests are skipped.
+set -eu
+missing() { # command package
+  command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || printf '%s ' "$2"
+}
+wanted=$(missing debootstrap debootstrap)
+for name in chromium chromium-browser google-chrome; do
+  command -v "$name" >/dev/null && browser=$name
+done
+[ "${browser-}" ] || wanted="$wanted chromium"
+[ "$wanted" ] || exit 0
+if [ "$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root="sudo -n"; else
+  printf 'setup: no right to install %s: tests that need them are skipped\n' "$wanted" >&2
+  exit 0
+fi
+printf 'setup: installing for tests: %s\n' "$wanted"
+# shellcheck disable=SC2086
+install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $wanted; }
+# Package lists may be missing (containers) or old.
+{ install || { $as_root apt-get update && install; }; } >.venv/test_tools.log 2>&1 ||
+  printf 'setup: not installed (see .venv/test_tools.log), so tests that need them are skipped: %s\n' "$wanted" >&2
