@@ -144,6 +144,8 @@ def test_examples_statistics_and_metrics_are_those_of_this_process(flink, traine
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
 
 
+# Of the threads of this process that had worked for the killed one.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, tmp_path):
     pairs = tmp_path / "pairs"
     for kind in ("images", "masks"):
