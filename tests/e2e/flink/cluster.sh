@@ -5,6 +5,7 @@
 #                           ids, in `master` its REST address, and in `jar` the path of Beam's job
 #                           server
 #   cluster.sh stop FOLDER    stops it
+#   cluster.sh fetch          only brings what it needs
 #
 # What then stands in the config:
 #
@@ -24,14 +25,15 @@ fetch() {
   work=$(mktemp -d "$home.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
-  # One jar that names the others: Beam starts a job server by `java -jar`.
-  {
-    echo 'Main-Class: org.apache.beam.runners.flink.FlinkJobServerDriver'
-    printf 'Class-Path:'
-    for jar in "$work"/lib/*.jar; do printf ' lib/%s \n ' "${jar##*/}"; done
-    echo
-  } >"$work/manifest"
-  jar --create --file "$work/job-server.jar" --manifest "$work/manifest"
+  # One jar that names the others: Beam starts a job server by `java -jar`. A manifest continues a line by
+  # a blank at the start of the next one.
+  (cd "$work" && "${PYTHON:-python3}" -c '
+import glob, zipfile
+driver = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+jars = " \n ".join(sorted(glob.glob("lib/*.jar")))
+manifest = f"Manifest-Version: 1.0\nMain-Class: {driver}\nClass-Path: {jars}\n"
+zipfile.ZipFile("job-server.jar", "w").writestr("META-INF/MANIFEST.MF", manifest)
+')
   mv "$work" "$home"
 }
 
