@@ -56,7 +56,8 @@ def run_check(config_file: Path) -> int:
 
 
 def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    console = Console(stderr=True)
+    # Or rich 13 would end a bar that is not shown by an empty line.
+    console = Console(stderr=True, force_interactive=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         parts = [pairs[i : i + _AT_A_TIME] for i in range(0, len(pairs), _AT_A_TIME)]
         reading = in_processes(read_records, parts, data)

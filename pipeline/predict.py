@@ -124,7 +124,8 @@ def _print(outcomes: Iterator[Outcome], count: int, classes: Sequence[str], peop
     failed = 0
     # The legend of masks and overlays; where there is no terminal, click leaves colours out.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
-    console = Console(file=people, highlight=False, soft_wrap=True)
+    # Or rich 13 would end a bar that is not shown by an empty line.
+    console = Console(file=people, highlight=False, soft_wrap=True, force_interactive=True)
     progress = Progress(
         TextColumn("Predicting"),
         BarColumn(),

@@ -211,7 +211,8 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock and the bar."""
         self._began = time.monotonic()
-        console = Console()
+        # Or rich 13 would end a bar that is not shown by an empty line.
+        console = Console(force_interactive=True)
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("  {task.description}"),
             rich.progress.BarColumn(),

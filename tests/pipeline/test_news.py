@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,11 +153,11 @@ def test_changed_settings_are_new_but_those_of_turns(look, config_file, section,
 def test_an_edited_schema_is_new_and_an_inferred_one_is_not(look, config_file):
     config = load_config(config_file)
     look()
-    config.schema_file.write_text("feature {}")
+    Path(config.schema_file).write_text("feature {}")
     seen = as_it_was_read(config, find_news(config).last.state, find_news(config).state.data)
     remember(config, Turn(state=seen, run="7", outcome="pushed", reasons=[]))
     assert look() == []
-    config.schema_file.write_text("feature { }")
+    Path(config.schema_file).write_text("feature { }")
     assert look() == ["schema"]
 
 
