@@ -10,13 +10,14 @@ Machines are shared, so what counts is the processor time of an image; the clock
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+from benchmarks.fresh_process import measure
 
 CLASSES = 3
 _UNTIMED = 2  # steps, in which graphs are traced and memory is found
@@ -50,16 +51,9 @@ def main() -> None:
 
 
 def _elsewhere(idea: str) -> dict[str, float]:
-    environment = os.environ | {"TF_ENABLE_ONEDNN_OPTS": "0" if "oneDNN" in idea else "1"}
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "benchmarks.ideas", "--idea", idea, *sys.argv[1:]],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    with_onednn = "0" if "oneDNN" in idea else "1"
+    told = ("--idea", idea, *sys.argv[1:])
+    times: dict[str, float] = measure("benchmarks.ideas", *told, TF_ENABLE_ONEDNN_OPTS=with_onednn)
     return times
 
 
@@ -68,7 +62,7 @@ def _step(
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
     """A training step with some of the ideas in it."""
 
-    def measure(arguments: argparse.Namespace) -> dict[str, float]:
+    def step(arguments: argparse.Namespace) -> dict[str, float]:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -91,7 +85,7 @@ def _step(
         images = images.astype(np.float32)
         return _time(lambda: network.train_on_batch(images, masks), batch, arguments.steps)
 
-    return measure
+    return step
 
 
 def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
@@ -126,22 +120,25 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
 
     from components.trainer.decoder import CHANNELS
 
-    class AfterConcatenation(layers.Conv2D):
+    class AfterConcatenation(layers.Layer):
         """3×3 of [skip, up] as the sum of two, so that none flows back into a frozen skip."""
+
+        def __init__(self, *told: Any, **options: Any) -> None:
+            super().__init__()
+            self._conv = layers.Conv2D(*told, **options)
 
         def build(self, shapes: Sequence[_Shape]) -> None:
             self._of_skip = shapes[0][-1]
-            super().build((*shapes[0][:-1], shapes[0][-1] + shapes[1][-1]))
-            self.input_spec = None  # that of a single input
+            self._conv.build((*shapes[0][:-1], shapes[0][-1] + shapes[1][-1]))
 
         def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-            skip, up = inputs
-            first, second = self.kernel[:, :, : self._of_skip], self.kernel[:, :, self._of_skip :]
+            (skip, up), kernel = inputs, self._conv.kernel
+            first, second = kernel[:, :, : self._of_skip], kernel[:, :, self._of_skip :]
             total = ops.conv(skip, first, padding="same") + ops.conv(up, second, padding="same")
-            return self.activation(total + self.bias)
+            return self._conv.activation(total + self._conv.bias)
 
         def compute_output_shape(self, shapes: Sequence[_Shape]) -> _Shape:
-            return (*shapes[1][:-1], self.filters)
+            return (*shapes[1][:-1], self._conv.filters)
 
     class UpSamplingConvolution(layers.Conv2D):
         """2× nearest up-sampling, then 2×2, as one 2×2 with four times the channels."""

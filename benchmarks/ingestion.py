@@ -10,11 +10,10 @@ writes gzipped TFRecords; starting its processes counts. Beam has one worker, as
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.fresh_process import measure
 from data.blue_marble import TILE, write_blue_marble
 
 WORKERS = 2
@@ -112,17 +112,8 @@ def _decode(file: Path) -> None:
 
 def _ingest_elsewhere(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
     """Seconds of the executor, in a process of its own, and peak GiB of its largest process."""
-    done = subprocess.run(  # noqa: S603
-        [
-            *(sys.executable, "-m", "benchmarks.ingestion", "--ingest", str(folder)),
-            *("--beam-workers", str(beam_workers)),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    seconds, gigabytes = map(float, done.stdout.split()[-2:])
+    told = ("--ingest", str(folder), "--beam-workers", str(beam_workers))
+    seconds, gigabytes = measure("benchmarks.ingestion", *told)
     return seconds, gigabytes
 
 
@@ -160,7 +151,7 @@ def _ingest(folder: Path, beam_workers: int) -> None:
         resource.getrusage(whose).ru_maxrss
         for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    print(seconds, kilobytes / 2**20)
+    print(json.dumps([seconds, kilobytes / 2**20]))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ import json
 import os
 import re
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+
+from benchmarks.fresh_process import measure
 
 _SPLITS = {"train": 94, "val": 1, "test": 5}
 _STEPS_TRAINED, _BATCH = 4, 8
@@ -67,7 +67,8 @@ def _line(corpus: Corpus) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         megabytes = _write(folder / "data", corpus) / 1e6
-        done = {step: _elsewhere(step, folder, corpus) for step in _STEPS}
+        told = ("--folder", str(folder), "--corpus", json.dumps(corpus))
+        done = {step: measure("benchmarks.scaling", "--step", step, *told) for step in _STEPS}
     ingestion, statistics = done["ingestion"], done["statistics"]
     evaluation, training = done["evaluation"], done["training"]
     return (
@@ -104,21 +105,6 @@ def _write_pair(job: tuple[Path, Corpus, int]) -> int:
     for path, pixels in zip(paths, (image, mask), strict=True):
         Image.fromarray(pixels).save(path, compress_level=1)
     return sum(path.stat().st_size for path in paths)
-
-
-def _elsewhere(step: str, folder: Path, corpus: Corpus) -> dict[str, float]:
-    done = subprocess.run(  # noqa: S603
-        [
-            *(sys.executable, "-m", "benchmarks.scaling", "--step", step),
-            *("--folder", str(folder), "--corpus", json.dumps(corpus)),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    facts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return facts
 
 
 def _measure(step: str, folder: Path, corpus: Corpus) -> dict[str, Any]:

@@ -17,8 +17,6 @@ import itertools
 import json
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.fresh_process import measure
 from data.blue_marble import write_blue_marble
 
 CLASSES = ["ocean", "land", "lake"]
@@ -52,8 +51,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _write_tiles(folder, arguments.size, arguments.batch * arguments.steps)
+        told = ("--folder", str(folder), "--batch", str(arguments.batch))
         found = [
-            (side, _elsewhere(side, folder, arguments.batch))
+            (side, measure("benchmarks.training", "--side", side, *told))
             for side in ("notebook", "ours", "default", "notebook", "inference", "openvino")
         ]
     print(
@@ -110,21 +110,6 @@ def _write_tiles(folder: Path, size: int, count: int) -> None:
             with Image.open(Path(*parts)) as picture:
                 pixels.append(np.asarray(picture)[:size, :size])
         np.save(folder / f"{kind}.npy", np.stack(pixels))
-
-
-def _elsewhere(side: str, folder: Path, batch: int) -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603
-        [
-            *(sys.executable, "-m", "benchmarks.training"),
-            *("--side", side, "--folder", str(folder), "--batch", str(batch)),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    facts: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return facts
 
 
 def _notebook(folder: Path, batch: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,33 @@ def _read_deployment() -> dict[str, Any]:
 
 def _make_dag(deployment: Mapping[str, Any]) -> Any:
     from airflow import DAG
-    from airflow.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-    from airflow.hooks.subprocess import SubprocessHook
-    from airflow.models import BaseOperator
 
     settings = deployment["airflow"]
+    tell = _teller(settings["on_failure"]) if settings["on_failure"] else None
+    with DAG(
+        dag_id=deployment["name"],
+        description="Image segmentation: trains, evaluates, and pushes what is good enough",
+        schedule=settings["schedule"],
+        start_date=datetime.datetime.fromisoformat(settings["start_date"]),
+        catchup=False,
+        max_active_runs=1,
+        doc_md=f"Config: `{deployment['config']}`\n\nReports: `{deployment['reports']}/index.html`",
+        tags=["unetfx"],
+        default_args={"on_failure_callback": tell},
+    ) as dag:
+        run = _run_operator(deployment)(
+            task_id="run",
+            retries=settings["retries"],
+            retry_delay=datetime.timedelta(minutes=settings["retry_delay_minutes"]),
+        )
+        run >> _verdict_operator(deployment)(task_id="verdict")
+    return dag
+
+
+def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
+    from airflow.exceptions import AirflowException, AirflowFailException
+    from airflow.hooks.subprocess import SubprocessHook
+    from airflow.models import BaseOperator
 
     class Run(BaseOperator):
         """Runs `unetfx` in the pipeline's own environment, and ends it when Airflow says so."""
@@ -63,6 +85,13 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
             if self._hook:
                 self._hook.send_sigterm()
 
+    return Run
+
+
+def _verdict_operator(deployment: Mapping[str, Any]) -> type[Any]:
+    from airflow.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.models import BaseOperator
+
     class Verdict(BaseOperator):
         """Shows what the gate and ServingCheck decided in this run, with their reasons."""
 
@@ -80,45 +109,33 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
             context["ti"].xcom_push("verdict", verdict)
             if verdict["pushable"]:
                 return
-            if settings["not_blessed"] == "skipped":
+            if deployment["airflow"]["not_blessed"] == "skipped":
                 raise AirflowSkipException(verdict["text"])
             raise AirflowFailException(verdict["text"])
 
+    return Verdict
+
+
+def _teller(command: Sequence[str]) -> Callable[[Mapping[str, Any]], None]:
     def tell(context: Mapping[str, Any]) -> None:
         ti = context["task_instance"]
         why = str(context.get("exception") or "killed")[:_LONGEST_REASON]
-        _tell(
-            settings["on_failure"],
-            {
-                "text": f"{ti.dag_id}: {ti.task_id} failed: {why}",
-                "pipeline": ti.dag_id,
-                "outcome": "failed",
-                "reasons": [why],
-                "task": ti.task_id,
-                "airflow_run": ti.run_id,
-                "log": ti.log_url,
-                "host": socket.gethostname(),
-            },
+        notice = {
+            "text": f"{ti.dag_id}: {ti.task_id} failed: {why}",
+            "pipeline": ti.dag_id,
+            "outcome": "failed",
+            "reasons": [why],
+            "task": ti.task_id,
+            "airflow_run": ti.run_id,
+            "log": ti.log_url,
+            "host": socket.gethostname(),
+        }
+        # The command is the config's own.
+        subprocess.run(  # noqa: S603
+            command, input=json.dumps(notice), text=True, check=True, timeout=_TIME_TO_TELL
         )
 
-    with DAG(
-        dag_id=deployment["name"],
-        description="Image segmentation: trains, evaluates, and pushes what is good enough",
-        schedule=settings["schedule"],
-        start_date=datetime.datetime.fromisoformat(settings["start_date"]),
-        catchup=False,
-        max_active_runs=1,
-        doc_md=f"Config: `{deployment['config']}`\n\nReports: `{deployment['reports']}/index.html`",
-        tags=["unetfx"],
-        default_args={"on_failure_callback": tell if settings["on_failure"] else None},
-    ) as dag:
-        run = Run(
-            task_id="run",
-            retries=settings["retries"],
-            retry_delay=datetime.timedelta(minutes=settings["retry_delay_minutes"]),
-        )
-        run >> Verdict(task_id="verdict")
-    return dag
+    return tell
 
 
 def _newest_report(folder: Path, *, since: float) -> Path | None:
@@ -145,13 +162,6 @@ def _read_verdict(report: Path) -> dict[str, Any]:
         "mean_iou": iou,
         "report": str(report / "index.html"),
     }
-
-
-def _tell(command: Sequence[str], notice: Mapping[str, Any]) -> None:
-    # The command is the config's own.
-    subprocess.run(  # noqa: S603
-        command, input=json.dumps(notice), text=True, check=True, timeout=_TIME_TO_TELL
-    )
 
 
 if __name__ == "__main__":

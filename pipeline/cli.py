@@ -11,7 +11,7 @@ from pipeline.config import config_path, load_config
 from pipeline.console import library_noise_to, log_lines_of, print_failure
 from pipeline.local_runner import BAD_INPUT, run_pipeline
 
-_config = click.option(
+config_option = click.option(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
@@ -45,7 +45,7 @@ def sample(name: str, out: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def check(config_file: Path) -> None:
     """Check the data without training: exit code 0 good, 2 bad config or data."""
     from pipeline.check import run_check
@@ -54,14 +54,14 @@ def check(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def run(config_file: Path) -> None:
     """Run the pipeline on this machine: exit code 0 done, 2 bad config or data, 3 not blessed."""
     sys.exit(run_pipeline(config_file))
 
 
 @commands.command()
-@_config
+@config_option
 def retrain(config_file: Path) -> None:
     """One scheduled turn: run if there is something new; exit codes as `run`, 0 for nothing to do.
 
@@ -73,7 +73,7 @@ def retrain(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def runs(config_file: Path) -> None:
     """List past runs: data span, mean IoU, blessed, pushed version; and the trials of searches."""
     config = load_config(config_file)
@@ -84,7 +84,7 @@ def runs(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @click.argument("run", required=False)
 @click.option("--compare", metavar="RUN", help="Set this run beside it, image by image.")
 def review(config_file: Path, run: str | None, compare: str | None) -> None:
@@ -110,7 +110,7 @@ _why = click.option("--why", required=True, metavar="TEXT", help="The reason; it
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 @_why
 def bless(config_file: Path, run: str, why: str) -> None:
@@ -119,7 +119,7 @@ def bless(config_file: Path, run: str, why: str) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 @_why
 def unbless(config_file: Path, run: str, why: str) -> None:
@@ -151,7 +151,7 @@ def _decide(config_file: Path, name: str, why: str, *, blessed: bool) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 def push(config_file: Path, run: str) -> None:
     """Push a run's blessed model as a new version: the way back to an older one."""
@@ -183,7 +183,7 @@ def push(config_file: Path, run: str) -> None:
     required=True,
     help="Folder for the masks, the overlays and classes.csv.",
 )
-@_config
+@config_option
 @click.option("--url", help="Ask this server: http://host:8501, https://… or grpc://host:8500.")
 @click.option("--name", help="The model's name on the server.  [default: the config's]")
 @click.option("--model-version", type=click.IntRange(0), metavar="V", help="Not the newest.")
@@ -225,7 +225,7 @@ def predict(
 
 
 @commands.command()
-@_config
+@config_option
 @click.option("--layer", help="Draw this layer's feature maps.")
 @click.option("--image", type=click.Path(path_type=Path), help="The image that the layer sees.")
 @click.option("--out", type=click.Path(path_type=Path), help="The picture to write, a PNG.")
@@ -246,7 +246,7 @@ _PORT, _AT_LEAST_1 = click.IntRange(0, 65535), click.IntRange(1)
 
 
 @commands.command()
-@_config
+@config_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--rest-port", type=_PORT, default=8501, show_default=True, help="For REST and the page."

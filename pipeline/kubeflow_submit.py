@@ -17,7 +17,8 @@ import click
 import httpx
 
 from data.errors import InputError
-from pipeline.config import config_path, load_config
+from pipeline.cli import config_option
+from pipeline.config import load_config
 from pipeline.console import library_noise_to, print_failure
 from pipeline.kubeflow_runner import check, compile_pipeline, pipeline_name
 from pipeline.local_runner import BAD_INPUT
@@ -125,14 +126,7 @@ def _refusal(status: int | None, body: str | None) -> str:
 
 
 @click.command()
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    default=config_path,
-    show_default="$UNETFX_CONFIG",
-    help="The config file.",
-)
+@config_option
 @click.option("--host", required=True, help="Address of Kubeflow Pipelines: http://localhost:8080")
 @click.option("--cron", help="When to run, from seconds to day of the week; without it: once, now.")
 @click.option("--namespace", help="Where runs go in an installation of many users.")

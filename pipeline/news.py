@@ -9,7 +9,7 @@ from typing import NamedTuple
 from data.config import Strict
 from data.errors import InputError
 from data.files import file_state, is_file, new_file, read_text
-from data.pairs import find_pairs, fingerprint
+from data.pairs import find_pairs, fingerprint, newest_span
 from pipeline.code_version import code_version
 from pipeline.config import AROUND_A_RUN, Config
 
@@ -92,7 +92,7 @@ def find_news(config: Config) -> News:
     files = fingerprint(found, states)
     same_files = last is not None and last.state.files == files
     state = State(
-        span=max((pair.span for pair in found.pairs), default=0),
+        span=newest_span(found),
         pairs=len(found.pairs),
         data=last.state.data if last and same_files else fingerprint(found),
         # A file that changes once more within the same tick of the clock would look unchanged.

@@ -3,7 +3,6 @@
 import os
 from datetime import datetime, timezone
 
-import tensorflow as tf
 from markupsafe import Markup
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
@@ -13,6 +12,7 @@ from tfx.utils import io_utils
 from components.report.component import PAGE_FILE, Inputs, write_report
 from components.report.page import ANOMALIES, RUN, anomalies
 from components.validator.component import WORDS_FILE
+from data.files import is_file, new_file, read_text
 
 
 @component
@@ -53,20 +53,14 @@ def KubeflowReport(
     write_report(inputs, report.uri, name=name, config=config, code=code)
     run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")
     page = os.path.join(report.uri, PAGE_FILE)
-    html = _read(page)
+    html = read_text(page)
     words = os.path.join(example_anomalies.uri, WORDS_FILE)
     known = {
         RUN: Markup("<p>Run {}</p>").format(run),
-        ANOMALIES: anomalies(_read(words) if tf.io.gfile.exists(words) else ""),
+        ANOMALIES: anomalies(read_text(words) if is_file(words) else ""),
     }
     for place, text in known.items():
         html = html.replace(place, text)
-    with tf.io.gfile.GFile(page, "w") as file:
-        file.write(html)
+    with new_file(page) as file:
+        file.write(html.encode())
     io_utils.copy_dir(report.uri, os.path.join(folder, run))
-
-
-def _read(path: str) -> str:
-    with tf.io.gfile.GFile(path) as file:
-        text: str = file.read()
-    return text

@@ -150,7 +150,7 @@ def test_no_google_credentials(monkeypatch, tmp_path):
 
 
 def test_this_machine_is_always_there():
-    refuse_unreachable(LocalBeam())
+    assert refuse_unreachable(LocalBeam()) is None
 
 
 def test_the_engine_is_no_reason_to_run_a_step_anew(tmp_path):

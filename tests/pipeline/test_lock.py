@@ -62,8 +62,9 @@ def test_a_process_that_a_holder_started_does_not_hold_the_lock_on(tmp_path):
     with only_one(tmp_path, "unetfx run"):
         child = subprocess.Popen(["sleep", "600"])
     try:
-        with only_one(tmp_path, "unetfx run"):
-            pass
+        with only_one(tmp_path, "unetfx run") as died:
+            assert died is None
+            assert child.poll() is None
     finally:
         child.kill()
         child.wait()
