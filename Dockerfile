@@ -16,12 +16,12 @@ RUN python3 -m venv /opt/venv && pip install --no-cache-dir uv==0.13.9
 WORKDIR /opt/unetfx
 COPY requirements.lock requirements.gpu.lock ./
 ENV UV_LINK_MODE=copy
-RUN --mount=type=cache,target=/root/.cache/uv \
-    uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r requirements.lock
+RUN --mount=type=cache,target=/var/cache/uv \
+    uv --cache-dir /var/cache/uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r requirements.lock
 ARG ACCELERATOR=cpu
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     if [ "$ACCELERATOR" = gpu ]; then \
-      uv pip install --quiet --no-deps --require-hashes -r requirements.gpu.lock; \
+      uv --cache-dir /var/cache/uv pip install --quiet --no-deps --require-hashes -r requirements.gpu.lock; \
     fi
 
 COPY setup.py pyproject.toml README.md LICENSE ./
@@ -31,9 +31,9 @@ COPY components components
 COPY pipeline pipeline
 RUN uv pip install --quiet --offline --no-deps --no-build-isolation -e . && python -m compileall -q .
 
-RUN useradd --create-home --uid 1000 unetfx
+RUN useradd --create-home --home-dir /var/lib/unetfx --uid 1000 unetfx
 # A number, so that Kubernetes sees that it is not root.
 USER 1000
-ENV HOME=/home/unetfx NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
-WORKDIR /home/unetfx
+ENV HOME=/var/lib/unetfx NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+WORKDIR /var/lib/unetfx
 CMD ["unetfx", "--help"]
