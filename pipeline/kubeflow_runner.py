@@ -28,6 +28,7 @@ from pipeline.local_runner import BAD_INPUT, DONE
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
+_STEP = ("python", "-m", "pipeline.kubeflow_step")
 _TRAINING = ("Trainer", "Tuner")
 _GIB = 2**30 / 1e9  # in GB
 
@@ -81,7 +82,9 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
     pipeline.enable_cache = kubeflow.cache
     package = (package or Path(f"{pipeline_name(config)}.yaml")).absolute()
     runner = Runner(
-        v2.KubeflowV2DagRunnerConfig(default_image=kubeflow.image, use_pipeline_spec_2_1=True),
+        v2.KubeflowV2DagRunnerConfig(
+            default_image=kubeflow.image, default_commands=_STEP, use_pipeline_spec_2_1=True
+        ),
         output_dir=str(package.parent),
         output_filename=package.name,
     )

@@ -50,6 +50,14 @@ class Cluster:
                 del waiting[name]
 
     def run(self, name):
+        told, done = self.start(name)
+        assert done.returncode == 0, done.stdout[-3000:]
+        output_file = Path(told["outputs"]["outputFile"])
+        told_back = json_format.Parse(output_file.read_text(), kfp_spec.ExecutorOutput())
+        self._take(name, told, json_format.MessageToDict(told_back))
+
+    def start(self, name):
+        """Runs a task's command to its end: what it was given, and how it ended."""
         task = self.tasks[name]
         component = self.spec["components"][task["componentRef"]["name"]]
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
@@ -71,10 +79,7 @@ class Cluster:
             check=False,
         )
         self.logs[name] = done.stdout
-        assert done.returncode == 0, done.stdout[-3000:]
-        output_file = Path(told["outputs"]["outputFile"])
-        told_back = json_format.Parse(output_file.read_text(), kfp_spec.ExecutorOutput())
-        self._take(name, told, json_format.MessageToDict(told_back))
+        return told, done
 
     def _executor_input(self, name, task, component):
         inputs, outputs = task.get("inputs", {}), component.get("outputDefinitions", {})
@@ -255,3 +260,17 @@ def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(c
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["baseline"] == f"serving/discs/{version}"
     assert any(rule["kind"] == "drop" for rule in verdict["rules"]), verdict["rules"]
+
+
+def test_bad_data_end_a_steps_log_in_one_line(cluster, project):
+    mask = sorted((project.data / "masks").iterdir())[0]
+    good = mask.read_bytes()
+    mask.write_bytes(good[: len(good) // 2])
+    try:
+        _, done = cluster.start("ExampleGen")
+    finally:
+        mask.write_bytes(good)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("unetfx: ")
+    assert mask.name in done.stdout.splitlines()[-1]

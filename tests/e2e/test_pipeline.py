@@ -15,6 +15,7 @@ from PIL import Image
 
 from data.errors import InputError
 from pipeline.local_runner import DONE, NOT_BLESSED, run_pipeline
+from pipeline.retrain import retrain
 
 pytestmark = pytest.mark.slow
 
@@ -114,13 +115,15 @@ def test_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
     assert trained.versions() == versions
 
 
-def test_model_that_serves_too_slowly_is_not_pushed(trained, capfd):
+def test_model_that_serves_too_slowly_is_not_pushed_and_the_turn_tells_so(trained, capfd):
     versions = trained.versions()
+    told = trained.folder / "told.json"
     config = yaml.safe_load(trained.config.read_text())
     config["serving"] = {"check": {"p95_ms": 0.001}}
+    config["retrain"] = {"notify": {"command": ["sh", "-c", f"cat > {told}"]}}
     path = trained.folder / "slow.yaml"
     path.write_text(yaml.safe_dump(config))
-    assert run_pipeline(path) == NOT_BLESSED
+    assert retrain(path) == NOT_BLESSED
     output = capfd.readouterr().out
     assert "Blessed: every floor is kept" in output
     assert re.search(
@@ -130,6 +133,9 @@ def test_model_that_serves_too_slowly_is_not_pushed(trained, capfd):
     assert trained.versions() == versions
     pages = [(report.parent / "index.html").read_text() for report in trained.reports()]
     assert any("Good enough, but it does not serve" in page for page in pages)
+    notice = json.loads(told.read_text())
+    assert (notice["outcome"], notice["version"]) == ("does_not_serve", None)
+    assert "serving.check.p95_ms" in notice["text"]
 
 
 def test_same_seed_and_data_give_the_same_examples_and_metrics(trained, tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 import ml_metadata as mlmd
 import pytest
+import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.cleaning import clean
@@ -33,7 +34,7 @@ class History:
         self.store = mlmd.MetadataStore(connection)
 
     @staticmethod
-    def with_retrain(folder: Path, **retrain: object) -> Config:
+    def with_retrain(folder: Path, push_to: str | None = None, **retrain: object) -> Config:
         return Config.model_validate(
             {
                 "name": "cells",
@@ -41,6 +42,7 @@ class History:
                 "data": {"source": {"kind": "folder", "path": "x"}, "classes": ["a", "b"]},
                 "gate": {"mean_iou": 0.5},
                 "retrain": retrain,
+                "serving": {"push_to": push_to},
             }
         )
 
@@ -61,10 +63,11 @@ class History:
         read = [made["Examples"], made["Model"], *compared_with]
         made["ModelBlessing"] = self.step(run, "Evaluator", read, "ModelBlessing", **verdict)
         if version is not None:
-            folder = Path(self.config.serving_folder) / str(version)
-            folder.mkdir(parents=True)
-            (folder / "saved_model.pb").touch()
-            where = {"pushed": 1, "pushed_destination": str(folder)}
+            folder = f"{self.config.serving_folder}/{version}"
+            tf.io.gfile.makedirs(folder)
+            with tf.io.gfile.GFile(f"{folder}/saved_model.pb", "w") as file:
+                file.write("a graph")
+            where = {"pushed": 1, "pushed_destination": folder}
             read = [made["Model"], made["ModelBlessing"]]
             made["PushedModel"] = self.step(run, "Pusher", read, "PushedModel", **where)
         made["UnetfxReport"] = self.step(run, "Report", [made["Model"]], "UnetfxReport")
@@ -203,6 +206,26 @@ def test_old_versions_go_where_the_config_says_so_and_their_models_with_them(his
     assert str(cleaned).endswith("artifacts of old runs and the pushed versions 8, 0 MB")
     assert states(history, pushed[0])["Model"] == DELETED
     assert states(history, pushed[1])["Model"] == LIVE
+
+
+def test_versions_in_a_bucket_count_as_those_on_the_disk_do(history, tmp_path):
+    options = {"push_to": "ram://cleaning/cells", "keep_runs": 1, "keep_versions": 2}
+    history.config = history.with_retrain(tmp_path, **options)
+    pushed = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
+    cleaned = clean(history.config)
+    assert sorted(numbered_folders(history.config.serving_folder)) == [9, 10]
+    assert cleaned.versions == ["8"]
+    assert [states(history, made)["Model"] for made in pushed] == [DELETED, LIVE, LIVE]
+
+
+def test_a_searchs_results_stay_as_long_as_the_run_that_trained_by_them(history):
+    searches = []
+    for name in "ab":
+        made = history.run(name, blessed=False)
+        [run] = history.store.get_contexts_by_artifact(made["Model"].id)
+        searches.append(history.step(run, "Tuner", [made["Examples"]], "HyperParameters"))
+    clean(history.config)
+    assert [history.state(search) for search in searches] == [DELETED, LIVE]
 
 
 def test_what_a_person_pushed_and_decided_is_of_no_run(history):
