@@ -100,8 +100,9 @@ class TrainingConfig(Strict):
       class_weights: A pixel's weight in `cross_entropy` and `focal`, by class (those not named: 1),
         or `balanced`: 1 / √(its class's share of the training pixels).
       precision: `bfloat16` and `float16` compute in these and keep float32 weights; `auto` takes
-        the one that the hardware is faster for (bfloat16 on CPUs with AMX and on GPUs from compute
-        capability 8.0, float16 on GPUs from 7.0), else float32.
+        the one that the hardware is faster for (bfloat16 on CPUs with AMX, on AMD's with
+        AVX512_BF16, and on GPUs from compute capability 8.0, float16 on GPUs from 7.0), else
+        float32.
       strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (several
         machines, as the environment variable TF_CONFIG says), or `auto`: what there is.
       warm_start: Begins with the weights of the last blessed model, if there is one of the same

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from components.trainer.config import ModelConfig
-from components.trainer.devices import dtype_policy
+from components.trainer.devices import cpu_is_faster_in_bfloat16, dtype_policy
 from components.trainer.network import CropLike, PadToMultiple, build_network
 
 CLASSES = 3
@@ -268,6 +268,20 @@ class TestPrecision:
         assert network.get_layer("head").compute_dtype == compute
         assert {weight.dtype for weight in network.weights} == {"float32"}
         assert network(images(1, 32, 32)).dtype == "float32"
+
+    @pytest.mark.parametrize(
+        ("vendor", "flags", "faster"),
+        [
+            ("GenuineIntel", "avx512f avx512_bf16 amx_bf16 amx_tile", True),
+            ("GenuineIntel", "avx512f avx512_bf16", False),
+            ("AuthenticAMD", "avx512f avx512_bf16", True),
+            ("AuthenticAMD", "avx2", False),
+        ],
+    )
+    def test_auto_takes_bfloat16_on_cpus_that_are_faster_in_it(self, vendor, flags, faster):
+        cpuinfo = f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu {flags} sse4_1\n"
+        assert cpu_is_faster_in_bfloat16(cpuinfo) == faster
+        assert not cpu_is_faster_in_bfloat16("")
 
     def test_the_old_policy_comes_back(self):
         before = keras.config.dtype_policy()
