@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,7 +58,14 @@ def _elsewhere(idea: str) -> dict[str, float]:
 
 
 def _step(
-    *, split: bool = False, low_resolution: bool = False, batches: int = 1, threads: int = 0
+    *,
+    split: bool = False,
+    low_resolution: bool = False,
+    batches: int = 1,
+    threads: int = 0,
+    precision: str = "float32",
+    decoder: Literal["notebook", "unet"] = "notebook",
+    composed: bool = False,
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
     """A training step with some of the ideas in it."""
 
@@ -70,12 +77,17 @@ def _step(
 
         from components.trainer.config import ModelConfig
         from components.trainer.decoder import DECODERS
+        from components.trainer.devices import dtype_policy
         from components.trainer.losses import SegmentationLoss
         from components.trainer.network import build_network
+        from components.trainer.normalisation import BatchNormalization
 
         if split or low_resolution:
-            DECODERS["notebook"] = _decoder(split, low_resolution)
-        network = build_network(ModelConfig(weights="none", decoder="notebook"), CLASSES)
+            DECODERS[decoder] = _decoder(split, low_resolution)
+        if composed:
+            BatchNormalization.call = keras.layers.BatchNormalization.call  # type: ignore[method-assign]
+        with dtype_policy(precision):
+            network = build_network(ModelConfig(weights="none", decoder=decoder), CLASSES)
         loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * CLASSES)
         network.compile(keras.optimizers.Adam(1e-4), loss, jit_compile=False)
         batch = arguments.batch * batches
@@ -192,6 +204,11 @@ _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "batch × 4, a quarter of the optimizer's passes": _step(batches=4),
     "one thread": _step(threads=1),
     "the encoder alone": _encoder_alone,
+    "bfloat16": _step(precision="bfloat16"),
+    "decoder: unet": _step(decoder="unet"),
+    "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
+    "decoder: unet, bfloat16": _step(decoder="unet", precision="bfloat16"),
+    "…, bfloat16, as Keras composes it": _step(decoder="unet", precision="bfloat16", composed=True),
 }
 
 
