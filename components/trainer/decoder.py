@@ -99,4 +99,4 @@ def _conv_normalise_relu(
 def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     # Keras' momentum of 0.99 needs hundreds of steps to forget where it began; small data sets have
     # dozens. Synchronised, several devices learn what one would from the whole batch.
-    return BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    return BatchNormalization(momentum=0.9, synchronized=True, name=f"{name}_norm")(x)

@@ -6,22 +6,17 @@ from keras import layers
 
 
 class BatchNormalization(layers.BatchNormalization):
-    """Keras' layer over channels, synchronised over devices, by one operation where it can be.
+    """Keras' layer over the last axis, by one operation where it can be.
 
     Keras composes it of a dozen operations in float32, and so it takes over a third of a training
     step on CPUs. TensorFlow's fused one (Ioffe and Szegedy 2015, in oneDNN) reads and writes the
     network's own dtype. It knows nothing of other devices, so several that learn together have
     Keras'; and so has a GPU, where XLA fuses what Keras composes.
 
-    Args:
-      momentum: Of the moving mean and variance.
-      name: The layer's name.
+    Args and weights are Keras'.
 
     Input and output shape: [batch, height, width, channels].
     """
-
-    def __init__(self, momentum: float, name: str) -> None:
-        super().__init__(momentum=momentum, synchronized=True, name=name)
 
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None

@@ -17,7 +17,8 @@ MOMENTUM = 0.9
 def pair(channels):
     """Ours and Keras', with the same weights."""
     random = np.random.default_rng(channels)
-    both = BatchNormalization(MOMENTUM, "ours"), layers.BatchNormalization(momentum=MOMENTUM)
+    kinds = BatchNormalization, layers.BatchNormalization
+    both = [kind(momentum=MOMENTUM) for kind in kinds]
     for layer in both:
         layer.build((None, None, None, channels))
     weights = [random.uniform(0.5, 2, channels).astype(np.float32) for _ in range(4)]
