@@ -31,6 +31,7 @@ from components.trainer.decoder import CHANNELS, notebook_decoder, unet_decoder
 from components.trainer.encoder import build_encoder
 from components.trainer.losses import SegmentationLoss
 from components.trainer.network import MULTIPLE
+from components.trainer.normalisation import BatchNormalization
 from data.packages import package_file
 from data.pairs import find_pairs
 from pipeline.config import load_config
@@ -261,7 +262,7 @@ def _decoder(
 
 
 def _batch() -> Any:
-    return layers.BatchNormalization(momentum=0.9)
+    return BatchNormalization(momentum=0.9)
 
 
 def _bilinear(count: int) -> Callable[[Any], Any]:
