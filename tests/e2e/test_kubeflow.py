@@ -263,7 +263,7 @@ def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(c
 
 
 def test_bad_data_end_a_steps_log_in_one_line(cluster, project):
-    mask = sorted((project.data / "masks").iterdir())[0]
+    mask = sorted((project.folder / "data" / "masks").iterdir())[0]
     good = mask.read_bytes()
     mask.write_bytes(good[: len(good) // 2])
     try:
