@@ -44,7 +44,7 @@ def no_export(monkeypatch):
 @pytest.fixture(scope="module")
 def blue_marble(tmp_path_factory):
     config = load_config(CONFIGS / "blue_marble.yaml")
-    return config, write_splits(tmp_path_factory.mktemp("blue_marble"), config.data, every=3)
+    return config, write_splits(tmp_path_factory.mktemp("blue_marble"), config.data, every=2)
 
 
 @pytest.fixture(scope="module")
