@@ -8,8 +8,8 @@ from keras import layers
 class BatchNormalization(layers.BatchNormalization):
     """Keras' layer over the last axis, by one operation where it can be.
 
-    Keras composes it of a dozen operations in float32, and so it takes over a third of a training
-    step on CPUs. TensorFlow's fused one (Ioffe and Szegedy 2015, in oneDNN) reads and writes the
+    Keras composes it of a dozen operations in float32, each of which reads and writes the whole
+    tensor. TensorFlow's fused one (Ioffe and Szegedy 2015, in oneDNN) reads and writes the
     network's own dtype. It knows nothing of other devices, so several that learn together have
     Keras'; and so has a GPU, where XLA fuses what Keras composes.
 

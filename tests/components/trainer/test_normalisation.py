@@ -58,6 +58,24 @@ def test_a_step_is_the_one_that_keras_composes(shape, seed):
         np.testing.assert_allclose(mine, yours, rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_it_is_one_operation(training):
+    ours, theirs = pair(2)
+    kinds = [
+        {
+            operation.type
+            for operation in tf.function(
+                lambda inputs, layer=layer: layer(inputs, training=training)
+            )
+            .get_concrete_function(tf.TensorSpec((2, 4, 4, 2)))
+            .graph.get_operations()
+        }
+        for layer in (ours, theirs)
+    ]
+    assert ["FusedBatchNormV3" in kind for kind in kinds] == [True, False]
+    assert ["Rsqrt" in kind for kind in kinds] == [False, True]
+
+
 def test_a_single_pixel_has_no_variance():
     ours, _ = pair(2)
     before = ours.moving_variance.numpy()
