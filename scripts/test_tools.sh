@@ -1,11 +1,11 @@
 #!/bin/sh
-# Brings what tests use beside Python packages: a browser for the pages, debootstrap for the image, and Maven, with Java,
-# for Flink. Without the rights to install them, it says so, and those tests are skipped.
+# Brings what tests use beside Python packages: a browser for the pages, cron for the schedule, debootstrap for the image,
+# and Maven, with Java, for Flink. Without the rights to install them, it says so, and those tests are skipped.
 set -eu
 missing() { # command package
   command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || printf '%s ' "$2"
 }
-wanted=$(missing debootstrap debootstrap; missing mvn maven)
+wanted=$(missing crontab cron; missing debootstrap debootstrap; missing mvn maven)
 for name in chromium chromium-browser google-chrome; do
   command -v "$name" >/dev/null && browser=$name
 done
