@@ -103,6 +103,10 @@ def statistics(folder):
     return {split: load_statistics(artifact, split).proto() for split in SPLITS}
 
 
+# Of Beam's threads in this process, as a job ends and its worker hangs up.
+@pytest.mark.filterwarnings(
+    "ignore:Exception in thread read_grpc:pytest.PytestUnhandledThreadExceptionWarning"
+)
 def test_examples_statistics_and_metrics_are_those_of_this_process(flink, trained, tmp_path):
     before = flink.jobs_done()
     config = config_on(flink.beam, trained, tmp_path)
