@@ -40,6 +40,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
 	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.precision
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .[bench]
 	@$(BIN)/python -m benchmarks.training

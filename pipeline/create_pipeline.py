@@ -192,6 +192,7 @@ def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _Tra
         training=config.training,
         intensity_range=config.data.intensity_range,
         max_pixels=config.serving.max_pixels,
+        serving_precision=config.serving.precision,
         code=code_version("data", *_GRAPH, "components/trainer"),
     )
     examples = data.example_gen.outputs["examples"]

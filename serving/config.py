@@ -6,6 +6,8 @@ from pydantic import Field
 
 from data.config import Positive, Strict
 
+Precision = Literal["float32", "bfloat16", "float16"]
+"""What a network computes in. Weights, softmax and logits are float32 always."""
 MAX_PIXELS = 25_000_000
 """Of an image, if nothing else is said: what the cameras of phones and aeroplanes make."""
 
@@ -46,6 +48,8 @@ class ServingConfig(Strict):
 
     Attributes:
       max_pixels: The model refuses larger images, before they are decoded.
+      precision: What the model computes in, if not in what it was trained in: `float32` where it is
+        trained on a GPU and served by CPUs without bfloat16. The evaluation is of this model too.
       push_to: Folder that TF Serving watches, local or on any file system that TensorFlow writes to
         (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
       check: What a model must do before it is pushed.
@@ -54,6 +58,7 @@ class ServingConfig(Strict):
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)
+    precision: Precision | None = None
     push_to: Annotated[str, Field(min_length=1)] | None = None
     check: CheckConfig = CheckConfig()
     infra_validator: InfraValidatorConfig | None = None

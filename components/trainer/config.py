@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from data.config import Augmentation, Positive, Strict, View
-from serving.config import MAX_PIXELS
+from serving.config import MAX_PIXELS, Precision
 
 SETTINGS = "settings"
 """Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
@@ -126,7 +126,7 @@ class TrainingConfig(Strict):
     second_phase: SecondPhase | None = None
     loss: Loss = Field({"cross_entropy": 1.0})
     class_weights: Literal["balanced"] | dict[str, Positive] = Field({})
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Literal["auto", Precision] = "auto"
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
     warm_start: bool = False
     seed: int = Field(1, ge=0, lt=2**31)
@@ -161,6 +161,8 @@ class TrainerSettings(Strict):
       training: How it is trained.
       intensity_range: As in the data's description; the model decodes 16-bit images by it.
       max_pixels: The model refuses larger images.
+      serving_precision: What the model computes in, once it is trained; null for what it was
+        trained in.
       code: Version of the code that trains; a new version is a reason to train anew.
     """
 
@@ -170,4 +172,5 @@ class TrainerSettings(Strict):
     training: TrainingConfig
     intensity_range: tuple[int, int] | None = None
     max_pixels: int = MAX_PIXELS
+    serving_precision: Precision | None = None
     code: str

@@ -24,6 +24,7 @@ from components.trainer.metrics import ClassIoU
 from components.trainer.network import build_network
 from data.dataset import count_classes, read_batches, read_training_batches
 from data.errors import InputError
+from serving.config import Precision
 
 
 class FailedTrainingError(InputError):
@@ -109,6 +110,23 @@ class Training:
             best = max(best, second, key=lambda phase: phase.best)
             best.restore()
         return best.best_scores
+
+    def network_in(self, precision: Precision | None) -> keras.Model:
+        """Returns the network with the weights that it has now.
+
+        Args:
+          precision: What it computes in; None for what it is trained in.
+
+        Returns:
+          The network, or another one.
+        """
+        if precision is None:
+            return self.network
+        unweighted = self._settings.model.model_copy(update={"weights": "none"})
+        with dtype_policy(precision):
+            network = build_network(unweighted, len(self._settings.classes))
+        network.set_weights(self.network.get_weights())
+        return network
 
     def _fit(self, phase: _Phase) -> Checkpoints:
         network, training = self.network, self._training

@@ -59,7 +59,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         raise InputError(COLLAPSED)
     with tempfile.TemporaryDirectory() as nowhere:
         export_saved_model(
-            training.network,
+            training.network_in(settings.serving_precision),
             fn_args.serving_model_dir if is_chief(strategy) else nowhere,
             classes=settings.classes,
             view=settings.view,

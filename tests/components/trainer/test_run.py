@@ -48,6 +48,7 @@ def train(tmp_path, monkeypatch, write_examples):
         marked=None,
         base_model=None,
         hyperparameters=None,
+        serving_precision=None,
         **training,
     ):
         first_weights[:] = weights
@@ -57,6 +58,7 @@ def train(tmp_path, monkeypatch, write_examples):
             model=ModelConfig(weights="none"),
             training=TrainingConfig(**{"precision": "float32", "batch_size": 4} | training),
             intensity_range=(0, 4095),
+            serving_precision=serving_precision,
             code="1",
         )
         run.run_fn(
@@ -97,6 +99,29 @@ def test_it_learns_exports_and_logs(train, tmp_path, capsys):
     np.testing.assert_allclose(probabilities["probabilities"][0, 1, 2], expected, atol=1e-4)
     progress = capsys.readouterr().out.split("\n")
     assert any("8/8" in line and "val mean IoU 1.000" in line for line in progress)
+
+
+@pytest.mark.parametrize(
+    ("serving_precision", "computes", "tolerance"),
+    [(None, "bfloat16", 0.02), ("float32", "float32", 1e-5)],
+)
+def test_the_model_computes_in_what_serving_asks_for(
+    train, tmp_path, serving_precision, computes, tolerance
+):
+    network = train(epochs=1, precision="bfloat16", serving_precision=serving_precision)
+    served = tf.saved_model.load(str(tmp_path / "one/model")).signatures["probabilities"]
+    graph = served.graph.as_graph_def()
+    nodes = [
+        *graph.node,
+        *(node for function in graph.library.function for node in function.node_def),
+    ]
+    [found] = {node.attr["T"].type for node in nodes if node.op == "Conv2D"}
+    assert tf.as_dtype(found) == computes
+    kernel, bias = network.get_weights()
+    expected = tf.nn.softmax(kernel.sum((0, 1, 2)) * 200 / 255 + bias)
+    probabilities = served(images=tf.fill([1, 2, 3, 3], tf.constant(200, tf.uint8)))
+    found = probabilities["probabilities"][0, 1, 2]
+    np.testing.assert_allclose(found, expected, rtol=tolerance)
 
 
 def test_one_seed_gives_one_model_and_another_seed_another(train):
