@@ -2,8 +2,10 @@
 
 import base64
 import contextlib
+import gc
 import io
 import json
+import socket
 
 import httpx
 import numpy as np
@@ -250,6 +252,22 @@ def test_health_and_metrics(client, picture):
     assert after == before + 1
     assert lines['unetfx_version_available{version="7"}'] == "1.0"
     assert float(lines["process_resident_memory_bytes"]) > 1e6
+
+
+def test_an_answer_s_body_does_not_wait_until_its_headers_are_confirmed(server):
+    """Nagle's algorithm would wait: 40 ms, where clients put off what they confirm."""
+    host, port = server.server.rest.split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket)]
+        [accepted] = [one for one in sockets if peer(one) == client.getsockname()]
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def peer(one):
+    with contextlib.suppress(OSError):
+        return one.getpeername()
 
 
 def test_without_a_version_it_is_alive_and_not_ready(start, tmp_path):
