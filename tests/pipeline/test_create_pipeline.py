@@ -57,16 +57,25 @@ def test_training_sees_train_and_val_and_never_test(nodes):
     assert json.loads(properties["eval_args"])["splits"] == ["val"]
 
 
-@pytest.mark.parametrize("intensity_range", [None, [0, 4095]])
-def test_the_trainer_is_told_what_16_bits_mean(tmp_path, intensity_range):
-    data = config(tmp_path).data.model_dump() | {"intensity_range": intensity_range}
+@pytest.mark.parametrize(
+    ("part", "option", "value", "told"),
+    [
+        ("data", "intensity_range", None, "intensity_range"),
+        ("data", "intensity_range", [0, 4095], "intensity_range"),
+        ("serving", "max_pixels", 1000, "max_pixels"),
+        ("serving", "precision", None, "serving_precision"),
+        ("serving", "precision", "float32", "serving_precision"),
+    ],
+)
+def test_the_trainer_is_told_what_the_model_takes_to_serving(tmp_path, part, option, value, told):
+    changed = getattr(config(tmp_path), part).model_dump() | {option: value}
     (trainer,) = (
         component
-        for component in create_pipeline(config(tmp_path, data=data)).components
+        for component in create_pipeline(config(tmp_path, **{part: changed})).components
         if component.id == "Trainer"
     )
     settings = json.loads(json.loads(trainer.exec_properties["custom_config"])["settings"])
-    assert settings["intensity_range"] == intensity_range
+    assert settings[told] == value
 
 
 def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path):
