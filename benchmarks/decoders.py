@@ -32,6 +32,7 @@ from components.trainer.encoder import build_encoder
 from components.trainer.losses import SegmentationLoss
 from components.trainer.network import MULTIPLE
 from components.trainer.normalisation import BatchNormalization
+from components.trainer.optimizer import Adam
 from data.packages import package_file
 from data.pairs import find_pairs
 from pipeline.config import load_config
@@ -122,7 +123,7 @@ def _measure(
         0.0, steps - steps // 10, warmup_target=_LEARNING_RATE, warmup_steps=steps // 10
     )
     loss = SegmentationLoss({"cross_entropy": 1.0, "dice": 1.0}, [1.0] * classes)
-    network.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    network.compile(Adam(rate), loss, jit_compile=False)
     for step in range(steps):
         if step == _UNTIMED:
             began = time.process_time()

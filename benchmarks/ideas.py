@@ -66,6 +66,7 @@ def _step(
     precision: str = "float32",
     decoder: Literal["notebook", "unet"] = "notebook",
     composed: bool = False,
+    many_passes: bool = False,
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
     """A training step with some of the ideas in it."""
 
@@ -81,6 +82,7 @@ def _step(
         from components.trainer.losses import SegmentationLoss
         from components.trainer.network import build_network
         from components.trainer.normalisation import BatchNormalization
+        from components.trainer.optimizer import Adam
 
         if split or low_resolution:
             DECODERS[decoder] = _decoder(split, low_resolution)
@@ -89,7 +91,8 @@ def _step(
         with dtype_policy(precision):
             network = build_network(ModelConfig(weights="none", decoder=decoder), CLASSES)
         loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * CLASSES)
-        network.compile(keras.optimizers.Adam(1e-4), loss, jit_compile=False)
+        adam = keras.optimizers.Adam if many_passes else Adam
+        network.compile(adam(1e-4), loss, jit_compile=False)
         batch = arguments.batch * batches
         random = np.random.default_rng(0)
         images = random.uniform(0, 255, (batch, arguments.size, arguments.size, 3))
@@ -205,6 +208,7 @@ _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "one thread": _step(threads=1),
     "the encoder alone": _encoder_alone,
     "bfloat16": _step(precision="bfloat16"),
+    "…, Adam as Keras composes it": _step(precision="bfloat16", many_passes=True),
     "decoder: unet": _step(decoder="unet"),
     "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
     "decoder: unet, bfloat16": _step(decoder="unet", precision="bfloat16"),

@@ -18,6 +18,7 @@ import tensorflow as tf
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.devices import dtype_policy
 from components.trainer.network import build_network
+from components.trainer.optimizer import Adam
 from data.config import IGNORE, Augmentation, CropView, DataConfig, ResizeView, View
 from data.dataset import read_training_batches
 from data.examples import make_example
@@ -97,7 +98,7 @@ def _training_rates(batches: tf.data.Dataset) -> tuple[float, float]:
     with dtype_policy(training.precision):
         network = build_network(ModelConfig(), len(CLASSES))
     network.compile(
-        optimizer=keras.optimizers.Adam(training.learning_rate),
+        optimizer=Adam(training.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE),
         jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
     )

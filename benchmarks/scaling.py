@@ -163,15 +163,14 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
 
 
 def _train(folder: Path, corpus: Corpus) -> dict[str, Any]:
-    import keras
-
     from components.trainer.losses import SegmentationLoss
+    from components.trainer.optimizer import Adam
     from data.config import Augmentation, ResizeView
     from data.dataset import read_training_batches
 
     network = _network(corpus)
     loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * corpus.classes)
-    network.compile(keras.optimizers.Adam(1e-4), loss, jit_compile=False)
+    network.compile(Adam(1e-4), loss, jit_compile=False)
     batches = read_training_batches(
         [str(folder / "examples/Split-train/*")],
         ResizeView(kind="resize", height=corpus.size, width=corpus.size),

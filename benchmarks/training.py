@@ -153,11 +153,11 @@ def _ours(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
         import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
 
         # isort: split
-        import keras
         import tensorflow as tf
 
         from components.trainer.losses import SegmentationLoss
         from components.trainer.metrics import ClassIoU
+        from components.trainer.optimizer import Adam
 
         network = _network(decoder, "auto")
         tf.config.experimental.enable_op_determinism()
@@ -165,7 +165,7 @@ def _ours(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
             with np.load(folder / "first_weights.npz") as file:
                 network.set_weights([file[name] for name in file.files])
         network.compile(
-            keras.optimizers.Adam(LEARNING_RATE),
+            Adam(LEARNING_RATE),
             SegmentationLoss({"cross_entropy": 1.0}, [1.0] * len(CLASSES)),
             metrics=[ClassIoU(CLASSES)],
             jit_compile=False,

@@ -22,6 +22,7 @@ from components.trainer.encoder import layers_from
 from components.trainer.losses import SegmentationLoss, balanced_weights
 from components.trainer.metrics import ClassIoU
 from components.trainer.network import build_network
+from components.trainer.optimizer import Adam
 from data.dataset import count_classes, read_batches, read_training_batches
 from data.errors import InputError
 from serving.config import Precision
@@ -134,7 +135,7 @@ class Training:
         steps = -(-views // training.batch_size)
         with self._strategy.scope():
             network.compile(
-                optimizer=keras.optimizers.Adam(self._learning_rate(phase, steps)),
+                optimizer=Adam(self._learning_rate(phase, steps)),
                 loss=self._loss,
                 metrics=[ClassIoU(self._settings.classes)],
                 # XLA makes bfloat16 slow on CPUs.

@@ -1,0 +1,52 @@
+"""The fused optimizer against Keras' own, which it must equal in all but speed."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.trainer.optimizer import Adam
+
+SHAPES = [(3, 3, 2, 4), (4,), ()]
+
+
+def learn(optimizer, gradients):
+    """The weights, and what the optimizer keeps of them, after a step by each of the gradients."""
+    variables = [keras.Variable(np.full(shape, 0.5, np.float32)) for shape in SHAPES]
+    optimizer.build(variables)
+    step = tf.function(lambda *of_a_step: optimizer.apply(of_a_step))
+    for of_a_step in gradients:
+        step(*map(tf.constant, of_a_step))
+    return [variable.numpy() for variable in [*variables, *optimizer.variables]]
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    steps=st.integers(1, 12),
+    size=st.sampled_from([1e-6, 1e-2, 1.0, 1e3]),
+    scheduled=st.booleans(),
+)
+def test_it_is_keras_adam(seed, steps, size, scheduled):
+    random = np.random.default_rng(seed)
+    gradients = [
+        [random.normal(0, size, shape).astype(np.float32) for shape in SHAPES] for _ in range(steps)
+    ]
+    rate = keras.optimizers.schedules.CosineDecay(0.01, 10) if scheduled else 0.01
+    ours, theirs = (
+        learn(kind(learning_rate=rate), gradients) for kind in (Adam, keras.optimizers.Adam)
+    )
+    for found, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6 * min(size, 1))
+
+
+def test_it_is_one_operation():
+    variable = keras.Variable(np.zeros(3, np.float32))
+    optimizer = Adam(0.01)
+    optimizer.build([variable])
+    step = tf.function(lambda gradient: optimizer.apply([gradient]))
+    graph = step.get_concrete_function(tf.TensorSpec([3])).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("ResourceApplyAdam") == 1
+    assert not {"Sqrt", "Square", "RealDiv"} & set(kinds)
