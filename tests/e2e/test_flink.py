@@ -28,7 +28,11 @@ from pipeline.config import Config, load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.engine import out_of_cache, refuse_unreachable
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Of Beam's threads here, whose connections are cut where a job ends or a worker is killed.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
 SIZE = 64  # pixels, as the project's images have
 CLUSTER = Path(__file__).parent / "flink" / "cluster.sh"
 
@@ -103,10 +107,6 @@ def statistics(folder):
     return {split: load_statistics(artifact, split).proto() for split in SPLITS}
 
 
-# Of Beam's threads in this process, as a job ends and its worker hangs up.
-@pytest.mark.filterwarnings(
-    "ignore:Exception in thread read_grpc:pytest.PytestUnhandledThreadExceptionWarning"
-)
 def test_examples_statistics_and_metrics_are_those_of_this_process(flink, trained, tmp_path):
     before = flink.jobs_done()
     config = config_on(flink.beam, trained, tmp_path)
@@ -148,8 +148,6 @@ def test_examples_statistics_and_metrics_are_those_of_this_process(flink, traine
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
 
 
-# Of the threads of this process that had worked for the killed one.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, tmp_path):
     pairs = tmp_path / "pairs"
     for kind in ("images", "masks"):
