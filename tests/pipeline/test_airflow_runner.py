@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 
 import pipeline.config
+from tests.pipeline.conftest import GOOD
 
 RUNNER = Path(pipeline.config.__file__).parent / "airflow_runner.py"
-CONFIG = """
-name: discs
-data:
-  source: {kind: folder, path: some/where}
-  classes: [ground, disc]
-gate: {mean_iou: 0.6}
-"""
 
 
 def register(config, text):
@@ -34,7 +28,7 @@ def register(config, text):
 
 
 def test_a_config_without_the_section_is_told_what_to_write(tmp_path):
-    done = register(tmp_path / "mine.yaml", CONFIG)
+    done = register(tmp_path / "mine.yaml", GOOD)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
