@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock setup.py scripts/setup.sh
+.venv/.ready: requirements.lock requirements.dev.lock setup.py scripts/setup.sh
 	@scripts/setup.sh
 
 demo: setup
@@ -47,14 +47,17 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
 
-# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports. The GPU's
-# libraries, which only an image needs, and Airflow are in files of their own.
+# Run after a change of setup.py: resolves the exact sets anew, for every Python that TFX supports. In files of their own
+# are what only development needs, which no image has, what only an image with a GPU needs, and Airflow.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --quiet
 lock:
-	@$(BIN)/uv pip compile setup.py --extra sample --extra dev --extra kubeflow --universal \
-		--python-version 3.10 --generate-hashes --quiet --output-file requirements.lock
-	@echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
-		--python-version 3.10 --generate-hashes --no-header --quiet | \
+	@cat requirements.lock >>requirements.dev.lock
+	@$(COMPILE) setup.py --extra sample --extra kubeflow --extra dev --output-file requirements.dev.lock
+	@cp requirements.dev.lock requirements.lock
+	@$(COMPILE) setup.py --extra sample --extra kubeflow --output-file requirements.lock
+	@awk '/^[a-z]/ {kept = !($$0 in had)} NR == FNR {had[$$0]; next} kept' requirements.lock requirements.dev.lock \
+		>requirements.dev.only && mv requirements.dev.only requirements.dev.lock
+	@echo 'tensorflow[and-cuda]' | $(COMPILE) - --constraint requirements.lock | \
 		awk '/^[a-z]/ {kept = /^nvidia-/} kept' >requirements.gpu.lock
-	@printf '%s; python_version < "3.13"\n' 'apache-airflow>=2.11,<3' 'alembic<1.18' pip | \
-		$(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.10 \
-		--generate-hashes --no-header --quiet --output-file requirements.airflow.lock
+	@printf '%s; python_version < "3.13"\n' 'apache-airflow>=2.11,<3' 'alembic<1.18' pip | $(COMPILE) - \
+		--constraint requirements.lock --constraint requirements.dev.lock --output-file requirements.airflow.lock

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv afresh, with exactly what requirements.lock names. `make setup` runs it when that is needed.
+# Makes .venv afresh, with exactly what requirements.lock and requirements.dev.lock name. `make setup` runs it when needed.
 # In plain sh, so that a machine without bash (Alpine) is told what is wrong with it, too.
 set -eu
 cd "$(dirname "$0")/.."
@@ -101,9 +101,9 @@ if [ "$libc" -lt 39 ]; then
     --add-needed libdl.so.2 --add-needed librt.so.1 "$copy"
 fi
 
-say "installing the packages that requirements.lock names"
+say "installing the packages that requirements.lock and requirements.dev.lock name"
 set -- "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps
-try "installing requirements.lock" "$@" --require-hashes -r requirements.lock
+try "installing the packages" "$@" --require-hashes -r requirements.lock -r requirements.dev.lock
 try "installing unetfx" "$@" --no-build-isolation -e .
 try "loading the packages" "$venv/bin/python" -c 'import ml_metadata, tensorflow_data_validation'
 rm -rf "$work"

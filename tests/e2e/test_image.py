@@ -164,6 +164,13 @@ def test_the_command_is_there(image):
     assert "review" in image.run("unetfx --help")
 
 
+def test_tools_of_development_are_not_in_it(image):
+    there = {line.split("==")[0] for line in image.run("uv pip freeze").splitlines()}
+    tools = (REPOSITORY / "requirements.dev.lock").read_text()
+    assert "tensorflow" in there
+    assert not there & set(re.findall(r"^([a-z0-9-]+)==", tools, re.M))
+
+
 def test_the_gpu_tags_libraries_are_those_that_tensorflow_names(image):
     lock = "/opt/unetfx/requirements.gpu.lock"
     told = image.run(f"uv pip install --dry-run --no-deps --require-hashes -r {lock} 2>&1")
