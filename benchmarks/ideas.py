@@ -67,6 +67,7 @@ def _step(
     decoder: Literal["notebook", "unet"] = "notebook",
     composed: bool = False,
     many_passes: bool = False,
+    into_skips: bool = False,
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
     """A training step with some of the ideas in it."""
 
@@ -77,6 +78,7 @@ def _step(
         import keras
 
         from components.trainer.config import ModelConfig
+        from components.trainer.convolution import SkipConv2D
         from components.trainer.decoder import DECODERS
         from components.trainer.devices import dtype_policy
         from components.trainer.losses import SegmentationLoss
@@ -86,6 +88,8 @@ def _step(
 
         if split or low_resolution:
             DECODERS[decoder] = _decoder(split, low_resolution)
+        if into_skips:
+            SkipConv2D.call = _call_of_keras  # type: ignore[assignment, method-assign]
         if composed:
             BatchNormalization.call = keras.layers.BatchNormalization.call  # type: ignore[method-assign]
         with dtype_policy(precision):
@@ -101,6 +105,12 @@ def _step(
         return _time(lambda: network.train_on_batch(images, masks), batch, arguments.steps)
 
     return step
+
+
+def _call_of_keras(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
+    import keras
+
+    return keras.layers.Conv2D.call(layer, inputs)
 
 
 def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
@@ -133,6 +143,7 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
     import tensorflow as tf
     from keras import layers, ops
 
+    from components.trainer.convolution import SkipConv2D
     from components.trainer.decoder import CHANNELS
 
     class AfterConcatenation(layers.Layer):
@@ -178,7 +189,8 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
             return (shape[0], height, width, self.filters)
 
     def decode(skips: Sequence[Any], *options: float) -> Any:
-        told = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
+        relu = {"activation": "relu", "kernel_initializer": "he_normal"}
+        told = relu | {"padding": "same"}
         x = layers.MaxPooling2D()(skips[-1])
         for _ in range(2):
             x = layers.Conv2D(1024, 3, **told)(x)
@@ -190,7 +202,8 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
             if split:
                 x = AfterConcatenation(filters, 3, **told)([skip, x])
             else:
-                x = layers.Conv2D(filters, 3, **told)(layers.Concatenate()([skip, x]))
+                both = layers.Concatenate()([skip, x])
+                x = SkipConv2D(filters, 3, **relu)(both, skip, x)
             x = layers.Conv2D(filters, 3, **told)(x)
             if block >= 4:
                 x = layers.Conv2D(2, 3, **told)(x)
@@ -202,7 +215,8 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
 _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     AS_IT_IS: _step(),
     "without oneDNN": _step(),
-    "no gradient into frozen skips": _step(split=True),
+    "gradients into frozen skips, too": _step(into_skips=True),
+    "none, by the convolution as a sum of two": _step(split=True),
     "up-sampling and 2×2 at low resolution": _step(low_resolution=True),
     "batch × 4, a quarter of the optimizer's passes": _step(batches=4),
     "one thread": _step(threads=1),
@@ -211,6 +225,7 @@ _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "…, Adam as Keras composes it": _step(precision="bfloat16", many_passes=True),
     "decoder: unet": _step(decoder="unet"),
     "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
+    "…, with gradients into frozen skips": _step(decoder="unet", into_skips=True),
     "decoder: unet, bfloat16": _step(decoder="unet", precision="bfloat16"),
     "…, bfloat16, as Keras composes it": _step(decoder="unet", precision="bfloat16", composed=True),
 }

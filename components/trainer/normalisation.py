@@ -26,10 +26,11 @@ class BatchNormalization(layers.BatchNormalization):
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if (learns and several) or tf.config.list_logical_devices("GPU"):
             return super().call(inputs, training=training, mask=mask)
+        zeros = tf.zeros_like(self.moving_mean)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            self.gamma,
-            self.beta,
+            self.gamma if self.scale else zeros + 1,
+            self.beta if self.center else zeros,
             mean=None if learns else self.moving_mean,
             variance=None if learns else self.moving_variance,
             epsilon=self.epsilon,

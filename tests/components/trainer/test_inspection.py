@@ -40,7 +40,7 @@ def test_operations_are_those_of_the_convolutions(network, facts):
     # Two operations for each of a kernel's numbers at each pixel of its output; all else is little.
     expected = 0
     for layer in facts.layers:
-        if layer.kind == "Conv2D":
+        if layer.kind in ("Conv2D", "SkipConv2D"):
             height, width, channels = layer.shape
             expected += 2 * height * width * (layer.parameters - channels)
     assert facts.flops == pytest.approx(expected, rel=0.01)

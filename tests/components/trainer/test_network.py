@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.trainer.config import ModelConfig
 from components.trainer.devices import cpu_is_faster_in_bfloat16, dtype_policy
@@ -50,7 +51,12 @@ class TestNotebook:
             keras.layers.Concatenate: lambda layer: "concat",
             keras.layers.MaxPooling2D: lambda layer: "pool",
         }
-        found = [kinds[type(layer)](layer) for layer in notebook.layers if type(layer) in kinds]
+        found = [
+            describe(layer)
+            for layer in notebook.layers
+            for kind, describe in kinds.items()
+            if isinstance(layer, kind)
+        ]
 
         def block(channels):
             conv = (channels, 3, 3)
@@ -138,6 +144,26 @@ class TestUnet:
             if isinstance(layer, keras.layers.Conv2D) and layer.name != "head":
                 assert not layer.use_bias
                 assert id(layer.output) in normalised
+
+    @pytest.mark.parametrize("decoder", ["unet", "notebook"])
+    def test_no_gradient_is_computed_for_the_skips_of_a_frozen_encoder(self, decoder):
+        network = tiny(decoder=decoder)
+
+        def gradients(images):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(network(images, training=True))
+            return tape.gradient(loss, [weight.value for weight in network.trainable_weights])
+
+        graph = tf.function(gradients).get_concrete_function(tf.constant(images(1, 32, 32))).graph
+        needed = tf.compat.v1.graph_util.extract_sub_graph(
+            graph.as_graph_def(), [output.op.name for output in graph.outputs]
+        )
+        found = [node.op for node in needed.node].count("Conv2DBackpropInput")
+        convolutions = [
+            layer.name for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
+        ]
+        # Each but the first of the latent, and no more for those that see skips.
+        assert found == len(convolutions) - 1
 
     @pytest.mark.parametrize(
         ("width", "channels"),

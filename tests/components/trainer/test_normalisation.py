@@ -59,6 +59,17 @@ def test_a_step_is_the_one_that_keras_composes(shape, seed):
 
 
 @pytest.mark.parametrize("training", [True, False])
+def test_without_scale_and_offset_it_is_the_one_of_keras_too(training):
+    inputs = np.random.default_rng(1).normal(3, 40, (2, 5, 3, 4)).astype(np.float32)
+    told = {"momentum": MOMENTUM, "center": False, "scale": False}
+    both = [kind(**told) for kind in (BatchNormalization, layers.BatchNormalization)]
+    outputs = [layer(inputs, training=training) for layer in both]
+    np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
+    for mine, yours in zip(*(layer.get_weights() for layer in both), strict=True):
+        np.testing.assert_allclose(mine, yours, rtol=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
 def test_it_is_one_operation(training):
     ours, theirs = pair(2)
     kinds = [
