@@ -223,6 +223,7 @@ _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "the encoder alone": _encoder_alone,
     "bfloat16": _step(precision="bfloat16"),
     "…, Adam as Keras composes it": _step(precision="bfloat16", many_passes=True),
+    "…, gradients into frozen skips, too": _step(precision="bfloat16", into_skips=True),
     "decoder: unet": _step(decoder="unet"),
     "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
     "…, with gradients into frozen skips": _step(decoder="unet", into_skips=True),
