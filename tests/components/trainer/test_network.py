@@ -158,12 +158,20 @@ class TestUnet:
         needed = tf.compat.v1.graph_util.extract_sub_graph(
             graph.as_graph_def(), [output.op.name for output in graph.outputs]
         )
-        found = [node.op for node in needed.node].count("Conv2DBackpropInput")
-        convolutions = [
-            layer.name for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
+        found = [
+            graph.get_operation_by_name(node.name).inputs[1].shape[2]  # channels, by the kernel
+            for node in needed.node
+            if node.op == "Conv2DBackpropInput"
         ]
-        # Each but the first of the latent, and no more for those that see skips.
-        assert found == len(convolutions) - 1
+        convolutions = {
+            layer.name: layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
+        }
+        del convolutions["latent_conv1"]  # all that it sees is a skip
+        expected = {name: layer.kernel.shape[2] for name, layer in convolutions.items()}
+        for block in range(1, 6):
+            _, up = network.get_layer(f"decoder{block}_concat").input
+            expected[f"decoder{block}_conv1"] = up.shape[-1]
+        assert sorted(found) == sorted(expected.values())
 
     @pytest.mark.parametrize(
         ("width", "channels"),
