@@ -283,6 +283,7 @@ VARIANTS = [
     Variant("decoder: unet, width 0.25", lambda skips: unet_decoder(skips, 0.25)),
     Variant("decoder: notebook, width 0.25", lambda skips: notebook_decoder(skips, 0.25)),
     Variant("no normalisation", _decoder()),
+    Variant("skips with scale and offset", _decoder(normalise=_batch)),
     Variant("batch normalisation, not of the skips", _decoder(normalise=_batch, skips_too=False)),
     Variant(
         "group normalisation, 8 groups",
