@@ -59,7 +59,6 @@ def _elsewhere(idea: str) -> dict[str, float]:
 
 def _step(
     *,
-    split: bool = False,
     low_resolution: bool = False,
     batches: int = 1,
     threads: int = 0,
@@ -67,7 +66,7 @@ def _step(
     decoder: Literal["notebook", "unet"] = "notebook",
     composed: bool = False,
     many_passes: bool = False,
-    into_skips: bool = False,
+    after_concatenation: Callable[..., Any] | None = None,
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
     """A training step with some of the ideas in it."""
 
@@ -86,10 +85,10 @@ def _step(
         from components.trainer.normalisation import BatchNormalization
         from components.trainer.optimizer import Adam
 
-        if split or low_resolution:
-            DECODERS[decoder] = _decoder(split, low_resolution)
-        if into_skips:
-            SkipConv2D.call = _call_of_keras  # type: ignore[assignment, method-assign]
+        if low_resolution:
+            DECODERS[decoder] = _low_resolution_decoder()
+        if after_concatenation:
+            SkipConv2D.call = after_concatenation  # type: ignore[method-assign]
         if composed:
             BatchNormalization.call = keras.layers.BatchNormalization.call  # type: ignore[method-assign]
         with dtype_policy(precision):
@@ -107,10 +106,20 @@ def _step(
     return step
 
 
-def _call_of_keras(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
+def _into_skips(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
+    """As Keras has it: a gradient of the whole concatenation."""
     import keras
 
     return keras.layers.Conv2D.call(layer, inputs)
+
+
+def _sum_of_two(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
+    """A convolution of each part, so that none flows back into a frozen skip."""
+    from keras import ops
+
+    first, second = layer.kernel[:, :, : skip.shape[-1]], layer.kernel[:, :, skip.shape[-1] :]
+    total = ops.conv(skip, first, padding="same") + ops.conv(up, second, padding="same")
+    return layer.activation(total + layer.bias)
 
 
 def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
@@ -138,33 +147,36 @@ def _time(step: Callable[[], Any], images: int, steps: int) -> dict[str, float]:
     }
 
 
-def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
-    """The reference's decoder, computed in another way."""
-    import tensorflow as tf
-    from keras import layers, ops
+def _low_resolution_decoder() -> Callable[..., Any]:
+    """The reference's, each 2×2 convolution of what was scaled up computed before that."""
+    from keras import layers
 
     from components.trainer.convolution import SkipConv2D
     from components.trainer.decoder import CHANNELS
 
-    class AfterConcatenation(layers.Layer):
-        """3×3 of [skip, up] as the sum of two, so that none flows back into a frozen skip."""
+    relu = {"activation": "relu", "kernel_initializer": "he_normal"}
+    told = relu | {"padding": "same"}
+    up_convolution = _up_sampling_convolution()
 
-        def __init__(self, *told: Any, **options: Any) -> None:
-            super().__init__()
-            self._conv = layers.Conv2D(*told, **options)
+    def decode(skips: Sequence[Any], *options: float) -> Any:
+        x = layers.MaxPooling2D()(skips[-1])
+        for _ in range(2):
+            x = layers.Conv2D(1024, 3, **told)(x)
+        for block, (filters, skip) in enumerate(zip(CHANNELS, skips[::-1], strict=True), 1):
+            x = up_convolution(filters, 2, **told)(x)
+            x = SkipConv2D(filters, 3, **relu)(layers.Concatenate()([skip, x]), skip, x)
+            x = layers.Conv2D(filters, 3, **told)(x)
+            if block >= 4:
+                x = layers.Conv2D(2, 3, **told)(x)
+        return x
 
-        def build(self, shapes: Sequence[_Shape]) -> None:
-            self._of_skip = shapes[0][-1]
-            self._conv.build((*shapes[0][:-1], shapes[0][-1] + shapes[1][-1]))
+    return decode
 
-        def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-            (skip, up), kernel = inputs, self._conv.kernel
-            first, second = kernel[:, :, : self._of_skip], kernel[:, :, self._of_skip :]
-            total = ops.conv(skip, first, padding="same") + ops.conv(up, second, padding="same")
-            return self._conv.activation(total + self._conv.bias)
 
-        def compute_output_shape(self, shapes: Sequence[_Shape]) -> _Shape:
-            return (*shapes[1][:-1], self._conv.filters)
+def _up_sampling_convolution() -> Any:
+    """A layer's class."""
+    import tensorflow as tf
+    from keras import layers, ops
 
     class UpSamplingConvolution(layers.Conv2D):
         """2× nearest up-sampling, then 2×2, as one 2×2 with four times the channels."""
@@ -188,45 +200,26 @@ def _decoder(split: bool, low_resolution: bool) -> Callable[..., Any]:
             height, width = (None if side is None else 2 * side for side in shape[1:3])
             return (shape[0], height, width, self.filters)
 
-    def decode(skips: Sequence[Any], *options: float) -> Any:
-        relu = {"activation": "relu", "kernel_initializer": "he_normal"}
-        told = relu | {"padding": "same"}
-        x = layers.MaxPooling2D()(skips[-1])
-        for _ in range(2):
-            x = layers.Conv2D(1024, 3, **told)(x)
-        for block, (filters, skip) in enumerate(zip(CHANNELS, skips[::-1], strict=True), 1):
-            if low_resolution:
-                x = UpSamplingConvolution(filters, 2, **told)(x)
-            else:
-                x = layers.Conv2D(filters, 2, **told)(layers.UpSampling2D()(x))
-            if split:
-                x = AfterConcatenation(filters, 3, **told)([skip, x])
-            else:
-                both = layers.Concatenate()([skip, x])
-                x = SkipConv2D(filters, 3, **relu)(both, skip, x)
-            x = layers.Conv2D(filters, 3, **told)(x)
-            if block >= 4:
-                x = layers.Conv2D(2, 3, **told)(x)
-        return x
-
-    return decode
+    return UpSamplingConvolution
 
 
 _IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     AS_IT_IS: _step(),
     "without oneDNN": _step(),
-    "gradients into frozen skips, too": _step(into_skips=True),
-    "none, by the convolution as a sum of two": _step(split=True),
+    "gradients into frozen skips, too": _step(after_concatenation=_into_skips),
+    "none, by the convolution as a sum of two": _step(after_concatenation=_sum_of_two),
     "up-sampling and 2×2 at low resolution": _step(low_resolution=True),
     "batch × 4, a quarter of the optimizer's passes": _step(batches=4),
     "one thread": _step(threads=1),
     "the encoder alone": _encoder_alone,
     "bfloat16": _step(precision="bfloat16"),
     "…, Adam as Keras composes it": _step(precision="bfloat16", many_passes=True),
-    "…, gradients into frozen skips, too": _step(precision="bfloat16", into_skips=True),
+    "…, gradients into frozen skips, too": _step(
+        precision="bfloat16", after_concatenation=_into_skips
+    ),
     "decoder: unet": _step(decoder="unet"),
     "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
-    "…, with gradients into frozen skips": _step(decoder="unet", into_skips=True),
+    "…, with gradients into frozen skips": _step(decoder="unet", after_concatenation=_into_skips),
     "decoder: unet, bfloat16": _step(decoder="unet", precision="bfloat16"),
     "…, bfloat16, as Keras composes it": _step(decoder="unet", precision="bfloat16", composed=True),
 }
