@@ -46,14 +46,14 @@ def show_model(config: Config) -> int:
     for heading in ("output", "parameters", ""):
         table.add_column(heading, justify="right" if heading else "left")
     for layer in facts.layers:
-        state = "" if not layer.parameters else "learns" if layer.learns else "frozen"
+        state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"  # as statistics
         shape = "×".join(map(str, layer.shape))
         table.add_row(
             layer.name,
             layer.kind,
             shape,
             f"{layer.parameters:,}" if layer.parameters else "",
-            state,
+            state if layer.parameters else "",
         )
     console.print(table)
     console.print(

@@ -16,10 +16,11 @@ class LayerFacts(NamedTuple):
 
     Attributes:
       name: As `InputError`s and `model.freeze` name it.
-      kind: The Keras class.
+      kind: The class.
       shape: Of its output for one image: [height, width, channels].
       parameters: How many numbers it holds.
-      learns: Whether training changes some of them.
+      learns: Whether gradients change some of them.
+      frozen: Whether training changes none; without, a layer that does not learn keeps statistics.
     """
 
     name: str
@@ -27,6 +28,7 @@ class LayerFacts(NamedTuple):
     shape: tuple[int, ...]
     parameters: int
     learns: bool
+    frozen: bool
 
 
 class NetworkFacts(NamedTuple):
@@ -70,6 +72,7 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
             tuple(outputs[name].shape[1:]),
             layer.count_params(),
             bool(layer.trainable_weights),
+            not layer.trainable,
         )
         for name, layer in layers.items()
     ]

@@ -33,6 +33,7 @@ def test_the_network_is_shown_layer_by_layer(config):
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert "block1_conv1 Conv2D 32×64×64 1,792 frozen" in lines
     assert "block2_conv1 Conv2D 16×32×128 73,856 learns" in lines
+    assert "skip1_norm BatchNormalization 32×64×64 128 kept" in lines
     assert any("GFLOPs an image of 32×64 pixels" in line for line in lines)
     assert sum(line.startswith("yes ") for line in lines) == 4
 

@@ -21,8 +21,8 @@ def facts(network):
 def test_the_reference_s_numbers(network, facts):
     assert facts.parameters == 39_588_932 + 2 * 3 + 3
     first, *_, last = facts.layers
-    assert first == ("block1_conv1", "Conv2D", (64, 96, 64), 3 * 3 * 3 * 64 + 64, False)
-    assert last == ("logits", "Activation", (64, 96, 3), 0, False)
+    assert first == ("block1_conv1", "Conv2D", (64, 96, 64), 3 * 3 * 3 * 64 + 64, False, True)
+    assert last == ("logits", "Activation", (64, 96, 3), 0, False, False)
     shapes = {layer.name: layer.shape for layer in facts.layers}
     assert shapes["block2_pool"] == (16, 24, 128)
     assert shapes["latent_conv2"] == (2, 3, 1024)
