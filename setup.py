@@ -73,14 +73,19 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.14",
     packages=find_packages(
-        include=["data", "data.*", "serving", "serving.*", "components", "components.*", "pipeline"]
+        include=[
+            name + inner
+            for name in ("data", "serving", "components", "pipeline")
+            for inner in ("", ".*")
+        ]
     ),
     package_data={
-        "pipeline": ["configs/*.yaml", "templates/*.html"],
+        "pipeline": ["configs/*.yaml"],
+        "pipeline.commands": ["templates/*.html"],
         "components.report": ["templates/*"],
         "serving.server": ["page/*"],
     },
     install_requires=RUNTIME,
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["unetfx=pipeline.cli:main"]},
+    entry_points={"console_scripts": ["unetfx=pipeline.commands.cli:main"]},
 )

@@ -27,15 +27,15 @@ from PIL import Image
 
 from components.evaluator.metrics import iou, mean_of_defined
 from components.trainer.config import ModelConfig
-from components.trainer.decoder import CHANNELS, notebook_decoder, unet_decoder
-from components.trainer.encoder import build_encoder
-from components.trainer.losses import SegmentationLoss
-from components.trainer.network import MULTIPLE
-from components.trainer.normalisation import BatchNormalization
-from components.trainer.optimizer import Adam
+from components.trainer.network.decoder import CHANNELS, notebook_decoder, unet_decoder
+from components.trainer.network.encoder import build_encoder
+from components.trainer.network.network import MULTIPLE
+from components.trainer.network.normalisation import BatchNormalization
+from components.trainer.training.losses import SegmentationLoss
+from components.trainer.training.optimizer import Adam
 from data.packages import package_file
-from data.pairs import find_pairs
-from pipeline.config import load_config
+from data.sources.pairs import find_pairs
+from pipeline.config.loading import load_config
 
 _CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"
 _CROP = 96  # pixels

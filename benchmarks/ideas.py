@@ -77,13 +77,13 @@ def _step(
         import keras
 
         from components.trainer.config import ModelConfig
-        from components.trainer.convolution import SkipConv2D
-        from components.trainer.decoder import DECODERS
-        from components.trainer.devices import dtype_policy
-        from components.trainer.losses import SegmentationLoss
-        from components.trainer.network import build_network
-        from components.trainer.normalisation import BatchNormalization
-        from components.trainer.optimizer import Adam
+        from components.trainer.network.convolution import SkipConv2D
+        from components.trainer.network.decoder import DECODERS
+        from components.trainer.network.network import build_network
+        from components.trainer.network.normalisation import BatchNormalization
+        from components.trainer.training.devices import dtype_policy
+        from components.trainer.training.losses import SegmentationLoss
+        from components.trainer.training.optimizer import Adam
 
         if low_resolution:
             DECODERS[decoder] = _low_resolution_decoder()
@@ -127,7 +127,7 @@ def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
-    from components.trainer.encoder import build_encoder
+    from components.trainer.network.encoder import build_encoder
 
     encoder = build_encoder(ModelConfig(weights="none"))
     run = tf.function(lambda images: encoder(images, training=False))
@@ -151,8 +151,8 @@ def _low_resolution_decoder() -> Callable[..., Any]:
     """The reference's, each 2×2 convolution of what was scaled up computed before that."""
     from keras import layers
 
-    from components.trainer.convolution import SkipConv2D
-    from components.trainer.decoder import CHANNELS
+    from components.trainer.network.convolution import SkipConv2D
+    from components.trainer.network.decoder import CHANNELS
 
     relu = {"activation": "relu", "kernel_initializer": "he_normal"}
     told = relu | {"padding": "same"}

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.fresh_process import measure
-from data.blue_marble import TILE, write_blue_marble
+from data.sources.blue_marble import TILE, write_blue_marble
 
 WORKERS = 2
 _MOVES = [
@@ -123,15 +123,17 @@ def _ingest(folder: Path, beam_workers: int) -> None:
 
     from components.example_gen.component import PairsExampleGen
     from components.example_gen.executor import Executor
-    from components.example_gen.settings import Settings
+    from components.example_gen.settings import ExampleGenSettings
     from data.config import DataConfig
-    from pipeline.beam import LocalBeam
+    from pipeline.config.beam import LocalBeam
 
     data = {
         "source": {"kind": "folder", "path": str(folder)},
         "classes": ["ocean", "land", "lake"],
     }
-    settings = Settings(data=DataConfig.model_validate(data), name="corpus", folder="", code="")
+    settings = ExampleGenSettings(
+        data=DataConfig.model_validate(data), name="corpus", folder="", code=""
+    )
     examples = standard_artifacts.Examples()
     examples.uri = f"{folder}-examples-{beam_workers}"
     options: dict[str, str | int] = {

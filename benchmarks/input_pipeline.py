@@ -16,14 +16,14 @@ import keras
 import tensorflow as tf
 
 from components.trainer.config import ModelConfig, TrainingConfig
-from components.trainer.devices import dtype_policy
-from components.trainer.network import build_network
-from components.trainer.optimizer import Adam
+from components.trainer.network.network import build_network
+from components.trainer.training.devices import dtype_policy
+from components.trainer.training.optimizer import Adam
 from data.config import IGNORE, Augmentation, CropView, DataConfig, ResizeView, View
-from data.dataset import read_training_batches
-from data.examples import make_example
-from data.pairs import find_pairs
-from data.reading import read_pair
+from data.examples.reading import read_pair
+from data.examples.writing import make_example
+from data.input_pipeline.dataset import read_training_batches
+from data.sources.pairs import find_pairs
 
 CLASSES = ["ocean", "land", "lake"]
 BATCH = 8

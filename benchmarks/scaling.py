@@ -143,9 +143,9 @@ def _compute_statistics(folder: Path, corpus: Corpus) -> dict[str, Any]:
 def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
     from tfx.types import standard_artifacts as types
 
-    from components.example_gen.executor import read_records
+    from components.example_gen.artifact import read_records
     from data.config import ResizeView
-    from serving.graph import export_saved_model
+    from serving.model.graph import export_saved_model
 
     view = ResizeView(kind="resize", height=corpus.size, width=corpus.size)
     export_saved_model(
@@ -163,10 +163,10 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
 
 
 def _train(folder: Path, corpus: Corpus) -> dict[str, Any]:
-    from components.trainer.losses import SegmentationLoss
-    from components.trainer.optimizer import Adam
+    from components.trainer.training.losses import SegmentationLoss
+    from components.trainer.training.optimizer import Adam
     from data.config import Augmentation, ResizeView
-    from data.dataset import read_training_batches
+    from data.input_pipeline.dataset import read_training_batches
 
     network = _network(corpus)
     loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * corpus.classes)
@@ -192,7 +192,7 @@ def _run(
     outputs: dict[str, type],
 ) -> dict[str, Any]:
     """Runs a component's executor on artifacts that lie in the folder under their keys."""
-    from pipeline.config import Config
+    from pipeline.config.config import Config
     from pipeline.create_pipeline import create_pipeline
 
     config = Config.model_validate(
@@ -229,8 +229,8 @@ def _run(
 
 def _network(corpus: Corpus) -> Any:
     from components.trainer.config import ModelConfig
-    from components.trainer.devices import dtype_policy
-    from components.trainer.network import build_network
+    from components.trainer.network.network import build_network
+    from components.trainer.training.devices import dtype_policy
 
     with dtype_policy("auto"):
         return build_network(ModelConfig(), corpus.classes)

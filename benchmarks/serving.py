@@ -298,11 +298,11 @@ def _run(job: str, path: Path) -> None:
 
 def _serve(folder: Path) -> None:
     import pipeline  # noqa: F401, its settings of TensorFlow
-    from pipeline.console import log_lines_of
-    from serving.server.serve import Settings, serve
+    from pipeline.execution.console import log_lines_of
+    from serving.server.serve import ServerSettings, serve
 
     with log_lines_of("serving.server"):
-        serve(Settings(name=_NAME, folder=str(folder), rest_port=0, grpc_port=0))
+        serve(ServerSettings(name=_NAME, folder=str(folder), rest_port=0, grpc_port=0))
 
 
 def _answer_directly(model: Path) -> None:
@@ -325,10 +325,10 @@ def _answer_directly(model: Path) -> None:
 def _export(scratch: Path) -> None:
     """A tile of the sample, a default network for want of a trained one, and a small network."""
     from components.trainer.config import ModelConfig
-    from components.trainer.network import build_network
-    from data.blue_marble import write_blue_marble
+    from components.trainer.network.network import build_network
     from data.config import ResizeView
-    from serving.graph import export_saved_model
+    from data.sources.blue_marble import write_blue_marble
+    from serving.model.graph import export_saved_model
 
     write_blue_marble(scratch / "sample")
     shutil.copy(next((scratch / "sample/images").rglob("tile_02_06.png")), scratch / "tile.png")

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.fresh_process import measure
-from data.blue_marble import write_blue_marble
+from data.sources.blue_marble import write_blue_marble
 
 CLASSES = ["ocean", "land", "lake"]
 LEARNING_RATE = 1e-4
@@ -117,7 +117,7 @@ def _notebook(folder: Path, batch: int) -> dict[str, Any]:
     import keras
     from keras import layers
 
-    from components.trainer.weights import load_weights
+    from components.trainer.network.weights import load_weights
 
     images = np.load(folder / "images.npy")
     keras.utils.set_random_seed(1)
@@ -155,9 +155,9 @@ def _ours(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
         # isort: split
         import tensorflow as tf
 
-        from components.trainer.losses import SegmentationLoss
-        from components.trainer.metrics import ClassIoU
-        from components.trainer.optimizer import Adam
+        from components.trainer.training.losses import SegmentationLoss
+        from components.trainer.training.metrics import ClassIoU
+        from components.trainer.training.optimizer import Adam
 
         network = _network(decoder, "auto")
         tf.config.experimental.enable_op_determinism()
@@ -217,7 +217,7 @@ def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
     import tensorflow as tf
 
     from data.config import ResizeView
-    from serving.graph import export_saved_model
+    from serving.model.graph import export_saved_model
 
     images = np.load(folder / "images.npy")
     height, width = images.shape[1:3]
@@ -271,8 +271,8 @@ def _network(decoder: str, precision: str) -> Any:
     import keras
 
     from components.trainer.config import ModelConfig
-    from components.trainer.devices import dtype_policy
-    from components.trainer.network import build_network
+    from components.trainer.network.network import build_network
+    from components.trainer.training.devices import dtype_policy
 
     keras.utils.set_random_seed(1)
     with dtype_policy(precision):

@@ -6,9 +6,10 @@ from typing import Literal, NamedTuple
 
 from data.config import IGNORE, SPLITS, DataConfig
 from data.errors import InputError, PairError
-from data.mask_values import mask_values_line, mend_values
-from data.pairs import Found
-from data.reading import Facts, Record
+from data.examples.pair_statistics import PairStatistics
+from data.examples.records import Record
+from data.rasters.mask_advice import mask_values_line, mend_values
+from data.sources.pairs import Found
 
 _FEWEST_PAIRS = 5  # in a split; with fewer, a metric hangs on single images
 _NARROW = 2**13  # 16-bit samples below this use an eighth of their range, or less
@@ -54,7 +55,7 @@ def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Fin
     Returns:
       The findings, errors first.
     """
-    good = [(record, record.facts) for record in records if record.facts is not None]
+    good = [(record, record.statistics) for record in records if record.statistics is not None]
     findings = [
         *_bad_pairs(records, found, data),
         *_too_many_bad(records, found, data),
@@ -89,7 +90,7 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
         raise InputError("\n".join(lines))
 
 
-_Good = Sequence[tuple[Record, Facts]]
+_Good = Sequence[tuple[Record, PairStatistics]]
 
 
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
@@ -155,7 +156,11 @@ def _looks_binary(good: _Good, data: DataConfig) -> Iterator[Finding]:
 
 
 def _duplicates(good: _Good) -> Iterator[Finding]:
-    copies = [same for same in _by(good, lambda _, facts: facts.content).values() if len(same) > 1]
+    copies = [
+        same
+        for same in _by(good, lambda _, statistics: statistics.content).values()
+        if len(same) > 1
+    ]
     across = [same for same in copies if len({record.pair.split for record in same}) > 1]
     if across:
         yield Finding(
@@ -204,7 +209,7 @@ def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterat
     mending = data.on_bad_pair == "fail"
     if mending and found.problems and not records:
         return
-    members = Counter(record.pair.split for record in records if record.facts or mending)
+    members = Counter(record.pair.split for record in records if record.statistics or mending)
     for split in SPLITS:
         if not members[split]:
             text = (
@@ -223,7 +228,7 @@ def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterat
 
 def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
     for class_id, name in enumerate(data.classes):
-        holding = [record for record, facts in good if facts.fractions[class_id]]
+        holding = [record for record, statistics in good if statistics.fractions[class_id]]
         splits = _splits_of(holding)
         if good and not holding:
             text = (
@@ -241,14 +246,14 @@ def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
 
 
 def _empty_masks(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    empty = [record.pair.key for record, facts in good if facts.fractions[0] == 1]
+    empty = [record.pair.key for record, statistics in good if statistics.fractions[0] == 1]
     if empty:
         text = f"{len(empty)} of {len(good)} masks hold nothing but {data.classes[0]}."
         yield Finding("empty_mask", "note", (), text, tuple(empty))
 
 
 def _narrow_range(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    greatest = max((facts.max_sample or 0 for _, facts in good), default=0)
+    greatest = max((statistics.max_sample or 0 for _, statistics in good), default=0)
     if data.intensity_range is None and 0 < greatest < _NARROW:
         text = (
             f"the 16-bit images never exceed {greatest}, so most of their contrast is lost. Write, "
@@ -263,10 +268,10 @@ def _unused(found: Found) -> Iterator[Finding]:
         yield Finding("unused", "note", (), text, tuple(found.unused))
 
 
-def _by(good: _Good, key: Callable[[Record, Facts], str]) -> Mapping[str, list[Record]]:
+def _by(good: _Good, key: Callable[[Record, PairStatistics], str]) -> Mapping[str, list[Record]]:
     together = defaultdict(list)
-    for record, facts in good:
-        together[key(record, facts)].append(record)
+    for record, statistics in good:
+        together[key(record, statistics)].append(record)
     return together
 
 

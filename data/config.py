@@ -38,7 +38,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
-SPAN = re.compile(r"\{SPAN(?::([1-9]))?\}")
+SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
 """In a source's path: the number of a span, as in TFX; `{SPAN:3}` is one of three digits. A span is
 one delivery of data."""
 
@@ -155,7 +155,7 @@ Source = SampleSource | FolderSource | ManifestSource | TfdsSource
 
 
 def _check_spans(path: str, newest_spans: int | None) -> None:
-    places = len(SPAN.findall(path))
+    places = len(SPAN_PLACEHOLDER.findall(path))
     if newest_spans is not None and not places:
         raise ValueError("newest_spans: path has no {SPAN} in it")
     if places > 1:

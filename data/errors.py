@@ -1,12 +1,23 @@
-"""The errors that a user sees without a stack trace."""
+"""The errors that a user sees as a line each, without a stack trace."""
+
+import difflib
+from collections.abc import Iterable
 
 
-class InputError(Exception):
-    """Something the user gave is wrong: a file, a folder, a config value.
+class UnetfxError(Exception):
+    """Base of all errors whose message is written for the user.
 
     The message says what is wrong, where, and what to do, in one line for each finding. Commands
     print it and exit with code 2.
     """
+
+
+class InputError(UnetfxError):
+    """Something that the user gave is wrong: a file, a folder, a config value."""
+
+
+class UnavailableError(UnetfxError):
+    """Something outside this program cannot be used: a server, a cluster, the memory it needs."""
 
 
 class PairError(InputError):
@@ -28,3 +39,9 @@ class PairError(InputError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.kind, self.file, self.reason)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns a hint at the most similar known name, or nothing."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from loky import cpu_count, get_reusable_executor
 from loky.process_executor import TerminatedWorkerError
 
-from data.errors import InputError
+from data.errors import UnavailableError
 
 _IDLE_SECONDS = 10  # after which a process ends and gives its memory back
 
@@ -34,13 +34,13 @@ def in_processes(
       What it returns, in the order of the tasks.
 
     Raises:
-      InputError: One of the processes was killed.
+      UnavailableError: One of the processes was killed.
       Exception: What the function raised.
     """
     try:
         yield from _executor(function).map(function, tasks, *map(itertools.repeat, same))
     except TerminatedWorkerError as error:
-        raise InputError(
+        raise UnavailableError(
             "a process that read images was killed, most often for want of memory. Lower "
             "data.max_pixels, or take a machine with more memory."
         ) from error

@@ -165,7 +165,7 @@ def _read_verdict(report: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from pipeline.airflow_registration import main
+    from pipeline.execution.airflow_registration import main
 
     sys.exit(main())
 else:

@@ -1,26 +1,39 @@
-"""Versions of our own code: TFX's cache looks at inputs and parameters, not at code."""
+"""Versions of our own code: TFX's cache compares inputs and parameters, but not code."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
-_REPOSITORY = Path(__file__).parent.parent
-_SOURCES = (".py", ".html", ".css", ".js")
+import grimp
+
+_REPOSITORY = Path(__file__).parents[1]
+_PACKAGES = ("data", "serving", "components", "pipeline")
 
 
-def code_version(*sources: str) -> str:
-    """Hashes source files.
+def code_version(module: str) -> str:
+    """Hashes a module and every module of ours that it imports, directly or not.
+
+    Imports inside functions count; those for type checkers alone do not.
 
     Args:
-      sources: Files and folders, relative to the repository.
+      module: Full name of the module, such as `components.trainer.run`.
 
     Returns:
       Sixteen hexadecimal digits.
     """
+    graph = _import_graph()
     total = hashlib.sha256()
-    for source in (_REPOSITORY / source for source in sources):
-        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
-            if path.suffix not in _SOURCES:
-                continue
-            total.update(path.relative_to(_REPOSITORY).as_posix().encode())
-            total.update(path.read_bytes())
+    for name in sorted({module} | graph.find_upstream_modules(module)):
+        total.update(name.encode())
+        total.update(_source(name).read_bytes())
     return total.hexdigest()[:16]
+
+
+@cache
+def _import_graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*_PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
+
+
+def _source(module: str) -> Path:
+    path = _REPOSITORY.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -11,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
+from components.blessings import MODEL, MODEL_BLESSING
 from components.evaluator import baseline
 from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
@@ -21,25 +22,22 @@ from components.example_gen.kubeflow import (
     KubeflowExampleGen,
     LookOutside,
 )
-from components.example_gen.settings import Settings
+from components.example_gen.settings import ExampleGenSettings
 from components.pusher.component import Pusher
 from components.report.component import Report
 from components.report.kubeflow import KubeflowReport
 from components.serving_check.component import ServingCheck
 from components.statistics_gen import StatisticsGen
-from components.trainer import base_model, run
+from components.trainer import run, warm_start
 from components.trainer.config import PUSHED, SETTINGS, UNFINISHED, TrainerSettings
 from components.tuner import run as search
 from components.tuner.config import TunerConfig, TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
-from data import features
 from data.config import DataConfig
+from data.examples import features
 from data.files import is_file, join, read_text
 from pipeline.code_version import code_version
-from pipeline.config import AROUND_A_RUN, Config
-
-# What becomes of a network when it is exported. The rest of serving/ is no reason to train anew.
-_GRAPH = tuple(f"serving/{name}.py" for name in ("graph", "counts", "sliding_window", "warmup"))
+from pipeline.config.config import AROUND_A_RUN, Config
 
 
 def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
@@ -61,12 +59,12 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
     evaluator = Evaluator(
         examples=pairs,
         model=model,
-        baseline_model=resolver.outputs[baseline.MODEL] if resolver else None,
+        baseline_model=resolver.outputs[MODEL] if resolver else None,
         settings=EvaluatorSettings(
             classes=config.data.classes,
             evaluation=config.evaluation,
             gate=config.gate,
-            code=code_version("components/evaluator"),
+            code=code_version("components.evaluator.component"),
             pushed=config.serving_folder if on_kubeflow else None,
         ),
     )
@@ -81,7 +79,7 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
         "serving_check": serving_check,
         "name": config.name,
         "config": _in_the_report(config),
-        "code": code_version("components", "data", "serving/model.py", "serving/overlay.py"),
+        "code": code_version("components.report.component"),
     }
     if on_kubeflow:
         report = KubeflowReport(
@@ -126,11 +124,11 @@ class _DataNodes(NamedTuple):
 
 
 def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
-    settings = Settings(
+    settings = ExampleGenSettings(
         data=_what_ingestion_reads(config.data),
         name=config.name,
         folder=str(config.source_folder),
-        code=code_version("data", "components/example_gen"),
+        code=code_version("components.example_gen.executor"),
     )
     schema_file, outside = config.schema_file, None
     if on_kubeflow:  # a package is run later, and more than once
@@ -193,7 +191,7 @@ def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _Tra
         intensity_range=config.data.intensity_range,
         max_pixels=config.serving.max_pixels,
         serving_precision=config.serving.precision,
-        code=code_version("data", *_GRAPH, "components/trainer"),
+        code=code_version("components.trainer.run"),
     )
     examples = data.example_gen.outputs["examples"]
     read = {
@@ -206,7 +204,7 @@ def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _Tra
     places = {PUSHED: config.serving_folder} if on_kubeflow else {}
     if config.training.warm_start and not on_kubeflow:
         start = _start_resolver(examples, told.model_dump_json())
-        base = start.outputs[baseline.MODEL]
+        base = start.outputs[MODEL]
     if config.tuner:
         trials = _trials(config.tuner, told)
         tuner = tfx.components.Tuner(
@@ -268,21 +266,21 @@ def _serving_nodes(
         evaluation=evaluator.outputs["evaluation"],
         infra_blessing=validator.outputs["blessing"] if validator else None,
         check=config.serving.check.model_dump_json(),
-        code=code_version("components/serving_check", "serving/probe.py"),
+        code=code_version("components.serving_check.component"),
     )
     return [validator, check] if validator else [check]
 
 
 def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
-    code = code_version("data", *_GRAPH, "components/trainer", "components/tuner")
+    code = code_version("components.tuner.run")
     return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
 
 
 def _start_resolver(examples: tfx.dsl.Channel, settings: str) -> tfx.dsl.Resolver:
     return tfx.dsl.Resolver(
-        strategy_class=base_model.ModelToStartFrom,
+        strategy_class=warm_start.ModelToStartFrom,
         config={"settings": settings},
-        **{base_model.EXAMPLES: examples} | _every_model(),
+        **{warm_start.EXAMPLES: examples} | _every_model(),
     ).with_id("WarmStart")
 
 
@@ -297,8 +295,8 @@ def _every_model() -> dict[str, tfx.dsl.Channel]:
     """All models and all blessings of the pipeline."""
     artifacts = tfx.types.standard_artifacts
     return {
-        baseline.MODEL: tfx.dsl.Channel(type=artifacts.Model),
-        baseline.MODEL_BLESSING: tfx.dsl.Channel(type=artifacts.ModelBlessing),
+        MODEL: tfx.dsl.Channel(type=artifacts.Model),
+        MODEL_BLESSING: tfx.dsl.Channel(type=artifacts.ModelBlessing),
     }
 
 

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from data.config import SampleSource, TfdsSource
-from data.errors import InputError
+from data.errors import InputError, UnetfxError
 from data.files import is_remote
-from pipeline.config import Config, config_path, load_config
-from pipeline.console import print_failure
-from pipeline.kubeflow_config import KubeflowConfig, Resources
-from pipeline.local_runner import BAD_INPUT, DONE
+from pipeline.config.config import Config
+from pipeline.config.kubeflow import KubeflowConfig, Resources
+from pipeline.config.loading import config_path, load_config
+from pipeline.execution.console import print_failure
+from pipeline.exit_codes import BAD_INPUT, DONE
 
 if TYPE_CHECKING:
     from tfx import v1 as tfx
 
-_STEP = ("python", "-m", "pipeline.kubeflow_step")
+_STEP = ("python", "-m", "pipeline.kubeflow.step")
 _TRAINING = ("Trainer", "Tuner")
 _GIB = 2**30 / 1e9  # in GB
 
@@ -211,7 +212,7 @@ def main() -> int:
         package = compile_pipeline(
             load_config(config_path()), Path(sys.argv[1]) if len(sys.argv) > 1 else None
         )
-    except InputError as error:
+    except UnetfxError as error:
         print_failure(str(error))
         return BAD_INPUT
     print(f"Package   {os.path.relpath(package)}")

@@ -3,120 +3,20 @@
 The environment variable UNETFX_CONFIG names the config file.
 """
 
-from __future__ import annotations
-
 import sys
-import time
-import traceback
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
-from components.evaluator.names import refuse_unknown_columns
-from data.errors import InputError
-from data.pairs import find_columns
-from pipeline.config import Config, config_path, load_config
-from pipeline.console import library_noise_to, print_failure, print_steps
-from pipeline.lock import only_one
-
-if TYPE_CHECKING:
-    from pipeline.runs import Run
-
-DONE, FAILED, BAD_INPUT, NOT_BLESSED = 0, 1, 2, 3
-"""Exit codes."""
-_LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
-
-
-class Ended(NamedTuple):
-    """How a run ended.
-
-    Attributes:
-      code: The exit code.
-      run: The run, if it went to its end; None if it failed, or was only registered.
-      report: The folder of its report; None likewise.
-      failure: What failed unexpectedly; None if nothing did.
-    """
-
-    code: int
-    run: Run | None = None
-    report: Path | None = None
-    failure: str | None = None
-
-
-def run_pipeline(config_file: Path) -> int:
-    """Runs the pipeline once, with progress, and prints what came of it.
-
-    Args:
-      config_file: The config file.
-
-    Returns:
-      The exit code: 0 done, 1 an unexpected failure, 3 not blessed, by the gate or by ServingCheck.
-
-    Raises:
-      InputError: The data or the config are wrong, or another process runs this pipeline.
-    """
-    config = load_config(config_file)
-    with only_one(config.home, "unetfx run"):
-        return run_locked(config, config_file).code
-
-
-def run_locked(config: Config, config_file: Path) -> Ended:
-    """Does what `run_pipeline` does, for who holds the lock on the pipeline's folder.
-
-    Args:
-      config: The config.
-      config_file: Where it was read from.
-
-    Returns:
-      How the run ended.
-
-    Raises:
-      InputError: The data or the config are wrong.
-    """
-    log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
-    with library_noise_to(log):
-        try:
-            return _run(config, config_file)
-        except InputError:
-            raise
-        except Exception as error:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
-    print_failure(f"unexpected failure: {reason}", f"The whole story is in {log}")
-    return Ended(FAILED, failure=reason)
-
-
-def _run(config: Config, config_file: Path) -> Ended:
-    if columns := config.columns_to_slice_by:
-        # GateCheck would find out too, but only when all files have been read.
-        refuse_unknown_columns(columns, find_columns(config.data))
-    from pipeline.engine import out_of_cache, refuse_unreachable
-
-    refuse_unreachable(config.beam)
-    # Imported here: TensorFlow and TFX take seconds to load, and talk while they do.
-    from tfx import v1 as tfx
-
-    from pipeline.create_pipeline import create_pipeline
-    from pipeline.reports import publish
-    from pipeline.runs import latest_run
-    from pipeline.summary import print_summary
-
-    before = latest_run(config)
-    pipeline = create_pipeline(config)
-    with print_steps(), out_of_cache(pipeline):
-        tfx.orchestration.LocalDagRunner().run(pipeline)
-    run = latest_run(config)
-    if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
-        return Ended(DONE)
-    report = publish(config, run)
-    print_summary(config, config_file, run, report)
-    return Ended(DONE if run.blessed and run.serves else NOT_BLESSED, run, report)
+from data.errors import UnetfxError
+from pipeline.config.loading import config_path
+from pipeline.execution.console import print_failure
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import BAD_INPUT
 
 
 def main() -> int:
     """Runs the pipeline of the config that the environment names, and returns the exit code."""
     try:
         return run_pipeline(config_path())
-    except InputError as error:
+    except UnetfxError as error:
         print_failure(str(error))
         return BAD_INPUT
 

@@ -5,27 +5,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from data.config import IGNORE
+from serving.palette import colour, pattern
 
-# Okabe and Ito's colours, which people with any colour vision tell apart
-# (https://jfly.uni-koeln.de/color/).
-_COLOURS = [
-    (0, 114, 178),
-    (230, 159, 0),
-    (204, 121, 167),
-    (0, 158, 115),
-    (213, 94, 0),
-    (86, 180, 233),
-    (240, 228, 66),
-]
-_IGNORED = (128, 128, 128)
 _STRIPE = 3  # pixels
 _LIGHT, _STRONG = 70, 160  # opacity of a pattern's stripes, 0..255
 _PIXELS_AT_A_TIME = 2**20
-
-
-def colour(class_id: int) -> tuple[int, int, int]:
-    """RGB of a class in every picture."""
-    return _IGNORED if class_id == IGNORE else _COLOURS[class_id % len(_COLOURS)]
 
 
 def overlay(
@@ -65,11 +49,6 @@ def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Im
     mask = Image.fromarray(class_ids)
     mask.putpalette([level for class_id in range(num_classes) for level in colour(class_id)])
     return mask
-
-
-def pattern(class_id: int) -> int:
-    """Number of a class's pattern in `layer`: 0 plain, 1 rising, 2 falling, 3 level stripes."""
-    return class_id % 4
 
 
 def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:

@@ -22,23 +22,20 @@ from tfx.types.standard_component_specs import (
 )
 from tfx_bsl.public import tfxio
 
+from components.blessings import pushed_models, saved_model_path, short_name
 from components.engine import EngineExecutor
-from components.evaluator.baseline import (
-    choose_baseline,
-    pushed_models,
-    saved_model_path,
-    short_name,
-)
+from components.evaluator.baseline import choose_baseline
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.gate import VERDICT_FILE, Verdict, decide
-from components.evaluator.images import write_images
+from components.evaluator.evaluated_images import write_images
+from components.evaluator.gate import decide
 from components.evaluator.metrics import SegmentationMetrics
-from components.evaluator.names import parse_slice
 from components.evaluator.results import BASELINE, CANDIDATE, read_evaluation
+from components.evaluator.slice_names import parse_slice
 from components.evaluator.slices import derive_features, telling_features
-from components.example_gen.executor import read_records
+from components.evaluator.verdict import VERDICT_FILE, Verdict
+from components.example_gen.artifact import read_records
 from data.config import Strict
-from data.reading import Record
+from data.examples.records import Record
 
 SPLIT = "test"
 """What is evaluated."""

@@ -8,13 +8,14 @@ from tfx.dsl.component.experimental.decorators import component
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate import floors
-from components.evaluator.names import class_of, parse_slice, refuse_unknown_columns
+from components.evaluator.metric_names import class_of
 from components.evaluator.results import OVERALL
+from components.evaluator.slice_names import parse_slice, refuse_unknown_columns
 from components.evaluator.slices import slice_values
-from components.example_gen.executor import read_records
+from components.example_gen.artifact import read_records
 from data.config import SPLITS, SplitName
 from data.errors import InputError
-from data.reading import Record
+from data.examples.records import Record
 
 _MOST_NAMED = 10  # values of a feature, in a message
 
@@ -99,9 +100,12 @@ def gate_problems(
 
 
 def _pixels(records: Sequence[Record], class_id: int) -> int:
-    facts = [record.facts for record in records if record.facts]
+    statistics = [record.statistics for record in records if record.statistics]
     return round(
-        sum(fact.height * fact.width * fact.labelled * fact.fractions[class_id] for fact in facts)
+        sum(
+            fact.height * fact.width * fact.labelled * fact.fractions[class_id]
+            for fact in statistics
+        )
     )
 
 

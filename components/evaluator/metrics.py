@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
-from components.evaluator.names import (
+from components.evaluator.metric_names import (
     BOUNDARY_IOU,
     CALIBRATION_ERROR,
     DICE,
@@ -25,7 +25,7 @@ from components.evaluator.names import (
     metric_names,
     of_class,
 )
-from serving.counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
+from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
 
 IMAGES = "images"
 """Name under which TFMA stores how many images a slice has."""
@@ -126,7 +126,7 @@ def _ratio(part: Any, whole: Any) -> _Numbers:
 
 
 class Counts(NamedTuple):
-    """What the images of a slice add up to; see `serving.counts`."""
+    """What the images of a slice add up to; see `serving.model.pixel_counts`."""
 
     images: int
     confusion_matrix: _Integers

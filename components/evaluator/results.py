@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from components.evaluator.metrics import IMAGES
-from serving.counts import CALIBRATION, CONFUSION
+from serving.model.pixel_counts import CALIBRATION, CONFUSION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Names of the two models, for TFMA."""

@@ -15,9 +15,9 @@ import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.names import EMPTY, SIZE, presence, sliceable
-from data import features
-from data.reading import Record
+from components.evaluator.slice_names import EMPTY, SIZE, presence, sliceable
+from data.examples import features
+from data.examples.records import Record
 
 _SIDES = (256, 512, 1024, 2048)  # pixels
 _FEW = 10  # values of a feature: more slices than a person would read
@@ -30,11 +30,15 @@ def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
       record: Of a pair that can be used.
       classes: Names of the classes.
     """
-    pair, facts = record.pair, record.facts
-    if facts is None:
+    pair, statistics = record.pair, record.statistics
+    if statistics is None:
         raise ValueError(f"{pair.key} cannot be used")
-    stored = (pair.source, pair.group, pair.span, facts.height, facts.width)
-    values = [*map(str, stored), _size(facts.height, facts.width), *map(_presence, facts.fractions)]
+    stored = (pair.source, pair.group, pair.span, statistics.height, statistics.width)
+    values = [
+        *map(str, stored),
+        _size(statistics.height, statistics.width),
+        *map(_presence, statistics.fractions),
+    ]
     columns = {features.column(name): cell or EMPTY for name, cell in pair.columns.items()}
     return dict(zip(sliceable(classes), values, strict=True)) | columns
 

@@ -16,10 +16,10 @@ from typing import Any
 import apache_beam as beam
 
 from data.config import DataConfig
+from data.examples.shards import Shard, write_shard
 from data.files import new_file, read_bytes
-from data.pairs import Pair
 from data.processes import in_processes
-from data.shards import Shard, write_shard
+from data.sources.pairs import Pair
 
 PAIRS_READ, PAIRS_BAD, STRAYS = "pairs_read", "pairs_bad", "files_without_pair"
 """Names of the counts: Beam's counters, and properties of the examples artifact."""

@@ -9,8 +9,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
 from components.example_gen.executor import Executor
-from components.example_gen.settings import Settings
-from data.pairs import fingerprint, newest_span
+from components.example_gen.settings import ExampleGenSettings
+from data.sources.pairs import fingerprint, newest_span
 
 
 class PairsExampleGen(FileBasedExampleGen):
@@ -27,7 +27,7 @@ class PairsExampleGen(FileBasedExampleGen):
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExampleGenSettings) -> None:
         """Wires the component.
 
         Args:
@@ -54,7 +54,7 @@ class _PairsProcessor(input_processor.InputProcessor):
     that copies among them are found, and a model learns from all.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ExampleGenSettings) -> None:
         super().__init__(splits=[])
         self._found = settings.find_pairs()
 
@@ -77,7 +77,7 @@ class _Driver(driver.Driver):
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object
     ) -> dict[str, Any]:
-        self._settings = Settings.of(exec_properties)
+        self._settings = ExampleGenSettings.of(exec_properties)
         return super().resolve_exec_properties(exec_properties, pipeline_info, component_info)
 
     def get_input_processor(

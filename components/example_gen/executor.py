@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -14,6 +13,7 @@ from tfx.components.util import examples_utils
 from tfx.types import artifact_utils, standard_component_specs
 
 from components.engine import EngineExecutor
+from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.example_gen.batches import (
     PAIRS_BAD,
     PAIRS_READ,
@@ -22,19 +22,15 @@ from components.example_gen.batches import (
     read_rows,
     write_batches,
 )
-from components.example_gen.settings import Settings
+from components.example_gen.settings import ExampleGenSettings
 from data.checks import check, refuse_errors
 from data.config import SPLITS
+from data.examples.records import Record
+from data.examples.shards import Shard, write_shard
 from data.files import new_file
-from data.pairs import Found, Pair, newest_span
 from data.processes import start_processes
-from data.reading import Record
-from data.shards import Shard, write_shard
+from data.sources.pairs import Found, Pair, newest_span
 
-PAIRS_FILE = "pairs.jsonl"
-"""In the examples artifact: one JSON object a line, for each pair, good or bad."""
-FINDINGS_FILE = "findings.json"
-"""In the examples artifact: what the checks have to say."""
 _PAIRS_A_SHARD = 64
 
 
@@ -62,7 +58,7 @@ class Executor(EngineExecutor):
           InputError: The checks found an error. TFX then removes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
-        settings = Settings.of(exec_properties)
+        settings = ExampleGenSettings.of(exec_properties)
         artifact = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
@@ -92,38 +88,6 @@ class Executor(EngineExecutor):
         _list_and_check(rows, artifact, found, settings)
 
 
-def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
-    """Reads what became of the pairs.
-
-    Args:
-      examples: The examples artifact.
-      split: Only the pairs of this split that can be used; None for all pairs, good and bad.
-
-    Returns:
-      The records, by key.
-    """
-    with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
-        records = [Record.of_row(json.loads(line)) for line in lines]
-    if split is None:
-        return records
-    return [record for record in records if record.pair.split == split and record.facts]
-
-
-def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
-    """Reads the examples of a split, one at a time.
-
-    Args:
-      examples: Path of the examples artifact.
-      split: The split.
-
-    Yields:
-      The examples, in the order of their keys' hashes: the first ones are as good as drawn by lot.
-    """
-    files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
-        yield tf.train.Example.FromString(record)
-
-
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
     """Deals the pairs of each split out into files, in the order of their keys' hashes."""
     shards: list[Shard] = []
@@ -145,7 +109,7 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
 
 
 def _list_and_check(
-    rows: list[bytes], artifact: types.Artifact, found: Found, settings: Settings
+    rows: list[bytes], artifact: types.Artifact, found: Found, settings: ExampleGenSettings
 ) -> None:
     """Lists and counts every pair, by key, and stops at what the checks call an error."""
     records = [Record.of_row(json.loads(row)) for row in rows]

@@ -18,9 +18,9 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import proto_utils
 
 from components.example_gen.executor import Executor
-from components.example_gen.settings import Settings
+from components.example_gen.settings import ExampleGenSettings
 from data.files import is_file, read_text
-from data.pairs import fingerprint
+from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
 """LookOutside's outputs."""
@@ -45,7 +45,7 @@ def LookOutside(
       The fingerprint of the data's contents, and what is in the schema's file: nothing if it is not
       there.
     """
-    found = Settings.model_validate_json(settings).find_pairs()
+    found = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
         "fingerprint": fingerprint(found),
         "schema": read_text(schema_file) if is_file(schema_file) else "",
@@ -77,7 +77,7 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
     SPEC_CLASS = _Spec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, settings: Settings, input_fingerprint: Placeholder) -> None:
+    def __init__(self, settings: ExampleGenSettings, input_fingerprint: Placeholder) -> None:
         """Wires the component.
 
         Args:

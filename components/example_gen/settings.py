@@ -10,10 +10,10 @@ from tfx.utils import proto_utils
 from typing_extensions import Self
 
 from data.config import DataConfig, Strict
-from data.pairs import Found, find_pairs
+from data.sources.pairs import Found, find_pairs
 
 
-class Settings(Strict):
+class ExampleGenSettings(Strict):
     """What to read, and how.
 
     Attributes:

@@ -6,7 +6,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from serving.overlay import colour
+from serving.palette import colour
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 # currentColor: the page's ink, be the page light or dark.

@@ -17,16 +17,16 @@ from tfx.types import artifact
 from tfx.utils import path_utils
 
 from components.evaluator.component import SPLIT
-from components.evaluator.gate import read_verdict
-from components.evaluator.images import read_images
+from components.evaluator.evaluated_images import read_images
 from components.evaluator.results import read_evaluation
-from components.example_gen.executor import read_examples, read_records
+from components.evaluator.verdict import read_verdict
+from components.example_gen.artifact import read_examples, read_records
 from components.report.gallery import choose, draw
-from components.report.metrics import METRICS_FILE, Metrics
+from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import Contents, render
 from components.serving_check import verdict
-from data.reading import Record
-from serving.model import ServedModel
+from data.examples.records import Record
+from serving.model.loading import ServedModel
 
 PAGE_FILE = "index.html"
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
@@ -91,7 +91,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
       code: Version of the code.
     """
     examples, evaluation = inputs.examples, inputs.evaluation
-    metrics = Metrics.of(
+    metrics = RunMetrics.of(
         read_evaluation(evaluation.uri),
         read_verdict(inputs.blessing.uri),
         verdict.read_verdict(inputs.serving_check.uri),
@@ -109,7 +109,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
     gallery = draw(chosen, read_examples(examples.uri, SPLIT), predict, save)
-    records = [record for record in read_records(examples) if record.facts]
+    records = [record for record in read_records(examples) if record.statistics]
     page = render(
         Contents(
             name=name,

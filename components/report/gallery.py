@@ -11,11 +11,11 @@ import tensorflow as tf
 from PIL import Image
 from typing_extensions import Self
 
-from components.evaluator.images import EvaluatedImage
+from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import iou, mean_of_defined
-from data import features
 from data.config import IGNORE
-from data.parsing import decode_image, decode_mask
+from data.examples import features
+from data.examples.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
 _EACH = 6  # images of a kind

@@ -3,14 +3,14 @@
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from components.evaluator.gate import Rule, Verdict
 from components.evaluator.results import OVERALL, Evaluation, Scores
+from components.evaluator.verdict import Rule, Verdict
 from components.serving_check.verdict import ServingVerdict
 
 METRICS_FILE = "metrics.json"
 
 
-class Metrics(BaseModel):
+class RunMetrics(BaseModel):
     """What was measured on `test`, and what the gate made of it.
 
     Attributes:

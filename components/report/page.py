@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from components.evaluator.gate import metric_in_words
-from components.evaluator.names import BY_CLASS, IOU, MEAN_IOU, of_class
+from components.evaluator.gate_text import metric_text
+from components.evaluator.metric_names import BY_CLASS, IOU, MEAN_IOU, of_class
 from components.evaluator.results import Scores
 from components.report.charts import lines, reliability
 from components.report.gallery import Card
-from components.report.metrics import Metrics
+from components.report.metrics import RunMetrics
 from data.config import SPLITS
-from data.reading import Record
-from serving.overlay import colour, pattern
+from data.examples.records import Record
+from serving.palette import colour, pattern
 
 RUN, OVERRIDES = "<!-- run -->", "<!-- overrides -->"
 ANOMALIES, DURATIONS = "<!-- anomalies -->", "<!-- durations -->"
@@ -42,7 +42,7 @@ class Contents(NamedTuple):
 
     name: str
     classes: Sequence[str]
-    metrics: Metrics
+    metrics: RunMetrics
     histories: Sequence[str]
     records: Sequence[Record]
     gallery: Sequence[tuple[str, Sequence[Card]]]
@@ -71,7 +71,7 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"number": _number, "percent": _percent, "in_words": metric_in_words}
+    environment.globals |= {"number": _number, "percent": _percent, "in_words": metric_text}
     return environment
 
 
@@ -126,11 +126,12 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
 def _split(name: str, records: Sequence[Record], num_classes: int) -> dict[str, Any]:
     members = [record for record in records if record.pair.split == name]
     counts = [0.0] * num_classes
-    for facts in (record.facts for record in members):
-        if facts:
-            area = facts.height * facts.width * facts.labelled
+    for statistics in (record.statistics for record in members):
+        if statistics:
+            area = statistics.height * statistics.width * statistics.labelled
             counts = [
-                count + area * share for count, share in zip(counts, facts.fractions, strict=True)
+                count + area * share
+                for count, share in zip(counts, statistics.fractions, strict=True)
             ]
     total = sum(counts) or 1
     return {

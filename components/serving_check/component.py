@@ -19,14 +19,14 @@ from tfx.types import artifact
 from tfx.utils import path_utils
 
 from components.evaluator.component import SPLIT
-from components.evaluator.images import read_images
-from components.example_gen.executor import read_examples, read_records
+from components.evaluator.evaluated_images import read_images
+from components.example_gen.artifact import read_examples, read_records
 from components.serving_check.verdict import VERDICT_FILE, ServingVerdict, decide
-from data import features
-from data.parsing import decode_mask
-from data.reading import Record
-from serving import probe
+from data.examples import features
+from data.examples.parsing import decode_mask
+from data.examples.records import Record
 from serving.config import CheckConfig
+from serving.model import probe
 
 _BLESSED, _NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 _REPOSITORY = Path(__file__).parents[2]
@@ -92,9 +92,9 @@ def choose(records: Sequence[Record], number: int) -> list[str]:
       Their keys, the smallest's first, the largest's last.
     """
     areas = {
-        record.pair.key: record.facts.height * record.facts.width
+        record.pair.key: record.statistics.height * record.statistics.width
         for record in records
-        if record.facts
+        if record.statistics
     }
     smallest, largest = (find(areas, key=lambda key: areas[key]) for find in (min, max))
     by_lot = sorted(areas, key=lambda key: hashlib.sha256(key.encode()).digest())

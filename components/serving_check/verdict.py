@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from data.config import IGNORE
 from serving.config import CheckConfig
-from serving.probe import ODD_SIZES
+from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
 """In the blessing artifact: a `ServingVerdict`."""

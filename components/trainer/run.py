@@ -7,14 +7,14 @@ import tempfile
 import tensorflow as tf
 from tfx import v1 as tfx
 
-from components.trainer.base_model import base_model_of
-from components.trainer.callbacks import COLLAPSED, has_collapsed
 from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
-from components.trainer.devices import choose_strategy, is_chief, worker
-from components.trainer.fit import Training
 from components.trainer.hyperparameters import in_words, override
+from components.trainer.training.callbacks import COLLAPSED, has_collapsed
+from components.trainer.training.devices import choose_strategy, is_chief, worker
+from components.trainer.training.training import Training
+from components.trainer.warm_start import base_model_of
 from data.errors import InputError
-from serving.graph import export_saved_model
+from serving.model.graph import export_saved_model
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:

@@ -13,17 +13,17 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
 
-from components.trainer.base_model import base_model_of
-from components.trainer.callbacks import MONITOR, has_collapsed
 from components.trainer.config import SETTINGS, UNFINISHED
-from components.trainer.devices import choose_strategy, is_chief, worker
-from components.trainer.fit import FailedTrainingError, Training
 from components.trainer.hyperparameters import in_words, override
+from components.trainer.training.callbacks import MONITOR, has_collapsed
+from components.trainer.training.devices import choose_strategy, is_chief, worker
+from components.trainer.training.training import FailedTrainingError, Training
+from components.trainer.warm_start import base_model_of
 from components.tuner.config import TunerSettings
-from components.tuner.space import hyperparameters
+from components.tuner.search_space import hyperparameters
 from data.errors import InputError
 
-FAILED = -1.0
+FAILED_SCORE = -1.0
 """Score of a trial of which nothing came, less than any mean IoU. TFX leaves trials out that
 KerasTuner calls failed, and nobody would see them."""
 _ORACLES = {
@@ -95,7 +95,7 @@ class Search(BaseTuner):
             trial = self.oracle.create_trial(self.tuner_id)
         tf.io.gfile.rmtree(self.project_dir)
         (best,) = self.oracle.get_best_trials(1)
-        if best.score == FAILED:
+        if best.score == FAILED_SCORE:
             raise InputError(f"tuner.search: every trial failed, the first one so: {best.message}")
 
     def search_space_summary(self, extended: bool = False) -> None:
@@ -140,7 +140,7 @@ class Search(BaseTuner):
             if has_collapsed(scores):
                 outcome += "   predicts one class only"
         except FailedTrainingError as error:
-            trial.message, score, outcome = str(error), FAILED, f"failed: {error}"
+            trial.message, score, outcome = str(error), FAILED_SCORE, f"failed: {error}"
         self._say(f"{outcome}\n")
         if tf.io.gfile.exists(folder):
             tf.io.gfile.rmtree(folder)

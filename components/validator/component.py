@@ -14,10 +14,10 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
-from components.example_gen.executor import read_records
+from components.example_gen.artifact import read_records
+from components.validator.anomaly_text import in_words
 from components.validator.schema import infer_schema
-from components.validator.spans import drift, span_statistics
-from components.validator.words import in_words
+from components.validator.span_drift import drift, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
 

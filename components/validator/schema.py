@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-from data import features
+from data.examples import features
 
 DRIFT = 0.3
 """Jensen-Shannon divergence, in bits, 0..1, that a new span may show against the older ones."""

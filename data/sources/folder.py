@@ -13,15 +13,9 @@ from typing_extensions import Self
 from data.config import FolderSource, SplitName
 from data.errors import InputError, PairError
 from data.files import is_folder, join, list_files, list_folder, read_text, relative_path
-from data.sources import (
-    IMAGE_SUFFIXES,
-    SPLIT_NAMES,
-    RawFound,
-    RawPair,
-    expected_suffixes,
-    split_of,
-    without_image_suffix,
-)
+from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
+from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: FolderSource) -> RawFound:

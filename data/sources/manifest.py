@@ -12,18 +12,11 @@ from typing import Any, NamedTuple
 from typing_extensions import Self
 
 from data.config import ManifestSource
-from data.errors import InputError, PairError
+from data.errors import InputError, PairError, nearest
 from data.files import THREADS, is_file, is_remote, join, read_text, relative_path
-from data.sources import (
-    IMAGE_SUFFIXES,
-    SPLIT_NAMES,
-    RawFound,
-    RawPair,
-    expected_suffixes,
-    nearest,
-    split_of,
-    without_image_suffix,
-)
+from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
+from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: ManifestSource, group: str) -> RawFound:

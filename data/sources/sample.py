@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from data.blue_marble import write_blue_marble
 from data.config import FolderSource
-from data.sources import RawFound
 from data.sources import folder as folder_source
+from data.sources.blue_marble import write_blue_marble
+from data.sources.raw_pairs import RawFound
 
 
 def find(folder: str) -> RawFound:

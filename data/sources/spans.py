@@ -2,7 +2,7 @@
 
 import re
 
-from data.config import SPAN
+from data.config import SPAN_PLACEHOLDER
 from data.errors import InputError
 from data.files import is_folder, join, list_folder
 
@@ -21,7 +21,7 @@ def expand(path: str, newest: int | None, *, of_files: bool) -> list[tuple[int, 
     Raises:
       InputError: No span, a name without a number where `{SPAN}` stands, or two of one number.
     """
-    place = SPAN.search(path)
+    place = SPAN_PLACEHOLDER.search(path)
     if place is None:
         raise ValueError(f"{path}: no {{SPAN}} in it")
     above, slash, before = path[: place.start()].rpartition("/")

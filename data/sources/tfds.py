@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from data.config import FolderSource, TfdsSource
-from data.errors import InputError
+from data.errors import InputError, nearest
 from data.files import complete_folder
-from data.sources import RawFound, folder, nearest, without_image_suffix
+from data.sources import folder
+from data.sources.image_suffixes import without_image_suffix
+from data.sources.raw_pairs import RawFound
 
 _ID = "tfds_id"
 _SUFFIXES = {

@@ -10,12 +10,12 @@ from tensorflow_serving.apis import (
     predict_pb2,
 )
 
-from serving.protocol import SIGNATURE
 from serving.server import metadata
 from serving.server.errors import Code, RequestError
-from serving.server.predictor import Predictor
+from serving.server.predictor import RequestPredictor
 from serving.server.tensors import array_of, proto_of
 from serving.server.versions import Version, Versions
+from serving.signature import SIGNATURE
 
 _Method = Callable[[Any, Any], Awaitable[Any]]
 
@@ -29,7 +29,7 @@ class GrpcService(NamedTuple):
     """
 
     versions: Versions
-    predictor: Predictor
+    predictor: RequestPredictor
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         """Returns the handlers of TF Serving's two services."""

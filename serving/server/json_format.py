@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from serving.protocol import SIGNATURE
 from serving.server.errors import Code, RequestError
-from serving.server.loaded import Arrays
+from serving.server.loaded_model import Arrays
+from serving.signature import SIGNATURE
 
 _BYTES = "_bytes"  # names of outputs that end so are binary
 _BASE64 = "b64"

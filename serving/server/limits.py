@@ -9,9 +9,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from data.features import IMAGE, MASK
-from serving.protocol import IMAGES, SIGNATURE
+from data.examples.features import IMAGE, MASK
 from serving.server.errors import Code, RequestError
+from serving.signature import IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 """What the model's graph decodes."""

@@ -20,7 +20,7 @@ PATH = "/monitoring/prometheus/metrics"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class Metrics:
+class ServerMetrics:
     """Counters of one server."""
 
     def __init__(self, batch: int) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from serving.overlay import colour, pattern
+from serving.palette import colour, pattern
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
 from serving.server.versions import Versions

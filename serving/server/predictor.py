@@ -6,25 +6,25 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
-from serving.protocol import IMAGES, SIGNATURE
 from serving.server.batching import Outputs
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits, check_pixels, check_tensors
-from serving.server.loaded import Arrays, out_of_time
-from serving.server.metrics import Metrics
+from serving.server.loaded_model import Arrays, out_of_time
+from serving.server.metrics import ServerMetrics
 from serving.server.versions import Version
+from serving.signature import IMAGES, SIGNATURE
 
 _Answer = TypeVar("_Answer")
 
 
-class Predictor:
+class RequestPredictor:
     """Lets requests in, and runs them.
 
     Attributes:
       limits: What it keeps to.
     """
 
-    def __init__(self, limits: Limits, metrics: Metrics, executor: Executor) -> None:
+    def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
         """Makes a predictor.
 
         Args:

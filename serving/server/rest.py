@@ -14,8 +14,8 @@ from starlette.routing import Route
 from serving.server import metadata, metrics, page
 from serving.server.errors import Code, RequestError
 from serving.server.json_format import read_request, write_error, write_response
-from serving.server.metrics import Metrics
-from serving.server.predictor import Predictor
+from serving.server.metrics import ServerMetrics
+from serving.server.predictor import RequestPredictor
 from serving.server.versions import Versions
 
 _JSON = "application/json"
@@ -38,8 +38,8 @@ class Rest(NamedTuple):
     """
 
     versions: Versions
-    predictor: Predictor
-    metrics: Metrics
+    predictor: RequestPredictor
+    metrics: ServerMetrics
 
     def application(self) -> Starlette:
         """Returns the ASGI application."""

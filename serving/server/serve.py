@@ -15,8 +15,8 @@ import uvicorn
 from data.errors import InputError
 from serving.server.grpc_service import GrpcService
 from serving.server.limits import Limits
-from serving.server.metrics import Metrics
-from serving.server.predictor import Predictor
+from serving.server.metrics import ServerMetrics
+from serving.server.predictor import RequestPredictor
 from serving.server.rest import Rest
 from serving.server.versions import Versions
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0  # between two looks at the push folder, as in TF Serving
 
 
-class Settings(NamedTuple):
+class ServerSettings(NamedTuple):
     """What is served, and where.
 
     Attributes:
@@ -55,7 +55,7 @@ class LocalServer:
       versions: What is served.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         """Makes a server that does not listen yet.
 
         Args:
@@ -63,7 +63,7 @@ class LocalServer:
         """
         self._settings = settings
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
-        metrics = Metrics(settings.limits.batch)
+        metrics = ServerMetrics(settings.limits.batch)
         self.versions = Versions(
             settings.name,
             settings.folder,
@@ -72,7 +72,7 @@ class LocalServer:
             metrics,
             self._executor,
         )
-        self._predictor = Predictor(settings.limits, metrics, self._executor)
+        self._predictor = RequestPredictor(settings.limits, metrics, self._executor)
         self._metrics = metrics
         self.rest = self.grpc = ""
 
@@ -130,7 +130,7 @@ class LocalServer:
         return server, port
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: ServerSettings) -> None:
     """Serves until SIGTERM or SIGINT, then finishes what runs.
 
     Args:
@@ -142,7 +142,7 @@ def serve(settings: Settings) -> None:
     asyncio.run(_serve(settings))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: ServerSettings) -> None:
     log.info("local server, for development and demos; production is TF Serving (docs/serving.md)")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

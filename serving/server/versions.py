@@ -11,14 +11,14 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2
 
-from serving.protocol import IMAGES, SIGNATURE
-from serving.push import numbered_folders
-from serving.reasons import reason
+from serving.model.tf_errors import tf_error_text
+from serving.model.versions import numbered_folders
 from serving.server.batching import Batcher
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
-from serving.server.loaded import LoadedModel
-from serving.server.metrics import Metrics
+from serving.server.loaded_model import LoadedModel
+from serving.server.metrics import ServerMetrics
+from serving.signature import IMAGES, SIGNATURE
 
 ModelVersionStatus = get_model_status_pb2.ModelVersionStatus
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Versions:
         folder: str,
         labels: Mapping[str, int],
         limits: Limits,
-        metrics: Metrics,
+        metrics: ServerMetrics,
         executor: Executor,
     ) -> None:
         """Knows no version yet.
@@ -182,7 +182,7 @@ class Versions:
             try:
                 await self.look()
             except Exception as error:  # the next look may succeed
-                self._say(f"{self._folder}: cannot be looked at: {reason(error)}")
+                self._say(f"{self._folder}: cannot be looked at: {tf_error_text(error)}")
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:
@@ -231,9 +231,11 @@ class Versions:
         except Exception as error:  # a damaged file can make TensorFlow raise anything
             self._bad[number] = files
             self._metrics.load("failed")
-            self._set_state(number, ModelVersionStatus.END, reason(error))
+            self._set_state(number, ModelVersionStatus.END, tf_error_text(error))
             instead = f"version {max(self._loaded)} goes on" if self._loaded else "none is served"
-            log.warning("version %d cannot be loaded, %s: %s", number, instead, reason(error))
+            log.warning(
+                "version %d cannot be loaded, %s: %s", number, instead, tf_error_text(error)
+            )
             return False
         self._bad.pop(number, None)
         self._loaded[number] = Version(number, model, self._batcher(model))

@@ -12,14 +12,14 @@ from tfx.types import standard_artifacts
 
 from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.gate import read_verdict
 from components.evaluator.results import read_evaluation
+from components.evaluator.verdict import read_verdict
 from data.config import DataConfig, ResizeView
-from data.examples import make_example
-from data.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
-from data.pairs import Pair
-from data.reading import read_pair
-from serving.graph import export_saved_model
+from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.examples.reading import read_pair
+from data.examples.writing import make_example
+from data.sources.pairs import Pair
+from serving.model.graph import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 VIEW = ResizeView(kind="resize", height=16, width=24)

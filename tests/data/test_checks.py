@@ -3,8 +3,9 @@ import pytest
 from data.checks import check, refuse_errors
 from data.config import DataConfig
 from data.errors import InputError, PairError
-from data.pairs import Found, Pair
-from data.reading import Facts, Record
+from data.examples.pair_statistics import PairStatistics
+from data.examples.records import Record
+from data.sources.pairs import Found, Pair
 
 SPLIT_OF = ("train", "train", "train", "train", "val", "test")
 
@@ -29,7 +30,7 @@ def record(key, split="train", *, group=None, values=(0, 1), problem=None, **fac
         "labelled": 1.0,
         "max_sample": None,
     }
-    return Record(pair, Facts(**known | facts), None, values)
+    return Record(pair, PairStatistics(**known | facts), None, values)
 
 
 def healthy(**facts):
@@ -227,6 +228,6 @@ def test_a_record_survives_its_listing():
         row = one.as_row(["ground", "disc"])
         again = Record.of_row(row)
         assert again.pair == one.pair
-        assert again.facts == one.facts
+        assert again.statistics == one.statistics
         assert again.values == one.values
         assert str(again.problem) == str(one.problem)

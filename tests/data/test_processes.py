@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from data.errors import InputError
+from data.errors import UnavailableError
 from data.processes import in_processes, start_processes
 
 # What runs in other processes is from modules that these can import.
@@ -26,7 +26,7 @@ def test_the_work_is_done_elsewhere():
 
 
 def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UnavailableError) as caught:
         list(
             in_processes(
                 eval, [f"__import__('os').kill(__import__('os').getpid(), {signal.SIGKILL:d})"]
@@ -38,6 +38,6 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
 
 
 def test_a_process_that_reads_images_loads_no_tensorflow():
-    code = "import data.shards, sys; print('tensorflow' in sys.modules)"
+    code = "import data.examples.shards, sys; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

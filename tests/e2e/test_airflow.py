@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from pipeline.local_runner import BAD_INPUT
+from pipeline.exit_codes import BAD_INPUT
 
 pytestmark = [
     pytest.mark.slow,

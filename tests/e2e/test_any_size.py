@@ -8,14 +8,14 @@ import tensorflow as tf
 from PIL import Image
 
 from components.trainer.config import ModelConfig
-from components.trainer.losses import SegmentationLoss
-from components.trainer.network import build_network
+from components.trainer.network.network import build_network
+from components.trainer.training.losses import SegmentationLoss
 from data.config import Augmentation, CropView, DataConfig, ResizeView
-from data.dataset import read_batches, read_training_batches
-from data.examples import make_example
-from data.pairs import find_pairs
-from data.reading import read_pair
-from serving.graph import export_saved_model
+from data.examples.reading import read_pair
+from data.examples.writing import make_example
+from data.input_pipeline.dataset import read_batches, read_training_batches
+from data.sources.pairs import find_pairs
+from serving.model.graph import export_saved_model
 
 pytestmark = pytest.mark.slow
 CLASSES = ["dark", "bright"]

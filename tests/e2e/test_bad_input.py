@@ -6,7 +6,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.cli import main
+from pipeline.commands.cli import main
 
 pytestmark = pytest.mark.slow
 

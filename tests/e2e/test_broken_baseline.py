@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from pipeline.config import load_config
-from pipeline.local_runner import DONE, run_pipeline
-from pipeline.runs import all_runs
+from pipeline.config.loading import load_config
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE
+from pipeline.history.runs import all_runs
 
 pytestmark = pytest.mark.slow
 

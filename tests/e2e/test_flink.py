@@ -24,9 +24,10 @@ from tfx.types import standard_artifacts
 from components.evaluator.component import Executor
 from components.evaluator.results import read_evaluation
 from data.config import SPLITS
-from pipeline.config import Config, load_config
+from pipeline.config.config import Config
+from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.engine import out_of_cache, refuse_unreachable
+from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
 pytestmark = [
     pytest.mark.slow,

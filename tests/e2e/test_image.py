@@ -153,7 +153,7 @@ def test_a_step_starts_in_the_image_and_is_not_root(image):
     assert image.user == "1000"
     assert image.run("id -u").strip() == "1000"
     told = image.run(
-        "python -m pipeline.kubeflow_step"
+        "python -m pipeline.kubeflow.step"
         " --executor_class_path components.evaluator.component.Executor"
         " --json_serialized_invocation_args '{}' 2>&1 || true"
     )

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 import pipeline
-from pipeline.local_runner import DONE, run_pipeline
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE
 
 REPOSITORY = Path(pipeline.__file__).parent.parent
 SLICES = REPOSITORY.parent / "shared" / "data" / "isbi-em"

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
-from pipeline.config import load_config
+from pipeline.config.loading import load_config
 from pipeline.kubeflow_runner import compile_pipeline
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.local_runner import DONE, run_pipeline
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE
 
 pytestmark = pytest.mark.slow
 CHANGES = {

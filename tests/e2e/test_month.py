@@ -21,12 +21,13 @@ from ml_metadata.proto import metadata_store_pb2
 from PIL import Image, ImageDraw
 
 from data.errors import InputError
-from pipeline.cli import commands
-from pipeline.config import load_config
-from pipeline.local_runner import BAD_INPUT, DONE, NOT_BLESSED, run_pipeline
-from pipeline.retrain import retrain
-from pipeline.runs import all_runs, open_store
-from serving.model import ServedModel
+from pipeline.commands.cli import commands
+from pipeline.config.loading import load_config
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import BAD_INPUT, DONE, NOT_BLESSED
+from pipeline.history.runs import all_runs, open_store
+from pipeline.retraining.retrain import retrain
+from serving.model.loading import ServedModel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 SIZE, PAIRS, DAYS = 32, 20, 30

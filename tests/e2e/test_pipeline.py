@@ -14,8 +14,9 @@ import yaml
 from PIL import Image
 
 from data.errors import InputError
-from pipeline.local_runner import DONE, NOT_BLESSED, run_pipeline
-from pipeline.retrain import retrain
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE, NOT_BLESSED
+from pipeline.retraining.retrain import retrain
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from pipeline.local_runner import DONE, NOT_BLESSED, run_pipeline
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE, NOT_BLESSED
 
 pytestmark = pytest.mark.slow
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from data.errors import InputError
-from pipeline.local_runner import DONE, run_pipeline
-from serving.model import model_weights
+from pipeline.execution.local_run import run_pipeline
+from pipeline.exit_codes import DONE
+from serving.model.description import model_weights
 
 pytestmark = pytest.mark.slow
 RATES = [1e-7, 3e-3]

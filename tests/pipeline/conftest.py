@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from data.errors import InputError
-from pipeline.config import load_config
+from pipeline.config.loading import load_config
 
 GOOD = """
 name: discs

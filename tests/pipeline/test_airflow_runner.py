@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.config
+import pipeline
 from tests.pipeline.conftest import GOOD
 
-RUNNER = Path(pipeline.config.__file__).parent / "airflow_runner.py"
+RUNNER = Path(pipeline.__file__).parent / "airflow_runner.py"
 
 
 def register(config, text):

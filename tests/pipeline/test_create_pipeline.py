@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from pipeline.config import Config
+from pipeline.config.config import Config
 from pipeline.create_pipeline import create_pipeline
 
 

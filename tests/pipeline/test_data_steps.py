@@ -12,9 +12,9 @@ from tfx.orchestration.pipeline import RunOptions
 from components.example_gen.batches import PAIRS_BAD, PAIRS_READ, STRAYS
 from components.validator.component import WORDS_FILE
 from data.errors import InputError
-from pipeline.config import load_config
+from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
-from pipeline.runs import latest_run
+from pipeline.history.runs import latest_run
 
 pytestmark = pytest.mark.slow
 PAIRS = 60

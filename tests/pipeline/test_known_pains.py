@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import ExifTags, Image
 
-from pipeline.check import run_check
+from pipeline.commands.check import run_check
 
 HEIGHT, WIDTH, MARGIN = 37, 53, 10
 SMALLEST_DISC = 9 * 20 / (HEIGHT * WIDTH)

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pipeline import cli
+from pipeline.commands import cli
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEDULES = REPOSITORY / "pipeline/schedules"

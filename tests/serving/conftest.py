@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from data.config import CropView, ResizeView
-from serving.graph import export_saved_model
-from serving.server.serve import LocalServer, Settings
+from serving.model.graph import export_saved_model
+from serving.server.serve import LocalServer, ServerSettings
 
 CLASSES = ["red", "green", "blue"]
 VIEW = ResizeView(kind="resize", height=16, width=24)
@@ -168,7 +168,7 @@ def start():
     running = []
 
     def start(folder, **settings):
-        running.append(Running(Settings(name="discs", folder=str(folder), **settings)))
+        running.append(Running(ServerSettings(name="discs", folder=str(folder), **settings)))
         return running[-1]
 
     yield start

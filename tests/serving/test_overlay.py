@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from data.config import DataConfig
-from data.masks import load_mask
-from serving.overlay import colour, errors, layer, overlay, palette_mask
+from data.rasters.masks import load_mask
+from serving.overlay import errors, layer, overlay, palette_mask
+from serving.palette import colour
 
 IGNORE = 255
 

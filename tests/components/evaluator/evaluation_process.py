@@ -17,10 +17,10 @@ from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
 from components.evaluator.results import read_evaluation
 from data.config import DataConfig, ResizeView
-from data.examples import make_example
-from data.pairs import Pair
-from data.reading import read_pair
-from serving.graph import export_saved_model
+from data.examples.reading import read_pair
+from data.examples.writing import make_example
+from data.sources.pairs import Pair
+from serving.model.graph import export_saved_model
 
 CLASSES = ["a", "b", "c"]
 SIZES = [*[(40, 50)] * 20, (3000, 4000), *[(40, 50)] * 20]

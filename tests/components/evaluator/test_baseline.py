@@ -1,7 +1,8 @@
 import pytest
 from tfx.types import standard_artifacts
 
-from components.evaluator.baseline import OtherBlessedModels, pushed_models
+from components.blessings import pushed_models
+from components.evaluator.baseline import OtherBlessedModels
 
 
 def model(number):

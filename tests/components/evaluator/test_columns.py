@@ -11,14 +11,14 @@ from tfx.types import standard_artifacts
 
 from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.gate import read_verdict
 from components.evaluator.gate_check import gate_problems
 from components.evaluator.results import read_evaluation
-from components.example_gen.executor import read_records
+from components.evaluator.verdict import read_verdict
+from components.example_gen.artifact import read_records
 from data.config import DataConfig
-from data.pairs import find_pairs
-from data.shards import Shard, write_shard
-from serving.graph import export_saved_model
+from data.examples.shards import Shard, write_shard
+from data.sources.pairs import find_pairs
+from serving.model.graph import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 RED, HALF = np.zeros((16, 24), np.uint8), np.repeat([[0], [1]], 8, 0) * np.ones((1, 24), np.uint8)

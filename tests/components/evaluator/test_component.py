@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.images import read_images
+from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou
 from data.errors import InputError
 

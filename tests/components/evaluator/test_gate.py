@@ -2,9 +2,10 @@ import pytest
 from pydantic import ValidationError
 
 from components.evaluator.config import GateConfig
-from components.evaluator.gate import Rule, Verdict, decide
+from components.evaluator.gate import decide
 from components.evaluator.metrics import Counts, compute
 from components.evaluator.results import Evaluation, Scores
+from components.evaluator.verdict import Rule, Verdict
 from tests.components.evaluator.conftest import CLASSES, counted
 
 

@@ -2,15 +2,16 @@ import pytest
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate_check import gate_problems
-from data.pairs import Pair
-from data.reading import Facts, Record
+from data.examples.pair_statistics import PairStatistics
+from data.examples.records import Record
+from data.sources.pairs import Pair
 
 CLASSES = ["ocean", "land", "lake"]
 
 
 def record(key, fractions, *, size=(10, 20), labelled=1.0, source="a", group="g", span=0):
     pair = Pair(key, f"{key}.png", f"{key}.mask.png", group, source, span, "test")
-    facts = Facts("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
+    facts = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
     return Record(pair, facts, None, ())
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score
 
+from components.evaluator.metric_names import class_of, metric_names
 from components.evaluator.metrics import (
     Counts,
     boundary_iou,
@@ -17,7 +18,6 @@ from components.evaluator.metrics import (
     mean_of_defined,
     pixel_accuracy,
 )
-from components.evaluator.names import class_of, metric_names
 from tests.components.evaluator.conftest import CLASSES, counted
 
 IGNORE = 255

@@ -4,7 +4,7 @@ from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.example_gen.kubeflow import LookOutside_Executor
-from components.example_gen.settings import Settings
+from components.example_gen.settings import ExampleGenSettings
 from data.config import DataConfig
 
 
@@ -16,7 +16,7 @@ def look(tmp_path):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
     source = {"kind": "folder", "path": str(tmp_path)}
     data = DataConfig.model_validate({"source": source, "classes": ["ground", "disc"]})
-    settings = Settings(data=data, name="discs", folder="", code="1").model_dump_json()
+    settings = ExampleGenSettings(data=data, name="discs", folder="", code="1").model_dump_json()
 
     def looked():
         outputs = {

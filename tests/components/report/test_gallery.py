@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.evaluator.images import EvaluatedImage
+from components.evaluator.evaluated_images import EvaluatedImage
 from components.report.gallery import choose, draw
-from data.examples import make_example
-from data.images import encode_png
-from data.pairs import Pair
-from data.reading import Facts, ReadPair, Record
+from data.examples.pair_statistics import PairStatistics
+from data.examples.reading import ReadPair
+from data.examples.records import Record
+from data.examples.writing import make_example
+from data.rasters.images import encode_png
+from data.sources.pairs import Pair
 
 CLASSES = ["ground", "disc", "rim"]
 MANY = 5000
@@ -27,7 +29,7 @@ def evaluated(key, right, wrong, *, class_id=0, baseline=None):
 
 def example(key, size=(8, 6)):
     pair = Pair(key, "", "", key, "s", 0, "test")
-    facts = Facts("", "", *size, (0.0, 0.0, 0.0), 0.0, (1.0, 0.0, 0.0), 1.0, None)
+    facts = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, (1.0, 0.0, 0.0), 1.0, None)
     image, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
     read = ReadPair(Record(pair, facts, None, ()), encode_png(image), encode_png(mask))
     return tf.train.Example.FromString(make_example(read, CLASSES).SerializeToString())

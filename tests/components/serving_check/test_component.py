@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from components.example_gen.executor import read_records
+from components.example_gen.artifact import read_records
 from components.serving_check.component import ServingCheck, choose
 from components.serving_check.verdict import decide, read_verdict
 from serving.config import CheckConfig

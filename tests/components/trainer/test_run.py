@@ -8,14 +8,15 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tfx import v1 as tfx
 
-from components.trainer import fit, run
+from components.trainer import run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
-from components.trainer.network import build_network
+from components.trainer.network.network import build_network
+from components.trainer.training import training as training_module
 from data.config import Augmentation, CropView, ResizeView
-from data.dataset import read_batches
 from data.errors import InputError
-from data.features import IMAGE, MASK
-from serving.model import model_intensity_range
+from data.examples.features import IMAGE, MASK
+from data.input_pipeline.dataset import read_batches
+from serving.model.description import model_intensity_range
 
 CLASSES = ["dark", "bright", "never"]
 VIEW = ResizeView(kind="resize", height=16, width=16)
@@ -36,7 +37,7 @@ def train(tmp_path, monkeypatch, write_examples):
             networks[-1].set_weights(first_weights)
         return networks[-1]
 
-    monkeypatch.setattr(fit, "build_network", one_convolution)
+    monkeypatch.setattr(training_module, "build_network", one_convolution)
 
     def train(
         name="one",
@@ -138,7 +139,7 @@ def test_one_seed_gives_one_model_and_another_seed_another(train):
 def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, monkeypatch, cache):
     steps_an_epoch = 8 // 2 + 4 // 2
 
-    class Broken(fit.SegmentationLoss):
+    class Broken(training_module.SegmentationLoss):
         """No number for a batch with the marked image, from the second epoch on."""
 
         def __init__(self, *args):
@@ -150,8 +151,8 @@ def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, mo
             marked = tf.reduce_any(y_true[:, 0, 0] == CLASSES.index("never"))
             return super().call(y_true, y_pred) + tf.where(late & marked, np.nan, 0.0)
 
-    monkeypatch.setattr(fit, "SegmentationLoss", Broken)
-    with pytest.raises(InputError) as caught:
+    monkeypatch.setattr(training_module, "SegmentationLoss", Broken)
+    with pytest.raises(training_module.FailedTrainingError) as caught:
         train(epochs=3, cache=cache, batch_size=2, marked=5)
     message = str(caught.value)
     assert message.startswith("the loss is no number (NaN or infinite) in epoch 2, batch ")
@@ -161,14 +162,14 @@ def test_a_loss_that_is_no_number_stops_and_names_the_images(train, tmp_path, mo
 
 
 def test_a_batch_too_large_for_memory_says_what_to_lower(train, monkeypatch):
-    class Greedy(fit.SegmentationLoss):
+    class Greedy(training_module.SegmentationLoss):
         def call(self, y_true, y_pred):
             petabyte = tf.random.uniform([tf.size(y_true, tf.int64) * 2**40])
             return super().call(y_true, y_pred) + tf.reduce_sum(petabyte)
 
-    monkeypatch.setattr(fit, "SegmentationLoss", Greedy)
-    monkeypatch.setattr(fit, "prepare_for_fit", lambda network, strategy, classes: None)
-    with pytest.raises(InputError) as caught:
+    monkeypatch.setattr(training_module, "SegmentationLoss", Greedy)
+    monkeypatch.setattr(training_module, "prepare_for_fit", lambda network, strategy, classes: None)
+    with pytest.raises(training_module.FailedTrainingError) as caught:
         train(epochs=1)
     assert str(caught.value) == (
         "a batch does not fit into memory. Lower training.batch_size (now 4), data.view, or "
@@ -287,7 +288,7 @@ def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(tra
         made.append(made[-1].get_layer("vgg16").get_weights())
         return made[0]
 
-    monkeypatch.setattr(fit, "build_network", tiny)
+    monkeypatch.setattr(training_module, "build_network", tiny)
     second = {"unfreeze_from": "block5", "epochs": 2, "learning_rate": 1e-3}
     train(
         epochs=1,

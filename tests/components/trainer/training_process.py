@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 from tfx import v1 as tfx
 
-from components.trainer import fit, run
+from components.trainer import run
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.training import training as training_module
 from components.tuner.config import TunerConfig, TunerSettings
 from components.tuner.run import UNFINISHED, tuner_fn
 from data.config import Augmentation, ResizeView
@@ -44,7 +45,7 @@ def main(told):
     if "kill_at" in told:
         kill_at(*told["kill_at"])
     made = []
-    fit.build_network = lambda *arguments: made.append(network(*arguments)) or made[-1]
+    training_module.build_network = lambda *arguments: made.append(network(*arguments)) or made[-1]
     settings = TrainerSettings(
         classes=CLASSES,
         view=ResizeView(kind="resize", height=16, width=16),
@@ -87,12 +88,12 @@ def search(told, settings, files):
 def kill_at(epoch, batch):
     """As the system does when memory is short: without a word, in the middle of an epoch."""
 
-    class Kill(fit.StopAtNonFiniteLoss):
+    class Kill(training_module.StopAtNonFiniteLoss):
         def on_train_batch_end(self, at, logs=None):
             if (self._epoch, at) == (epoch, batch):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    fit.StopAtNonFiniteLoss = Kill
+    training_module.StopAtNonFiniteLoss = Kill
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.trainer import fit
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.training import training as training_module
 from components.tuner import run
 from components.tuner.config import TunerConfig, TunerSettings
 from data.config import ResizeView
@@ -39,7 +39,7 @@ def networks(monkeypatch):
         convolution.set_weights([np.float32([[[[1, -1]] * 3]]), np.float32([-0.75, 0.75])])
         return network
 
-    monkeypatch.setattr(fit, "build_network", one_convolution)
+    monkeypatch.setattr(training_module, "build_network", one_convolution)
     return asked
 
 
@@ -102,12 +102,12 @@ def test_nothing_is_left_of_a_search_that_ended(prepare, tmp_path):
 def test_what_is_searched_reaches_the_network_and_the_loss(prepare, networks, monkeypatch):
     losses = []
 
-    class Loss(fit.SegmentationLoss):
+    class Loss(training_module.SegmentationLoss):
         def __init__(self, terms, weights):
             super().__init__(terms, weights)
             losses.append(terms)
 
-    monkeypatch.setattr(fit, "SegmentationLoss", Loss)
+    monkeypatch.setattr(training_module, "SegmentationLoss", Loss)
     both = {"dice": 1, "cross_entropy": 0.5}
     search = {
         "loss": ["focal", both],
@@ -154,15 +154,15 @@ def test_a_trial_s_score_is_that_of_the_same_training_alone(prepare):
 
 
 def test_a_loss_that_is_no_number_ends_its_trial_alone(prepare, monkeypatch, capsys):
-    class Broken(fit.SegmentationLoss):
+    class Broken(training_module.SegmentationLoss):
         def call(self, y_true, y_pred):
             return super().call(y_true, y_pred) + (np.nan if "dice" in self.terms else 0)
 
-    monkeypatch.setattr(fit, "SegmentationLoss", Broken)
+    monkeypatch.setattr(training_module, "SegmentationLoss", Broken)
     tuner = prepare({"loss": ["dice", "cross_entropy"]}, trials=2, learning_rate=0.3, epochs=4)
     tuner.search()
     scores = {values["loss"]: score for values, score in found(tuner)}
-    assert scores['{"dice": 1.0}'] == run.FAILED
+    assert scores['{"dice": 1.0}'] == run.FAILED_SCORE
     assert scores['{"cross_entropy": 1.0}'] > 0.5
     assert tuner.get_best_hyperparameters()[0].values["loss"] == '{"cross_entropy": 1.0}'
     assert re.search(
@@ -171,11 +171,11 @@ def test_a_loss_that_is_no_number_ends_its_trial_alone(prepare, monkeypatch, cap
 
 
 def test_when_every_trial_fails_it_is_one_line(prepare, tmp_path, monkeypatch):
-    class Broken(fit.SegmentationLoss):
+    class Broken(training_module.SegmentationLoss):
         def call(self, y_true, y_pred):
             return super().call(y_true, y_pred) + np.nan
 
-    monkeypatch.setattr(fit, "SegmentationLoss", Broken)
+    monkeypatch.setattr(training_module, "SegmentationLoss", Broken)
     with pytest.raises(InputError) as caught:
         prepare({"learning_rate": [0.1, 0.2]}, trials=2, epochs=1).search()
     words = "tuner.search: every trial failed, the first one so: the loss is no number "
@@ -196,7 +196,7 @@ def test_an_error_that_no_other_values_mend_ends_the_search(prepare, monkeypatch
     def build(config, num_classes):
         raise InputError("model.weights: no such file")
 
-    monkeypatch.setattr(fit, "build_network", build)
+    monkeypatch.setattr(training_module, "build_network", build)
     with pytest.raises(InputError, match=r"^model\.weights: no such file$"):
         prepare({"learning_rate": [0.1, 0.2]}, trials=2).search()
 
@@ -204,14 +204,14 @@ def test_an_error_that_no_other_values_mend_ends_the_search(prepare, monkeypatch
 @pytest.fixture
 def stop_in_the_second_trial(monkeypatch, networks):
     """Makes the first training that has the second trial's network stop in its second epoch."""
-    original = fit.Checkpoints.on_epoch_end
+    original = training_module.Checkpoints.on_epoch_end
 
     def on_epoch_end(self, epoch, logs=None):
         if len(networks) == 2 and epoch == 1:
             raise StopError
         original(self, epoch, logs)
 
-    monkeypatch.setattr(fit.Checkpoints, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(training_module.Checkpoints, "on_epoch_end", on_epoch_end)
 
 
 def test_an_interrupted_search_goes_on(prepare, networks, stop_in_the_second_trial, capsys):

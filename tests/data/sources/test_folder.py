@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from data.config import FolderSource
 from data.errors import InputError
 from data.files import join
-from data.sources import IMAGE_SUFFIXES
 from data.sources.folder import find
+from data.sources.image_suffixes import IMAGE_SUFFIXES
 
 
 def source(root, **options):

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
 from data.errors import InputError
-from data.pairs import find_columns, find_pairs, fingerprint
 from data.sources import manifest
+from data.sources.pairs import find_columns, find_pairs, fingerprint
 
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
 

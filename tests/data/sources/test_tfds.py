@@ -9,10 +9,10 @@ from PIL import Image
 
 from data.config import DataConfig, TfdsSource
 from data.errors import InputError
-from data.masks import load_mask
-from data.pairs import find_pairs
+from data.rasters.masks import load_mask
+from data.sources.pairs import find_pairs
 from data.sources.tfds import find
-from pipeline.config import DEFAULT_CONFIG, load_config
+from pipeline.config.loading import DEFAULT_CONFIG, load_config
 
 SHAPES = [(6, 9), (5, 4), (8, 8), (3, 7), (4, 4)]
 

@@ -6,7 +6,7 @@ import socket
 import numpy as np
 import pytest
 
-from serving.client import ServingClient
+from serving.client.client import ServingClient
 
 CLASSES = ["ocean", "land", "lake"]
 

@@ -16,7 +16,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from serving.protocol import ServingError, VersionStatus
+from serving.client.protocol import ServingError, VersionStatus
 
 # The bytes of the recorded requests; a server that was recorded does not look at them.
 IMAGES = [b"\x89PNG one", b"\xff\xd8\xff two"]

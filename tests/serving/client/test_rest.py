@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from data.errors import InputError
-from serving.protocol import ServingError, VersionStatus
+from serving.client.protocol import ServingError, VersionStatus
 
 # The bytes of the recorded requests; a server that was recorded does not look at them.
 IMAGES = [b"\x89PNG one", b"\xff\xd8\xff two"]

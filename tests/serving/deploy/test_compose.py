@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_config
+from pipeline.config.loading import load_config
 
 CONFIGS = Path(__file__).parents[3] / "pipeline/configs"
 COMPOSE = shutil.which("docker-compose", path=Path(sys.executable).parent) or shutil.which(

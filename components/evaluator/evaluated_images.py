@@ -1,0 +1,90 @@
+"""What was measured on each image, for people who want to see where a model fails."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+
+from components.evaluator.results import BASELINE, CANDIDATE
+from data.examples import features
+from serving.model.pixel_counts import CONFUSION
+
+_FILE = "images"  # -00000-of-00001.jsonl, and so on
+
+
+class EvaluatedImage(NamedTuple):
+    """An image, and how it was segmented.
+
+    Attributes:
+      key: The pair's.
+      group: The pair's.
+      source: The pair's.
+      candidate: int64 [C, C], pixels: truth in rows, the candidate's prediction in columns.
+      baseline: The same of the baseline; None if there is none.
+    """
+
+    key: str
+    group: str
+    source: str
+    candidate: npt.NDArray[np.int64]
+    baseline: npt.NDArray[np.int64] | None
+
+
+def write_images(folder: str) -> tfma.extractors.Extractor:
+    """Makes an extractor that changes nothing, and writes a line for each image.
+
+    Args:
+      folder: Where the files go.
+    """
+    return tfma.extractors.Extractor("WriteImages", _Write(os.path.join(folder, _FILE)))
+
+
+class _Write(beam.PTransform):
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+
+    def expand(self, extracts: beam.PCollection) -> beam.PCollection:
+        lines = extracts | "AsLine" >> beam.Map(_as_line)
+        _ = lines | "WriteLines" >> beam.io.WriteToText(self._prefix, ".jsonl")
+        return extracts
+
+
+def _as_line(extracts: Mapping[str, Any]) -> str:
+    found, predictions = extracts[tfma.FEATURES_KEY], extracts[tfma.PREDICTIONS_KEY]
+    row = {
+        name: found[feature][0].decode()
+        for name, feature in {
+            "key": features.KEY,
+            "group": features.GROUP,
+            "source": features.SOURCE,
+        }.items()
+    }
+    # With a single model, TFMA leaves its name out.
+    by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
+    row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
+    return json.dumps(row)
+
+
+def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
+    """Reads what was measured on each image.
+
+    Args:
+      evaluation: Path of the Evaluator's `evaluation` artifact.
+
+    Yields:
+      The images, in no order.
+    """
+    for file in sorted(tf.io.gfile.glob(os.path.join(evaluation, f"{_FILE}-*.jsonl"))):
+        with tf.io.gfile.GFile(file) as lines:
+            for row in map(json.loads, lines):
+                baseline = np.array(row[BASELINE]) if BASELINE in row else None
+                yield EvaluatedImage(
+                    row["key"], row["group"], row["source"], np.array(row[CANDIDATE]), baseline
+                )

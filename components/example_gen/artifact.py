@@ -1,0 +1,47 @@
+"""Reads the examples artifact: the records of the pairs, and the examples of a split."""
+
+import json
+import os
+from collections.abc import Iterator
+
+import tensorflow as tf
+from tfx import types
+
+from data.examples.records import Record
+
+PAIRS_FILE = "pairs.jsonl"
+"""In the examples artifact: one JSON object a line, for each pair, good or bad."""
+FINDINGS_FILE = "findings.json"
+"""In the examples artifact: what the checks have to say."""
+
+
+def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
+    """Reads what became of the pairs.
+
+    Args:
+      examples: The examples artifact.
+      split: Only the pairs of this split that can be used; None for all pairs, good and bad.
+
+    Returns:
+      The records, by key.
+    """
+    with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
+        records = [Record.of_row(json.loads(line)) for line in lines]
+    if split is None:
+        return records
+    return [record for record in records if record.pair.split == split and record.statistics]
+
+
+def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
+    """Reads the examples of a split, one at a time.
+
+    Args:
+      examples: Path of the examples artifact.
+      split: The split.
+
+    Yields:
+      The examples, in the order of their keys' hashes: the first ones are as good as drawn by lot.
+    """
+    files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+        yield tf.train.Example.FromString(record)

@@ -1,0 +1,1 @@
+"""One training: loss, optimizer, devices, the loop over epochs, and its checkpoints."""

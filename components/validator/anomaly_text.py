@@ -1,0 +1,105 @@
+"""Says in plain words what TFDV calls anomalies."""
+
+import re
+from collections.abc import Iterator
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+
+from data.examples import features
+
+_Type = anomalies_pb2.AnomalyInfo.Type
+_LOW = {_Type.FLOAT_TYPE_SMALL_FLOAT, _Type.INT_TYPE_SMALL_INT}
+_HIGH = {_Type.FLOAT_TYPE_BIG_FLOAT, _Type.INT_TYPE_BIG_INT}
+_NAMES = {
+    features.SOURCE: "the source",
+    features.SPAN: "the span",
+    features.HEIGHT: "the image height",
+    features.WIDTH: "the image width",
+    features.STD: "the contrast",
+    **{name: f"the brightness in {name.rpartition('_')[2]}" for name in features.MEANS},
+}
+
+
+def in_words(
+    anomalies: anomalies_pb2.Anomalies,
+    schema: schema_pb2.Schema,
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    older: statistics_pb2.DatasetFeatureStatisticsList | None = None,
+) -> list[str]:
+    """Returns a sentence for each anomaly.
+
+    Args:
+      anomalies: What TFDV found.
+      schema: What it held the data against.
+      statistics: Of the data.
+      older: Of the older spans, if these were compared.
+
+    Returns:
+      Sentences in the order of the features' names.
+    """
+    return [
+        sentence
+        for name, anomaly in sorted(anomalies.anomaly_info.items())
+        for sentence in _sentences(name.strip("'"), anomaly, schema, statistics, older)
+    ]
+
+
+def _sentences(
+    name: str,
+    anomaly: anomalies_pb2.AnomalyInfo,
+    schema: schema_pb2.Schema,
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    older: statistics_pb2.DatasetFeatureStatisticsList | None,
+) -> Iterator[str]:
+    title, found = _title(name), _numbers(statistics, name)
+    for reason in anomaly.reason:
+        if reason.type in _LOW and found:
+            low = _domain(schema, name).min
+            yield f"{title} goes down to {found.min:.4g}; the schema allows {low:.4g} at least"
+        elif reason.type in _HIGH and found:
+            high = _domain(schema, name).max
+            yield f"{title} goes up to {found.max:.4g}; the schema allows {high:.4g} at most"
+        elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
+            before = _numbers(older, name) if older else None
+            if older is None:  # TFDV's words are training and serving
+                yield f"{title} is not the same in train and test{_divergence(reason)}"
+            elif found and before:
+                means = f"mean {found.mean:.4g} against {before.mean:.4g}"
+                yield f"{title} is not what it was in the older spans: {means}{_divergence(reason)}"
+        elif reason.type == _Type.SCHEMA_NEW_COLUMN:
+            yield f"{title} is not in the schema"
+        elif reason.type == _Type.SCHEMA_MISSING_COLUMN:
+            yield f"{title} is in the schema, but not in the data"
+        elif reason.type == _Type.ENUM_TYPE_UNEXPECTED_STRING_VALUES:
+            values = reason.description.partition("schema: ")[2].strip().rstrip(".")
+            yield f"{title} has values that are not in the schema: {values}"
+        else:
+            yield f"{title}: {reason.description}"
+
+
+def _divergence(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
+    measured = re.search(r" is ([\d.e-]+) .*threshold ([\d.e-]+)\.", reason.description)
+    if measured is None:
+        return ""
+    return f" (divergence {float(measured[1]):.2f}, allowed {float(measured[2]):.2f})"
+
+
+def _title(name: str) -> str:
+    share = features.fraction("")
+    if name.startswith(share):
+        return f"the share of {name.removeprefix(share)}"
+    return _NAMES.get(name, name)
+
+
+def _numbers(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, name: str
+) -> statistics_pb2.NumericStatistics | None:
+    for feature in statistics.datasets[0].features:
+        if list(feature.path.step) == [name] and feature.HasField("num_stats"):
+            return feature.num_stats
+    return None
+
+
+def _domain(schema: schema_pb2.Schema, name: str) -> schema_pb2.FloatDomain | schema_pb2.IntDomain:
+    (feature,) = (feature for feature in schema.feature if feature.name == name)
+    return feature.float_domain if feature.HasField("float_domain") else feature.int_domain

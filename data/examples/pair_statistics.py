@@ -1,0 +1,89 @@
+"""Statistics of a pair: size, brightness, and the share of pixels of each class."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+from PIL import Image
+
+from data.config import IGNORE
+from data.rasters.images import LoadedImage
+from data.rasters.masks import LoadedMask
+
+_LEVELS = 256
+_POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)], axis=1)
+
+
+class PairStatistics(NamedTuple):
+    """Statistics of a pair that can be used.
+
+    Attributes:
+      sha256: Of the image's bytes as they are stored, in hexadecimal.
+      content: Of the image's pixels and size: equal for copies in different files and formats.
+      height: Pixels, after EXIF orientation.
+      width: Pixels, after EXIF orientation.
+      means: Mean of each of red, green and blue, in 0..255.
+      std: Standard deviation over all pixels and channels, in 0..255.
+      fractions: Share of each class among the labelled pixels, by class id.
+      labelled: Share of the pixels that are labelled, that is not to be ignored.
+      max_sample: Greatest 16-bit sample; None for an image of 8 bits.
+    """
+
+    sha256: str
+    content: str
+    height: int
+    width: int
+    means: tuple[float, float, float]
+    std: float
+    fractions: tuple[float, ...]
+    labelled: float
+    max_sample: int | None
+
+    @property
+    def class_pixels(self) -> tuple[float, ...]:
+        """Number of labelled pixels of each class, by class id."""
+        labelled = self.height * self.width * self.labelled
+        return tuple(labelled * fraction for fraction in self.fractions)
+
+
+def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> PairStatistics:
+    """Measures a pair.
+
+    Args:
+      image: The image.
+      mask: The mask, of the same size.
+      num_classes: Number of classes.
+
+    Returns:
+      The statistics.
+    """
+    means, std = _brightness(image.pixels)
+    labelled = int(mask.pixels[:IGNORE].sum())
+    height, width = image.pixels.shape[:2]
+    content = xxhash.xxh3_128(np.ascontiguousarray(image.pixels).data)
+    return PairStatistics(
+        sha256=hashlib.sha256(image.encoded).hexdigest(),
+        content=f"{height}x{width}:{content.hexdigest()}",
+        height=height,
+        width=width,
+        means=means,
+        std=std,
+        fractions=tuple((mask.pixels[:num_classes] / max(labelled, 1)).tolist()),
+        labelled=labelled / mask.class_ids.size,
+        max_sample=image.max_sample,
+    )
+
+
+def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
+    """Exact means of the channels, and the standard deviation, by counting levels."""
+    histogram = Image.fromarray(pixels).histogram()
+    counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
+    moments = counts @ _POWERS_OF_LEVELS
+    red, green, blue = (moments[:, 1] / moments[:, 0]).tolist()
+    number, total, squares = moments.sum(axis=0).tolist()
+    return (red, green, blue), math.sqrt(max(squares / number - (total / number) ** 2, 0.0))

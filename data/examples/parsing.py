@@ -1,0 +1,135 @@
+"""Reads the tf.Example of a pair, in a graph."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.rasters.images import intensity_levels
+
+
+def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = None) -> tf.Tensor:
+    """Decodes image bytes in a graph.
+
+    Args:
+      encoded: string scalar: PNG, JPEG, BMP or GIF (of which the first frame counts).
+      intensity_range: The samples of a 16-bit PNG that become 0 and 255, as in `load_image`; None
+        for the upper 8 of the 16 bits.
+
+    Returns:
+      uint8 [height, width, 3], RGB.
+    """
+
+    def decode() -> tf.Tensor:
+        return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+    def decode_16_bits() -> tf.Tensor:
+        samples = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)
+        return tf.gather(intensity_levels(intensity_range), tf.cast(samples, tf.int32))
+
+    if intensity_range is None:
+        image = decode()
+    else:
+        image = tf.cond(_is_png_of_16_bits(encoded), decode_16_bits, decode)
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads an image's height and width from the head of its file, without decoding it.
+
+    Args:
+      encoded: string scalar: PNG, JPEG, BMP or GIF.
+
+    Returns:
+      int64 [2], height and width in pixels; zeros where no head of the four formats is found.
+      A broken head of a JPEG fails.
+    """
+
+    def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
+        length = 2 * kind.size
+        # A shorter string is padded, so as to have what is read.
+        part = tf.strings.substr(encoded + tf.constant(bytes(first + length)), first, length)
+        found = tf.io.decode_raw(part, kind, little_endian=little_endian)
+        return tf.cast(tf.ensure_shape(found, [2]), tf.int64)
+
+    def starts_with(magic: bytes) -> tf.Tensor:
+        return tf.strings.substr(encoded, 0, len(magic)) == magic
+
+    def png() -> tf.Tensor:
+        return integers(16, tf.int32, little_endian=False)[::-1]
+
+    def gif() -> tf.Tensor:
+        return integers(6, tf.uint16, little_endian=True)[::-1]
+
+    def bmp() -> tf.Tensor:
+        # A negative height: rows from the top.
+        return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
+
+    def jpeg() -> tf.Tensor:
+        return tf.cast(tf.image.extract_jpeg_shape(encoded)[:2], tf.int64)
+
+    return tf.case(
+        [
+            (starts_with(b"\x89PNG"), png),
+            (starts_with(b"\xff\xd8\xff"), jpeg),
+            (starts_with(b"GIF8"), gif),
+            (starts_with(b"BM"), bmp),
+        ],
+        default=lambda: tf.zeros([2], tf.int64),
+    )
+
+
+def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes the stored mask.
+
+    Args:
+      encoded: string scalar, one-channel 8-bit PNG.
+
+    Returns:
+      uint8 [height, width], class ids, or 255 for pixels to ignore.
+    """
+    return tf.io.decode_png(encoded, channels=1)[..., 0]
+
+
+def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads the image and the mask out of a serialized example.
+
+    Args:
+      serialized: string scalar.
+
+    Returns:
+      uint8 [height, width, 3] image and uint8 [height, width] class ids.
+    """
+    encoded = tf.io.FixedLenFeature([], tf.string)
+    parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
+    return decode_image(parsed[IMAGE]), decode_mask(parsed[MASK])
+
+
+def parse_key(serialized: tf.Tensor) -> tf.Tensor:
+    """Reads the pair's key out of a serialized example: string scalar to string scalar."""
+    key = tf.io.FixedLenFeature([], tf.string)
+    return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
+
+
+def parse_class_pixels(serialized: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
+    """Reads how many pixels each class has, without decoding anything.
+
+    Args:
+      serialized: string scalar.
+      classes: Class names, by class id.
+
+    Returns:
+      float32 [C]. Pixels to be ignored are dealt out among the classes like the others.
+    """
+    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (HEIGHT, WIDTH)}
+    spec |= {fraction(name): tf.io.FixedLenFeature([], tf.float32) for name in classes}
+    parsed = tf.io.parse_single_example(serialized, spec)
+    size = tf.cast(parsed[HEIGHT] * parsed[WIDTH], tf.float32)
+    return size * tf.stack([parsed[fraction(name)] for name in classes])
+
+
+def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:
+    """The depth is the 25th byte of every PNG; a shorter string is padded, so as to have one."""
+    header = tf.strings.substr(encoded, 0, 25) + tf.constant(bytes(25))
+    is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"
+    return is_png & (tf.strings.substr(header, 24, 1) == b"\x10")

@@ -1,0 +1,118 @@
+"""Reads one pair of files, and says what was found in it or why it cannot be used."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from data.config import DataConfig
+from data.errors import InputError, PairError
+from data.examples.pair_statistics import pair_statistics
+from data.examples.records import Record
+from data.files import THREADS, is_remote, read_bytes
+from data.rasters.images import LoadedImage, load_image
+from data.rasters.masks import ValuesWithoutClass, load_mask
+from data.sources.pairs import Pair
+
+
+class ReadPair(NamedTuple):
+    """A pair as it is stored.
+
+    Attributes:
+      record: What became of it.
+      image: The image's bytes; empty if the pair cannot be used.
+      mask: The mask's bytes, a one-channel PNG of class ids; empty if the pair cannot be used.
+    """
+
+    record: Record
+    image: bytes
+    mask: bytes
+
+
+def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
+    """Reads a pair of files.
+
+    Args:
+      pair: The pair.
+      data: The data's description.
+
+    Returns:
+      The pair as it is stored, or the reason why it cannot be used: one of its files cannot be
+      read, is too large or of a wrong kind, the mask holds a value without a class or no labelled
+      pixel, or the two differ in size.
+    """
+    values: tuple[int | str, ...] = ()
+    try:
+        image = load_image(read_bytes(pair.image), pair.image, data)
+        mask = load_mask(read_bytes(pair.mask), pair.mask, data)
+        values = mask.values
+        _refuse_other_size(pair, image, mask.class_ids.shape)
+        statistics = pair_statistics(image, mask, len(data.classes))
+        if not statistics.labelled:
+            raise PairError(
+                "all_ignored",
+                pair.mask,
+                "every pixel is to be ignored, so nothing can be learnt. Label it or remove it.",
+            )
+    except InputError as error:
+        if isinstance(error, ValuesWithoutClass):
+            values = tuple(sorted(error.present, key=str))
+        return ReadPair(Record(pair, None, _problem(error), values), b"", b"")
+    return ReadPair(Record(pair, statistics, None, values), image.encoded, mask.encoded)
+
+
+def _problem(error: InputError) -> PairError:
+    if isinstance(error, PairError):
+        return PairError(error.kind, error.file, error.reason)
+    file, _, reason = str(error).partition(": ")  # the file is gone, or may not be read
+    return PairError("unreadable", file, reason)
+
+
+def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
+    """Reads pairs, and yields them in their order.
+
+    Args:
+      pairs: The pairs. Some are read ahead if they are remote, since these are mostly waited for.
+      data: The data's description.
+
+    Yields:
+      Each pair as it is stored, or why it cannot be used. Only a few are held at a time: images
+      may be large.
+    """
+    if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
+        yield from (read_pair(pair, data) for pair in pairs)
+        return
+    ahead: deque[Future[ReadPair]] = deque()
+    with ThreadPoolExecutor(THREADS) as threads:
+        for pair in pairs:
+            ahead.append(threads.submit(read_pair, pair, data))
+            if len(ahead) > THREADS:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
+    """Reads pairs as `read_pairs` does, and returns only what became of them, in their order."""
+    return [read.record for read in read_pairs(pairs, data)]
+
+
+def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:
+    height, width = image.pixels.shape[:2]
+    if mask_shape == (height, width):
+        return
+    if mask_shape == (width, height) and image.turned:
+        raise PairError(
+            "size_mismatch",
+            pair.mask,
+            "has its image's size before the rotation that the image's EXIF data ask for. Draw the "
+            "mask on the upright image, or remove the EXIF orientation.",
+        )
+    raise PairError(
+        "size_mismatch",
+        pair.mask,
+        f"{mask_shape[1]}×{mask_shape[0]} pixels, but its image has {width}×{height}. Export the "
+        "mask at the image's size.",
+    )

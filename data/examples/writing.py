@@ -1,0 +1,79 @@
+"""The tf.Example of one pair.
+
+Without TensorFlow, which each of the processes that ingest would need seconds to load: the messages
+are TensorFlow Datasets' copy of its own.
+"""
+
+from collections.abc import Sequence
+
+from tensorflow_datasets.proto.tf_example_generated_pb2 import Example
+from tensorflow_datasets.proto.tf_feature_generated_pb2 import (
+    BytesList,
+    Feature,
+    Features,
+    FloatList,
+    Int64List,
+)
+
+from data.examples.features import (
+    GROUP,
+    HEIGHT,
+    IMAGE,
+    KEY,
+    MASK,
+    MEANS,
+    SHA256,
+    SOURCE,
+    SPAN,
+    STD,
+    WIDTH,
+    column,
+    fraction,
+)
+from data.examples.reading import ReadPair
+
+
+def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
+    """Builds the tf.Example of a pair.
+
+    Args:
+      read: A pair that can be used.
+      classes: Class names, by class id.
+
+    Returns:
+      An example with the features of `data.examples.features`; an empty cell is an empty text.
+    """
+    pair, statistics = read.record.pair, read.record.statistics
+    if statistics is None:
+        raise ValueError(f"{pair.key} cannot be used")
+    features = {
+        IMAGE: _bytes(read.image),
+        KEY: _bytes(pair.key.encode()),
+        SOURCE: _bytes(pair.source.encode()),
+        GROUP: _bytes(pair.group.encode()),
+        SPAN: _int64(pair.span),
+        SHA256: _bytes(statistics.sha256.encode()),
+        HEIGHT: _int64(statistics.height),
+        WIDTH: _int64(statistics.width),
+        STD: _float(statistics.std),
+        MASK: _bytes(read.mask),
+    }
+    features |= {name: _float(mean) for name, mean in zip(MEANS, statistics.means, strict=True)}
+    features |= {
+        fraction(name): _float(share)
+        for name, share in zip(classes, statistics.fractions, strict=True)
+    }
+    features |= {column(name): _bytes(cell.encode()) for name, cell in pair.columns.items()}
+    return Example(features=Features(feature=features))
+
+
+def _bytes(value: bytes) -> Feature:
+    return Feature(bytes_list=BytesList(value=[value]))
+
+
+def _int64(value: int) -> Feature:
+    return Feature(int64_list=Int64List(value=[value]))
+
+
+def _float(value: float) -> Feature:
+    return Feature(float_list=FloatList(value=[value]))

@@ -1,0 +1,178 @@
+"""Reads mask files into class ids, and refuses any pixel value that has no class."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from data.config import IGNORE, DataConfig
+from data.errors import PairError
+from data.rasters.formats import read_raster
+from data.rasters.images import encode_png
+from data.rasters.mask_advice import mend_values
+from data.rasters.raster import Raster, RasterFile
+
+_MOST_VALUES = 300  # a mask with more of them is no mask of classes
+_MOST_SHOWN = 8  # how many pixel values one message names
+
+
+class LoadedMask(NamedTuple):
+    """A mask as it is stored.
+
+    Attributes:
+      class_ids: uint8 [height, width], upright: class ids 0..C-1, or 255 where the pixel is to be
+        ignored.
+      values: The pixel values in the file, ordered: numbers, or colours (`#ff8000`); at most 300.
+      encoded: The class ids as a one-channel 8-bit PNG: the file's own bytes where it is one.
+      pixels: int64 [256], how many pixels have each class id.
+    """
+
+    class_ids: npt.NDArray[np.uint8]
+    values: tuple[int | str, ...]
+    encoded: bytes
+    pixels: npt.NDArray[np.int64]
+
+
+class ValuesWithoutClass(PairError):  # noqa: N818
+    """A mask holds pixel values that have no class.
+
+    Attributes:
+      present: The pixel values in the file, numbers or colours; at most 300.
+      strays: Those without a class; at most 300.
+    """
+
+    def __init__(
+        self, file: str, reason: str, present: frozenset[int | str], strays: frozenset[int | str]
+    ) -> None:
+        super().__init__("value_without_class", file, reason)
+        self.present = present
+        self.strays = strays
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.file, self.reason, self.present, self.strays)
+
+
+def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
+    """Loads a mask of any supported format.
+
+    What counts is the number in a grey or palette image (not the palette's colour), or in an RGB
+    image whose channels are equal. With colours in `data.mask_values` or as soon as channels
+    differ, the colour counts. Alpha never counts. Greys are read as viewers show them: a 1-bit mask
+    holds 0 and 255, and a TIFF whose 0 is white is turned over.
+
+    Args:
+      content: The file's bytes.
+      name: The file's name, for messages.
+      data: Says which pixel value means which class, and how large a mask may be.
+
+    Returns:
+      The class ids.
+
+    Raises:
+      ValuesWithoutClass: A pixel value has no class.
+      PairError: `unreadable`, `too_large`, `mask_format` or `jpeg_mask`.
+    """
+    file = RasterFile(content, name, "mask", data.max_pixels)
+    raster = read_raster(file)
+    if raster.lossy:
+        raise file.error(
+            "jpeg_mask",
+            "a JPEG mask; its compression invents values at edges. Export the mask as PNG.",
+        )
+    numbers = None if data.by_colour else _numbers(raster)
+    values = _packed_colours(raster, file) if numbers is None else numbers
+
+    present, counts = _distinct(values)
+    names = [_name(value, colour=numbers is None) for value in present]
+    class_of_value = data.class_of_value if data.by_colour == (numbers is None) else {}
+    strays = [i for i, value in enumerate(present) if value not in class_of_value]
+    if strays:
+        raise _no_class(name, names, strays, data)
+    ids = [class_of_value[value] for value in present]
+    class_ids = _replace(values, present, ids)
+    pixels = np.zeros(IGNORE + 1, np.int64)
+    np.add.at(pixels, ids, counts)
+
+    kept = raster.orientation == 1 and numbers is not None and ids == present
+    encoded = (raster.grey_png if kept else None) or encode_png(class_ids, flat=True)
+    return LoadedMask(class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels)
+
+
+def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:
+    """The number of each pixel, [height, width]; None if there are colours instead."""
+    samples = raster.samples
+    if samples.shape[2] > 2:
+        red, green, blue = (samples[..., i] for i in range(3))
+        if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+            return None
+    return samples[..., 0]
+
+
+def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
+    """The colour of each pixel, [height, width], as 0xRRGGBB."""
+    colours = raster.colours
+    if colours.dtype != np.uint8:
+        raise file.unsupported("colours of 16 bits a channel, expected 8 bits")
+    red, green, blue = (colours[..., i].astype(np.uint32) for i in (0, colours.shape[2] // 2, -1))
+    return red << np.uint32(16) | green << np.uint32(8) | blue
+
+
+def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
+    """The values that occur, ordered, and how many pixels have each."""
+    if values.dtype == np.uint8:
+        counts = np.array(Image.fromarray(values).histogram())  # faster than NumPy
+        present = np.flatnonzero(counts)
+        return present.tolist(), counts[present]
+    starts, lengths = _runs(values)
+    distinct, places = np.unique(values.ravel()[starts], return_inverse=True)
+    totals = np.zeros(distinct.size, np.intp)
+    np.add.at(totals, places, lengths)
+    return distinct.tolist(), totals
+
+
+def _replace(
+    values: npt.NDArray[Any], present: Sequence[int], ids: Sequence[int]
+) -> npt.NDArray[np.uint8]:
+    """Each pixel's class id, given those of the values that occur."""
+    if values.dtype == np.uint8:
+        if list(ids) == list(present):
+            return values
+        table = np.zeros(256, np.uint8)
+        table[present] = ids
+        # Many times as fast as indexing.
+        replaced = values.tobytes().translate(table.tobytes())
+        return np.frombuffer(replaced, np.uint8).reshape(values.shape)
+    starts, lengths = _runs(values)
+    places = np.searchsorted(np.array(present), values.ravel()[starts])
+    return np.repeat(np.array(ids, np.uint8)[places], lengths).reshape(values.shape)
+
+
+def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Starts and lengths of runs of equal pixels.
+
+    Masks are flat: runs are few, and much faster to sort than the pixels are.
+    """
+    flat = values.ravel()
+    starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
+    return starts, np.diff(starts, append=flat.size)
+
+
+def _name(value: int, *, colour: bool) -> int | str:
+    return f"#{value:06x}" if colour else value
+
+
+def _no_class(
+    file: str, present: Sequence[int | str], strays: Sequence[int], data: DataConfig
+) -> ValuesWithoutClass:
+    shown = [present[i] for i in strays[:_MOST_VALUES]]
+    others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
+    some = frozenset((shown + others)[:_MOST_VALUES])
+    what = "colour" if isinstance(present[0], str) else "pixel value"
+    if len(shown) > _MOST_SHOWN:  # these differ from file to file, and so do not stand here
+        reason = f"no class for more than {_MOST_SHOWN} of its {what}s."
+    else:
+        plural = "s" if len(shown) > 1 else ""
+        reason = f"no class for the {what}{plural} {', '.join(map(str, shown))}."
+    return ValuesWithoutClass(file, f"{reason} {mend_values(some, data)}", some, frozenset(shown))

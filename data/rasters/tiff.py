@@ -1,0 +1,133 @@
+"""Reads TIFF files, by tifffile."""
+
+import io
+import logging
+import math
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_channels
+
+_ORIENTATION = 274  # TIFF's number of the tag
+_JPEG = frozenset({6, 7, 33007, 34892})  # TIFF's numbers of lossy JPEG compression
+_PHOTOMETRIC = tifffile.PHOTOMETRIC
+
+# What is wrong with a file is said by an error of ours, and in one line.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def read_tiff(file: RasterFile) -> Raster:
+    """Reads a TIFF file of one page.
+
+    Smaller copies and transparency masks are no pages: what is marked as such, lies in SubIFDs, or
+    is a level of a pyramid by tifffile's reckoning.
+
+    Args:
+      file: The file.
+
+    Returns:
+      What it holds, not yet upright.
+
+    Raises:
+      PairError: It is too large, or of a kind that is not read.
+      Exception: It is damaged.
+    """
+    content = io.BytesIO(file.content)
+    # These three kinds name other files, which are none of this pair.
+    with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
+        page = _only_page(tiff, file)
+        file.refuse_too_large(page.tilelength, page.tilewidth)
+        _refuse_holes(page, len(file.content))
+        _refuse_unsupported(page, file)
+        samples = page.asarray(maxworkers=1)  # files are read in parallel, not their parts
+        samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else with_channels(samples)
+        samples, palette = _as_shown(samples, page)
+        if samples.shape[:2] != (page.imagelength, page.imagewidth) or samples.ndim != 3:
+            raise ValueError("the tags contradict each other")
+        orientation = page.tags.valueof(_ORIENTATION, 1)
+        return Raster(
+            "TIFF",
+            samples,
+            palette,
+            orientation if orientation in range(1, 9) else 1,
+            lossy=page.compression in _JPEG,
+            tensorflow_reads=False,
+        )
+
+
+def _only_page(tiff: tifffile.TiffFile, file: RasterFile) -> tifffile.TiffPage:
+    full = [one for one in tiff.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
+    full = full or tiff.series[:1]
+    if not full:
+        raise ValueError("there is no page")
+    planes = 0
+    for series in full:
+        page = series.keyframe
+        file.refuse_too_large(page.imagelength, page.imagewidth)
+        plane = page.imagelength * page.imagewidth * page.samplesperpixel
+        planes += math.prod(series.shape) // plane
+    if planes != 1:
+        raise file.not_one(planes, "pages or planes")
+    return page
+
+
+def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
+    bits = page.bitspersample
+    sorts = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
+    if page.sampleformat != 1 or bits not in (1, 2, 4, 8, *range(9, 17)):
+        sort = sorts.get(page.sampleformat, "samples of another sort")
+        raise file.unsupported(f"{sort} of {bits} bits, expected unsigned ones of 8 or 16 bits")
+    samples = page.samplesperpixel
+    if samples > 4:
+        raise file.unsupported(
+            f"{samples} samples a pixel, expected 1 (grey) or 3 (RGB), and at most one more, which "
+            "is left out"
+        )
+    jpeg = page.compression in _JPEG  # tifffile turns its colours into RGB
+    readable: dict[int, bool] = {
+        _PHOTOMETRIC.MINISWHITE: samples <= 2,
+        _PHOTOMETRIC.MINISBLACK: True,
+        _PHOTOMETRIC.RGB: samples >= 3,
+        _PHOTOMETRIC.PALETTE: samples <= 2 and page.colormap is not None,
+        _PHOTOMETRIC.SEPARATED: samples == 4 and bits == 8,
+        _PHOTOMETRIC.YCBCR: samples == 3 and jpeg,
+    }
+    if not readable.get(page.photometric):
+        sort = getattr(page.photometric, "name", str(page.photometric))
+        raise file.unsupported(
+            f"{samples} samples a pixel of the sort {sort}, expected grey, RGB or a palette"
+        )
+    if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+        sort = getattr(page.compression, "name", str(page.compression))
+        raise file.unsupported(f"the TIFF compression {sort}, expected LZW, deflate or none")
+
+
+def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
+    """A file cut short has strips or tiles beyond its end: tifffile would leave them empty."""
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    if len(segments) != math.prod(page.chunked):
+        raise ValueError("strips or tiles are missing")
+    if any(not start or not length or start + length > size for start, length in segments):
+        raise ValueError("a strip or a tile is missing")
+
+
+def _as_shown(samples: Samples, page: tifffile.TiffPage) -> tuple[Samples, Palette | None]:
+    """Returns grey or RGB as viewers show it, or places and their palette."""
+    if samples.dtype == bool:
+        samples = samples.astype(np.uint8)
+    if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:
+        palette = (page.colormap.T >> 8).astype(np.uint8)
+        if palette.shape != (2**page.bitspersample, 3):
+            raise ValueError("the palette is incomplete")
+        return samples, palette
+    if page.photometric == _PHOTOMETRIC.SEPARATED:
+        size = (samples.shape[1], samples.shape[0])
+        return np.asarray(Image.frombytes("CMYK", size, samples.tobytes()).convert("RGB")), None
+    white = 2**page.bitspersample - 1
+    if page.photometric == _PHOTOMETRIC.MINISWHITE:
+        samples = samples.dtype.type(white) - samples
+    if white < 255:
+        samples = samples * np.uint8(255 // white)
+    return samples, None

@@ -1,0 +1,16 @@
+"""Which file names are images, by their suffix."""
+
+import posixpath
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+
+def without_image_suffix(name: str) -> str:
+    """Returns a file's name or path without its suffix, if that is an image's."""
+    stem, suffix = posixpath.splitext(name)
+    return stem if suffix.lower() in IMAGE_SUFFIXES else name
+
+
+def expected_suffixes() -> str:
+    """Returns the suffixes of images, for messages."""
+    return " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))

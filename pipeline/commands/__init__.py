@@ -1,0 +1,1 @@
+"""The `unetfx` command and its sub-commands."""

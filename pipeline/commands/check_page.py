@@ -1,0 +1,123 @@
+"""The page of `unetfx check`: what was found, with pictures of the pairs concerned."""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+import numpy as np
+from PIL import Image
+
+from data.checks import Finding
+from data.config import IGNORE, DataConfig
+from data.errors import InputError
+from data.files import read_bytes
+from data.rasters.images import load_image
+from data.rasters.masks import load_mask
+from data.sources.pairs import Pair
+from pipeline.config.config import Config
+from serving.palette import colour
+
+_SIDE = 144  # pixels of a thumbnail, at most
+_MOST_EXHIBITS = 12  # of one finding
+
+
+class Split(NamedTuple):
+    """What a split holds.
+
+    Attributes:
+      name: Of the split.
+      pairs: Number of usable pairs.
+      groups: Number of groups among them.
+      shares: Class name to its share of the labelled pixels.
+    """
+
+    name: str
+    pairs: int
+    groups: int
+    shares: Mapping[str, float]
+
+
+class Exhibit(NamedTuple):
+    """A pair, or a file, in pictures.
+
+    Attributes:
+      title: Of what is shown.
+      pictures: Each as a `data:` address; empty where a file cannot be shown.
+    """
+
+    title: str
+    pictures: Sequence[str]
+
+
+def write_page(
+    path: Path,
+    config: Config,
+    accepted: bool,
+    splits: Sequence[Split],
+    findings: Sequence[Finding],
+    pairs: Mapping[str, Pair],
+) -> None:
+    """Writes one self-contained file.
+
+    Args:
+      path: The file.
+      config: Whose data were checked.
+      accepted: Whether a run would accept the data.
+      splits: What the splits hold.
+      findings: The findings, worst first.
+      pairs: The source's pairs, by key.
+    """
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline.commands"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = templates.get_template("check.html").render(
+        name=config.name,
+        accepted=accepted,
+        classes=[
+            (name, "#{:02x}{:02x}{:02x}".format(*colour(class_id)))
+            for class_id, name in enumerate(config.data.classes)
+        ],
+        splits=splits,
+        findings=[(f, list(_exhibits(f, pairs, config.data))) for f in findings],
+        most=_MOST_EXHIBITS,
+    )
+    path.write_text(page)
+
+
+def _exhibits(finding: Finding, pairs: Mapping[str, Pair], data: DataConfig) -> Iterator[Exhibit]:
+    keys = [key for key in finding.keys if key in pairs][:_MOST_EXHIBITS]
+    for key in keys:
+        pair = pairs[key]
+        yield Exhibit(key, [_picture(pair.image, data), _picture_of_mask(pair.mask, data)])
+    if not keys:
+        for file in finding.where[:_MOST_EXHIBITS]:
+            yield Exhibit(Path(file).name, [_picture(file, data)])
+
+
+def _picture(path: str, data: DataConfig) -> str:
+    try:
+        return _address(Image.fromarray(load_image(read_bytes(path), path, data).pixels))
+    except InputError:
+        return ""
+
+
+def _picture_of_mask(path: str, data: DataConfig) -> str:
+    """The mask in its classes' colours; as Pillow shows it, if it is no mask of this config."""
+    try:
+        class_ids = load_mask(read_bytes(path), path, data).class_ids
+    except InputError:
+        return _picture(path, data)
+    colours = np.array([colour(class_id) for class_id in range(IGNORE + 1)], np.uint8)
+    return _address(Image.fromarray(colours[class_ids]), Image.Resampling.NEAREST)
+
+
+def _address(image: Image.Image, resample: Image.Resampling = Image.Resampling.BICUBIC) -> str:
+    image.thumbnail((_SIDE, _SIDE), resample)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

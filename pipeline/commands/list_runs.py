@@ -1,0 +1,100 @@
+"""`unetfx runs`: past runs in a table, and the trials of their searches."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.trainer.hyperparameters import value_in_words
+from data.config import SPAN_PLACEHOLDER, FolderSource, ManifestSource
+from pipeline.config.config import Config
+from pipeline.history.runs import Run, Trial, all_runs, best_trial
+
+_NOTHING = "–"
+_MOST_CLASSES = 8  # with columns of their own; the page of all runs has more room
+_WIDTH = 200  # columns: a cut version number is of no use, also where there is no terminal
+
+
+def list_runs(config: Config, config_file: Path) -> None:
+    """Prints a line for each run, newest first, and below them a table for each search.
+
+    Args:
+      config: Names the pipeline.
+      config_file: Where it was read from.
+    """
+    console = Console(highlight=False, width=_WIDTH)
+    runs = all_runs(config)
+    if not runs:
+        console.print(f"{config.name}: no run yet. Start one: unetfx run --config {config_file}")
+        return
+    source = config.data.source
+    has_spans = (
+        isinstance(source, FolderSource | ManifestSource)
+        and SPAN_PLACEHOLDER.search(source.path) is not None
+    )
+    console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
+    for run in runs:
+        if "Tuner" in run.fresh and run.trials:
+            console.print(f"\nTrials of the run {run.id}")
+            console.print(_trials_table(run.trials))
+
+
+def _runs_table(runs: Sequence[Run], classes: Sequence[str], *, has_spans: bool) -> Table:
+    table = _table("run")
+    shown = classes if len(classes) <= _MOST_CLASSES else ()
+    for heading in ("span", "mean IoU", *shown):
+        table.add_column(heading, justify="right")
+    for heading in ("blessed", "pushed", ""):
+        table.add_column(heading)
+    for run in runs:
+        metrics = run.metrics
+        values = [metrics.get(metric) for metric in (MEAN_IOU, *(of_class(IOU, c) for c in shown))]
+        table.add_row(
+            run.id,
+            str(run.span) if has_spans and run.span is not None else _NOTHING,
+            *(_NOTHING if value is None else f"{value:.3f}" for value in values),
+            _blessed(run),
+            Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
+            _remark(run),
+        )
+    return table
+
+
+def _blessed(run: Run) -> str:
+    verdict = {True: "yes", False: "no", None: _NOTHING}[run.blessed]
+    people = [decision.who for decision in run.decisions if decision.blessed is not None]
+    return f"{verdict}, by {people[-1]}" if people else verdict
+
+
+def _remark(run: Run) -> str:
+    if run.failed:
+        return f"did not finish: {', '.join(sorted(run.failed))}"
+    if run.serves is False:
+        return "does not serve"
+    return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
+
+
+def _trials_table(trials: Sequence[Trial]) -> Table:
+    table = _table("trial")
+    names = list(dict.fromkeys(name for trial in trials for name in trial.values))
+    for heading in (*names, "val mean IoU"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    best = best_trial(trials)
+    for trial in trials:
+        table.add_row(
+            str(trial.number),
+            *(value_in_words(name, trial.values[name]) for name in names),
+            "failed" if trial.score is None else f"{trial.score:.3f}",
+            Text("best", "bold green") if trial == best else "",
+        )
+    return table
+
+
+def _table(first: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(first, no_wrap=True)
+    return table

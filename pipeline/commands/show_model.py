@@ -1,0 +1,118 @@
+"""`unetfx model`: the network of a config, layer by layer, and what a layer sees."""
+
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from components.trainer.network.inspection import feature_maps, inspect
+from components.trainer.network.network import build_network
+from data.config import ResizeView
+from data.errors import InputError
+from data.input_pipeline.views import view_image
+from data.rasters.images import load_image
+from pipeline.config.config import Config
+
+OK, NOT_SANE = 0, 1
+"""Exit codes."""
+_GAP = 2  # pixels between feature maps
+_PAPER = 255
+
+
+def show_model(config: Config) -> int:
+    """Prints each layer, what the network costs, and whether a random image passes sanely.
+
+    Args:
+      config: The config.
+
+    Returns:
+      The exit code.
+
+    Raises:
+      InputError: The encoder's weights cannot be had, or do not fit.
+    """
+    view = config.data.view
+    network = _network(config)
+    facts = inspect(network, config.model.encoder, view.height, view.width)
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("layer")
+    table.add_column("kind")
+    for heading in ("output", "parameters", ""):
+        table.add_column(heading, justify="right" if heading else "left")
+    for layer in facts.layers:
+        state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"  # as statistics
+        shape = "×".join(map(str, layer.shape))
+        table.add_row(
+            layer.name,
+            layer.kind,
+            shape,
+            f"{layer.parameters:,}" if layer.parameters else "",
+            state if layer.parameters else "",
+        )
+    console.print(table)
+    console.print(
+        f"\n{facts.parameters:,} parameters: {facts.learning:,} learn, "
+        f"{facts.parameters - facts.learning:,} are frozen or kept as statistics\n"
+        f"{facts.flops / 1e9:.1f} GFLOPs an image of {view.height}×{view.width} pixels\n",
+        soft_wrap=True,
+    )
+    for sentence, holds in facts.sane.items():
+        console.print(f"{'[green]yes[/]' if holds else '[bold red]NO[/] '} {sentence}")
+    return OK if all(facts.sane.values()) else NOT_SANE
+
+
+def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
+    """Draws what a layer makes of an image: a grid with a grey picture for each channel.
+
+    Args:
+      config: The config.
+      layer: The layer's name.
+      image: An image file of any format that the ingestion reads.
+      out: The PNG to write.
+
+    Raises:
+      InputError: There is no such layer or image, or the picture cannot be written.
+    """
+    try:
+        pixels = load_image(image.read_bytes(), str(image), config.data).pixels
+    except OSError as error:
+        raise InputError(f"{image}: cannot be read ({error.strerror}).") from error
+    view = config.data.view
+    seen = np.asarray(
+        view_image(pixels, view) if isinstance(view, ResizeView) else pixels, np.float32
+    )
+    maps = feature_maps(_network(config), config.model.encoder, layer, seen)
+    try:
+        _grid(maps).save(out, "PNG")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
+    height, width, channels = maps.shape
+    print(
+        f"{layer}: {channels} feature maps of {height}×{width} pixels in {out}; in each, black is "
+        "its least value and white its greatest"
+    )
+
+
+def _network(config: Config) -> keras.Model:
+    return build_network(config.model, len(config.data.classes))
+
+
+def _grid(maps: npt.NDArray[np.float32]) -> Image.Image:
+    height, width, channels = maps.shape
+    columns = math.ceil(math.sqrt(channels))
+    rows = math.ceil(channels / columns)
+    least, greatest = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
+    grey = (maps - least) / np.maximum(greatest - least, 1e-9) * 255
+    size = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP)
+    picture = np.full(size, _PAPER, np.uint8)
+    for channel in range(channels):
+        row, column = divmod(channel, columns)
+        top, left = row * (height + _GAP) + _GAP, column * (width + _GAP) + _GAP
+        picture[top : top + height, left : left + width] = grey[..., channel].round()
+    return Image.fromarray(picture)

@@ -1,0 +1,1 @@
+"""Running the pipeline: on this machine, on Kubeflow, and what both need."""

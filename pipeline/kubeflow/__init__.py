@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: submitting a package, and the steps in its containers."""

@@ -1,0 +1,29 @@
+"""One step of the pipeline, in its container: TFX's own entry point, and our words for bad input.
+
+    python -m pipeline.kubeflow.step ARGUMENTS…
+
+The arguments are TFX's, as its compiler writes them into the package.
+"""
+
+import runpy
+import sys
+
+from data.errors import UnetfxError
+from pipeline.execution.console import print_failure
+from pipeline.exit_codes import BAD_INPUT, DONE
+
+_ENTRY_POINT = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
+
+
+def main() -> int:
+    """Runs the step, and returns the exit code; bad input ends the log without a stack trace."""
+    try:
+        runpy.run_module(_ENTRY_POINT, run_name="__main__", alter_sys=True)
+    except UnetfxError as error:
+        print_failure(str(error))
+        return BAD_INPUT
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

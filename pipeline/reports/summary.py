@@ -1,0 +1,118 @@
+"""The short table at the end of a run."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.results import OVERALL
+from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.report.component import PAGE_FILE
+from components.report.metrics import METRICS_FILE, RunMetrics
+from components.validator.component import WORDS_FILE
+from data.checks import Finding
+from data.files import is_remote
+from pipeline.config.config import Config
+from pipeline.config.loading import DEFAULT_CONFIG
+from pipeline.history.runs import Run
+
+
+def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> None:
+    """Prints IoU and floors, the verdict, where everything lies, and the next command to try.
+
+    Args:
+      config: Of the pipeline.
+      config_file: Where it was read from.
+      run: A complete run.
+      report: The folder of its report.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    metrics = RunMetrics.model_validate_json((report / METRICS_FILE).read_text())
+    console.print()
+    if {"Trainer", "Pusher"} <= run.cached:
+        console.print(
+            "Nothing new: data and settings are those of an earlier run. Nothing was trained, "
+            "nothing was pushed.\n"
+        )
+    console.print(_table(config, metrics))
+    console.print()
+    for remark in _remarks(run):
+        console.print(Text.assemble(("Data      ", "bold yellow"), remark))
+    for remark in metrics.remarks:
+        console.print(Text.assemble(("Baseline  ", "bold yellow"), remark))
+    for line in _verdict_lines(metrics):
+        console.print(line)
+    console.print()
+    if run.pushed_folder:
+        console.print(f"Model     {_short(run.pushed_folder)}")
+    console.print(f"Report    {os.path.relpath(report / PAGE_FILE)}")
+    console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
+    if run.blessed and run.serves:
+        console.print(f"Next      {_predict_command(run, config_file)}")
+    else:
+        console.print("Next      look at the report; mend the data or train longer; run again")
+
+
+def _predict_command(run: Run, config_file: Path) -> str:
+    here = Path(sys.executable).parent / "unetfx"
+    command = "unetfx" if shutil.which("unetfx") else os.path.relpath(here)
+    with (Path(run.artifacts["Examples"].uri) / PAIRS_FILE).open() as rows:
+        image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
+    option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
+    return f"{command} predict {_short(image)} --out masks{option}"
+
+
+def _short(path: str) -> str:
+    return path if is_remote(path) else os.path.relpath(path)
+
+
+def _table(config: Config, metrics: RunMetrics) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("test split")
+    for heading in ["IoU", "floor", *(["last blessed"] if metrics.baseline else [])]:
+        table.add_column(heading, justify="right")
+    floors = {
+        rule.metric: rule.limit
+        for rule in metrics.rules
+        if rule.kind == "floor" and rule.slice == OVERALL
+    }
+    for metric, title in [
+        *((of_class(IOU, name), name) for name in config.data.classes),
+        (MEAN_IOU, "mean"),
+    ]:
+        cells = [metrics.metrics[metric], floors.get(metric)]
+        if metrics.baseline:
+            cells.append(metrics.baseline[metric])
+        table.add_row(title, *("–" if value is None else f"{value:.3f}" for value in cells))
+    return table
+
+
+def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
+    for rule in metrics.rules:
+        if rule.passed is None:
+            yield f"[bold yellow]Gate[/]      {rule}"
+    if metrics.blessed:
+        drops = any(rule.kind == "drop" for rule in metrics.rules)
+        yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
+    for reason in metrics.reasons:
+        yield f"[bold red]Not blessed[/]: {reason}."
+    for reason in metrics.serving.reasons:
+        yield f"[bold red]Does not serve[/]: {reason}."
+    if not metrics.blessed or not metrics.serving.blessed:
+        yield "Nothing was pushed."
+
+
+def _remarks(run: Run) -> Iterator[str]:
+    """What ingestion left out or warns of, and what ExampleValidator found, a line for each."""
+    findings = Path(run.artifacts["Examples"].uri) / FINDINGS_FILE
+    for finding in json.loads(findings.read_text()):
+        if finding["severity"] in ("skipped", "warning"):
+            yield Finding(**finding).line()
+    yield from (Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE).read_text().splitlines()

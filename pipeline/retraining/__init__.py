@@ -1,0 +1,1 @@
+"""Scheduled retraining: what is new, who is notified, and what is removed."""

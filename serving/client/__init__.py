@@ -1,0 +1,6 @@
+"""A client of model servers, by REST or gRPC."""
+
+from serving.client.client import ServingClient
+from serving.client.protocol import ModelAddress, ServingError
+
+__all__ = ["ModelAddress", "ServingClient", "ServingError"]

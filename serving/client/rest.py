@@ -1,0 +1,159 @@
+"""TF Serving's REST interface, from the client's side (tensorflow.org/tfx/serving/api_rest)."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import grpc
+import httpx
+
+from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
+from serving.signature import IMAGES, SIGNATURE
+
+# The way back from what `ToHTTPStatusCode` of TF Serving's http_server.cc makes of its statuses.
+_STATUSES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ABORTED,
+    413: grpc.StatusCode.INVALID_ARGUMENT,  # not TF Serving's: a proxy's, or our own server's
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    499: grpc.StatusCode.CANCELLED,
+    500: grpc.StatusCode.INTERNAL,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+
+
+class RestTransport:
+    """Speaks JSON over HTTP. Threads may share it."""
+
+    def __init__(self, url: str, model: ModelAddress, timeout: float) -> None:
+        """Connects nothing yet.
+
+        Args:
+          url: `http://host:8501`, or a path below it where a gateway puts the server.
+          model: The model.
+          timeout: Seconds that the server may be silent.
+        """
+        self._url = url.rstrip("/")
+        self._model = f"/v1/models/{quote(model.name, safe='')}"
+        self._version = "" if model.version is None else f"/versions/{model.version}"
+        self._label = "" if model.label is None else f"/labels/{quote(model.label, safe='')}"
+        self._timeout = timeout
+        self._client = httpx.Client(
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+        )
+
+    def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
+        """See `Transport`."""
+        rows = [{IMAGES: {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
+        answer = self._ask(
+            "POST",
+            f"{self._model}{self._version or self._label}:predict",
+            {"signature_name": SIGNATURE, "instances": rows},
+        )
+        try:
+            return _columns(answer)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._not_understood() from error
+
+    def output_shapes(self) -> Mapping[str, Sequence[int]]:
+        """See `Transport`."""
+        answer = self._ask("GET", f"{self._model}{self._version or self._label}/metadata")
+        try:
+            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            outputs = signatures.get(SIGNATURE, {}).get("outputs", {})
+            return {
+                name: [int(size["size"]) for size in output["tensor_shape"].get("dim", ())]
+                for name, output in outputs.items()
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._not_understood() from error
+
+    def status(self) -> list[VersionStatus]:
+        """See `Transport`."""
+        answer = self._ask("GET", self._model + self._version)
+        try:
+            return [
+                VersionStatus(
+                    int(found["version"]),
+                    found["state"],
+                    found.get("status", {}).get("error_message", ""),
+                )
+                for found in answer["model_version_status"]
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._not_understood() from error
+
+    def close(self) -> None:
+        """See `Transport`."""
+        self._client.close()
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        try:
+            response = self._client.request(method, self._url + path, json=body)
+        except httpx.ConnectTimeout as error:
+            raise self._unreachable("no answer", passing=False) from error
+        except httpx.TimeoutException as error:
+            raise ServingError(
+                self._url,
+                f"no answer within {self._timeout:g} s",
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+            ) from error
+        except httpx.TransportError as error:
+            reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+            raise self._unreachable(reason) from error
+        try:
+            answer = response.json()
+        except ValueError as error:
+            if response.is_success:
+                raise self._not_understood() from error
+            answer = response.reason_phrase
+        if not response.is_success:
+            code = response.status_code
+            if isinstance(answer, dict):
+                answer = answer.get("error", answer)
+            raise ServingError(
+                self._url,
+                f"HTTP {code} for {path}: {answer}",
+                _STATUSES.get(code, grpc.StatusCode.UNKNOWN),
+            )
+        return answer
+
+    def _unreachable(self, reason: str, *, passing: bool = True) -> ServingError:
+        return ServingError(
+            self._url,
+            f"cannot be reached ({reason})",
+            grpc.StatusCode.UNAVAILABLE,
+            passing=passing,
+        )
+
+    def _not_understood(self) -> ServingError:
+        return ServingError(
+            self._url,
+            "answers, but not as TF Serving does; is it the REST port (8501) of a model server?",
+            grpc.StatusCode.FAILED_PRECONDITION,
+        )
+
+
+def _columns(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Turns an answer in row or in column format into columns."""
+    if "outputs" in answer:
+        columns = {name: list(parts) for name, parts in answer["outputs"].items()}
+    else:
+        rows = answer["predictions"]
+        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    return {
+        name: [base64.b64decode(part["b64"]) for part in parts] if _is_binary(name) else parts
+        for name, parts in columns.items()
+    }
+
+
+def _is_binary(name: str) -> bool:
+    return name.endswith("_bytes")

@@ -1,0 +1,1 @@
+"""The SavedModel: its graph, how it is loaded, and the folder of pushed versions."""

@@ -1,0 +1,54 @@
+"""A SavedModel as a client sees it: its signatures, and nothing else."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from data.errors import InputError
+from serving.model.description import model_classes
+from serving.model.tf_errors import tf_error_text
+from serving.prediction import Prediction, predictions_of
+from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGES, MASKS, SIGNATURE
+
+
+class ServedModel:
+    """A loaded SavedModel.
+
+    Attributes:
+      classes: Names of the classes, by class id.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Loads a model.
+
+        Args:
+          path: Of a SavedModel that this project exported.
+        """
+        self._model = tf.saved_model.load(path)
+        self.classes = model_classes(path)
+
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Segments images.
+
+        Args:
+          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes.
+
+        Returns:
+          A Prediction for each.
+
+        Raises:
+          InputError: One of them is no image that TensorFlow decodes, or there is no memory for it.
+        """
+        try:
+            answer = self._model.signatures[SIGNATURE](
+                **{IMAGES: tf.constant(list(images), tf.string)}
+            )
+        except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+            raise InputError(
+                f"cannot be segmented ({tf_error_text(error).rstrip('.')})."
+            ) from error
+        return predictions_of(
+            answer[MASKS].numpy(),
+            answer[CLASS_FRACTION].numpy(),
+            answer[CONFIDENCE].numpy(),
+        )

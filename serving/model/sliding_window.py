@@ -1,0 +1,70 @@
+"""Segments an image of any size by a window that slides over it."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from data.config import CropView
+from data.input_pipeline.views import BLACK, cut
+
+WINDOWS_AT_ONCE = 4
+"""How many windows go through the network together."""
+_STEP = 0.75  # of the window's side: neighbours overlap by a quarter
+
+
+def sliding_window(
+    network: Callable[[tf.Tensor], tf.Tensor], image: tf.Tensor, view: CropView, num_classes: int
+) -> tf.Tensor:
+    """Computes probabilities window by window, and blends them where windows overlap.
+
+    A window weighs most in its middle and next to nothing at its border, where the network sees too
+    little of what is around; so there are no seams. Memory grows with the image's own probabilities
+    and not with the number of windows.
+
+    Args:
+      network: From float32 images [windows, view.height, view.width, 3] in 0..255 to float32
+        probabilities [windows, view.height, view.width, C].
+      image: uint8 [height, width, 3]; where it is smaller than the window it is padded as in
+        training, and cut back.
+      view: The window's size in pixels.
+      num_classes: C.
+
+    Returns:
+      float32 [height, width, C], summing to 1 over C.
+    """
+    size = tf.shape(image)[:2]
+    window = tf.constant([view.height, view.width])
+    whole = tf.maximum(size, window)
+    padded = cut(image, (0, 0), whole[0], whole[1], BLACK)
+    rows, columns = (_starts(whole[i], side) for i, side in enumerate((view.height, view.width)))
+    corners = tf.reshape(tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1), [-1, 2])
+    pixels = tf.stack(tf.meshgrid(*map(tf.range, tf.unstack(window)), indexing="ij"), axis=-1)
+    weight = _weight(view.height)[:, tf.newaxis] * _weight(view.width)
+
+    def blend(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        some = corners[first : first + WINDOWS_AT_ONCE]
+        places = some[:, tf.newaxis, tf.newaxis] + pixels
+        seen = network(tf.cast(tf.gather_nd(padded, places), tf.float32))
+        weighted = tf.concat([seen, tf.ones_like(seen[..., :1])], axis=-1) * weight[..., tf.newaxis]
+        return first + WINDOWS_AT_ONCE, tf.tensor_scatter_nd_add(total, places, weighted)
+
+    _, total = tf.while_loop(
+        lambda first, _: first < tf.shape(corners)[0],
+        blend,
+        (0, tf.zeros([*tf.unstack(whole), num_classes + 1])),
+        parallel_iterations=1,
+    )
+    total = total[: size[0], : size[1]]
+    return total[..., :-1] / total[..., -1:]
+
+
+def _starts(length: tf.Tensor, side: int) -> tf.Tensor:
+    """Where windows begin along one axis: at even distances, the last one at the very end."""
+    step = int(side * _STEP)
+    count = -(-(length - side) // step) + 1
+    return (length - side) * tf.range(count) // tf.maximum(count - 1, 1)
+
+
+def _weight(side: int) -> tf.Tensor:
+    ramp = tf.range(1, side + 1)
+    return tf.cast(tf.minimum(ramp, ramp[::-1]), tf.float32)

@@ -1,0 +1,314 @@
+import importlib
+import json
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tfx.types import standard_artifacts
+
+from components.example_gen import batches
+from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.example_gen.batches import DoBatches, write_batches
+from components.example_gen.component import PairsExampleGen
+from components.example_gen.executor import Executor
+from components.example_gen.settings import ExampleGenSettings
+from data.config import DataConfig
+from data.errors import InputError
+from data.examples.shards import Shard
+
+GROUPS = "abcdefghijkl"
+KEYS = [f"{group}/{number}" for group in GROUPS for number in range(2)]
+SPLITS = ("train", "val", "test")
+BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
+
+
+def write_pair(folder, key, *, values=(0, 1), size=(4, 3), mask_size=None):
+    for kind in ("images", "masks"):
+        (folder / kind / key).parent.mkdir(parents=True, exist_ok=True)
+    seed = int.from_bytes(key.encode()[:8], "big")
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "images" / f"{key}.png")
+    width, height = mask_size or size
+    class_ids = np.resize(np.array(values, np.uint8), (height, width))
+    Image.fromarray(class_ids).save(folder / "masks" / f"{key}.png")
+
+
+def write_pairs(folder, keys, **options):
+    for key in keys:
+        write_pair(folder, key, **options)
+    return folder
+
+
+def settings_of(folder, **changes):
+    data = {
+        "source": {"kind": "folder", "path": str(folder)},
+        "classes": ["ground", "disc"],
+        "splits": {"train": 2, "val": 1, "test": 1},
+    }
+    return ExampleGenSettings(
+        data=DataConfig.model_validate(data | changes), name="discs", folder="", code="1"
+    )
+
+
+@pytest.fixture(scope="module")
+def ingest(tmp_path_factory):
+    """Runs the component's executor, as TFX's launcher would, and returns the artifact's folder."""
+
+    def ingest(folder, **changes):
+        component = PairsExampleGen(settings_of(folder, **changes))
+        scratch, examples = tmp_path_factory.mktemp("scratch"), standard_artifacts.Examples()
+        examples.uri = str(tmp_path_factory.mktemp("examples"))
+        context = Executor.Context(beam_pipeline_args=BEAM, tmp_dir=str(scratch), unique_id="1")
+        Executor(context).Do({}, {"examples": [examples]}, dict(component.exec_properties))
+        return Path(examples.uri)
+
+    return ingest
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    return write_pairs(tmp_path_factory.mktemp("data"), KEYS)
+
+
+@pytest.fixture(scope="module")
+def artifact(ingest, source):
+    return ingest(source, group=r"^(\w)/")
+
+
+def records(artifact, split):
+    files = sorted(tf.io.gfile.glob(f"{artifact}/Split-{split}/*"))
+    return list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
+
+
+def feature(record, name):
+    found = tf.train.Example.FromString(record).features.feature[name]
+    return found.bytes_list.value[0].decode()
+
+
+def keys_by_split(artifact):
+    return {
+        split: [feature(record, "image/key") for record in records(artifact, split)]
+        for split in SPLITS
+    }
+
+
+def refusal(ingest, folder, **changes):
+    with pytest.raises(InputError) as caught:
+        ingest(folder, **changes)
+    return str(caught.value).splitlines()
+
+
+def test_every_pair_falls_into_one_split_and_is_listed(artifact):
+    found = keys_by_split(artifact)
+    assert sorted(key for keys in found.values() for key in keys) == KEYS
+    rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
+    assert [row["key"] for row in rows] == KEYS
+    for row in rows:
+        assert row["key"] in found[row["split"]]
+        assert row["group"] == row["key"][0]
+        assert row["fractions"] == {"ground": 0.5, "disc": 0.5}
+        assert "problem" not in row
+
+
+def test_examples_hold_the_pair(artifact, source):
+    for record in (record for split in SPLITS for record in records(artifact, split)):
+        key = feature(record, "image/key")
+        features = tf.train.Example.FromString(record).features.feature
+        file = source / "images" / f"{key}.png"
+        assert features["image/encoded"].bytes_list.value[0] == file.read_bytes()
+        assert features["mask/fraction/disc"].float_list.value[0] == pytest.approx(0.5)
+        assert feature(record, "image/source") == "discs"
+
+
+def test_a_group_is_never_divided(artifact):
+    groups = [{key[0] for key in keys} for keys in keys_by_split(artifact).values()]
+    assert sorted(group for some in groups for group in some) == list(GROUPS)
+
+
+def test_records_are_not_in_the_order_of_their_keys(artifact):
+    # Neighbours in a folder are often alike; batches should not be.
+    found = keys_by_split(artifact)["train"]
+    assert found != sorted(found)
+
+
+def test_no_pair_moves_when_the_data_grow(ingest, tmp_path):
+    few = keys_by_split(ingest(write_pairs(tmp_path / "data", KEYS)))
+    more = keys_by_split(ingest(write_pairs(tmp_path / "data", [f"z/{n}" for n in range(20)])))
+    old = {split: [key for key in keys if key[0] != "z"] for split, keys in more.items()}
+    assert {split: set(keys) for split, keys in old.items()} == {
+        split: set(keys) for split, keys in few.items()
+    }
+    assert sum(map(len, more.values())) == len(KEYS) + 20
+
+
+def test_splits_have_about_their_shares(ingest, tmp_path):
+    keys = [str(number) for number in range(200)]
+    found = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
+    # Binomial: 100 ± 7, and 50 ± 6.
+    assert 75 < len(found["train"]) < 125
+    assert 25 < len(found["val"]) < 75
+    assert 25 < len(found["test"]) < 75
+
+
+def test_files_are_the_same_in_every_run_wherever_the_pairs_lie(ingest, tmp_path):
+    one = ingest(write_pairs(tmp_path / "one", KEYS))
+    two = ingest(write_pairs(tmp_path / "two", reversed(KEYS)))
+    for split in SPLITS:
+        assert records(one, split) == records(two, split)
+        for artifact in (one, two):
+            (file,) = (artifact / f"Split-{split}").iterdir()
+            assert file.name == "data_tfrecord-00000-of-00001.gz"
+
+
+def test_every_bad_pair_is_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", values=(0, 7))
+    (folder / "images/b/1.png").write_bytes(b"no image")
+    write_pair(folder, "c/2", mask_size=(5, 4))
+    stray, image, size = refusal(ingest, folder)
+    assert image.startswith(f"{folder}/images/b/1.png: cannot be read")
+    assert stray.startswith(f"{folder}/masks/a/0.png: no class for the pixel value 7")
+    assert size.startswith(f"{folder}/masks/c/2.png: 5×4 pixels")
+    assert "its image has 4×3" in size
+
+
+def test_pairs_that_are_bad_in_the_same_way_share_a_line(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pairs(folder, KEYS[:9], mask_size=(5, 4))
+    (line,) = refusal(ingest, folder)
+    assert " and 6 more: 5×4 pixels" in line
+
+
+def test_many_different_problems_are_cut_short(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    for wider, key in enumerate(KEYS[:9], start=5):
+        write_pair(folder, key, mask_size=(wider, 4))
+    lines = refusal(ingest, folder)
+    assert len(lines) == 6
+    assert lines[-1].startswith("… and 4 more problems: unetfx check ")
+
+
+def test_skipped_pairs_are_listed_and_counted_and_the_rest_is_written(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", mask_size=(5, 4))
+    (folder / "images/b/1.png").write_bytes(b"no image")
+    artifact = ingest(folder, on_bad_pair="skip", max_bad_fraction=0.1)
+    written = sorted(key for keys in keys_by_split(artifact).values() for key in keys)
+    assert written == [key for key in KEYS if key not in ("a/0", "b/1")]
+    rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
+    problems = {row["key"]: row["problem"]["kind"] for row in rows if "problem" in row}
+    assert problems == {"a/0": "size_mismatch", "b/1": "unreadable"}
+    findings = json.loads((artifact / FINDINGS_FILE).read_text())
+    skipped = {f["kind"]: f["keys"] for f in findings if f["severity"] == "skipped"}
+    assert skipped == {"size_mismatch": ["a/0"], "unreadable": ["b/1"]}
+
+
+def test_beam_counts_good_and_bad_pairs_and_files_that_make_none(tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", mask_size=(5, 4))
+    (folder / "masks/b/0.png").unlink()
+    (folder / "images/b/1.png").unlink()
+    settings = settings_of(folder)
+    pairs, problems, _ = settings.find_pairs()
+    pipeline = beam.Pipeline(argv=BEAM)
+    shard = Shard(str(tmp_path / "out" / "shard.gz"), pairs)
+    files = write_batches([shard], str(tmp_path / "scratch"))
+    _ = pipeline | beam.Create(files) | DoBatches(settings.data, strays=len(problems))
+    result = pipeline.run()
+    result.wait_until_finish()
+    counters = {
+        counter.key.metric.name: counter.committed
+        for counter in result.metrics().query()["counters"]
+        if counter.key.metric.namespace == "unetfx"
+    }
+    assert counters == {"pairs_read": len(KEYS) - 3, "pairs_bad": 1, "files_without_pair": 2}
+
+
+def test_a_killed_reader_is_told_in_one_line(ingest, tmp_path, monkeypatch):
+    # Decoders are C libraries, and memory is finite: a process may be gone from one moment to the
+    # next.
+    folder = write_pairs(tmp_path / "data", KEYS)
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    (tmp_path / "killed.py").write_text(f"def write_shard(shard, data, scratch):\n    {kill}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(batches, "write_shard", importlib.import_module("killed").write_shard)
+    (line,) = refusal(ingest, folder)
+    assert line.startswith("a process that read images was killed")
+
+
+def test_too_many_skipped_pairs_stop_the_run(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pairs(folder, KEYS[:3], mask_size=(5, 4))
+    (line,) = refusal(ingest, folder, on_bad_pair="skip", max_bad_fraction=0.1)
+    assert line.startswith("3 of 24 pairs are bad")
+
+
+def test_a_split_is_cut_into_files_of_which_none_is_lost(ingest, tmp_path):
+    keys = [f"{number:03d}" for number in range(300)]
+    artifact = ingest(
+        write_pairs(tmp_path / "data", keys, size=(2, 1)), splits={"train": 98, "val": 1, "test": 1}
+    )
+    files = sorted(file.name for file in (artifact / "Split-train").iterdir())
+    assert len(files) == 5
+    assert files[0] == "data_tfrecord-00000-of-00005.gz"
+    found = keys_by_split(artifact)
+    assert sorted(key for some in found.values() for key in some) == keys
+
+
+def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    split_of = {pair.key: pair.split for pair in settings_of(folder).find_pairs().pairs}
+    train = next(key for key in KEYS if split_of[key] == "train")
+    test = next(key for key in KEYS if split_of[key] == "test")
+    Image.open(folder / "images" / f"{train}.png").save(folder / "images" / f"{test}.bmp")
+    (folder / "images" / f"{test}.png").unlink()
+    (line,) = refusal(ingest, folder)
+    assert f"{train} (train)" in line
+    assert f"{test} (test)" in line
+    assert "the same image in several splits" in line
+
+
+def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS, values=(0, 255))
+    (line,) = refusal(ingest, folder)
+    assert "only 0 and 255" in line
+    assert "mask_values: {0: ground, 255: disc}" in line
+    mended = ingest(folder, mask_values={0: "ground", 255: "disc"})
+    assert sum(map(len, keys_by_split(mended).values())) == len(KEYS)
+
+
+def test_ignored_pixels_beside_two_classes_are_no_reason_to_complain(ingest, tmp_path):
+    artifact = ingest(write_pairs(tmp_path / "data", KEYS, values=(0, 1, 255)))
+    assert sum(map(len, keys_by_split(artifact).values())) == len(KEYS)
+
+
+def test_an_empty_split_is_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    line, _ = refusal(ingest, folder, group="/")
+    assert line.startswith("no usable pair falls into the split ")
+    assert any(f"'{split}'" in line for split in SPLITS)
+
+
+def test_unpaired_files_are_named(ingest, tmp_path):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    (folder / "masks/a/0.png").unlink()
+    (line,) = refusal(ingest, folder)
+    assert line.startswith(f"{folder}/images/a/0.png: no mask ")
+
+
+def test_the_component_says_how_splits_are_dealt_out(tmp_path):
+    component = PairsExampleGen(settings_of(tmp_path))
+    config = json.loads(component.exec_properties["output_config"])["split_config"]
+    assert {split["name"]: split["hash_buckets"] for split in config["splits"]} == {
+        "train": 2,
+        "val": 1,
+        "test": 1,
+    }
+
+
+def test_settings_travel_through_the_component(tmp_path):
+    settings = settings_of(tmp_path, mask_values={0: "ground", 255: "disc"}, group="^.")
+    assert ExampleGenSettings.of(PairsExampleGen(settings).exec_properties) == settings

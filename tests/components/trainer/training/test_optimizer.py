@@ -1,0 +1,61 @@
+"""The fused optimizer against Keras' own, which it must equal in all but speed."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.trainer.training.optimizer import Adam
+
+SHAPES = [(3, 3, 2, 4), (4,), ()]
+
+
+def learn(optimizer, gradients):
+    """The weights, and the gradients' moments, after a step by each of the gradients."""
+    variables = [keras.Variable(np.full(shape, 0.5, np.float32)) for shape in SHAPES]
+    optimizer.build(variables)
+    step = tf.function(lambda *of_a_step: optimizer.apply(of_a_step))
+    for of_a_step in gradients:
+        step(*map(tf.constant, of_a_step))
+    return {
+        kind: np.concatenate([one.numpy().ravel() for one in several])
+        for kind, several in [
+            ("weights", variables),
+            ("momentums", optimizer._momentums),
+            ("velocities", optimizer._velocities),
+        ]
+    }
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    steps=st.integers(1, 12),
+    size=st.sampled_from([1e-6, 1e-2, 1.0, 1e3]),
+    scheduled=st.booleans(),
+)
+def test_it_is_keras_adam(seed, steps, size, scheduled):
+    random = np.random.default_rng(seed)
+    gradients = [
+        [random.normal(0, size, shape).astype(np.float32) for shape in SHAPES] for _ in range(steps)
+    ]
+    rate = keras.optimizers.schedules.CosineDecay(0.01, 10) if scheduled else 0.01
+    ours, theirs = (
+        learn(kind(learning_rate=rate), gradients) for kind in (Adam, keras.optimizers.Adam)
+    )
+    # Gradients of opposite signs cancel in a momentum, but their rounding errors do not.
+    rounding = {"weights": 0, "momentums": 1e-6 * size, "velocities": 0}
+    for kind, least in rounding.items():
+        np.testing.assert_allclose(ours[kind], theirs[kind], rtol=1e-4, atol=least, err_msg=kind)
+
+
+def test_it_is_one_operation():
+    variable = keras.Variable(np.zeros(3, np.float32))
+    optimizer = Adam(0.01)
+    optimizer.build([variable])
+    step = tf.function(lambda gradient: optimizer.apply([gradient]))
+    graph = step.get_concrete_function(tf.TensorSpec([3])).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("ResourceApplyAdam") == 1
+    assert not {"Sqrt", "Square", "RealDiv"} & set(kinds)

@@ -1,0 +1,129 @@
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.commands import cli
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Forty healthy pairs, and the config that reads them."""
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    for i in range(40):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / "images" / f"{i:02d}.png")
+        class_ids = np.repeat(np.array([[0] * 4 + [1] * 4], np.uint8), 8, axis=0)
+        Image.fromarray(class_ids).save(tmp_path / "data" / "masks" / f"{i:02d}.png")
+    settings = {
+        "name": "discs",
+        "workspace": str(tmp_path / "runs"),
+        "data": {
+            "source": {"kind": "folder", "path": str(tmp_path / "data")},
+            "classes": ["ground", "disc"],
+            "splits": {"train": 2, "val": 1, "test": 1},
+        },
+        "gate": {"mean_iou": 0.5},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    return tmp_path
+
+
+def check(project, monkeypatch, capsys):
+    command = ["unetfx", "check", "--config", str(project / "config.yaml")]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    printed = capsys.readouterr()
+    return caught.value.code, printed.out, printed.err
+
+
+def test_healthy_data(project, monkeypatch, capsys):
+    code, out, err = check(project, monkeypatch, capsys)
+    assert (code, err) == (0, "")
+    assert "Good: a run would accept these data." in out
+    assert re.search(r"train +\d+ +\d+ +50\.0% +50\.0%", out)
+    report = json.loads((project / "runs/discs/check/check.json").read_text())
+    assert report["accepted"]
+    assert report["findings"] == []
+    assert sum(split["pairs"] for split in report["splits"]) == 40
+    assert "Nothing was found" in (project / "runs/discs/check/index.html").read_text()
+
+
+def test_bad_data_are_told_in_a_table_a_file_and_on_a_page(project, monkeypatch, capsys):
+    data = project / "data"
+    (data / "images/03.png").write_bytes((data / "images/03.png").read_bytes()[:60])
+    (data / "masks/05.png").unlink()
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(data / "masks/07.png")
+    Image.fromarray(np.full((8, 8), 9, np.uint8)).save(data / "masks/09.png")
+    code, out, _ = check(project, monkeypatch, capsys)
+    assert code == 2
+    told = " ".join(out.split())
+    assert "Bad: a run would stop here." in told
+    for words in ("cannot be read", "no mask", "every pixel is to be ignored", "no class for"):
+        assert words in told or words in out.replace("\n", ""), words
+    report = json.loads((project / "runs/discs/check/check.json").read_text())
+    assert not report["accepted"]
+    kinds = {finding["kind"]: finding["keys"] for finding in report["findings"]}
+    assert kinds["unreadable"] == ["03"]
+    assert kinds["all_ignored"] == ["07"]
+    assert kinds["value_without_class"] == ["09"]
+    assert "unpaired" in kinds
+    page = (project / "runs/discs/check/index.html").read_text()
+    assert "cannot be shown" in page
+    assert page.count("data:image/png;base64,") >= 6
+    assert "http" not in page.replace("http-equiv", "")  # nothing is loaded from anywhere
+
+
+def test_names_are_not_taken_for_markup(project, monkeypatch, capsys):
+    for kind in ("images", "masks"):
+        (project / "data" / kind / "00.png").rename(project / "data" / kind / "<b>[red]x.png")
+    (project / "data/images/<b>[red]x.png").write_bytes(b"")
+    code, out, _ = check(project, monkeypatch, capsys)
+    assert code == 2
+    assert "<b>[red]x.png" in out.replace("\n", "")
+    assert "<b>[red]" not in (project / "runs/discs/check/index.html").read_text()
+
+
+def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):
+    (project / "data").rename(project / "elsewhere")
+    code, out, err = check(project, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "no such folder" in err
+
+
+def test_a_slice_by_a_column_that_there_is_not(project, monkeypatch, capsys):
+    rows = [f"images/{i:02d}.png,masks/{i:02d}.png,A" for i in range(40)]
+    (project / "data/pairs.csv").write_text("\n".join(["image,mask,scanner", *rows]))
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["data"]["source"] = {"kind": "manifest", "path": str(project / "data/pairs.csv")}
+    config["gate"]["slices"] = {"column/skanner=A": {"mean_iou": 0.5}}
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    code, out, err = check(project, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert "no column 'skanner' (did you mean 'scanner'?). Found the columns ['scanner']." in line
+    config["gate"]["slices"] = {"column/scanner=A": {"mean_iou": 0.5}}
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    assert check(project, monkeypatch, capsys)[0] == 0
+
+
+def test_tensorflow_is_not_loaded_for_local_files(project):
+    """Loading it takes seconds, and a check should be quick."""
+    import subprocess
+
+    script = (
+        "import sys; from pathlib import Path; from pipeline.commands.check import run_check; "
+        f"run_check(Path({str(project / 'config.yaml')!r})); "
+        "print('tensorflow' in sys.modules, 'tfx' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1] == "False False", done.stderr

@@ -1,0 +1,292 @@
+import logging
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+from absl import logging as absl_logging
+from click.testing import CliRunner
+from PIL import Image
+
+from data.errors import InputError
+from pipeline import local_runner
+from pipeline.commands import cli
+from pipeline.config.loading import ENVIRONMENT_VARIABLE
+from pipeline.execution.console import library_noise_to, print_failure, print_steps
+
+CONFIG = """
+name: discs
+workspace: {workspace}
+data:
+  source: {{kind: folder, path: {workspace}/nowhere}}
+  classes: [ground, disc]
+gate: {{mean_iou: 0.6}}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(CONFIG.format(workspace=tmp_path))
+    return path
+
+
+@pytest.fixture
+def unetfx(monkeypatch, capfd):
+    """Runs the console script, and returns its exit code, standard output and standard error."""
+
+    def unetfx(*arguments):
+        monkeypatch.setattr(sys, "argv", ["unetfx", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code, *capfd.readouterr()
+
+    return unetfx
+
+
+def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "write_blue_marble", lambda folder: 215)
+    arguments = ["sample", "blue_marble", "--out", str(tmp_path / "x")]
+    result = CliRunner().invoke(cli.commands, arguments)
+    assert result.exit_code == 0
+    assert "215 pairs" in result.output
+    assert f"{tmp_path}/x" in result.output
+
+
+def test_a_run_reads_no_file_when_a_slice_is_by_a_column_that_there_is_not(unetfx, tmp_path):
+    (tmp_path / "pairs.csv").write_text("image,mask,scanner\n1.png,2.png,A\n")
+    config = yaml.safe_load(CONFIG.format(workspace=tmp_path))
+    config["data"]["source"] = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
+    config["evaluation"] = {"slices": ["column/country"]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+    code, out, error = unetfx("run", "--config", tmp_path / "mine.yaml")
+    assert (code, out) == (2, "")
+    (line,) = error.splitlines()
+    assert line.endswith("no column 'country'. Found the columns ['scanner'].")
+    assert not (tmp_path / "discs/metadata.db").exists()
+
+
+def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    code, out, error = unetfx("sample", "blue_marble", "--out", tmp_path)
+    assert (code, out) == (2, "")
+    assert error.startswith(f"unetfx: {tmp_path}: exists already")
+    assert error.count("\n") == 1
+
+
+def test_an_unknown_sample_is_told_the_known_ones():
+    result = CliRunner().invoke(cli.commands, ["sample", "mars", "--out", "x"])
+    assert result.exit_code == 2
+    assert "blue_marble" in result.output
+
+
+def test_every_command_is_helped():
+    for name in ("sample", "run", "runs", "predict"):
+        result = CliRunner().invoke(cli.commands, [name, "--help"])
+        assert result.exit_code == 0
+        assert cli.commands.commands[name].help.split(":")[0] in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["run", "runs", "predict x.png --out out"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "no such config file"), ("nme: x", "nme: unknown key; did you mean name?")],
+    ids=["missing", "wrong"],
+)
+def test_a_bad_config_ends_in_lines_and_exit_code_2(unetfx, tmp_path, command, text, words):
+    path = tmp_path / "bad.yaml"
+    if text:
+        path.write_text(text)
+    code, out, error = unetfx(*command.split(), "--config", path)
+    assert (code, out) == (2, "")
+    assert words in error
+    assert all(line.startswith(f"unetfx: {path}: ") for line in error.splitlines())
+    assert list(tmp_path.iterdir()) == ([path] if text else [])
+
+
+def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
+    out = tmp_path / "out"
+    code, _, error = unetfx("predict", tmp_path / "1.png", "--out", out, "--config", config_file)
+    assert code == 2
+    assert "no pushed model" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+class TestPredict:
+    """With a server of recorded answers: three classes, masks of 3×2 pixels."""
+
+    @pytest.fixture
+    def predict(self, unetfx, config_file, tmp_path):
+        text = CONFIG.format(workspace=tmp_path / "runs")
+        config_file.write_text(text.replace("[ground, disc]", "[ocean, land, lake]"))
+        (tmp_path / "new").mkdir()
+        for name in ("a", "b"):
+            Image.new("RGB", (3, 2)).save(tmp_path / f"new/{name}.png")
+
+        def predict(*arguments):
+            out = tmp_path / "out"
+            return unetfx("predict", *arguments, "--out", out, "--config", config_file)
+
+        return predict
+
+    def test_a_folder_by_a_server(self, predict, rest_server, tmp_path):
+        code, out, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error) == (0, "")
+        shares = "ocean 66.7%, land 16.7%, lake 16.7%"
+        assert out.splitlines() == [f"{tmp_path}/new/{name}.png: {shares}" for name in "ab"]
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "a_mask.png",
+            "a_overlay.png",
+            "b_mask.png",
+            "b_overlay.png",
+            "classes.csv",
+        ]
+        assert rest_server.predictions == ["/v1/models/discs:predict"] * 2
+        assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "path"),
+        [
+            ("--name sea --model-version 3", "/v1/models/sea/versions/3:predict"),
+            ("--label canary", "/v1/models/discs/labels/canary:predict"),
+        ],
+        ids=["version", "label"],
+    )
+    def test_which_model_of_a_server(self, predict, rest_server, tmp_path, options, path):
+        assert predict(tmp_path / "new/*.png", "--url", rest_server.url, *options.split())[0] == 0
+        assert rest_server.predictions == [path] * 2
+
+    def test_images_are_sent_together(self, predict, rest_server, tmp_path):
+        rest_server.answers = [(400, '{"error": "one at a time"}'), *rest_server.answers]
+        assert predict(tmp_path / "new", "--url", rest_server.url, "--batch", 2)[0] == 0
+        sent = [len(body["instances"]) for _, _, body in rest_server.requests[1:]]
+        assert sent == [2, 1, 1]
+
+    def test_a_bad_image_among_good_ones(self, predict, rest_server, tmp_path):
+        (tmp_path / "new/aa.png").write_text("no image")
+        code, out, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert code == 2
+        assert len(out.splitlines()) == 2
+        first, last = error.splitlines()
+        assert first.startswith(f"unetfx: {tmp_path}/new/aa.png: cannot be read as an image")
+        assert last.startswith("unetfx: 1 of 3 images failed. ")
+
+    def test_a_single_bad_image_gets_one_line(self, predict, rest_server, tmp_path):
+        (tmp_path / "new/aa.png").write_text("no image")
+        code, out, error = predict(tmp_path / "new/aa.png", "--url", rest_server.url)
+        assert (code, out, error.count("\n")) == (2, "", 1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ("{new} --url http://127.0.0.1:1", "http://127.0.0.1:1: cannot be reached ("),
+            ("{new} --url localhost:8501", "localhost:8501: no address of a server."),
+            (
+                "{new} --url {url} --model-version 1 --label x",
+                "Give the model's version or a label",
+            ),
+            ("{new} --label canary", "--label: only with --url"),
+            ("{new} --name sea", "--name: only with --url"),
+            ("{new} --timeout 3", "--timeout: only with --url"),
+            ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
+            ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
+        ],
+        ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
+    )
+    def test_what_cannot_be_asked_ends_in_one_line(
+        self, predict, rest_server, tmp_path, arguments, words
+    ):
+        text = arguments.format(new=tmp_path / "new", url=rest_server.url)
+        code, out, error = predict(*text.split())
+        assert (code, out, error.count("\n")) == (2, "", 1)
+        assert words in error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_server_without_the_model(self, predict, rest_server, tmp_path):
+        rest_server.metadata = None
+        code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error.count("\n")) == (2, 1)
+        assert "HTTP 404 for /v1/models/discs/metadata: Servable not found for" in error
+        assert not (tmp_path / "out").exists()
+
+    def test_a_model_of_other_classes(self, predict, rest_server, config_file, tmp_path):
+        config_file.write_text(CONFIG.format(workspace=tmp_path))
+        code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
+        assert (code, error.count("\n")) == (2, 1)
+        assert "it has 3 classes, expected the 2 of ['ground', 'disc']" in error
+
+    def test_a_server_is_asked_without_tensorflow(self, rest_server, tmp_path):
+        Image.new("RGB", (3, 2)).save(tmp_path / "1.png")
+        code = (
+            "import sys; sys.modules['tensorflow'] = None\n"
+            "from pipeline.commands.cli import main\nmain()"
+        )
+        command = [sys.executable, "-c", code, "predict", str(tmp_path / "1.png")]
+        options = ["--out", str(tmp_path / "out"), "--url", rest_server.url]
+        done = subprocess.run([*command, *options], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, tmp_path):
+    code, _, error = unetfx("run", "--config", config_file)
+    assert code == 2
+    assert error == (
+        f"unetfx: {tmp_path}/nowhere/images: no such folder. Check data.source in the config.\n"
+    )
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_run_hands_on_the_exit_code(monkeypatch, unetfx, config_file, code):
+    monkeypatch.setattr(cli, "run_pipeline", lambda path: code)
+    assert unetfx("run", "--config", config_file)[0] == code
+
+
+def test_tfx_runs_the_config_that_the_environment_names(monkeypatch, capfd, tmp_path):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "mine.yaml"))
+    assert local_runner.main() == 2
+    assert f"{tmp_path}/mine.yaml" in capfd.readouterr().err
+
+
+class TestConsole:
+    def test_noise_goes_to_the_log_and_comes_back(self, tmp_path, capfd):
+        log = tmp_path / "logs/one.txt"
+        with library_noise_to(log) as people:
+            os.write(2, b"from C++\n")
+            print("from Python", file=sys.__stderr__, flush=True)
+            print("for people")
+            print("of failures", file=people)
+        os.write(2, b"afterwards\n")
+        assert log.read_text() == "from C++\nfrom Python\n"
+        assert capfd.readouterr() == ("for people\n", "of failures\nafterwards\n")
+
+    def test_an_error_inside_gives_the_stream_back(self, tmp_path, capfd):
+        with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):
+            raise InputError("x")
+        os.write(2, b"afterwards\n")
+        assert capfd.readouterr().err == "afterwards\n"
+
+    def test_a_failure_is_told_line_by_line(self, capsys):
+        print_failure("one\ntwo", "three")
+        assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
+
+    def test_steps_are_told_as_they_come(self, capsys):
+        before = absl_logging.get_verbosity()
+        log = logging.getLogger("absl")
+        with print_steps():
+            log.info("Component %s is running.", "ExampleGen")
+            log.info("A cached execution %d is used.", 3)
+            log.info("Component %s is finished.", "ExampleGen")
+            log.info("something else %s", "x")
+            log.info("Component %s is running.", "Trainer")
+            log.info("Component %s is finished.", "Trainer")
+            log.info("Component %s is running.", "Evaluator")
+        absl_logging.set_verbosity(before)
+        lines = capsys.readouterr().out.splitlines()
+        assert [(line.split()[0], line.split()[-1]) for line in lines] == [
+            ("ExampleGen", "unchanged"),
+            ("Trainer", "s"),
+            ("Evaluator", "failed"),
+        ]

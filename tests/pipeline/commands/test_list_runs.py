@@ -1,0 +1,140 @@
+import json
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.commands import list_runs
+from pipeline.config.config import Config
+from pipeline.history.decisions import Decision
+from pipeline.history.runs import Run
+
+STEPS = ("ExampleGen", "Trainer", "Evaluator", "Pusher")
+
+
+def artifact(uri="", **properties):
+    made = metadata_store_pb2.Artifact(uri=str(uri))
+    for name, value in properties.items():
+        if isinstance(value, str):
+            made.custom_properties[name].string_value = value
+        else:
+            made.custom_properties[name].int_value = value
+    return made
+
+
+def run(number, *, fresh=STEPS, cached=(), failed=(), **artifacts):
+    return Run(str(number), frozenset(fresh), frozenset(cached), frozenset(failed), artifacts)
+
+
+@pytest.fixture
+def listed(monkeypatch, capsys, tmp_path):
+    """Lists runs, and returns the words of each line."""
+
+    def listed(*runs, path="cells"):
+        config = Config.model_validate(
+            {
+                "name": "discs",
+                "workspace": str(tmp_path),
+                "data": {"source": {"kind": "folder", "path": path}, "classes": ["a", "b"]},
+                "gate": {"mean_iou": 0.5},
+            }
+        )
+        monkeypatch.setattr(list_runs, "all_runs", lambda config: list(runs))
+        list_runs.list_runs(config, tmp_path / "mine.yaml")
+        return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+    return listed
+
+
+@pytest.fixture
+def report(tmp_path):
+    (tmp_path / "metrics.json").write_text(
+        '{"metrics": {"mean_iou": 0.71249, "iou/a": 0.5, "iou/b": null}}'
+    )
+    return artifact(tmp_path)
+
+
+def test_a_complete_run_has_its_score_its_verdict_and_its_version(listed, report):
+    pushed = artifact(pushed=1, pushed_destination="/models/discs/1790000000")
+    made = run(
+        1,
+        Examples=artifact(span=7),
+        UnetfxReport=report,
+        ModelBlessing=artifact(blessed=1),
+        PushedModel=pushed,
+    )
+    heading, row = listed(made, path="span-{SPAN}/cells")
+    assert heading == ["run", "span", "mean", "IoU", "a", "b", "blessed", "pushed"]
+    assert row == ["1", "7", "0.712", "0.500", "–", "yes", "1790000000"]
+
+
+def test_a_blessed_model_that_does_not_serve_says_so(listed, report):
+    made = run(
+        1,
+        UnetfxReport=report,
+        ModelBlessing=artifact(blessed=1),
+        InfraBlessing=artifact(blessed=0),
+        PushedModel=artifact(pushed=0),
+    )
+    _, row = listed(made)
+    assert row[-5:] == ["yes", "–", "does", "not", "serve"]
+
+
+def test_a_source_without_spans_has_none(listed):
+    _, row = listed(run(1, Examples=artifact(span=0)))
+    assert row[1] == "–"
+
+
+def test_a_refused_model_was_not_pushed(listed, report):
+    made = run(
+        1,
+        UnetfxReport=report,
+        ModelBlessing=artifact(blessed=0),
+        PushedModel=artifact(pushed=0, pushed_destination=""),
+    )
+    assert listed(made)[1][2:] == ["0.712", "0.500", "–", "no", "–"]
+
+
+def test_a_person_s_decision_counts_and_is_told(listed, report):
+    made = run(1, UnetfxReport=report, ModelBlessing=artifact(blessed=0))
+    decisions = [
+        Decision("blessed it", "ann", "2026-01-01", "the floor is wrong", None),
+        Decision("pushed it", "bob", "2026-01-02", "", "/models/discs/1790000009"),
+    ]
+    row = listed(made._replace(decisions=decisions))[1]
+    assert " ".join(row[2:]) == "0.712 0.500 – yes, by ann 1790000009"
+
+
+def test_a_run_that_failed_has_no_more_than_it_reached(listed):
+    made = run(1, fresh=["ExampleGen"], failed=["Trainer"], Examples=artifact(span=2))
+    row = listed(made, path="span-{SPAN}/cells")[1]
+    assert " ".join(row) == "1 2 – – – – – did not finish: Trainer"
+
+
+def test_a_report_that_was_removed_is_no_obstacle(listed, tmp_path):
+    made = run(1, UnetfxReport=artifact(tmp_path / "gone"), ModelBlessing=artifact(blessed=1))
+    assert listed(made)[1][2:6] == ["–", "–", "–", "yes"]
+
+
+def test_a_repeated_run_is_nothing_new(listed):
+    assert " ".join(listed(run(1, fresh=(), cached=STEPS))[1]).endswith("nothing new")
+
+
+def test_the_trials_of_a_search_stand_once_the_best_marked_and_failures_named(listed, tmp_path):
+    rows = [
+        {"trial_id": "2", "score": 0.5, "width": 0.25, "loss": '{"dice": 1.0, "focal": 0.5}'},
+        {"trial_id": "0", "score": 0.5, "width": 1.0, "loss": '{"dice": 1.0}'},
+        {"trial_id": "1", "score": -1.0, "width": 2.0, "loss": '{"focal": 1.0}'},
+    ]
+    (tmp_path / "tuner_results.json").write_text(json.dumps(rows))
+    found = artifact(tmp_path)
+    first = run("first", fresh=[*STEPS, "Tuner"], TunerResults=found)
+    repeated = run("second", fresh=[], cached=[*STEPS, "Tuner"], TunerResults=found)
+    lines = [" ".join(line) for line in listed(repeated, first)]
+    assert lines[3:] == [
+        "",
+        "Trials of the run first",
+        "trial width loss val mean IoU",
+        "1 1 dice 0.500 best",
+        "2 2 focal failed",
+        "3 0.25 dice + 0.5 focal 0.500",
+    ]

@@ -1,0 +1,332 @@
+import io
+import json
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
+
+from data.config import ResizeView
+from data.examples.features import IMAGE, MASK
+from serving.model.description import model_max_pixels
+from serving.model.graph import export_saved_model
+
+HEIGHT, WIDTH = 16, 24  # of the view
+CLASSES = ["red", "green", "blue"]
+VIEW = ResizeView(kind="resize", height=HEIGHT, width=WIDTH)
+
+
+@pytest.fixture(scope="module", params=["saved_model", "sliding_model"])
+def signatures(request):
+    return tf.saved_model.load(str(request.getfixturevalue(request.param))).signatures
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def thirds(height, width):
+    """Red, green and blue stripes, one beside the other."""
+    stripes = np.arange(width) * 3 // width
+    return np.repeat((np.eye(3)[stripes] * 255).astype(np.uint8)[np.newaxis], height, 0)
+
+
+def encoded(pixels, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def serve(signatures, *images):
+    answer = signatures["serving_default"](image_bytes=tf.constant(images, tf.string))
+    masks = [Image.open(io.BytesIO(mask)) for mask in answer["mask_png_bytes"].numpy()]
+    return masks, answer["class_fraction"].numpy(), answer["confidence"].numpy()
+
+
+def specs(function):
+    _, inputs = function.structured_input_signature
+    return (
+        {name: (spec.dtype.name, spec.shape.as_list()) for name, spec in inputs.items()},
+        {
+            name: (spec.dtype.name, spec.shape.as_list())
+            for name, spec in function.structured_outputs.items()
+        },
+    )
+
+
+def test_the_signatures_of_the_contract(signatures):
+    assert {name: specs(function) for name, function in signatures.items()} == {
+        "serving_default": (
+            {"image_bytes": ("string", [None])},
+            {
+                "mask_png_bytes": ("string", [None]),
+                "class_fraction": ("float32", [None, 3]),
+                "confidence": ("float32", [None]),
+            },
+        ),
+        "probabilities": (
+            {"images": ("uint8", [None, None, None, 3])},
+            {"probabilities": ("float32", [None, None, None, 3])},
+        ),
+        "evaluation": (
+            {"examples": ("string", [None])},
+            {
+                "confusion_matrix": ("int64", [None, 3, 3]),
+                "boundary": ("int64", [None, 3, 2]),
+                "calibration": ("float64", [None, 15, 3]),
+            },
+        ),
+    }
+
+
+def test_masks_have_each_image_s_own_size_and_classes(signatures):
+    images = [thirds(16, 24), thirds(40, 90), thirds(5, 60)]
+    masks, fractions, _ = serve(signatures, *map(encoded, images))
+    for mask, image, fraction in zip(masks, images, fractions, strict=True):
+        assert (mask.format, mask.mode) == ("PNG", "L")
+        ids = np.asarray(mask)
+        assert ids.shape == image.shape[:2]
+        wanted = image.argmax(-1)
+        # Only at the stripes' two edges may a resized image decide otherwise.
+        assert (ids != wanted).mean() <= 4 / image.shape[1]
+        np.testing.assert_allclose(fraction, np.bincount(ids.ravel(), minlength=3) / ids.size)
+
+
+def test_an_image_of_one_pixel(signatures):
+    (mask,), fractions, _ = serve(signatures, encoded(np.array([[[0, 255, 0]]], np.uint8)))
+    assert np.asarray(mask).tolist() == [[1]]
+    assert fractions.tolist() == [[0, 1, 0]]
+
+
+def test_an_empty_batch_has_an_empty_answer(signatures):
+    answer = signatures["serving_default"](image_bytes=tf.constant([], tf.string))
+    assert {name: value.shape.as_list() for name, value in answer.items()} == {
+        "mask_png_bytes": [0],
+        "class_fraction": [0, 3],
+        "confidence": [0],
+    }
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+def test_every_format_of_the_contract_is_read(signatures, kind):
+    blue = np.full((20, 30, 3), (0, 0, 255), np.uint8)
+    (mask,), fractions, _ = serve(signatures, encoded(blue, kind))
+    assert mask.size == (30, 20)
+    assert fractions.tolist() == [[0, 0, 1]]
+
+
+def test_a_batch_answers_as_its_images_alone(signatures):
+    images = [encoded(noise(20, 30, seed)) for seed in range(3)]
+    together = serve(signatures, *images)
+    for i, image in enumerate(images):
+        (mask,), fractions, confidence = serve(signatures, image)
+        np.testing.assert_array_equal(np.asarray(mask), np.asarray(together[0][i]))
+        np.testing.assert_allclose(fractions[0], together[1][i])
+        np.testing.assert_allclose(confidence[0], together[2][i], rtol=1e-5)
+
+
+def bomb(height, width):
+    """A black PNG of any size, in next to no bytes."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    squeezed = zlib.compressobj(9)
+    row = bytes(1 + width // 8 + 1)
+    body = b"".join(squeezed.compress(row) for _ in range(height)) + squeezed.flush()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+DAMAGED = {
+    "empty": b"",
+    "text": b"no image",
+    "a TIFF": encoded(noise(9, 9), "TIFF"),
+    "half a PNG": encoded(noise(40, 40))[:1500],
+    "half a JPEG": encoded(noise(40, 40), "JPEG")[:700],
+    "half a BMP": encoded(noise(40, 40), "BMP")[:1500],
+    "half a GIF": encoded(noise(40, 40), "GIF")[:700],
+    "the head of a PNG": encoded(noise(9, 9))[:20],
+    "the head of a JPEG": b"\xff\xd8\xff\xe0",
+    "a PNG with a flipped bit": encoded(noise(9, 9))[:100] + b"\0" + encoded(noise(9, 9))[101:],
+}
+
+
+@pytest.mark.parametrize("bad", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_image_in_a_batch_is_named_by_its_position(signatures, bad):
+    good = encoded(noise(9, 9))
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        serve(signatures, good, good, bad, good)
+    assert "[image_bytes[2]] [is no PNG, JPEG, BMP or GIF image, or damaged]" in str(caught.value)
+
+
+def test_all_damaged_images_of_a_batch_are_named(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[0\], image_bytes\[2\]"):
+        serve(signatures, b"", encoded(noise(9, 9)), b"?")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF"])
+def test_an_oversized_image_is_named_by_its_position(network, kind, tmp_path):
+    path = str(tmp_path / "1")
+    export_saved_model(network, path, classes=CLASSES, view=VIEW, max_pixels=30 * 20)
+    signatures = tf.saved_model.load(path).signatures
+    masks, *_ = serve(signatures, encoded(noise(20, 30), kind))
+    assert masks[0].size == (30, 20)
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        serve(signatures, encoded(noise(20, 30)), encoded(noise(20, 31), kind))
+    assert "[image_bytes[1]] [has more than the 600 pixels" in str(caught.value)
+    assert model_max_pixels(path) == 600
+
+
+def test_an_oversized_image_is_not_decoded(signatures):
+    small = bomb(10_000, 10_000)  # 100 megapixels
+    assert len(small) < 20_000
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than the 25000000 pixels"):
+        serve(signatures, small)
+
+
+def test_oversized_pixels_are_refused(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than the 25000000 pixels"):
+        signatures["probabilities"](images=tf.zeros([1, 1, 25_000_001, 3], tf.uint8))
+
+
+def test_warm_up_requests_are_what_tf_serving_replays(saved_model):
+    loaded = tf.saved_model.load(str(saved_model))
+    file = str(saved_model / "assets.extra/tf_serving_warmup_requests")
+    replayed = []
+    for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        asked = log.predict_log.request
+        function = loaded.signatures[asked.model_spec.signature_name]
+        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in asked.inputs.items()}
+        function(**inputs)
+        replayed.append(asked.model_spec.signature_name)
+    assert replayed == ["serving_default", "probabilities"]
+
+
+@pytest.mark.parametrize("size", [(16, 24), (33, 47), (8, 8)], ids=str)
+def test_the_mask_is_the_greatest_probability(signatures, size):
+    image = noise(*size)
+    found = signatures["probabilities"](images=tf.constant(image[np.newaxis]))
+    probabilities = found["probabilities"].numpy()[0]
+    assert probabilities.shape == (*size, 3)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    (mask,), _, (confidence,) = serve(signatures, encoded(image))
+    np.testing.assert_array_equal(np.asarray(mask), probabilities.argmax(-1))
+    assert confidence == pytest.approx(probabilities.max(-1).mean(), rel=1e-5)
+
+
+def test_probabilities_at_the_view_s_size_are_the_softmax_of_the_logits(signatures):
+    image = noise(HEIGHT, WIDTH)
+    found = signatures["probabilities"](images=tf.constant(image[np.newaxis]))
+    exponentials = np.exp(image / 20)
+    expected = exponentials / exponentials.sum(-1, keepdims=True)
+    np.testing.assert_allclose(found["probabilities"][0], expected, atol=1e-4)
+
+
+def example(image, class_ids):
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded(pixels)]))
+        for name, pixels in ((IMAGE, image), (MASK, class_ids))
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def counts_by_hand(truth, predicted):
+    counts = np.zeros((3, 3), np.int64)
+    for wanted, found in zip(truth.ravel(), predicted.ravel(), strict=True):
+        if wanted != 255:
+            counts[wanted, found] += 1
+    return counts
+
+
+def frame(height, width):
+    """The outermost pixels of a rectangle in the corner of an image."""
+    whole = np.zeros((HEIGHT, WIDTH), bool)
+    whole[:height, :width] = True
+    whole[1 : height - 1, 1 : width - 1] = False
+    return whole
+
+
+def test_evaluation_of_a_hand_computed_example(signatures):
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[..., 0] = 255
+    image[8:] = (0, 255, 0)
+    truth = np.zeros((HEIGHT, WIDTH), np.uint8)
+    truth[:, 6:] = 1
+    truth[:, 20:] = 255
+    # Top half: 6 columns right as red, 14 taken for red; bottom half: 6 taken for green, 14 right.
+    expected = np.array([[8 * 6, 8 * 6, 0], [8 * 14, 8 * 14, 0], [0, 0, 0]])
+    found = signatures["evaluation"](examples=tf.constant([example(image, truth)]))
+    np.testing.assert_array_equal(found["confusion_matrix"][0], expected)
+    assert found["calibration"][0].numpy().sum(0)[[0, 2]].tolist() == [320, 160]
+    red_in_truth, red_in_prediction = frame(16, 6), frame(8, 20)
+    shared = red_in_truth & red_in_prediction
+    either = red_in_truth | red_in_prediction
+    assert found["boundary"][0, 0].numpy().tolist() == [shared.sum(), either.sum()]
+
+
+def test_evaluation_counts_what_serving_answers_and_leaves_ignored_pixels_out(signatures):
+    images = [noise(20, 30, seed=1), noise(33, 17, seed=2)]
+    random = np.random.default_rng(3)
+    truths = [random.choice([0, 1, 2, 255], image.shape[:2]).astype(np.uint8) for image in images]
+    serialized = [example(*pair) for pair in zip(images, truths, strict=True)]
+    found = signatures["evaluation"](examples=tf.constant(serialized))["confusion_matrix"].numpy()
+    masks, _, _ = serve(signatures, *map(encoded, images))
+    for counts, truth, mask in zip(found, truths, masks, strict=True):
+        np.testing.assert_array_equal(counts, counts_by_hand(truth, np.asarray(mask)))
+
+
+def test_evaluation_of_a_mask_without_labels_is_zero(signatures):
+    truth = np.full((20, 30), 255, np.uint8)
+    found = signatures["evaluation"](examples=tf.constant([example(noise(20, 30), truth)]))
+    assert not any(counts.numpy().any() for counts in found.values())
+
+
+def test_classes_and_view_lie_beside_the_model(saved_model):
+    description = json.loads((saved_model / "assets.extra/unetfx.json").read_text())
+    assert description["classes"] == ["red", "green", "blue"]
+    assert description["view"] == {"kind": "resize", "height": HEIGHT, "width": WIDTH}
+
+
+def test_the_description_tells_a_crop(sliding_model):
+    description = json.loads((sliding_model / "assets.extra/unetfx.json").read_text())
+    assert description["view"] == {"kind": "crop", "height": HEIGHT, "width": WIDTH}
+
+
+def test_the_optimizer_s_state_is_not_in_it(saved_model):
+    variables = tf.train.list_variables(str(saved_model / "variables/variables"))
+    assert sorted(shape for _, shape in variables if shape) == [[1, 1, 3, 3], [3]]
+
+
+STRANGER = """
+import sys
+
+for name in ("keras", "data", "serving", "components", "pipeline", "tfx"):
+    sys.modules[name] = None  # to import it is an ImportError now
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+image = tf.io.encode_png(tf.fill([5, 7, 3], tf.constant(9, tf.uint8)))
+answer = model.signatures["serving_default"](image_bytes=tf.stack([image]))
+print(tf.io.decode_png(answer["mask_png_bytes"][0]).shape)
+"""
+
+
+@pytest.mark.parametrize("model", ["saved_model", "sliding_model"])
+def test_plain_tensorflow_loads_it_without_keras_and_without_this_project(request, model, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER, str(request.getfixturevalue(model))],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.stdout == "(5, 7, 1)\n", done.stderr

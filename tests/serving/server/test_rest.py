@@ -1,0 +1,352 @@
+"""TF Serving's REST interface, by requests and answers as its documentation shows them."""
+
+import base64
+import contextlib
+import gc
+import io
+import json
+import socket
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from serving.server.errors import RequestError
+from serving.server.json_format import read_request, write_response
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+@pytest.fixture(scope="module")
+def server(start, push, saved_model, other_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rest") / "discs"
+    push(other_model, folder, 3)
+    push(saved_model, folder, 7)
+    running = start(folder, labels={"stable": 3, "lost": 5})
+    running.wait(3)
+    running.wait(7)
+    return running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with httpx.Client(base_url=server.rest, timeout=60) as client:
+        yield client
+
+
+def b64(content):
+    return {"b64": base64.b64encode(content).decode()}
+
+
+def ids(mask):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(mask["b64"]))))
+
+
+def test_row_format(client, picture):
+    images = [picture(4, 6, RED, GREEN), picture(5, 3, BLUE, kind="JPEG")]
+    answer = client.post("/v1/models/discs:predict", json={"instances": list(map(b64, images))})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert list(answer.json()) == ["predictions"]
+    half, whole = answer.json()["predictions"]
+    assert set(half) == {"mask_png_bytes", "class_fraction", "confidence"}
+    np.testing.assert_array_equal(ids(half["mask_png_bytes"]), 4 * [[0, 0, 0, 1, 1, 1]])
+    assert half["class_fraction"] == [0.5, 0.5, 0.0]
+    np.testing.assert_array_equal(ids(whole["mask_png_bytes"]), np.full((5, 3), 2))
+    assert whole["class_fraction"] == [0.0, 0.0, 1.0]
+    assert whole["confidence"] == pytest.approx(1, abs=1e-4)
+
+
+def test_column_format(client, picture):
+    images = [picture(4, 6, RED, GREEN), picture(5, 3, BLUE)]
+    answer = client.post("/v1/models/discs:predict", json={"inputs": list(map(b64, images))})
+    assert answer.status_code == 200
+    outputs = answer.json()["outputs"]
+    assert list(answer.json()) == ["outputs"]
+    assert outputs["class_fraction"] == [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    assert [ids(mask).shape for mask in outputs["mask_png_bytes"]] == [(4, 6), (5, 3)]
+    assert len(outputs["confidence"]) == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"instances": [{"image_bytes": {"b64": "%s"}}]}',
+        '{"signature_name": "serving_default", "instances": [{"b64": "%s"}]}',
+        '{"inputs": {"image_bytes": [{"b64": "%s"}]}, "signature_name": "serving_default"}',
+        '\n {"inputs" : [ {"b64" : "%s"} ] }',
+    ],
+)
+def test_recorded_requests_mean_the_same(client, picture, body):
+    content = body % base64.b64encode(picture(2, 2, GREEN)).decode()
+    answer = client.post("/v1/models/discs:predict", content=content)
+    found = answer.json()
+    rows = found.get("predictions") or [
+        {name: values[0] for name, values in found["outputs"].items()}
+    ]
+    assert rows[0]["class_fraction"] == [0.0, 1.0, 0.0]
+
+
+def test_a_single_output_has_no_name(client):
+    pixels = [[[[255, 0, 0], [0, 0, 255]]]]
+    body = {"signature_name": "probabilities", "instances": pixels}
+    (row,) = client.post("/v1/models/discs:predict", json=body).json()["predictions"]
+    np.testing.assert_allclose(row, [[[1, 0, 0], [0, 0, 1]]], atol=1e-4)
+    body = {"signature_name": "probabilities", "inputs": {"images": pixels}}
+    outputs = client.post("/v1/models/discs:predict", json=body).json()["outputs"]
+    assert outputs == [row]
+
+
+def test_numbers_keep_the_digits_of_their_type(client, picture):
+    answer = client.post(
+        "/v1/models/discs:predict", json={"instances": [b64(picture(1, 3, RED, GREEN))]}
+    )
+    assert '"class_fraction":[0.33333334,0.6666667,0.0]' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "red_is"),
+    [
+        ("/v1/models/discs:predict", 0),
+        ("/v1/models/discs/versions/7:predict", 0),
+        ("/v1/models/discs/versions/3:predict", 1),
+        ("/v1/models/discs/labels/stable:predict", 1),
+    ],
+)
+def test_the_newest_version_answers_unless_another_is_named(client, picture, path, red_is):
+    body = {"instances": [b64(picture(2, 2, RED))]}
+    (row,) = client.post(path, json=body).json()["predictions"]
+    assert row["class_fraction"][red_is] == 1
+
+
+def test_status(client):
+    one = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    expected = [{"version": "7", **one}, {"version": "3", **one}]
+    assert client.get("/v1/models/discs").json() == {"model_version_status": expected}
+    for path in ("versions/3", "labels/stable"):
+        found = client.get(f"/v1/models/discs/{path}").json()
+        assert found == {"model_version_status": expected[1:]}
+
+
+def test_metadata(client):
+    found = client.get("/v1/models/discs/metadata").json()
+    assert found["model_spec"] == {"name": "discs", "signature_name": "", "version": "7"}
+    signatures = found["metadata"]["signature_def"]["signature_def"]
+    assert {"serving_default", "probabilities", "evaluation"} <= set(signatures)
+    image_bytes = signatures["serving_default"]["inputs"]["image_bytes"]
+    assert image_bytes["dtype"] == "DT_STRING"
+    assert image_bytes["tensor_shape"] == {
+        "dim": [{"size": "-1", "name": ""}],
+        "unknown_rank": False,
+    }
+    assert signatures["serving_default"]["method_name"] == "tensorflow/serving/predict"
+    third = client.get("/v1/models/discs/versions/3/metadata").json()
+    assert third["model_spec"]["version"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/foo", 400, "Malformed request: GET /v1/foo"),
+        ("POST", "/v1/models/discs", 400, "Malformed request: POST /v1/models/discs"),
+        ("GET", "/v1/models/discs:predict", 400, "Malformed request: GET"),
+        ("POST", "/v1/models/discs/versions/x:predict", 400, "Malformed request: POST"),
+        ("POST", f"/v1/models/discs/versions/{2**63}:predict", 400, "Failed to convert version"),
+        ("GET", f"/v1/models/discs/versions/{'9' * 5000}", 400, "Failed to convert version"),
+        ("GET", "/v1/models/cells", 404, "Could not find any versions of model cells"),
+        ("GET", "/v1/models/discs/versions/9", 404, "Could not find version 9 of model discs"),
+        ("GET", "/v1/models/discs/versions/9/metadata", 404, "Specific(discs, 9)"),
+        ("GET", "/v1/models/cells/metadata", 404, "Latest(cells)"),
+        ("GET", "/v1/models/discs/labels/x", 400, "Unrecognized servable version label: x"),
+        ("POST", "/v1/models/cells:predict", 404, "not found for request: Latest(cells)"),
+        ("POST", "/v1/models/discs/versions/9:predict", 404, "Specific(discs, 9)"),
+        ("POST", "/v1/models/discs/labels/x:predict", 400, "Unrecognized servable version label"),
+        ("POST", "/v1/models/discs/labels/lost:predict", 404, "Specific(discs, 5)"),
+        ("POST", "/v1/models/discs:classify", 501, "use predict"),
+        ("GET", "/nowhere", 404, "/nowhere"),
+        ("DELETE", "/v1/models/discs", 404, "DELETE"),
+    ],
+)
+def test_wrong_addresses(client, method, path, status, message):
+    answer = client.request(method, path, content="{}" if method == "POST" else None)
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert message in answer.json()["error"]
+
+
+GOOD = "iVBORw0KGgo="
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "JSON Parse error: The document is empty"),
+        ("instances = [1, 2]", "JSON Parse error"),
+        ("\xff", "JSON Parse error"),
+        ("[" * 100_000, "JSON Parse error"),
+        ("[1]", "Is not object"),
+        ("{}", "Missing 'inputs' or 'instances' key"),
+        ('{"instances": [], "inputs": []}', "only one of"),
+        ('{"instances": "a"}', "to be a list"),
+        ('{"instances": []}', "No values in 'instances'"),
+        ('{"instances": [1]}', "element 0: should be a string or"),
+        ('{"instances": [null]}', "element 0: should be a string or"),
+        ('{"instances": [{"b64": "a!"}]}', "element 0: Unable to base64 decode"),
+        ('{"instances": [{"b64": 1}]}', "element 0: should be a string or"),
+        ('{"instances": [{"image": {"b64": ""}}]}', "keys image_bytes"),
+        ('{"instances": [{"image_bytes": "a"}, "b"]}', "element: 1"),
+        ('{"instances": [["a"], ["b"]]}', "should be string (None,)"),
+        ('{"instances": [["a"], "b"]}', "different lengths"),
+        ('{"inputs": {"image": ["a"]}}', "Missing named input: image_bytes"),
+        ('{"inputs": {"b64": "aaaa"}}', "should be string (None,)"),
+        ('{"instances": ["a"], "signature_name": 1}', "'signature_name' key must be a string"),
+        ('{"instances": ["a"], "signature_name": "x"}', 'name: "x" not found in signature def'),
+        (
+            '{"instances": [[[1]]], "signature_name": "probabilities"}',
+            "uint8 (None, None, None, 3)",
+        ),
+        ('{"instances": [[[[1.5,1,1]]]], "signature_name": "probabilities"}', "expected type"),
+        ('{"instances": [[[[256,1,1]]]], "signature_name": "probabilities"}', "0 to 255"),
+        ('{"instances": [[[[-1,1,1]]]], "signature_name": "probabilities"}', "0 to 255"),
+        ('{"instances": [[[["a"]]]], "signature_name": "probabilities"}', "expected type"),
+        ('{"instances": [[[[1,1,1]]], [[1]]], "signature_name": "probabilities"}', "different"),
+        ('{"instances": [""]}', "image 0: empty"),
+        ('{"instances": ["no image"]}', "image 0: cannot be read as an image"),
+        ('{"instances": ["x"], "signature_name": "evaluation"}', "example 0: not a tf.Example"),
+    ],
+)
+def test_wrong_bodies(client, body, message):
+    content = body.encode("latin1")
+    answer = client.post("/v1/models/discs:predict", content=content)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert message in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+
+
+def test_a_corrupt_image_gets_one_line(client, picture):
+    content = picture(40, 40, RED, GREEN)
+    body = {"instances": [b64(picture()), b64(content[: len(content) // 2])]}
+    answer = client.post("/v1/models/discs:predict", json=body)
+    assert answer.status_code == 400
+    assert 0 < len(answer.json()["error"]) < 200
+    assert "{{node" not in answer.json()["error"]
+
+
+def test_health_and_metrics(client, picture):
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+    def answered():
+        page = client.get("/monitoring/prometheus/metrics").text
+        lines = dict(line.rsplit(" ", 1) for line in page.splitlines() if line[0] != "#")
+        good = lines.get('unetfx_requests_total{code="OK",interface="REST"}', 0)
+        return float(good), lines
+
+    before, lines = answered()
+    client.post("/v1/models/discs:predict", json={"instances": [b64(picture())]})
+    after, _ = answered()
+    assert after == before + 1
+    assert lines['unetfx_version_available{version="7"}'] == "1.0"
+    assert float(lines["process_resident_memory_bytes"]) > 1e6
+
+
+def test_an_answer_s_body_does_not_wait_until_its_headers_are_confirmed(server):
+    """Nagle's algorithm would wait: 40 ms, where clients put off what they confirm."""
+    host, port = server.server.rest.split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+        sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket)]
+        [accepted] = [one for one in sockets if peer(one) == client.getsockname()]
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def peer(one):
+    with contextlib.suppress(OSError):
+        return one.getpeername()
+
+
+def test_without_a_version_it_is_alive_and_not_ready(start, tmp_path):
+    running = start(tmp_path / "discs")
+    for path, status in (("healthz", 200), ("readyz", 503), ("v1/models/discs", 404)):
+        assert httpx.get(f"{running.rest}/{path}").status_code == status
+    answer = httpx.post(f"{running.rest}/v1/models/discs:predict", json={"instances": ["a"]})
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "Servable not found for request: Latest(discs)"}
+
+
+class _Signature:
+    """What `read_request` needs to know of a signature."""
+
+    def __init__(self, **dtypes):
+        info = type("Info", (), {"dtype": 0})
+        self.inputs = {}
+        for name, dtype in dtypes.items():
+            self.inputs[name] = info()
+            self.inputs[name].dtype = dtype
+
+
+FLOAT, UINT8, INT64 = 1, 4, 9
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([(FLOAT, np.float32), (UINT8, np.uint8), (INT64, np.int64)]).flatmap(
+        lambda kind: st.tuples(
+            st.just(kind[0]),
+            arrays.arrays(
+                kind[1],
+                arrays.array_shapes(max_dims=4, max_side=3),
+                elements={"allow_nan": False} if kind[1] == np.float32 else None,
+            ),
+        )
+    )
+)
+def test_any_tensor_survives_the_way_there_and_back(drawn):
+    dtype, array = drawn
+    for in_rows, key in ((True, "instances"), (False, "inputs")):
+        body = json.dumps({key: array.tolist()}).encode()
+        request = read_request(body, lambda name: _Signature(x=dtype))
+        assert request.in_rows is in_rows
+        np.testing.assert_array_equal(request.inputs["x"], array)
+        answer = json.loads(write_response({"y": array}, in_rows=in_rows))
+        (values,) = answer.values()
+        np.testing.assert_array_equal(np.array(values, array.dtype), array)
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["instances", "inputs"]),
+    st.sampled_from([{"x": FLOAT}, {"x": 7}, {"x": UINT8, "z": 7}]),
+)
+@example(value=[1e39], key="inputs", dtypes={"x": FLOAT})
+def test_no_json_is_more_than_a_bad_request(value, key, dtypes):
+    body = json.dumps({key: value}).encode()
+    with contextlib.suppress(RequestError):
+        request = read_request(body, lambda name: _Signature(**dtypes))
+        assert set(request.inputs) == set(dtypes)
+
+
+def test_several_inputs_are_named():
+    two = _Signature(a=FLOAT, b=INT64)
+    rows = b'{"instances": [{"a": 0.5, "b": 1}, {"a": 1, "b": 2}]}'
+    columns = b'{"inputs": {"a": [0.5, 1], "b": [1, 2]}}'
+    for body in (rows, columns):
+        inputs = read_request(body, lambda name: two).inputs
+        assert {name: array.tolist() for name, array in inputs.items()} == {
+            "a": [0.5, 1.0],
+            "b": [1, 2],
+        }
+    with pytest.raises(RequestError, match="several inputs"):
+        read_request(b'{"instances": [1]}', lambda name: two)
+    with pytest.raises(RequestError, match="several inputs"):
+        read_request(b'{"inputs": [1]}', lambda name: two)
