@@ -45,3 +45,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Returns a hint at the most similar known name, or nothing."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """Puts the message of another library into one line.
+
+    Args:
+      text: An exception or a text. TensorFlow puts whole graphs into its messages.
+      longest: Number of characters to keep.
+
+    Returns:
+      The text with every run of white space as one space, cut off after `longest` characters.
+    """
+    return " ".join(str(text).split())[:longest]
