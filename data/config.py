@@ -44,7 +44,11 @@ one delivery of data."""
 
 
 class SampleSource(Strict):
-    """A data set that a package of ours carries; it is written as files on first use."""
+    """A sample data set from an installed package; it is written as files on first use.
+
+    Attributes:
+      name: Name of the sample data set.
+    """
 
     kind: Literal["sample"]
     name: Literal["blue_marble"]
@@ -163,7 +167,12 @@ def _check_spans(path: str, newest_spans: int | None) -> None:
 
 
 class ResizeView(Strict):
-    """What the network sees of an image: all of it, resized to one size in pixels."""
+    """The network sees the whole image, resized to one size.
+
+    Attributes:
+      height: Height in pixels.
+      width: Width in pixels.
+    """
 
     kind: Literal["resize"]
     height: int = Field(224, ge=16, le=4096)
@@ -171,10 +180,14 @@ class ResizeView(Strict):
 
 
 class CropView(Strict):
-    """What the network sees of an image: parts of it of one size in pixels, at its own resolution.
+    """The network trains on random crops of the image, at the image's own resolution.
 
-    It trains on random crops; an image smaller than the crop is padded, and the padding counts
-    nowhere. `val`, the Evaluator and serving look at whole images.
+    An image smaller than the crop is padded, and the padding is ignored. `val`, the Evaluator and
+    serving use whole images.
+
+    Attributes:
+      height: Height of the crops in pixels.
+      width: Width of the crops in pixels.
     """
 
     kind: Literal["crop"]
@@ -219,7 +232,13 @@ class Augmentation(Strict):
 
 
 class Splits(Strict):
-    """Shares of the splits, in whole numbers: groups are dealt out by hash in this proportion."""
+    """Shares of the splits, as whole numbers: a hash assigns the groups in this proportion.
+
+    Attributes:
+      train: Share of the training split.
+      val: Share of the validation split, for early stopping.
+      test: Share of the test split, which only the Evaluator uses.
+    """
 
     train: int = Field(7, ge=1)
     val: int = Field(1, ge=1)
