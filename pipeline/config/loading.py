@@ -118,8 +118,9 @@ def _repeated_keys(
     for key, places in lines.items():
         if len(places) > 1:
             times = "twice" if len(places) == 2 else f"{len(places)} times"
-            yield f"{'.'.join((*path, str(key)))}: the key is given {times}, in {_lines(places)}. " \
-                "Keep one."
+
+            name = ".".join((*path, str(key)))
+            yield f"{name}: the key is given {times}, in {_lines(places)}. Keep one."
 
 
 def _lines(numbers: list[int]) -> str:
