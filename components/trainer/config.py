@@ -26,8 +26,10 @@ def _one_term_has_the_weight_1(loss: object) -> object:
     return {loss: 1.0} if isinstance(loss, str) else loss
 
 
+_Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
 Loss = Annotated[
-    dict[LossName, Positive], Field(min_length=1), BeforeValidator(_one_term_has_the_weight_1)
+    _Terms,
+    BeforeValidator(_one_term_has_the_weight_1, json_schema_input_type=LossName | _Terms),
 ]
 """Terms of a loss, and their weights; a name alone is one term."""
 
