@@ -102,25 +102,24 @@ def _repeated_keys(
     if node in visited:
         return
     visited.add(node)
+    inner: list[tuple[tuple[str, ...], yaml.Node]] = []
     if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _repeated_keys(loader, item, (*path, str(index)), visited)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    lines: dict[object, list[int]] = {}
-    for key_node, value in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            continue  # the constructor refuses it
-        merges = key_node.tag == _MERGE_KEY
-        key = key_node.value if merges else loader.construct_object(key_node)
-        lines.setdefault(key, []).append(key_node.start_mark.line + 1)
-        yield from _repeated_keys(loader, value, path if merges else (*path, str(key)), visited)
-    for key, places in lines.items():
-        if len(places) > 1:
-            times = "twice" if len(places) == 2 else f"{len(places)} times"
-
-            name = ".".join((*path, str(key)))
-            yield f"{name}: the key is given {times}, in {_lines(places)}. Keep one."
+        inner = [((*path, str(index)), item) for index, item in enumerate(node.value)]
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[object, list[int]] = {}
+        for key_node, value in node.value:
+            if isinstance(key_node, yaml.ScalarNode):  # PyYAML refuses any other
+                merges = key_node.tag == _MERGE_KEY
+                key = key_node.value if merges else loader.construct_object(key_node)
+                lines.setdefault(key, []).append(key_node.start_mark.line + 1)
+                inner.append((path if merges else (*path, str(key)), value))
+        for key, numbers in lines.items():
+            if len(numbers) > 1:
+                name = ".".join((*path, str(key)))
+                times = "twice" if len(numbers) == 2 else f"{len(numbers)} times"
+                yield f"{name}: the key is given {times}, in {_lines(numbers)}. Keep one."
+    for inner_path, inner_node in inner:
+        yield from _repeated_keys(loader, inner_node, inner_path, visited)
 
 
 def _lines(numbers: list[int]) -> str:

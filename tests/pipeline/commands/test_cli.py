@@ -91,7 +91,7 @@ def test_every_command_is_helped():
 @pytest.mark.parametrize("command", ["run", "runs", "predict x.png --out out"])
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "no such config file"), ("nme: x", "nme: unknown key; did you mean name?")],
+    [(None, "no such config file"), ("nme: x", "nme: unknown key (did you mean 'name'?)")],
     ids=["missing", "wrong"],
 )
 def test_a_bad_config_ends_in_lines_and_exit_code_2(unetfx, tmp_path, command, text, words):
