@@ -81,11 +81,20 @@ def test_an_unknown_sample_is_told_the_known_ones():
     assert "blue_marble" in result.output
 
 
-def test_every_command_is_helped():
-    for name in ("sample", "run", "runs", "predict"):
-        result = CliRunner().invoke(cli.commands, [name, "--help"])
-        assert result.exit_code == 0
-        assert cli.commands.commands[name].help.split(":")[0] in " ".join(result.output.split())
+@pytest.mark.parametrize("name", sorted(cli.commands.commands))
+def test_help_fits_on_80_columns(name):
+    result = CliRunner().invoke(cli.commands, [name, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert cli.commands.commands[name].help.partition("\n")[0] in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_the_list_of_commands_has_one_whole_line_for_each():
+    result = CliRunner().invoke(cli.commands, ["--help"], terminal_width=80)
+    lines = [line.strip() for line in result.output.partition("Commands:\n")[2].splitlines()]
+    for name, command in cli.commands.commands.items():
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        assert line.removeprefix(name).strip() == command.help.partition("\n")[0]
 
 
 @pytest.mark.parametrize("command", ["run", "runs", "predict x.png --out out"])
@@ -188,9 +197,9 @@ class TestPredict:
                 "{new} --url {url} --model-version 1 --label x",
                 "Give the model's version or a label",
             ),
-            ("{new} --label canary", "--label: only with --url"),
-            ("{new} --name sea", "--name: only with --url"),
-            ("{new} --timeout 3", "--timeout: only with --url"),
+            ("{new} --label canary", "--label: only works with --url"),
+            ("{new} --name sea", "--name: only works with --url"),
+            ("{new} --timeout 3", "--timeout: only works with --url"),
             ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
             ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
         ],
