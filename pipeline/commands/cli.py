@@ -18,7 +18,7 @@ from pipeline.exit_codes import BAD_INPUT
 
 _PATH = click.Path(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
-_config = click.option(
+config_option = click.option(
     "--config",
     "config_file",
     type=_PATH,
@@ -30,10 +30,10 @@ _run = click.argument("run")
 _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept in the records.")
 
 
-def _with_default(
-    name: str, default: float | str, metavar: str, help_text: str, kind: click.ParamType
+def _number_option(
+    name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns an option whose help shows its default."""
+    """Returns an option for a number, whose help shows its default and its range."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
     )
@@ -63,7 +63,7 @@ def sample(name: str, out: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def check(config_file: Path) -> None:
     """Check the data without training.
 
@@ -77,7 +77,7 @@ def check(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def run(config_file: Path) -> None:
     """Run the pipeline on this machine.
 
@@ -88,7 +88,7 @@ def run(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def retrain(config_file: Path) -> None:
     """Run the pipeline if the data, the config or the code changed.
 
@@ -103,7 +103,7 @@ def retrain(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 def runs(config_file: Path) -> None:
     """List past runs with their scores and pushed versions.
 
@@ -118,7 +118,7 @@ def runs(config_file: Path) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @click.argument("run", required=False)
 @click.option("--compare", metavar="RUN", help="Compare with this run, image by image.")
 def review(config_file: Path, run: str | None, compare: str | None) -> None:
@@ -143,7 +143,7 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 @_why
 def bless(config_file: Path, run: str, why: str) -> None:
@@ -156,7 +156,7 @@ def bless(config_file: Path, run: str, why: str) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 @_why
 def unbless(config_file: Path, run: str, why: str) -> None:
@@ -177,7 +177,7 @@ def _decide(config_file: Path, run: str, why: str, *, blessed: bool) -> None:
 
 
 @commands.command()
-@_config
+@config_option
 @_run
 def push(config_file: Path, run: str) -> None:
     """Push a blessed model as a new version.
@@ -200,7 +200,7 @@ def push(config_file: Path, run: str) -> None:
     required=True,
     help="Folder for masks, overlays and classes.csv.",
 )
-@_config
+@config_option
 @click.option(
     "--url",
     metavar="URL",
@@ -217,7 +217,7 @@ def push(config_file: Path, run: str) -> None:
     help="Version of the model.  [default: the newest]",
 )
 @click.option("--label", metavar="LABEL", help="Label of the model version on the server.")
-@_with_default("--batch", 1, "N", "Images per batch.", _AT_LEAST_1)
+@_number_option("--batch", 1, "N", "Images per batch.", _AT_LEAST_1)
 @click.option(
     "--jobs",
     type=_AT_LEAST_1,
@@ -257,7 +257,7 @@ def predict(
 
 
 @commands.command()
-@_config
+@config_option
 @click.option("--layer", metavar="NAME", help="Layer whose feature maps to draw.")
 @click.option("--image", type=_PATH, metavar="FILE", help="Image to compute them from.")
 @click.option("--out", type=_PATH, metavar="FILE", help="PNG file to write.")
@@ -281,10 +281,16 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
 
 
 @commands.command()
-@_config
-@_with_default("--host", "127.0.0.1", "ADDRESS", "Address to listen on.", click.STRING)
-@_with_default("--rest-port", 8501, "PORT", "Port for REST and the web page.", _PORT)
-@_with_default("--grpc-port", 8500, "PORT", "Port for gRPC.", _PORT)
+@config_option
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
+)
+@_number_option("--rest-port", 8501, "PORT", "Port for REST and the web page.", _PORT)
+@_number_option("--grpc-port", 8500, "PORT", "Port for gRPC.", _PORT)
 @click.option(
     "--label",
     "labels",
@@ -292,10 +298,10 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     metavar="LABEL=VERSION",
     help="Also serve this version, under a label: stable=3. Can be repeated.",
 )
-@_with_default("--max-body", 64, "MIB", "Largest request in MiB.", _AT_LEAST_1)
-@_with_default("--max-requests", 64, "N", "Most requests at a time.", _AT_LEAST_1)
-@_with_default("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
-@_with_default("--max-batch", 8, "N", "Most images computed together.", _AT_LEAST_1)
+@_number_option("--max-body", 64, "MIB", "Largest request in MiB.", _AT_LEAST_1)
+@_number_option("--max-requests", 64, "N", "Most requests at a time.", _AT_LEAST_1)
+@_number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
+@_number_option("--max-batch", 8, "N", "Most images computed together.", _AT_LEAST_1)
 def serve(
     config_file: Path,
     host: str,

@@ -1,19 +1,14 @@
-import logging
-import os
 import subprocess
 import sys
 
 import pytest
 import yaml
-from absl import logging as absl_logging
 from click.testing import CliRunner
 from PIL import Image
 
-from data.errors import InputError
 from pipeline import local_runner
 from pipeline.commands import cli
 from pipeline.config.loading import ENVIRONMENT_VARIABLE
-from pipeline.execution.console import library_noise_to, print_failure, print_steps
 
 CONFIG = """
 name: discs
@@ -34,7 +29,7 @@ def config_file(tmp_path):
 
 @pytest.fixture
 def unetfx(monkeypatch, capfd):
-    """Runs the console script, and returns its exit code, standard output and standard error."""
+    """Runs the console script and returns its exit code, standard output and standard error."""
 
     def unetfx(*arguments):
         monkeypatch.setattr(sys, "argv", ["unetfx", *map(str, arguments)])
@@ -54,7 +49,7 @@ def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
     assert f"{tmp_path}/x" in result.output
 
 
-def test_a_run_reads_no_file_when_a_slice_is_by_a_column_that_there_is_not(unetfx, tmp_path):
+def test_a_slice_by_a_missing_column_is_refused_before_any_file_is_read(unetfx, tmp_path):
     (tmp_path / "pairs.csv").write_text("image,mask,scanner\n1.png,2.png,A\n")
     config = yaml.safe_load(CONFIG.format(workspace=tmp_path))
     config["data"]["source"] = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
@@ -75,7 +70,7 @@ def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
     assert error.count("\n") == 1
 
 
-def test_an_unknown_sample_is_told_the_known_ones():
+def test_an_unknown_sample_is_refused_with_the_known_ones():
     result = CliRunner().invoke(cli.commands, ["sample", "mars", "--out", "x"])
     assert result.exit_code == 2
     assert "blue_marble" in result.output
@@ -125,7 +120,7 @@ def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path)
 
 
 class TestPredict:
-    """With a server of recorded answers: three classes, masks of 3×2 pixels."""
+    """With a server that replays recorded answers: three classes, masks of 3×2 pixels."""
 
     @pytest.fixture
     def predict(self, unetfx, config_file, tmp_path):
@@ -205,7 +200,7 @@ class TestPredict:
         ],
         ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
     )
-    def test_what_cannot_be_asked_ends_in_one_line(
+    def test_an_impossible_request_ends_in_one_line(
         self, predict, rest_server, tmp_path, arguments, words
     ):
         text = arguments.format(new=tmp_path / "new", url=rest_server.url)
@@ -227,7 +222,7 @@ class TestPredict:
         assert (code, error.count("\n")) == (2, 1)
         assert "it has 3 classes, expected the 2 of ['ground', 'disc']" in error
 
-    def test_a_server_is_asked_without_tensorflow(self, rest_server, tmp_path):
+    def test_a_server_is_used_without_tensorflow(self, rest_server, tmp_path):
         Image.new("RGB", (3, 2)).save(tmp_path / "1.png")
         code = (
             "import sys; sys.modules['tensorflow'] = None\n"
@@ -239,7 +234,7 @@ class TestPredict:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, tmp_path):
+def test_run_with_missing_data_ends_in_one_line(unetfx, config_file, tmp_path):
     code, _, error = unetfx("run", "--config", config_file)
     assert code == 2
     assert error == (
@@ -248,7 +243,7 @@ def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, 
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_run_hands_on_the_exit_code(monkeypatch, unetfx, config_file, code):
+def test_run_returns_the_exit_code(monkeypatch, unetfx, config_file, code):
     monkeypatch.setattr(cli, "run_pipeline", lambda path: code)
     assert unetfx("run", "--config", config_file)[0] == code
 
@@ -257,45 +252,3 @@ def test_tfx_runs_the_config_that_the_environment_names(monkeypatch, capfd, tmp_
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "mine.yaml"))
     assert local_runner.main() == 2
     assert f"{tmp_path}/mine.yaml" in capfd.readouterr().err
-
-
-class TestConsole:
-    def test_noise_goes_to_the_log_and_comes_back(self, tmp_path, capfd):
-        log = tmp_path / "logs/one.txt"
-        with library_noise_to(log) as people:
-            os.write(2, b"from C++\n")
-            print("from Python", file=sys.__stderr__, flush=True)
-            print("for people")
-            print("of failures", file=people)
-        os.write(2, b"afterwards\n")
-        assert log.read_text() == "from C++\nfrom Python\n"
-        assert capfd.readouterr() == ("for people\n", "of failures\nafterwards\n")
-
-    def test_an_error_inside_gives_the_stream_back(self, tmp_path, capfd):
-        with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):
-            raise InputError("x")
-        os.write(2, b"afterwards\n")
-        assert capfd.readouterr().err == "afterwards\n"
-
-    def test_a_failure_is_told_line_by_line(self, capsys):
-        print_failure("one\ntwo", "three")
-        assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
-
-    def test_steps_are_told_as_they_come(self, capsys):
-        before = absl_logging.get_verbosity()
-        log = logging.getLogger("absl")
-        with print_steps():
-            log.info("Component %s is running.", "ExampleGen")
-            log.info("A cached execution %d is used.", 3)
-            log.info("Component %s is finished.", "ExampleGen")
-            log.info("something else %s", "x")
-            log.info("Component %s is running.", "Trainer")
-            log.info("Component %s is finished.", "Trainer")
-            log.info("Component %s is running.", "Evaluator")
-        absl_logging.set_verbosity(before)
-        lines = capsys.readouterr().out.splitlines()
-        assert [(line.split()[0], line.split()[-1]) for line in lines] == [
-            ("ExampleGen", "unchanged"),
-            ("Trainer", "s"),
-            ("Evaluator", "failed"),
-        ]

@@ -17,7 +17,7 @@ def test_there_are_shipped_configs():
     assert DEFAULT_CONFIG in SHIPPED
 
 
-def test_what_is_not_said_has_a_default(load):
+def test_defaults(load):
     config = load(GOOD)
     assert config.workspace == "runs"
     assert config.data.view.model_dump() == {"kind": "resize", "height": 224, "width": 224}

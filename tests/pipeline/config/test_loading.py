@@ -19,12 +19,12 @@ VALUES = st.recursive(
 
 
 @pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", "0.0001", "+1.e-4"])
-def test_numbers_are_numbers_as_everybody_writes_them(load, number):
+def test_exponents_of_all_spellings_are_numbers(load, number):
     config = load(GOOD + f"training: {{learning_rate: {number}}}\n")
     assert config.training.learning_rate == pytest.approx(1e-4)
 
 
-def test_text_that_looks_a_little_like_a_number_stays_text(load):
+def test_text_that_resembles_a_number_stays_text(load):
     assert load(GOOD.replace("discs", "1e4x")).name == "1e4x"
 
 
@@ -90,7 +90,7 @@ def test_mask_values_have_whole_numbers_as_keys(load):
     ],
     ids=lambda value: value[0].split(":")[0] if isinstance(value, list) else "in",
 )
-def test_what_is_wrong_is_said_in_one_line(problems, text, words):
+def test_each_mistake_is_one_line(problems, text, words):
     (line,) = problems(text)
     places = [line.find(word) for word in words]
     assert -1 not in places, line
@@ -115,13 +115,13 @@ def test_what_is_wrong_is_said_in_one_line(problems, text, words):
         ({"strategy": "tpu"}, "training.strategy", ("mirrored", "tpu")),
     ],
 )
-def test_what_is_wrong_with_a_training_is_one_line(problems, training, key, words):
+def test_each_mistake_in_training_is_one_line(problems, training, key, words):
     (line,) = problems(changed(training=training))
     assert line.startswith(key)
     assert all(word in line for word in words), line
 
 
-def test_an_unknown_encoder_is_told_with_those_there_are(problems):
+def test_an_unknown_encoder_is_refused_with_the_known_ones(problems):
     (line,) = problems(changed(model={"encoder": "vgg17"}))
     assert line.startswith("model.encoder: ")
     assert all(name in line for name in ("vgg16", "vgg19", "resnet50", "vgg17"))
@@ -164,13 +164,13 @@ def test_an_unknown_encoder_is_told_with_those_there_are(problems):
         ({"search": {"width": [1]}, "algorithm": "grid"}, "tuner.algorithm", ("random", "grid")),
     ],
 )
-def test_what_is_wrong_with_a_search_is_one_line(problems, tuner, key, words):
+def test_each_mistake_in_a_search_is_one_line(problems, tuner, key, words):
     (line,) = problems(changed(tuner=tuner))
     assert line.startswith(f"{key}: ")
     assert all(word in line for word in words), line
 
 
-def test_all_that_dataflow_lacks_is_told(problems):
+def test_every_missing_key_of_dataflow_has_its_line(problems):
     assert problems(changed(beam={"profile": "dataflow", "region": "r"})) == [
         "beam.project: missing",
         "beam.temp_location: missing",
@@ -200,12 +200,12 @@ def test_every_problem_has_its_line(problems):
     ],
     ids=["open bracket", "tab", "a list", "empty", "text", "python object", "no such date"],
 )
-def test_a_file_that_is_no_config_is_told_in_one_line(problems, text, words):
+def test_a_file_that_is_not_a_config_is_refused_in_one_line(problems, text, words):
     (line,) = problems(text)
     assert line.startswith(words)
 
 
-def test_a_file_that_is_no_text_is_told_in_one_line(tmp_path):
+def test_a_file_that_is_not_text_is_refused_in_one_line(tmp_path):
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00name")
     with pytest.raises(InputError) as caught:
         load_config(tmp_path / "mine.yaml")
@@ -274,7 +274,7 @@ def test_a_merged_key_may_be_overridden(load):
     assert (config.tuner.epochs, config.tuner.trials) == (3, 6)
 
 
-def test_an_alias_to_a_part_around_it_is_no_endless_loop(problems):
+def test_an_alias_to_an_outer_part_ends(problems):
     assert "a: unknown key" in problems("a: &a {b: *a}")
 
 
