@@ -4,6 +4,7 @@ pytest-cov's own report has a line for every module; this one names only those b
 """
 
 import io
+from pathlib import Path
 
 import pytest
 from coverage import Coverage
@@ -15,12 +16,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints the total, and the lines that no test ran in each module below 90 %."""
     coverage = Coverage()
     coverage.load()
-    low = {}
+    total = coverage.report(file=io.StringIO())
+    low = []
     for path in coverage.get_data().measured_files():
         _, statements, _, missing, lines = coverage.analysis2(path)
-        if len(missing) * 100 > len(statements) * (100 - _LOW):
-            low[path] = (100 - 100 * len(missing) / len(statements), lines)
-    total = coverage.report(file=io.StringIO())
+        percent = 100 - 100 * len(missing) / max(len(statements), 1)
+        if percent < _LOW:
+            low.append((percent, Path(path).relative_to(Path.cwd()), lines))
     terminalreporter.section(f"coverage: {total:.1f} % of lines")
-    for path, (percent, lines) in sorted(low.items(), key=lambda item: item[1][0]):
+    for percent, path, lines in sorted(low):
         terminalreporter.write_line(f"{percent:5.1f} %  {path}: lines {lines}")
