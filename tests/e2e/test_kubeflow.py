@@ -14,7 +14,7 @@ from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
 from pipeline.config.loading import load_config
-from pipeline.kubeflow_runner import compile_pipeline
+from pipeline.kubeflow.package import compile_pipeline
 
 pytestmark = pytest.mark.slow
 BUCKET = "gs://unetfx-test"
