@@ -42,7 +42,7 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
     from airflow import DAG
 
     settings = deployment["airflow"]
-    on_failure = _failure_callback(settings["on_failure"]) if settings["on_failure"] else None
+    command = settings["on_failure"]
     with DAG(
         dag_id=deployment["name"],
         description="Image segmentation: trains a model, evaluates it, and pushes it if it is blessed",
@@ -52,7 +52,7 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
         max_active_runs=1,
         doc_md=f"Config: `{deployment['config']}`\n\nReports: `{deployment['reports']}/index.html`",
         tags=["unetfx"],
-        default_args={"on_failure_callback": on_failure},
+        default_args={"on_failure_callback": _failure_callback(command) if command else None},
     ) as dag:
         run = _run_operator(deployment)(
             task_id="run",
@@ -69,13 +69,13 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Run(BaseOperator):
-        """Runs `unetfx` in the pipeline's own environment, and stops it when Airflow ends the task."""
+        """Runs `unetfx` in the pipeline's environment, and stops it when Airflow ends the task."""
 
         ui_color = "#cfe8d5"
         _hook: SubprocessHook | None = None
 
         def execute(self, context: Mapping[str, Any]) -> int:
-            """Returns the exit code, or raises the exception that makes Airflow retry the task or not."""
+            """Returns the exit code, or raises an exception with which Airflow retries or not."""
             self._hook = SubprocessHook()
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
             code = self._hook.run_command(command, cwd=deployment["folder"]).exit_code

@@ -32,8 +32,8 @@ def refuse_unreachable(beam: BeamConfig) -> None:
       beam: The `beam` part of a config.
 
     Raises:
-      UnavailableError: The runner does not answer, or something that it needs is missing here; found
-        within 30 seconds.
+      UnavailableError: The runner does not answer, or something that it needs is missing here. It
+        takes 30 seconds at most.
       InputError: An option is wrong.
     """
     if isinstance(beam, DataflowBeam):

@@ -65,7 +65,7 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     with file:
         try:
-            # Unlike fcntl's other locks, flock stays when the process opens and closes the file again.
+            # Unlike other locks, flock's survives if the process opens and closes the file again.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _read(file) or "another process"

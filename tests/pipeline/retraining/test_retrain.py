@@ -1,4 +1,4 @@
-"""A retraining without a training. Thirty of them, with trainings, are in tests/e2e/test_month.py."""
+"""Retraining where no training is needed; a month with trainings is in e2e/test_month.py."""
 
 import json
 
