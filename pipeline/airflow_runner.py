@@ -45,7 +45,7 @@ def _make_dag(deployment: Mapping[str, Any]) -> Any:
     command = settings["on_failure"]
     with DAG(
         dag_id=deployment["name"],
-        description="Image segmentation: trains a model, evaluates it, and pushes it if it is blessed",
+        description="Image segmentation: trains, evaluates, and pushes the model if it is blessed",
         schedule=settings["schedule"],
         start_date=datetime.datetime.fromisoformat(settings["start_date"]),
         catchup=False,
