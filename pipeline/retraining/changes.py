@@ -15,7 +15,7 @@ from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # the clock of a file system is at least this fine
+_TICK_NS = 2_000_000_000  # the coarsest clocks of file systems tick every 2 s
 
 
 class State(Strict):
@@ -87,14 +87,14 @@ def find_changes(config: Config) -> Changes:
     """
     last = _read(config)
     start = time.time_ns()
-    pairs = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
+    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
     states = _FileStates()
-    files = fingerprint(pairs, states)
+    files = fingerprint(source, states)
     same_files = last is not None and last.state.files == files
     state = State(
-        span=newest_span(pairs),
-        pairs=len(pairs.pairs),
-        data=last.state.data if last and same_files else fingerprint(pairs),
+        span=newest_span(source),
+        pairs=len(source.pairs),
+        data=last.state.data if last and same_files else fingerprint(source),
         # A file that changes again within the same tick of the clock keeps its times.
         files=files if states.newest < start - _TICK_NS else None,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
