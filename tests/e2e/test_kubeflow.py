@@ -12,7 +12,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
 from pipeline.config.loading import load_config
 from pipeline.kubeflow import step
-from pipeline.kubeflow_runner import compile_pipeline
+from pipeline.kubeflow.package import compile_pipeline
 from tests import warm_process
 
 pytestmark = pytest.mark.slow

@@ -247,7 +247,7 @@ def test_who_comes_in_mid_turn_gives_way(month):
     again, run = month.others
     assert again.code == DONE
     assert re.fullmatch(
-        r"discs: this turn is left out\. \S+ is in use by unetfx retrain, process .*\n",
+        r"discs: skipped\. \S+ is in use by unetfx retrain, process .*\n",
         again.output,
     )
     assert run.code == BAD_INPUT
@@ -256,7 +256,7 @@ def test_who_comes_in_mid_turn_gives_way(month):
 
 def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
     said = month.turns[KILLED + 1].output
-    assert "died at its work: unetfx retrain, process" in said
+    assert "died before it had finished: unetfx retrain, process" in said
     assert re.search("^ExampleGen .* unchanged$", said, re.M)
     assert "epoch 1/" not in said
     assert "epoch 2/" in said
