@@ -26,6 +26,7 @@ def GateCheck(
     gate: tfx.dsl.components.Parameter[str],
     classes: tfx.dsl.components.Parameter[str],
     columns: tfx.dsl.components.Parameter[str],
+    code: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Holds the gate against the test split.
 
@@ -34,12 +35,14 @@ def GateCheck(
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
       columns: Names of the manifest's columns that slices are by, as JSON.
+      code: Version of the code; the check runs again when it changes.
 
     Raises:
       InputError: A slice is by a column that the manifest lacks, a slice of the gate has no image,
         a class with a floor has no pixel, or there are too few images for any rule; a line for
         each, with the numbers.
     """
+    del code  # part of the cache key only
     by_split = {split: read_records(examples, split) for split in SPLITS}
     there = {name for record in by_split["test"] for name in record.pair.columns}
     refuse_unknown_columns(json.loads(columns), there)

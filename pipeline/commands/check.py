@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from data.config import SPLITS, DataConfig
 from data.examples.reading import read_records
 from data.examples.records import Record
 from data.processes import in_processes
+from data.progress import terminal_progress
 from data.sources.pairs import Pair, find_columns, find_pairs
 from pipeline.commands.check_page import Split, write_page
 from pipeline.config.config import Config
@@ -57,9 +57,7 @@ def run_check(config_file: Path) -> int:
 
 
 def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    # `force_interactive`: rich 13 would otherwise print an empty line for a hidden progress bar.
-    console = Console(stderr=True, force_interactive=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with terminal_progress(Console(stderr=True)) as progress:
         tasks = [pairs[i : i + _PAIRS_PER_TASK] for i in range(0, len(pairs), _PAIRS_PER_TASK)]
         results = in_processes(read_records, tasks, data)
         tracked = progress.track(results, len(tasks), description="Reading pairs")

@@ -9,10 +9,11 @@ from typing import NamedTuple, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.progress import terminal_progress
 from pipeline.config.config import Config
 from pipeline.execution.console import library_noise_to
 from pipeline.exit_codes import BAD_INPUT, DONE
@@ -131,18 +132,16 @@ def _print(
     failed = 0
     # In the colours of masks and overlays; click omits them where there is no terminal.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
-    # `force_interactive`: rich 13 would otherwise print an empty line for a hidden progress bar.
-    console = Console(file=terminal, highlight=False, soft_wrap=True, force_interactive=True)
-    progress = Progress(
+    console = Console(file=terminal, highlight=False, soft_wrap=True)
+    progress = terminal_progress(
+        console,
         TextColumn("Predicting"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=False,
-        disable=count == 1 or not console.is_terminal,
+        disable=count == 1,
     )
     with progress:
         for outcome in progress.track(outcomes, count):

@@ -32,7 +32,7 @@ class Config(Strict):
     Attributes:
       name: Name of the pipeline and of the served model.
       workspace: Folder for everything that runs write; a relative path starts at the current
-        folder. For Kubeflow and Vertex AI, a folder in a bucket (`gs://…`).
+        folder. For Kubeflow and Vertex AI, a folder on a bucket (`gs://…`).
       data: The data set: its source, classes and splits, and how the network sees an image.
       model: The network.
       training: How the network is trained.
@@ -163,11 +163,11 @@ class Config(Strict):
         """The same folder, for code that needs a local one.
 
         Raises:
-          InputError: The workspace is in a bucket.
+          InputError: The workspace is on a bucket.
         """
         if is_remote(self.workspace):
             raise InputError(
-                f"workspace: {self.workspace} is in a bucket, which only Kubeflow and Vertex AI "
+                f"workspace: {self.workspace} is on a bucket, which only Kubeflow and Vertex AI "
                 "can use. For this command, give a folder on this machine."
             )
         return Path(self.root)
