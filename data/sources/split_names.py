@@ -1,6 +1,9 @@
-"""The names that data sets use for train, val and test."""
+"""The names of the splits, here and in other people's data sets."""
 
-from data.config import SplitName
+from typing import Literal, get_args
+
+SplitName = Literal["train", "val", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",
@@ -11,9 +14,9 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-"""What people call splits, and what we do."""
+"""Usual name of a split to our name of it."""
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split that people call so, or None."""
+    """Returns the split with this usual name, in any case of letters, or None."""
     return SPLIT_NAMES.get(name.lower())

@@ -5,16 +5,17 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from data.config import FolderSource, TfdsSource
-from data.errors import InputError, nearest
+from data.errors import InputError, nearest, one_line
 from data.files import complete_folder
-from data.sources import folder
+from data.sources.folder import FolderSource
 from data.sources.image_suffixes import without_image_suffix
-from data.sources.raw_pairs import RawFound
+from data.sources.source import RawFound, Source
+from data.sources.split_names import SplitName
 
 _ID = "tfds_id"
 _SUFFIXES = {
@@ -27,21 +28,49 @@ _SUFFIXES = {
 }
 
 
-def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set; neither its code nor the network is needed.
+class TfdsSource(Source):
+    """A data set of TensorFlow Datasets that is already prepared; no network is used.
 
-    Args:
-      source: Its description.
-      own_folder: The files are written to `<own_folder>/<name>/<version>/<settings>`, if they are
-        not there yet: the very bytes that the data set holds; what it holds as numbers becomes PNG.
-
-    Returns:
-      The pairs, as those of a folder.
-
-    Raises:
-      InputError: The data set is not prepared, has no such feature or split, has two examples of
-        one key, or holds something else than images.
+    Attributes:
+      name: Name of the data set, with config and version if needed: `oxford_iiit_pet:4.0.0`.
+      data_dir: Folder of the prepared data set; null for TensorFlow Datasets' default.
+      image: Name of the feature with the image.
+      mask: Name of the feature with the mask: an image feature of one channel.
+      key: Name of a text feature with the pair's key; null for TensorFlow Datasets' example ids.
+      splits: Split name to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
+        splits are one set, and each pair's split follows from the hash of its group.
     """
+
+    kind: Literal["tfds"]
+    name: str
+    data_dir: str | None = None
+    image: str = "image"
+    mask: str = "segmentation_mask"
+    key: str | None = None
+    splits: dict[SplitName, str] = Field(default={})
+
+    def find(self, *, group: str | None = None, own_folder: str) -> RawFound:
+        """Finds the pairs of a prepared data set, without its code and without the network.
+
+        Args:
+          group: Not used.
+          own_folder: The files are written once, to `<own_folder>/<name>/<version>/<settings>`:
+            the bytes of the data set as they are; arrays become PNG files.
+
+        Returns:
+          The pairs, as those of a folder.
+
+        Raises:
+          InputError: The data set is not prepared, has no such feature or split, has two examples
+            with one key, or a feature that holds no images.
+        """
+        files = FolderSource(
+            kind="folder", path=_write_files(self, own_folder), split_folders=bool(self.splits)
+        )
+        return files.find()
+
+
+def _write_files(source: TfdsSource, own_folder: str) -> str:
     builder = _prepared(source)
     for name in (source.image, source.mask):
         _check_holds_images(builder, source, name)
@@ -55,9 +84,7 @@ def find(source: TfdsSource, own_folder: str) -> RawFound:
                     _write(builder, source, expression, unfinished / split)
             else:
                 _write(builder, source, "+".join(builder.info.splits), unfinished)
-    return folder.find(
-        FolderSource(kind="folder", path=str(target), split_folders=bool(source.splits))
-    )
+    return str(target)
 
 
 def _prepared(source: TfdsSource) -> Any:
@@ -102,7 +129,7 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
 
 
 def _settings_digest(builder: Any, source: TfdsSource) -> str:
-    """Tells files apart that other settings, or another data set of that name, would give."""
+    """Returns a digest that differs if other settings or other data would give other files."""
     sizes = {
         name: (split.num_examples, split.num_bytes) for name, split in builder.info.splits.items()
     }
@@ -132,7 +159,7 @@ def _examples(builder: Any, source: TfdsSource, expression: str) -> Iterator[dic
     import tensorflow_datasets as tfds
 
     names = {source.image, source.mask, *([source.key] if source.key else [])}
-    as_they_are = {
+    undecoded = {
         name: tfds.decode.SkipDecoding()
         for name in (source.image, source.mask)
         if isinstance(builder.info.features[name], tfds.features.Image)
@@ -142,14 +169,14 @@ def _examples(builder: Any, source: TfdsSource, expression: str) -> Iterator[dic
             split=expression,
             shuffle_files=False,
             read_config=tfds.ReadConfig(add_tfds_id=True),
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), as_they_are),
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), undecoded),
         ).as_numpy_iterator()
     except ValueError as error:
         raise InputError(f"data.source.splits: {expression!r} of {source.name}: {error}") from error
     except tf.errors.OpError as error:
-        reason = " ".join(error.message.split())
         raise InputError(
-            f"{builder.data_path}: cannot be read ({reason}). Prepare {source.name} anew."
+            f"{builder.data_path}: cannot be read ({one_line(error.message)}). Prepare "
+            f"{source.name} again."
         ) from error
 
 
@@ -167,12 +194,12 @@ def _encoded(value: Any, name: str) -> bytes:
 
 
 def _suffix(content: bytes) -> str:
-    """The usual suffix of files that begin so; an unknown one is left to be refused as a file."""
+    """Returns the suffix of the content's format; `.unknown` is later reported as no image."""
     return next((s for start, s in _SUFFIXES.items() if content.startswith(start)), ".unknown")
 
 
 def _safe(key: Any) -> str:
-    """A key as a relative path, within its folder and not hidden."""
+    """Returns a key as a relative path that stays within its folder and is not hidden."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     parts = [re.sub(r"[^\w.-]", "_", part).lstrip(".") or "_" for part in text.split("/")]
     return without_image_suffix("/".join(parts))

@@ -7,7 +7,7 @@ from tensorflow.python.data.experimental.ops.distribute import _AutoShardDataset
 
 from data.config import Augmentation, CropView, ResizeView
 from data.errors import InputError
-from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.examples.features import IMAGE, KEY, MASK
 from data.input_pipeline import dataset
 from data.input_pipeline.dataset import count_classes, read_batches, read_training_batches
 
@@ -32,21 +32,10 @@ def write(path, pairs):
     def png(pixels):
         return of_bytes(tf.io.encode_png(pixels).numpy())
 
-    def of_number(value):
-        if isinstance(value, int):
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
-
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for pixels, class_ids in pairs:
             features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
             features[KEY] = of_bytes(f"key {class_ids[0, 0]}".encode())
-            height, width = class_ids.shape
-            labelled = max((class_ids != 255).sum(), 1)
-            features |= {HEIGHT: of_number(height), WIDTH: of_number(width)}
-            for class_id in range(10):
-                share = float((class_ids == class_id).sum() / labelled)
-                features[fraction(f"class {class_id}")] = of_number(share)
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
 
@@ -275,6 +264,18 @@ def test_examples_and_their_classes_are_counted(tmp_path):
     count, fractions = count_classes([str(tmp_path / "a.gz")], ["class 0", "class 1", "class 2"])
     assert count == 2
     assert fractions == pytest.approx([10 / 30, 15 / 30, 5 / 30])
+
+
+def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
+    half_ignored = np.array([[0, 0, 0, 255, 255, 255], [0, 0, 1, 255, 255, 255]], np.uint8)
+    labelled = np.array([[1, 1, 2]], np.uint8)
+    all_ignored = np.full((7, 7), 255, np.uint8)
+    masks = (half_ignored, labelled, all_ignored)
+    write(tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in masks])
+    classes = ["class 0", "class 1", "class 2", "class 3"]
+    count, fractions = count_classes([str(tmp_path / "a.gz")], classes)
+    assert count == 3
+    assert fractions == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
 
 
 def test_no_example_to_count_is_told(tmp_path):

@@ -11,7 +11,6 @@ from data.config import DataConfig, TfdsSource
 from data.errors import InputError
 from data.rasters.masks import load_mask
 from data.sources.pairs import find_pairs
-from data.sources.tfds import find
 from pipeline.config.loading import DEFAULT_CONFIG, load_config
 
 SHAPES = [(6, 9), (5, 4), (8, 8), (3, 7), (4, 4)]
@@ -114,7 +113,7 @@ def by_number(pairs):
 
 
 def test_the_bytes_pass_through_as_they_are(source, data_dir, tmp_path):
-    found = find(source(), str(tmp_path))
+    found = source().find(own_folder=str(tmp_path))
     assert found.problems == []
     assert len(found.pairs) == 5
     stored = tfds.builder_from_directory(data_dir / "cells/1.2.0").as_dataset(
@@ -131,7 +130,7 @@ def test_the_bytes_pass_through_as_they_are(source, data_dir, tmp_path):
 
 
 def test_keys_are_the_ids_of_tensorflow_datasets(source, tmp_path):
-    keys = sorted(pair.key for pair in find(source(), str(tmp_path)).pairs)
+    keys = sorted(pair.key for pair in source().find(own_folder=str(tmp_path)).pairs)
     assert keys == [
         "cells-test.tfrecord-00000-of-00001__0",
         *(f"cells-train.tfrecord-00000-of-00001__{n}" for n in range(4)),
@@ -139,7 +138,7 @@ def test_keys_are_the_ids_of_tensorflow_datasets(source, tmp_path):
 
 
 def test_images_and_masks_stay_together(source, tmp_path):
-    pairs = by_number(find(source(), str(tmp_path)).pairs)
+    pairs = by_number(source().find(own_folder=str(tmp_path)).pairs)
     assert sorted(pairs) == [0, 1, 2, 3, 4]
     for number, pair in pairs.items():
         difference = read(pair.image).astype(int) - picture(number)
@@ -151,7 +150,7 @@ def test_images_and_masks_stay_together(source, tmp_path):
     [("segmentation_mask", 1), ("labelled", 1), ("plain", 1), ("deep", 300), ("wide", 300)],
 )
 def test_masks_of_every_form(source, tmp_path, mask, factor):
-    found = find(source(mask=mask, key="file_name"), str(tmp_path))
+    found = source(mask=mask, key="file_name").find(own_folder=str(tmp_path))
     assert len(found.pairs) == 5
     for pair in found.pairs:
         number = int(pair.key[-1])
@@ -160,7 +159,7 @@ def test_masks_of_every_form(source, tmp_path, mask, factor):
 
 
 def test_a_feature_may_name_the_pairs_and_stays_in_its_folder(source, tmp_path):
-    pairs = find(source(key="file_name"), str(tmp_path)).pairs
+    pairs = source(key="file_name").find(own_folder=str(tmp_path)).pairs
     assert sorted(pair.key for pair in pairs) == [
         "p0/_/cell_0",
         "p0/_/cell_2",
@@ -173,7 +172,7 @@ def test_a_feature_may_name_the_pairs_and_stays_in_its_folder(source, tmp_path):
 
 def test_splits_are_expressions_of_tensorflow_datasets(source, tmp_path):
     splits = {"train": "train[:50%]", "val": "train[50%:]", "test": "test"}
-    pairs = find(source(splits=splits), str(tmp_path)).pairs
+    pairs = source(splits=splits).find(own_folder=str(tmp_path)).pairs
     assert sorted((pair.split, pair.key) for pair in pairs) == [
         ("test", "test/cells-test.tfrecord-00000-of-00001__0"),
         ("train", "train/cells-train.tfrecord-00000-of-00001__0"),
@@ -191,21 +190,21 @@ def test_without_splits_all_examples_are_dealt_out(source, tmp_path):
 
 
 def test_files_are_written_once_for_the_same_settings(source, tmp_path):
-    first = find(source(), str(tmp_path)).pairs
+    first = source().find(own_folder=str(tmp_path)).pairs
     (home,) = (tmp_path / "cells/1.2.0").iterdir()
     before = home.stat()
-    assert sorted(find(source(), str(tmp_path)).pairs) == sorted(first)
+    assert sorted(source().find(own_folder=str(tmp_path)).pairs) == sorted(first)
     assert home.stat() == before
-    other = find(source(mask="plain"), str(tmp_path)).pairs
+    other = source(mask="plain").find(own_folder=str(tmp_path)).pairs
     assert not {pair.mask for pair in other} & {pair.mask for pair in first}
     for splits in ({"train": "train"}, {"train": "test"}):
-        pairs = find(source(splits=splits), str(tmp_path)).pairs
+        pairs = source(splits=splits).find(own_folder=str(tmp_path)).pairs
         assert len(pairs) == (4 if splits["train"] == "train" else 1)
 
 
 def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_path):
     with pytest.raises(InputError, match=r"negative of the example .*: values from -3 to -1"):
-        find(source(mask="negative"), str(tmp_path))
+        source(mask="negative").find(own_folder=str(tmp_path))
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
     assert list((tmp_path / "cells/1.2.0").iterdir()) == []
 
@@ -234,7 +233,7 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
 )
 def test_what_cannot_be_read_is_told(source, data_dir, tmp_path, options, message):
     with pytest.raises(InputError) as caught:
-        find(source(**options), str(tmp_path))
+        source(**options).find(own_folder=str(tmp_path))
     assert message.format(dir=data_dir) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
@@ -246,9 +245,9 @@ def test_a_broken_shard_is_told(data_dir, tmp_path):
     shard.write_bytes(shard.read_bytes()[:-20])
     source = TfdsSource(kind="tfds", name="cells", data_dir=f"{tmp_path}/copy")
     with pytest.raises(
-        InputError, match=r"copy/cells/1.2.0: cannot be read \(.*Prepare cells anew"
+        InputError, match=r"copy/cells/1.2.0: cannot be read \(.*Prepare cells again"
     ):
-        find(source, str(tmp_path / "files"))
+        source.find(own_folder=str(tmp_path / "files"))
 
 
 # -- Oxford-IIIT Pet, as TensorFlow Datasets mocks it
@@ -283,7 +282,7 @@ def pets(tmp_path, monkeypatch):
 def test_oxford_iiit_pet_mocked(pets, tmp_path):
     source = TfdsSource(kind="tfds", name="oxford_iiit_pet:4.0.0", data_dir=pets, key="file_name")
     with tfds.testing.mock_data(num_examples=4, max_value=4, data_dir=pets):
-        found = find(source, str(tmp_path / "files"))
+        found = source.find(own_folder=str(tmp_path / "files"))
         features = dict.fromkeys(["image", "segmentation_mask", "file_name"], True)
         rows = tfds.load(
             "oxford_iiit_pet:4.0.0",
