@@ -1,4 +1,4 @@
-"""Tells how to mend a config whose `mask_values` do not fit the masks."""
+"""Advice on a config whose `mask_values` do not fit the masks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,33 +6,33 @@ import yaml
 
 from data.config import IGNORE, DataConfig
 
-_MOST_COLOURS = 12  # how many colours a sentence names
+_MOST_COLOURS = 12  # colours in one sentence
 _USUAL_IGNORE_VALUES = (255, 65535)
-_FAR_MORE = 4  # times as many values as classes are hardly labels
+_FAR_MORE = 4  # with so many times more values than classes, the values are hardly labels
 
 
 def mend_values(present: Iterable[int | str], data: DataConfig) -> str:
-    """Tells what to change when masks hold pixel values without a class.
+    """Returns advice on what to change when masks have pixel values without a class.
 
     Args:
-      present: All pixel values of one mask or of many, numbers or colours (`#ff8000`).
-      data: The config that has no class for some of them.
+      present: All pixel values of one mask or of several, numbers or colours (`#ff8000`).
+      data: The config, which has no class for some of the values.
 
     Returns:
-      A sentence or two, with the very lines of the config wherever they can be told.
+      A sentence or two, with lines for the config wherever these can be derived.
     """
     values = set(present)
     colours = {value for value in values if isinstance(value, str)}
     numbers = {value for value in values if isinstance(value, int)}
     if colours or data.by_colour:
-        # A mask without a coloured pixel passes for a grey one.
+        # A mask whose pixels are all grey is read as numbers.
         colours |= {f"#{number:02x}{number:02x}{number:02x}" for number in numbers}
         return _mend_colours(sorted(colours), data)
     return _mend_numbers(sorted(numbers), data)
 
 
 def mask_values_line(classes: Sequence[str]) -> str:
-    """The config line that reads a two-valued 0/255 mask as the first two classes."""
+    """Returns the config line that gives 0 and 255 the first two classes."""
     return _line({0: classes[0], 255: classes[1]})
 
 
@@ -95,7 +95,7 @@ _SMOOTHED_ADVICE = (
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
     strays = set(values) - data.class_of_value.keys()
-    # One stray value is a slip; smoothing leaves several.
+    # A single value without a class is a mistake; smoothing creates several.
     between_black_and_white = (
         {0, 255} <= set(values) and len(values) > labels + 1 and len(strays) > 1
     )

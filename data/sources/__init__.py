@@ -1,4 +1,4 @@
-"""Where pairs come from: one module for each kind of source, each with one function, `find`.
+"""Data sources: each kind is a module with a subclass of `data.sources.source.Source`.
 
-A source returns a `RawFound`; `data.sources.pairs` assigns groups and splits.
+A source finds pairs; `data.sources.pairs` assigns groups and splits to them.
 """

@@ -32,7 +32,7 @@ def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
                 eval, [f"__import__('os').kill(__import__('os').getpid(), {signal.SIGKILL:d})"]
             )
         )
-    assert "was killed, most often for want of memory" in str(caught.value)
+    assert "was killed, most likely because the memory was full" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(in_processes(pow, [3], 2)) == [9]
 

@@ -148,7 +148,7 @@ REFUSED = {
         lambda folder: save(folder, "masks", 5, np.full((HEIGHT, WIDTH), 255, np.uint8)),
         {},
         "all_ignored",
-        "masks/05.png: every pixel is to be ignored",
+        "masks/05.png: all pixels are ignored",
     ),
     "6 partners by place in a listing": (
         lose_partners,

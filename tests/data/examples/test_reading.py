@@ -110,7 +110,7 @@ def test_a_mask_drawn_before_the_exif_rotation_is_told_so(pair):
 def test_a_mask_without_a_labelled_pixel(pair):
     kind, text = problem(read_pair(pair(mask=np.full((2, 2), 255, np.uint8)), config()))
     assert kind == "all_ignored"
-    assert "mask.png: every pixel is to be ignored" in text
+    assert "mask.png: all pixels are ignored" in text
 
 
 def test_values_without_a_class_are_kept_for_all_masks_together(pair):

@@ -232,7 +232,7 @@ def test_colours_of_16_bits_are_refused(settings):
     content = imagecodecs.png_encode(PAINTED.astype(np.uint16) * 257)
     error = refusal(content, settings)
     assert error.kind == "mask_format"
-    assert "16 bits a channel, expected 8 bits. Convert the mask." in error.reason
+    assert "16 bits per channel, expected 8 bits. Convert the mask." in error.reason
 
 
 def test_a_jpeg_mask_is_refused_whatever_its_suffix():

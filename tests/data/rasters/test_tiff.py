@@ -236,7 +236,7 @@ UNSUPPORTED = {
     "five bands": (
         tiff(np.moveaxis(DEEP[:, :5], -1, 0).repeat(2, 0)[:5], planarconfig="separate",
              photometric="minisblack"),
-        "5 samples a pixel, expected 1 (grey) or 3 (RGB)",
+        "5 samples per pixel, expected 1 (grey) or 3 (RGB)",
     ),
     "CIELAB": (pillow_tiff(Image.fromarray(SMOOTH).convert("LAB")), "CIELAB, expected grey, RGB"),
     "YCbCr without JPEG": (
