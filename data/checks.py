@@ -8,7 +8,7 @@ from data.config import IGNORE, SPLITS, DataConfig
 from data.errors import InputError, PairError
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
-from data.rasters.mask_advice import mask_values_line, mend_values
+from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
 _FEWEST_PAIRS = 5  # in a split; with fewer, a metric depends on single images
@@ -96,12 +96,12 @@ _Good = Sequence[tuple[Record, PairStatistics]]
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
     """Yields one finding for all files with the same fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
-    strays = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
+    affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
     # One change of the config must suit all masks, the good ones too, so the advice is based on the
     # values of all of them, numbers and colours separately.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
-        for coloured in {_coloured(record) for record in strays}
+        for coloured in {_coloured(record) for record in affected}
     }
     faults: dict[tuple[str, str], list[tuple[PairError, str]]] = defaultdict(list)
     for problem in found.problems:
@@ -124,10 +124,10 @@ def _coloured(record: Record) -> bool:
 def _values_without_class(records: Sequence[Record], data: DataConfig) -> str:
     present = {value for record in records for value in record.values}
     known = {f"#{v:06x}" if data.by_colour else v for v in data.class_of_value}
-    strays = [str(value) for value in sorted(present - known, key=_as_number)]
-    shown = ", ".join(strays[:_MOST_VALUES]) + (", …" if len(strays) > _MOST_VALUES else "")
-    plural = "s" if len(strays) > 1 else ""
-    return f"no class for the pixel value{plural} {shown}. {mend_values(present, data)}"
+    unknown = [str(value) for value in sorted(present - known, key=_as_number)]
+    shown = ", ".join(unknown[:_MOST_VALUES]) + (", …" if len(unknown) > _MOST_VALUES else "")
+    plural = "s" if len(unknown) > 1 else ""
+    return f"no class for the pixel value{plural} {shown}. {advice_on_values(present, data)}"
 
 
 def _as_number(value: int | str) -> int:

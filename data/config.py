@@ -18,6 +18,7 @@ __all__ = [
     "IGNORE",
     "SPAN_PLACEHOLDER",
     "SPLITS",
+    "AnySource",
     "Augmentation",
     "CropView",
     "DataConfig",

@@ -103,7 +103,7 @@ def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ..
     height, width = image.pixels.shape[:2]
     if mask_shape == (height, width):
         return
-    if mask_shape == (width, height) and image.turned:
+    if mask_shape == (width, height) and image.sides_swapped:
         raise PairError(
             "size_mismatch",
             pair.mask,

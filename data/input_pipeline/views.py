@@ -111,7 +111,7 @@ def cut(
 
     Args:
       pixels: [image height, image width] or [image height, image width, channels], of any dtype.
-      corner: int32 [2], row and column of the window's first pixel. It may lie outside, as long as
+      corner: int32 [2], row and column of the window's first pixel. It may be outside, as long as
         window and image overlap.
       height: Height of the window in pixels.
       width: Width of the window in pixels.

@@ -19,13 +19,13 @@ class LoadedImage(NamedTuple):
       encoded: Bytes of a PNG, JPEG or BMP file.
       pixels: uint8 [height, width, 3], RGB in 0..255, upright.
       max_sample: Greatest sample of a file with 16 bits, alpha excluded; None for other files.
-      turned: Whether undoing the EXIF orientation swapped width and height.
+      sides_swapped: Whether undoing the EXIF orientation swapped width and height.
     """
 
     encoded: bytes
     pixels: npt.NDArray[np.uint8]
     max_sample: int | None
-    turned: bool
+    sides_swapped: bool
 
 
 def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:

@@ -11,7 +11,7 @@ from data.config import IGNORE, DataConfig
 from data.errors import PairError
 from data.rasters.formats import read_raster
 from data.rasters.images import encode_png
-from data.rasters.mask_advice import mend_values
+from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
 _MOST_VALUES = 300  # more distinct values than any mask of classes has
@@ -39,18 +39,18 @@ class ValuesWithoutClass(PairError):  # noqa: N818
 
     Attributes:
       present: Pixel values in the file, numbers or colours; at most 300.
-      strays: Pixel values without a class; at most 300.
+      unknown: Pixel values without a class; at most 300.
     """
 
     def __init__(
-        self, file: str, reason: str, present: frozenset[int | str], strays: frozenset[int | str]
+        self, file: str, reason: str, present: frozenset[int | str], unknown: frozenset[int | str]
     ) -> None:
         super().__init__("value_without_class", file, reason)
         self.present = present
-        self.strays = strays
+        self.unknown = unknown
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.file, self.reason, self.present, self.strays)
+        return type(self), (self.file, self.reason, self.present, self.unknown)
 
 
 def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
@@ -86,9 +86,9 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     present, counts = _distinct(values)
     names = [_name(value, colour=numbers is None) for value in present]
     class_of_value = data.class_of_value if data.by_colour == (numbers is None) else {}
-    strays = [i for i, value in enumerate(present) if value not in class_of_value]
-    if strays:
-        raise _no_class(name, names, strays, data)
+    unknown = [i for i, value in enumerate(present) if value not in class_of_value]
+    if unknown:
+        raise _no_class(name, names, unknown, data)
     ids = [class_of_value[value] for value in present]
     class_ids = _replace(values, present, ids)
     pixels = np.zeros(IGNORE + 1, np.int64)
@@ -163,9 +163,9 @@ def _name(value: int, *, colour: bool) -> int | str:
 
 
 def _no_class(
-    file: str, present: Sequence[int | str], strays: Sequence[int], data: DataConfig
+    file: str, present: Sequence[int | str], unknown: Sequence[int], data: DataConfig
 ) -> ValuesWithoutClass:
-    shown = [present[i] for i in strays[:_MOST_VALUES]]
+    shown = [present[i] for i in unknown[:_MOST_VALUES]]
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
     noun = "colour" if isinstance(present[0], str) else "pixel value"
@@ -174,4 +174,5 @@ def _no_class(
     else:
         plural = "s" if len(shown) > 1 else ""
         reason = f"no class for the {noun}{plural} {', '.join(map(str, shown))}."
-    return ValuesWithoutClass(file, f"{reason} {mend_values(some, data)}", some, frozenset(shown))
+    reason = f"{reason} {advice_on_values(some, data)}"
+    return ValuesWithoutClass(file, reason, some, frozenset(shown))

@@ -32,7 +32,7 @@ def tree(anywhere, write_files):
     return anywhere
 
 
-def test_files_and_folders_are_told_apart(tree):
+def test_files_and_folders_are_distinguished(tree):
     assert is_file(f"{tree}/a/x.png")
     assert not is_file(f"{tree}/a")
     assert not is_file(f"{tree}/nowhere.png")
@@ -149,7 +149,7 @@ with new_file("{tmp_path}/split/x.bin", "{tmp_path}/scratch") as file:
     assert list((tmp_path / "split").iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.bin"
     path.write_bytes(b"old")
     (tmp_path / "x.bin.unfinished").symlink_to("/dev/full")
@@ -159,7 +159,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x.bin", b"old")]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     with (
         pytest.raises(InputError, match=r"x/y/z: cannot be written"),

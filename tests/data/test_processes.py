@@ -25,7 +25,7 @@ def test_the_work_is_done_elsewhere():
     assert os.getpid() not in list(in_processes(eval, ["__import__('os').getpid()"] * 8))
 
 
-def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
+def test_a_killed_process_gives_a_one_line_error_and_the_next_call_works():
     with pytest.raises(UnavailableError) as caught:
         list(
             in_processes(

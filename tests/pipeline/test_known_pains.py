@@ -105,7 +105,7 @@ REFUSED = {
         lambda folder: (map_all(lambda ids: ids * 255)(folder), resize_bilinearly(folder)),
         BINARY,
         "value_without_class",
-        "masks/05.png: no class for .*resized with interpolation, export them again without",
+        "masks/05.png: no class for .*resized with interpolation, export them again with nearest",
     ),
     "2 0/255 (mmseg#1609)": (
         map_all(lambda ids: ids * 255),

@@ -89,7 +89,7 @@ def turned(orientation=6):
     return {"suffix": "jpg", "exif": exif}
 
 
-def test_a_mask_of_the_upright_image_fits_a_photograph_that_exif_turns(pair):
+def test_a_mask_of_the_rotated_image_fits_a_photograph_with_an_exif_rotation(pair):
     photograph = np.zeros((2, 4, 3), np.uint8)  # shown upright, it is 4 high and 2 wide
     facts = read_pair(
         pair(photograph, np.ones((4, 2), np.uint8), **turned()), config()
@@ -97,7 +97,7 @@ def test_a_mask_of_the_upright_image_fits_a_photograph_that_exif_turns(pair):
     assert (facts.height, facts.width) == (4, 2)
 
 
-def test_a_mask_drawn_before_the_exif_rotation_is_told_so(pair):
+def test_a_mask_drawn_before_the_exif_rotation_is_refused(pair):
     photograph = np.zeros((2, 4, 3), np.uint8)
     kind, text = problem(
         read_pair(pair(photograph, np.ones((2, 4), np.uint8), **turned()), config())

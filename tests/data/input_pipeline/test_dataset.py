@@ -212,7 +212,7 @@ def test_a_small_image_is_padded_at_the_bottom_and_at_the_right(tmp_path):
         np.testing.assert_array_equal(images[0, ..., 0], 90 * expected)
 
 
-def test_turned_crops_hold_what_lies_around_them(tmp_path):
+def test_rotated_crops_show_the_image_around_them(tmp_path):
     # Crops from the middle of a large image: however they turn, they need not be filled up.
     class_ids = np.full((200, 200), 255, np.uint8)
     class_ids[95:105, 95:105] = 1
@@ -224,7 +224,7 @@ def test_turned_crops_hold_what_lies_around_them(tmp_path):
     assert (masks == 1).any((1, 2)).mean() > 0.8  # turning may lose a corner's pixel
 
 
-def test_rare_classes_are_found_as_often_as_asked(tmp_path):
+def test_rare_classes_are_in_the_given_share_of_crops(tmp_path):
     class_ids = np.zeros((200, 300), np.uint8)
     class_ids[150, 20] = 2
     write(tmp_path / "a.gz", [(np.zeros((200, 300, 3), np.uint8), class_ids)])
@@ -278,7 +278,7 @@ def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
     assert fractions == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
 
 
-def test_no_example_to_count_is_told(tmp_path):
+def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
     with pytest.raises(InputError, match="no example in it"):
         count_classes([str(tmp_path / "a.gz")], ["class 0"])

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data.config import CropView, ResizeView
+from data.config import CropView, ResizeView, View
+from data.input_pipeline import views
 from data.input_pipeline.views import BLACK, cut, random_corner, tiles, view_image, view_mask
 
 SIZES = st.integers(16, 70)
@@ -137,6 +140,12 @@ def test_cut_has_a_static_shape_in_tf_data():
 
 
 CROP = CropView(kind="crop", height=16, width=24)
+
+
+def test_every_kind_of_view_has_its_functions():
+    union, _ = get_args(View)
+    kinds = {get_args(view.model_fields["kind"].annotation) for view in get_args(union)}
+    assert kinds == {(kind,) for kind in views._KINDS}
 
 
 def places(height, width):

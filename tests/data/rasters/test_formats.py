@@ -245,7 +245,7 @@ def test_beyond_pillows_own_limit_data_max_pixels_alone_decides():
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image\n", b"RIFF____WEBPVP8 "])
-def test_what_is_no_image_is_told_what_is_expected(content):
+def test_a_file_that_is_no_image_is_refused_with_the_expected_formats(content):
     with pytest.raises(PairError) as caught:
         load_image(content, "some/where.png", DATA)
     assert caught.value.kind == "unreadable"
@@ -255,7 +255,7 @@ def test_what_is_no_image_is_told_what_is_expected(content):
     )
 
 
-def test_equal_faults_have_equal_words_and_nobody_else_speaks(capfd, caplog):
+def test_equal_faults_have_equal_messages_and_nothing_else_is_printed(capfd, caplog):
     reasons = set()
     cut_short = [FILES[name][:-300] for name in ("grey png", "jpeg", "tiff", "tiled lzw tiff")]
     for content in [*cut_short, alter(FILES["rgb png"], [(0.5, 0)]), png_header(1_000_001, 1)]:

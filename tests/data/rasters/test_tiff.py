@@ -247,7 +247,7 @@ UNSUPPORTED = {
 
 
 @pytest.mark.parametrize(("content", "words"), UNSUPPORTED.values(), ids=UNSUPPORTED)
-def test_what_is_not_read_is_told_with_what_is_expected(content, words):
+def test_an_unsupported_file_is_refused_with_the_supported_kinds(content, words):
     image, mask = refusal(content), refusal(content, load_mask)
     assert (image.kind, mask.kind) == ("image_format", "mask_format")
     assert words in image.reason

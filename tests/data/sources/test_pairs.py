@@ -130,7 +130,7 @@ def manifest(tmp_path_factory, write_files):
 @settings(deadline=None)
 @given(groups=st.lists(GROUPS, min_size=1, max_size=8), shares=st.tuples(*[st.integers(1, 99)] * 3))
 @example(groups=["a" * 119, "b" * 128, "é" * 64, "c" * 16384], shares=(7, 1, 2))
-def test_groups_are_dealt_out_as_tfx_does(manifest, groups, shares):
+def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
     found = find("", source=manifest(groups), splits=dict(zip(SPLITS, shares, strict=True)))
     by_group = {pair.group: pair.split for pair in found.pairs}
     assert by_group.keys() == set(groups)
@@ -276,7 +276,7 @@ def test_problems_and_unused_keys_of_all_spans_are_listed(tmp_path, write_pairs,
         ([], "nowhere/{SPAN}", "{root}/nowhere: no such folder."),
     ],
 )
-def test_spans_that_cannot_be_told(tmp_path, write_pairs, folders, path, message):
+def test_ambiguous_spans_are_refused(tmp_path, write_pairs, folders, path, message):
     for folder in folders:
         write_pairs(tmp_path / folder, "1")
     (tmp_path / ".span-3").mkdir()

@@ -182,7 +182,7 @@ def test_splits_are_expressions_of_tensorflow_datasets(source, tmp_path):
     ]
 
 
-def test_without_splits_all_examples_are_dealt_out(source, tmp_path):
+def test_without_splits_a_hash_assigns_all_examples(source, tmp_path):
     data = DataConfig(source=source(), classes=["a", "b"])
     pairs = find_pairs(data, name="cells", folder=str(tmp_path)).pairs
     assert len(pairs) == 5
@@ -231,7 +231,7 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
         ({"splits": {"train": "tran[:50%]"}}, "data.source.splits: 'tran[:50%]' of cells: Unknown"),
     ],
 )
-def test_what_cannot_be_read_is_told(source, data_dir, tmp_path, options, message):
+def test_a_data_set_that_cannot_be_read_is_reported(source, data_dir, tmp_path, options, message):
     with pytest.raises(InputError) as caught:
         source(**options).find(own_folder=str(tmp_path))
     assert message.format(dir=data_dir) in str(caught.value)
@@ -239,7 +239,7 @@ def test_what_cannot_be_read_is_told(source, data_dir, tmp_path, options, messag
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
 
-def test_a_broken_shard_is_told(data_dir, tmp_path):
+def test_a_damaged_shard_is_reported(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path / "copy")
     (shard,) = (tmp_path / "copy").rglob("cells-train.tfrecord-*")
     shard.write_bytes(shard.read_bytes()[:-20])
