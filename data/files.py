@@ -137,7 +137,7 @@ def read_text(path: str) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text in UTF-8 ({error.reason}). Save it as UTF-8.") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
 
 
 def list_folder(folder: str) -> list[str]:

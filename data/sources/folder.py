@@ -171,7 +171,7 @@ def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, st
     keys = " and ".join(f"data.source.{kind}_pattern" for kind in patterns)
     if not stems:
         if posixpath.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
-            reason = f"no image by its suffix (expected {expected_suffixes()}). Move it elsewhere."
+            reason = f"not an image suffix (expected {expected_suffixes()}). Move it elsewhere."
             raise PairError("not_an_image", path, reason)
         reason = f"its name does not match {keys}. Correct that, or move the file elsewhere."
         raise PairError("unmatched", path, reason)
@@ -278,7 +278,7 @@ def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Plac
     for name, folders in layouts[0].items():
         split = split_of(name)
         if split is None or split in places:
-            fault = "no split's" if split is None else f"a second one of {split}"
+            fault = "not a split" if split is None else f"a second folder of {split}"
             raise InputError(
                 f"{source.path}: the folder {name!r} is {fault}. Rename it, or move it elsewhere. "
                 f"Names of splits: {names}."

@@ -100,7 +100,7 @@ def _find(source: ManifestSource, group: str) -> RawFound:
         for row, pair in pairs:
             missing = [path for path in (pair.image, pair.mask) if not next(exist)]
             if files["image", pair.image] > 1 or files["mask", pair.mask] > 1:
-                reason = "its image or its mask is in another row too. Keep one of the rows."
+                reason = "its image or its mask is also in another row. Keep one of the rows."
                 problem = row.problem("doubly_paired", pair.image, reason)
             elif keys[pair.key] > 1:
                 reason = "another row's image differs in the suffix alone. Rename one of them."
@@ -166,7 +166,7 @@ def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
     read = _read_csv if source.path.lower().endswith(".csv") else _read_json
     rows = read(source.path)
     if not rows:
-        raise InputError(f"{source.path}: no rows. Expected a row for each pair.")
+        raise InputError(f"{source.path}: no rows. Expected one row per pair.")
     columns = list(dict.fromkeys(column for row in rows for column in row.cells))
     _check_columns(source, columns)
     return rows, columns
@@ -241,7 +241,7 @@ def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) 
         if not cell:
             raise row.problem("unpaired", file, f"the row has no {kind}. Add it or remove the row.")
         if posixpath.splitext(cell)[1].lower() not in IMAGE_SUFFIXES:
-            reason = f"no image by its suffix (expected {expected_suffixes()}). Remove the row."
+            reason = f"not an image suffix (expected {expected_suffixes()}). Remove the row."
             raise row.problem("not_an_image", file, reason)
         if not (source.allow_outside or root.holds(root.path_of(cell))):
             reason = (
@@ -251,10 +251,10 @@ def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) 
     image, mask = (root.path_of(cell) for cell in cells.values())
     split = row.cells.get(source.split, "")
     if split and not split_of(split):
-        reason = f"the split {split!r} is none of {', '.join(SPLIT_NAMES)}, or nothing."
+        reason = f"the split {split!r} is not one of {', '.join(SPLIT_NAMES)}. Correct or empty it."
         raise row.problem("unknown_split", cells["image"], reason)
     if group and not row.cells.get(group):
-        reason = f"nothing in the column {group!r} of groups. Fill it in."
+        reason = f"the group, in the column {group!r}, is empty. Fill it in."
         raise row.problem("no_group", cells["image"], reason)
     return RawPair(
         root.key_of(image),

@@ -95,8 +95,8 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
         raise InputError("data.source: no pair is in data.source.split_lists.")
     if not pairs and without_group:
         raise InputError(
-            f"data.group: the expression {data.group!r} matches no pair, for instance not "
-            f"{without_group[0]!r}; nor is it a manifest's column."
+            f"data.group: the expression {data.group!r} matches no pair, for example not "
+            f"{without_group[0]!r}, and is no column of a manifest."
         )
     pairs = _with_the_same_columns(pairs)
     return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))

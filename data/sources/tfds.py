@@ -75,7 +75,7 @@ def _write_files(source: TfdsSource, own_folder: str) -> str:
     for name in (source.image, source.mask):
         _check_holds_images(builder, source, name)
     if source.key is not None and _feature(builder, source, source.key).shape != ():
-        raise InputError(f"data.source.key: the feature {source.key!r} is no text.")
+        raise InputError(f"data.source.key: the feature {source.key!r} is not a text feature.")
     target = Path(own_folder) / builder.info.full_name / _settings_digest(builder, source)
     if not target.exists():
         with complete_folder(target) as unfinished:
@@ -97,8 +97,8 @@ def _prepared(source: TfdsSource) -> Any:
         return builder_from_files(source.name, data_dir=source.data_dir)
     except DatasetNotFoundError as error:
         raise InputError(
-            f"data.source: {source.name} is not prepared in {place}. Prepare it, where there is a "
-            f"network: tfds build {source.name}{option}"
+            f"data.source: {source.name} is not prepared in {place}. Prepare it on a machine "
+            f"with a network: tfds build {source.name}{option}"
         ) from error
 
 
@@ -124,7 +124,7 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
     ):
         raise InputError(
             f"data.source: the feature {name!r} of {source.name} is no image of whole numbers, "
-            f"but {feature}. It has {', '.join(sorted(builder.info.features))}."
+            f"but {feature}. The data set has {', '.join(sorted(builder.info.features))}."
         )
 
 
@@ -144,7 +144,7 @@ def _write(builder: Any, source: TfdsSource, expression: str, target: Path) -> N
         if key in seen:
             raise InputError(
                 f"data.source.key: two examples of {source.name} have the key {key!r} in "
-                f"{source.key!r}. Name another feature, or null for TensorFlow Datasets' own ids."
+                f"{source.key!r}. Name another feature, or null for TensorFlow Datasets' ids."
             )
         seen.add(key)
         for kind, name in (("images", source.image), ("masks", source.mask)):

@@ -193,7 +193,7 @@ def test_text_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffGrün\r\n".encode())
     assert read_text(f"{tmp_path}/a.txt") == "Grün\r\n"
     (tmp_path / "a.txt").write_bytes("Grün".encode("latin-1"))
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_text(f"{tmp_path}/a.txt")
 
 

@@ -311,14 +311,14 @@ def test_split_folders_with_other_names(tmp_path, write_files, options, names):
 def test_a_split_folder_of_unknown_name_is_refused(tmp_path, write_files, layout, name):
     write_splits(write_files, tmp_path, layout, [("train", "1"), (name, "2")])
     message = refusal(tmp_path, split_folders=True)
-    assert message.startswith(f"{tmp_path}: the folder {name!r} is no split's.")
+    assert message.startswith(f"{tmp_path}: the folder {name!r} is not a split.")
     assert "valid" in message
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_two_folders_of_one_split_are_refused(tmp_path, write_files, layout):
     write_splits(write_files, tmp_path, layout, [("val", "1"), ("valid", "2")])
-    assert "is a second one of val." in refusal(tmp_path, split_folders=True)
+    assert "is a second folder of val." in refusal(tmp_path, split_folders=True)
 
 
 def test_both_layouts_at_once_are_refused(tmp_path, write_files):

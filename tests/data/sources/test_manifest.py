@@ -126,7 +126,7 @@ def test_a_group_that_no_column_has_is_an_expression(tmp_path, write_manifest):
     assert [pair.group for pair in find_all(path, group="group").pairs] == ["g", "g"]
     assert [pair.group for pair in find_all(path, group="^[^/]+").pairs] == ["a", "images"]
     with pytest.raises(
-        InputError, match=r"'patient' matches no pair.*nor is it a manifest's column"
+        InputError, match=r"'patient' matches no pair.*and is no column of a manifest"
     ):
         find_all(path, group="patient")
 

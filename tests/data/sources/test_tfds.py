@@ -217,15 +217,21 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
     [
         (
             {"name": "sells"},
-            "sells is not prepared in {dir}. Prepare it, where there is a network: ",
+            "sells is not prepared in {dir}. Prepare it on a machine with a network: ",
         ),
         ({"name": "cells:9.0.0"}, "tfds build cells:9.0.0 --data_dir {dir}"),
         ({"mask": "segmentation_msk"}, "no feature 'segmentation_msk' (did you mean 'segm"),
         ({"image": "picture"}, "no feature 'picture'. It has deep, depth, file_name, image, "),
-        ({"mask": "label"}, "the feature 'label' of cells is no image of whole numbers, but Class"),
-        ({"mask": "depth"}, "the feature 'depth' of cells is no image of whole numbers, but Image"),
+        (
+            {"mask": "label"},
+            "the feature 'label' of cells is no image of whole numbers, but Class",
+        ),
+        (
+            {"mask": "depth"},
+            "the feature 'depth' of cells is no image of whole numbers, but Image",
+        ),
         ({"mask": "file_name"}, "the feature 'file_name' of cells is no image"),
-        ({"key": "image"}, "data.source.key: the feature 'image' is no text."),
+        ({"key": "image"}, "data.source.key: the feature 'image' is not a text feature."),
         ({"key": "nope"}, "no feature 'nope'"),
         ({"key": "patient"}, "two examples of cells have the key 'p"),
         ({"splits": {"train": "tran[:50%]"}}, "data.source.splits: 'tran[:50%]' of cells: Unknown"),
