@@ -168,7 +168,7 @@ def test_exif_orientation_is_applied_and_encoded_anew(orientation, kind):
     np.testing.assert_array_equal(decode_image(image.encoded).numpy(), image.pixels)
     again = load_image(image.encoded, "x", DATA)
     np.testing.assert_array_equal(again.pixels, image.pixels)
-    assert not again.turned
+    assert not again.sides_swapped
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
