@@ -6,12 +6,16 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
-from data.sources.folder import FolderSource
-from data.sources.manifest import ManifestSource
-from data.sources.sample import SampleSource
-from data.sources.spans import SPAN_PLACEHOLDER
-from data.sources.split_names import SPLITS, SplitName
-from data.sources.tfds import TfdsSource
+from data.source_config import (
+    SPAN_PLACEHOLDER,
+    SPLITS,
+    AnySource,
+    FolderSource,
+    ManifestSource,
+    SampleSource,
+    SplitName,
+    TfdsSource,
+)
 from data.strict import Positive, Strict
 
 __all__ = [
@@ -52,9 +56,6 @@ def _is_mask_value(value: object) -> object:
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
 """Value of a pixel in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
-
-AnySource = FolderSource | ManifestSource | SampleSource | TfdsSource
-"""All kinds of sources. A new module in `data/sources` is registered by adding its class here."""
 
 
 class ResizeView(Strict):
@@ -166,7 +167,7 @@ class DataConfig(Strict):
       view: View of an image that the network gets: the whole image resized, or crops.
     """
 
-    source: Annotated[AnySource, Field(discriminator="kind")]
+    source: AnySource
     classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
         min_length=2, max_length=IGNORE
     )

@@ -48,8 +48,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     ids = len(values) - len(unknown)
     if len(unknown) == 1 and unknown[0] in _USUAL_IGNORE_VALUES and values[:ids] == [*range(ids)]:
         return (
-            f"If {unknown[0]} marks pixels to be ignored, write, under data: "
-            f"ignore_value: {unknown[0]}"
+            f"If {unknown[0]} marks ignored pixels, write, under data: ignore_value: {unknown[0]}"
         )
     labels = [value for value in values if value != data.ignore_value]
     for candidates in (values, labels):
@@ -87,8 +86,8 @@ def _advice_on_colours(values: list[str], data: DataConfig) -> str:
 
 _SMOOTHED_ADVICE = (
     "Far more values than classes. If the masks were smoothed, or resized with interpolation, "
-    "export them again without (nearest neighbour, no anti-aliasing); else name every class in "
-    "data.classes."
+    "export them again with nearest neighbour and without anti-aliasing; otherwise list every "
+    "class in data.classes."
 )
 
 
@@ -110,7 +109,7 @@ def _in_order(values: Sequence[int | str], data: DataConfig) -> str:
 def _give_each_a_class(unknown: Sequence[int | str], data: DataConfig) -> str:
     if len(unknown) == 1 and data.ignore_value in (None, IGNORE):
         return (
-            "Give it a class in data.mask_values, or, if it marks pixels to be ignored, write, "
+            "Give it a class in data.mask_values, or, if it marks ignored pixels, write, "
             f"under data: ignore_value: {_yaml(unknown[0])}"
         )
     return "Give each a class in data.mask_values, or make it data.ignore_value."

@@ -1,4 +1,4 @@
-"""Data sources: each kind is a module with a subclass of `data.sources.source.Source`.
+"""Data sources: a module for each kind finds the pairs, and `registry` lists the kinds.
 
-A source finds pairs; `data.sources.pairs` assigns groups and splits to them.
+`pairs` assigns groups and splits to the pairs.
 """

@@ -6,80 +6,41 @@ Matching two sorted listings by position would pair the wrong files as soon as o
 import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from data.errors import InputError, PairError
 from data.files import is_folder, join, list_files, list_folder, read_text, relative_path
+from data.source_config import FolderSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.source import RawFound, RawPair
-from data.sources.spans import SpannedSource
-from data.sources.split_names import SPLIT_NAMES, SplitName, split_of
-
-_FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
+from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.split_names import SPLIT_NAMES, split_of
 
 
-class FolderSource(SpannedSource):
-    """A folder with one sub-folder of images and one of masks, both with any nested folders.
+def find(source: FolderSource) -> RawFound:
+    """Finds the pairs of a folder.
 
-    A mask belongs to the image with the same relative path and stem.
+    Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
+    belongs to the more exact one.
 
-    Attributes:
-      path: Path of the folder, local or on any file system that TensorFlow reads (`gs://…`); a
-        relative path starts at the current folder. With `{SPAN}` in it, every folder with a number
-        in that place is a span (`cells/span-{SPAN}`).
-      newest_spans: Number of the newest spans to use; null for all.
-      images: Name of the sub-folder of images; `.` for the folder itself.
-      masks: Name of the sub-folder of masks; `.` for the folder itself.
-      image_pattern: Pattern of the names of image files; `*` stands for the stem. A pattern without
-        a file suffix matches every image suffix.
-      mask_pattern: Pattern of the names of mask files: `*_mask.png`.
-      split_folders: Whether the splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; they may also be called training, valid, validation, testing.
-      split_lists: Split name to a text file with one key (a relative path, with or without suffix)
-        per line. Pairs in no list are not used. The file's path is relative to `path`.
+    Args:
+      source: The source; its path has no `{SPAN}`.
+
+    Returns:
+      The pairs. Every other file is among the problems, or its key is among the unused ones, except
+      hidden files and those that desktops create.
+
+    Raises:
+      InputError: There is no such folder, it holds no image or no mask, or its split folders are
+        ambiguous.
     """
-
-    kind: Literal["folder"]
-    images: str = "images"
-    masks: str = "masks"
-    image_pattern: _FileName = "*"
-    mask_pattern: _FileName = "*"
-    split_folders: bool = False
-    split_lists: dict[SplitName, str] = Field(default={})
-
-    @model_validator(mode="after")
-    def _options_agree(self) -> Self:
-        if self.split_folders and self.split_lists:
-            raise ValueError("split_folders, split_lists: give one of them, not both")
-        if self.images == self.masks and self.image_pattern == self.mask_pattern:
-            raise ValueError(
-                "mask_pattern: images and masks in one folder need patterns that tell them apart"
-            )
-        return self
-
-    def find(self, *, group: str | None = None, own_folder: str = "") -> RawFound:
-        """Finds the pairs of a folder; needs neither a group nor a folder of its own.
-
-        Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both
-        patterns belongs to the more exact one.
-
-        Returns:
-          The pairs. Every other file is among the problems, or its key is among the unused ones,
-          except hidden files and those that desktops create.
-
-        Raises:
-          InputError: There is no such folder, it holds no image or no mask, or its split folders
-            are ambiguous.
-        """
-        if self.split_folders:
-            return _find_in_split_folders(self)
-        place = _Place.of(self, self.images, self.masks)
-        lists = {split: join(self.path, name) for split, name in self.split_lists.items()}
-        files = _sort_files(place, ignored=frozenset(lists.values()))
-        return _find_listed(files, place, lists) if lists else _pair(files, place)
+    if source.split_folders:
+        return _find_in_split_folders(source)
+    place = _Place.of(source, source.images, source.masks)
+    lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
+    files = _sort_files(place, ignored=frozenset(lists.values()))
+    return _find_listed(files, place, lists) if lists else _pair(files, place)
 
 
 class _Pattern(NamedTuple):

@@ -7,80 +7,31 @@ import posixpath
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import model_validator
 from typing_extensions import Self
 
 from data.errors import InputError, PairError, nearest
 from data.files import THREADS, is_file, is_remote, join, read_text, relative_path
+from data.source_config import ManifestSource
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.source import RawFound, RawPair
-from data.sources.spans import SpannedSource
+from data.sources.raw_pairs import RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
 
-_DEFAULT_GROUP_COLUMN = "group"
 
+def find(source: ManifestSource, group: str) -> RawFound:
+    """Finds the pairs of a manifest.
 
-class ManifestSource(SpannedSource):
-    """A table with one row per pair.
+    Args:
+      source: The source; its path has no `{SPAN}`.
+      group: Name of the column of groups, if the table has this column.
 
-    Attributes:
-      path: Path of the table: `.csv` with a heading, or `.jsonl` with one object per line; local or
-        on any file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
-      newest_spans: Number of the newest spans to use; null for all.
-      image: Name of the column with the image's path, relative to the manifest's folder.
-      mask: Name of the column with the mask's path.
-      split: Name of the column with the split, if the table has one. Where the cell is empty, the
-        split follows from the hash of the group, as for other sources.
-      source: Name of the column with the data set's name, if the table has one.
-      columns: Names of the other columns that examples keep, for metrics by their values
-        (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts as new data:
-        leave out columns that often change, and columns that nobody should see.
-      allow_outside: Whether paths may lead out of the manifest's folder.
+    Returns:
+      The pairs. Every other row is among the problems, as `<manifest>:<line>`.
+
+    Raises:
+      InputError: The manifest cannot be read, has no row, or lacks a column.
     """
-
-    kind: Literal["manifest"]
-    image: str = "image"
-    mask: str = "mask"
-    split: str = "split"
-    source: str = "source"
-    columns: list[str] | None = None
-    allow_outside: bool = False
-
-    path_is_file: ClassVar[bool] = True
-
-    @model_validator(mode="after")
-    def _is_a_table(self) -> Self:
-        if not self.path.lower().endswith((".csv", ".jsonl")):
-            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
-        return self
-
-    def find(self, *, group: str | None = None, own_folder: str = "") -> RawFound:
-        """Finds the pairs of a manifest; needs no folder of its own.
-
-        Args:
-          group: Name of the column of groups, `group` by default, if the table has this column.
-          own_folder: Not used.
-
-        Returns:
-          The pairs. Every other row is among the problems, as `<manifest>:<line>`.
-
-        Raises:
-          InputError: The manifest cannot be read, has no row, or lacks a column.
-        """
-        return _find(self, group or _DEFAULT_GROUP_COLUMN)
-
-    def kept_columns(self) -> list[str]:
-        """Returns `columns`, or the table's columns except those of images, masks and splits.
-
-        Raises:
-          InputError: The manifest cannot be read, has no row, or lacks a column.
-        """
-        return _kept(self, _read(self)[1])
-
-
-def _find(source: ManifestSource, group: str) -> RawFound:
     rows, columns = _read(source)
     kept = _kept(source, columns)
     found = RawFound([], [], [])
@@ -113,6 +64,21 @@ def _find(source: ManifestSource, group: str) -> RawFound:
                 continue
             found.problems.append(problem)
     return found
+
+
+def kept_columns(source: ManifestSource) -> list[str]:
+    """Lists the columns that examples keep.
+
+    Args:
+      source: The source; its path has no `{SPAN}`.
+
+    Returns:
+      The names in `columns`, or those of all columns except images, masks and splits.
+
+    Raises:
+      InputError: The manifest cannot be read, has no row, or lacks a column.
+    """
+    return _kept(source, _read(source)[1])
 
 
 def _kept(source: ManifestSource, columns: list[str]) -> list[str]:

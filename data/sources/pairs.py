@@ -13,7 +13,9 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from data.config import DataConfig, Splits
 from data.errors import InputError, PairError
 from data.files import THREADS, read_bytes
-from data.sources.split_names import SPLITS, SplitName
+from data.source_config import SPLITS, SplitName
+from data.sources.registry import SOURCES
+from data.sources.spans import find_spans
 
 
 class Pair(NamedTuple):
@@ -75,9 +77,10 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     problems: list[PairError] = []
     unused: list[str] = []
     without_group: list[str] = []
-    for span, source in data.source.spans():
+    functions = SOURCES[type(data.source)]
+    for span, source in find_spans(data.source):
         prefix = f"span-{span}/" if data.source.has_spans else ""
-        found = source.find(group=data.group, own_folder=folder)
+        found = functions.find(source, data.group, folder)
         problems.extend(found.problems)
         unused.extend(prefix + key for key in found.unused)
         for raw in found.pairs:
@@ -114,7 +117,9 @@ def find_columns(data: DataConfig) -> list[str]:
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
     """
-    return sorted({name for _, source in data.source.spans() for name in source.kept_columns()})
+    functions = SOURCES[type(data.source)]
+    spans = find_spans(data.source)
+    return sorted({name for _, source in spans for name in functions.kept_columns(source)})
 
 
 def content_digest(path: str) -> bytes:

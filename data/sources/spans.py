@@ -1,55 +1,32 @@
-"""Sources with spans: numbered deliveries of data, each at its own path."""
+"""Finds the spans of a source: numbered deliveries of data, each at its own path."""
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
-
-from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from data.errors import InputError
 from data.files import is_folder, join, list_folder
-from data.sources.source import Source
-
-SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""Stands for the number of a span in a source's path, as in TFX; `{SPAN:3}` has three digits."""
+from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 
-class SpannedSource(Source):
-    """Base of the sources whose path may hold `{SPAN}`.
+def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
+    """Finds the spans of a source.
 
-    Attributes:
-      path: Path of the source, local or on any file system that TensorFlow reads (`gs://…`).
-      newest_spans: Number of the newest spans to use; null for all.
-      path_is_file: Whether the path is that of a file, and not of a folder.
+    A source without spans is its own only span, with the number 0.
+
+    Args:
+      source: The source.
+
+    Yields:
+      The number of each span, and the source that holds this span alone; ordered by number.
+
+    Raises:
+      InputError: There is no span, a span has no number, or two spans have one number.
     """
-
-    path: str
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    path_is_file: ClassVar[bool] = False
-
-    @model_validator(mode="after")
-    def _check_spans(self) -> Self:
-        placeholders = len(SPAN_PLACEHOLDER.findall(self.path))
-        if self.newest_spans is not None and not placeholders:
-            raise ValueError("newest_spans: path has no {SPAN} in it")
-        if placeholders > 1:
-            raise ValueError(f"path: more than one {{SPAN}}, found {self.path!r}")
-        return self
-
-    @property
-    def has_spans(self) -> bool:
-        """Whether the path holds `{SPAN}`."""
-        return SPAN_PLACEHOLDER.search(self.path) is not None
-
-    def spans(self) -> Iterator[tuple[int, Self]]:
-        """Yields the number of each span, and the source that holds this span alone."""
-        if not self.has_spans:
-            yield 0, self
-            return
-        for span, path in _expand(self.path, self.newest_spans, path_is_file=self.path_is_file):
-            yield span, self.model_copy(update={"path": path})
+    if not (isinstance(source, SpannedSource) and source.has_spans):
+        yield 0, source
+        return
+    for span, path in _expand(source.path, source.newest_spans, path_is_file=source.path_is_file):
+        yield span, source.model_copy(update={"path": path})
 
 
 def _expand(path: str, newest: int | None, *, path_is_file: bool) -> list[tuple[int, str]]:

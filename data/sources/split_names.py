@@ -1,9 +1,6 @@
-"""The names of the splits, here and in other people's data sets."""
+"""Usual names of the splits in data sets."""
 
-from typing import Literal, get_args
-
-SplitName = Literal["train", "val", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+from data.source_config import SplitName
 
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",

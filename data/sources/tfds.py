@@ -5,17 +5,16 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from data.errors import InputError, nearest, one_line
 from data.files import complete_folder
-from data.sources.folder import FolderSource
+from data.source_config import FolderSource, TfdsSource
+from data.sources import folder
 from data.sources.image_suffixes import without_image_suffix
-from data.sources.source import RawFound, Source
-from data.sources.split_names import SplitName
+from data.sources.raw_pairs import RawFound
 
 _ID = "tfds_id"
 _SUFFIXES = {
@@ -28,49 +27,21 @@ _SUFFIXES = {
 }
 
 
-class TfdsSource(Source):
-    """A data set of TensorFlow Datasets that is already prepared; no network is used.
+def find(source: TfdsSource, own_folder: str) -> RawFound:
+    """Finds the pairs of a prepared data set, without its code and without the network.
 
-    Attributes:
-      name: Name of the data set, with config and version if needed: `oxford_iiit_pet:4.0.0`.
-      data_dir: Folder of the prepared data set; null for TensorFlow Datasets' default.
-      image: Name of the feature with the image.
-      mask: Name of the feature with the mask: an image feature of one channel.
-      key: Name of a text feature with the pair's key; null for TensorFlow Datasets' example ids.
-      splits: Split name to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
-        splits are one set, and each pair's split follows from the hash of its group.
+    Args:
+      source: The source.
+      own_folder: The files are written once, to `<own_folder>/<name>/<version>/<settings>`: encoded
+        images and masks unchanged, arrays as PNG files.
+
+    Returns:
+      The pairs, as those of a folder.
+
+    Raises:
+      InputError: The data set is not prepared, has no such feature or split, has two examples with
+        one key, or a feature that holds no images.
     """
-
-    kind: Literal["tfds"]
-    name: str
-    data_dir: str | None = None
-    image: str = "image"
-    mask: str = "segmentation_mask"
-    key: str | None = None
-    splits: dict[SplitName, str] = Field(default={})
-
-    def find(self, *, group: str | None = None, own_folder: str) -> RawFound:
-        """Finds the pairs of a prepared data set, without its code and without the network.
-
-        Args:
-          group: Not used.
-          own_folder: The files are written once, to `<own_folder>/<name>/<version>/<settings>`:
-            the bytes of the data set as they are; arrays become PNG files.
-
-        Returns:
-          The pairs, as those of a folder.
-
-        Raises:
-          InputError: The data set is not prepared, has no such feature or split, has two examples
-            with one key, or a feature that holds no images.
-        """
-        files = FolderSource(
-            kind="folder", path=_write_files(self, own_folder), split_folders=bool(self.splits)
-        )
-        return files.find()
-
-
-def _write_files(source: TfdsSource, own_folder: str) -> str:
     builder = _prepared(source)
     for name in (source.image, source.mask):
         _check_holds_images(builder, source, name)
@@ -84,7 +55,9 @@ def _write_files(source: TfdsSource, own_folder: str) -> str:
                     _write(builder, source, expression, unfinished / split)
             else:
                 _write(builder, source, "+".join(builder.info.splits), unfinished)
-    return str(target)
+    return folder.find(
+        FolderSource(kind="folder", path=str(target), split_folders=bool(source.splits))
+    )
 
 
 def _prepared(source: TfdsSource) -> Any:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
 from data.errors import InputError
+from data.sources import manifest
 from data.sources.pairs import find_columns, find_pairs, fingerprint
 
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
@@ -37,7 +38,7 @@ def write_manifest(write_file, write_files):
 
 
 def find(path, *, group="group", **options):
-    return ManifestSource(kind="manifest", path=str(path), **options).find(group=group)
+    return manifest.find(ManifestSource(kind="manifest", path=str(path), **options), group)
 
 
 def find_all(path, group=None, **options):

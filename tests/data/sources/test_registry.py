@@ -1,11 +1,14 @@
 from typing import Annotated, Literal, get_args
 
-import pytest
 from pydantic import Field
 
-from data.config import AnySource, DataConfig
+from data.config import DataConfig
+from data.source_config import AnySource, Source
 from data.sources.pairs import find_columns, find_pairs
-from data.sources.source import RawFound, RawPair, Source
+from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.registry import SOURCES, SourceFunctions
+
+KINDS = get_args(get_args(AnySource)[0])
 
 
 class ListSource(Source):
@@ -14,9 +17,6 @@ class ListSource(Source):
     kind: Literal["list"]
     pairs: dict[str, list[str]]
 
-    def find(self, *, group, own_folder):
-        return RawFound([RawPair(key, *files) for key, files in self.pairs.items()], [], [])
-
 
 class Config(DataConfig):
     """The config after the new kind of source has joined the union."""
@@ -24,7 +24,12 @@ class Config(DataConfig):
     source: Annotated[AnySource | ListSource, Field(discriminator="kind")]
 
 
-def test_a_new_source_needs_one_class_in_the_union():
+def find(source, group, own_folder):
+    return RawFound([RawPair(key, *files) for key, files in source.pairs.items()], [], [])
+
+
+def test_a_registered_source_is_found(monkeypatch):
+    monkeypatch.setitem(SOURCES, ListSource, SourceFunctions(find))
     pairs = {"b": ["b.png", "b_mask.png"], "a/1": ["a/1.png", "a/1_mask.png"]}
     source = {"kind": "list", "pairs": pairs}
     data = Config.model_validate({"source": source, "classes": ["x", "y"]})
@@ -37,15 +42,11 @@ def test_a_new_source_needs_one_class_in_the_union():
     assert find_columns(data) == []
 
 
-def test_a_source_without_find_is_refused():
-    class Unfinished(Source):
-        kind: Literal["unfinished"]
-
-    with pytest.raises(TypeError, match="abstract method"):
-        Unfinished(kind="unfinished")
+def test_every_kind_of_source_is_registered():
+    assert set(KINDS) == SOURCES.keys()
 
 
-def test_every_source_documents_all_its_keys():
-    for source in get_args(AnySource):
+def test_every_source_documents_its_keys():
+    for source in KINDS:
         for key in source.model_fields.keys() - {"kind"}:
             assert f"\n      {key}: " in source.__doc__, f"{source.__name__}.{key}"
