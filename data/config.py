@@ -88,7 +88,7 @@ class CropView(Strict):
 
 
 View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
-"""All kinds of views; `data.input_pipeline.views` has the functions of each kind."""
+"""All kinds of views; `VIEW_FUNCTIONS` in `data.input_pipeline.views` has their functions."""
 
 
 class Augmentation(Strict):

@@ -11,7 +11,7 @@ from data.errors import InputError
 from data.examples.parsing import parse_class_pixels, parse_key, parse_pair
 from data.files import find_files
 from data.input_pipeline.augmentation import augment, reach
-from data.input_pipeline.views import every_view, training_window, whole_pair
+from data.input_pipeline.views import VIEW_FUNCTIONS
 
 _COMPRESSION = "GZIP"
 _FILES_AT_ONCE = 16  # open at the same time and read alternately
@@ -49,7 +49,7 @@ def read_batches(
     files = _files(patterns)
 
     def views_of(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return every_view(*_decode(serialized, view), view)
+        return VIEW_FUNCTIONS[view.kind].every_view(*_decode(serialized, view), view)
 
     views = tf.data.TFRecordDataset(files, _COMPRESSION).map(views_of, **_PARALLEL).unbatch()
     if cache:
@@ -106,7 +106,7 @@ def read_training_batches(
         key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         window_seed, change_seed = tf.unstack(tf.random.split(example_seed))
-        window = training_window(
+        window = VIEW_FUNCTIONS[view.kind].training_window(
             image, class_ids, view, window_size, class_aware_crops, window_seed
         )
         pair = augment(*window, change_seed, augmentation, height, width)
@@ -185,7 +185,7 @@ def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
 
 
 def _decode(serialized: tf.Tensor, view: View) -> tuple[tf.Tensor, tf.Tensor]:
-    return whole_pair(*parse_pair(serialized), view)
+    return VIEW_FUNCTIONS[view.kind].whole_pair(*parse_pair(serialized), view)
 
 
 def _files(patterns: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from data.config import IGNORE, CropView, ResizeView, View
+from data.config import IGNORE, CropView, ResizeView
 
 BLACK = 0
 """Value of padding in images, at the bottom and at the right, as in the network itself."""
@@ -17,59 +17,23 @@ BLACK = 0
 Pair = tuple[tf.Tensor, tf.Tensor]
 
 
-def whole_pair(image: tf.Tensor, class_ids: tf.Tensor, view: View) -> Pair:
-    """Prepares a whole image and its mask, before views are taken from them.
+class ViewFunctions(NamedTuple):
+    """How reading for training takes views from pairs, for one kind of view.
 
-    Args:
-      image: uint8 [height, width, 3].
-      class_ids: uint8 [height, width].
-      view: The view.
-
-    Returns:
-      With `resize`, the image (float32) and the mask at the view's size; with `crop`, both as they
-      are.
+    Attributes:
+      whole_pair: Prepares a whole pair. Arguments: image, uint8 [height, width, 3]; class ids,
+        uint8 [height, width]; view. Returns both, resized to the view or unchanged.
+      every_view: Returns the views that together hold each pixel exactly once. Arguments: a pair
+        from `whole_pair`; view. Returns images [views, view.height, view.width, 3] and class ids
+        [views, view.height, view.width].
+      training_window: Returns the part of a pair from which one augmented view is sampled.
+        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those
+        of the view; share of class-aware crops (see `random_corner`); seed, int64 or int32 [2].
     """
-    return _KINDS[view.kind].whole_pair(image, class_ids, view)
 
-
-def every_view(image: tf.Tensor, class_ids: tf.Tensor, view: View) -> Pair:
-    """Returns the views that together hold each pixel of a pair exactly once.
-
-    Args:
-      image: Image from `whole_pair`.
-      class_ids: Mask from `whole_pair`.
-      view: The view.
-
-    Returns:
-      [views, view.height, view.width, 3], of the image's dtype, and uint8 [views, view.height,
-      view.width].
-    """
-    return _KINDS[view.kind].every_view(image, class_ids, view)
-
-
-def training_window(
-    image: tf.Tensor,
-    class_ids: tf.Tensor,
-    view: View,
-    size: tuple[int, int],
-    class_aware: float,
-    seed: tf.Tensor,
-) -> Pair:
-    """Returns the part of a pair that one augmented view is read from.
-
-    Args:
-      image: Image from `whole_pair`.
-      class_ids: Mask from `whole_pair`.
-      view: The view.
-      size: Height and width of the window in pixels, at least the view's (see
-        `augmentation.reach`).
-      class_aware: Share of the crops that are placed on a class; see `random_corner`.
-      seed: int64 or int32 [2].
-
-    Returns:
-      With `resize`, the pair as it is; with `crop`, a window around a random crop.
-    """
-    return _KINDS[view.kind].training_window(image, class_ids, view, size, class_aware, seed)
+    whole_pair: Callable[..., Pair]
+    every_view: Callable[..., Pair]
+    training_window: Callable[..., Pair]
 
 
 def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
@@ -215,26 +179,20 @@ def _crop_window(
     return cut(image, corner, *size, BLACK), cut(class_ids, corner, *size, IGNORE)
 
 
-class _Kind(NamedTuple):
-    """The three functions above for one kind of view."""
-
-    whole_pair: Callable[..., Pair]
-    every_view: Callable[..., Pair]
-    training_window: Callable[..., Pair]
+def _resized(image: tf.Tensor, class_ids: tf.Tensor, view: ResizeView) -> Pair:
+    return view_image(image, view), view_mask(class_ids, view)
 
 
-def _as_it_is(image: tf.Tensor, class_ids: tf.Tensor, *_: Any) -> Pair:
+def _only_view(image: tf.Tensor, class_ids: tf.Tensor, _: ResizeView) -> Pair:
+    return image[tf.newaxis], class_ids[tf.newaxis]
+
+
+def _unchanged(image: tf.Tensor, class_ids: tf.Tensor, *_: Any) -> Pair:
     return image, class_ids
 
 
-_KINDS = {
-    "resize": _Kind(
-        whole_pair=lambda image, class_ids, view: (
-            view_image(image, view),
-            view_mask(class_ids, view),
-        ),
-        every_view=lambda image, class_ids, _: (image[tf.newaxis], class_ids[tf.newaxis]),
-        training_window=_as_it_is,
-    ),
-    "crop": _Kind(whole_pair=_as_it_is, every_view=tiles, training_window=_crop_window),
+VIEW_FUNCTIONS = {
+    "resize": ViewFunctions(_resized, every_view=_only_view, training_window=_unchanged),
+    "crop": ViewFunctions(_unchanged, every_view=tiles, training_window=_crop_window),
 }
+"""Kind of view, as in the config, to its functions."""
