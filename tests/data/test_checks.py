@@ -150,7 +150,7 @@ def test_files_without_a_partner_are_bad_pairs_too():
 
 
 def test_one_line_is_suggested_for_the_values_of_all_masks():
-    # Each mask alone would suggest something else.
+    # Each mask on its own would lead to another suggestion.
     records = [
         *healthy(fractions=(0.4, 0.2, 0.2, 0.2)),
         bad("c", "value_without_class", "three", values=("#ff0000", "#ffffff")),

@@ -122,7 +122,7 @@ def test_a_failed_new_file_leaves_nothing(tmp_path):
 
 
 def test_two_may_write_one_file_at_once(anywhere):
-    # As engines do that take a slow worker for a lost one.
+    # Beam runners start a second worker when they believe that a slow one is lost.
     path, scratch = f"{anywhere}/split/x.bin", f"{anywhere}/scratch"
     with new_file(path, scratch) as slow:
         slow.write(b"12")
@@ -134,7 +134,7 @@ def test_two_may_write_one_file_at_once(anywhere):
 
 
 def test_a_killed_writer_leaves_nothing_beside_the_file(tmp_path):
-    # Whoever reads a split reads all files in its folder.
+    # Readers of a split read all files in its folder.
     writer = f"""
 import os, signal
 from data.files import new_file

@@ -8,7 +8,7 @@ import pytest
 from data.errors import UnavailableError
 from data.processes import in_processes, start_processes
 
-# What runs in other processes is from modules that these can import.
+# Functions for other processes must be in modules that these can import.
 
 
 def test_results_come_in_the_order_of_the_tasks():

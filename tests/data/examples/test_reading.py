@@ -22,7 +22,7 @@ def config(**changes):
 
 @pytest.fixture
 def pair(tmp_path):
-    """Writes a pair of files and names it."""
+    """Writes a pair of files and returns the pair."""
 
     def pair(image=IMAGE, mask=MASK, *, suffix="png", **options):
         Image.fromarray(image).save(tmp_path / f"image.{suffix}", **options)
@@ -90,7 +90,7 @@ def turned(orientation=6):
 
 
 def test_a_mask_of_the_rotated_image_fits_a_photograph_with_an_exif_rotation(pair):
-    photograph = np.zeros((2, 4, 3), np.uint8)  # shown upright, it is 4 high and 2 wide
+    photograph = np.zeros((2, 4, 3), np.uint8)  # after rotation, it is 4 high and 2 wide
     facts = read_pair(
         pair(photograph, np.ones((4, 2), np.uint8), **turned()), config()
     ).record.statistics

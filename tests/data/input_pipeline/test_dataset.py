@@ -41,7 +41,7 @@ def write(path, pairs):
 
 
 def numbered(number):
-    """A pair whose grey and whose label tell its number; the right half is to be ignored."""
+    """A pair with its number as grey level and label; the right half is ignored."""
     class_ids = np.full((20 + number, 30), number, np.uint8)
     class_ids[:, 15:] = 255
     return np.full((20 + number, 30, 3), 10 * number, np.uint8), class_ids
@@ -60,7 +60,7 @@ def numbers(batches):
 
 
 def arrays(batches):
-    """All of a pass, as one array of images and one of masks."""
+    """All images and all masks of a pass, as two arrays."""
     images, masks = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(masks)
 
@@ -168,14 +168,14 @@ def test_one_seed_gives_the_same_batches_and_each_pass_others(pictures, view, ca
     assert equal(first, arrays(two))
     assert equal(second, arrays(two))
     assert not equal(first, arrays(other))
-    # Not only in another order: no view comes twice.
+    # Views differ between passes, and not only in their order.
     seen = np.concatenate([first[0], second[0]]).reshape(2 * len(first[0]), -1)
     assert len(np.unique(seen, axis=0)) == len(seen)
 
 
 @pytest.mark.parametrize("cache", [False, True])
 def test_every_example_has_random_numbers_of_its_own(tmp_path, cache):
-    # Copies of one picture in one file: only what is drawn for each can tell them apart.
+    # Copies of one picture in one file: only random numbers can make them differ.
     class_ids = np.random.default_rng(0).integers(1, 6, (40, 50), np.uint8)
     picture = np.stack([40 * class_ids] * 3, -1).astype(np.uint8), class_ids
     write(tmp_path / "a.gz", [picture] * 12)
@@ -213,7 +213,7 @@ def test_a_small_image_is_padded_at_the_bottom_and_at_the_right(tmp_path):
 
 
 def test_rotated_crops_show_the_image_around_them(tmp_path):
-    # Crops from the middle of a large image: however they turn, they need not be filled up.
+    # Crops from the middle of a large image need no padding at any angle.
     class_ids = np.full((200, 200), 255, np.uint8)
     class_ids[95:105, 95:105] = 1
     write(tmp_path / "a.gz", [(np.full((200, 200, 3), 90, np.uint8), class_ids)])
@@ -221,7 +221,7 @@ def test_rotated_crops_show_the_image_around_them(tmp_path):
     options = {"augmentation": turned, "crops_per_image": 40, "class_aware_crops": 1.0}
     images, masks = arrays(training([str(tmp_path / "a.gz")], CROP, **options))
     np.testing.assert_allclose(images, 90, atol=1e-3)
-    assert (masks == 1).any((1, 2)).mean() > 0.8  # turning may lose a corner's pixel
+    assert (masks == 1).any((1, 2)).mean() > 0.8  # a rotation may lose a pixel in a corner
 
 
 def test_rare_classes_are_in_the_given_share_of_crops(tmp_path):
@@ -250,7 +250,7 @@ def test_keys_come_with_their_images_and_change_nothing_else(files, options):
     for (images, masks), (same_images, same_masks, keys) in zip(plain, keyed, strict=True):
         np.testing.assert_array_equal(images, same_images)
         np.testing.assert_array_equal(masks, same_masks)
-        # The left half of a mask tells the number; a crop of the right half alone tells nothing.
+        # The left half of a mask has the number as label; the right half is ignored.
         for mask, key in zip(masks.numpy(), keys.numpy(), strict=True):
             assert set(np.unique(mask)) <= {int(key.split()[1]), 255}
 
@@ -343,7 +343,7 @@ def test_two_workers_share_the_examples_out(tmp_path, read, count, options, poli
         )
 
     def worker(index):
-        # Each worker is a process, with a dataset of its own.
+        # Each worker is a process with its own dataset.
         batches = read([str(tmp_path / "*.gz")], replicas=2, **options)
         assert batches.options().experimental_distribute.auto_shard_policy == policy
         return _AutoShardDataset(batches, 2, index, num_replicas=2)

@@ -296,7 +296,7 @@ def test_a_range_knows_a_png_by_more_than_its_depth():
     picture = Image.fromarray(np.array([[0, 1, 2, 3]], np.uint8), mode="P")
     picture.putpalette([0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 16])
     content = encoded(picture, "GIF")
-    assert content[24] == 16  # where a PNG has its depth
+    assert content[24] == 16  # the bit depth of a PNG
     np.testing.assert_array_equal(decode_image(content, (5, 9)), decode_image(content))
 
 

@@ -91,7 +91,7 @@ def test_the_suggested_lines_correct_the_config(classes, changes, values, lines)
     if (values, broken.ignore_value) != (
         [0, 255],
         255,
-    ):  # else it would be loaded, and learnt badly
+    ):  # otherwise it would be loaded with wrong labels
         with pytest.raises(ValuesWithoutClass) as caught:
             load_mask(painted(values), "x", broken)
         assert caught.value.reason.endswith(advice_on_values(values, broken))

@@ -247,7 +247,7 @@ def test_a_mask_may_be_too_large():
 
 def test_the_exif_orientation_of_a_mask_is_undone():
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its left side
+    exif[0x0112] = 6  # stored rotated by 90 degrees
     content = encoded(grey([0, 1, 2], [2, 2, 255]), exif=exif)
     expected = [[2, 0], [2, 1], [255, 2]]
     np.testing.assert_array_equal(ids_of(content, config()), expected)

@@ -22,7 +22,7 @@ def keys(root, **options):
 
 
 def problems(root, **options):
-    """Each file that is no part of a pair, relative to the root, with the kind of its fault."""
+    """Each file that is not part of a pair, relative to the root, with the kind of its fault."""
     found = find_in(root, **options).problems
     return sorted((problem.file.removeprefix(f"{root}/"), problem.kind) for problem in found)
 
@@ -46,7 +46,7 @@ def test_pairs_are_formed_by_relative_stem(anywhere, write_files):
 
 
 def test_position_in_the_listings_is_no_pairing(tmp_path, write_files):
-    # Sorted by file name, the first image would meet the second image's mask.
+    # Paired by sorted file names, the first image would get the second image's mask.
     write_files(tmp_path, "images/a.png", "images/a-1.png", "masks/a.tif", "masks/a-1.png")
     pairs = sorted(find_in(tmp_path).pairs)
     assert [(pair.key, posixpath.basename(pair.mask)) for pair in pairs] == [
@@ -361,7 +361,7 @@ def test_a_file_beside_the_split_folders_is_listed(tmp_path, write_files):
 def listed(anywhere, write_files, write_file):
     stems = ["1", "2", "x/3", "4"]
     write_files(anywhere, *(f"{kind}/{stem}.png" for kind in ("images", "masks") for stem in stems))
-    write_files(anywhere, "images/5.png", "masks/6.png")  # no pairs, as in Pascal VOC
+    write_files(anywhere, "images/5.png", "masks/6.png")  # not pairs, as in Pascal VOC
 
     def lists(**contents):
         for split, content in contents.items():

@@ -16,7 +16,7 @@ TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "m
 
 @pytest.fixture
 def write_manifest(write_file, write_files):
-    """Writes a manifest and the files that it names, unless they are not to be there."""
+    """Writes a manifest and, unless `files` is false, the files that it lists."""
 
     def write(path, rows, *, files=True):
         root = path.rpartition("/")[0]
@@ -196,7 +196,7 @@ def test_the_fingerprint_sees_a_cell_that_is_kept(tmp_path, write_manifest):
     assert fingerprint(find_all(before, **kept)) == fingerprint(find_all(other, **kept))
 
 
-# -- rows that make no pair
+# -- rows without a pair
 
 
 @pytest.mark.parametrize(

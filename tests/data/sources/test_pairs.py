@@ -88,7 +88,7 @@ def test_group_of_a_pair(tmp_path, write_pairs, pattern, groups):
 
 @pytest.mark.parametrize("pattern", [r"^p\d", "p*"])
 def test_a_key_outside_the_group_expression_is_listed(tmp_path, write_pairs, pattern):
-    write_pairs(tmp_path, "p1", "q1")  # `p*` matches nothing at all in q1, which is no group
+    write_pairs(tmp_path, "p1", "q1")  # `p*` has an empty match in q1, which is no group
     found = find(tmp_path, group=pattern)
     assert [pair.key for pair in found.pairs] == ["p1"]
     (problem,) = found.problems
@@ -112,7 +112,7 @@ GROUPS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z"]), m
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory, write_files):
-    """Writes a manifest with a pair for each group."""
+    """Writes a manifest with one pair per group."""
     root = tmp_path_factory.mktemp("manifest")
     write_files(root, *(f"{kind}/{n}.png" for kind in ("images", "masks") for n in range(100)))
 
@@ -350,7 +350,7 @@ def test_fingerprint_of_a_file_that_is_gone(found, tmp_path):
     assert before != without == fingerprint(found)
 
 
-# -- TensorFlow takes seconds to load, and `unetfx check` is to be quick
+# -- TensorFlow takes seconds to import, and `unetfx check` should be quick
 
 
 def test_local_files_need_no_tensorflow(found, tmp_path):

@@ -30,7 +30,7 @@ class Cells(tfds.core.GeneratorBasedBuilder):
     """Five pairs in two splits; the masks in every form that TensorFlow Datasets has."""
 
     VERSION = tfds.core.Version("1.2.0")
-    code_path = None  # pytest imports this file as no package, and checksums are sought beside it
+    code_path = None  # this file is in no package where checksums could be
 
     def _info(self):
         one_channel = {"shape": (None, None, 1)}
@@ -108,7 +108,7 @@ def read(path):
 
 
 def by_number(pairs):
-    """Pairs by the number of their example, which TensorFlow Datasets has shuffled."""
+    """Pairs by the number of their example; TensorFlow Datasets shuffles them."""
     masks = {trimap(number).tobytes(): number for number in range(len(SHAPES))}
     return {masks[read(pair.mask).tobytes()]: pair for pair in pairs}
 
