@@ -132,7 +132,7 @@ class Training:
         return network
 
     def _train(self, phase: _Phase) -> Checkpoints:
-        """Trains for one phase, or for what is left of it after an interruption."""
+        """Trains for one phase, or for the rest of an interrupted one."""
         folder = os.path.join(self._folder, f"phase{phase.number}")
         checkpoints = Checkpoints(folder, self._logs(phase), self._training.patience)
         with self._strategy.scope():
@@ -161,20 +161,21 @@ class Training:
             iou = ClassIoU(self._settings.classes)
             steps = Steps(network, iou, self._strategy, training_batches, val_batches)
         progress = Progress(self._batches_per_epoch, phase.epochs, shown=self._shown)
-        board = self._shown and TensorBoard(network, plain_val_batches, self._logs(phase))
-        next_batches = iter(training_batches)
+        logs = self._logs(phase)
+        board = TensorBoard(network, plain_val_batches, logs) if self._shown else None
+        batches = iter(training_batches)
         for epoch in range(first_epoch, phase.epochs):
             with progress.bar(epoch):
                 steps.reset_scores()
-                for batch in range(self._batches_per_epoch):
-                    loss = steps.train(next(next_batches))
+                for number in range(self._batches_per_epoch):
+                    loss = steps.train(next(batches))
                     if not math.isfinite(loss):
-                        raise self._non_finite_loss(phase, epoch, batch)
+                        raise self._non_finite_loss(phase, epoch, number)
                     progress.advance(loss)
                 scores = steps.scores()
                 steps.reset_scores()
-                for images_and_masks in val_batches:
-                    steps.validate(images_and_masks)
+                for batch in val_batches:
+                    steps.validate(batch)
                 scores |= {f"val_{name}": score for name, score in steps.scores().items()}
                 checkpoints.save(network, scores)
             progress.print_epoch(epoch, scores)
