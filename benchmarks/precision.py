@@ -60,7 +60,7 @@ def _time(precision: Precision, size: int, batch: int, batches: int) -> tuple[fl
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
     from components.trainer.network.network import build_network
     from data.config import ResizeView
     from serving.model.graph import export_saved_model

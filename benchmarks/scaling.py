@@ -230,7 +230,7 @@ def _run(
 def _network(corpus: Corpus) -> Any:
     from components.trainer.config import ModelConfig
     from components.trainer.network.network import build_network
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
 
     with dtype_policy("auto"):
         return build_network(ModelConfig(), corpus.classes)

@@ -272,7 +272,7 @@ def _network(decoder: str, precision: str) -> Any:
 
     from components.trainer.config import ModelConfig
     from components.trainer.network.network import build_network
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
 
     keras.utils.set_random_seed(1)
     with dtype_policy(precision):

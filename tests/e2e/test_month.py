@@ -263,7 +263,7 @@ def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
 
 
 def test_trainings_begin_with_the_last_blessed_model(month):
-    begun = {day for day, said in month.turns.items() if "Begins with the weights" in said.output}
+    begun = {day for day, said in month.turns.items() if "Starts with the weights" in said.output}
     assert begun == {KILLED, KILLED + 1, 16, 20, 26}
 
 
