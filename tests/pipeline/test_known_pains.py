@@ -166,7 +166,7 @@ REFUSED = {
         lambda folder: rotate_by_exif(folder, class_ids(5)),
         {},
         "size_mismatch",
-        "masks/05.png: has its image's size before the rotation",
+        "masks/05.png: has the size of its image before the rotation",
     ),
     "10 one image in several splits (nnUNet#1871)": (
         copy_into_all_splits,
