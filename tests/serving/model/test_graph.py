@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from data.config import ResizeView
 from data.examples.features import IMAGE, MASK
 from serving.model.description import model_max_pixels
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 HEIGHT, WIDTH = 16, 24  # of the view
 CLASSES = ["red", "green", "blue"]
@@ -164,7 +164,9 @@ def test_a_damaged_image_in_a_batch_is_named_by_its_position(signatures, bad):
     good = encoded(noise(9, 9))
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         serve(signatures, good, good, bad, good)
-    assert "[image_bytes[2]] [is no PNG, JPEG, BMP or GIF image, or damaged]" in str(caught.value)
+    assert "[image_bytes[2]] [is not a PNG, JPEG, BMP or GIF image, or is damaged]" in str(
+        caught.value
+    )
 
 
 def test_all_damaged_images_of_a_batch_are_named(signatures):
