@@ -1,4 +1,4 @@
-"""The page at `/`: drop an image, see its mask."""
+"""The web page at `/`, which shows the mask of an image."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ _FILES = {
     "/page/mask.js": "mask.js",
 }
 _HEADERS = {
-    # Nothing but this server, and the pictures that the page itself makes.
+    # Allows content from this server only, and images that the page itself creates.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -33,11 +33,11 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
     """Returns the routes of the page.
 
     Args:
-      versions: The model's.
-      limits: The page says what is too large before it sends it.
+      versions: Versions of the model.
+      limits: Limits of requests: the page refuses a file that is too large before it sends it.
 
     Returns:
-      Of its files, and of what it asks about the model.
+      Routes of the page's files and of the model's description.
     """
 
     async def model(request: Request) -> Response:

@@ -52,7 +52,7 @@ def test_a_hundred_megapixels_in_a_hundred_bytes(server, picture):
     answer = ask(server, picture(), claims(10_000, 10_000))
     assert answer.status_code == 400
     assert answer.json() == {
-        "error": "image 1: 10000×10000 pixels, more than the 10000 that this model takes. "
+        "error": "image 1: 10000×10000 pixels, more than the 10000 that this model accepts. "
         "Scale it down."
     }
 
@@ -105,7 +105,7 @@ def test_too_many_at_once_are_turned_away(server, picture):
     assert _running(server) == FEW.requests
     answer = ask(server, picture())
     assert answer.status_code == 503
-    assert "3 requests run already" in answer.json()["error"]
+    assert "3 requests are already running" in answer.json()["error"]
     with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as caught:
         prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
             predict_pb2.PredictRequest(), 60
@@ -137,7 +137,7 @@ def test_what_takes_too_long_is_stopped(hurried, picture):
     """Thousands of windows slide over it, and none is computed after the answer."""
     answer = ask(hurried, picture(2000, 2000))
     assert answer.status_code == 504
-    assert answer.json() == {"error": "the answer took too long"}
+    assert answer.json() == {"error": "the request timed out"}
     while ask(hurried, picture()).status_code == 504:
         pass  # a run ends at its next window
 

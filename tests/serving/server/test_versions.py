@@ -67,12 +67,12 @@ def test_a_version_that_is_pushed_is_served_and_the_old_one_is_unloaded(
     assert states(running) == {10: "AVAILABLE", 9: "END"}
     gone = httpx.post(f"{running.rest}/v1/models/discs/versions/9:predict", json={})
     assert gone.status_code == 404
-    told = [record.message for record in caplog.records if record.name.startswith("serving")]
-    assert told == [
+    lines = [record.message for record in caplog.records if record.name.startswith("serving")]
+    assert lines == [
         f"{folder}: no version there yet; waiting for a push (unetfx run)",
-        f"version 9 is served: {folder / '9'}",
-        f"version 10 is served: {folder / '10'}",
-        "version 9 is unloaded",
+        f"serving version 9: {folder / '9'}",
+        f"serving version 10: {folder / '10'}",
+        "unloaded version 9",
     ]
 
 
@@ -168,7 +168,9 @@ def test_a_bad_folder_leaves_the_old_version_until_it_is_mended(
     status = one["model_version_status"][0]["status"]
     assert status["error_code"] == "UNKNOWN"
     lines = [record.message for record in caplog.records if "cannot be loaded" in record.message]
-    assert lines == [f"version 4 cannot be loaded, version 3 goes on: {status['error_message']}"]
+    assert lines == [
+        f"version 4 cannot be loaded, still serving version 3: {status['error_message']}"
+    ]
     assert 0 < len(status["error_message"].splitlines()) == 1
     shutil.copytree(other_model, folder / "4", dirs_exist_ok=True)
     running.wait(4)
