@@ -7,18 +7,19 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from serving.palette import colour, pattern
+from serving.palette import THEME_FILE, colour, pattern
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
 from serving.server.versions import Versions
 
 _FOLDER = Path(__file__).parent / "page"
 _FILES = {
-    "/": "index.html",
-    "/page/page.css": "page.css",
-    "/page/page.js": "page.js",
-    "/page/upright.js": "upright.js",
-    "/page/mask.js": "mask.js",
+    "/": _FOLDER / "index.html",
+    "/page/theme.css": THEME_FILE,
+    "/page/page.css": _FOLDER / "page.css",
+    "/page/page.js": _FOLDER / "page.js",
+    "/page/orientation.js": _FOLDER / "orientation.js",
+    "/page/mask.js": _FOLDER / "mask.js",
 }
 _HEADERS = {
     # Allows content from this server only, and images that the page itself creates.
@@ -64,13 +65,13 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
         )
 
     return [
-        *(Route(path, _file(name)) for path, name in _FILES.items()),
+        *(Route(path, _file(file)) for path, file in _FILES.items()),
         Route("/page/model.json", model),
     ]
 
 
-def _file(name: str) -> Any:
+def _file(file: Path) -> Any:
     async def answer(request: Request) -> Response:
-        return FileResponse(_FOLDER / name, headers=_HEADERS)
+        return FileResponse(file, headers=_HEADERS)
 
     return answer
