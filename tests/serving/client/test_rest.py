@@ -2,13 +2,10 @@
 
 import json
 import socket
-import subprocess
-import sys
 
 import grpc
 import pytest
 
-from data.errors import InputError
 from serving.client.protocol import ServingError, VersionStatus
 
 # The bytes of the recorded requests; a server that was recorded does not look at them.
@@ -246,43 +243,3 @@ def test_what_is_no_model_of_ours_is_said(client, rest_server, answer, words):
     assert "\n" not in str(caught.value)
     assert caught.value.status is grpc.StatusCode.FAILED_PRECONDITION
     assert len(rest_server.requests) == 1
-
-
-def test_an_answer_to_fewer_images_than_were_sent(client, rest_server):
-    with (
-        client(rest_server.url) as served,
-        pytest.raises(ServingError, match="1 predictions for 2"),
-    ):
-        served.predict(IMAGES)
-
-
-def test_an_error_is_one_line_of_bearable_length(client, rest_server):
-    rest_server.answers = [(400, json.dumps({"error": "graph\n" * 10_000}))]
-    with client(rest_server.url) as served, pytest.raises(ServingError) as caught:
-        served.predict(IMAGES)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 500
-
-
-def test_it_needs_no_tensorflow(rest_server):
-    code = (
-        "import sys; sys.modules['tensorflow'] = None\n"
-        "from serving.client import ServingClient\n"
-        f"with ServingClient('{rest_server.url}', 'sea', ['ocean', 'land', 'lake']) as client:\n"
-        "    print(client.predict([b'x'])[0].class_ids.tolist())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "[[0, 1, 2], [0, 0, 0]]", done.stderr
-
-
-@pytest.mark.parametrize(
-    "url", ["localhost:8501", "ftp://host", "http://", "grpc://host:port", "", "http://[::1"]
-)
-def test_what_is_no_address_is_refused(client, url):
-    with pytest.raises(InputError, match="not the address of a server"):
-        client(url)
-
-
-def test_a_version_and_a_label_are_too_much(client):
-    with pytest.raises(InputError, match="not both"):
-        client("http://host", version=1, label="stable")

@@ -14,7 +14,6 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from data.examples.features import IMAGE
-from serving.server.errors import Code, RequestError, code_of
 from serving.server.limits import Limits
 
 PATH = "/v1/models/discs:predict"
@@ -176,16 +175,3 @@ def test_places_suffice_for_as_many_as_are_allowed(server, picture):
 
     with concurrent.futures.ThreadPoolExecutor(FEW.requests) as pool:
         assert set(pool.map(one, range(FEW.requests))) == {200}
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(3, Code.INVALID_ARGUMENT), (8, Code.RESOURCE_EXHAUSTED), (2, Code.INTERNAL)],
-)
-def test_tensorflows_codes(number, code):
-    assert code_of(number) is code
-
-
-def test_a_message_is_one_line_and_not_too_long():
-    assert str(RequestError(Code.INTERNAL, "a\n\t b")) == "a b"
-    assert len(str(RequestError(Code.INTERNAL, 1000 * "a"))) == 501
