@@ -1,1 +1,1 @@
-"""The served model and what uses it: from the bytes of an image to its mask."""
+"""The served model, its clients and its local server: from an image's bytes to its mask."""

@@ -42,17 +42,17 @@ class Calls:
         spec.signature_name = SIGNATURE
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs[IMAGES].CopyFrom(tf.make_tensor_proto(list(images), tf.string))
-        answer = self._predict(request, timeout=self._timeout)
-        return {name: list(tf.make_ndarray(value)) for name, value in answer.outputs.items()}
+        response = self._predict(request, timeout=self._timeout)
+        return {name: list(tf.make_ndarray(value)) for name, value in response.outputs.items()}
 
     def output_shapes(self) -> dict[str, list[int]]:
         """See `Transport`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(), metadata_field=[_SIGNATURES]
         )
-        answer = self._get_metadata(request, timeout=self._timeout)
+        response = self._get_metadata(request, timeout=self._timeout)
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata[_SIGNATURES].Unpack(signatures)
+        response.metadata[_SIGNATURES].Unpack(signatures)
         outputs = signatures.signature_def[SIGNATURE].outputs
         return {
             name: [size.size for size in output.tensor_shape.dim]
@@ -62,11 +62,11 @@ class Calls:
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec())
-        answer = self._get_status(request, timeout=self._timeout)
+        response = self._get_status(request, timeout=self._timeout)
         states = get_model_status_pb2.ModelVersionStatus.State
         return [
             VersionStatus(version.version, states.Name(version.state), version.status.error_message)
-            for version in answer.model_version_status
+            for version in response.model_version_status
         ]
 
     def _spec(self) -> ModelSpec:

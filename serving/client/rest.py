@@ -53,21 +53,21 @@ class RestTransport:
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """See `Transport`."""
         rows = [{IMAGES: {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
-        answer = self._ask(
+        document = self._request(
             "POST",
             f"{self._model}{self._version or self._label}:predict",
             {"signature_name": SIGNATURE, "instances": rows},
         )
         try:
-            return _columns(answer)
+            return _columns(document)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._not_understood() from error
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
         """See `Transport`."""
-        answer = self._ask("GET", f"{self._model}{self._version or self._label}/metadata")
+        document = self._request("GET", f"{self._model}{self._version or self._label}/metadata")
         try:
-            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            signatures = document["metadata"]["signature_def"]["signature_def"]
             outputs = signatures.get(SIGNATURE, {}).get("outputs", {})
             return {
                 name: [int(size["size"]) for size in output["tensor_shape"].get("dim", ())]
@@ -78,7 +78,7 @@ class RestTransport:
 
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
-        answer = self._ask("GET", self._model + self._version)
+        document = self._request("GET", self._model + self._version)
         try:
             return [
                 VersionStatus(
@@ -86,7 +86,7 @@ class RestTransport:
                     version["state"],
                     version.get("status", {}).get("error_message", ""),
                 )
-                for version in answer["model_version_status"]
+                for version in document["model_version_status"]
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._not_understood() from error
@@ -95,7 +95,7 @@ class RestTransport:
         """See `Transport`."""
         self._client.close()
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         try:
             response = self._client.request(method, self._url + path, json=body)
         except httpx.ConnectTimeout as error:
@@ -110,21 +110,21 @@ class RestTransport:
             reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
             raise self._unreachable(reason) from error
         try:
-            answer = response.json()
+            document = response.json()
         except ValueError as error:
             if response.is_success:
                 raise self._not_understood() from error
-            answer = response.reason_phrase
+            document = response.reason_phrase
         if not response.is_success:
             code = response.status_code
-            if isinstance(answer, dict):
-                answer = answer.get("error", answer)
+            if isinstance(document, dict):
+                document = document.get("error", document)
             raise ServingError(
                 self._url,
-                f"HTTP {code} for {path}: {answer}",
+                f"HTTP {code} for {path}: {document}",
                 _STATUSES.get(code, grpc.StatusCode.UNKNOWN),
             )
-        return answer
+        return document
 
     def _unreachable(self, reason: str, *, passing: bool = True) -> ServingError:
         return ServingError(
@@ -142,12 +142,12 @@ class RestTransport:
         )
 
 
-def _columns(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
+def _columns(document: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Converts a response in row or column format to outputs by name."""
-    if "outputs" in answer:
-        columns = {name: list(parts) for name, parts in answer["outputs"].items()}
+    if "outputs" in document:
+        columns = {name: list(parts) for name, parts in document["outputs"].items()}
     else:
-        rows = answer["predictions"]
+        rows = document["predictions"]
         columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     return {
         name: [base64.b64decode(part["b64"]) for part in parts] if _is_binary(name) else parts

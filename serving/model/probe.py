@@ -18,7 +18,7 @@ from data.errors import one_line
 
 EXAMPLES = "examples.tfrecord"
 """Input file in the folder of requests: serialized tf.Examples with the images to send."""
-ANSWERS = "answers.json"
+ANSWERS = "results.json"
 """Output file in the folder of requests."""
 FAILURE = "failure"
 """The only key in the output if the model does not load or fails; its value is the reason."""
@@ -54,33 +54,33 @@ def probe(model: str, examples: list[bytes]) -> dict[str, Any]:
     loaded = tf.saved_model.load(model)
     signatures: Mapping[str, _Signature] = loaded.signatures
     serve = signatures["serving_default"]
-    answers: dict[str, Any] = {"load_seconds": time.monotonic() - before}
+    results: dict[str, Any] = {"load_seconds": time.monotonic() - before}
     images = [_image(example) for example in examples]
     serve(image_bytes=tf.constant(images[:1]))  # warm-up, as in a server: the first run is slow
-    answers["alone"], answers["milliseconds"] = [], []
+    results["alone"], results["milliseconds"] = [], []
     for image in images:
         before = time.monotonic()
-        answers["alone"] += _masks(serve, [image])
-        answers["milliseconds"].append(1000 * (time.monotonic() - before))
-    answers["together"] = _masks(serve, images[:_TOGETHER])
-    answers["odd"] = [
+        results["alone"] += _masks(serve, [image])
+        results["milliseconds"].append(1000 * (time.monotonic() - before))
+    results["together"] = _masks(serve, images[:_TOGETHER])
+    results["odd"] = [
         tf.io.decode_png(base64.b64decode(mask)).shape.as_list()[:2]
         for mask in _masks(serve, _odd(images[0]))
     ]
     pixels = tf.io.decode_image(images[0], channels=3, expand_animations=False)
     outputs = signatures["probabilities"](images=pixels[tf.newaxis])
-    answers["probabilities"] = outputs["probabilities"].shape.as_list()
+    results["probabilities"] = outputs["probabilities"].shape.as_list()
     counts = signatures["evaluation"](examples=tf.constant(examples[:1]))
-    answers["evaluation"] = counts["confusion_matrix"][0].numpy().tolist()
+    results["evaluation"] = counts["confusion_matrix"][0].numpy().tolist()
     try:
         serve(image_bytes=tf.constant([images[0], images[0][: len(images[0]) // 2]]))
-        answers["refusal"] = ""
+        results["refusal"] = ""
     except tf.errors.InvalidArgumentError as error:
-        answers["refusal"] = str(error)
-    answers["peak_mib"] = _peak_mib()
+        results["refusal"] = str(error)
+    results["peak_mib"] = _peak_mib()
     again = tf.saved_model.load(model).signatures["serving_default"]
-    answers["again"] = _masks(again, images[:_TOGETHER])
-    return answers
+    results["again"] = _masks(again, images[:_TOGETHER])
+    return results
 
 
 def _image(example: bytes) -> bytes:
@@ -113,11 +113,11 @@ def main() -> None:
     model, folder = sys.argv[1], Path(sys.argv[2])
     examples = list(tf.data.TFRecordDataset(str(folder / EXAMPLES)).as_numpy_iterator())
     try:
-        answers = probe(model, examples)
+        results = probe(model, examples)
     except Exception as error:  # a broken model can make TensorFlow raise anything
         traceback.print_exc()
-        answers = {FAILURE: f"{type(error).__name__}: {one_line(error)}"}
-    (folder / ANSWERS).write_text(json.dumps(answers))
+        results = {FAILURE: f"{type(error).__name__}: {one_line(error)}"}
+    (folder / ANSWERS).write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

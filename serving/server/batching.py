@@ -21,7 +21,7 @@ class _Job(NamedTuple):
     images: Sequence[bytes]
     pixels: int
     deadline: float
-    answer: "asyncio.Future[Outputs]"
+    future: "asyncio.Future[Outputs]"
 
 
 class Batcher:
@@ -68,11 +68,11 @@ class Batcher:
         Raises:
           RequestError: The model refuses an image, or the request timed out.
         """
-        answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(images, pixels, deadline, answer))
+        future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(images, pixels, deadline, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await answer
+        return await future
 
     async def _work(self) -> None:
         await asyncio.sleep(_LINGER)
@@ -89,7 +89,7 @@ class Batcher:
             if batch and (images > self._max_images or pixels > self._max_pixels):
                 break
             self._waiting.popleft()
-            if job.answer.done():  # the client has gone
+            if job.future.done():  # the client has gone
                 images, pixels = images - len(job.images), pixels - job.pixels
             else:
                 batch.append(job)
@@ -110,16 +110,16 @@ class Batcher:
         for job in batch:
             rows = slice(first, first + len(job.images))
             first = rows.stop
-            if not job.answer.done():
-                job.answer.set_result({name: array[rows] for name, array in outputs.items()})
+            if not job.future.done():
+                job.future.set_result({name: array[rows] for name, array in outputs.items()})
 
     async def _run_alone(self, batch: Sequence[_Job], error: Exception) -> None:
         """Runs each request of a failed batch alone: only one of them may be at fault."""
-        waiting = [job for job in batch if not job.answer.done()]
+        waiting = [job for job in batch if not job.future.done()]
         if len(batch) == 1 or not isinstance(error, RequestError):
             for job in waiting:
-                job.answer.set_exception(error)
+                job.future.set_exception(error)
         else:
             for job in waiting:
-                if not job.answer.done():
+                if not job.future.done():
                     await self._answer([job])

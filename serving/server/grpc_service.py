@@ -114,22 +114,22 @@ def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.Gene
         f"tensorflow.serving.{name}",
         {
             method: grpc.unary_unary_rpc_method_handler(
-                _with_status(answer),
+                _with_status(handle),
                 request_deserializer=request.FromString,
                 response_serializer=lambda response: response.SerializeToString(),
             )
-            for method, (answer, request) in methods.items()
+            for method, (handle, request) in methods.items()
         },
     )
 
 
-def _with_status(answer: _Method) -> _Method:
+def _with_status(handle: _Method) -> _Method:
     """Turns a RequestError into the status of the call."""
 
-    async def answered(request: Any, context: Any) -> Any:
+    async def handle_errors(request: Any, context: Any) -> Any:
         try:
-            return await answer(request, context)
+            return await handle(request, context)
         except RequestError as error:
             await context.abort(error.code.status, str(error))
 
-    return answered
+    return handle_errors

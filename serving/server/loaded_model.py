@@ -72,7 +72,7 @@ class LoadedModel:
         if name not in self.signatures:
             raise RequestError(
                 Code.INVALID_ARGUMENT,
-                f'Serving signature name: "{name}" not found in signature def; there are '
+                f'Serving signature name: "{name}" not found in signature def; available: '
                 f"{', '.join(sorted(key for key in self.signatures if not key.startswith('__')))}",
             )
         return self.signatures[name]

@@ -71,7 +71,7 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
 
 
 def _file(file: Path) -> Any:
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         return FileResponse(file, headers=_HEADERS)
 
-    return answer
+    return respond

@@ -14,7 +14,7 @@ from serving.server.tensors import Arrays, check_tensors
 from serving.server.version import Version
 from serving.signature import IMAGES, SIGNATURE
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 
 class RequestPredictor:
@@ -40,21 +40,21 @@ class RequestPredictor:
     async def admit(
         self,
         interface: str,
-        answer: Callable[[float], Awaitable[_Answer]],
+        handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
-    ) -> _Answer:
-        """Answers a request within the limits, and counts it.
+    ) -> _Response:
+        """Handles a request within the limits, and counts it.
 
         Args:
           interface: `REST` or `gRPC`.
-          answer: Answers the request, given its deadline by `time.monotonic`.
+          handle: Handles the request, given its deadline by `time.monotonic`.
           seconds: Timeout of the client; None if the request has none.
 
         Returns:
-          The result of `answer`.
+          The result of `handle`.
 
         Raises:
-          RequestError: Too many requests are running, the request timed out, or `answer` raised
+          RequestError: Too many requests are running, the request timed out, or `handle` raised
             it.
         """
         allowed = min(self.limits.seconds, seconds or self.limits.seconds)
@@ -66,7 +66,7 @@ class RequestPredictor:
                 )
             self._running += 1
             try:
-                return await asyncio.wait_for(answer(time.monotonic() + allowed), allowed)
+                return await asyncio.wait_for(handle(time.monotonic() + allowed), allowed)
             except asyncio.TimeoutError as error:
                 raise timed_out() from error
             finally:

@@ -45,7 +45,7 @@ class Rest(NamedTuple):
         """Returns the ASGI application."""
         return Starlette(
             routes=[
-                Route("/v1/{rest:path}", _in_json(self._answer), methods=["GET", "POST"]),
+                Route("/v1/{rest:path}", _in_json(self._handle), methods=["GET", "POST"]),
                 Route(metrics.PATH, self._metrics),
                 Route("/healthz", self._alive),
                 Route("/readyz", self._ready),
@@ -54,7 +54,7 @@ class Rest(NamedTuple):
             exception_handlers={404: _not_found, 405: _not_found, Exception: _failed},
         )
 
-    async def _answer(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         path = request.url.path
         match = (_PREDICT if request.method == "POST" else _STATUS).fullmatch(path)
         if match is None:
@@ -115,17 +115,17 @@ class Rest(NamedTuple):
 
 
 def _in_json(
-    answer: Callable[[Request], Awaitable[Response]],
+    handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
     """Turns a RequestError into an error response like TF Serving's."""
 
-    async def answered(request: Request) -> Response:
+    async def handle_errors(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handle(request)
         except RequestError as error:
             return _error(error.code, str(error))
 
-    return answered
+    return handle_errors
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -46,14 +46,14 @@ class Versions:
         Raises:
           RequestError: The version is not loaded, or there is no such label.
         """
-        wanted = f"Latest({self.name})"
+        servable = f"Latest({self.name})"
         if label is not None:
             version = self.version_of(label)
         if version is not None:
-            wanted = f"Specific({self.name}, {version})"
+            servable = f"Specific({self.name}, {version})"
         number = max(self.loaded, default=None) if version is None else version
         if number is None or number not in self.loaded:
-            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
         return self.loaded[number]
 
     def version_of(self, label: str) -> int:
@@ -82,8 +82,8 @@ class Versions:
           RequestError: It is the name of another model.
         """
         if name != self.name:
-            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+            servable = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
 
     def statuses(self, version: int | None = None) -> Sequence[Any]:
         """Returns the status of one version, or of all versions since the start, newest first.

@@ -8,9 +8,9 @@ let latest = 0; // number of the newest image: results for older ones are droppe
 let saved = "";
 
 async function fetchModel() {
-  const answer = await fetch("page/model.json");
-  const model = await answer.json();
-  if (!answer.ok) throw new Error(model.error);
+  const response = await fetch("page/model.json");
+  const model = await response.json();
+  if (!response.ok) throw new Error(model.error);
   at("name").textContent = model.name;
   document.title = `${model.name}: try the model`;
   at("version").textContent = `Version ${model.version}.`;
@@ -23,9 +23,9 @@ async function predict(model, blob) {
     throw new Error("The file is too large for this server. Scale the image down, or save it as JPEG.");
   }
   const path = `v1/models/${model.name}/versions/${model.version}:predict`;
-  const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
-  const { error, predictions } = await answer.json();
-  if (!answer.ok) throw new Error(error.replace(/^image 0: /, ""));
+  const response = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  const { error, predictions } = await response.json();
+  if (!response.ok) throw new Error(error.replace(/^image 0: /, ""));
   return predictions[0];
 }
 

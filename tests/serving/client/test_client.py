@@ -1,4 +1,4 @@
-"""The client, whatever the protocol."""
+"""The client, independent of the protocol."""
 
 import subprocess
 import sys

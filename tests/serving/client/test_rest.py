@@ -1,4 +1,4 @@
-"""The client and TF Serving's REST interface: recorded requests and answers."""
+"""The client and TF Serving's REST interface: recorded requests and responses."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ import pytest
 
 from serving.client.protocol import ServingError, VersionStatus
 
-# The bytes of the recorded requests; a server that was recorded does not look at them.
+# The bytes in the recorded requests; the fake server does not decode them.
 IMAGES = [b"\x89PNG one", b"\xff\xd8\xff two"]
 MASK = (
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVQImWNk"
@@ -205,7 +205,10 @@ def test_a_host_that_is_silent_is_not_tried_again(client):
     with socket.socket() as silent, socket.socket() as one, socket.socket() as two:
         silent.bind(("127.0.0.1", 0))
         silent.listen(0)
-        for waiting in (one, two):  # the queue is full now: the next one hears nothing
+        for waiting in (
+            one,
+            two,
+        ):  # now the queue is full, and the next connection gets no response
             waiting.setblocking(False)
             waiting.connect_ex(silent.getsockname())
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

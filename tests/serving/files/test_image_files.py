@@ -8,7 +8,7 @@ from serving.files.image_files import find_images
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The current folder, with images in folders, and other files among them."""
+    """The current folder, with images and other files in folders."""
     for name in (
         "new/b.png",
         "new/a.JPG",

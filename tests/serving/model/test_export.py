@@ -10,11 +10,11 @@ def test_the_optimizer_s_state_is_not_in_it(saved_model):
     assert sorted(shape for _, shape in variables if shape) == [[1, 1, 3, 3], [3]]
 
 
-STRANGER = """
+PLAIN_TENSORFLOW = """
 import sys
 
 for name in ("keras", "data", "serving", "components", "pipeline", "tfx"):
-    sys.modules[name] = None  # to import it is an ImportError now
+    sys.modules[name] = None  # importing it raises ImportError
 import tensorflow as tf
 
 model = tf.saved_model.load(sys.argv[1])
@@ -27,7 +27,7 @@ print(tf.io.decode_png(answer["mask_png_bytes"][0]).shape)
 @pytest.mark.parametrize("model", ["saved_model", "sliding_model"])
 def test_plain_tensorflow_loads_it_without_keras_and_without_this_project(request, model, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", STRANGER, str(request.getfixturevalue(model))],
+        [sys.executable, "-c", PLAIN_TENSORFLOW, str(request.getfixturevalue(model))],
         capture_output=True,
         text=True,
         check=False,

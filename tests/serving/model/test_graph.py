@@ -27,7 +27,7 @@ def noise(height, width, seed=0):
 
 
 def thirds(height, width):
-    """Red, green and blue stripes, one beside the other."""
+    """Makes an image of a red, a green and a blue stripe, side by side."""
     stripes = np.arange(width) * 3 // width
     return np.repeat((np.eye(3)[stripes] * 255).astype(np.uint8)[np.newaxis], height, 0)
 
@@ -88,7 +88,7 @@ def test_masks_have_each_image_s_own_size_and_classes(signatures):
         ids = np.asarray(mask)
         assert ids.shape == image.shape[:2]
         wanted = image.argmax(-1)
-        # Only at the stripes' two edges may a resized image decide otherwise.
+        # A resized image may differ only at the two edges between the stripes.
         assert (ids != wanted).mean() <= 4 / image.shape[1]
         np.testing.assert_allclose(fraction, np.bincount(ids.ravel(), minlength=3) / ids.size)
 
@@ -127,7 +127,7 @@ def test_a_batch_answers_as_its_images_alone(signatures):
 
 
 def bomb(height, width):
-    """A black PNG of any size, in next to no bytes."""
+    """Makes a black PNG of any size, compressed to very few bytes."""
 
     def chunk(kind, body):
         return (
@@ -225,14 +225,14 @@ def example(image, class_ids):
 
 def counts_by_hand(truth, predicted):
     counts = np.zeros((3, 3), np.int64)
-    for wanted, found in zip(truth.ravel(), predicted.ravel(), strict=True):
-        if wanted != 255:
-            counts[wanted, found] += 1
+    for row, column in zip(truth.ravel(), predicted.ravel(), strict=True):
+        if row != 255:
+            counts[row, column] += 1
     return counts
 
 
 def frame(height, width):
-    """The outermost pixels of a rectangle in the corner of an image."""
+    """Returns the outermost pixels of a rectangle in the corner of an image."""
     whole = np.zeros((HEIGHT, WIDTH), bool)
     whole[:height, :width] = True
     whole[1 : height - 1, 1 : width - 1] = False
@@ -246,7 +246,8 @@ def test_evaluation_of_a_hand_computed_example(signatures):
     truth = np.zeros((HEIGHT, WIDTH), np.uint8)
     truth[:, 6:] = 1
     truth[:, 20:] = 255
-    # Top half: 6 columns right as red, 14 taken for red; bottom half: 6 taken for green, 14 right.
+    # Top half, predicted red: 6 columns right, 14 wrong. Bottom half, predicted green: 6 wrong,
+    # 14 right.
     expected = np.array([[8 * 6, 8 * 6, 0], [8 * 14, 8 * 14, 0], [0, 0, 0]])
     found = signatures["evaluation"](examples=tf.constant([example(image, truth)]))
     np.testing.assert_array_equal(found["confusion_matrix"][0], expected)

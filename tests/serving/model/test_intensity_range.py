@@ -1,4 +1,4 @@
-"""16-bit images: what is trained on, what serves, and what a client sends agree to the bit."""
+"""16-bit images: training, the served model and the client convert them to the same pixels."""
 
 import imagecodecs
 import numpy as np

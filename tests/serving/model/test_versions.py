@@ -20,7 +20,7 @@ def model(tmp_path):
 
 @pytest.fixture(params=["local", "remote"])
 def serving_folder(request, tmp_path):
-    """A folder on the disk, and one in TensorFlow's file system in memory: as good as a bucket."""
+    """A folder on disk, and one in TensorFlow's in-memory file system, as a bucket."""
     return str(tmp_path / "serving") if request.param == "local" else f"ram://{tmp_path}/serving"
 
 
@@ -42,7 +42,7 @@ def test_all_files_are_there(model, serving_folder):
 
 def test_versions_only_grow(model, serving_folder):
     later = 10 * int(time.time())
-    tf.io.gfile.makedirs(f"{serving_folder}/{later}")  # unfinished: its number is taken
+    tf.io.gfile.makedirs(f"{serving_folder}/{later}")  # incomplete, but its number is in use
     tf.io.gfile.makedirs(f"{serving_folder}/other")
     pushed = [push_model(model, serving_folder).rpartition("/")[2] for _ in range(2)]
     assert pushed == [str(later + 1), str(later + 2)]

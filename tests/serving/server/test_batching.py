@@ -1,4 +1,4 @@
-"""Requests that come at the same time are one batch, and none hurts another."""
+"""Concurrent requests share a batch, and none affects another."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 class Model:
-    """Answers an image by its own bytes; refuses batches with a bad one. May be held up."""
+    """Returns the bytes of each image; refuses batches with a bad image. Can be blocked."""
 
     def __init__(self):
         self.batches = []
@@ -39,7 +39,7 @@ class Model:
 
 
 def run(test, model, **options):
-    """Runs a test's coroutine with a batcher."""
+    """Runs the coroutine of a test with a batcher."""
 
     async def within():
         counted = []
@@ -58,7 +58,7 @@ def submit(batcher, *images, pixels=1, seconds=60):
 
 
 async def submit_and_wait(batcher, model):
-    """Submits an image, and returns when the model has it, and keeps it."""
+    """Submits an image and returns when the model has started on it and is blocked."""
     model.free.clear()
     first = submit(batcher, b"0")
     while not model.batches:

@@ -75,7 +75,7 @@ def test_only_the_outputs_that_are_asked_for(predictions, picture):
 
 
 def test_a_request_as_it_was_recorded(channel, picture):
-    """The bytes that any client sends, and those of the answer, by the messages' field numbers."""
+    """The bytes of a request and its response, by the field numbers of the messages."""
     content = picture(1, 1, RED)
     image = b"\x08\x07\x12\x04\x12\x02\x08\x01\x42" + bytes([len(content)]) + content
     entry = b"\x0a\x0bimage_bytes\x12" + bytes([len(image)]) + image
@@ -160,7 +160,7 @@ def of_tensor(**fields):
 
 
 def bomb():
-    """One value that stands for a thousand million."""
+    """A tensor message in which one value stands for a thousand million elements."""
     made = predict_pb2.PredictRequest()
     made.model_spec.name, made.model_spec.signature_name = "discs", "probabilities"
     made.inputs["images"].dtype = tf.uint8.as_datatype_enum

@@ -14,7 +14,7 @@ from serving.server.json_format import read_request, write_response
 
 
 class _Signature:
-    """What `read_request` needs to know of a signature."""
+    """The part of a SignatureDef that `read_request` uses."""
 
     def __init__(self, **dtypes):
         info = type("Info", (), {"dtype": 0})

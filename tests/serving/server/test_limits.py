@@ -1,4 +1,4 @@
-"""What a request may not ask for."""
+"""Requests that exceed a limit."""
 
 import base64
 import concurrent.futures
@@ -21,7 +21,7 @@ FEW = Limits(body=100_000, requests=3, seconds=20)
 
 
 def claims(width, height):
-    """A PNG of a hundred bytes whose header tells of any size."""
+    """Makes a PNG of a hundred bytes whose header claims any size."""
 
     def chunk(kind, content):
         check = zlib.crc32(kind + content)
@@ -90,7 +90,7 @@ def test_a_body_that_is_too_large_is_not_read(server, chunked):
 
 
 def test_too_many_at_once_are_turned_away(server, picture):
-    """Requests whose bodies never end take all places; then there are places again."""
+    """Unfinished requests use up the limit; when they are closed, requests work again."""
     host = server.rest.removeprefix("http://")
     waiting = []
     for _ in range(FEW.requests):
@@ -133,7 +133,7 @@ def hurried(start, push, sliding_model, tmp_path_factory):
 
 
 def test_what_takes_too_long_is_stopped(hurried, picture):
-    """Thousands of windows slide over it, and none is computed after the answer."""
+    """The image needs thousands of windows; none is computed after the response."""
     answer = ask(hurried, picture(2000, 2000))
     assert answer.status_code == 504
     assert answer.json() == {"error": "the request timed out"}

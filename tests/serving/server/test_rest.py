@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, by requests and answers as its documentation shows them."""
+"""TF Serving's REST interface, with requests and responses as in its documentation."""
 
 import base64
 import contextlib
@@ -248,7 +248,7 @@ def test_health_and_metrics(client, picture):
 
 
 def test_an_answer_s_body_does_not_wait_until_its_headers_are_confirmed(server):
-    """Nagle's algorithm would wait: 40 ms, where clients put off what they confirm."""
+    """With Nagle's algorithm the body would wait 40 ms for a delayed acknowledgement."""
     host, port = server.server.rest.split(":")
     with socket.create_connection((host, int(port))) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

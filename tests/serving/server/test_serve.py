@@ -34,7 +34,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def serve(project):
-    """Starts the command; its lines come one by one."""
+    """Starts the command and returns the process and a queue of its output lines."""
     started = []
 
     def serve(*options):
@@ -60,7 +60,7 @@ def serve(project):
 
 
 def until(lines, pattern):
-    """The match of the first line that has it."""
+    """Returns the match in the first line that contains the pattern."""
     while True:
         line = lines.get(timeout=300)
         if found := re.search(pattern, line):

@@ -1,4 +1,4 @@
-"""The push folder: new versions, old ones, and what is no version."""
+"""The push folder: new versions, old versions, and folders that are not versions."""
 
 import base64
 import json
