@@ -99,22 +99,22 @@ def picture():
 
 
 @pytest.fixture(scope="session")
-def ask_for_long():
+def start_slow_request():
     """Sends a slow request and returns a future of its HTTP status when the request is running."""
 
-    def ask_for_long(url, address):
+    def start_slow_request(url, address):
         pixels = np.zeros((700, 700, 3), np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
         body = {"instances": [{"b64": base64.b64encode(buffer.getvalue()).decode()}]}
         pool = concurrent.futures.ThreadPoolExecutor(1)
-        answer = pool.submit(lambda: httpx.post(url + address, json=body, timeout=300).status_code)
+        status = pool.submit(lambda: httpx.post(url + address, json=body, timeout=300).status_code)
         pool.shutdown(wait=False)
         while "in_progress 1.0" not in httpx.get(f"{url}/monitoring/prometheus/metrics").text:
             pass
-        return answer
+        return status
 
-    return ask_for_long
+    return start_slow_request
 
 
 class Running:

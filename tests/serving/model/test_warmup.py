@@ -8,9 +8,11 @@ def test_warm_up_requests_are_what_tf_serving_replays(saved_model):
     replayed = []
     for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
         log = prediction_log_pb2.PredictionLog.FromString(record)
-        asked = log.predict_log.request
-        function = loaded.signatures[asked.model_spec.signature_name]
-        inputs = {name: tf.constant(tf.make_ndarray(value)) for name, value in asked.inputs.items()}
+        request = log.predict_log.request
+        function = loaded.signatures[request.model_spec.signature_name]
+        inputs = {
+            name: tf.constant(tf.make_ndarray(value)) for name, value in request.inputs.items()
+        }
         function(**inputs)
-        replayed.append(asked.model_spec.signature_name)
+        replayed.append(request.model_spec.signature_name)
     assert replayed == ["serving_default", "probabilities"]

@@ -41,11 +41,11 @@ def ids(mask):
 
 def test_row_format(client, picture):
     images = [picture(4, 6, RED, GREEN), picture(5, 3, BLUE, kind="JPEG")]
-    answer = client.post("/v1/models/discs:predict", json={"instances": list(map(b64, images))})
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-    assert list(answer.json()) == ["predictions"]
-    half, whole = answer.json()["predictions"]
+    response = client.post("/v1/models/discs:predict", json={"instances": list(map(b64, images))})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert list(response.json()) == ["predictions"]
+    half, whole = response.json()["predictions"]
     assert set(half) == {"mask_png_bytes", "class_fraction", "confidence"}
     np.testing.assert_array_equal(ids(half["mask_png_bytes"]), 4 * [[0, 0, 0, 1, 1, 1]])
     assert half["class_fraction"] == [0.5, 0.5, 0.0]
@@ -56,10 +56,10 @@ def test_row_format(client, picture):
 
 def test_column_format(client, picture):
     images = [picture(4, 6, RED, GREEN), picture(5, 3, BLUE)]
-    answer = client.post("/v1/models/discs:predict", json={"inputs": list(map(b64, images))})
-    assert answer.status_code == 200
-    outputs = answer.json()["outputs"]
-    assert list(answer.json()) == ["outputs"]
+    response = client.post("/v1/models/discs:predict", json={"inputs": list(map(b64, images))})
+    assert response.status_code == 200
+    outputs = response.json()["outputs"]
+    assert list(response.json()) == ["outputs"]
     assert outputs["class_fraction"] == [[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
     assert [ids(mask).shape for mask in outputs["mask_png_bytes"]] == [(4, 6), (5, 3)]
     assert len(outputs["confidence"]) == 2
@@ -76,8 +76,8 @@ def test_column_format(client, picture):
 )
 def test_recorded_requests_mean_the_same(client, picture, body):
     content = body % base64.b64encode(picture(2, 2, GREEN)).decode()
-    answer = client.post("/v1/models/discs:predict", content=content)
-    found = answer.json()
+    response = client.post("/v1/models/discs:predict", content=content)
+    found = response.json()
     rows = found.get("predictions") or [
         {name: values[0] for name, values in found["outputs"].items()}
     ]
@@ -95,10 +95,10 @@ def test_a_single_output_has_no_name(client):
 
 
 def test_numbers_keep_the_digits_of_their_type(client, picture):
-    answer = client.post(
+    response = client.post(
         "/v1/models/discs:predict", json={"instances": [b64(picture(1, 3, RED, GREEN))]}
     )
-    assert '"class_fraction":[0.33333334,0.6666667,0.0]' in answer.text
+    assert '"class_fraction":[0.33333334,0.6666667,0.0]' in response.text
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_metadata(client):
     ],
 )
 def test_wrong_addresses(client, method, path, status, message):
-    answer = client.request(method, path, content="{}" if method == "POST" else None)
-    assert (answer.status_code, list(answer.json())) == (status, ["error"])
-    assert message in answer.json()["error"]
+    response = client.request(method, path, content="{}" if method == "POST" else None)
+    assert (response.status_code, list(response.json())) == (status, ["error"])
+    assert message in response.json()["error"]
 
 
 GOOD = "iVBORw0KGgo="
@@ -214,19 +214,19 @@ GOOD = "iVBORw0KGgo="
 )
 def test_wrong_bodies(client, body, message):
     content = body.encode("latin1")
-    answer = client.post("/v1/models/discs:predict", content=content)
-    assert (answer.status_code, list(answer.json())) == (400, ["error"])
-    assert message in answer.json()["error"]
-    assert "\n" not in answer.json()["error"]
+    response = client.post("/v1/models/discs:predict", content=content)
+    assert (response.status_code, list(response.json())) == (400, ["error"])
+    assert message in response.json()["error"]
+    assert "\n" not in response.json()["error"]
 
 
 def test_a_corrupt_image_gets_one_line(client, picture):
     content = picture(40, 40, RED, GREEN)
     body = {"instances": [b64(picture()), b64(content[: len(content) // 2])]}
-    answer = client.post("/v1/models/discs:predict", json=body)
-    assert answer.status_code == 400
-    assert 0 < len(answer.json()["error"]) < 200
-    assert "{{node" not in answer.json()["error"]
+    response = client.post("/v1/models/discs:predict", json=body)
+    assert response.status_code == 400
+    assert 0 < len(response.json()["error"]) < 200
+    assert "{{node" not in response.json()["error"]
 
 
 def test_health_and_metrics(client, picture):
@@ -267,6 +267,6 @@ def test_without_a_version_it_is_alive_and_not_ready(start, tmp_path):
     running = start(tmp_path / "discs")
     for path, status in (("healthz", 200), ("readyz", 503), ("v1/models/discs", 404)):
         assert httpx.get(f"{running.rest}/{path}").status_code == status
-    answer = httpx.post(f"{running.rest}/v1/models/discs:predict", json={"instances": ["a"]})
-    assert answer.status_code == 404
-    assert answer.json() == {"error": "Servable not found for request: Latest(discs)"}
+    response = httpx.post(f"{running.rest}/v1/models/discs:predict", json={"instances": ["a"]})
+    assert response.status_code == 404
+    assert response.json() == {"error": "Servable not found for request: Latest(discs)"}

@@ -69,7 +69,7 @@ def until(lines, pattern):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
-    serve, project, push, sliding_model, ask_for_long, stop
+    serve, project, push, sliding_model, start_slow_request, stop
 ):
     process, lines = serve("--rest-port", 0, "--grpc-port", 0)
     first = until(lines, "local server.*use TF Serving in production")
@@ -78,7 +78,7 @@ def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
     until(lines, "no version there yet; waiting for a push")
     push(sliding_model, project / "runs/discs/serving/discs", 1)
     until(lines, "serving version 1: ")
-    answer = ask_for_long(address, "/v1/models/discs:predict")
+    answer = start_slow_request(address, "/v1/models/discs:predict")
     process.send_signal(stop)
     until(lines, "stopping")
     assert process.wait(300) == 0

@@ -144,10 +144,12 @@ def test_what_is_no_version_is_passed_by(serve, push, folder, saved_model, class
     assert class_of_red(running) == 0
 
 
-def test_a_request_that_runs_keeps_its_version(serve, push, folder, sliding_model, ask_for_long):
+def test_a_request_that_runs_keeps_its_version(
+    serve, push, folder, sliding_model, start_slow_request
+):
     push(sliding_model, folder, 1)
     running = serve(1)
-    answer = ask_for_long(running.rest, "/v1/models/discs/versions/1:predict")
+    answer = start_slow_request(running.rest, "/v1/models/discs/versions/1:predict")
     push(sliding_model, folder, 2)
     assert answer.result() == 200
     running.wait(1, "END")
@@ -162,9 +164,9 @@ def test_no_request_fails_while_versions_are_switched(
     running = serve(1)
     image = picture()
     body = json.dumps({"instances": [{"b64": base64.b64encode(image).decode()}]})
-    asked = predict_pb2.PredictRequest()
-    asked.model_spec.name = "discs"
-    asked.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image], tf.string))
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "discs"
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([image], tf.string))
     done = threading.Event()
     failures, seen = [], []
 
@@ -182,7 +184,7 @@ def test_no_request_fails_while_versions_are_switched(
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             while not done.is_set():
                 try:
-                    outputs = stub.Predict(asked, 60).outputs
+                    outputs = stub.Predict(request, 60).outputs
                     seen.append(np.argmax(tf.make_ndarray(outputs["class_fraction"])))
                 except grpc.RpcError as error:
                     failures.append(str(error))
