@@ -21,7 +21,7 @@ from pipeline.history.decisions import decide
 from pipeline.history.runs import all_runs, find_run, open_store
 from pipeline.reports.comparison import compare
 from pipeline.reports.publishing import publish
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green"]
 NODES = {  # component to the type of what it makes
