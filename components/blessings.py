@@ -14,6 +14,7 @@ from serving.model.versions import versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
+"""Input keys of resolvers, for all models and all blessings."""
 WHO = "who"
 """Property with a person's name, in the blessings that a person gave or withdrew."""
 MAX_BASELINES = 10  # blessed models that are tried before the floors alone decide

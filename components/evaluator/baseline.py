@@ -16,11 +16,12 @@ from components.blessings import (
     saved_model_path,
     short_name,
 )
-from data.errors import InputError
+from data.errors import InputError, one_line
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 
 CANDIDATE = "candidate"
+"""Input key of the resolver for the model to be evaluated."""
 
 
 class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
@@ -132,7 +133,7 @@ def _load(path: str) -> Mapping[str, Any] | str:
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
     except Exception as error:  # TensorFlow raises many types for broken files
-        return f"its files are broken ({tf_error_text(error)[:100]})"
+        return f"its files are broken ({one_line(tf_error_text(error), 100)})"
     return outputs
 
 

@@ -92,43 +92,43 @@ def test_the_baseline_is_measured_on_the_same_images(model, run_evaluator):
     assert iou(images[0].baseline)[1] > 0.9 > iou(images[0].candidate)[1]
 
 
-def gone(uri):
+def remove(uri):
     shutil.rmtree(uri)
 
 
-def cut_short(uri):
+def truncate(uri):
     (variables,) = tf.io.gfile.glob(f"{uri}/Format-Serving/variables/variables.data*")
     with Path(variables).open("r+b") as file:
         file.truncate(10)
 
 
-def of_other_classes(uri):
+def change_classes(uri):
     path = Path(uri) / "Format-Serving/assets.extra/unetfx.json"
     description = json.loads(path.read_text())
     path.write_text(json.dumps(description | {"classes": ["cat", "dog", "mouse"]}))
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("damage", "problem"),
     [
-        (gone, "Trainer/model/5: its files are gone"),
-        (cut_short, "Trainer/model/5: its files are broken"),
-        (of_other_classes, "Trainer/model/5: its classes are ['cat', 'dog', 'mouse']"),
+        (remove, "Trainer/model/5: its files are gone"),
+        (truncate, "Trainer/model/5: its files are broken"),
+        (change_classes, "Trainer/model/5: its classes are ['cat', 'dog', 'mouse']"),
     ],
 )
-def test_a_broken_baseline_is_reported_and_skipped(model, run_evaluator, harm, words):
+def test_a_broken_baseline_is_reported_and_skipped(model, run_evaluator, damage, problem):
     older, newer = model(4), model(5)
-    harm(newer.uri)
+    damage(newer.uri)
     verdict = run_evaluator(model(6), [older, newer], max_drop=0.5).verdict
     assert verdict.baseline == "Trainer/model/4"
     assert len(verdict.remarks) == 1
-    assert verdict.remarks[0].startswith(f"not compared with the blessed model {words}")
+    assert verdict.remarks[0].startswith(f"not compared with the blessed model {problem}")
     assert "drop" in {rule.kind for rule in verdict.rules}
 
 
 def test_if_every_baseline_is_broken_the_floors_decide(model, run_evaluator):
     newer = model(5)
-    gone(newer.uri)
+    remove(newer.uri)
     verdict = run_evaluator(model(6), [newer], max_drop=0.5).verdict
     assert verdict.blessed
     assert verdict.baseline is None
@@ -138,7 +138,7 @@ def test_if_every_baseline_is_broken_the_floors_decide(model, run_evaluator):
 
 def test_the_config_may_rule_out_older_baselines(model, run_evaluator):
     older, newer = model(4), model(5)
-    cut_short(newer.uri)
+    truncate(newer.uri)
     verdict = run_evaluator(
         model(6), [older, newer], max_drop=0, on_broken_baseline="floors"
     ).verdict

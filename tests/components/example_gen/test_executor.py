@@ -55,8 +55,8 @@ def records(artifact, split):
 
 
 def feature(record, name):
-    found = tf.train.Example.FromString(record).features.feature[name]
-    return found.bytes_list.value[0].decode()
+    value = tf.train.Example.FromString(record).features.feature[name]
+    return value.bytes_list.value[0].decode()
 
 
 def keys_by_split(artifact):
@@ -73,12 +73,12 @@ def refusal(ingest, folder, **changes):
 
 
 def test_every_pair_falls_into_one_split_and_is_listed(artifact):
-    found = keys_by_split(artifact)
-    assert sorted(key for keys in found.values() for key in keys) == KEYS
+    by_split = keys_by_split(artifact)
+    assert sorted(key for keys in by_split.values() for key in keys) == KEYS
     rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
     assert [row["key"] for row in rows] == KEYS
     for row in rows:
-        assert row["key"] in found[row["split"]]
+        assert row["key"] in by_split[row["split"]]
         assert row["group"] == row["key"][0]
         assert row["fractions"] == {"ground": 0.5, "disc": 0.5}
         assert "problem" not in row
@@ -96,13 +96,13 @@ def test_examples_hold_the_pair(artifact, source):
 
 def test_a_group_is_never_divided(artifact):
     groups = [{key[0] for key in keys} for keys in keys_by_split(artifact).values()]
-    assert sorted(group for some in groups for group in some) == list(GROUPS)
+    assert sorted(group for part in groups for group in part) == list(GROUPS)
 
 
 def test_records_are_not_in_the_order_of_their_keys(artifact):
     # Neighbours in a folder are often similar; the images of a batch should not be.
-    found = keys_by_split(artifact)["train"]
-    assert found != sorted(found)
+    keys = keys_by_split(artifact)["train"]
+    assert keys != sorted(keys)
 
 
 def test_no_pair_changes_its_split_when_data_are_added(ingest, tmp_path):
@@ -117,11 +117,11 @@ def test_no_pair_changes_its_split_when_data_are_added(ingest, tmp_path):
 
 def test_splits_have_about_their_shares(ingest, tmp_path):
     keys = [str(number) for number in range(200)]
-    found = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
+    by_split = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
     # Binomial: 100 ± 7, and 50 ± 6.
-    assert 75 < len(found["train"]) < 125
-    assert 25 < len(found["val"]) < 75
-    assert 25 < len(found["test"]) < 75
+    assert 75 < len(by_split["train"]) < 125
+    assert 25 < len(by_split["val"]) < 75
+    assert 25 < len(by_split["test"]) < 75
 
 
 def test_files_are_identical_in_every_run_wherever_the_pairs_are(ingest, tmp_path):
@@ -203,8 +203,8 @@ def test_a_split_is_distributed_over_files_and_no_pair_is_lost(ingest, tmp_path)
     files = sorted(file.name for file in (artifact / "Split-train").iterdir())
     assert len(files) == 5
     assert files[0] == "data_tfrecord-00000-of-00005.gz"
-    found = keys_by_split(artifact)
-    assert sorted(key for some in found.values() for key in some) == keys
+    by_split = keys_by_split(artifact)
+    assert sorted(key for part in by_split.values() for key in part) == keys
 
 
 def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
