@@ -17,7 +17,7 @@ MODEL_BLESSING = "model_blessing"
 """Input keys of resolvers, for all models and all blessings."""
 WHO = "who"
 """Property with a person's name, in the blessings that a person gave or withdrew."""
-MAX_BASELINES = 10  # blessed models that are tried before the floors alone decide
+MAX_MODELS = 10  # blessed models that are tried, newest first, before going on without one
 
 
 def blessed_models(
@@ -69,7 +69,7 @@ def pushed_models(
       At most ten models, newest first; the id of each is its version number.
     """
     excluded = _fingerprint(saved_model_path(exclude)) if exclude else None
-    for version in versions(serving_folder)[:MAX_BASELINES]:
+    for version in versions(serving_folder)[:MAX_MODELS]:
         model = tfx.types.standard_artifacts.Model()
         model.uri = os.path.join(serving_folder, version)
         model.id = int(version)

@@ -8,7 +8,7 @@ from tfx import types
 from tfx import v1 as tfx
 
 from components.blessings import (
-    MAX_BASELINES,
+    MAX_MODELS,
     MODEL,
     MODEL_BLESSING,
     blessed_models,
@@ -53,7 +53,7 @@ class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
             pair
             for pair in blessed_models(input_dict[MODEL], input_dict[MODEL_BLESSING])
             if pair[0].id not in candidates
-        ][:MAX_BASELINES]
+        ][:MAX_MODELS]
         return input_dict | {
             MODEL: [model for model, _ in others],
             MODEL_BLESSING: [blessing for _, blessing in others],
