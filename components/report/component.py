@@ -16,7 +16,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact
 from tfx.utils import path_utils
 
-from components.evaluator.component import SPLIT
+from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
@@ -108,7 +108,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
-    gallery = draw(chosen, read_examples(examples.uri, SPLIT), predict, save)
+    gallery = draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save)
     records = [record for record in read_records(examples) if record.statistics]
     page = render(
         Contents(

@@ -11,7 +11,7 @@ from tfx.utils import io_utils
 
 from components.report.component import PAGE_FILE, Inputs, write_report
 from components.report.page import ANOMALIES, RUN, anomalies
-from components.validator.component import WORDS_FILE
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.files import is_file, new_file, read_text
 
 
@@ -54,7 +54,7 @@ def KubeflowReport(
     run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")
     page = os.path.join(report.uri, PAGE_FILE)
     html = read_text(page)
-    words = os.path.join(example_anomalies.uri, WORDS_FILE)
+    words = os.path.join(example_anomalies.uri, ANOMALY_TEXT_FILE)
     known = {
         RUN: Markup("<p>Run {}</p>").format(run),
         ANOMALIES: anomalies(read_text(words) if is_file(words) else ""),

@@ -10,7 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from components.evaluator.gate_text import metric_text
-from components.evaluator.metric_names import BY_CLASS, IOU, MEAN_IOU, of_class
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.metrics import class_metrics
 from components.evaluator.results import Scores
 from components.report.charts import lines, reliability
 from components.report.gallery import Card
@@ -23,7 +24,7 @@ RUN, OVERRIDES = "<!-- run -->", "<!-- overrides -->"
 ANOMALIES, DURATIONS = "<!-- anomalies -->", "<!-- durations -->"
 """Places in the page for what belongs to a run, which may repeat another one's report."""
 _MOST_SLICES = 50  # in the table: a feature may have thousands of values
-_OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– no say: ")}
+_OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 
 class Contents(NamedTuple):
@@ -100,7 +101,7 @@ def render(contents: Contents) -> str:
         .get_template("report.html")
         .render(
             **contents._asdict() | {"classes": shown},
-            kinds=BY_CLASS,
+            kinds=class_metrics(),
             outcomes=_OUTCOMES,
             slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
             splits=[_split(name, contents.records, len(classes)) for name in SPLITS],

@@ -12,7 +12,7 @@ from components.report.charts import lines
 from components.report.component import PAGE_FILE, ReportArtifact
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import ANOMALIES, DURATIONS, OVERRIDES, RUN, anomalies, templates
-from components.validator.component import WORDS_FILE
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.errors import InputError
 from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
@@ -87,7 +87,7 @@ def _known_at_the_end(run: Run) -> dict[str, Markup]:
 
 
 def _anomalies(run: Run) -> Markup:
-    path = Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE
+    path = Path(run.artifacts["ExampleAnomalies"].uri) / ANOMALY_TEXT_FILE
     return anomalies(path.read_text() if path.exists() else "")
 
 
