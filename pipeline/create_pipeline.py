@@ -3,7 +3,7 @@
 import json
 import uuid
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow_data_validation as tfdv
 import yaml
@@ -24,8 +24,7 @@ from components.example_gen.kubeflow import (
 )
 from components.example_gen.settings import ExampleGenSettings
 from components.pusher.component import Pusher
-from components.report.component import Report
-from components.report.kubeflow import KubeflowReport
+from components.report.component import Report, ReportSettings
 from components.serving_check.component import ServingCheck
 from components.statistics_gen import StatisticsGen
 from components.trainer import run, warm_start
@@ -70,25 +69,22 @@ def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pip
     )
     serving = _serving_nodes(config, pairs, model, evaluator)
     serving_check = serving[-1].outputs["blessing"]
-    reported: dict[str, Any] = {
-        "examples": pairs,
-        "model": model,
-        "model_run": training.trainer.outputs["model_run"],
-        "evaluation": evaluator.outputs["evaluation"],
-        "blessing": evaluator.outputs["blessing"],
-        "serving_check": serving_check,
-        "name": config.name,
-        "config": _in_the_report(config),
-        "code": code_version("components.report.component"),
-    }
-    if on_kubeflow:
-        report = KubeflowReport(
-            **reported,
-            example_anomalies=data.validator.outputs["anomalies"],
-            folder=join(config.root, "reports"),
-        ).with_id("Report")
-    else:
-        report = Report(**reported)
+    report = Report(
+        examples=pairs,
+        model=model,
+        model_run=training.trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        serving_check=serving_check,
+        settings=ReportSettings(
+            name=config.name,
+            config=_in_the_report(config),
+            code=code_version("components.report.writing"),
+            folder=join(config.root, "reports") if on_kubeflow else None,
+        ).model_dump_json(),
+        # On other platforms the runner publishes the report, with the anomalies of the run.
+        **({"example_anomalies": data.validator.outputs["anomalies"]} if on_kubeflow else {}),
+    )
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

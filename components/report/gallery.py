@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import iou, mean_of_defined
+from components.report.contents import Card, CardGroup
 from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
@@ -25,30 +26,6 @@ Predict = Callable[[bytes], npt.NDArray[np.uint8]]
 """A model: from an image's bytes to class ids, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
 """Writes a picture under a path within the report's folder."""
-
-
-class Card(NamedTuple):
-    """An image on the page.
-
-    Attributes:
-      key: The pair's.
-      folder: Of its pictures, within the report's.
-      mean: Mean IoU over the classes that occur; None if nothing is labelled.
-      before: The same of the last blessed model; None if there is none.
-      ious: Each class's IoU, by class id; None for one that does not occur.
-      present: Ids of the classes in truth or prediction.
-      width: Of its pictures, in pixels.
-      height: Of its pictures, in pixels.
-    """
-
-    key: str
-    folder: str
-    mean: float | None
-    before: float | None
-    ious: list[float | None]
-    present: list[int]
-    width: int
-    height: int
 
 
 def choose(
@@ -104,7 +81,7 @@ def draw(
     examples: Iterable[tf.train.Example],
     predict: Predict,
     save: Save,
-) -> list[tuple[str, list[Card]]]:
+) -> list[CardGroup]:
     """Draws the chosen images.
 
     Args:
@@ -122,7 +99,10 @@ def draw(
         key: _card(images[key], folders[key], draw_layers(example, {"prediction": predict}), save)
         for key, example in find_examples(examples, images)
     }
-    return [(title, [cards[image.key] for image in members]) for title, members in chosen]
+    return [
+        CardGroup(title=title, cards=[cards[image.key] for image in members])
+        for title, members in chosen
+    ]
 
 
 def find_examples(

@@ -17,14 +17,13 @@ from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples
-from components.report.page import templates, tone
+from components.report.page import class_marks, templates
 from data.errors import InputError
 from data.files import new_file
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
-from serving.palette import pattern
 
 _MOST, _DRAWN = 100, 6  # images in a table, and with pictures
 _NOTICED = 0.0005  # of mean IoU: less is no change
@@ -106,10 +105,7 @@ def compare(config: Config, one: Run, two: Run) -> Path:
             runs=runs,
             folders=[folder.name for folder in folders],
             metrics=[read_published(folder) for folder in folders],
-            classes=[
-                {"name": name, "tone": tone(number), "pattern": pattern(number)}
-                for number, name in enumerate(classes)
-            ],
+            classes=class_marks(classes),
             parts=parts,
             total=len(defined),
             table=table.name,

@@ -14,8 +14,8 @@ from rich.text import Text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
-from components.report.component import PAGE_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
+from components.report.page import PAGE_FILE
 from components.validator.component import WORDS_FILE
 from data.checks import Finding
 from data.files import is_remote

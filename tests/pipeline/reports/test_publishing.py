@@ -11,6 +11,8 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 
+from components.evaluator.metric_names import metric_names
+from components.report.contents import Contents
 from components.report.metrics import RunMetrics
 from components.serving_check.verdict import ServingVerdict
 from data.errors import InputError
@@ -18,7 +20,7 @@ from data.examples.shards import Shard, write_shard
 from data.sources.pairs import find_pairs
 from pipeline.config.config import Config
 from pipeline.history.decisions import decide
-from pipeline.history.runs import all_runs, find_run, open_store
+from pipeline.history.runs import all_runs, find_run
 from pipeline.reports.comparison import compare
 from pipeline.reports.publishing import publish
 from serving.model.graph import export_saved_model
@@ -29,7 +31,7 @@ NODES = {  # component to the type of what it makes
     "ExampleValidator": "ExampleAnomalies",
     "Trainer": "Model",
     "Evaluator": "ModelEvaluation",
-    "Report": "UnetfxReport",
+    "Report": "File",
 }
 
 
@@ -38,7 +40,8 @@ def metrics(mean):
         blessed=True,
         reasons=[],
         remarks=[],
-        metrics={"mean_iou": mean, "iou/red": mean, "iou/green": None},
+        metrics=dict.fromkeys(metric_names(CLASSES))
+        | {"mean_iou": mean, "iou/red": mean, "iou/green": None},
         baseline={},
         baseline_model=None,
         rules=[],
@@ -48,6 +51,17 @@ def metrics(mean):
         slices={},
         serving=ServingVerdict(blessed=True, reasons=[], images=1),
     )
+
+
+CONTENTS = Contents(
+    name="colours",
+    classes=CLASSES,
+    histories=[],
+    splits=[],
+    gallery=[],
+    provenance=[],
+    config="name: colours",
+)
 
 
 class Workspace:
@@ -109,7 +123,7 @@ class Workspace:
             self._store.put_execution(execution, [(artifact, event)], contexts)
         report = self.config.artifacts_folder / "Report" / str(number)
         report.mkdir(parents=True)
-        (report / "index.html").write_text("<!-- run -->")
+        (report / "report.json").write_text(CONTENTS.model_dump_json())
         (report / "metrics.json").write_text(metrics(mean).model_dump_json())
         return run_id
 
@@ -164,8 +178,7 @@ def test_a_person_may_have_no_name(workspace, monkeypatch):
     for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 4_000_000)
-    store = open_store(workspace.config, for_writing=True)
-    decide(workspace.config, store, run.artifacts["Model"], blessed=True, why="I looked at it")
+    decide(workspace.config, run.artifacts["Model"], blessed=True, why="I looked at it")
     (decision,) = workspace.run(run.id).decisions
     assert str(decision).startswith("user 4000000 blessed it on ")
     assert str(decision).endswith(": I looked at it")

@@ -70,7 +70,7 @@ class History:
             where = {"pushed": 1, "pushed_destination": folder}
             read = [made["Model"], made["ModelBlessing"]]
             made["PushedModel"] = self.step(run, "Pusher", read, "PushedModel", **where)
-        made["UnetfxReport"] = self.step(run, "Report", [made["Model"]], "UnetfxReport")
+        made["File"] = self.step(run, "Report", [made["Model"]], "File")
         return made
 
     def repeat(self, name: str, made: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ def test_a_pushed_version_keeps_its_model_and_the_newest_one_its_run(history):
         "Model": LIVE,
         "ModelBlessing": LIVE,
         "PushedModel": DELETED,
-        "UnetfxReport": DELETED,
+        "File": DELETED,
     }
     assert set(states(history, pushed[1]).values()) == {LIVE}
     assert sorted(numbered_folders(history.config.serving_folder)) == [1, 2]
