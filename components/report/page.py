@@ -89,7 +89,12 @@ def read_anomalies(example_anomalies: str) -> list[str]:
 def templates() -> jinja2.Environment:
     """Returns the templates of all pages about runs, with the functions that they call."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("components.report"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("components.report"),
+                jinja2.PackageLoader("serving.server", "page"),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -71,7 +71,12 @@ def write_page(
       pairs: The source's pairs, by key.
     """
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.commands"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("pipeline.commands"),
+                jinja2.PackageLoader("serving.server", "page"),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )

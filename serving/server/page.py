@@ -15,6 +15,7 @@ from serving.server.versions import Versions
 _FOLDER = Path(__file__).parent / "page"
 _FILES = {
     "/": "index.html",
+    "/page/base.css": "base.css",
     "/page/page.css": "page.css",
     "/page/page.js": "page.js",
     "/page/upright.js": "upright.js",
