@@ -1,6 +1,12 @@
 """report.json: what the page of a run shows beyond metrics.json."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from pydantic import BaseModel
+from typing_extensions import Self
+
+from data.examples.records import Record
 
 CONTENTS_FILE = "report.json"
 
@@ -19,6 +25,27 @@ class SplitContents(BaseModel):
     images: int
     groups: int
     shares: list[float]
+
+    @classmethod
+    def of(cls, name: str, records: Sequence[Record], num_classes: int) -> Self:
+        """Counts the pairs of a split.
+
+        Args:
+          name: Name of the split.
+          records: Records of the usable pairs of all splits.
+          num_classes: Number of classes.
+        """
+        members = [record for record in records if record.pair.split == name]
+        pixels = np.zeros(num_classes)
+        for statistics in (record.statistics for record in members):
+            if statistics:
+                pixels += statistics.class_pixels
+        return cls(
+            name=name,
+            images=len(members),
+            groups=len({record.pair.group for record in members}),
+            shares=(pixels / (pixels.sum() or 1)).tolist(),
+        )
 
 
 class Card(BaseModel):

@@ -78,7 +78,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         name=name,
         classes=list(served.classes),
         histories=list(_histories(inputs.model_run.uri)),
-        splits=[_split(split, records, len(served.classes)) for split in SPLITS],
+        splits=[SplitContents.of(split, records, len(served.classes)) for split in SPLITS],
         gallery=draw(chosen, read_examples(examples.uri, SPLIT), predict, save),
         provenance=list(_provenance(examples, records, code)),
         config=config,
@@ -100,20 +100,6 @@ def _histories(model_run: str) -> Iterator[list[dict[str, float | None]]]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _split(name: str, records: Sequence[Record], num_classes: int) -> SplitContents:
-    members = [record for record in records if record.pair.split == name]
-    pixels = np.zeros(num_classes)
-    for statistics in (record.statistics for record in members):
-        if statistics:
-            pixels += statistics.class_pixels
-    return SplitContents(
-        name=name,
-        images=len(members),
-        groups=len({record.pair.group for record in members}),
-        shares=(pixels / (pixels.sum() or 1)).tolist(),
-    )
 
 
 def _provenance(
