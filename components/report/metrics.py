@@ -4,7 +4,8 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from components.evaluator.results import OVERALL, Evaluation, Scores
-from components.evaluator.verdict import Rule, Verdict
+from components.evaluator.rule import Rule
+from components.evaluator.verdict import Verdict
 from components.serving_check.verdict import ServingVerdict
 
 METRICS_FILE = "metrics.json"

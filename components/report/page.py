@@ -9,12 +9,13 @@ import jinja2
 from markupsafe import Markup
 
 from components.evaluator.gate_text import metric_text
-from components.evaluator.metric_names import BY_CLASS, IOU, MEAN_IOU, of_class
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.report.charts import css_colour, lines, reliability
 from components.report.contents import CONTENTS_FILE, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
-from components.validator.component import WORDS_FILE
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.files import is_file, join, new_file, read_text
 from serving.palette import pattern
 
@@ -52,6 +53,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
     """
     metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
+    by_class = class_metrics()
     pixels = [sum(row) for row in metrics.confusion_matrix]
     html = (
         templates()
@@ -62,7 +64,12 @@ def write_page(folder: str, facts: RunFacts) -> None:
             metrics=metrics,
             classes=class_marks(contents.classes),
             shares=[count / (sum(pixels) or 1) for count in pixels],
-            kinds=BY_CLASS,
+            class_metrics=by_class,
+            overall_metrics=[
+                metric
+                for metric in METRICS.values()
+                if metric.scope == "overall" and metric.name.removeprefix("mean_") not in by_class
+            ],
             outcomes=_OUTCOMES,
             slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
             charts={
@@ -82,7 +89,7 @@ def read_anomalies(example_anomalies: str) -> list[str]:
       example_anomalies: Path of ExampleValidator's `anomalies` artifact. If its files are gone, the
         list is empty.
     """
-    path = os.path.join(example_anomalies, WORDS_FILE)
+    path = os.path.join(example_anomalies, ANOMALY_TEXT_FILE)
     return read_text(path).splitlines() if is_file(path) else []
 
 

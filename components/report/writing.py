@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tfx.types import artifact
 
 from components.blessings import saved_model_path
-from components.evaluator.component import SPLIT
+from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
@@ -79,7 +79,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         classes=list(served.classes),
         histories=list(_histories(inputs.model_run.uri)),
         splits=[SplitContents.of(split, records, len(served.classes)) for split in SPLITS],
-        gallery=draw(chosen, read_examples(examples.uri, SPLIT), predict, save),
+        gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
         provenance=list(_provenance(examples, records, code)),
         config=config,
     )

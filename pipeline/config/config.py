@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.metric_names import CALIBRATION_ERROR, metric_names
+from components.evaluator.metrics import floor_metrics
 from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
@@ -67,7 +67,7 @@ class Config(Strict):
             raise ValueError(
                 f"gate.class_iou: {', '.join(unknown)} is not among the classes {classes}"
             )
-        known = [name for name in metric_names(classes) if name != CALIBRATION_ERROR]
+        known = floor_metrics(classes)
         floors = {"gate.floors": gate.floors}
         floors |= {f"gate.slices.{name}": of_slice for name, of_slice in gate.slices.items()}
         for key, metrics in floors.items():

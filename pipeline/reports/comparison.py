@@ -12,7 +12,7 @@ from PIL import Image
 from tfx.utils import path_utils
 from typing_extensions import Self
 
-from components.evaluator.component import SPLIT
+from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
@@ -156,7 +156,7 @@ def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[
     if not drawn or not all(tf.io.gfile.exists(path) for path in paths):
         return {}
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
-    examples = read_examples(runs[1].artifacts[EXAMPLES].uri, SPLIT)
+    examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)
     return {
         key: _card(drawn[key], draw_layers(example, models), folder / str(number))
         for number, (key, example) in enumerate(find_examples(examples, drawn))

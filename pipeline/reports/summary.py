@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.gate_text import rule_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
+from components.evaluator.rule import DROP, FLOOR
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
@@ -81,7 +83,7 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
     floors = {
         rule.metric: rule.limit
         for rule in metrics.rules
-        if rule.kind == "floor" and rule.slice == OVERALL
+        if rule.kind == FLOOR and rule.slice == OVERALL
     }
     for metric, title in [
         *((of_class(IOU, name), name) for name in config.data.classes),
@@ -97,9 +99,9 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
 def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
     for rule in metrics.rules:
         if rule.passed is None:
-            yield f"[bold yellow]Gate[/]      {rule}"
+            yield f"[bold yellow]Gate[/]      {rule_text(rule)}"
     if metrics.blessed:
-        drops = any(rule.kind == "drop" for rule in metrics.rules)
+        drops = any(rule.kind == DROP for rule in metrics.rules)
         yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
     for reason in metrics.reasons:
         yield f"[bold red]Not blessed[/]: {reason}."

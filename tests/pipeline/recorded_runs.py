@@ -3,7 +3,7 @@
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
-from components.evaluator.metric_names import metric_names
+from components.evaluator.metrics import metric_names
 from components.report.contents import Contents
 from components.report.metrics import RunMetrics
 from components.serving_check.verdict import ServingVerdict

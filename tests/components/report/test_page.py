@@ -1,7 +1,7 @@
 import pytest
 
-from components.evaluator.metric_names import metric_names
-from components.evaluator.verdict import Rule
+from components.evaluator.metrics import metric_names
+from components.evaluator.rule import Rule
 from components.report.contents import Card, CardGroup, Contents, SplitContents
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
