@@ -1,4 +1,4 @@
-"""The gallery, with as many images as people have: what it holds must not grow with them."""
+"""The gallery; its memory must not grow with the number of images."""
 
 import gc
 import weakref
