@@ -83,6 +83,7 @@ setup(
         "pipeline": ["configs/*.yaml"],
         "pipeline.commands": ["templates/*.html"],
         "components.report": ["templates/*"],
+        "serving": ["theme.css"],
         "serving.server": ["page/*"],
     },
     install_requires=RUNTIME,

@@ -145,7 +145,7 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
 
     from components.example_gen.artifact import read_records
     from data.config import ResizeView
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     view = ResizeView(kind="resize", height=corpus.size, width=corpus.size)
     export_saved_model(

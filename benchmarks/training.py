@@ -217,7 +217,7 @@ def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
     import tensorflow as tf
 
     from data.config import ResizeView
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     images = np.load(folder / "images.npy")
     height, width = images.shape[1:3]

@@ -1,1 +1,1 @@
-"""The graph that serves, and what uses it: bytes of an image in, a mask out."""
+"""The served model and what uses it: from the bytes of an image to its mask."""

@@ -17,7 +17,7 @@ from components.report.contents import CONTENTS_FILE, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.files import is_file, join, new_file, read_text
-from serving.palette import pattern
+from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
 _MOST_SLICES = 50  # rows of the table: a feature may have thousands of values
@@ -99,7 +99,7 @@ def templates() -> jinja2.Environment:
         loader=jinja2.ChoiceLoader(
             [
                 jinja2.PackageLoader("components.report"),
-                jinja2.PackageLoader("serving.server", "page"),
+                jinja2.FileSystemLoader(THEME_FILE.parent),
             ]
         ),
         autoescape=True,

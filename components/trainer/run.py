@@ -14,7 +14,7 @@ from components.trainer.training.devices import choose_strategy, is_chief, worke
 from components.trainer.training.training import Training
 from components.trainer.warm_start import base_model_of
 from data.errors import InputError
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:

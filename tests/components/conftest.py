@@ -19,7 +19,7 @@ from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import Pair
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 VIEW = ResizeView(kind="resize", height=16, width=24)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from data.config import CropView, ResizeView
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 from serving.server.serve import LocalServer, ServerSettings
 
 CLASSES = ["red", "green", "blue"]

@@ -20,7 +20,7 @@ from data.config import DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import Pair
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["a", "b", "c"]
 SIZES = [*[(40, 50)] * 20, (3000, 4000), *[(40, 50)] * 20]

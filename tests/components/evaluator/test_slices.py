@@ -16,7 +16,7 @@ from components.evaluator.verdict import read_verdict
 from data.config import DataConfig
 from data.examples.shards import Shard, write_shard
 from data.sources.pairs import find_pairs
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 RED, HALF = np.zeros((16, 24), np.uint8), np.repeat([[0], [1]], 8, 0) * np.ones((1, 24), np.uint8)

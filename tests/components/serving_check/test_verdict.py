@@ -24,7 +24,7 @@ ANSWERS = {
     "odd": [[1, 1], [33, 47], [7, 200]],
     "probabilities": [1, 2, 2, 3],
     "evaluation": [[1, 0], [0, 2]],
-    "refusal": "… [image_bytes[1]] [is no PNG",
+    "refusal": "… [image_bytes[1]] [is not a PNG",
     "peak_mib": 100,
     "again": [png(MASK)],
 }

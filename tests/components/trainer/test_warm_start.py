@@ -11,7 +11,8 @@ from tfx.types import standard_artifacts
 from components.trainer.config import PUSHED, ModelConfig, TrainerSettings, TrainingConfig
 from components.trainer.warm_start import ModelToStartFrom, base_model_of, take_weights
 from data.config import ResizeView
-from serving.model.graph import DESCRIPTION, export_saved_model
+from serving.model.description import DESCRIPTION
+from serving.model.export import export_saved_model
 
 CLASSES = ["ground", "disc"]
 VIEW = ResizeView(kind="resize", height=32, width=32)

@@ -13,7 +13,7 @@ from data.errors import InputError
 from data.examples.shards import Shard, write_shard
 from data.sources.pairs import find_pairs
 from pipeline.reports.comparison import compare
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 from tests.pipeline.recorded_runs import CLASSES, Workspace
 
 

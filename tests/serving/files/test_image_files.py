@@ -97,7 +97,9 @@ def test_what_names_no_image_is_said(here, pattern, words):
 def test_two_images_that_would_be_written_to_one_file(here, patterns):
     with pytest.raises(InputError) as caught:
         found(*patterns)
-    assert str(caught.value).startswith("old/a.png: its mask would have the name of that of new/a")
+    assert str(caught.value).startswith(
+        "old/a.png: its mask would have the same name as that of new/a"
+    )
 
 
 def test_masks_of_an_earlier_time_are_no_images(here):
@@ -112,7 +114,7 @@ def test_masks_of_an_earlier_time_are_no_images(here):
 
 
 def test_a_folder_is_not_filled_while_it_is_read(here):
-    with pytest.raises(InputError, match="new: holds the images"):
+    with pytest.raises(InputError, match="new: contains the images"):
         found("new", out="new")
 
 

@@ -12,7 +12,7 @@ from data.rasters.images import encode_png, load_image
 from pipeline.commands.predict import Where, run_predict
 from pipeline.config.config import Config
 from serving.model.description import model_intensity_range
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 from serving.model.loading import ServedModel
 
 CLASSES = ["red", "green", "blue"]

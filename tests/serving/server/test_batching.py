@@ -43,7 +43,7 @@ def run(test, model, **options):
 
     async def within():
         counted = []
-        limits = {"most_images": 4, "most_pixels": 100} | options
+        limits = {"max_images": 4, "max_pixels": 100} | options
         with ThreadPoolExecutor(1) as executor:
             batcher = Batcher(model, executor, count=counted.append, **limits)
             await test(batcher)
@@ -182,7 +182,7 @@ def test_everybody_gets_the_answer_to_their_own_images(requests, most):
         longest = max(map(len, requests))
         assert all(len(batch) <= max(most, longest) for batch in model.batches)
 
-    run(test, model, most_images=most)
+    run(test, model, max_images=most)
 
 
 @pytest.fixture(scope="module")

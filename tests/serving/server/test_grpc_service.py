@@ -180,7 +180,7 @@ def bomb():
         (request([b"x"], output_filter=["logits"]), "INVALID_ARGUMENT", "output logits"),
         (of_tensor(signature="x"), "INVALID_ARGUMENT", '"x" not found in signature def'),
         (of_tensor(signature="probabilities"), "INVALID_ARGUMENT", "should be images"),
-        (of_tensor(size=3), "INVALID_ARGUMENT", "1 strings for 3 places"),
+        (of_tensor(size=3), "INVALID_ARGUMENT", "1 strings for 3 elements"),
         (of_tensor(size=-1), "INVALID_ARGUMENT", "not a valid tensor"),
         (of_tensor(dtype=999), "INVALID_ARGUMENT", "not a valid tensor"),
         (of_tensor(dtype=1), "INVALID_ARGUMENT", "should be string (None,)"),

@@ -77,7 +77,7 @@ def pixel(page, x, y, canvas="mask"):
 def test_an_image_and_its_mask(opened, picture, viewport, scheme):
     page = opened(viewport, color_scheme=scheme)
     page.get_by_role("heading", name="discs").wait_for()
-    assert page.get_by_text("production is TF Serving").is_visible()
+    assert page.get_by_text("Use TF Serving in production").is_visible()
     choose(page, picture(60, 90, RED, GREEN))
     assert shares(page) == ["red 50.0%", "green 50.0%", "blue 0.0%"]
     assert re.search(r"Confidence 9\d\.\d%", page.locator("#confidence").inner_text())
