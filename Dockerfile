@@ -1,4 +1,4 @@
-# One image for every step on Kubeflow Pipelines and Vertex AI, and for `unetfx` itself. Two tags:
+# One image for every step on Kubeflow Pipelines and Vertex AI, and for the command `unetfx`. It has two tags:
 #   docker build -t REGISTRY/unetfx:0.1.0 .
 #   docker build -t REGISTRY/unetfx:0.1.0-gpu --build-arg ACCELERATOR=gpu .
 FROM debian:trixie-slim
@@ -11,20 +11,21 @@ RUN apt-get update \
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 RUN python3 -m venv /opt/venv && pip install --no-cache-dir uv==0.13.9
 
-# The libraries first: they change seldom, and each layer is sent only once. What Python compiles is
-# kept, since the user below may not write here, and a step would start twice as slowly.
+# The libraries come first: they change seldom, and the engine reuses their layer. Python's compiled files are kept,
+# since the user below cannot write here, and without them a step takes twice as long to start.
 WORKDIR /opt/unetfx
-COPY requirements.lock requirements.gpu.lock ./
+COPY pyproject.toml requirements.lock ./
 ENV UV_LINK_MODE=copy
 RUN --mount=type=cache,target=/var/cache/uv \
-    uv --cache-dir /var/cache/uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r requirements.lock
+    uv --cache-dir /var/cache/uv pip install --quiet --compile-bytecode -c requirements.lock -r pyproject.toml \
+      --extra sample --extra kubeflow
 ARG ACCELERATOR=cpu
 RUN --mount=type=cache,target=/var/cache/uv \
     if [ "$ACCELERATOR" = gpu ]; then \
-      uv --cache-dir /var/cache/uv pip install --quiet --no-deps --require-hashes -r requirements.gpu.lock; \
+      uv --cache-dir /var/cache/uv pip install --quiet -c requirements.lock -r pyproject.toml --extra gpu; \
     fi
 
-COPY setup.py pyproject.toml README.md LICENSE ./
+COPY setup.py README.md LICENSE ./
 COPY data data
 COPY serving serving
 COPY components components
@@ -32,7 +33,7 @@ COPY pipeline pipeline
 RUN uv pip install --quiet --offline --no-deps --no-build-isolation -e . && python -m compileall -q .
 
 RUN useradd --create-home --home-dir /var/lib/unetfx --uid 1000 unetfx
-# A number, so that Kubernetes sees that it is not root.
+# A number, not a name, so that Kubernetes can check that the user is not root.
 USER 1000
 ENV HOME=/var/lib/unetfx NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /var/lib/unetfx

@@ -1,4 +1,4 @@
-"""Versions of our own code: TFX's cache compares inputs and parameters, but not code."""
+"""Versions of this project's code: TFX's cache compares inputs and parameters, but not code."""
 
 import hashlib
 from functools import cache
@@ -11,9 +11,9 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 
 
 def code_version(module: str) -> str:
-    """Hashes a module and every module of ours that it imports, directly or not.
+    """Hashes a module and every module of this project that it imports, directly or not.
 
-    Imports inside functions count; those for type checkers alone do not.
+    Imports inside functions count; those under `TYPE_CHECKING` do not.
 
     Args:
       module: Full name of the module, such as `components.trainer.run`.

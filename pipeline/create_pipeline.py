@@ -1,185 +1,157 @@
-"""Wires the components. No side effects: a runner decides where and when they run."""
+"""Builds the TFX pipeline from the config, without side effects: a runner then runs it."""
 
 import json
 import uuid
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import tensorflow_data_validation as tfdv
 import yaml
-from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
-from components.blessings import MODEL, MODEL_BLESSING
-from components.evaluator import baseline
 from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
-from components.example_gen.component import PairsExampleGen
-from components.example_gen.kubeflow import (
-    FINGERPRINT,
-    SCHEMA,
-    KubeflowExampleGen,
-    LookOutside,
-)
 from components.example_gen.settings import ExampleGenSettings
 from components.pusher.component import Pusher
 from components.report.component import Report, ReportSettings
 from components.serving_check.component import ServingCheck
+from components.serving_check.infra_validator import make_infra_validator
 from components.statistics_gen import StatisticsGen
-from components.trainer import run, warm_start
+from components.trainer import run
 from components.trainer.config import PUSHED, SETTINGS, UNFINISHED, TrainerSettings
 from components.tuner import run as search
-from components.tuner.config import TunerConfig, TunerSettings
+from components.tuner.config import TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data.config import DataConfig
 from data.examples import features
-from data.files import is_file, join, read_text
+from data.files import join
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
+from pipeline.platforms.local import Local
+from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
+
+_LOCAL = Local()
 
 
-def create_pipeline(config: Config, *, on_kubeflow: bool = False) -> tfx.dsl.Pipeline:
+def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipeline:
     """Builds the pipeline that a config describes.
 
     Args:
       config: The config.
-      on_kubeflow: Whether it is for Kubeflow's compiler, which knows neither drivers nor resolvers
-        of ours, nor artifact types: other components do there what these do elsewhere.
+      platform: The platform that will run it.
 
     Returns:
-      A TFX pipeline, for any of TFX's runners.
+      The pipeline, for the platform's TFX runner.
     """
-    data = _data_nodes(config, on_kubeflow)
-    pairs = data.example_gen.outputs["examples"]
-    training = _training_nodes(config, data, on_kubeflow)
-    model = training.trainer.outputs["model"]
-    resolver = None if on_kubeflow else _baseline_resolver(model)
-    evaluator = Evaluator(
-        examples=pairs,
-        model=model,
-        baseline_model=resolver.outputs[MODEL] if resolver else None,
-        settings=EvaluatorSettings(
-            classes=config.data.classes,
-            evaluation=config.evaluation,
-            gate=config.gate,
-            code=code_version("components.evaluator.component"),
-            pushed=config.serving_folder if on_kubeflow else None,
-        ),
+    ingestion = platform.ingestion(_ingestion_settings(config), config.schema_file)
+    examples = ingestion.examples
+    statistics = _statistics_gen(config, examples)
+    schema = _schema_gen(config, statistics, ingestion)
+    validator = _example_validator(config, examples, statistics, schema)
+    gate_check = _gate_check(config, examples)
+    settings = _trainer_settings(config)
+    start = BlessedModels()
+    if config.training.warm_start:
+        start = platform.models_to_start_from(config, examples, settings)
+    tuner = _tuner(config, examples, settings, start)
+    trainer = tfx.components.Trainer(
+        run_fn=f"{run.__name__}.{run.run_fn.__name__}",
+        base_model=start.models,
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        **_training_arguments(config, "Trainer", examples, settings, start),
     )
-    serving = _serving_nodes(config, pairs, model, evaluator)
-    serving_check = serving[-1].outputs["blessing"]
-    report = Report(
-        examples=pairs,
+    model = trainer.outputs["model"]
+    baselines = platform.baselines(config, model)
+    evaluator = _evaluator(config, examples, model, baselines)
+    infra_validator = None
+    if config.serving.infra_validator:
+        infra_validator = make_infra_validator(config.serving.infra_validator, examples, model)
+    serving_check = ServingCheck(
+        examples=examples,
         model=model,
-        model_run=training.trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
-        blessing=evaluator.outputs["blessing"],
-        serving_check=serving_check,
-        settings=ReportSettings(
-            name=config.name,
-            config=_in_the_report(config),
-            code=code_version("components.report.writing"),
-            folder=join(config.root, "reports") if on_kubeflow else None,
-        ).model_dump_json(),
-        # On other platforms the runner publishes the report, with the anomalies of the run.
-        **({"example_anomalies": data.validator.outputs["anomalies"]} if on_kubeflow else {}),
+        infra_blessing=infra_validator.outputs["blessing"] if infra_validator else None,
+        check=config.serving.check.model_dump_json(),
+        code=code_version("components.serving_check.component"),
     )
-    pusher = Pusher(
-        model=model,
-        model_blessing=evaluator.outputs["blessing"],
-        infra_blessing=serving_check,
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
-        ),
-    )
+    report = _report(config, platform, examples, validator, trainer, evaluator, serving_check)
+    pusher = _pusher(config, model, evaluator, serving_check)
     nodes = [
-        *data.all(),
-        *training.all(),
-        *([resolver] if resolver else []),
-        evaluator,
-        *serving,
-        report,
-        pusher,
+        *ingestion.nodes,
+        *(statistics, schema, validator, gate_check),
+        *(*start.nodes, tuner, trainer),
+        *(*baselines.nodes, evaluator),
+        *(infra_validator, serving_check, report, pusher),
     ]
-    return _pipeline(config, nodes, on_kubeflow)
+    for node in filter(None, (tuner, trainer)):
+        # Anomalies, and data on which the gate cannot decide, stop the run before the long part.
+        node.add_upstream_nodes([validator, gate_check])
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=join(config.root, "artifacts"),
+        components=[node for node in nodes if node],
+        enable_cache=True,
+        metadata_connection_config=platform.metadata_connection(config),
+        beam_pipeline_args=config.beam.arguments(),
+    )
 
 
-class _DataNodes(NamedTuple):
-    """The nodes before training, in their order."""
-
-    outside: BaseNode | None
-    example_gen: BaseNode
-    statistics: StatisticsGen
-    schema: BaseNode
-    validator: BaseNode
-    gate_check: BaseNode
-
-    def all(self) -> list[BaseNode]:
-        return [node for node in self if node]
-
-
-def _data_nodes(config: Config, on_kubeflow: bool) -> _DataNodes:
-    settings = ExampleGenSettings(
-        data=_what_ingestion_reads(config.data),
+def _ingestion_settings(config: Config) -> ExampleGenSettings:
+    # These keys do not affect the examples: the data need not be read again when they change.
+    unused = ("view", "schema_file", "on_anomaly")
+    defaults = {name: DataConfig.model_fields[name].default for name in unused}
+    return ExampleGenSettings(
+        data=config.data.model_copy(update=defaults),
         name=config.name,
         folder=str(config.source_folder),
         code=code_version("components.example_gen.executor"),
     )
-    schema_file, outside = config.schema_file, None
-    if on_kubeflow:  # a package is run later, and more than once
-        outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
-        told, kept = (outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA))
-        example_gen, attempt = KubeflowExampleGen(settings, told), ""
-    else:
-        example_gen = PairsExampleGen(settings)
-        kept = read_text(schema_file) if is_file(schema_file) else ""
-        attempt = "" if kept else uuid.uuid4().hex
-    example_gen = example_gen.with_id("ExampleGen")
-    # Image bytes say nothing to TFDV, and keys are different in every example: only derived
-    # features are looked at.
-    looked_at = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
-    looked_at += [features.fraction(name) for name in config.data.classes]
-    statistics = StatisticsGen(
-        examples=example_gen.outputs["examples"],
-        stats_options=tfdv.StatsOptions(feature_allowlist=looked_at),
+
+
+def _statistics_gen(config: Config, examples: tfx.dsl.Channel) -> StatisticsGen:
+    # Statistics of image bytes mean nothing, and every example has another key.
+    names = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
+    names += [features.fraction(name) for name in config.data.classes]
+    return StatisticsGen(
+        examples=examples, stats_options=tfdv.StatsOptions(feature_allowlist=names)
     )
-    schema = SchemaGen(
+
+
+def _schema_gen(config: Config, statistics: StatisticsGen, ingestion: Ingestion) -> BaseNode:
+    return SchemaGen(
         statistics=statistics.outputs["statistics"],
-        file=schema_file,
-        text=kept,
-        attempt=attempt,
+        file=config.schema_file,
+        text=ingestion.schema_text,
+        attempt="" if ingestion.schema_text else uuid.uuid4().hex,
     ).with_id("SchemaGen")
-    validator = ExampleValidator(
-        examples=example_gen.outputs["examples"],
+
+
+def _example_validator(
+    config: Config, examples: tfx.dsl.Channel, statistics: StatisticsGen, schema: BaseNode
+) -> BaseNode:
+    return ExampleValidator(
+        examples=examples,
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         classes=json.dumps(config.data.classes),
-        file=schema_file,
+        file=config.schema_file,
         on_anomaly=config.data.on_anomaly,
+        code=code_version("components.validator.component"),
     ).with_id("ExampleValidator")
-    gate_check = GateCheck(
-        examples=example_gen.outputs["examples"],
+
+
+def _gate_check(config: Config, examples: tfx.dsl.Channel) -> BaseNode:
+    return GateCheck(
+        examples=examples,
         gate=config.gate.model_dump_json(),
         classes=json.dumps(config.data.classes),
         columns=json.dumps(config.columns_to_slice_by),
+        code=code_version("components.evaluator.gate_check"),
     ).with_id("GateCheck")
-    return _DataNodes(outside, example_gen, statistics, schema, validator, gate_check)
 
 
-class _TrainingNodes(NamedTuple):
-    """The Trainer, and what runs before it if the config asks for it."""
-
-    trainer: tfx.components.Trainer
-    start: tfx.dsl.Resolver | None
-    tuner: tfx.components.Tuner | None
-
-    def all(self) -> list[BaseNode]:
-        return [node for node in (self.start, self.tuner, self.trainer) if node]
-
-
-def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _TrainingNodes:
-    told = TrainerSettings(
+def _trainer_settings(config: Config) -> TrainerSettings:
+    return TrainerSettings(
         classes=config.data.classes,
         view=config.data.view,
         model=config.model,
@@ -189,141 +161,105 @@ def _training_nodes(config: Config, data: _DataNodes, on_kubeflow: bool) -> _Tra
         serving_precision=config.serving.precision,
         code=code_version("components.trainer.run"),
     )
-    examples = data.example_gen.outputs["examples"]
-    read = {
+
+
+def _tuner(
+    config: Config, examples: tfx.dsl.Channel, trainer: TrainerSettings, start: BlessedModels
+) -> tfx.components.Tuner | None:
+    if config.tuner is None:
+        return None
+    code = code_version("components.tuner.run")
+    settings = TunerSettings.of(trainer.model_copy(update={"code": code}), config.tuner)
+    return tfx.components.Tuner(
+        tuner_fn=f"{search.__name__}.{search.tuner_fn.__name__}",
+        base_model=start.models if settings.trainer.training.warm_start else None,
+        **_training_arguments(config, "Tuner", examples, settings, start),
+    )
+
+
+def _training_arguments(
+    config: Config,
+    step: str,
+    examples: tfx.dsl.Channel,
+    settings: TrainerSettings | TunerSettings,
+    start: BlessedModels,
+) -> dict[str, Any]:
+    custom_config = {
+        SETTINGS: settings.model_dump_json(),
+        # Outside the folder of the execution, so that another execution can continue the work.
+        UNFINISHED: join(config.root, f"artifacts/{step}/.unfinished"),
+    }
+    if start.push_folder:
+        custom_config[PUSHED] = start.push_folder
+    return {
         "examples": examples,
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["val"]),
+        "custom_config": custom_config,
     }
-    start = tuner = base = None
-    # Where no resolver runs, and each run has folders of its own.
-    places = {PUSHED: config.serving_folder} if on_kubeflow else {}
-    if config.training.warm_start and not on_kubeflow:
-        start = _start_resolver(examples, told.model_dump_json())
-        base = start.outputs[MODEL]
-    if config.tuner:
-        trials = _trials(config.tuner, told)
-        tuner = tfx.components.Tuner(
-            tuner_fn=f"{search.__name__}.{search.tuner_fn.__name__}",
-            base_model=base if trials.trainer.training.warm_start else None,
-            custom_config={
-                SETTINGS: trials.model_dump_json(),
-                # A Tuner knows no place of its own that another execution would find again.
-                UNFINISHED: join(config.root, "artifacts/Tuner/.unfinished"),
-                **places,
-            },
-            **read,
-        )
-        tuner.add_upstream_nodes([data.validator, data.gate_check])
-    if on_kubeflow:
-        places[UNFINISHED] = join(config.root, "artifacts/Trainer/.unfinished")
-    trainer = tfx.components.Trainer(
-        run_fn=f"{run.__name__}.{run.run_fn.__name__}",
-        base_model=base,
-        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
-        custom_config={SETTINGS: told.model_dump_json(), **places},
-        **read,
-    )
-    # Anomalies, and a gate that could not decide, are found before the long part.
-    trainer.add_upstream_nodes([data.validator, data.gate_check])
-    return _TrainingNodes(trainer, start, tuner)
 
 
-def _serving_nodes(
-    config: Config, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, evaluator: Evaluator
-) -> list[BaseNode]:
-    """ServingCheck, and before it TFX's InfraValidator if the config asks for it."""
-    validator = None
-    if asked := config.serving.infra_validator:
-        protos = tfx.proto
-        platforms = {
-            "docker": {"local_docker": protos.LocalDockerConfig()},
-            "kubernetes": {"kubernetes": protos.KubernetesConfig()},
-        }
-        validator = tfx.components.InfraValidator(
-            model=model,
-            examples=examples,
-            serving_spec=protos.ServingSpec(
-                tensorflow_serving=protos.TensorFlowServing(tags=[asked.image_tag]),
-                **platforms[asked.platform],
-            ),
-            # It sends examples as they are: only this signature takes them.
-            request_spec=protos.RequestSpec(
-                tensorflow_serving=protos.TensorFlowServingRequestSpec(
-                    signature_names=["evaluation"]
-                ),
-                split_name="test",
-                num_examples=1,
-            ),
-        )
-    check = ServingCheck(
+def _evaluator(
+    config: Config, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, baselines: BlessedModels
+) -> Evaluator:
+    return Evaluator(
         examples=examples,
         model=model,
+        baseline_model=baselines.models,
+        settings=EvaluatorSettings(
+            classes=config.data.classes,
+            evaluation=config.evaluation,
+            gate=config.gate,
+            code=code_version("components.evaluator.component"),
+            pushed=baselines.push_folder,
+        ),
+    )
+
+
+def _report(
+    config: Config,
+    platform: Platform,
+    examples: tfx.dsl.Channel,
+    validator: BaseNode,
+    trainer: tfx.components.Trainer,
+    evaluator: Evaluator,
+    serving_check: BaseNode,
+) -> BaseNode:
+    folder = platform.reports_folder(config)
+    # Where the runner publishes the report, it adds the anomalies of the run.
+    anomalies = {"example_anomalies": validator.outputs["anomalies"]} if folder else {}
+    return Report(
+        examples=examples,
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
         evaluation=evaluator.outputs["evaluation"],
-        infra_blessing=validator.outputs["blessing"] if validator else None,
-        check=config.serving.check.model_dump_json(),
-        code=code_version("components.serving_check.component"),
-    )
-    return [validator, check] if validator else [check]
-
-
-def _trials(tuner: TunerConfig, told: TrainerSettings) -> TunerSettings:
-    code = code_version("components.tuner.run")
-    return TunerSettings.of(told.model_copy(update={"code": code}), tuner)
-
-
-def _start_resolver(examples: tfx.dsl.Channel, settings: str) -> tfx.dsl.Resolver:
-    return tfx.dsl.Resolver(
-        strategy_class=warm_start.ModelToStartFrom,
-        config={"settings": settings},
-        **{warm_start.EXAMPLES: examples} | _every_model(),
-    ).with_id("WarmStart")
-
-
-def _baseline_resolver(candidate: tfx.dsl.Channel) -> tfx.dsl.Resolver:
-    return tfx.dsl.Resolver(
-        strategy_class=baseline.OtherBlessedModels,
-        **{baseline.CANDIDATE: candidate} | _every_model(),
-    ).with_id("Baseline")
-
-
-def _every_model() -> dict[str, tfx.dsl.Channel]:
-    """All models and all blessings of the pipeline."""
-    artifacts = tfx.types.standard_artifacts
-    return {
-        MODEL: tfx.dsl.Channel(type=artifacts.Model),
-        MODEL_BLESSING: tfx.dsl.Channel(type=artifacts.ModelBlessing),
-    }
-
-
-def _pipeline(config: Config, nodes: list[BaseNode], on_kubeflow: bool) -> tfx.dsl.Pipeline:
-    return tfx.dsl.Pipeline(
-        pipeline_name=config.name,
-        pipeline_root=join(config.root, "artifacts"),
-        components=nodes,
-        enable_cache=True,
-        metadata_connection_config=None if on_kubeflow else _sqlite(config.home / "metadata.db"),
-        beam_pipeline_args=config.beam.arguments(),
+        blessing=evaluator.outputs["blessing"],
+        serving_check=serving_check.outputs["blessing"],
+        settings=ReportSettings(
+            name=config.name,
+            config=_reported_config(config),
+            code=code_version("components.report.writing"),
+            folder=folder,
+        ).model_dump_json(),
+        **anomalies,
     )
 
 
-def _what_ingestion_reads(data: DataConfig) -> DataConfig:
-    """Leaves out what does not change the files: a change of it is no reason to read anew."""
-    unused = ("view", "schema_file", "on_anomaly")
-    return data.model_copy(update={name: DataConfig.model_fields[name].default for name in unused})
+def _reported_config(config: Config) -> str:
+    # A change of these sections is no reason for another report, and some hold secrets.
+    shown = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
+    return yaml.safe_dump(shown, sort_keys=False)
 
 
-def _in_the_report(config: Config) -> str:
-    """Leaves out where and when runs happen: no reason for another report, and maybe secret."""
-    told = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
-    return yaml.safe_dump(told, sort_keys=False)
-
-
-def _sqlite(database: Path) -> metadata_store_pb2.ConnectionConfig:
-    # TFX's own helper makes the folder at once; here, whoever runs the pipeline does.
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(database)
-    connection.sqlite.connection_mode = (
-        metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+def _pusher(
+    config: Config, model: tfx.dsl.Channel, evaluator: Evaluator, serving_check: BaseNode
+) -> Pusher:
+    # Without a code version: after a change of the code the same model is not pushed again.
+    return Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
+        ),
     )
-    return connection

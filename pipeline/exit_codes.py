@@ -4,6 +4,6 @@ DONE = 0
 FAILED = 1
 """Something failed unexpectedly."""
 BAD_INPUT = 2
-"""The config or the data are wrong, or something outside, such as a server, is not available."""
+"""The config or the data are wrong, or a server, a cluster or memory is not available."""
 NOT_BLESSED = 3
 """The pipeline ran, but the gate or ServingCheck refused the model."""

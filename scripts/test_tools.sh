@@ -1,6 +1,7 @@
 #!/bin/sh
-# Brings what tests use beside Python packages: a browser for the pages, cron for the schedule, debootstrap for the image,
-# and Maven, with Java, for Flink. Without the rights to install them, it says so, and those tests are skipped.
+# Installs the programs that tests use besides Python packages: a browser for the pages, cron for the schedule,
+# debootstrap for the image, and Maven, with Java, for Flink. Without the right to install them it prints a warning, and
+# those tests are skipped.
 set -eu
 missing() { # command package
   command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || printf '%s ' "$2"

@@ -28,6 +28,7 @@ def GateCheck(
     gate: tfx.dsl.components.Parameter[str],
     classes: tfx.dsl.components.Parameter[str],
     columns: tfx.dsl.components.Parameter[str],
+    code: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Checks the gate against the pairs of the test split.
 
@@ -36,12 +37,14 @@ def GateCheck(
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
       columns: Names of the manifest's columns that slices use, as JSON.
+      code: Version of the code; the check runs again when it changes.
 
     Raises:
       InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
         floor has no pixel, or there are too few images for any rule; a line for each problem, with
         the numbers.
     """
+    del code  # part of the cache key only
     by_split = {split: read_records(examples, split) for split in SPLITS}
     present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
     refuse_unknown_columns(json.loads(columns), present)

@@ -79,6 +79,7 @@ def ExampleValidator(
     classes: tfx.dsl.components.Parameter[str],
     file: tfx.dsl.components.Parameter[str],
     on_anomaly: tfx.dsl.components.Parameter[str],
+    code: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Checks each split and the newest span against the schema.
 
@@ -95,10 +96,12 @@ def ExampleValidator(
       classes: Class names, by class id, as JSON.
       file: Path of the user's schema, for messages.
       on_anomaly: `fail` or `warn`.
+      code: Version of the code; the examples are validated again when it changes.
 
     Raises:
       InputError: There are anomalies, and `on_anomaly` is `fail`.
     """
+    del code  # part of the cache key only
     expected = text_format.Parse(
         tf.io.gfile.GFile(os.path.join(schema.uri, SCHEMA_FILE)).read(), schema_pb2.Schema()
     )

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +15,7 @@ from data.config import SPLITS, DataConfig
 from data.examples.reading import read_records
 from data.examples.records import Record
 from data.processes import in_processes
+from data.progress import terminal_progress
 from data.sources.pairs import Pair, find_columns, find_pairs
 from pipeline.commands.check_page import Split, write_page
 from pipeline.config.config import Config
@@ -58,9 +58,7 @@ def run_check(config_file: Path) -> int:
 
 
 def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    # Or rich 13 would end a bar that is not shown by an empty line.
-    console = Console(stderr=True, force_interactive=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with terminal_progress(Console(stderr=True)) as progress:
         parts = [pairs[i : i + _AT_A_TIME] for i in range(0, len(pairs), _AT_A_TIME)]
         reading = in_processes(read_records, parts, data)
         tracked = progress.track(reading, len(parts), description="Reading pairs")

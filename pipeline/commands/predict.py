@@ -9,10 +9,11 @@ from typing import NamedTuple, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.progress import terminal_progress
 from pipeline.config.config import Config
 from pipeline.execution.console import library_noise_to
 from pipeline.exit_codes import BAD_INPUT, DONE
@@ -126,18 +127,16 @@ def _print(outcomes: Iterator[Outcome], count: int, classes: Sequence[str], peop
     failed = 0
     # The legend of masks and overlays; where there is no terminal, click leaves colours out.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
-    # Or rich 13 would end a bar that is not shown by an empty line.
-    console = Console(file=people, highlight=False, soft_wrap=True, force_interactive=True)
-    progress = Progress(
+    console = Console(file=people, highlight=False, soft_wrap=True)
+    progress = terminal_progress(
+        console,
         TextColumn("Predicting"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=False,
-        disable=count == 1 or not console.is_terminal,
+        disable=count == 1,
     )
     with progress:
         for outcome in progress.track(outcomes, count):

@@ -1,1 +1,1 @@
-"""Running the pipeline: on this machine, on Kubeflow, and what both need."""
+"""Running the pipeline on this machine: progress, logs, the lock, and the Beam runner."""

@@ -16,36 +16,35 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
-"""What the DAG has to know, in the pipeline's folder."""
+"""File in the pipeline's folder, which the DAG reads."""
 
 
 def register(config_file: Path) -> Path:
-    """Writes what the DAG has to know, and lets TFX's command line know of the pipeline.
+    """Writes the file that the DAG reads, and registers the pipeline with TFX's command line.
 
     Args:
       config_file: The config file.
 
     Returns:
-      The file that the DAG reads. Relative paths in the config go on meaning what they mean in the
-      current folder.
+      Path of the file. Runs resolve relative paths in the config against the current folder.
 
     Raises:
-      InputError: The config is wrong, or has no `airflow:` section, or a schedule that Airflow does
-        not take.
+      InputError: The config is wrong, has no `airflow:` section, or has a schedule that Airflow
+        does not accept.
     """
     config = load_config(config_file)
     if config.airflow is None:
         raise InputError(
-            f"{config_file}: airflow: missing; Airflow has to know when to run. Write, for every "
-            "night: airflow: {schedule: 30 2 * * *}; for runs that you start: airflow: {}"
+            f"{config_file}: airflow: missing. For a run every night write airflow: "
+            "{schedule: 30 2 * * *}; for runs that you start write airflow: {}"
         )
     if importlib.util.find_spec("airflow"):
         with library_noise_to(config.home / "logs" / "airflow.txt"):
-            _tell_tfx(config, config.airflow, config_file)
-    written = config.home / DEPLOYMENT_FILE
-    written.parent.mkdir(parents=True, exist_ok=True)
-    written.write_text(json.dumps(_describe(config, config.airflow, config_file), indent=2))
-    return written
+            _register_with_tfx(config, config.airflow, config_file)
+    deployment = config.home / DEPLOYMENT_FILE
+    deployment.parent.mkdir(parents=True, exist_ok=True)
+    deployment.write_text(json.dumps(_describe(config, config.airflow, config_file), indent=2))
+    return deployment
 
 
 def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict[str, Any]:
@@ -59,11 +58,11 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
     }
 
 
-def _tell_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
-    """Runs TFX's runner, where its command line listens for the pipeline's name.
+def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
+    """Runs TFX's Airflow runner, from which TFX's command line takes the pipeline's name.
 
-    A pipeline without steps is enough for that: the DAG is the one of airflow_runner.py, and what
-    becomes of this one is only that Airflow has looked at its schedule.
+    The pipeline has no steps: the DAG that Airflow runs is the one in airflow_runner.py. This one
+    only makes Airflow check the schedule.
     """
     from airflow.exceptions import AirflowException
     from tfx import v1 as tfx
@@ -73,23 +72,23 @@ def _tell_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None
         pipeline_name=config.name, pipeline_root=str(config.artifacts_folder), components=[]
     )
     start = datetime.datetime.combine(airflow.start_date, datetime.time())
-    planned = AirflowPipelineConfig({"schedule": airflow.schedule, "start_date": start})
+    dag_config = AirflowPipelineConfig({"schedule": airflow.schedule, "start_date": start})
     try:
-        AirflowDagRunner(planned).run(empty).validate()
+        AirflowDagRunner(dag_config).run(empty).validate()
     except AirflowException as error:
         raise InputError(f"{config_file}: airflow.schedule: {error}") from error
 
 
 def main() -> int:
-    """Registers the pipeline that the environment's config describes; returns the exit code."""
-    logging.disable(logging.INFO)  # Airflow lets every library talk on the standard output
+    """Registers the pipeline of the config that the environment names; returns the exit code."""
+    logging.disable(logging.INFO)  # under Airflow all libraries log to standard output
     try:
-        written = register(config_path())
+        deployment = register(config_path())
     except UnetfxError as error:
         print_failure(str(error))
         return BAD_INPUT
     print(
-        f"Wrote {written}. An Airflow of another environment needs it in its DAG folder, beside "
-        "a copy of pipeline/airflow_runner.py."
+        f"Wrote {deployment}. An Airflow in another environment needs a copy of it in its DAG "
+        "folder, beside a copy of pipeline/airflow_runner.py."
     )
     return DONE

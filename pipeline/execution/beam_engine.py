@@ -1,4 +1,4 @@
-"""Before the pipeline runs: whether its Beam engine is there, and telling the steps of it."""
+"""Checks that the configured Beam runner is reachable and passes its options to the components."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from components.engine import ARGUMENTS
-from data.errors import InputError
+from data.errors import InputError, UnavailableError, one_line
 from pipeline.config.beam import (
     BeamConfig,
     DataflowBeam,
@@ -22,36 +22,40 @@ from pipeline.config.beam import (
     SparkBeam,
 )
 
-_SECONDS = 5  # for each answer: Beam itself would wait for minutes, or for ever
+_TIMEOUT = 5  # seconds for each request: Beam itself would wait for minutes, or for ever
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:
-    """Makes sure that the engine answers, and that what Beam starts here can start.
+    """Checks that the Beam runner answers, and that Beam can start its own part here.
 
     Args:
       beam: The `beam` part of a config.
 
     Raises:
-      InputError: It does not, or cannot; found out within 30 seconds.
+      UnavailableError: The runner does not answer, or something that it needs is missing here. It
+        takes 30 seconds at most.
+      InputError: An option is wrong.
     """
     if isinstance(beam, DataflowBeam):
-        _refuse_no_credentials()
+        _check_credentials()
     elif isinstance(beam, PortableBeam):
-        _refuse_no_job_server(beam.job_server)
+        _check_job_server(beam.job_server)
     elif isinstance(beam, FlinkBeam):
-        _refuse_no_flink(beam)
-        _refuse_no_java(beam)
+        _check_flink(beam)
+        _check_java(beam)
     elif isinstance(beam, SparkBeam):
         _connect("beam.master", beam.master.removeprefix("spark://"), "Spark master")
-        _refuse_no_java(beam)
+        _check_java(beam)
 
 
 @contextmanager
 def out_of_cache(pipeline: Any) -> Iterator[None]:
-    """Tells the steps Beam's arguments by the environment, where TFX's cache does not look.
+    """Passes Beam's options to the components by an environment variable instead of parameters.
+
+    TFX's cache compares parameters: another Beam runner would run every step again.
 
     Args:
-      pipeline: A TFX pipeline; it is changed, and is to be run in this context.
+      pipeline: A TFX pipeline, to be run within this context. It is modified.
     """
     from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
@@ -65,71 +69,72 @@ def out_of_cache(pipeline: Any) -> Iterator[None]:
         del os.environ[ARGUMENTS]
 
 
-def _connect(key: str, address: str, what: str) -> None:
+def _connect(key: str, address: str, server: str) -> None:
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), _SECONDS).close()
+        socket.create_connection((host, int(port)), _TIMEOUT).close()
     except (OSError, OverflowError) as error:
-        raise InputError(
-            f"{key}: no {what} answers at {address} ({_reason(error)}). Start it, or correct the "
+        raise UnavailableError(
+            f"{key}: no {server} answers at {address} ({_reason(error)}). Start it, or correct the "
             "address."
         ) from error
 
 
-def _refuse_no_job_server(address: str) -> None:
+def _check_job_server(address: str) -> None:
     _connect("beam.job_server", address, "Beam job server")
     import grpc
 
     with grpc.insecure_channel(address) as channel:
         try:
-            grpc.channel_ready_future(channel).result(_SECONDS)
+            grpc.channel_ready_future(channel).result(_TIMEOUT)
         except grpc.FutureTimeoutError as error:
-            raise InputError(
-                f"beam.job_server: what answers at {address} is no Beam job server: it does not "
-                f"speak gRPC within {_SECONDS} s. Give the job server's job port."
+            raise UnavailableError(
+                f"beam.job_server: the server at {address} is not a Beam job server: it did not "
+                f"answer by gRPC within {_TIMEOUT} s. Give the job port of the job server."
             ) from error
 
 
-def _refuse_no_flink(beam: FlinkBeam) -> None:
+def _check_flink(beam: FlinkBeam) -> None:
     _connect("beam.master", beam.master, "Flink cluster")
     try:
-        found = httpx.get(f"http://{beam.master}/overview", timeout=_SECONDS).json()
-        version, workers = found["flink-version"], found["taskmanagers"]
+        overview = httpx.get(f"http://{beam.master}/overview", timeout=_TIMEOUT).json()
+        version, task_managers = overview["flink-version"], overview["taskmanagers"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"beam.master: what answers at {beam.master} is no Flink cluster. Give its REST "
+        raise UnavailableError(
+            f"beam.master: the server at {beam.master} is not a Flink cluster. Give its REST "
             "address: the one of its web page."
         ) from error
-    if not workers:
-        raise InputError(
+    if not task_managers:
+        raise UnavailableError(
             f"beam.master: the Flink cluster at {beam.master} has no task manager. Start one."
         )
     from apache_beam.options.pipeline_options import FlinkRunnerOptions
 
-    told = str(beam.options.get("flink_version", FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS[-1]))
-    has = ".".join(version.split(".")[:2])
-    if told != has:
-        known = ", ".join(FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS)
+    supported = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+    configured = str(beam.options.get("flink_version", supported[-1]))
+    expected = ".".join(version.split(".")[:2])
+    if configured != expected:
         raise InputError(
-            f"beam.options.flink_version: should be '{has}' in quotes, as the cluster at "
-            f"{beam.master} is Flink {version}, found {told}; Beam has job servers for {known}."
+            f"beam.options.flink_version: should be '{expected}' in quotes, as the cluster at "
+            f"{beam.master} is Flink {version}, found {configured}; Beam has job servers for "
+            f"{', '.join(supported)}."
         )
 
 
-def _refuse_no_java(beam: FlinkBeam | SparkBeam) -> None:
-    """Refuses a machine that cannot start the job server; Beam fetches and starts it only later."""
+def _check_java(beam: FlinkBeam | SparkBeam) -> None:
+    """Checks that Beam can start its job server here; Beam itself would try only later."""
     from apache_beam.options.pipeline_options import JobServerOptions, PipelineOptions
     from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
     from apache_beam.runners.portability.spark_runner import SparkJarJobServer
     from apache_beam.utils.subprocess_server import JavaJarServer
 
     options = PipelineOptions(beam.arguments())
-    asked = options.view_as(JobServerOptions)
-    if not shutil.which(asked.job_server_java_launcher):
-        raise InputError(
-            f"beam.master: Beam starts the job server with Java, and there is no "
-            f"{asked.job_server_java_launcher} here. Install Java 11 or 17, or start a job server "
-            "elsewhere and take beam.profile portable."
+    job_server = options.view_as(JobServerOptions)
+    if not shutil.which(job_server.job_server_java_launcher):
+        raise UnavailableError(
+            f"beam.master: Beam starts the job server with Java, but there is no "
+            f"{job_server.job_server_java_launcher} here. Install Java 11 or 17, or start a job "
+            "server elsewhere and set beam.profile to portable."
         )
     server = FlinkJarJobServer if isinstance(beam, FlinkBeam) else SparkJarJobServer
     option = f"beam.options.{beam.profile}_job_server_jar"
@@ -137,40 +142,40 @@ def _refuse_no_java(beam: FlinkBeam | SparkBeam) -> None:
         jar = server(options).path_to_jar()
     except ValueError as error:
         raise InputError(f"{option}: no such file. Correct the path, or give a URL.") from error
-    kept = Path(asked.jar_cache_dir or JavaJarServer.JAR_CACHE, Path(jar).name)
-    if Path(jar).exists() or kept.exists():
+    cached = Path(job_server.jar_cache_dir or JavaJarServer.JAR_CACHE, Path(jar).name)
+    if Path(jar).exists() or cached.exists():
         return
     mirror = jar.replace(JavaJarServer.MAVEN_CENTRAL_REPOSITORY, JavaJarServer.GOOGLE_MAVEN_MIRROR)
-    problems = [_problem_of(url) for url in dict.fromkeys((jar, mirror))]
+    problems = [_download_problem(url) for url in dict.fromkeys((jar, mirror))]
     if all(problems):
-        raise InputError(
-            f"beam.master: Beam cannot fetch the job server {jar} ({problems[0]}). Put the file "
-            f"somewhere here and name it by {option}."
+        raise UnavailableError(
+            f"beam.master: Beam cannot download the job server {jar} ({problems[0]}). Copy the "
+            f"file to this machine, and give its path in {option}."
         )
 
 
-def _problem_of(url: str) -> str | None:
-    """What keeps a file from being fetched; None if nothing does."""
+def _download_problem(url: str) -> str | None:
+    """Why a file cannot be downloaded; None if it can."""
     try:
-        answer = httpx.head(url, timeout=_SECONDS, follow_redirects=True)
+        response = httpx.head(url, timeout=_TIMEOUT, follow_redirects=True)
     except httpx.HTTPError as error:
         return _reason(error)
-    return None if answer.is_success else f"HTTP {answer.status_code}"
+    return None if response.is_success else f"HTTP {response.status_code}"
 
 
-def _refuse_no_credentials() -> None:
+def _check_credentials() -> None:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
     try:
         google.auth.default()
     except DefaultCredentialsError as error:
-        raise InputError(
-            "beam.profile: Dataflow needs Google credentials, and there are none here. Run "
+        raise UnavailableError(
+            "beam.profile: Dataflow needs Google credentials, but there are none here. Run "
             "gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to a key "
             "file."
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
+    return one_line(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""What a person sees while the pipeline runs: its steps, and not the libraries' talk."""
+"""The output of commands: progress of the steps, failures, and no noise from libraries."""
 
 import logging
 import os
@@ -10,33 +10,33 @@ from pathlib import Path
 from typing import TextIO
 
 _STEPS = {
-    "ExampleGen": "pairs of files to TFRecords",
-    "StatisticsGen": "statistics of each split",
-    "SchemaGen": "what the examples should look like",
-    "ExampleValidator": "whether they do; drift between spans",
-    "GateCheck": "whether the gate can decide on them",
-    "WarmStart": "finds a blessed model to begin with",
+    "ExampleGen": "converts image pairs to TFRecords",
+    "StatisticsGen": "computes statistics of each split",
+    "SchemaGen": "reads or infers the schema",
+    "ExampleValidator": "checks the data for anomalies and drift",
+    "GateCheck": "checks that the gate can decide",
+    "WarmStart": "finds a blessed model to start from",
     "Tuner": "searches hyperparameters",
     "Trainer": "trains the network",
     "Baseline": "finds the last blessed models",
-    "Evaluator": "IoU on the test split, and the gate",
-    "InfraValidator": "whether TF Serving loads the model",
-    "ServingCheck": "whether the model serves as it should",
-    "Report": "a page of metrics and pictures",
-    "Pusher": "pushes the model, if blessed",
+    "Evaluator": "evaluates the model, applies the gate",
+    "InfraValidator": "loads the model in TF Serving",
+    "ServingCheck": "checks that the model can be served",
+    "Report": "collects metrics and pictures",
+    "Pusher": "pushes the model if it is blessed",
 }
 _STDERR = 2
 
 
 @contextmanager
 def library_noise_to(log: Path) -> Iterator[TextIO]:
-    """Sends the standard error stream, of Python and of C++, to a file: libraries talk there.
+    """Redirects standard error, of Python and of C++, to a file: libraries log there.
 
     Args:
-      log: The file; it is made, with its folder.
+      log: The file; it is created, with its folder.
 
     Yields:
-      The stream that a person still sees.
+      The original stream, for messages to the user.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
@@ -44,8 +44,8 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
     with log.open("a") as file:
         os.dup2(file.fileno(), _STDERR)
     try:
-        with os.fdopen(shown, "w", closefd=False) as people:
-            yield people
+        with os.fdopen(shown, "w", closefd=False) as original:
+            yield original
     finally:
         sys.stderr.flush()
         os.dup2(shown, _STDERR)
@@ -54,10 +54,10 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def log_lines_of(package: str) -> Iterator[None]:
-    """Prints what one of our packages logs, a line for each event, with its time.
+    """Prints the log messages of a package, one line each, with the time.
 
     Args:
-      package: The package's name.
+      package: Name of the package.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -74,7 +74,7 @@ def log_lines_of(package: str) -> Iterator[None]:
 
 @contextmanager
 def print_steps() -> Iterator[None]:
-    """Prints a line for each component that the local runner runs."""
+    """Prints a line for each step that the local runner runs."""
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -88,13 +88,13 @@ def print_steps() -> Iterator[None]:
 
 
 def print_failure(*lines: str) -> None:
-    """Prints what went wrong, for a person."""
+    """Prints an error message for the user, each line after the name of the program."""
     for line in "\n".join(lines).splitlines():
         print(f"unetfx: {line}", file=sys.stderr, flush=True)
 
 
 class _Steps(logging.Handler):
-    """Follows the local runner by what it logs: it has no other hook."""
+    """Follows the local runner by its log messages: it has no other hook."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class _Steps(logging.Handler):
         if record.msg == "Component %s is running.":
             (name,) = record.args or ("",)
             self._began, self._cached, self._line_is_open = time.monotonic(), False, True
-            print(f"{name:<18}{_STEPS.get(str(name), ''):<38}", end="", flush=True)
+            print(f"{name:<18}{_STEPS.get(str(name), ''):<40}", end="", flush=True)
         elif record.msg == "A cached execution %d is used.":
             self._cached = True
         elif record.msg == "Component %s is finished.":

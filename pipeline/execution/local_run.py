@@ -1,4 +1,4 @@
-"""Runs the pipeline once on this machine, with progress."""
+"""Runs the pipeline once on this machine, and shows its progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluator.slice_names import refuse_unknown_columns
-from data.errors import UnetfxError
+from data.errors import UnetfxError, one_line
 from data.sources.pairs import find_columns
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
@@ -16,21 +16,18 @@ from pipeline.execution.console import library_noise_to, print_failure, print_st
 from pipeline.execution.lock import only_one
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
 
-_LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
-
-
 if TYPE_CHECKING:
     from pipeline.history.runs import Run
 
 
-class Ended(NamedTuple):
-    """How a run ended.
+class RunResult(NamedTuple):
+    """The result of a run.
 
     Attributes:
       code: The exit code.
-      run: The run, if it went to its end; None if it failed, or was only registered.
-      report: The folder of its report; None likewise.
-      failure: What failed unexpectedly; None if nothing did.
+      run: The run; None if it failed, or if the pipeline was only registered.
+      report: Folder of its report; None if `run` is None.
+      failure: Message of an unexpected failure; None if there was none.
     """
 
     code: int
@@ -40,34 +37,36 @@ class Ended(NamedTuple):
 
 
 def run_pipeline(config_file: Path) -> int:
-    """Runs the pipeline once, with progress, and prints what came of it.
+    """Runs the pipeline once, shows its progress, and prints a summary.
 
     Args:
       config_file: The config file.
 
     Returns:
-      The exit code: 0 done, 1 an unexpected failure, 3 not blessed, by the gate or by ServingCheck.
+      The exit code: 0 for done, 1 for an unexpected failure, 3 if the gate or ServingCheck refused
+      the model.
 
     Raises:
-      InputError: The data or the config are wrong, or another process runs this pipeline.
+      UnetfxError: The data or the config are wrong, the Beam runner cannot be reached, or another
+        process runs this pipeline.
     """
     config = load_config(config_file)
     with only_one(config.home, "unetfx run"):
         return run_locked(config, config_file).code
 
 
-def run_locked(config: Config, config_file: Path) -> Ended:
-    """Does what `run_pipeline` does, for who holds the lock on the pipeline's folder.
+def run_locked(config: Config, config_file: Path) -> RunResult:
+    """Does the same as `run_pipeline`, for a caller that holds the lock on the pipeline's folder.
 
     Args:
       config: The config.
-      config_file: Where it was read from.
+      config_file: Path of the config file.
 
     Returns:
-      How the run ended.
+      The result of the run.
 
     Raises:
-      InputError: The data or the config are wrong.
+      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached.
     """
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
@@ -77,19 +76,19 @@ def run_locked(config: Config, config_file: Path) -> Ended:
             raise
         except Exception as error:
             traceback.print_exc()
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
-    print_failure(f"unexpected failure: {reason}", f"The whole story is in {log}")
-    return Ended(FAILED, failure=reason)
+            reason = f"{type(error).__name__}: {one_line(error)}"
+    print_failure(f"unexpected failure: {reason}", f"The details are in {log}")
+    return RunResult(FAILED, failure=reason)
 
 
-def _run(config: Config, config_file: Path) -> Ended:
+def _run(config: Config, config_file: Path) -> RunResult:
     if columns := config.columns_to_slice_by:
-        # GateCheck would find out too, but only when all files have been read.
+        # GateCheck would find the same, but only after all files have been read.
         refuse_unknown_columns(columns, find_columns(config.data))
     from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
     refuse_unreachable(config.beam)
-    # Imported here: TensorFlow and TFX take seconds to load, and talk while they do.
+    # Imported here: TensorFlow and TFX take seconds to load, and print while they do.
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import create_pipeline
@@ -102,8 +101,8 @@ def _run(config: Config, config_file: Path) -> Ended:
     with print_steps(), out_of_cache(pipeline):
         tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
-    if run is None or run == before:  # `tfx pipeline create` only registers the pipeline
-        return Ended(DONE)
+    if run is None or run == before:  # `tfx pipeline create` only registers it
+        return RunResult(DONE)
     report = publish(config, run)
     print_summary(config, config_file, run, report)
-    return Ended(DONE if run.blessed and run.serves else NOT_BLESSED, run, report)
+    return RunResult(DONE if run.blessed and run.serves else NOT_BLESSED, run, report)

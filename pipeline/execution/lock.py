@@ -1,4 +1,4 @@
-"""One run at a time: a lock on the folder of all that a pipeline's runs make."""
+"""A lock on the folder of a pipeline, so that only one process runs it at a time."""
 
 import datetime
 import fcntl
@@ -16,13 +16,13 @@ _FILE = "lock"
 
 
 class Holder(Strict):
-    """Who holds a lock.
+    """The process that holds a lock.
 
     Attributes:
-      command: What it does: `unetfx run`.
+      command: Its command, such as `unetfx run`.
       pid: Its process id.
-      host: The machine, or the container, it runs on.
-      since: Date and time, with the offset from UTC.
+      host: Name of its machine or container.
+      since: Date and time when it took the lock, with the offset from UTC.
     """
 
     command: str
@@ -31,31 +31,31 @@ class Holder(Strict):
     since: str
 
     def __str__(self) -> str:
-        """Says it in words."""
+        """Describes the process for a person."""
         return f"{self.command}, process {self.pid} on {self.host}, since {self.since}"
 
 
 class LockedError(UnetfxError):
-    """Another process is at work."""
+    """Another process holds the lock."""
 
 
 @contextmanager
 def only_one(home: Path, command: str) -> Iterator[Holder | None]:
-    """Keeps other processes out, on this machine and on others that lock through the same disk.
+    """Holds the lock of a folder, on this machine and on others that share its file system.
 
-    The lock is the operating system's, and ends with the process, however it ends. The file is
-    never removed: two processes could then hold a lock of that name each.
+    The operating system releases the lock when the process ends, in whatever way. The lock file is
+    never removed: otherwise two processes could each hold a lock on a file of that name.
 
     Args:
-      home: The folder; it is made if it is not there.
-      command: What the holder does, for a person.
+      home: The folder; it is created if necessary.
+      command: Command of this process, which is shown to others.
 
     Yields:
-      The last holder if it died at its work; None if it ended as it should.
+      The previous holder if it died while it held the lock; None otherwise.
 
     Raises:
       LockedError: Another process holds the lock.
-      InputError: The folder cannot be made, or its file system has no locks.
+      InputError: The folder cannot be created, or its file system does not support locks.
     """
     path = home / _FILE
     try:
@@ -65,11 +65,13 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     with file:
         try:
-            # Unlike fcntl's other locks, this one stays when the process opens the file once more.
+            # Unlike other locks, flock's survives if the process opens and closes the file again.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _read(file) or "another process"
-            raise LockedError(f"{home} is in use by {holder}. Wait until it is done.") from error
+            raise LockedError(
+                f"{home} is in use by {holder}. Wait until it has finished."
+            ) from error
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be locked ({error.strerror}). Choose a workspace on a file system "

@@ -1,8 +1,8 @@
-"""Hands the pipeline to Kubeflow Pipelines: one run, or a recurring one.
+"""Submits the pipeline to Kubeflow Pipelines, as one run or as a recurring run.
 
     python -m pipeline.kubeflow.submit --host http://localhost:8080 [--cron "0 0 3 * * *"]
 
-TFX 1.21's `tfx … --engine kubeflow` cannot be loaded: it imports a runner that was removed.
+`tfx … --engine kubeflow` cannot do it: in TFX 1.21 it imports a runner that was removed.
 """
 
 import json
@@ -16,45 +16,45 @@ from typing import TYPE_CHECKING, Any
 import click
 import httpx
 
-from data.errors import UnavailableError, UnetfxError
+from data.errors import UnavailableError, UnetfxError, one_line
 from pipeline.commands.cli import config_option
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT
-from pipeline.kubeflow_runner import check, compile_pipeline, pipeline_name
+from pipeline.kubeflow.package import compile_pipeline
+from pipeline.kubeflow.requirements import check_config, pipeline_name
 
 if TYPE_CHECKING:
     from kfp import Client
 
-_PATIENCE = 10.0  # seconds
-_REFUSED = {
-    401: "asks who you are. Log in, or go through kubectl port-forward (docs/kubeflow.md).",
-    403: "does not let you. Ask for the rights to create runs there, or name another --namespace.",
+_TIMEOUT = 10.0  # seconds
+_REFUSALS = {
+    401: "asks for a login. Log in, or connect through kubectl port-forward (docs/kubeflow.md).",
+    403: "denies access. Ask for the right to create runs there, or give another --namespace.",
 }
-_LONGEST_REASON = 300  # characters
 
 
 def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | None) -> str:
-    """Compiles the pipeline, and has Kubeflow Pipelines run it.
+    """Compiles the pipeline and submits it to Kubeflow Pipelines.
 
     Args:
       config_file: The config file.
       host: Address of Kubeflow Pipelines.
-      cron: When to run it, as six fields from seconds to the day of the week, in UTC; a recurring
-        run of that pipeline that is there already is replaced. None for one run, now.
-      namespace: Where runs go in an installation of many users.
+      cron: Schedule of a recurring run: six fields from seconds to the day of the week, in UTC. It
+        replaces the pipeline's recurring run if there is one. None for a single run, now.
+      namespace: Namespace of the runs in an installation for many users.
 
     Returns:
-      What was made, for a person.
+      A line that says what was created.
 
     Raises:
       InputError: The config cannot be compiled.
       UnavailableError: The cluster cannot be reached, or refuses.
     """
     config = load_config(config_file)
-    check(config)
+    check_config(config)
     name = pipeline_name(config)
-    _ask(host)
+    _check_server(host)
     with tempfile.TemporaryDirectory() as folder, library_noise_to(Path(folder, "noise.txt")):
         package = compile_pipeline(config, Path(folder, f"{name}.yaml"))
         from kfp_server_api.exceptions import ApiException
@@ -72,67 +72,70 @@ def _submit(
     client: "Client", package: Path, name: str, cron: str | None, namespace: str | None
 ) -> str:
     experiment = client.create_experiment(name, namespace=namespace).experiment_id
-    told: dict[str, Any] = {"experiment_id": experiment, "pipeline_package_path": str(package)}
+    arguments: dict[str, Any] = {
+        "experiment_id": experiment,
+        "pipeline_package_path": str(package),
+    }
     if cron is None:
-        run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **told)
+        run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **arguments)
         return f"Run {run.run_id} of {name}"
-    found = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
-    # A run of hours must not be overtaken by the next one, and missed ones are not made up for.
-    made = client.create_recurring_run(
-        job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **told
+    existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
+    # A run may take hours: the next one waits for its end, and missed runs are not caught up.
+    created = client.create_recurring_run(
+        job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )
-    for old in found or []:
-        if old.display_name == name:
-            client.delete_recurring_run(old.recurring_run_id)
-    return f"Recurring run {made.recurring_run_id} of {name}, at {cron} (UTC)"
+    for run in existing or []:
+        if run.display_name == name:
+            client.delete_recurring_run(run.recurring_run_id)
+    return f"Recurring run {created.recurring_run_id} of {name}, at {cron} (UTC)"
 
 
 def _client(host: str, namespace: str | None) -> "Client":
     from kfp import Client
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # that old servers are not spoken to
+        warnings.simplefilter("ignore", FutureWarning)  # about servers older than version 2
         return Client(host=host, namespace=namespace or "kubeflow")
 
 
-def _ask(host: str) -> None:
-    """Knocks first: kfp's client would try for minutes."""
+def _check_server(host: str) -> None:
+    """Asks the server for its health: kfp's client would retry for minutes."""
     try:
-        answer = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_PATIENCE)
+        response = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_TIMEOUT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UnavailableError(f"{host}: {_unreachable(error)}") from error
-    if answer.is_redirect:
-        raise UnavailableError(f"{host}: {_REFUSED[401]}")
-    if answer.is_error:
-        raise UnavailableError(f"{host}: {_refusal(answer.status_code, answer.text)}")
+    if response.is_redirect:
+        raise UnavailableError(f"{host}: Kubeflow Pipelines {_REFUSALS[401]}")
+    if response.is_error:
+        raise UnavailableError(f"{host}: {_refusal(response.status_code, response.text)}")
 
 
 def _unreachable(error: Exception) -> str:
     return (
-        f"no Kubeflow Pipelines there ({' '.join(str(error).split())[:_LONGEST_REASON]}). Is the "
-        "address right, and the port forwarded (docs/kubeflow.md)?"
+        f"Kubeflow Pipelines does not answer ({one_line(error)}). Check the address, and whether "
+        "the port is forwarded (docs/kubeflow.md)."
     )
 
 
 def _refusal(status: int | None, body: str | None) -> str:
-    if status in _REFUSED:
-        return f"Kubeflow Pipelines {_REFUSED[status]}"
+    if status in _REFUSALS:
+        return f"Kubeflow Pipelines {_REFUSALS[status]}"
     if status == httpx.codes.NOT_FOUND:
-        return "there is a server, but not Kubeflow Pipelines 2. Is the address right?"
+        return "a server answers, but it is not Kubeflow Pipelines 2. Check the address."
     try:
         reason = str(json.loads(body or "")["error_message"])
     except (ValueError, KeyError, TypeError):
         reason = body or ""
-    return f"refused, with {status}: {' '.join(reason.split())[:_LONGEST_REASON]}"
+    return f"the request was refused with status {status}: {one_line(reason)}"
 
 
 @click.command()
 @config_option
 @click.option("--host", required=True, help="Address of Kubeflow Pipelines: http://localhost:8080")
-@click.option("--cron", help="When to run, from seconds to day of the week; without it: once, now.")
-@click.option("--namespace", help="Where runs go in an installation of many users.")
+@click.option("--cron", help="Schedule in six fields, seconds first; without it: one run, now.")
+@click.option("--namespace", help="Namespace of the runs, in an installation for many users.")
 def main(config_file: Path, host: str, cron: str | None, namespace: str | None) -> None:
-    """Run the pipeline on Kubeflow Pipelines, once or by a schedule: exit code 2 bad input."""
+    """Run the pipeline on Kubeflow Pipelines, once or on a schedule; exit code 2 for bad input."""
     try:
         click.echo(submit(config_file, host, cron=cron, namespace=namespace))
     except UnetfxError as error:

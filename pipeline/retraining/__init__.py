@@ -1,1 +1,1 @@
-"""Scheduled retraining: what is new, who is notified, and what is removed."""
+"""Scheduled retraining: finds changes, sends notifications, and removes old artifacts."""

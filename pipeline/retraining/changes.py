@@ -1,4 +1,4 @@
-"""What is new since the last turn of `unetfx retrain`, found without TensorFlow in seconds."""
+"""Finds changes since the last retraining, within seconds and without loading TensorFlow."""
 
 import hashlib
 import threading
@@ -15,21 +15,21 @@ from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # no file system's clock is coarser
+_TICK_NS = 2_000_000_000  # the coarsest clocks of file systems tick every 2 s
 
 
 class State(Strict):
-    """All that a run depends on.
+    """Everything that the output of a run depends on.
 
     Attributes:
-      span: Number of the newest span, 0 if the source has none.
-      pairs: How many pairs there are.
-      data: Fingerprint of the pairs and their contents, as the pipeline's own cache takes it.
-      files: The same, of the files' sizes and times instead of their contents; None where that
-        would not show the next change.
+      span: Number of the newest span; 0 if the source has no spans.
+      pairs: Number of pairs.
+      data: Fingerprint of the pairs and the contents of their files, as in the pipeline's cache.
+      files: Fingerprint of the pairs and the sizes and times of their files; None if it might miss
+        the next change.
       settings: Hash of the config.
-      schema_text: Hash of the schema that the user keeps, empty if there is none yet.
-      code: Hash of our code.
+      schema_text: Hash of the user's schema file; empty if there is no such file yet.
+      code: Hash of the pipeline's code.
     """
 
     span: int
@@ -41,14 +41,14 @@ class State(Strict):
     code: str
 
 
-class Turn(Strict):
-    """A turn that ended with a verdict.
+class PastRetraining(Strict):
+    """A retraining that ended with a verdict.
 
     Attributes:
-      state: What it ran on.
+      state: State that it ran on.
       run: Id of its run.
-      outcome: As in `Notice`.
-      reasons: Why nothing was pushed.
+      outcome: See `Notice`.
+      reasons: Why nothing was pushed, a line each.
     """
 
     state: State
@@ -57,82 +57,82 @@ class Turn(Strict):
     reasons: list[str]
 
 
-class News(NamedTuple):
-    """What a turn finds.
+class Changes(NamedTuple):
+    """Changes since the last retraining that ended with a verdict.
 
     Attributes:
-      state: All that a run would depend on.
-      words: What is new, a few words for each; none if nothing is.
-      last: The last turn that ended with a verdict; None if there was none.
+      state: The present state.
+      names: A short name for each change; empty if there is none.
+      last: The last retraining that ended with a verdict; None if there is none.
     """
 
     state: State
-    words: Sequence[str]
-    last: Turn | None
+    names: Sequence[str]
+    last: PastRetraining | None
 
 
-def find_news(config: Config) -> News:
-    """Compares data, settings and code with those of the last turn that ended with a verdict.
+def find_changes(config: Config) -> Changes:
+    """Compares data, settings and code with those of the last retraining.
 
-    The contents of the files are read only where sizes or times have changed.
+    The contents of the files are read only if a size or a time has changed.
 
     Args:
       config: The config.
 
     Returns:
-      What is new.
+      The changes.
 
     Raises:
       InputError: The source as a whole cannot be used.
     """
     last = _read(config)
-    began = time.time_ns()
-    found = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    states = _States()
-    files = fingerprint(found, states)
+    start = time.time_ns()
+    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
+    states = _FileStates()
+    files = fingerprint(source, states)
     same_files = last is not None and last.state.files == files
     state = State(
-        span=newest_span(found),
-        pairs=len(found.pairs),
-        data=last.state.data if last and same_files else fingerprint(found),
-        # A file that changes once more within the same tick of the clock would look unchanged.
-        files=files if states.newest < began - _TICK_NS else None,
+        span=newest_span(source),
+        pairs=len(source.pairs),
+        data=last.state.data if last and same_files else fingerprint(source),
+        # A file that changes again within the same tick of the clock keeps its times.
+        files=files if states.newest < start - _TICK_NS else None,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
         code=code_version(_PIPELINE),
     )
-    return News(state, _words(state, last.state if last else None), last)
+    return Changes(state, _changes(state, last.state if last else None), last)
 
 
-def as_it_was_read(config: Config, state: State, data: str) -> State:
-    """Corrects a state by what the run has really read, which may be later than the turn's look.
+def state_of_run(config: Config, state: State, data: str) -> State:
+    """Returns the state that a run has read: files may change between `find_changes` and the run.
 
     Args:
-      config: Names the pipeline.
-      state: What the turn found before it ran.
-      data: Fingerprint of what the pipeline then read.
+      config: The config.
+      state: State before the run.
+      data: Fingerprint of the data that the run has read.
     """
     changes: dict[str, str | None] = {}
     if data != state.data:
         changes |= {"data": data, "files": None}
-    if not state.schema_text:  # this run has inferred it
+    if not state.schema_text:  # the run has inferred it
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
 
-def remember(config: Config, turn: Turn) -> None:
-    """Remembers a turn that ended with a verdict, for the next one.
+def save_retraining(config: Config, retraining: PastRetraining) -> None:
+    """Saves a retraining that ended with a verdict, for the next one to compare with.
 
     Args:
-      config: Names the pipeline.
-      turn: What came of it.
+      config: The config.
+      retraining: The retraining.
     """
     with new_file(str(config.home / _FILE)) as file:
-        file.write(turn.model_dump_json(indent=1).encode())
+        file.write(retraining.model_dump_json(indent=1).encode())
 
 
-class _States:
-    """Stands for contents by sizes and times; threads share it."""
+class _FileStates:
+    """Hashes sizes and times of files instead of their contents. Safe for several threads."""
 
     def __init__(self) -> None:
         self.newest = 0
@@ -148,23 +148,23 @@ class _States:
         return hashlib.sha256(repr(tuple(state)).encode()).digest()
 
 
-def _read(config: Config) -> Turn | None:
+def _read(config: Config) -> PastRetraining | None:
     path = config.home / _FILE
     try:
-        return Turn.model_validate_json(path.read_text())
-    except (OSError, ValueError):  # an older unetfx wrote it
+        return PastRetraining.model_validate_json(path.read_text())
+    except (OSError, ValueError):  # no file, or one of an older version
         return None
 
 
-def _words(now: State, before: State | None) -> list[str]:
+def _changes(now: State, before: State | None) -> list[str]:
     if before is None:
-        return [f"{now.pairs} pairs, the first turn"]
-    words = []
+        return [f"{now.pairs} pairs, the first retraining"]
+    changes = []
     if now.data != before.data:
-        words.append(f"span {now.span}" if now.span > before.span else "data")
-    changed = {"settings": "settings", "schema_text": "schema", "code": "code"}
-    return words + [
-        word for key, word in changed.items() if getattr(now, key) != getattr(before, key)
+        changes.append(f"span {now.span}" if now.span > before.span else "data")
+    names = {"settings": "settings", "schema_text": "schema", "code": "code"}
+    return changes + [
+        name for key, name in names.items() if getattr(now, key) != getattr(before, key)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Tells others what came of a turn: a webhook, a command."""
+"""Notifies a webhook and a command of the outcome of a retraining."""
 
 import re
 import subprocess
@@ -10,33 +10,35 @@ import httpx
 import tenacity
 
 from data.config import Strict
+from data.errors import one_line
 from pipeline.config.retrain import NotifyConfig
 
 Outcome = Literal["pushed", "not_blessed", "does_not_serve", "failed", "bad_input", "nothing_new"]
-_ATTEMPTS, _FIRST_WAIT = 4, 0.5  # seconds: 0.5, 1 and 2 between them
+_ATTEMPTS, _FIRST_WAIT = 4, 0.5  # seconds: 0.5, 1 and 2 between the attempts
 _WEBHOOK_TIMEOUT, _COMMAND_TIMEOUT = 10.0, 60.0  # seconds
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
-_LONGEST = 200  # characters of what a command says
+_LONGEST_OUTPUT = 200  # characters of a command's output
 
 
 class Notice(Strict):
-    """What came of a turn.
+    """The outcome of a retraining.
 
     Attributes:
-      text: All of it in a line, under the name that chat services read.
-      pipeline: The pipeline's name.
-      outcome: `pushed`; `not_blessed` by the gate; `does_not_serve`, by ServingCheck; `failed`,
-        unexpectedly; `bad_input`, wrong data or config; `nothing_new`.
-      reasons: Why it was not pushed, a line each.
-      news: What was new, a few words each.
-      run: Id of the run; None if it did not go to its end.
-      metrics: Metric name to the model's value on `test`, None where undefined; empty likewise.
-      report: Path of the report's page; None likewise.
+      text: A summary in one line. Chat services show this key.
+      pipeline: Name of the pipeline.
+      outcome: `pushed`; `not_blessed` (refused by the gate); `does_not_serve` (refused by
+        ServingCheck); `failed` (unexpectedly); `bad_input` (wrong data or config); `nothing_new`.
+      reasons: Why nothing was pushed, a line each.
+      news: A short name for each change.
+      run: Id of the run; None if it did not finish.
+      metrics: Name of a metric to its value on `test`, None where undefined; empty if the run did
+        not finish.
+      report: Path of the report's page; None if the run did not finish.
       version: Folder of the pushed version; None if nothing was pushed.
-      host: The machine that did it.
-      began: Date and time, with the offset from UTC.
-      ended: The same.
+      host: Name of the machine.
+      began: Date and time of the start, with the offset from UTC.
+      ended: Date and time of the end, with the offset from UTC.
     """
 
     text: str
@@ -53,40 +55,40 @@ class Notice(Strict):
     ended: str
 
 
-def tell(notice: Notice, notify: NotifyConfig) -> list[str]:
-    """Sends a notice to whom the config names. What fails is tried again, and then only said.
+def send_notice(notice: Notice, notify: NotifyConfig) -> list[str]:
+    """Sends a notice to the webhook and the command of the config, and retries temporary failures.
 
     Args:
-      notice: What came of a turn.
-      notify: Who is told.
+      notice: The notice.
+      notify: The webhook and the command.
 
     Returns:
-      What did not get through, and why: a line for each.
+      A line for each failure.
     """
     body = notice.model_dump_json()
     problems = []
     if address := notify.address():
         problems.append(_post(address, body))
     if notify.command:
-        problems.append(_start(notify.command, body))
+        problems.append(_run(notify.command, body))
     return [problem for problem in problems if problem]
 
 
 def _post(address: str, body: str) -> str | None:
-    where = f"the webhook at {urlsplit(address).hostname}"  # its path is often a secret
+    webhook = f"the webhook at {urlsplit(address).hostname}"  # the path is often a secret
     post = tenacity.retry(
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
         wait=tenacity.wait_exponential(_FIRST_WAIT),
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_exception(_is_temporary),
         reraise=True,
     )(_post_once)
     try:
         post(address, body)
     except httpx.HTTPStatusError as error:
-        return f"{where} was not told: it answers {error.response.status_code}"
+        return f"{webhook} was not notified: it answered with status {error.response.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        said = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
-        return f"{where} was not told: {said}"
+        reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
+        return f"{webhook} was not notified: {reason}"
     return None
 
 
@@ -95,16 +97,16 @@ def _post_once(address: str, body: str) -> None:
     httpx.post(address, content=body, headers=headers, timeout=_WEBHOOK_TIMEOUT).raise_for_status()
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_temporary(error: BaseException) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code in _PASSING
+        return error.response.status_code in _TEMPORARY
     return isinstance(error, httpx.TransportError)
 
 
-def _start(command: list[str], body: str) -> str | None:
-    where = f"the command {command[0]}"
+def _run(command: list[str], body: str) -> str | None:
+    name = f"the command {command[0]}"
     try:
-        done = subprocess.run(  # noqa: S603, the config names it, and no shell reads it
+        done = subprocess.run(  # noqa: S603, it is from the config, and no shell reads it
             command,
             input=body,
             stdout=subprocess.PIPE,
@@ -115,10 +117,10 @@ def _start(command: list[str], body: str) -> str | None:
             check=False,
         )
     except OSError as error:
-        return f"{where} was not told: {error.strerror}"
+        return f"{name} was not started: {error.strerror}"
     except subprocess.TimeoutExpired:
-        return f"{where} did not end within {_COMMAND_TIMEOUT:g} s"
+        return f"{name} did not end within {_COMMAND_TIMEOUT:g} s"
     if done.returncode == 0:
         return None
-    said = " ".join(done.stdout.split())[-_LONGEST:]
-    return f"{where} failed with code {done.returncode}{f': {said}' if said else ''}"
+    output = one_line(done.stdout, len(done.stdout))[-_LONGEST_OUTPUT:]
+    return f"{name} failed with exit code {done.returncode}{f': {output}' if output else ''}"

@@ -12,14 +12,9 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+from tests.warm_process import UNETFX, Finished, run
+
 SIZE = 64
-
-
-class Finished(NamedTuple):
-    """A command that ended: its exit code, and all that it printed."""
-
-    code: int
-    output: str
 
 
 class Project(NamedTuple):
@@ -43,6 +38,8 @@ class Project(NamedTuple):
 
 def command(name: str, *arguments: object, **environment: str) -> Finished:
     """Runs one of the environment's commands as a user does."""
+    if name == "unetfx":
+        return run(UNETFX, [name, *arguments], environment=environment)
     done = subprocess.run(
         [str(Path(sys.executable).parent / name), *map(str, arguments)],
         env=os.environ | environment,

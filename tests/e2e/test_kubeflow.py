@@ -2,9 +2,6 @@
 
 import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,9 @@ from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
 from pipeline.config.loading import load_config
-from pipeline.kubeflow_runner import compile_pipeline
+from pipeline.kubeflow import step
+from pipeline.kubeflow.package import compile_pipeline
+from tests import warm_process
 
 pytestmark = pytest.mark.slow
 BUCKET = "gs://unetfx-test"
@@ -51,7 +50,7 @@ class Cluster:
 
     def run(self, name):
         told, done = self.start(name)
-        assert done.returncode == 0, done.stdout[-3000:]
+        assert done.code == 0, done.output[-3000:]
         output_file = Path(told["outputs"]["outputFile"])
         told_back = json_format.Parse(output_file.read_text(), kfp_spec.ExecutorOutput())
         self._take(name, told, json_format.MessageToDict(told_back))
@@ -65,20 +64,16 @@ class Cluster:
         json_format.ParseDict(told, kfp_spec.ExecutorInput())
         container = executor["container"]
         args = [arg.replace("{{$}}", json.dumps(told)) for arg in container["args"]]
-        program, *rest = container["command"]
-        assert program == "python"
+        assert container["command"] == ["python", "-m", step.__name__]
         elsewhere = self.folder / "working_folder"
         elsewhere.mkdir(exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, *rest, *args],
-            cwd=elsewhere,
-            env=os.environ | {"HOME": str(elsewhere)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+        done = warm_process.run(
+            f"{step.__name__}:main",
+            [step.__file__, *args],
+            folder=elsewhere,
+            environment={"HOME": str(elsewhere)},
         )
-        self.logs[name] = done.stdout
+        self.logs[name] = done.output
         return told, done
 
     def _executor_input(self, name, task, component):
@@ -270,7 +265,7 @@ def test_bad_data_end_a_steps_log_in_one_line(cluster, project):
         _, done = cluster.start("ExampleGen")
     finally:
         mask.write_bytes(good)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("unetfx: ")
-    assert mask.name in done.stdout.splitlines()[-1]
+    assert done.code == 2
+    assert "Traceback" not in done.output
+    assert done.output.splitlines()[-1].startswith("unetfx: ")
+    assert mask.name in done.output.splitlines()[-1]

@@ -7,9 +7,8 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,17 +28,11 @@ from pipeline.history.runs import all_runs
 from pipeline.history.store import open_store
 from pipeline.retraining.retrain import retrain
 from serving.model.loading import ServedModel
+from tests import warm_process
+from tests.warm_process import UNETFX, Finished
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 SIZE, PAIRS, DAYS = 32, 20, 30
-UNETFX = Path(sys.executable).parent / "unetfx"
-
-
-class Said(NamedTuple):
-    """What a turn said, and its exit code."""
-
-    code: int
-    output: str
 
 
 class Month(NamedTuple):
@@ -53,9 +46,9 @@ class Month(NamedTuple):
     """
 
     folder: Path
-    turns: dict[int, Said]
+    turns: dict[int, Finished]
     notices: list[Any]
-    others: list[Said]
+    others: list[Finished]
 
     @property
     def config(self):
@@ -135,47 +128,32 @@ def write_config(folder: Path) -> Path:
     return path
 
 
-def turn(config: Path) -> Said:
+def turn(config: Path) -> Finished:
     """A turn in this process, which has loaded TensorFlow already."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             code = retrain(config)
         except InputError as error:
-            return Said(BAD_INPUT, f"{said.getvalue()}unetfx: {error}")
-    return Said(code, said.getvalue())
+            return Finished(BAD_INPUT, f"{said.getvalue()}unetfx: {error}")
+    return Finished(code, said.getvalue())
 
 
-def command(*arguments: object) -> Said:
-    done = subprocess.run(
-        [UNETFX, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout)
-
-
-def killed_turn(config: Path) -> tuple[Said, list[Said]]:
-    """A turn that is killed after an epoch, and what others say that come meanwhile."""
-    process = subprocess.Popen(
-        [UNETFX, "retrain", "--config", config],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "epoch 1/" in line:
-            break
-    process.send_signal(signal.SIGSTOP)  # or it might be done before the others have come
-    others = [command(name, "--config", config) for name in ("retrain", "run")]
-    process.send_signal(signal.SIGKILL)
-    lines.append(process.communicate()[0])
-    return Said(process.returncode, "".join(lines)), others
+def killed_turn(config: Path) -> tuple[Finished, list[Finished]]:
+    """A turn that is killed after an epoch, and the output of commands that run meanwhile."""
+    output = config.with_name("killed_turn.txt")
+    process = warm_process.start(UNETFX, ["unetfx", "retrain", "--config", config], output)
+    while not (output.exists() and "epoch 1/" in output.read_text()):
+        assert process.is_alive(), output.read_text()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGSTOP)  # or it could end before the others have started
+    others = [
+        warm_process.run(UNETFX, ["unetfx", name, "--config", config])
+        for name in ("retrain", "run")
+    ]
+    process.kill()
+    process.join()
+    return Finished(process.exitcode, output.read_text()), others
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -270,7 +248,7 @@ def test_who_comes_in_mid_turn_gives_way(month):
     again, run = month.others
     assert again.code == DONE
     assert re.fullmatch(
-        r"discs: this turn is left out\. \S+ is in use by unetfx retrain, process .*\n",
+        r"discs: skipped\. \S+ is in use by unetfx retrain, process .*\n",
         again.output,
     )
     assert run.code == BAD_INPUT
@@ -279,7 +257,7 @@ def test_who_comes_in_mid_turn_gives_way(month):
 
 def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
     said = month.turns[KILLED + 1].output
-    assert "died at its work: unetfx retrain, process" in said
+    assert "died before it had finished: unetfx retrain, process" in said
     assert re.search("^ExampleGen .* unchanged$", said, re.M)
     assert "epoch 1/" not in said
     assert "epoch 2/" in said

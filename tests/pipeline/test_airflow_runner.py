@@ -1,6 +1,7 @@
-"""What a user is told before Airflow has anything to run; the rest is in e2e/test_airflow.py."""
+"""The file that Airflow reads, without Airflow; the rest is in e2e/test_airflow.py."""
 
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from pipeline import exit_codes
 from tests.pipeline.conftest import GOOD
 
 RUNNER = Path(pipeline.__file__).parent / "airflow_runner.py"
@@ -27,7 +29,7 @@ def register(config, text):
     )
 
 
-def test_a_config_without_the_section_is_told_what_to_write(tmp_path):
+def test_a_config_without_an_airflow_section_is_refused(tmp_path):
     done = register(tmp_path / "mine.yaml", GOOD)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -37,7 +39,14 @@ def test_a_config_without_the_section_is_told_what_to_write(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_dag_without_its_deployment_says_where_it_comes_from(tmp_path):
+def test_a_dag_without_its_settings_names_the_command_that_writes_them(tmp_path):
     copy = shutil.copy(RUNNER, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"airflow\.json: no such file.*pipeline create"):
         runpy.run_path(copy, run_name="its_dag")
+
+
+def test_its_copies_of_the_exit_codes_are_right():
+    copies = re.findall(r"^_(DONE|BAD_INPUT|NOT_BLESSED) = (\d)$", RUNNER.read_text(), re.MULTILINE)
+    assert len(copies) == 3
+    for name, code in copies:
+        assert int(code) == getattr(exit_codes, name)

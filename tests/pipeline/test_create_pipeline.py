@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from pipeline.code_version import code_version
 from pipeline.config.config import Config
 from pipeline.create_pipeline import create_pipeline
 
@@ -36,7 +37,7 @@ def test_its_steps(nodes):
     }
 
 
-def test_everything_lies_in_the_workspace(tmp_path):
+def test_everything_is_in_the_workspace(tmp_path):
     pipeline = create_pipeline(config(tmp_path))
     home = str(tmp_path / "runs/discs")
     assert pipeline.pipeline_info.pipeline_name == "discs"
@@ -44,9 +45,9 @@ def test_everything_lies_in_the_workspace(tmp_path):
     assert pipeline.metadata_connection_config.sqlite.filename_uri == f"{home}/metadata.db"
 
 
-def test_what_concerns_turns_alone_is_no_step_s_business(nodes, tmp_path):
-    turns = {"keep_runs": 3, "notify": {"webhook": "https://hooks.example.org/s3cret"}}
-    changed = create_pipeline(config(tmp_path, retrain=turns)).components
+def test_settings_of_retraining_do_not_change_the_report(nodes, tmp_path):
+    retrain = {"keep_runs": 3, "notify": {"webhook": "https://hooks.example.org/s3cret"}}
+    changed = create_pipeline(config(tmp_path, retrain=retrain)).components
     report = next(component for component in changed if component.id == "Report")
     assert report.exec_properties == nodes["Report"].exec_properties
 
@@ -58,7 +59,7 @@ def test_training_sees_train_and_val_and_never_test(nodes):
 
 
 @pytest.mark.parametrize(
-    ("part", "option", "value", "told"),
+    ("section", "option", "value", "setting"),
     [
         ("data", "intensity_range", None, "intensity_range"),
         ("data", "intensity_range", [0, 4095], "intensity_range"),
@@ -67,15 +68,15 @@ def test_training_sees_train_and_val_and_never_test(nodes):
         ("serving", "precision", "float32", "serving_precision"),
     ],
 )
-def test_the_trainer_is_told_what_the_model_takes_to_serving(tmp_path, part, option, value, told):
-    changed = getattr(config(tmp_path), part).model_dump() | {option: value}
+def test_the_trainer_gets_the_settings_of_serving(tmp_path, section, option, value, setting):
+    changed = getattr(config(tmp_path), section).model_dump() | {option: value}
     (trainer,) = (
         component
-        for component in create_pipeline(config(tmp_path, **{part: changed})).components
+        for component in create_pipeline(config(tmp_path, **{section: changed})).components
         if component.id == "Trainer"
     )
     settings = json.loads(json.loads(trainer.exec_properties["custom_config"])["settings"])
-    assert settings[told] == value
+    assert settings[setting] == value
 
 
 def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path):
@@ -96,7 +97,7 @@ def test_the_pusher_waits_for_the_serving_check_of_the_trained_model(nodes):
 
 
 @pytest.mark.parametrize("platform", ["docker", "kubernetes"])
-def test_infra_validator_is_asked_if_the_config_says_so(tmp_path, platform):
+def test_infra_validator_runs_if_configured(tmp_path, platform):
     serving = {"infra_validator": {"platform": platform, "image_tag": "2.19.1"}}
     by_id = {
         node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
@@ -111,7 +112,7 @@ def test_infra_validator_is_asked_if_the_config_says_so(tmp_path, platform):
     assert request["split_name"] == "test"
 
 
-def test_the_pusher_pushes_where_the_config_says(tmp_path):
+def test_the_pusher_pushes_to_the_configured_folder(tmp_path):
     serving = {"push_to": "gs://bucket/models/discs"}
     by_id = {
         node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
@@ -130,7 +131,7 @@ def test_training_waits_for_the_checks(nodes):
     assert {nodes["ExampleValidator"], nodes["GateCheck"]} <= set(nodes["Trainer"].upstream_nodes)
 
 
-def test_the_report_shows_what_the_evaluator_found(nodes):
+def test_the_report_gets_the_results_of_the_evaluator(nodes):
     for key in ("evaluation", "blessing"):
         assert nodes["Report"].inputs[key] is nodes["Evaluator"].outputs[key]
 
@@ -147,7 +148,7 @@ def nodes_of(tmp_path, **changes):
     return {component.id: component for component in components}
 
 
-def test_a_tuner_section_puts_a_search_before_the_training(tmp_path):
+def test_a_tuner_section_adds_a_search_before_the_training(tmp_path):
     nodes = nodes_of(tmp_path, tuner=TUNER)
     tuner = nodes["Tuner"]
     best = tuner.outputs["best_hyperparameters"]
@@ -158,7 +159,7 @@ def test_a_tuner_section_puts_a_search_before_the_training(tmp_path):
     assert nodes["ExampleValidator"] in tuner.upstream_nodes
 
 
-def test_a_warm_start_brings_a_base_model(tmp_path):
+def test_a_warm_start_adds_a_base_model(tmp_path):
     one_width = {"search": {"width": [1], "dropout": [0, 0.2]}}
     nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner=one_width)
     base_model = nodes["WarmStart"].outputs["model"]
@@ -169,16 +170,16 @@ def test_a_warm_start_brings_a_base_model(tmp_path):
 
 
 @pytest.mark.parametrize("widths", [[0.5, 1], {"min": 0.5, "max": 1}])
-def test_widths_are_compared_from_the_same_cold_start(tmp_path, widths):
+def test_trials_with_several_widths_start_cold(tmp_path, widths):
     nodes = nodes_of(tmp_path, training={"warm_start": True}, tuner={"search": {"width": widths}})
     assert "base_model" in nodes["Trainer"].inputs
     assert "base_model" not in nodes["Tuner"].inputs
-    told = json.loads(json.loads(nodes["Tuner"].exec_properties["custom_config"])["settings"])
-    assert told["trainer"]["training"]["warm_start"] is False
+    settings = json.loads(json.loads(nodes["Tuner"].exec_properties["custom_config"])["settings"])
+    assert settings["trainer"]["training"]["warm_start"] is False
 
 
 @pytest.mark.parametrize(
-    ("changes", "fresh"),
+    ("changes", "renewed"),
     [
         ({}, set()),
         ({"training": {"epochs": 30}}, {"Trainer"}),
@@ -187,13 +188,17 @@ def test_widths_are_compared_from_the_same_cold_start(tmp_path, widths):
     ],
     ids=["nothing", "epochs", "batch size", "trials"],
 )
-def test_a_change_searches_anew_where_trials_would_differ(tmp_path, changes, fresh):
+def test_a_change_searches_again_only_if_trials_would_differ(tmp_path, changes, renewed):
     before, after = (
         create_pipeline(config(tmp_path, **({"tuner": TUNER} | some))) for some in ({}, changes)
     )
     steps = ("ExampleGen", "Tuner", "Trainer")
-    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
-    assert renewed == fresh
+    assert renewed_steps(before, after, steps) == renewed
+
+
+def renewed_steps(before, after, steps):
+    """Steps whose parameters differ, so that the cache does not skip them."""
+    return {step for step in steps if properties_of(before, step) != properties_of(after, step)}
 
 
 def properties_of(pipeline, name):
@@ -202,7 +207,7 @@ def properties_of(pipeline, name):
 
 
 @pytest.mark.parametrize(
-    ("changes", "fresh"),
+    ("changes", "renewed"),
     [
         ({}, set()),
         ({"training": {"epochs": 3}}, {"Trainer"}),
@@ -212,25 +217,41 @@ def properties_of(pipeline, name):
     ],
     ids=["nothing", "training", "model", "gate", "slices"],
 )
-def test_a_change_of_the_config_renews_only_the_steps_that_it_concerns(tmp_path, changes, fresh):
+def test_a_change_of_the_config_renews_only_the_steps_that_use_it(tmp_path, changes, renewed):
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, changes))
     steps = ("ExampleGen", "StatisticsGen", "GateCheck", "Trainer", "Evaluator", "Pusher")
-    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
-    assert renewed == fresh
+    assert renewed_steps(before, after, steps) == renewed
 
 
-def test_a_slice_by_a_column_reads_and_trains_nothing_again(tmp_path):
+def test_a_slice_by_a_column_neither_reads_nor_trains_again(tmp_path):
     source = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
     data = {"source": source, "classes": ["ground", "disc"]}
     slices = {"evaluation": {"slices": ["column/scanner"]}}
     before, after = (create_pipeline(config(tmp_path, data=data, **some)) for some in ({}, slices))
     steps = ("ExampleGen", "StatisticsGen", "GateCheck", "Trainer", "Evaluator", "Pusher")
-    renewed = {step for step in steps if properties_of(before, step) != properties_of(after, step)}
-    assert renewed == {"GateCheck", "Evaluator"}
+    assert renewed_steps(before, after, steps) == {"GateCheck", "Evaluator"}
 
 
-def test_another_view_trains_anew_but_reads_no_file_again(tmp_path):
+def test_another_view_trains_again_but_reads_no_file_again(tmp_path):
     data = config(tmp_path).data.model_dump() | {"view": {"kind": "crop"}}
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, {"data": data}))
     assert properties_of(before, "ExampleGen") == properties_of(after, "ExampleGen")
     assert properties_of(before, "Trainer") != properties_of(after, "Trainer")
+
+
+@pytest.mark.parametrize(
+    ("step", "module"),
+    [
+        ("ExampleGen", "components.example_gen.executor"),
+        ("ExampleValidator", "components.validator.component"),
+        ("GateCheck", "components.evaluator.gate_check"),
+        ("Tuner", "components.tuner.run"),
+        ("Trainer", "components.trainer.run"),
+        ("Evaluator", "components.evaluator.component"),
+        ("ServingCheck", "components.serving_check.component"),
+        ("Report", "components.report.writing"),
+    ],
+)
+def test_a_change_of_its_code_runs_a_step_again(tmp_path, step, module):
+    properties = properties_of(create_pipeline(config(tmp_path, tuner=TUNER)), step)
+    assert code_version(module) in repr(properties)

@@ -1,4 +1,4 @@
-"""Ingestion, statistics, schema and validation, by TFX's local runner, span after span."""
+"""Ingestion, statistics, schema and validation with TFX's local runner, over several spans."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ PAIRS = 60
 
 
 def write_span(folder, number, *, brightness=100.0, share=0.3):
-    """Grey noise of a mean brightness; about `share` of each mask is disc."""
+    """Writes grey noise with a mean brightness; about `share` of each mask is disc."""
     random = np.random.default_rng(number)
     for kind in ("images", "masks"):
         (folder / f"span-{number}" / kind).mkdir(parents=True)
@@ -56,7 +56,7 @@ def project(tmp_path):
 
 
 def run(config):
-    """Runs the pipeline up to the validator; returns the validator's artifact."""
+    """Runs the pipeline up to ExampleValidator, and returns the folder of its artifact."""
     config.home.mkdir(parents=True, exist_ok=True)
     part = RunOptions(to_nodes=["ExampleValidator"])
     tfx.orchestration.LocalDagRunner().run(create_pipeline(config), run_options=part)
@@ -68,7 +68,7 @@ def words(artifact):
     return (artifact / ANOMALY_TEXT_FILE).read_text().splitlines()
 
 
-def test_schema_is_inferred_once_and_a_fresh_span_of_the_same_kind_is_no_anomaly(project, tmp_path):
+def test_the_schema_is_inferred_once_and_a_similar_new_span_is_no_anomaly(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
     assert words(run(config)) == []
@@ -83,13 +83,13 @@ def test_schema_is_inferred_once_and_a_fresh_span_of_the_same_kind_is_no_anomaly
     assert (tmp_path / "discs.pbtxt").read_text() == kept
 
 
-def test_a_schema_that_was_removed_is_inferred_anew_and_kept(project, tmp_path):
+def test_a_removed_schema_is_inferred_again_and_written(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
     run(config)
     kept = (tmp_path / "discs.pbtxt").read_text()
     (tmp_path / "discs.pbtxt").unlink()
-    run(config)  # the data are the same, so that TFX's cache might answer
+    run(config)  # with the same data, so TFX's cache must not skip the step
     assert (tmp_path / "discs.pbtxt").read_text() == kept
 
 
@@ -114,7 +114,7 @@ def test_a_span_of_other_brightness_and_class_balance_is_an_anomaly_in_plain_wor
     assert str(tmp_path / "discs.pbtxt") in str(caught.value).splitlines()[-1]
 
 
-def test_the_user_edits_the_schema_and_is_heard(project, tmp_path):
+def test_edits_of_the_schema_take_effect(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
     assert words(run(config)) == []
@@ -153,7 +153,7 @@ def test_only_the_newest_spans_are_used_and_old_pairs_keep_their_split(project, 
     assert len(again) == PAIRS
 
 
-def test_ml_metadata_has_the_newest_span_and_counts_what_was_left_out(project, tmp_path):
+def test_ml_metadata_has_the_newest_span_and_counts_skipped_pairs(project, tmp_path):
     config = project(on_bad_pair="skip", max_bad_fraction=0.1)
     for number in (1, 2):
         write_span(tmp_path / "data", number)

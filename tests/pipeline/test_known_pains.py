@@ -1,6 +1,6 @@
-"""What users of other segmentation tools ran into, with files of each kind, by `unetfx check`.
+"""Problems that users of other segmentation tools reported, reproduced for `unetfx check`.
 
-The names hold the issues of those tools. How such files are trained on and evaluated is in e2e.
+The names of the cases contain the issues of those tools. Training on such files is tested in e2e.
 """
 
 import json
@@ -24,14 +24,14 @@ def picture(number):
 
 
 def class_ids(number):
-    """An upper left corner of discs, of a size of its own in each mask."""
+    """Discs in the upper left corner, in several sizes."""
     ids = np.zeros((HEIGHT, WIDTH), np.uint8)
     ids[: 9 + number % 7, : 20 + number % 5] = 1
     return ids
 
 
 def save(folder, kind, number, pixels, suffix="png", **options):
-    """Writes an image or a mask, in place of that of this number."""
+    """Writes an image or a mask, and removes the one with the same number."""
     for older in (folder / kind).glob(f"{number:02d}.*"):
         older.unlink()
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
@@ -50,7 +50,7 @@ def folder(tmp_path):
 
 
 def check(folder, **changes):
-    """Whether a run would accept the data, the findings by their kind, and the splits."""
+    """Returns whether a run would accept the data, the findings by kind, and the splits."""
     data = {"source": {"kind": "folder", "path": str(folder)}, "classes": ["ground", "disc"]}
     data["splits"] = {"train": 2, "val": 1, "test": 1}
     settings = {"name": "pains", "workspace": str(folder.parent / "runs"), "data": data | changes}
@@ -63,11 +63,11 @@ def check(folder, **changes):
 
 
 def map_all(to_values):
-    def spoil(folder):
+    def write(folder):
         for number in range(30):
             save(folder, "masks", number, to_values(class_ids(number)))
 
-    return spoil
+    return write
 
 
 def resize_bilinearly(folder):
@@ -81,13 +81,13 @@ def was_a_jpeg(folder):
         save(folder, "masks", 5, image.copy())
 
 
-def lose_partners(folder):
+def remove_partners(folder):
     # As many images as masks: two sorted listings would pair each image with another's mask.
     (folder / "masks/05.png").unlink()
     (folder / "images/20.png").unlink()
 
 
-def turned(folder, mask):
+def rotate_by_exif(folder, mask):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     save(folder, "images", 5, picture(5), "jpg", exif=exif)
@@ -95,7 +95,7 @@ def turned(folder, mask):
 
 
 def copy_into_all_splits(folder):
-    for number in range(15):  # by another name, and in another format
+    for number in range(15):  # under another name, and in another format
         save(folder, "images", number, picture(20), "bmp")
 
 
@@ -150,8 +150,8 @@ REFUSED = {
         "all_ignored",
         "masks/05.png: every pixel is to be ignored",
     ),
-    "6 partners by place in a listing": (
-        lose_partners,
+    "6 pairs by position in a listing": (
+        remove_partners,
         {},
         "unpaired",
         "20.png: no image of that name",
@@ -163,7 +163,7 @@ REFUSED = {
         "Colours, not class ids",
     ),
     "6 a mask from before the EXIF rotation": (
-        lambda folder: turned(folder, class_ids(5)),
+        lambda folder: rotate_by_exif(folder, class_ids(5)),
         {},
         "size_mismatch",
         "masks/05.png: has its image's size before the rotation",
@@ -177,16 +177,16 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("spoil", "data", "kind", "words"), REFUSED.values(), ids=REFUSED)
-def test_it_is_refused_by_name_and_the_line_that_is_told_mends_it(folder, spoil, data, kind, words):
-    spoil(folder)
+@pytest.mark.parametrize(("write", "data", "kind", "message"), REFUSED.values(), ids=REFUSED)
+def test_it_is_refused_and_the_suggested_lines_solve_it(folder, write, data, kind, message):
+    write(folder)
     accepted, findings, _ = check(folder, **data)
     assert not accepted
     finding = findings[kind]
     line = f"{', '.join(finding['where'])}: {finding['text']}"
-    assert re.search(words, line), line
-    if told := re.search(r"write, under data: (.*)", finding["text"]):
-        lines = told[1].replace(" and: ", "\n")
+    assert re.search(message, line), line
+    if suggestion := re.search(r"write, under data: (.*)", finding["text"]):
+        lines = suggestion[1].replace(" and: ", "\n")
         assert check(folder, **data | yaml.safe_load(lines))[0]
 
 
@@ -212,7 +212,7 @@ READ = {
         {"mask_values": {"#ff0000": "ground", "#0000ff": "disc"}},
     ),
     "6 palette masks (mmseg#1668)": (map_all(as_palette), {}),
-    "6 masks of 16 bits": (
+    "6 16-bit masks": (
         map_all(lambda ids: ids * np.uint16(1000)),
         {"mask_values": {0: "ground", 1000: "disc"}},
     ),
@@ -223,7 +223,7 @@ READ = {
         ),
         {},
     ),
-    "6 images of 16 bits": (
+    "6 16-bit images": (
         lambda folder: save(folder, "images", 5, picture(5)[..., 0].astype(np.uint16) * 257),
         {},
     ),
@@ -231,8 +231,8 @@ READ = {
         lambda folder: save(folder, "images", 5, Image.fromarray(picture(5)).convert("RGBA")),
         {},
     ),
-    "6 an EXIF rotation, and the upright mask": (
-        lambda folder: turned(folder, np.rot90(class_ids(5), -1)),
+    "6 an EXIF rotation, and a mask after the rotation": (
+        lambda folder: rotate_by_exif(folder, np.rot90(class_ids(5), -1)),
         {},
     ),
     "7 sizes not divisible by 32 (smp#165)": (lambda folder: None, {}),
@@ -240,7 +240,7 @@ READ = {
 
 
 @pytest.mark.parametrize(("write", "data"), READ.values(), ids=READ)
-def test_it_is_read_for_what_it_is(folder, write, data):
+def test_it_is_accepted(folder, write, data):
     write(folder)
     accepted, findings, splits = check(folder, **data)
     assert accepted, findings

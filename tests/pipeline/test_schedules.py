@@ -1,4 +1,4 @@
-"""The ready-made schedules, by cron's, systemd's and Kubernetes' own parsers."""
+"""The schedules, parsed by cron, systemd and the schemas of Kubernetes."""
 
 import re
 import shutil
@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from pipeline.commands import cli
+from pipeline.exit_codes import BAD_INPUT, NOT_BLESSED
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEDULES = REPOSITORY / "pipeline/schedules"
@@ -24,7 +25,7 @@ def parsed_by_cron(file):
 
 
 @pytest.mark.skipif(CRONTAB is None, reason="no cron here")
-def test_cron_takes_the_table(tmp_path):
+def test_cron_accepts_the_table(tmp_path):
     done = parsed_by_cron(SCHEDULES / "crontab")
     assert done.returncode == 0, done.stderr
     text = (SCHEDULES / "crontab").read_text()
@@ -36,7 +37,7 @@ def test_cron_takes_the_table(tmp_path):
 
 @pytest.fixture
 def units(tmp_path):
-    """The units, with this environment's command in place of an installed one."""
+    """The units, with the path of this environment's `unetfx` command."""
     for file in SCHEDULES.glob("unetfx-retrain.*"):
         command = Path(sys.executable).parent / "unetfx"
         text = file.read_text().replace("/opt/unetfx/.venv/bin/unetfx", str(command))
@@ -45,28 +46,28 @@ def units(tmp_path):
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
-def test_systemd_takes_the_units(units):
+def test_systemd_accepts_the_units(units):
     def verify():
         paths = sorted(units.glob("unetfx-retrain.*"))
         verified = [SYSTEMD, "verify", "--man=no", *paths]
         return subprocess.run(verified, capture_output=True, text=True, check=False)
 
-    def about_ours(done):
+    def problems(done):
         return [line for line in done.stderr.splitlines() if "unetfx-retrain" in line]
 
     done = verify()
-    assert (done.returncode, about_ours(done)) == (0, []), done.stderr
+    assert (done.returncode, problems(done)) == (0, []), done.stderr
     timer = units / "unetfx-retrain.timer"
     timer.write_text(timer.read_text().replace("02:30", "25:30"))
-    assert about_ours(verify())
+    assert problems(verify())
 
 
 @pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
-def test_the_timer_is_cron_s_time():
+def test_the_timer_and_cron_have_the_same_time():
     text = (SCHEDULES / "unetfx-retrain.timer").read_text()
     [calendar] = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
-    told = subprocess.run([SYSTEMD, "calendar", calendar], stdout=subprocess.PIPE, text=True)
-    assert "Normalized form: *-*-* 02:30:00" in told.stdout
+    done = subprocess.run([SYSTEMD, "calendar", calendar], stdout=subprocess.PIPE, text=True)
+    assert "Normalized form: *-*-* 02:30:00" in done.stdout
     assert f"\n{CALENDAR} " in (SCHEDULES / "crontab").read_text()
 
 
@@ -76,23 +77,23 @@ def cron_job():
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.37"])
-def test_kubernetes_takes_the_cron_job(cron_job, version):
+def test_kubernetes_accepts_the_cron_job(cron_job, version):
     kubernetes_validate.validate(cron_job, version, strict=True)
     assert cron_job["spec"]["schedule"] == CALENDAR
 
 
-def test_the_cron_job_runs_one_turn_at_a_time_and_tries_only_what_may_pass(cron_job):
+def test_the_cron_job_runs_one_job_at_a_time_and_retries_only_unexpected_failures(cron_job):
     job = cron_job["spec"]["jobTemplate"]["spec"]
     [fail, _] = job["podFailurePolicy"]["rules"]
     [container] = job["template"]["spec"]["containers"]
     assert cron_job["spec"]["concurrencyPolicy"] == "Forbid"
     assert fail["action"] == "FailJob"
     assert fail["onExitCodes"]["containerName"] == container["name"]
-    assert fail["onExitCodes"]["values"] == [cli.BAD_INPUT, 3]
+    assert fail["onExitCodes"]["values"] == [BAD_INPUT, NOT_BLESSED]
     assert job["template"]["spec"]["restartPolicy"] == "Never"  # the policy needs it
 
 
-def test_the_cron_job_s_workspace_is_what_tf_serving_reads(cron_job):
+def test_tf_serving_reads_the_workspace_of_the_cron_job(cron_job):
     pod = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     claim = yaml.safe_load((REPOSITORY / "serving/deploy/kubernetes/claim.yaml").read_text())
     claims = {

@@ -16,6 +16,7 @@ import tensorflow as tf
 from rich.console import Console
 
 from data.files import is_file, new_file, read_text
+from data.progress import terminal_progress
 from serving.overlay import overlay
 
 MONITOR = "val_mean_iou"
@@ -211,17 +212,13 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Starts the clock and the bar."""
         self._began = time.monotonic()
-        # Or rich 13 would end a bar that is not shown by an empty line.
-        console = Console(force_interactive=True)
-        self._bar = rich.progress.Progress(
+        self._bar = terminal_progress(
+            Console(),
             rich.progress.TextColumn("  {task.description}"),
             rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(),
             rich.progress.TimeRemainingColumn(),
             rich.progress.TextColumn("{task.fields[loss]}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
         name = f"epoch {epoch + 1}/{self._epochs}"
         self._task = self._bar.add_task(name, total=self._steps, loss="")

@@ -1,19 +1,14 @@
-import logging
-import os
 import subprocess
 import sys
 
 import pytest
 import yaml
-from absl import logging as absl_logging
 from click.testing import CliRunner
 from PIL import Image
 
-from data.errors import InputError
 from pipeline import local_runner
 from pipeline.commands import cli
 from pipeline.config.loading import ENVIRONMENT_VARIABLE
-from pipeline.execution.console import library_noise_to, print_failure, print_steps
 
 CONFIG = """
 name: discs
@@ -248,45 +243,3 @@ def test_tfx_runs_the_config_that_the_environment_names(monkeypatch, capfd, tmp_
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(tmp_path / "mine.yaml"))
     assert local_runner.main() == 2
     assert f"{tmp_path}/mine.yaml" in capfd.readouterr().err
-
-
-class TestConsole:
-    def test_noise_goes_to_the_log_and_comes_back(self, tmp_path, capfd):
-        log = tmp_path / "logs/one.txt"
-        with library_noise_to(log) as people:
-            os.write(2, b"from C++\n")
-            print("from Python", file=sys.__stderr__, flush=True)
-            print("for people")
-            print("of failures", file=people)
-        os.write(2, b"afterwards\n")
-        assert log.read_text() == "from C++\nfrom Python\n"
-        assert capfd.readouterr() == ("for people\n", "of failures\nafterwards\n")
-
-    def test_an_error_inside_gives_the_stream_back(self, tmp_path, capfd):
-        with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):
-            raise InputError("x")
-        os.write(2, b"afterwards\n")
-        assert capfd.readouterr().err == "afterwards\n"
-
-    def test_a_failure_is_told_line_by_line(self, capsys):
-        print_failure("one\ntwo", "three")
-        assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
-
-    def test_steps_are_told_as_they_come(self, capsys):
-        before = absl_logging.get_verbosity()
-        log = logging.getLogger("absl")
-        with print_steps():
-            log.info("Component %s is running.", "ExampleGen")
-            log.info("A cached execution %d is used.", 3)
-            log.info("Component %s is finished.", "ExampleGen")
-            log.info("something else %s", "x")
-            log.info("Component %s is running.", "Trainer")
-            log.info("Component %s is finished.", "Trainer")
-            log.info("Component %s is running.", "Evaluator")
-        absl_logging.set_verbosity(before)
-        lines = capsys.readouterr().out.splitlines()
-        assert [(line.split()[0], line.split()[-1]) for line in lines] == [
-            ("ExampleGen", "unchanged"),
-            ("Trainer", "s"),
-            ("Evaluator", "failed"),
-        ]

@@ -1,4 +1,4 @@
-"""An engine that is not there is told in one line before anything runs."""
+"""An unreachable Beam runner is reported in one line, before anything runs."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ from google.auth import environment_vars
 from tfx.dsl.compiler.compiler import Compiler
 
 from components.statistics_gen import Executor
-from data.errors import InputError
+from data.errors import InputError, UnavailableError
 from pipeline.config.beam import DataflowBeam, FlinkBeam, LocalBeam, PortableBeam, SparkBeam
 from pipeline.config.config import Config
 from pipeline.create_pipeline import create_pipeline
@@ -29,7 +29,7 @@ def closed():
 
 
 class _Rest(BaseHTTPRequestHandler):
-    """Answers as Flink's JobManager does; a jar is not to be had."""
+    """Answers as Flink's JobManager does; it has no jar."""
 
     def do_GET(self):
         content = json.dumps(self.server.overview).encode()
@@ -47,7 +47,7 @@ class _Rest(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def flink():
-    """Starts something that answers, and returns its address."""
+    """Starts a server that answers with an overview, and returns its address."""
     with HTTPServer(("127.0.0.1", 0), _Rest) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -61,15 +61,15 @@ def flink():
         thread.join()
 
 
-def refusal(beam):
-    with pytest.raises(InputError) as caught:
+def refusal(beam, error=UnavailableError):
+    with pytest.raises(error) as caught:
         refuse_unreachable(beam)
     (line,) = str(caught.value).splitlines()
     return line
 
 
 @pytest.mark.parametrize(
-    ("make", "what"),
+    ("make", "message"),
     {
         "flink": (
             lambda address: FlinkBeam(profile="flink", master=address),
@@ -86,20 +86,20 @@ def refusal(beam):
     }.values(),
     ids=["flink", "spark", "portable"],
 )
-def test_nothing_listens(closed, make, what):
-    assert refusal(make(closed)).startswith(f"{what} at {closed} (Connection refused). Start it")
+def test_nothing_listens(closed, make, message):
+    assert refusal(make(closed)).startswith(f"{message} at {closed} (Connection refused). Start it")
 
 
 def test_something_else_listens(flink):
     address = flink(name="not Flink")
-    assert "is no Flink cluster" in refusal(FlinkBeam(profile="flink", master=address))
+    assert "is not a Flink cluster" in refusal(FlinkBeam(profile="flink", master=address))
 
 
-def test_what_speaks_no_grpc_is_no_job_server(flink, monkeypatch):
-    monkeypatch.setattr(beam_engine, "_SECONDS", 0.5)
+def test_a_server_without_grpc_is_no_job_server(flink, monkeypatch):
+    monkeypatch.setattr(beam_engine, "_TIMEOUT", 0.5)
     address = flink()
     line = refusal(PortableBeam(profile="portable", job_server=address))
-    assert f"what answers at {address} is no Beam job server" in line
+    assert f"the server at {address} is not a Beam job server" in line
 
 
 def test_a_cluster_without_workers(flink):
@@ -109,7 +109,7 @@ def test_a_cluster_without_workers(flink):
 
 def test_a_cluster_of_another_version(flink):
     address = flink(**{"flink-version": "1.20.3", "taskmanagers": 1})
-    line = refusal(FlinkBeam(profile="flink", master=address))
+    line = refusal(FlinkBeam(profile="flink", master=address), InputError)
     assert line.startswith("beam.options.flink_version: should be '1.20' in quotes")
 
 
@@ -120,7 +120,7 @@ def test_no_java(flink):
     assert "there is no no-such-java here. Install Java" in line
 
 
-def test_a_job_server_that_cannot_be_fetched(flink, tmp_path):
+def test_a_job_server_that_cannot_be_downloaded(flink, tmp_path):
     java = tmp_path / "java"
     java.touch(0o755)
     address = flink(**{"flink-version": f"{NEWEST}.0", "taskmanagers": 1})
@@ -129,12 +129,12 @@ def test_a_job_server_that_cannot_be_fetched(flink, tmp_path):
         "flink_job_server_jar": f"http://{address}/server.jar",
     }
     line = refusal(FlinkBeam(profile="flink", master=address, options=options))
-    assert f"cannot fetch the job server http://{address}/server.jar (HTTP 404)" in line
-    assert "name it by beam.options.flink_job_server_jar" in line
+    assert f"cannot download the job server http://{address}/server.jar (HTTP 404)" in line
+    assert "give its path in beam.options.flink_job_server_jar" in line
     options["flink_job_server_jar"] = str(java)
     refuse_unreachable(FlinkBeam(profile="flink", master=address, options=options))
     options["flink_job_server_jar"] = "no/such.jar"
-    line = refusal(FlinkBeam(profile="flink", master=address, options=options))
+    line = refusal(FlinkBeam(profile="flink", master=address, options=options), InputError)
     assert line.startswith("beam.options.flink_job_server_jar: no such file")
 
 
@@ -149,11 +149,11 @@ def test_no_google_credentials(monkeypatch, tmp_path):
     assert "Dataflow needs Google credentials" in refusal(beam)
 
 
-def test_this_machine_is_always_there():
+def test_this_machine_is_always_reachable():
     assert refuse_unreachable(LocalBeam()) is None
 
 
-def test_the_engine_is_no_reason_to_run_a_step_anew(tmp_path):
+def test_another_beam_runner_does_not_run_a_step_again(tmp_path):
     def compiled(**beam):
         raw = {
             "name": "discs",
@@ -167,13 +167,13 @@ def test_the_engine_is_no_reason_to_run_a_step_anew(tmp_path):
         }
         pipeline = create_pipeline(Config.model_validate(raw | beam))
         with out_of_cache(pipeline):
-            told = Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"]))
+            executor = Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"]))
             compiled = Compiler().compile(pipeline)
-        return compiled.SerializeToString(deterministic=True), told._beam_pipeline_args
+        return compiled.SerializeToString(deterministic=True), executor._beam_pipeline_args
 
     (tmp_path / "schema.pbtxt").write_text("# kept")
     local, _ = compiled()
     beam = {"profile": "portable", "job_server": "localhost:8099"}
-    elsewhere, told = compiled(beam=beam)
+    elsewhere, arguments = compiled(beam=beam)
     assert elsewhere == local
-    assert "--runner=PortableRunner" in told
+    assert "--runner=PortableRunner" in arguments

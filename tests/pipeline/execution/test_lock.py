@@ -1,4 +1,4 @@
-"""One run at a time, between real processes."""
+"""The lock between real processes."""
 
 import signal
 import socket
@@ -31,13 +31,15 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_second_process_is_told_who_holds_the_lock(holder, tmp_path):
+def test_a_second_process_sees_the_holder_of_the_lock(holder, tmp_path):
     home = tmp_path / "home"
-    said = rf"{home} is in use by unetfx retrain, process {holder.pid} on {socket.gethostname()}, "
-    with pytest.raises(LockedError, match=f"{said}since 2"), only_one(home, "unetfx run"):
+    message = (
+        rf"{home} is in use by unetfx retrain, process {holder.pid} on {socket.gethostname()}, "
+    )
+    with pytest.raises(LockedError, match=f"{message}since 2"), only_one(home, "unetfx run"):
         pytest.fail("two hold the lock")
-    # Neither is the first one's lock lost, nor its name, when the second one is sent away.
-    with pytest.raises(LockedError, match=said), only_one(home, "unetfx run"):
+    # The refused process has released neither the lock nor the name of its holder.
+    with pytest.raises(LockedError, match=message), only_one(home, "unetfx run"):
         pytest.fail("two hold the lock")
 
 
@@ -51,14 +53,14 @@ def test_the_lock_of_a_process_that_died_is_taken_over(holder, tmp_path):
         assert died is None
 
 
-def test_a_lock_ends_with_its_error(tmp_path):
+def test_an_error_releases_the_lock(tmp_path):
     with pytest.raises(ZeroDivisionError), only_one(tmp_path, "unetfx run"):
         raise ZeroDivisionError
     with only_one(tmp_path, "unetfx run") as died:
         assert died is None
 
 
-def test_a_process_that_a_holder_started_does_not_hold_the_lock_on(tmp_path):
+def test_a_child_process_does_not_keep_the_lock(tmp_path):
     with only_one(tmp_path, "unetfx run"):
         child = subprocess.Popen(["sleep", "600"])
     try:
@@ -70,22 +72,22 @@ def test_a_process_that_a_holder_started_does_not_hold_the_lock_on(tmp_path):
         child.wait()
 
 
-def test_a_note_that_nobody_can_read_stops_nothing(tmp_path):
+def test_an_unreadable_lock_file_is_ignored(tmp_path):
     (tmp_path / "lock").write_bytes(b'{"command": "unetfx \xff')
     with only_one(tmp_path, "unetfx run") as died:
         assert died is None
 
 
-def test_a_workspace_that_is_a_file_is_one_line(tmp_path):
+def test_a_workspace_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "home").touch()
     with (
         pytest.raises(InputError, match="home/lock: cannot be written"),
         only_one(tmp_path / "home", "x"),
     ):
-        pytest.fail("locked nothing")
+        pytest.fail("locked a file in a file")
 
 
-def test_a_run_and_a_turn_give_way_to_who_is_there(tmp_path, capsys):
+def test_a_run_is_refused_and_a_retraining_skipped_while_the_lock_is_held(tmp_path, capsys):
     config = tmp_path / "config.yaml"
     config.write_text(
         f"""
@@ -102,6 +104,4 @@ def test_a_run_and_a_turn_give_way_to_who_is_there(tmp_path, capsys):
             commands(["retrain", "--config", str(config)])
     assert ended.value.code == 0
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith(
-        f"cells: this turn is left out. {tmp_path}/cells is in use by unetfx run"
-    )
+    assert line.startswith(f"cells: skipped. {tmp_path}/cells is in use by unetfx run")

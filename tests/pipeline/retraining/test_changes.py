@@ -1,4 +1,4 @@
-"""What a turn takes for new, on real files."""
+"""Changes that a retraining finds, on real files."""
 
 import os
 import subprocess
@@ -14,7 +14,12 @@ from PIL import Image
 
 from pipeline.config.loading import load_config
 from pipeline.retraining import changes
-from pipeline.retraining.changes import Turn, as_it_was_read, find_news, remember
+from pipeline.retraining.changes import (
+    PastRetraining,
+    find_changes,
+    save_retraining,
+    state_of_run,
+)
 
 LONG_AGO = 5_000_000_000  # nanoseconds: longer than a tick of any file system's clock
 
@@ -48,40 +53,42 @@ def config_file(tmp_path):
 
 @pytest.fixture
 def later(monkeypatch):
-    """Lets the files' changes lie behind the turn, as they do when a turn comes once a day."""
+    """Makes the files look older than a tick of the clock, as they are in a nightly retraining."""
     now = time.time_ns
     monkeypatch.setattr(changes.time, "time_ns", lambda: now() + LONG_AGO)
 
 
 @pytest.fixture
 def look(config_file, later):
-    """Looks, and remembers what it saw, as a turn does that ends with a verdict."""
+    """Finds changes, and saves the state as a retraining does that ends with a verdict."""
 
     def look(path=config_file):
         config = load_config(path)
-        found = find_news(config)
-        remember(config, Turn(state=found.state, run="7", outcome="pushed", reasons=[]))
-        return list(found.words)
+        changes = find_changes(config)
+        save_retraining(
+            config, PastRetraining(state=changes.state, run="7", outcome="pushed", reasons=[])
+        )
+        return list(changes.names)
 
     return look
 
 
 @pytest.fixture
 def not_read_again(config_file):
-    """Whether the next look takes the word of the last one for what the files hold."""
+    """Whether the next retraining uses the saved fingerprint of the contents."""
 
     def not_read_again():
         config = load_config(config_file)
-        last = find_news(config).last
-        word = last.state.model_copy(update={"data": "the last one's word"})
-        remember(config, last.model_copy(update={"state": word}))
-        return find_news(config).state.data == "the last one's word"
+        last = find_changes(config).last
+        state = last.state.model_copy(update={"data": "saved"})
+        save_retraining(config, last.model_copy(update={"state": state}))
+        return find_changes(config).state.data == "saved"
 
     return not_read_again
 
 
-def test_the_first_turn_has_news_and_the_second_has_none(look):
-    assert look() == ["3 pairs, the first turn"]
+def test_the_first_retraining_finds_changes_and_the_second_none(look):
+    assert look() == ["3 pairs, the first retraining"]
     assert look() == []
 
 
@@ -98,7 +105,7 @@ def test_a_new_span_is_named(look, tmp_path):
     assert look() == []
 
 
-def test_a_span_that_went_is_changed_data(look, tmp_path):
+def test_a_removed_span_is_changed_data(look, tmp_path):
     look()
     for name in ("images", "masks"):
         write(tmp_path / f"in/span-2/{name}/0.bmp", 9)
@@ -119,14 +126,14 @@ def test_other_content_of_the_same_size_and_time_is_found(look, tmp_path):
 
 def test_a_change_within_a_tick_of_the_clock_is_found(config_file, tmp_path):
     config = load_config(config_file)
-    seen = find_news(config).state
+    seen = find_changes(config).state
     assert seen.files is None
-    remember(config, Turn(state=seen, run="7", outcome="pushed", reasons=[]))
+    save_retraining(config, PastRetraining(state=seen, run="7", outcome="pushed", reasons=[]))
     write(tmp_path / "in/span-1/masks/0.bmp", 1)
-    assert find_news(config).words == ["data"]
+    assert find_changes(config).names == ["data"]
 
 
-def test_touched_files_are_read_once_and_are_nothing_new(look, tmp_path, not_read_again):
+def test_touched_files_are_read_once_and_are_no_change(look, tmp_path, not_read_again):
     look()
     for path in (tmp_path / "in").rglob("*.bmp"):
         path.touch()
@@ -135,27 +142,29 @@ def test_touched_files_are_read_once_and_are_nothing_new(look, tmp_path, not_rea
 
 
 @pytest.mark.parametrize(
-    ("section", "values", "words"),
+    ("section", "values", "changes"),
     [
         ("training", {"epochs": 9}, ["settings"]),
         ("gate", {"mean_iou": 0.9}, ["settings"]),
         ("retrain", {"keep_runs": 3}, []),
     ],
 )
-def test_changed_settings_are_new_but_those_of_turns(look, config_file, section, values, words):
+def test_changed_settings_are_found_except_those_around_a_run(
+    look, config_file, section, values, changes
+):
     look()
     config = yaml.safe_load(config_file.read_text())
     config[section] = config.get(section, {}) | values
     config_file.write_text(yaml.safe_dump(config))
-    assert look() == words
+    assert look() == changes
 
 
 def test_an_edited_schema_is_new_and_an_inferred_one_is_not(look, config_file):
     config = load_config(config_file)
     look()
     Path(config.schema_file).write_text("feature {}")
-    seen = as_it_was_read(config, find_news(config).last.state, find_news(config).state.data)
-    remember(config, Turn(state=seen, run="7", outcome="pushed", reasons=[]))
+    seen = state_of_run(config, find_changes(config).last.state, find_changes(config).state.data)
+    save_retraining(config, PastRetraining(state=seen, run="7", outcome="pushed", reasons=[]))
     assert look() == []
     Path(config.schema_file).write_text("feature { }")
     assert look() == ["schema"]
@@ -167,22 +176,22 @@ def test_changed_code_is_new(look, monkeypatch):
     assert look() == ["code"]
 
 
-def test_data_that_came_in_mid_run_are_what_the_run_has_read(config_file, later):
+def test_data_that_change_before_the_run_reads_them_count_as_read(config_file, later):
     config = load_config(config_file)
-    seen = find_news(config).state
-    state = as_it_was_read(config, seen, "another fingerprint")
+    seen = find_changes(config).state
+    state = state_of_run(config, seen, "another fingerprint")
     assert (state.data, state.files) == ("another fingerprint", None)
-    remember(config, Turn(state=state, run="7", outcome="pushed", reasons=[]))
-    assert find_news(config).words == ["data"]
+    save_retraining(config, PastRetraining(state=state, run="7", outcome="pushed", reasons=[]))
+    assert find_changes(config).names == ["data"]
 
 
-def test_a_record_of_another_version_is_no_record(look, config_file):
+def test_a_file_of_another_version_is_ignored(look, config_file):
     look()
     (load_config(config_file).home / "retrain.json").write_text('{"version": 9}')
-    assert look() == ["3 pairs, the first turn"]
+    assert look() == ["3 pairs, the first retraining"]
 
 
-def test_a_turn_without_news_loads_neither_tensorflow_nor_tfx(look, config_file):
+def test_a_retraining_without_changes_loads_neither_tensorflow_nor_tfx(look, config_file):
     look()
     script = f"""
         import sys
@@ -192,7 +201,8 @@ def test_a_turn_without_news_loads_neither_tensorflow_nor_tfx(look, config_file)
         print(code, {{"tensorflow", "tfx", "ml_metadata", "apache_beam"}} & set(sys.modules))
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     assert (
-        said == "cells: nothing new since run 7 (pushed). 3 pairs, the newest span is 1.\n0 set()\n"
+        output
+        == "cells: nothing new since run 7 (pushed). 3 pairs, the newest span is 1.\n0 set()\n"
     )

@@ -1,4 +1,4 @@
-"""Telling others what came of a turn: by a real server and by real commands."""
+"""Notices to a real server and to real commands."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import InputError
 from pipeline.config.retrain import NotifyConfig
-from pipeline.retraining.notification import Notice, tell
+from pipeline.retraining.notification import Notice, send_notice
 
 NOTICE = Notice(
     text="cells: pushed version 7",
@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.received.append((self.path, self.headers["Content-Type"], json.loads(body)))
         answers = self.server.answers
         code = answers.pop(0) if len(answers) > 1 else answers[0]
-        if code == 0:  # hangs up
+        if code == 0:  # closes the connection
             self.close_connection = True
             return
         self.send_response(code)
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def receiver():
-    """A server that answers with `answers`, one after the other, the last from then on."""
+    """A server that answers with the status codes `answers` in turn, then with the last one."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.received, server.answers = [], [200]
         server.address = f"http://127.0.0.1:{server.server_port}/hook/s3cret"
@@ -57,16 +57,16 @@ def receiver():
 
 
 def test_a_webhook_gets_the_notice_as_json(receiver):
-    assert tell(NOTICE, NotifyConfig(webhook=receiver.address)) == []
+    assert send_notice(NOTICE, NotifyConfig(webhook=receiver.address)) == []
     [(path, kind, body)] = receiver.received
     assert (path, kind) == ("/hook/s3cret", "application/json")
     assert Notice.model_validate(body) == NOTICE
     assert body["metrics"] == {"mean_iou": 0.75, "iou/rare": None}
 
 
-def test_an_address_may_come_from_the_environment(receiver, monkeypatch):
+def test_the_address_may_come_from_the_environment(receiver, monkeypatch):
     monkeypatch.setenv("CELLS_WEBHOOK", receiver.address)
-    assert tell(NOTICE, NotifyConfig(webhook="$CELLS_WEBHOOK")) == []
+    assert send_notice(NOTICE, NotifyConfig(webhook="$CELLS_WEBHOOK")) == []
     assert len(receiver.received) == 1
     monkeypatch.delenv("CELLS_WEBHOOK")
     with pytest.raises(InputError, match=r"retrain\.notify\.webhook: \$CELLS_WEBHOOK is no"):
@@ -74,37 +74,40 @@ def test_an_address_may_come_from_the_environment(receiver, monkeypatch):
 
 
 @pytest.mark.parametrize("failure", [503, 429, 0])
-def test_a_webhook_that_fails_for_a_while_is_asked_again(receiver, failure):
+def test_a_temporary_failure_of_the_webhook_is_retried(receiver, failure):
     receiver.answers = [failure, 204]
-    assert tell(NOTICE, NotifyConfig(webhook=receiver.address)) == []
+    assert send_notice(NOTICE, NotifyConfig(webhook=receiver.address)) == []
     assert len(receiver.received) == 2
 
 
-def test_a_webhook_that_refuses_is_asked_once_and_its_secret_is_not_shown(receiver):
+def test_a_refusal_of_the_webhook_is_not_retried_and_its_secret_not_shown(receiver):
     receiver.answers = [403]
-    problems = tell(NOTICE, NotifyConfig(webhook=receiver.address))
-    assert problems == ["the webhook at 127.0.0.1 was not told: it answers 403"]
+    problems = send_notice(NOTICE, NotifyConfig(webhook=receiver.address))
+    assert problems == ["the webhook at 127.0.0.1 was not notified: it answered with status 403"]
     assert len(receiver.received) == 1
 
 
-def test_a_webhook_that_is_not_there_is_a_line_and_the_command_is_still_told(tmp_path):
-    told = tmp_path / "told"
-    script = f"import sys; open({str(told)!r}, 'w').write(sys.stdin.read())"
+def test_an_unreachable_webhook_is_one_line_and_the_command_still_runs(tmp_path):
+    received = tmp_path / "received"
+    script = f"import sys; open({str(received)!r}, 'w').write(sys.stdin.read())"
     notify = NotifyConfig(webhook="http://127.0.0.1:9/", command=[sys.executable, "-c", script])
-    [problem] = tell(NOTICE, notify)
-    assert problem == "the webhook at 127.0.0.1 was not told: Connection refused"
-    assert Notice.model_validate_json(told.read_text()) == NOTICE
+    [problem] = send_notice(NOTICE, notify)
+    assert problem == "the webhook at 127.0.0.1 was not notified: Connection refused"
+    assert Notice.model_validate_json(received.read_text()) == NOTICE
 
 
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        (["sh", "-c", "echo no; echo mail >&2; exit 7"], "command sh failed with code 7: no mail"),
-        (["true"], None),  # need not read
-        (["/no/such/program"], "/no/such/program was not told: No such file or directory"),
+        (
+            ["sh", "-c", "echo no; echo mail >&2; exit 7"],
+            "command sh failed with exit code 7: no mail",
+        ),
+        (["true"], None),  # does not read its input
+        (["/no/such/program"], "/no/such/program was not started: No such file or directory"),
     ],
 )
-def test_what_a_command_answers(command, problem):
-    problems = tell(NOTICE, NotifyConfig(command=command))
+def test_a_command_that_fails_is_one_line(command, problem):
+    problems = send_notice(NOTICE, NotifyConfig(command=command))
     assert bool(problems) == bool(problem)
     assert all(problem in line for line in problems)

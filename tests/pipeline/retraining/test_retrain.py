@@ -1,4 +1,4 @@
-"""What one turn tells, where no training is needed to see it. A month of turns is in tests/e2e."""
+"""Retraining where no training is needed; a month with trainings is in e2e/test_month.py."""
 
 import json
 
@@ -10,7 +10,7 @@ from PIL import Image
 from data.errors import InputError
 from pipeline.config.loading import load_config
 from pipeline.exit_codes import DONE, FAILED
-from pipeline.retraining.changes import Turn, find_news, remember
+from pipeline.retraining.changes import PastRetraining, find_changes, save_retraining
 from pipeline.retraining.retrain import retrain
 
 
@@ -25,7 +25,7 @@ def config_file(tmp_path):
 
 
 def write_config(folder, **notify):
-    told = folder / "told.jsonl"
+    notices = folder / "notices.jsonl"
     config = {
         "name": "cells",
         "workspace": str(folder / "runs"),
@@ -35,7 +35,7 @@ def write_config(folder, **notify):
         },
         "gate": {"mean_iou": 0.5},
         "retrain": {
-            "notify": {"command": ["sh", "-c", f"cat >> {told}; echo >> {told}"]} | notify,
+            "notify": {"command": ["sh", "-c", f"cat >> {notices}; echo >> {notices}"]} | notify,
         },
     }
     path = folder / "config.yaml"
@@ -44,61 +44,65 @@ def write_config(folder, **notify):
 
 
 @pytest.fixture
-def told(tmp_path):
-    """What the command was told so far."""
-    path = tmp_path / "told.jsonl"
+def notices(tmp_path):
+    """Notices that the command has received so far."""
+    path = tmp_path / "notices.jsonl"
     return lambda: list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
 
 
 def conclude(config_file, outcome, *reasons):
-    """Remembers a turn on the data as they are."""
+    """Saves a retraining on the present data."""
     config = load_config(config_file)
-    state = find_news(config).state
-    remember(config, Turn(state=state, run="7", outcome=outcome, reasons=list(reasons)))
+    state = find_changes(config).state
+    save_retraining(
+        config, PastRetraining(state=state, run="7", outcome=outcome, reasons=list(reasons))
+    )
 
 
 @pytest.mark.slow
-def test_an_unexpected_failure_is_told_and_tried_again(config_file, told, capsys):
+def test_an_unexpected_failure_is_notified_and_retried(config_file, notices, capsys):
     home = load_config(config_file).home
     home.mkdir(parents=True)
     (home / "metadata.db").write_text("no database")
     for count in (1, 2):
         assert retrain(config_file) == FAILED
-        assert [notice["outcome"] for notice in told()] == ["failed"] * count
-    notice = told()[-1]
+        assert [notice["outcome"] for notice in notices()] == ["failed"] * count
+    notice = notices()[-1]
     assert len(notice["reasons"]) == 1
     assert (notice["run"], notice["version"], notice["metrics"]) == (None, None, {})
-    assert notice["news"] == ["2 pairs, the first turn"]
+    assert notice["news"] == ["2 pairs, the first retraining"]
     assert "unetfx: unexpected failure: " in capsys.readouterr().err
 
 
-def test_bad_data_are_told_and_tried_again(config_file, told, tmp_path):
+def test_bad_data_are_notified_and_retried(config_file, notices, tmp_path):
     (tmp_path / "in").rename(tmp_path / "elsewhere")
     for _ in range(2):
         with pytest.raises(InputError, match="no such folder"):
             retrain(config_file)
-    assert [notice["outcome"] for notice in told()] == ["bad_input"] * 2
-    assert "no such folder" in told()[0]["text"]
-    assert "no such folder" in told()[0]["reasons"][0]
+    assert [notice["outcome"] for notice in notices()] == ["bad_input"] * 2
+    assert "no such folder" in notices()[0]["text"]
+    assert "no such folder" in notices()[0]["reasons"][0]
 
 
-def test_the_data_of_a_refused_model_are_nothing_new_and_why_is_said(config_file, told, capsys):
+def test_the_data_of_a_refused_model_are_no_change_and_the_reason_is_printed(
+    config_file, notices, capsys
+):
     conclude(config_file, "not_blessed", "b: IoU 0.2 is below its floor 0.5")
     assert retrain(config_file) == DONE
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     verdict = "not blessed: b: IoU 0.2 is below its floor 0.5"
-    assert said == f"cells: nothing new since run 7 ({verdict}). 2 pairs.\n"
-    assert told() == []
+    assert output == f"cells: nothing new since run 7 ({verdict}). 2 pairs.\n"
+    assert notices() == []
 
 
-def test_turns_without_news_are_told_where_that_is_wanted(config_file, told, tmp_path):
+def test_retrainings_without_changes_are_notified_if_configured(config_file, notices, tmp_path):
     conclude(config_file, "pushed")
     assert retrain(write_config(tmp_path, nothing_new=True)) == DONE
-    [notice] = told()
+    [notice] = notices()
     assert (notice["outcome"], notice["text"]) == ("nothing_new", "cells: nothing new")
 
 
-def test_a_webhook_whose_address_is_not_set_stops_a_turn_before_it_works(tmp_path, monkeypatch):
+def test_a_webhook_without_its_environment_variable_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.delenv("CELLS_WEBHOOK", raising=False)
     config_file = write_config(tmp_path, webhook="$CELLS_WEBHOOK")
     with pytest.raises(InputError, match=r"\$CELLS_WEBHOOK is no address"):

@@ -1,0 +1,36 @@
+"""TFX's InfraValidator, which loads the model in a real TF Serving."""
+
+from tfx import v1 as tfx
+
+from serving.config import InfraValidatorConfig
+
+
+def make_infra_validator(
+    config: InfraValidatorConfig, examples: tfx.dsl.Channel, model: tfx.dsl.Channel
+) -> tfx.components.InfraValidator:
+    """Builds the component, which starts TF Serving with the model and sends it one example.
+
+    Args:
+      config: Where TF Serving runs, and which version.
+      examples: Channel of the examples.
+      model: Channel of the model.
+    """
+    protos = tfx.proto
+    platforms = {
+        "docker": {"local_docker": protos.LocalDockerConfig()},
+        "kubernetes": {"kubernetes": protos.KubernetesConfig()},
+    }
+    return tfx.components.InfraValidator(
+        model=model,
+        examples=examples,
+        serving_spec=protos.ServingSpec(
+            tensorflow_serving=protos.TensorFlowServing(tags=[config.image_tag]),
+            **platforms[config.platform],
+        ),
+        # InfraValidator sends serialized examples, which only this signature accepts.
+        request_spec=protos.RequestSpec(
+            tensorflow_serving=protos.TensorFlowServingRequestSpec(signature_names=["evaluation"]),
+            split_name="test",
+            num_examples=1,
+        ),
+    )

@@ -1,0 +1,118 @@
+"""TFX's runner for Kubeflow, with what its compiler leaves out of the package."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tfx import v1 as tfx
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as v2
+
+from components.example_gen.kubeflow import LookOutside
+from data.errors import InputError
+from pipeline.config.kubeflow import KubeflowConfig, Resources
+
+_COMMAND = ("python", "-m", "pipeline.kubeflow.step")
+_LOOK_OUTSIDE = LookOutside.__name__
+_TRAINING = ("Trainer", "Tuner")
+_GIB = 2**30 / 1e9  # in GB
+
+
+class PackageRunner(v2.KubeflowV2DagRunner):
+    """Compiles a pipeline into a package."""
+
+    def __init__(self, kubeflow: KubeflowConfig, package: Path) -> None:
+        """Takes the settings.
+
+        Args:
+          kubeflow: The `kubeflow:` section of the config.
+          package: The file to write. `tfx pipeline create` replaces it by its own.
+        """
+        settings = v2.KubeflowV2DagRunnerConfig(
+            default_image=kubeflow.image, default_commands=_COMMAND, use_pipeline_spec_2_1=True
+        )
+        super().__init__(settings, str(package.parent), package.name)
+        self._kubeflow = kubeflow
+
+    @property
+    def package(self) -> Path:
+        """The file that `run` writes."""
+        return Path(self._output_dir, self._output_filename)
+
+    def run(
+        self,
+        pipeline: tfx.dsl.Pipeline,
+        parameter_values: dict[str, Any] | None = None,
+        write_out: bool | None = True,
+    ) -> dict[str, Any]:
+        """Compiles a pipeline.
+
+        Args:
+          pipeline: The pipeline.
+          parameter_values: Values of runtime parameters.
+          write_out: Whether to write the package.
+
+        Returns:
+          The package as a `PipelineJob` in JSON.
+
+        Raises:
+          InputError: The package cannot be written.
+        """
+        job: dict[str, Any] = super().run(pipeline, parameter_values, write_out=False)
+        _complete(job, self._kubeflow)
+        if write_out:
+            _write(job, self.package)
+        return job
+
+
+def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
+    """Adds to a package what TFX's compiler leaves out."""
+    spec = job["pipelineSpec"]
+    # Kubeflow Pipelines gets the specification alone, without the runtime configuration.
+    spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
+    tasks = spec["root"]["dag"]["tasks"]
+    # This task reads the data and the schema, which are not among its inputs.
+    tasks[_LOOK_OUTSIDE].pop("cachingOptions", None)
+    for task in tasks.values():
+        for parameter in task.get("inputs", {}).get("parameters", {}).values():
+            # TFX's compiler gives the producer of a parameter a name that no task has.
+            if "taskOutputParameter" in parameter:
+                parameter["taskOutputParameter"]["producerTask"] = _LOOK_OUTSIDE
+    executors = spec["deploymentSpec"]["executors"]
+    resources = _resource_spec(kubeflow.trainer)
+    for name in _TRAINING:
+        if resources and (executor := executors.get(f"{name}_executor")):
+            executor["container"]["resources"] = resources
+
+
+def _resource_spec(resources: Resources) -> dict[str, Any]:
+    """A `ResourceSpec` in JSON, as kfp writes it: numbers for Vertex AI, strings for Kubeflow."""
+    spec: dict[str, Any] = {}
+    for kind in ("Request", "Limit"):
+        cpu, memory = (getattr(resources, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))
+        if cpu:
+            spec |= {f"cpu{kind}": cpu, f"resourceCpu{kind}": f"{cpu:g}"}
+        if memory:
+            spec |= {
+                f"memory{kind}": round(memory * _GIB, 6),
+                f"resourceMemory{kind}": f"{memory:g}Gi",
+            }
+    if gpu := resources.gpu:
+        spec["accelerator"] = {
+            "type": gpu.type,
+            "count": str(gpu.count),
+            "resourceType": gpu.type,
+            "resourceCount": str(gpu.count),
+        }
+    return spec
+
+
+def _write(job: dict[str, Any], package: Path) -> None:
+    for_vertex = package.suffix == ".json"
+    text = json.dumps(job, indent=1) if for_vertex else yaml.safe_dump(job["pipelineSpec"])
+    unfinished = package.with_name(f"{package.name}.unfinished")
+    try:
+        unfinished.write_text(text)
+        unfinished.replace(package)
+    except OSError as error:
+        raise InputError(f"{package}: cannot be written ({error.strerror}).") from error

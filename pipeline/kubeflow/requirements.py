@@ -1,0 +1,75 @@
+"""What Kubeflow Pipelines and Vertex AI require of a config. It imports neither TFX nor kfp."""
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from data.config import SampleSource, TfdsSource
+from data.errors import InputError
+from data.files import is_remote
+from pipeline.config.config import Config
+from pipeline.config.kubeflow import KubeflowConfig
+
+
+def check_config(config: Config) -> KubeflowConfig:
+    """Checks that a cluster can run the pipeline of a config, and that kfp is installed.
+
+    Args:
+      config: The config.
+
+    Returns:
+      The `kubeflow:` section of the config.
+
+    Raises:
+      InputError: It cannot; a line for each reason.
+    """
+    problems = list(_problems(config))
+    if problems or not config.kubeflow:
+        raise InputError("\n".join(problems))
+    return config.kubeflow
+
+
+def pipeline_name(config: Config) -> str:
+    """Returns the name of the pipeline on Kubeflow, such as `blue-marble` for `blue_marble`.
+
+    Kubeflow allows lower-case letters, digits and hyphens.
+
+    Args:
+      config: The config.
+
+    Raises:
+      InputError: The name has no letter or digit.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
+    if not name:
+        raise InputError(f"name: {config.name!r} has no letter or digit; Kubeflow requires one.")
+    return name
+
+
+def _problems(config: Config) -> Iterator[str]:
+    if not config.kubeflow:
+        yield "kubeflow: missing. Name the container image of the steps: kubeflow: {image: …}"
+    if not config.workspace.startswith("gs://"):
+        yield (
+            f"workspace: {config.workspace} is not on a bucket. Each step runs on another machine: "
+            "name a folder that all of them can reach, gs://BUCKET/FOLDER."
+        )
+    source = config.data.source
+    if not isinstance(source, SampleSource | TfdsSource):
+        path = source.path
+        if not is_remote(path) and not Path(path).is_absolute():
+            yield (
+                f"data.source.path: {path} is a folder on this machine. Name one that the steps "
+                "can reach: gs://BUCKET/FOLDER, or /FOLDER where it is mounted in the containers."
+            )
+    if config.serving.infra_validator:
+        yield (
+            "serving.infra_validator: TFX's InfraValidator does not run on Kubeflow Pipelines 2. "
+            "Remove the key; ServingCheck still loads the model."
+        )
+    if importlib.util.find_spec("kfp") is None:
+        yield (
+            "kfp is not installed, but compiling for Kubeflow needs it. Install it: "
+            "pip install unetfx[kubeflow]"
+        )

@@ -1,0 +1,1 @@
+"""The platforms that run the pipeline, and the nodes that each of them needs."""

@@ -1,0 +1,28 @@
+"""A pytest plugin that prints the line coverage of a whole run, before pytest's closing line.
+
+pytest-cov's own report has a line for every module; this one names only those below 90 %.
+"""
+
+import io
+from pathlib import Path
+
+import pytest
+from coverage import Coverage
+
+_LOW = 90
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the total, and the lines that no test ran in each module below 90 %."""
+    coverage = Coverage()
+    coverage.load()
+    total = coverage.report(file=io.StringIO())
+    low = []
+    for path in coverage.get_data().measured_files():
+        _, statements, _, missing, lines = coverage.analysis2(path)
+        percent = 100 - 100 * len(missing) / max(len(statements), 1)
+        if percent < _LOW:
+            low.append((percent, Path(path).relative_to(Path.cwd()), lines))
+    terminalreporter.section(f"coverage: {total:.1f} % of lines")
+    for percent, path, lines in sorted(low):
+        terminalreporter.write_line(f"{percent:5.1f} %  {path}: lines {lines}")

@@ -1,0 +1,20 @@
+"""The nodes for a cluster; how they run in containers is tested in e2e/test_kubeflow.py."""
+
+import json
+
+from pipeline.platforms.kubeflow import Kubeflow
+from pipeline.platforms.local import Local
+
+WARM_START = {"training": {"warm_start": True}}
+
+
+def test_a_step_replaces_the_driver_and_no_resolver_is_left(make_nodes):
+    local, cluster = (make_nodes(platform, **WARM_START) for platform in (Local(), Kubeflow()))
+    assert set(cluster) == {*local, "LookOutside"} - {"Baseline", "WarmStart"}
+
+
+def test_blessed_models_are_those_in_the_push_folder(make_nodes, tmp_path):
+    nodes = make_nodes(Kubeflow(), **WARM_START)
+    push_folder = str(tmp_path / "runs/discs/serving/discs")
+    assert json.loads(nodes["Evaluator"].exec_properties["settings"])["pushed"] == push_folder
+    assert json.loads(nodes["Trainer"].exec_properties["custom_config"])["pushed"] == push_folder
