@@ -18,7 +18,7 @@ from data.rasters.images import load_image
 from data.rasters.masks import load_mask
 from data.sources.pairs import Pair
 from pipeline.config.config import Config
-from serving.palette import colour
+from serving.palette import THEME_FILE, colour
 
 _SIDE = 144  # pixels of a thumbnail, at most
 _MOST_EXHIBITS = 12  # of one finding
@@ -71,7 +71,12 @@ def write_page(
       pairs: The source's pairs, by key.
     """
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.commands"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("pipeline.commands"),
+                jinja2.FileSystemLoader(THEME_FILE.parent),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )

@@ -92,7 +92,7 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
     """Open the report of a run: of the newest one, or of the one whose id begins with RUN."""
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "review.txt"):
-        from components.report.component import PAGE_FILE
+        from components.report.page import PAGE_FILE
         from pipeline.history.runs import find_run
         from pipeline.reports import comparison, publishing
 
@@ -132,13 +132,11 @@ def _decide(config_file: Path, name: str, why: str, *, blessed: bool) -> None:
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "decisions.txt"):
         from pipeline.history import decisions
-        from pipeline.history.runs import find_run, open_store
+        from pipeline.history.runs import find_run
         from pipeline.reports import publishing
 
         run = find_run(config, name)
-        store = open_store(config, for_writing=True)
-        decisions.decide(config, store, run.artifacts["Model"], blessed=blessed, why=why)
-        del store
+        decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
         run = find_run(config, run.id)
         publishing.publish(config, run)
     click.echo(f"Run {run.id}: {run.decisions[-1]}")
@@ -160,7 +158,7 @@ def push(config_file: Path, run: str) -> None:
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "decisions.txt"):
         from pipeline.history import decisions
-        from pipeline.history.runs import find_run, open_store
+        from pipeline.history.runs import find_run
         from pipeline.reports import publishing
 
         found = find_run(config, run)
@@ -171,9 +169,7 @@ def push(config_file: Path, run: str) -> None:
             )
         if found.serves is False:
             raise InputError(f"{found.id}: its model failed ServingCheck; its report says why.")
-        version = decisions.push(
-            config, open_store(config, for_writing=True), found.artifacts["Model"]
-        )
+        version = decisions.push(config, found.artifacts["Model"])
         publishing.publish(config, find_run(config, found.id))
     click.echo(f"Pushed the model of run {found.id} as version {Path(version).name}: {version}")
 

@@ -24,7 +24,8 @@ from pipeline.commands.cli import commands
 from pipeline.config.loading import load_config
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT, DONE, NOT_BLESSED
-from pipeline.history.runs import all_runs, open_store
+from pipeline.history.runs import all_runs
+from pipeline.history.store import open_store
 from pipeline.retraining.retrain import retrain
 from serving.model.loading import ServedModel
 from tests import warm_process
