@@ -1,12 +1,11 @@
 """The encoders, decoders and losses that a config can name. A new one is a line here.
 
-A config is read without Keras, which takes seconds to import. So an encoder is described by names
-in `keras.applications`, and decoders and losses are imported when they are used.
+A config is read without Keras, which takes seconds to import. So this module has only the names of
+the functions that build them.
 """
 
-from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class Encoder(NamedTuple):
@@ -47,29 +46,8 @@ ENCODERS = {
 }
 """By the name in `model.encoder`."""
 
+DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
+"""Name in `model.decoder` to a function of `components.trainer.network.decoder`."""
 
-def _decoder() -> ModuleType:
-    from components.trainer.network import decoder
-
-    return decoder
-
-
-def _loss_terms() -> ModuleType:
-    from components.trainer.training import loss_terms
-
-    return loss_terms
-
-
-DECODERS: dict[str, Callable[[], Any]] = {
-    "unet": lambda: _decoder().unet_decoder,
-    "notebook": lambda: _decoder().notebook_decoder,
-}
-"""By the name in `model.decoder`: returns a function with the arguments of `unet_decoder`."""
-
-LOSSES: dict[str, Callable[[], Any]] = {
-    "cross_entropy": lambda: _loss_terms().cross_entropy,
-    "focal": lambda: _loss_terms().focal,
-    "dice": lambda: _loss_terms().dice,
-    "tversky": lambda: _loss_terms().tversky,
-}
-"""By the name in `training.loss`: returns a function from `Pixels` to a scalar."""
+LOSSES = {name: name for name in ("cross_entropy", "focal", "dice", "tversky")}
+"""Name in `training.loss` to a function of `components.trainer.training.loss_terms`."""

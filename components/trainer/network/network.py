@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from components.trainer.config import ModelConfig
+from components.trainer.network import decoder
 from components.trainer.network.encoder import build_encoder
 from components.trainer.registry import DECODERS
 
@@ -28,7 +29,7 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
-    build_decoder = DECODERS[config.decoder]()
+    build_decoder = getattr(decoder, DECODERS[config.decoder])
     features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])

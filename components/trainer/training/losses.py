@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from components.trainer.registry import LOSSES
+from components.trainer.training import loss_terms
 from components.trainer.training.loss_terms import Pixels
 from data.config import IGNORE
 
@@ -52,7 +53,10 @@ class SegmentationLoss(keras.losses.Loss):
         class_ids = ops.where(labelled, ops.cast(y_true, "int32"), 0)
         weights = ops.take(ops.convert_to_tensor(self.class_weights, y_pred.dtype), class_ids)
         pixels = Pixels(class_ids, labelled, ops.where(labelled, weights, 0.0), y_pred)
-        total = sum(weight * LOSSES[name]()(pixels) for name, weight in self.terms.items())
+        total = sum(
+            weight * getattr(loss_terms, LOSSES[name])(pixels)
+            for name, weight in self.terms.items()
+        )
         return ops.reshape(total, [1])  # Keras would not divide a scalar by the number of replicas
 
     def get_config(self) -> dict[str, object]:

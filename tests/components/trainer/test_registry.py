@@ -5,18 +5,20 @@ import pytest
 from pydantic import ValidationError
 
 from components.trainer.config import ModelConfig, TrainingConfig
+from components.trainer.network import decoder
 from components.trainer.registry import DECODERS, ENCODERS, LOSSES
+from components.trainer.training import loss_terms
 
 
 def test_every_entry_is_a_name_in_the_config():
     for encoder in ENCODERS:
         assert ModelConfig(encoder=encoder).encoder == encoder
-    for decoder, load in DECODERS.items():
-        assert ModelConfig(decoder=decoder).decoder == decoder
-        assert callable(load())
-    for loss, load in LOSSES.items():
-        assert TrainingConfig(loss=loss).loss == {loss: 1}
-        assert callable(load())
+    for name, function in DECODERS.items():
+        assert ModelConfig(decoder=name).decoder == name
+        assert callable(getattr(decoder, function))
+    for name, function in LOSSES.items():
+        assert TrainingConfig(loss=name).loss == {name: 1}
+        assert callable(getattr(loss_terms, function))
 
 
 @pytest.mark.parametrize(("key", "names"), [("encoder", ENCODERS), ("decoder", DECODERS)])
