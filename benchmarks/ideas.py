@@ -77,16 +77,17 @@ def _step(
         import keras
 
         from components.trainer.config import ModelConfig
+        from components.trainer.network import decoder as decoders
         from components.trainer.network.convolution import SkipConv2D
-        from components.trainer.network.decoder import DECODERS
         from components.trainer.network.network import build_network
         from components.trainer.network.normalisation import BatchNormalization
-        from components.trainer.training.devices import dtype_policy
+        from components.trainer.registry import DECODERS
         from components.trainer.training.losses import SegmentationLoss
         from components.trainer.training.optimizer import Adam
+        from components.trainer.training.precision import dtype_policy
 
         if low_resolution:
-            DECODERS[decoder] = _low_resolution_decoder()
+            setattr(decoders, DECODERS[decoder], _low_resolution_decoder())
         if after_concatenation:
             SkipConv2D.call = after_concatenation  # type: ignore[method-assign]
         if composed:

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.network.network import build_network
-from components.trainer.training.devices import dtype_policy
 from components.trainer.training.optimizer import Adam
+from components.trainer.training.precision import dtype_policy
 from data.config import IGNORE, Augmentation, CropView, DataConfig, ResizeView, View
 from data.examples.reading import read_pair
 from data.examples.writing import make_example

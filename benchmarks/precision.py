@@ -60,10 +60,10 @@ def _time(precision: Precision, size: int, batch: int, batches: int) -> tuple[fl
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
     from components.trainer.network.network import build_network
     from data.config import ResizeView
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     with dtype_policy(precision):
         network = build_network(ModelConfig(weights="none", width=0.25), len(_CLASSES))

@@ -145,7 +145,7 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
 
     from components.example_gen.artifact import read_records
     from data.config import ResizeView
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     view = ResizeView(kind="resize", height=corpus.size, width=corpus.size)
     export_saved_model(
@@ -230,7 +230,7 @@ def _run(
 def _network(corpus: Corpus) -> Any:
     from components.trainer.config import ModelConfig
     from components.trainer.network.network import build_network
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
 
     with dtype_policy("auto"):
         return build_network(ModelConfig(), corpus.classes)

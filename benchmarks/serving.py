@@ -328,7 +328,7 @@ def _export(scratch: Path) -> None:
     from components.trainer.network.network import build_network
     from data.config import ResizeView
     from data.sources.blue_marble import write_blue_marble
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     write_blue_marble(scratch / "sample")
     shutil.copy(next((scratch / "sample/images").rglob("tile_02_06.png")), scratch / "tile.png")

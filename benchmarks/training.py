@@ -217,7 +217,7 @@ def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
     import tensorflow as tf
 
     from data.config import ResizeView
-    from serving.model.graph import export_saved_model
+    from serving.model.export import export_saved_model
 
     images = np.load(folder / "images.npy")
     height, width = images.shape[1:3]
@@ -272,7 +272,7 @@ def _network(decoder: str, precision: str) -> Any:
 
     from components.trainer.config import ModelConfig
     from components.trainer.network.network import build_network
-    from components.trainer.training.devices import dtype_policy
+    from components.trainer.training.precision import dtype_policy
 
     keras.utils.set_random_seed(1)
     with dtype_policy(precision):

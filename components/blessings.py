@@ -1,4 +1,4 @@
-"""Which models are blessed, by the Evaluator or by a person."""
+"""Finds the models that the Evaluator or a person has blessed."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,9 +14,10 @@ from serving.model.versions import versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
+"""Input keys of resolvers, for all models and all blessings."""
 WHO = "who"
-"""Property of a person's blessing, with the person's name; the Evaluator's have none."""
-MOST_MODELS = 10  # models that are passed by before there is none to compare with
+"""Property with a person's name, in the blessings that a person gave or withdrew."""
+MAX_MODELS = 10  # blessed models that are tried, newest first, before going on without one
 
 
 def blessed_models(
@@ -24,16 +25,19 @@ def blessed_models(
 ) -> list[tuple[types.Artifact, types.Artifact]]:
     """Finds the models that are blessed.
 
+    A model that was blessed once stays blessed under a stricter gate. A person's latest decision
+    overrides the Evaluator.
+
     Args:
-      models: To choose from.
-      blessings: Verdicts, the Evaluator's and people's. A model that was blessed once stays blessed
-        under a stricter gate, until a person withdraws that; a person's last word counts.
+      models: Models to choose from.
+      blessings: Blessing artifacts of the Evaluator and of people.
 
     Returns:
-      Each blessed model and its blessing, newest model first.
+      Each blessed model with its blessing, newest model first.
     """
     by_model: dict[int, types.Artifact] = {}
-    for blessing in sorted(blessings, key=lambda blessing: (_by_a_person(blessing), blessing.id)):
+    # The Evaluator's first: what a person decided then overrides it.
+    for blessing in sorted(blessings, key=lambda blessing: (_is_by_person(blessing), blessing.id)):
         model_id = blessing.get_int_custom_property(
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
         )
@@ -43,41 +47,42 @@ def blessed_models(
         )
         if blessed:
             by_model[model_id] = blessing
-        elif _by_a_person(blessing):
+        elif _is_by_person(blessing):
             by_model.pop(model_id, None)
     newest_first = sorted(models, key=lambda model: model.id, reverse=True)
     return [(model, by_model[model.id]) for model in newest_first if model.id in by_model]
 
 
 def pushed_models(
-    serving_folder: str, but: types.Artifact | None = None
+    serving_folder: str, exclude: types.Artifact | None = None
 ) -> Iterator[types.Artifact]:
-    """Lists the models that were pushed, as artifacts.
+    """Lists the pushed models as artifacts.
 
-    On a cluster that is the record of blessings: Kubeflow's steps cannot ask ML Metadata, and its
-    compiler knows no resolver of ours.
+    On Kubeflow they stand for the blessed models, since steps there cannot query ML Metadata and
+    the compiler does not support custom resolvers.
 
     Args:
-      serving_folder: With one sub-folder, named by a number, for each version.
-      but: A model that is not to be listed, should it have been pushed before.
+      serving_folder: Folder with one sub-folder for each version, named by a number.
+      exclude: The model to exclude.
 
     Yields:
-      Ten at most, newest first; the number is the id.
+      At most ten models, newest first; the id of each is its version number.
     """
-    own = _fingerprint(saved_model_path(but)) if but else None
-    for version in versions(serving_folder)[:MOST_MODELS]:
+    excluded = _fingerprint(saved_model_path(exclude)) if exclude else None
+    for version in versions(serving_folder)[:MAX_MODELS]:
         model = tfx.types.standard_artifacts.Model()
         model.uri = os.path.join(serving_folder, version)
         model.id = int(version)
-        if own is None or _fingerprint(model.uri) != own:
+        if excluded is None or _fingerprint(model.uri) != excluded:
             yield model
 
 
 def saved_model_path(model: types.Artifact) -> str:
-    """Returns where a model's SavedModel lies.
+    """Returns the folder of a model's SavedModel.
 
     Args:
-      model: What a Trainer made, which holds it in a folder, or a pushed version, which is one.
+      model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
+        is itself a SavedModel.
     """
     if tf.io.gfile.exists(os.path.join(model.uri, "saved_model.pb")):
         return model.uri
@@ -85,7 +90,7 @@ def saved_model_path(model: types.Artifact) -> str:
 
 
 def _fingerprint(path: str) -> bytes | None:
-    """What TensorFlow writes for each export, with a random number in it; None if it is gone."""
+    """Content of the file that makes each export unique; None if it is missing."""
     try:
         with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
             content: bytes = file.read()
@@ -94,21 +99,21 @@ def _fingerprint(path: str) -> bytes | None:
     return content
 
 
-def _by_a_person(blessing: types.Artifact) -> bool:
+def _is_by_person(blessing: types.Artifact) -> bool:
     return bool(blessing.get_string_custom_property(WHO))
 
 
 def short_name(uri: str) -> str:
-    """Returns the end of a model's path, as `Trainer/model/5`: enough for a person to find it.
+    """Returns the end of a model's path, by which a person can find it: `Trainer/model/5`.
 
     Args:
-      uri: The artifact's.
+      uri: URI of the model's artifact.
     """
     return "/".join(uri.rstrip("/").split("/")[-3:])
 
 
 def classes_of(model: types.Artifact) -> list[str] | None:
-    """Returns the names of a model's classes, by class id, or None if its files are gone."""
+    """Returns the names of a model's classes, by class id; None if its files are missing."""
     try:
         return model_classes(saved_model_path(model))
     except tf.errors.NotFoundError:

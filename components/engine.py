@@ -1,4 +1,4 @@
-"""On what engine the Beam jobs of the components run."""
+"""Base of the executors that run Beam jobs, on the engine that the environment names."""
 
 import json
 import os
@@ -6,23 +6,23 @@ import os
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 
 ARGUMENTS = "UNETFX_BEAM_ARGUMENTS"
-"""Environment variable: Beam's arguments, a JSON list; they replace those of the pipeline.
+"""Environment variable with Beam's arguments as a JSON list; they replace the pipeline's.
 
-TFX's cache takes the pipeline's for a reason to run a step anew. On what engine a step ran changes
-nothing of what it makes, so a runner that asks that cache gives them here.
+TFX's cache key includes the pipeline's Beam arguments, although the engine does not change the
+output of a step. Runners that use the cache therefore pass the arguments here.
 """
 
 
 class EngineExecutor(BaseBeamExecutor):
-    """An executor whose Beam jobs run where the environment says."""
+    """An executor whose Beam jobs run on the engine that the environment names."""
 
     def __init__(self, context: BaseBeamExecutor.Context | None = None) -> None:
-        """Takes Beam's arguments.
+        """Initialises the executor.
 
         Args:
-          context: TFX's; holds the pipeline's arguments.
+          context: TFX's context, with the pipeline's Beam arguments.
         """
-        told = os.environ.get(ARGUMENTS)
-        if context is not None and told:
-            context.beam_pipeline_args = json.loads(told)
+        arguments = os.environ.get(ARGUMENTS)
+        if context is not None and arguments:
+            context.beam_pipeline_args = json.loads(arguments)
         super().__init__(context)

@@ -1,4 +1,4 @@
-"""TFX's StatisticsGen, on the engine of all other Beam jobs."""
+"""TFX's StatisticsGen on the same Beam engine as the other components."""
 
 from tfx import v1 as tfx
 from tfx.components.statistics_gen import executor
@@ -8,7 +8,7 @@ from components.engine import EngineExecutor
 
 
 class Executor(EngineExecutor, executor.Executor):
-    """TFX's, with Beam's arguments from the environment."""
+    """TFX's executor, with Beam's arguments from the environment."""
 
 
 class StatisticsGen(tfx.components.StatisticsGen):

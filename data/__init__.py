@@ -1,1 +1,1 @@
-"""What an example is: a pair of image and mask files, and the tf.Example it becomes."""
+"""Pairs of image and mask files, the tf.Examples made of them, and their reading for training."""

@@ -1,4 +1,4 @@
-"""Looks at all pairs together, for what would make a model that nobody can trust."""
+"""Checks a whole data set for faults that would make a model or its metrics unreliable."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,25 +8,25 @@ from data.config import IGNORE, SPLITS, DataConfig
 from data.errors import InputError, PairError
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
-from data.rasters.mask_advice import mask_values_line, mend_values
+from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
-_FEWEST_PAIRS = 5  # in a split; with fewer, a metric hangs on single images
+_FEWEST_PAIRS = 5  # in a split; with fewer, a metric depends on single images
 _NARROW = 2**13  # 16-bit samples below this use an eighth of their range, or less
-_MOST_VALUES = 8  # how many pixel values one line names
-_MOST_NAMES = 3  # how many files or pairs one line names
+_MOST_VALUES = 8  # pixel values in one line
+_MOST_NAMES = 3  # files or pairs in one line
 
 
 class Finding(NamedTuple):
-    """Something that a person should know about the data.
+    """A fact about the data that a person should know.
 
     Attributes:
-      kind: What it is, in a word or two.
-      severity: `error` stops a run, `skipped` means pairs that are left out, as `data.on_bad_pair`
-        says, `warning` should be looked at, `note` is good to know.
-      where: The files or pairs concerned, for people.
-      text: What is wrong with them, and what to do.
-      keys: Keys of the pairs concerned.
+      kind: Kind of the finding, in a word or two; docs/checks.md lists them all.
+      severity: `error`: stops a run. `skipped`: pairs that are left out, with `data.on_bad_pair:
+        skip`. `warning`: should be checked. `note`: information.
+      where: Names of the files or pairs, as they are shown.
+      text: Description of the fault, and what to do.
+      keys: Keys of the pairs.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Returns the finding in one line; of many files, it names the first."""
+        """Returns the finding in one line, which names only the first of many files."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
@@ -48,9 +48,9 @@ def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Fin
     """Checks a whole data set.
 
     Args:
-      records: What became of each of the source's pairs, ordered by key.
-      found: What the source holds.
-      data: The data's description.
+      records: Records of all pairs of the source, ordered by key.
+      found: Content of the source.
+      data: Config of the data.
 
     Returns:
       The findings, errors first.
@@ -73,14 +73,14 @@ def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Fin
 
 
 def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
-    """Stops where a finding is an error.
+    """Raises an error if a finding is one.
 
     Args:
       findings: The findings.
-      most: How many errors the message may hold.
+      most: Greatest number of errors in the message.
 
     Raises:
-      InputError: A line for each error.
+      InputError: At least one finding is an error; the message has a line for each.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -94,13 +94,14 @@ _Good = Sequence[tuple[Record, PairStatistics]]
 
 
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    """A finding for all files with the same fault."""
+    """Yields one finding for all files with the same fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
-    strays = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # One line mends them all, numbers and colours apart; nor may it break the masks that are good.
+    affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
+    # One change of the config must suit all masks, the good ones too, so the advice is based on the
+    # values of all of them, numbers and colours separately.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
-        for coloured in {_coloured(record) for record in strays}
+        for coloured in {_coloured(record) for record in affected}
     }
     faults: dict[tuple[str, str], list[tuple[PairError, str]]] = defaultdict(list)
     for problem in found.problems:
@@ -123,10 +124,10 @@ def _coloured(record: Record) -> bool:
 def _values_without_class(records: Sequence[Record], data: DataConfig) -> str:
     present = {value for record in records for value in record.values}
     known = {f"#{v:06x}" if data.by_colour else v for v in data.class_of_value}
-    strays = [str(value) for value in sorted(present - known, key=_as_number)]
-    shown = ", ".join(strays[:_MOST_VALUES]) + (", …" if len(strays) > _MOST_VALUES else "")
-    plural = "s" if len(strays) > 1 else ""
-    return f"no class for the pixel value{plural} {shown}. {mend_values(present, data)}"
+    unknown = [str(value) for value in sorted(present - known, key=_as_number)]
+    shown = ", ".join(unknown[:_MOST_VALUES]) + (", …" if len(unknown) > _MOST_VALUES else "")
+    plural = "s" if len(unknown) > 1 else ""
+    return f"no class for the pixel value{plural} {shown}. {advice_on_values(present, data)}"
 
 
 def _as_number(value: int | str) -> int:
@@ -139,7 +140,7 @@ def _too_many_bad(records: Sequence[Record], found: Found, data: DataConfig) -> 
     if data.on_bad_pair == "skip" and bad > data.max_bad_fraction * total:
         text = (
             f"{bad} of {total} pairs are bad, more than data.max_bad_fraction "
-            f"{data.max_bad_fraction:g} allows. Mend them, or allow more."
+            f"{data.max_bad_fraction:g} allows. Correct them, or allow more."
         )
         yield Finding("too_many_bad", "error", (), text)
 
@@ -170,8 +171,8 @@ def _duplicates(good: _Good) -> Iterator[Finding]:
                 " = ".join(f"{record.pair.key} ({record.pair.split})" for record in same)
                 for same in across
             ),
-            "the same image in several splits, so the metrics would flatter. Remove the copies, or "
-            "give them one data.group.",
+            "the same image in several splits, so the metrics would be too good. Remove the "
+            "copies, or give them one data.group.",
             tuple(record.pair.key for same in across for record in same),
         )
     within = [same for same in copies if same not in across]
@@ -180,7 +181,7 @@ def _duplicates(good: _Good) -> Iterator[Finding]:
             "duplicate",
             "warning",
             tuple(" = ".join(record.pair.key for record in same) for same in within),
-            "the same image several times in one split. Remove the copies, unless they are meant.",
+            "the same image several times in one split. Remove the copies, unless you want them.",
             tuple(record.pair.key for same in within for record in same),
         )
 
@@ -198,57 +199,57 @@ def _divided_groups(good: _Good) -> Iterator[Finding]:
             tuple(
                 f"{group} ({', '.join(_splits_of(records))})" for group, records in divided.items()
             ),
-            "a group in several of the ready-made splits, so the metrics would flatter. Move its "
-            "pairs into one split.",
+            "a group in several of the ready-made splits, so the metrics would be too good. Move "
+            "its pairs into one split.",
             tuple(record.pair.key for records in divided.values() for record in records),
         )
 
 
 def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # Bad pairs that stop the run count: they are to be mended, and no split is empty for them.
-    mending = data.on_bad_pair == "fail"
-    if mending and found.problems and not records:
+    # Bad pairs that stop the run are counted as usable: once corrected, they will be.
+    count_bad = data.on_bad_pair == "fail"
+    if count_bad and found.problems and not records:
         return
-    members = Counter(record.pair.split for record in records if record.statistics or mending)
+    members = Counter(record.pair.split for record in records if record.statistics or count_bad)
     for split in SPLITS:
         if not members[split]:
             text = (
-                f"no usable pair falls into the split {split!r}. Splits are dealt out by a hash of "
-                "the group, unless the source has its own: bring more pairs or smaller groups, or "
-                "give that split a larger share in data.splits."
+                f"no usable pair falls into the split {split!r}. A hash of the group assigns the "
+                "split, unless the source does. Add pairs, use smaller groups, or give that split "
+                "a larger share in data.splits."
             )
             yield Finding("empty_split", "error", (), text)
         elif members[split] < _FEWEST_PAIRS:
             text = (
-                f"the split {split!r} has only {members[split]} of {members.total()} pairs. Bring "
-                "more pairs, or give it a larger share in data.splits."
+                f"the split {split!r} has only {members[split]} of {members.total()} pairs. Add "
+                "pairs, or give it a larger share in data.splits."
             )
             yield Finding("small_split", "warning", (), text)
 
 
 def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
     for class_id, name in enumerate(data.classes):
-        holding = [record for record, statistics in good if statistics.fractions[class_id]]
-        splits = _splits_of(holding)
-        if good and not holding:
+        with_class = [record for record, statistics in good if statistics.fractions[class_id]]
+        splits = _splits_of(with_class)
+        if good and not with_class:
             text = (
-                f"the class {name} never occurs. Check data.classes and data.mask_values, or take "
-                "it out."
+                f"the class {name} never occurs. Check data.classes and data.mask_values, or "
+                "remove it."
             )
             yield Finding("class_never", "warning", (), text)
         elif good and (len(splits) == 1 or "train" not in splits):
             text = (
-                f"the class {name} occurs in {' and '.join(splits)} only ({len(holding)} pairs), "
-                "so it cannot be both learnt and measured. Bring more pairs with it."
+                f"the class {name} occurs in {' and '.join(splits)} only ({len(with_class)} "
+                "pairs), so it cannot be both learnt and measured. Add pairs with this class."
             )
-            keys = tuple(record.pair.key for record in holding)
+            keys = tuple(record.pair.key for record in with_class)
             yield Finding("class_in_one_split", "warning", (), text, keys)
 
 
 def _empty_masks(good: _Good, data: DataConfig) -> Iterator[Finding]:
     empty = [record.pair.key for record, statistics in good if statistics.fractions[0] == 1]
     if empty:
-        text = f"{len(empty)} of {len(good)} masks hold nothing but {data.classes[0]}."
+        text = f"{len(empty)} of {len(good)} masks have no class but {data.classes[0]}."
         yield Finding("empty_mask", "note", (), text, tuple(empty))
 
 
@@ -264,7 +265,7 @@ def _narrow_range(good: _Good, data: DataConfig) -> Iterator[Finding]:
 
 def _unused(found: Found) -> Iterator[Finding]:
     if found.unused:
-        text = f"{len(found.unused)} pairs are in no split list, and are not used."
+        text = f"{len(found.unused)} pairs are in no split list, so they are not used."
         yield Finding("unused", "note", (), text, tuple(found.unused))
 
 

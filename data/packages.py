@@ -1,4 +1,4 @@
-"""Files that other packages carry. They are read, never imported: importing runs their code."""
+"""Finds files in other packages without importing these, since an import runs their code."""
 
 from importlib import metadata
 from pathlib import Path
@@ -10,12 +10,12 @@ def package_file(package: str, path: str, *, needed_for: str) -> Path:
     """Finds a file of an installed package.
 
     Args:
-      package: The package's name in the index.
-      path: The file's path below the folder that packages are installed in.
-      needed_for: What needs it, for the message.
+      package: Name of the package in the package index.
+      path: Path of the file, relative to the folder in which packages are installed.
+      needed_for: Name of the feature that needs the file, for the message.
 
     Returns:
-      The file's path.
+      The absolute path of the file.
 
     Raises:
       InputError: The package is not installed.

@@ -1,7 +1,7 @@
-"""Work shared out among processes.
+"""Runs a function in several processes.
 
-Decoding an image holds Python's interpreter for part of its time, so threads alone do not keep the
-cores busy.
+Decoding an image holds Python's global interpreter lock for part of the time, so threads alone do
+not keep all cores busy.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from data.errors import UnavailableError
 
-_IDLE_SECONDS = 10  # after which a process ends and gives its memory back
+_IDLE_SECONDS = 10  # an idle process then ends and frees its memory
 
 Result = TypeVar("Result")
 
@@ -23,34 +23,34 @@ Result = TypeVar("Result")
 def in_processes(
     function: Callable[..., Result], tasks: Iterable[object], *same: object
 ) -> Iterator[Result]:
-    """Calls a function for each task, in as many processes as there are cores for this one.
+    """Calls a function for each task, in as many processes as this process may use cores.
 
     Args:
-      function: One of a module that loads fast, since each process loads it anew.
-      tasks: What it takes as its first argument, one by one.
-      *same: Its other arguments.
+      function: The function. Each process imports its module, which should be fast to import.
+      tasks: Values of the function's first argument.
+      *same: The function's other arguments, the same for all tasks.
 
     Yields:
-      What it returns, in the order of the tasks.
+      The results, in the order of the tasks.
 
     Raises:
       UnavailableError: One of the processes was killed.
-      Exception: What the function raised.
+      Exception: Any exception of the function.
     """
     try:
         yield from _executor(function).map(function, tasks, *map(itertools.repeat, same))
     except TerminatedWorkerError as error:
         raise UnavailableError(
-            "a process that read images was killed, most often for want of memory. Lower "
-            "data.max_pixels, or take a machine with more memory."
+            "a process that read images was killed, most likely because the memory was full. Lower "
+            "data.max_pixels, or use a machine with more memory."
         ) from error
 
 
 def start_processes(function: Callable[..., object]) -> None:
-    """Starts the processes of `in_processes`, so that they load while something else is done.
+    """Starts the processes of `in_processes` early, so that they import modules meanwhile.
 
     Args:
-      function: The one that they will call.
+      function: The function that `in_processes` will call.
     """
     _executor(function).submit(int)
 
@@ -62,5 +62,5 @@ def _executor(function: Callable[..., object]) -> Any:
 
 
 def _begin(module: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
     importlib.import_module(module)

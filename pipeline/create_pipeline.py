@@ -13,6 +13,7 @@ from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
 from components.example_gen.settings import ExampleGenSettings
 from components.pusher.component import Pusher
+from components.report.component import Report, ReportSettings
 from components.serving_check.component import ServingCheck
 from components.serving_check.infra_validator import make_infra_validator
 from components.statistics_gen import StatisticsGen
@@ -224,18 +225,24 @@ def _report(
     evaluator: Evaluator,
     serving_check: BaseNode,
 ) -> BaseNode:
-    inputs = {
-        "examples": examples,
-        "model": trainer.outputs["model"],
-        "model_run": trainer.outputs["model_run"],
-        "evaluation": evaluator.outputs["evaluation"],
-        "blessing": evaluator.outputs["blessing"],
-        "serving_check": serving_check.outputs["blessing"],
-        "name": config.name,
-        "config": _reported_config(config),
-        "code": code_version("components.report.component"),
-    }
-    return platform.report(inputs, validator.outputs["anomalies"], join(config.root, "reports"))
+    folder = platform.reports_folder(config)
+    # Where the runner publishes the report, it adds the anomalies of the run.
+    anomalies = {"example_anomalies": validator.outputs["anomalies"]} if folder else {}
+    return Report(
+        examples=examples,
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        serving_check=serving_check.outputs["blessing"],
+        settings=ReportSettings(
+            name=config.name,
+            config=_reported_config(config),
+            code=code_version("components.report.writing"),
+            folder=folder,
+        ).model_dump_json(),
+        **anomalies,
+    )
 
 
 def _reported_config(config: Config) -> str:

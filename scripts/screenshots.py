@@ -1,4 +1,4 @@
-"""Takes the pictures of our pages that docs/ shows.
+"""Takes the screenshots of pages that docs/ shows.
 
 python scripts/screenshots.py report runs/blue_marble/reports/<run>
 python scripts/screenshots.py serve http://127.0.0.1:8501 runs/blue_marble/sample/images/<tile>.png
@@ -23,21 +23,21 @@ _SERVE_SCREENS = {
 
 
 def main() -> None:
-    """Takes pictures of a report, or of a page of a running local server or Airflow."""
+    """Takes screenshots of a report, or of a running local server or Airflow."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     pages = parser.add_subparsers(required=True)
     report = pages.add_parser("report")
     report.add_argument("folder", type=Path)
-    report.set_defaults(take=lambda browser, told: _report(browser, told.folder))
+    report.set_defaults(take=lambda browser, arguments: _report(browser, arguments.folder))
     serve = pages.add_parser("serve")
     serve.add_argument("url")
     serve.add_argument("image", type=Path)
     serve.add_argument("--out", type=Path, default=_DOCS)
     serve.add_argument("--scheme", choices=("light", "dark"), default="light")
-    serve.set_defaults(take=lambda browser, told: _serve(browser, told))
+    serve.set_defaults(take=_serve)
     airflow = pages.add_parser("airflow")
-    airflow.add_argument("url", help="An Airflow with AUTH_ROLE_PUBLIC = 'Admin' asks for no name.")
-    airflow.set_defaults(take=lambda browser, told: _airflow(browser, told.url))
+    airflow.add_argument("url", help="With AUTH_ROLE_PUBLIC = 'Admin', Airflow needs no login.")
+    airflow.set_defaults(take=lambda browser, arguments: _airflow(browser, arguments.url))
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _report(browser: Browser, folder: Path) -> None:
-    """The top of the page on a desktop, and the gallery on a phone."""
+    """Shows the top of the page on a desktop, and the gallery on a phone."""
     for name, (viewport, scale) in _SCREENS.items():
         page = browser.new_page(viewport=viewport, device_scale_factor=scale)
         page.goto((folder.absolute() / "index.html").as_uri())
@@ -59,28 +59,28 @@ def _report(browser: Browser, folder: Path) -> None:
         page.screenshot(path=_DOCS / name)
 
 
-def _serve(browser: Browser, told: argparse.Namespace) -> None:
-    """The page with an image's mask, on a desktop and on a phone."""
+def _serve(browser: Browser, arguments: argparse.Namespace) -> None:
+    """Shows the page with an image and its mask, on a desktop and on a phone."""
     for name, (viewport, scale) in _SERVE_SCREENS.items():
         page = browser.new_page(
             viewport=viewport,
             device_scale_factor=scale,
-            color_scheme=told.scheme,
+            color_scheme=arguments.scheme,
             is_mobile=scale == 2,
             has_touch=scale == 2,
         )
-        page.goto(told.url)
-        page.locator("#file").set_input_files(told.image)
+        page.goto(arguments.url)
+        page.locator("#file").set_input_files(arguments.image)
         page.locator("#result").wait_for(timeout=120_000)
-        page.screenshot(path=told.out / name, full_page=scale == 2)
+        page.screenshot(path=arguments.out / name, full_page=scale == 2)
 
 
 def _airflow(browser: Browser, url: str) -> None:
-    """The DAG's runs and tasks, with the newest verdict's log where the address names it."""
+    """Shows the runs and tasks of the DAG, and the newest verdict's log if the URL selects it."""
     page = browser.new_page(viewport={"width": 1400, "height": 640})
     page.goto(url)
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(3000)  # it draws the bars after the data have come
+    page.wait_for_timeout(3000)  # Airflow draws the bars after it has loaded the data
     page.screenshot(path=_DOCS / "airflow.png")
 
 

@@ -1,1 +1,1 @@
-"""The graph that serves, and what uses it: bytes of an image in, a mask out."""
+"""The served model, its clients and its local server: from an image's bytes to its mask."""

@@ -1,4 +1,4 @@
-"""The `serving:` part of a config file."""
+"""The `serving` section of a config file."""
 
 from typing import Annotated, Literal
 
@@ -7,21 +7,21 @@ from pydantic import Field
 from data.config import Positive, Strict
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""What a network computes in. Weights, softmax and logits are float32 always."""
+"""Compute dtype of a network. Weights, logits and softmax are always float32."""
 MAX_PIXELS = 25_000_000
-"""Of an image, if nothing else is said: what the cameras of phones and aeroplanes make."""
+"""Default limit of pixels in an image: enough for photographs by phones and aerial cameras."""
 
 
 class CheckConfig(Strict):
-    """What ServingCheck asks of a model before it is pushed.
+    """Requirements that ServingCheck tests before a model is pushed.
 
     Attributes:
-      images: How many images of `test` it is sent, the smallest and the largest among them.
-      p50_ms: How many milliseconds one image may take in the middle; null for no limit.
-      p95_ms: How many milliseconds one image may take in all but one of twenty cases; null for no
-        limit.
-      memory_mib: The most memory the process that serves may take, TensorFlow included, in MiB;
-        null for no limit.
+      images: Number of images of `test` to send, the smallest and the largest among them.
+      p50_ms: Largest allowed median latency of one image, in milliseconds; null for no limit.
+      p95_ms: Largest allowed 95th percentile of the latency of one image, in milliseconds; null for
+        no limit.
+      memory_mib: Largest allowed memory of the serving process, TensorFlow included, in MiB; null
+        for no limit.
     """
 
     images: int = Field(8, ge=1, le=1000)
@@ -31,12 +31,12 @@ class CheckConfig(Strict):
 
 
 class InfraValidatorConfig(Strict):
-    """TFX's InfraValidator, beside ServingCheck: TF Serving itself loads the model and answers.
+    """TFX's InfraValidator, which tests the model in TF Serving, in addition to ServingCheck.
 
     Attributes:
-      platform: Where its container is started: by this machine's `docker`, or on the `kubernetes`
-        cluster that the pipeline runs on.
-      image_tag: Of the image `tensorflow/serving`: no older than the TensorFlow that trains.
+      platform: Where the container runs: `docker` for this machine, or `kubernetes` for the cluster
+        that the pipeline runs on.
+      image_tag: Tag of the image `tensorflow/serving`; not older than the TensorFlow that trains.
     """
 
     platform: Literal["docker", "kubernetes"]
@@ -47,14 +47,14 @@ class ServingConfig(Strict):
     """How models are served.
 
     Attributes:
-      max_pixels: The model refuses larger images, before they are decoded.
-      precision: What the model computes in, if not in what it was trained in: `float32` where it is
-        trained on a GPU and served by CPUs without bfloat16. The evaluation is of this model too.
-      push_to: Folder that TF Serving watches, local or on any file system that TensorFlow writes to
-        (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
-      check: What a model must do before it is pushed.
-      infra_validator: TF Serving as another judge, where there is Docker or Kubernetes; null for
-        none.
+      max_pixels: The model refuses images with more pixels before it decodes them.
+      precision: Compute dtype of the served model; null for the dtype of the training. Use
+        `float32` for a model that is trained on a GPU and served by CPUs without bfloat16. The
+        Evaluator evaluates the model with this dtype.
+      push_to: Folder that TF Serving watches, local or on any file system that TensorFlow can write
+        to (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
+      check: Requirements that a model must meet before it is pushed.
+      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave it out.
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)

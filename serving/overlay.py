@@ -1,4 +1,4 @@
-"""Pictures of masks over images, for people."""
+"""Draws masks and errors over images, for people to look at."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,20 +7,20 @@ from PIL import Image
 from data.config import IGNORE
 from serving.palette import colour, pattern
 
-_STRIPE = 3  # pixels
-_LIGHT, _STRONG = 70, 160  # opacity of a pattern's stripes, 0..255
+_STRIPE = 3  # width of a stripe in pixels
+_LIGHT, _STRONG = 70, 160  # opacity of the two kinds of stripes in a pattern, 0..255
 _PIXELS_AT_A_TIME = 2**20
 
 
 def overlay(
     image: npt.NDArray[np.uint8], class_ids: npt.NDArray[np.uint8], opacity: float = 0.55
 ) -> Image.Image:
-    """Lays a mask over its image.
+    """Blends a mask with its image.
 
     Args:
       image: uint8 [height, width, 3], RGB.
       class_ids: uint8 [height, width].
-      opacity: Of the mask, 0..1.
+      opacity: Opacity of the mask, 0..1.
 
     Returns:
       An RGB image of the same size.
@@ -36,15 +36,15 @@ def overlay(
 
 
 def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Image:
-    """Draws a mask whose values are the class ids, and whose colours are the classes'.
+    """Makes a palette image of a mask: its values are the class ids, viewers show the colours.
 
     Args:
       class_ids: uint8 [height, width], 0..C-1.
       num_classes: C.
 
     Returns:
-      A palette image of the same size. Whoever reads places in the palette (Pillow, our own
-      ingestion) gets the class ids; whoever shows it, the colours.
+      A palette image of the same size. Pillow and the ingestion of this project read the class ids
+      from it.
     """
     mask = Image.fromarray(class_ids)
     mask.putpalette([level for class_id in range(num_classes) for level in colour(class_id)])
@@ -52,7 +52,7 @@ def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Im
 
 
 def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
-    """Draws a mask to be laid over an image, in the classes' colours and patterns.
+    """Draws a partly transparent mask in the colours and patterns of the classes.
 
     Args:
       class_ids: uint8 [height, width].
@@ -70,14 +70,14 @@ def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
 
 
 def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Image.Image:
-    """Draws where a prediction is wrong, in stripes of black and white; elsewhere it is clear.
+    """Marks wrong pixels of a prediction by black and white stripes.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 where nothing can be wrong.
+      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       predicted: uint8 [height, width], class ids.
 
     Returns:
-      An RGBA image of the same size.
+      An RGBA image of the same size, transparent where the prediction is right or ignored.
     """
     rows, columns = np.indices(truth.shape)
     shade = ((rows + columns) // _STRIPE % 2 * 255).astype(np.uint8)

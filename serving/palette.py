@@ -1,8 +1,12 @@
-"""Colours and patterns of the classes, the same in every picture."""
+"""Colours and patterns of the classes, the same in every image and on every page."""
+
+from pathlib import Path
 
 from data.config import IGNORE
 
-# Okabe and Ito's colours, which people with any colour vision tell apart
+THEME_FILE = Path(__file__).parent / "theme.css"
+"""Style sheet with the colours of all HTML pages and the patterns of the classes."""
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart
 # (https://jfly.uni-koeln.de/color/).
 _COLOURS = [
     (0, 114, 178),
@@ -17,10 +21,10 @@ _IGNORED = (128, 128, 128)
 
 
 def colour(class_id: int) -> tuple[int, int, int]:
-    """RGB of a class in every picture."""
+    """Returns the RGB colour of a class."""
     return _IGNORED if class_id == IGNORE else _COLOURS[class_id % len(_COLOURS)]
 
 
 def pattern(class_id: int) -> int:
-    """Number of a class's pattern in `layer`: 0 plain, 1 rising, 2 falling, 3 level stripes."""
+    """Returns the pattern of a class: 0 plain, 1 rising, 2 falling, 3 horizontal stripes."""
     return class_id % 4

@@ -1,4 +1,4 @@
-"""What a model answers, wherever it runs."""
+"""Predictions, the same for a model in this process and one behind a server."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 
 class Prediction(NamedTuple):
-    """The answer for one image.
+    """The prediction for one image.
 
     Attributes:
-      mask_png: The bytes of a one-channel PNG of class ids, of the image's size.
-      class_ids: The same, decoded: uint8 [height, width].
-      class_fraction: float32 [C], each class's share of the pixels.
+      mask_png: The mask as the bytes of a one-channel PNG of class ids, of the image's size.
+      class_ids: The mask as an array, uint8 [height, width].
+      class_fraction: float32 [C], share of the pixels for each class.
       confidence: Mean over the pixels of the greatest probability, 1/C..1.
     """
 
@@ -35,24 +35,24 @@ class Predictor(Protocol):
         """Segments images.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes, upright: EXIF orientation
-            is not looked at.
+          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes. EXIF orientation is
+            ignored.
 
         Returns:
-          A Prediction for each.
+          A Prediction for each image.
 
         Raises:
-          InputError: One of them cannot be segmented.
+          UnetfxError: An image cannot be segmented.
         """
 
 
 def predictions_of(
     masks: Iterable[bytes], class_fractions: npt.ArrayLike, confidences: npt.ArrayLike
 ) -> list[Prediction]:
-    """Takes the outputs of the signature `serving_default` apart.
+    """Splits the outputs of the signature `serving_default` into one prediction for each image.
 
     Args:
-      masks: PNG bytes, one for each image.
+      masks: The bytes of a PNG for each image.
       class_fractions: [batch, C].
       confidences: [batch].
 
@@ -60,9 +60,9 @@ def predictions_of(
       A Prediction for each image.
 
     Raises:
-      ValueError: A mask is no one-channel PNG of 8 bits, or the outputs differ in length.
+      ValueError: A mask is not an 8-bit one-channel PNG, or the outputs differ in length.
     """
-    answers = zip(
+    outputs = zip(
         masks,
         np.asarray(class_fractions, np.float32),
         np.asarray(confidences, np.float32),
@@ -70,7 +70,7 @@ def predictions_of(
     )
     return [
         Prediction(mask, _class_ids(mask), fractions, float(confidence))
-        for mask, fractions, confidence in answers
+        for mask, fractions, confidence in outputs
     ]
 
 
@@ -78,7 +78,7 @@ def _class_ids(mask_png: bytes) -> npt.NDArray[np.uint8]:
     try:
         class_ids: npt.NDArray[np.uint8] = imagecodecs.png_decode(mask_png)
     except (imagecodecs.PngError, ValueError) as error:
-        raise ValueError("a mask is no PNG") from error
+        raise ValueError("a mask is not a PNG") from error
     if class_ids.ndim != 2 or class_ids.dtype != np.uint8:
-        raise ValueError("a mask is no one-channel PNG of 8 bits")
+        raise ValueError("a mask is not an 8-bit one-channel PNG")
     return class_ids

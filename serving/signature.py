@@ -1,6 +1,10 @@
-"""Names of the signature `serving_default`, its input and its outputs."""
+"""Names of the SavedModel's signatures, and of the inputs and outputs that clients use."""
 
 SIGNATURE = "serving_default"
+"""The signature that segments images."""
+PROBABILITIES, EVALUATION = "probabilities", "evaluation"
+"""The other two signatures."""
 IMAGES = "image_bytes"
+"""Input of `serving_default`."""
 MASKS, CLASS_FRACTION, CONFIDENCE = "mask_png_bytes", "class_fraction", "confidence"
-"""Names of the signature's input and outputs."""
+"""Outputs of `serving_default`."""

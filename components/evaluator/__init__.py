@@ -1,1 +1,1 @@
-"""Evaluation on the test split: IoU metrics for TFMA, the gate, the baseline to compare with."""
+"""Evaluation on the test split: metrics for TFMA, the gate, and the baseline to compare with."""

@@ -1,4 +1,4 @@
-"""Which model a new one is compared with."""
+"""Chooses the baseline: the blessed model that a candidate is compared with."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -8,27 +8,28 @@ from tfx import types
 from tfx import v1 as tfx
 
 from components.blessings import (
+    MAX_MODELS,
     MODEL,
     MODEL_BLESSING,
-    MOST_MODELS,
     blessed_models,
     classes_of,
     saved_model_path,
     short_name,
 )
-from data.errors import InputError
+from data.errors import InputError, one_line
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 
 CANDIDATE = "candidate"
+"""Input key of the resolver for the model to be evaluated."""
 
 
 class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the blessed models but for the candidate itself, newest first.
+    """Resolves the blessed models except the candidate, newest first.
 
-    TFX's LatestBlessedModelStrategy would, in a second run on unchanged data, compare the model
-    with itself: a new input, so the cache would not answer, and the same model would be evaluated
-    and pushed again. There are several, since the latest may turn out to be broken.
+    TFX's LatestBlessedModelStrategy would compare a model with itself in a second run on unchanged
+    data. That is a new input, which misses the cache, so the same model would be evaluated and
+    pushed again. It also gives one model only, which may be broken.
     """
 
     def resolve_artifacts(
@@ -40,19 +41,19 @@ class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
           store: The metadata store; not used.
           input_dict: Input dict from key to a list of artifacts.
             - candidate: The model to be evaluated.
-            - model: Every model there is.
-            - model_blessing: Every blessing there is.
+            - model: All models.
+            - model_blessing: All blessings.
 
         Returns:
-          The same keys: `candidate` as given, `model` and `model_blessing` with the newest ten, or
-          fewer, or none if no such model was ever blessed.
+          The same keys: `candidate` unchanged, `model` and `model_blessing` with the ten newest
+          blessed models and their blessings, or as many as exist.
         """
         candidates = {model.id for model in input_dict[CANDIDATE]}
         others = [
             pair
             for pair in blessed_models(input_dict[MODEL], input_dict[MODEL_BLESSING])
             if pair[0].id not in candidates
-        ][:MOST_MODELS]
+        ][:MAX_MODELS]
         return input_dict | {
             MODEL: [model for model, _ in others],
             MODEL_BLESSING: [blessing for _, blessing in others],
@@ -60,11 +61,11 @@ class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
 
 
 class Choice(NamedTuple):
-    """What a candidate is compared with.
+    """The baseline, and how it was chosen.
 
     Attributes:
-      model: The model; None if there is none.
-      remarks: A line for each newer one that was passed by, and why.
+      model: The baseline; None if no blessed model can be used.
+      remarks: For each newer model, a line that says why it cannot be used.
     """
 
     model: types.Artifact | None
@@ -76,35 +77,35 @@ def choose_baseline(
     classes: Sequence[str],
     on_broken: Literal["older", "floors", "fail"],
 ) -> Choice:
-    """Finds the newest model that exists, loads, and can be compared with.
+    """Finds the newest model that loads and has the candidate's classes.
 
     Args:
-      models: Blessed models, in any order: ML Metadata keeps none of what a resolver returns.
-      classes: The candidate's classes, by class id; models of others are passed by.
-      on_broken: What to do about a model that is gone or broken: take an `older` one, or none and
-        hold to the `floors`, or `fail`.
+      models: Blessed models in any order: ML Metadata does not keep the order of a resolver.
+      classes: The candidate's classes, by class id. Models with other classes are skipped.
+      on_broken: What to do when a model's files are missing or broken: use an `older` model, use no
+        baseline and check the `floors` only, or `fail`.
 
     Returns:
-      The model, and what a person should know.
+      The model, and remarks for a person.
 
     Raises:
-      InputError: A model is gone or broken, and `on_broken` is `fail`.
+      InputError: The files of a model are missing or broken, and `on_broken` is `fail`.
     """
     remarks: list[str] = []
     for model in sorted(models, key=lambda model: model.id, reverse=True):
         name = short_name(model.uri)
         problem = _problem(saved_model_path(model))
         if problem is None:
-            found = classes_of(model)
-            if found == list(classes):
+            known = classes_of(model)
+            if known == list(classes):
                 return Choice(model, remarks)
-            remarks.append(f"not compared with the blessed model {name}: it knows {found}")
+            remarks.append(f"not compared with the blessed model {name}: its classes are {known}")
             continue
         remarks.append(f"not compared with the blessed model {name}: {problem}")
         if on_broken == "fail":
             raise InputError(
-                f"{name}, the last blessed model: {problem}. Bring them back, or withdraw it: "
-                f"unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
+                f"{name}, the last blessed model: {problem}. Restore them, or withdraw the "
+                f"blessing: unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
             )
         if on_broken == "floors":
             break
@@ -114,33 +115,33 @@ def choose_baseline(
 
 
 def why_not_loaded(path: str) -> str | None:
-    """Returns what is wrong with a model's files, in words; None if they load.
+    """Returns why a model's files do not load; None if they do.
 
     Args:
-      path: Of a SavedModel.
+      path: Folder of a SavedModel.
     """
-    loaded = _load(path)
-    return loaded if isinstance(loaded, str) else None
+    outputs = _load(path)
+    return outputs if isinstance(outputs, str) else None
 
 
 def _load(path: str) -> Mapping[str, Any] | str:
-    """What the signature `evaluation` returns, or why the model does not load."""
+    """Outputs of the signature `evaluation`, or why the model does not load."""
     if not tf.io.gfile.exists(path):
         return "its files are gone"
     try:
         outputs: Mapping[str, Any] = (
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
-    except Exception as error:  # whatever TensorFlow makes of broken files
-        return f"its files are broken ({tf_error_text(error)[:100]})"
+    except Exception as error:  # TensorFlow raises many types for broken files
+        return f"its files are broken ({one_line(tf_error_text(error), 100)})"
     return outputs
 
 
 def _problem(path: str) -> str | None:
-    """What is wrong with a model's files; None if they load, and have what is measured."""
+    """Why a model cannot be the baseline; None if it loads and returns all pixel counts."""
     outputs = _load(path)
     if isinstance(outputs, str):
         return outputs
     if not {CONFUSION, BOUNDARY, CALIBRATION} <= set(outputs):
-        return "its graph was written by an older version of unetfx, which measured less"
+        return "an older version of unetfx exported it; it does not return all pixel counts"
     return None

@@ -1,4 +1,4 @@
-"""The Evaluator component: TFMA measures, the gate decides."""
+"""The Evaluator component: TFMA computes the metrics, the gate decides."""
 
 import json
 import os
@@ -25,35 +25,34 @@ from tfx_bsl.public import tfxio
 from components.blessings import pushed_models, saved_model_path, short_name
 from components.engine import EngineExecutor
 from components.evaluator.baseline import choose_baseline
-from components.evaluator.config import EvaluationConfig, GateConfig
+from components.evaluator.config import EVALUATED_SPLIT, EvaluationConfig, GateConfig
 from components.evaluator.evaluated_images import write_images
 from components.evaluator.gate import decide
-from components.evaluator.metrics import SegmentationMetrics
 from components.evaluator.results import BASELINE, CANDIDATE, read_evaluation
 from components.evaluator.slice_names import parse_slice
-from components.evaluator.slices import derive_features, telling_features
+from components.evaluator.slices import derive_features, informative_features
+from components.evaluator.tfma_metrics import SegmentationMetrics
 from components.evaluator.verdict import VERDICT_FILE, Verdict
 from components.example_gen.artifact import read_records
 from data.config import Strict
 from data.examples.records import Record
 
-SPLIT = "test"
-"""What is evaluated."""
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"
-_BATCH = 8  # examples, with their images, that are in memory at once
+_BATCH = 8  # examples with their images that are in memory at once
 
 
 class EvaluatorSettings(Strict):
-    """What the Evaluator is told.
+    """Settings of the Evaluator.
 
     Attributes:
       classes: Names of the classes, by class id.
-      evaluation: How the split is looked at.
-      gate: What a model must reach.
-      code: Version of the code that evaluates; a new version is a reason to evaluate anew.
-      pushed: Folder of the pushed versions, which the baseline is among where no resolver runs;
-        null where one does.
+      evaluation: The `evaluation:` part of the config.
+      gate: The `gate:` part of the config.
+      code: Version of the code that evaluates. It is part of the cache key, so that new code
+        evaluates again.
+      pushed: Folder of the pushed versions, among which the baseline is chosen where no resolver
+        runs; null where the resolver gives the blessed models.
     """
 
     classes: list[str]
@@ -78,11 +77,10 @@ class _Spec(ComponentSpec):
 
 
 class Executor(EngineExecutor):
-    """What TFX's Evaluator does, with slices that depend on the data, and a gate of our own.
+    """Evaluates like TFX's Evaluator, with slices that depend on the data and its own gate.
 
-    TFMA's thresholds know nothing of a class that has too few pixels to decide by, and TFX's
-    Evaluator nothing of a baseline that does not load. It also sends a thousand examples at a time,
-    for which large images leave no memory.
+    TFMA's thresholds cannot leave out a class with too few pixels, and TFX's Evaluator fails when
+    the baseline does not load. It also batches a thousand examples, too many for large images.
     """
 
     def Do(
@@ -91,21 +89,21 @@ class Executor(EngineExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Measures, decides, and writes both down.
+        """Computes the metrics, applies the gate, and writes both results.
 
         Args:
           input_dict: Input dict from key to a list of artifacts.
-            - examples: Their `test` split is used.
+            - examples: The examples, of which the `test` split is used.
             - model: The candidate.
-            - baseline_model: Blessed models; the newest that can be is compared with.
+            - baseline_model: Blessed models; the newest one that loads is the baseline.
           output_dict: Output dict from key to a list of artifacts.
-            - evaluation: TFMA's results, and images.jsonl.
+            - evaluation: TFMA's results, and images-*.jsonl with the counts of each image.
             - blessing: BLESSED or NOT_BLESSED, and verdict.json.
           exec_properties: A dict of execution properties.
             - settings: EvaluatorSettings as JSON.
 
         Raises:
-          InputError: The last blessed model is broken, and the gate says to fail then.
+          InputError: The last blessed model is broken, and gate.on_broken_baseline is `fail`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = EvaluatorSettings.model_validate_json(exec_properties[_SETTINGS])
@@ -114,7 +112,7 @@ class Executor(EngineExecutor):
         (evaluation,), (blessing,) = output_dict[EVALUATION_KEY], output_dict[BLESSING_KEY]
         models = input_dict.get(BASELINE_MODEL_KEY, [])
         if settings.pushed:
-            models = list(pushed_models(settings.pushed, but=model))
+            models = list(pushed_models(settings.pushed, exclude=model))
         choice = choose_baseline(models, classes, gate.on_broken_baseline)
         self._measure(settings, examples, model, choice.model, evaluation.uri)
         verdict = decide(read_evaluation(evaluation.uri), gate, classes)
@@ -131,7 +129,8 @@ class Executor(EngineExecutor):
         output: str,
     ) -> None:
         config = tfma.utils.update_eval_config_with_defaults(
-            eval_config(settings, read_records(examples, SPLIT)), has_baseline=baseline is not None
+            eval_config(settings, read_records(examples, EVALUATED_SPLIT)),
+            has_baseline=baseline is not None,
         )
         models = []
         for spec in config.model_specs:
@@ -146,7 +145,7 @@ class Executor(EngineExecutor):
         before_slices = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
         extractors[before_slices:before_slices] = [derive_features(), write_images(output)]
         source = tfxio.TFExampleRecord(
-            os.path.join(artifact_utils.get_split_uri([examples], SPLIT), "*"),
+            os.path.join(artifact_utils.get_split_uri([examples], EVALUATED_SPLIT), "*"),
             raw_record_column_name=tfma.constants.ARROW_INPUT_COLUMN,
         )
         with self._make_beam_pipeline() as pipeline:
@@ -163,13 +162,13 @@ class Executor(EngineExecutor):
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):
-    """Measures a model on the `test` split, and blesses it if it passes the gate.
+    """Evaluates a model on the `test` split, and blesses it if it passes the gate.
 
     Component `outputs` contains:
-      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, as TFX's Evaluator
-        makes it.
-      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, the same; beside its file it
-        holds `verdict.json`, a `Verdict`.
+      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, in the form of TFX's
+        Evaluator.
+      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, in the form of TFX's
+        Evaluator, with `verdict.json`, a `Verdict`, beside it.
     """
 
     SPEC_CLASS = _Spec
@@ -187,8 +186,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         Args:
           examples: The examples.
           model: The candidate.
-          settings: How to measure, and what to demand.
-          baseline_model: Blessed models; may be empty.
+          settings: Settings of the Evaluator.
+          baseline_model: Blessed models to choose the baseline from; may be empty.
         """
         artifacts = tfx.types.standard_artifacts
         super().__init__(
@@ -204,18 +203,18 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
 
 def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
-    """Writes down for TFMA what is to be measured.
+    """Builds TFMA's config.
 
     Args:
-      settings: The Evaluator's.
-      records: Of the pairs that are evaluated.
+      settings: Settings of the Evaluator.
+      records: Records of the pairs that are evaluated.
 
     Returns:
-      All metrics, of the candidate and of a baseline, over the whole split and over slices of it:
-      those that tell something, those that the config names, and those of the gate.
+      A config for all metrics, of the candidate and of a baseline, over the whole split and over
+      its slices: by informative features, by `evaluation.slices`, and by `gate.slices`.
     """
     names = [
-        *telling_features(records, settings.classes),
+        *informative_features(records, settings.classes),
         *settings.evaluation.slices,
         *(parse_slice(name)[0] for name in settings.gate.slices),
     ]
@@ -243,7 +242,7 @@ def _write(
     model: types.Artifact,
     baseline: types.Artifact | None,
 ) -> None:
-    """Blesses, or not, as TFX's Evaluator does, so that TFX's Pusher understands."""
+    """Writes the blessing in the form of TFX's Evaluator, which TFX's Pusher reads."""
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
     )

@@ -5,17 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from data.config import Strict
+from data.config import SplitName, Strict
 
+EVALUATED_SPLIT: SplitName = "test"
+"""The split for evaluation alone: no model is trained on it or selected by it."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EvaluationConfig(Strict):
-    """How `test` is looked at.
+    """What is measured on `test`.
 
     Attributes:
-      slices: Features of the examples by whose values the metrics are also computed, beside those
-        of `components.evaluator.slices`: `image/span`, or a manifest's column, as `column/scanner`.
+      slices: Features of the examples; the metrics are also computed for each of their values, in
+        addition to the slices that `components.evaluator.slices` chooses. As `image/span`, or
+        `column/scanner` for a manifest's column.
     """
 
     slices: list[str] = Field(default=[])
@@ -27,14 +30,14 @@ class GateConfig(Strict):
     Attributes:
       mean_iou: Floor of the mean IoU over the classes that occur, 0..1.
       class_iou: Class name to the floor of its IoU.
-      floors: Other metrics' floors: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
+      floors: Floors of other metrics: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
       slices: Floors within a slice: `{image/source=scanner_b: {mean_iou: 0.5, iou/lake: 0.2}}`.
       max_drop: How far the mean IoU may fall below the last blessed model's on the same data.
-      max_class_drop: How far any class's IoU may.
-      min_images: Fewer images of `test`, or of a slice, decide nothing.
-      min_pixels: A class with fewer true pixels there has no say.
-      on_broken_baseline: What to do when the last blessed model's files are gone or broken:
-        compare with the next `older` one, or with none and hold to the `floors`, or `fail`.
+      max_class_drop: How far the IoU of any class may fall below the last blessed model's.
+      min_images: No rule is checked on fewer images, of `test` or of the rule's slice.
+      min_pixels: No rule about a class is checked on fewer true pixels of the class.
+      on_broken_baseline: What to do when the files of the last blessed model are missing or broken:
+        compare with the next `older` one, check the `floors` only, or `fail`.
     """
 
     mean_iou: Share | None = None

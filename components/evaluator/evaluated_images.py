@@ -1,4 +1,4 @@
-"""What was measured on each image, for people who want to see where a model fails."""
+"""The results of each image, to show where a model fails."""
 
 import json
 import os
@@ -19,14 +19,14 @@ _FILE = "images"  # -00000-of-00001.jsonl, and so on
 
 
 class EvaluatedImage(NamedTuple):
-    """An image, and how it was segmented.
+    """The confusion matrices of one image.
 
     Attributes:
-      key: The pair's.
-      group: The pair's.
-      source: The pair's.
-      candidate: int64 [C, C], pixels: truth in rows, the candidate's prediction in columns.
-      baseline: The same of the baseline; None if there is none.
+      key: Key of the pair.
+      group: Group of the pair.
+      source: Name of the pair's data set.
+      candidate: int64 [C, C] pixels, truth in rows, the candidate's prediction in columns.
+      baseline: The same for the baseline's prediction; None if there is no baseline.
     """
 
     key: str
@@ -37,10 +37,10 @@ class EvaluatedImage(NamedTuple):
 
 
 def write_images(folder: str) -> tfma.extractors.Extractor:
-    """Makes an extractor that changes nothing, and writes a line for each image.
+    """Makes a TFMA extractor that writes a line for each image and leaves the extracts unchanged.
 
     Args:
-      folder: Where the files go.
+      folder: Folder to write the files to.
     """
     return tfma.extractors.Extractor("WriteImages", _Write(os.path.join(folder, _FILE)))
 
@@ -57,29 +57,29 @@ class _Write(beam.PTransform):
 
 
 def _as_line(extracts: Mapping[str, Any]) -> str:
-    found, predictions = extracts[tfma.FEATURES_KEY], extracts[tfma.PREDICTIONS_KEY]
+    example, predictions = extracts[tfma.FEATURES_KEY], extracts[tfma.PREDICTIONS_KEY]
     row = {
-        name: found[feature][0].decode()
+        name: example[feature][0].decode()
         for name, feature in {
             "key": features.KEY,
             "group": features.GROUP,
             "source": features.SOURCE,
         }.items()
     }
-    # With a single model, TFMA leaves its name out.
+    # With a single model, TFMA leaves out the model's name.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
     return json.dumps(row)
 
 
 def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
-    """Reads what was measured on each image.
+    """Reads the results of each image.
 
     Args:
       evaluation: Path of the Evaluator's `evaluation` artifact.
 
     Yields:
-      The images, in no order.
+      The images, in no particular order.
     """
     for file in sorted(tf.io.gfile.glob(os.path.join(evaluation, f"{_FILE}-*.jsonl"))):
         with tf.io.gfile.GFile(file) as lines:

@@ -1,42 +1,48 @@
-"""The gate: from its config and an evaluation to a verdict."""
+"""The gate: checks an evaluation against its rules and gives a verdict."""
 
 from collections.abc import Iterator, Sequence
 
 from components.evaluator.config import GateConfig
-from components.evaluator.metric_names import IOU, MEAN_IOU, class_of, of_class
+from components.evaluator.gate_text import too_few_images, too_few_pixels
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.metrics import class_of
 from components.evaluator.results import OVERALL, Evaluation, Scores
-from components.evaluator.verdict import Rule, Verdict
+from components.evaluator.rule import DROP, FLOOR, Rule
+from components.evaluator.verdict import Verdict
 
-_ROUNDING = 1e-9  # 0.9 - 0.2 is a little more than 0.7
+_ROUNDING = 1e-9  # in floating point, 0.9 - 0.2 is slightly more than 0.7
 
 
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
-    """Holds what was measured against the gate.
+    """Checks an evaluation against the gate.
 
-    A rule about too few images, or about a class with too few pixels, decides nothing; where no
-    rule decides, the model is not blessed.
+    A rule is not checked where there are too few images, or too few pixels of its class. If no rule
+    can be checked, the model is not blessed.
 
     Args:
-      evaluation: The candidate's and the baseline's scores.
-      gate: The config.
+      evaluation: Scores of the candidate and of the baseline.
+      gate: The `gate:` part of the config.
       classes: Names of the classes.
 
     Returns:
-      The verdict, without what only its caller knows: the baseline's name, and remarks.
+      The verdict; the caller adds the baseline's name and the remarks.
     """
     rules = [
         *_floors(evaluation, gate, classes),
         *(_drops(evaluation, gate, classes) if evaluation.baseline else ()),
     ]
-    decided = [rule.passed for rule in rules if rule.passed is not None]
-    return Verdict(blessed=bool(decided) and all(decided), rules=rules)
+    checked = [rule.passed for rule in rules if rule.passed is not None]
+    return Verdict(blessed=bool(checked) and all(checked), rules=rules)
 
 
 def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
-    """Returns the gate's floors: slice, metric, and the floor.
+    """Lists the gate's floors.
 
     Args:
-      gate: The config.
+      gate: The `gate:` part of the config.
+
+    Returns:
+      For each floor: name of the slice, name of the metric, and the floor.
     """
     mean = {} if gate.mean_iou is None else {MEAN_IOU: gate.mean_iou}
     overall = mean | {of_class(IOU, name): floor for name, floor in gate.class_iou.items()}
@@ -48,16 +54,15 @@ def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) ->
     for name, metric, floor in floors(gate):
         scores, before = evaluation.candidate.get(name), evaluation.baseline.get(name)
         value = scores.metrics[metric] if scores else None
-        reason = _too_little(scores, metric, gate, classes)
-        passed = None if reason else value is not None and value >= floor
+        reason = _why_unchecked(scores, metric, gate, classes)
         yield Rule(
             metric=metric,
             slice=name,
-            kind="floor",
+            kind=FLOOR,
             value=value,
             limit=floor,
             baseline=before.metrics[metric] if before else None,
-            passed=passed,
+            passed=None if reason else value is not None and value >= floor,
             reason=reason,
         )
 
@@ -70,12 +75,12 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
         if limit is None:
             continue
         value, before = candidate.metrics[metric], baseline.metrics[metric]
-        reason = _too_little(candidate, metric, gate, classes)
-        # Where the baseline has no value there is nothing to fall from.
+        reason = _why_unchecked(candidate, metric, gate, classes)
+        # An undefined value of the baseline cannot be fallen from.
         holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
         yield Rule(
             metric=metric,
-            kind="drop",
+            kind=DROP,
             value=value,
             limit=limit,
             baseline=before,
@@ -84,15 +89,16 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
         )
 
 
-def _too_little(
+def _why_unchecked(
     scores: Scores | None, metric: str, gate: GateConfig, classes: Sequence[str]
 ) -> str:
+    """Returns why a rule cannot be checked; empty if it can."""
     images = scores.images if scores else 0
     if scores is None or images < gate.min_images:
-        return f"{images} images, gate.min_images is {gate.min_images}"
+        return too_few_images(images, gate.min_images)
     name = class_of(metric)
     if name is not None:
         pixels = scores.true_pixels(classes.index(name))
         if pixels < gate.min_pixels:
-            return f"{pixels} pixels of {name}, gate.min_pixels is {gate.min_pixels}"
+            return too_few_pixels(pixels, name, gate.min_pixels)
     return ""

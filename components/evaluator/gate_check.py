@@ -1,14 +1,16 @@
-"""The GateCheck component: can the gate decide anything on this data? Asked before training."""
+"""The GateCheck component: checks before training whether a model could pass the gate at all."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
 
-from components.evaluator.config import GateConfig
+from components.evaluator.config import EVALUATED_SPLIT, GateConfig
 from components.evaluator.gate import floors
-from components.evaluator.metric_names import class_of
+from components.evaluator.gate_text import count_text
+from components.evaluator.metrics import class_of
 from components.evaluator.results import OVERALL
 from components.evaluator.slice_names import parse_slice, refuse_unknown_columns
 from components.evaluator.slices import slice_values
@@ -17,7 +19,7 @@ from data.config import SPLITS, SplitName
 from data.errors import InputError
 from data.examples.records import Record
 
-_MOST_NAMED = 10  # values of a feature, in a message
+_MAX_NAMED = 10  # values of a feature in a message
 
 
 @component
@@ -28,24 +30,24 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Holds the gate against the test split.
+    """Checks the gate against the pairs of the test split.
 
     Args:
-      examples: The examples, for the list of pairs.
+      examples: The examples, for the records of the pairs.
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
-      columns: Names of the manifest's columns that slices are by, as JSON.
+      columns: Names of the manifest's columns that slices use, as JSON.
       code: Version of the code; the check runs again when it changes.
 
     Raises:
-      InputError: A slice is by a column that the manifest lacks, a slice of the gate has no image,
-        a class with a floor has no pixel, or there are too few images for any rule; a line for
-        each, with the numbers.
+      InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
+        floor has no pixel, or there are too few images for any rule; a line for each problem, with
+        the numbers.
     """
     del code  # part of the cache key only
     by_split = {split: read_records(examples, split) for split in SPLITS}
-    there = {name for record in by_split["test"] for name in record.pair.columns}
-    refuse_unknown_columns(json.loads(columns), there)
+    present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
+    refuse_unknown_columns(json.loads(columns), present)
     problems = list(
         gate_problems(GateConfig.model_validate_json(gate), by_split, json.loads(classes))
     )
@@ -56,61 +58,60 @@ def GateCheck(
 def gate_problems(
     gate: GateConfig, by_split: Mapping[SplitName, list[Record]], classes: Sequence[str]
 ) -> Iterator[str]:
-    """Finds what keeps the gate from deciding.
+    """Finds rules of the gate that the test split can never fulfil.
 
     Args:
-      gate: The config.
+      gate: The `gate:` part of the config.
       by_split: Split to the records of its pairs.
       classes: Names of the classes, by class id.
 
     Yields:
       A line for each problem.
     """
-    test = by_split["test"]
+    test = by_split[EVALUATED_SPLIT]
     if len(test) < gate.min_images:
         yield (
-            f"gate.min_images: {gate.min_images}, but the test split has {_images(test)}, so no "
-            "model could ever be blessed. Lower it, or give test a greater share in data.splits."
+            f"gate.min_images: {gate.min_images}, but the test split has "
+            f"{count_text(len(test), 'image')}, so no model could ever be blessed. Lower it, or "
+            "give test a greater share in data.splits."
         )
     values = [slice_values(record, classes) for record in test]
     slices = {OVERALL: test}
     for name in gate.slices:
         feature, value = parse_slice(name)
-        there = sorted({row[feature] for row in values})
-        more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
         slices[name] = [
             record for record, row in zip(test, values, strict=True) if row[feature] == value
         ]
         if not slices[name]:
+            present = sorted({row[feature] for row in values})
+            more = len(present) - _MAX_NAMED
             yield (
                 f"gate.slices.{name}: no image of the test split is in it; of {feature} there are "
-                f"{', '.join(there[:_MOST_NAMED])}{more}."
+                f"{', '.join(present[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}."
             )
+    pixels = {name: _class_pixels(records, len(classes)) for name, records in slices.items()}
     for name, metric, _ in floors(gate):
         class_name = class_of(metric)
         if class_name is None or not slices[name]:
             continue
         class_id = classes.index(class_name)
-        if _pixels(slices[name], class_id):
+        if pixels[name][class_id]:
             continue
-        counts = [f"{split} {_pixels(by_split[split], class_id):,}" for split in by_split]
+        counts = [
+            f"{split} {_class_pixels(records, len(classes))[class_id]:,}"
+            for split, records in by_split.items()
+        ]
         where = f"gate.slices.{name}.{metric}" if name else f"gate: {metric}"
-        part = f"the {_images(slices[name])} of the test split" + (f" in {name}" if name else "")
+        images = count_text(len(slices[name]), "image")
+        part = f"the {images} of the test split" + (f" in {name}" if name else "")
         yield (
             f"{where} has a floor, but in {part} there is no pixel of {class_name} (pixels: "
             f"{', '.join(counts)}). Change data.splits, add data, or leave it out of the gate."
         )
 
 
-def _pixels(records: Sequence[Record], class_id: int) -> int:
-    statistics = [record.statistics for record in records if record.statistics]
-    return round(
-        sum(
-            fact.height * fact.width * fact.labelled * fact.fractions[class_id]
-            for fact in statistics
-        )
-    )
-
-
-def _images(records: Sequence[Record]) -> str:
-    return f"{len(records)} image{'' if len(records) == 1 else 's'}"
+def _class_pixels(records: Sequence[Record], num_classes: int) -> list[int]:
+    """Number of labelled pixels of each class, by class id."""
+    pixels = [record.statistics.class_pixels for record in records if record.statistics]
+    numbers: list[int] = np.reshape(pixels, (-1, num_classes)).sum(0).round().astype(int).tolist()
+    return numbers

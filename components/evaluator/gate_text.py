@@ -1,8 +1,64 @@
-"""The gate's rules in words."""
+"""The wording of the gate: metrics, rules, and why a rule was not checked."""
+
+from components.evaluator.rule import FLOOR, Rule
+
+NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
+"""Why a model is not blessed although it breaks no rule."""
 
 
 def metric_text(metric: str) -> str:
-    """Returns a metric's name for people: `lake: boundary IoU`, `mean IoU`."""
-    kind, _, name = metric.partition("/")
-    words = kind.replace("_", " ").replace("iou", "IoU")
-    return f"{name}: {words}" if name else words
+    """Returns a readable name of a metric: `lake: boundary IoU`, `mean IoU`.
+
+    Args:
+      metric: Name, as `boundary_iou/lake` or `mean_iou`.
+    """
+    kind, _, class_name = metric.partition("/")
+    title = kind.replace("_", " ").replace("iou", "IoU")
+    return f"{class_name}: {title}" if class_name else title
+
+
+def rule_text(rule: Rule) -> str:
+    """Returns a rule and its result as a sentence: `mean IoU 0.512 is below its floor 0.600`."""
+    metric = metric_text(rule.metric) + (f" where {rule.slice}" if rule.slice else "")
+    if rule.passed is None:
+        return f"{metric} was not checked: {rule.reason}"
+    if rule.kind == FLOOR:
+        if rule.value is None:
+            return f"{metric} is undefined, which counts as below its floor {rule.limit:.3f}"
+        relation = "is not below" if rule.passed else "is below"
+        return f"{metric} {rule.value:.3f} {relation} its floor {rule.limit:.3f}"
+    if rule.baseline is None:
+        return f"{metric} cannot fall: the last blessed model's is undefined"
+    if rule.value is None:
+        return f"{metric} is undefined, but the last blessed model's is {rule.baseline:.3f}"
+    relation = "falls by no more than" if rule.passed else "falls by more than"
+    return (
+        f"{metric} {rule.value:.3f} {relation} {rule.limit:.3f} from the last blessed model's "
+        f"{rule.baseline:.3f}"
+    )
+
+
+def too_few_images(number: int, minimum: int) -> str:
+    """Says that a slice has too few images to check a rule.
+
+    Args:
+      number: Number of images.
+      minimum: `gate.min_images`.
+    """
+    return f"only {count_text(number, 'image')} (gate.min_images is {minimum})"
+
+
+def too_few_pixels(number: int, class_name: str, minimum: int) -> str:
+    """Says that a class has too few pixels to check a rule.
+
+    Args:
+      number: Number of pixels of the class.
+      class_name: Name of the class.
+      minimum: `gate.min_pixels`.
+    """
+    return f"only {count_text(number, 'pixel')} of {class_name} (gate.min_pixels is {minimum})"
+
+
+def count_text(number: int, noun: str) -> str:
+    """Returns a number with its noun: `1 image`, `2 images`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

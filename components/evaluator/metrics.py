@@ -1,38 +1,53 @@
-"""The metrics, for TFMA.
+"""The metrics that a report shows and a gate can use, each registered once in `METRICS`.
 
-What an image adds, counts that were made in the graph that serves, is added up; ratios come last.
+Metrics are ratios of pixel counts. Counts are summed over the images first and divided last. This
+module needs NumPy alone, since every reading of a config imports it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.metrics import metric_types, metric_util
 
-from components.evaluator.metric_names import (
-    BOUNDARY_IOU,
-    CALIBRATION_ERROR,
-    DICE,
-    FREQUENCY_WEIGHTED_IOU,
-    IOU,
-    MEAN_BOUNDARY_IOU,
-    MEAN_DICE,
-    MEAN_IOU,
-    PIXEL_ACCURACY,
-    metric_names,
-    of_class,
-)
-from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
-
-IMAGES = "images"
-"""Name under which TFMA stores how many images a slice has."""
-_COUNTS = (IMAGES, CONFUSION, CALIBRATION)
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 
 _Integers = npt.NDArray[np.int64]
 _Numbers = npt.NDArray[np.float64]
+
+
+class Counts(NamedTuple):
+    """Sums over the images of a slice.
+
+    Attributes:
+      images: Number of images.
+      confusion_matrix: int64 [C, C] pixels, truth in rows, prediction in columns.
+      boundary: int64 [C, 2] pixels near both the true and the predicted boundary, and near either.
+      calibration: float64 [bins, 3], for each bin of confidence the number of pixels, the sum of
+        their confidences, and the number of correct pixels.
+    """
+
+    images: int
+    confusion_matrix: _Integers
+    boundary: _Integers
+    calibration: _Numbers
+
+
+class Metric(NamedTuple):
+    """A metric.
+
+    Attributes:
+      name: Name in configs and reports. A metric of scope `class` is named `<name>/<class>` there.
+      scope: `overall` for one value over all classes, `class` for one value of each class.
+      formula: Computes the value from the counts: a float for `overall`, float64 [C] for `class`;
+        0..1, NaN where undefined.
+      higher_is_better: False for an error. The gate's limits are lower limits, so it refuses those.
+    """
+
+    name: str
+    scope: Literal["overall", "class"]
+    formula: Callable[[Counts], Any]
+    higher_is_better: bool = True
 
 
 def iou(confusion_matrix: _Integers) -> _Numbers:
@@ -62,7 +77,7 @@ def dice(confusion_matrix: _Integers) -> _Numbers:
 
 
 def boundary_iou(boundary: _Integers) -> _Numbers:
-    """Boundary IoU of each class (Cheng et al. 2021): IoU of what is near a boundary.
+    """Boundary IoU of each class (Cheng et al. 2021): IoU of the pixels near a boundary.
 
     Args:
       boundary: [C, 2] pixels near both the true and the predicted boundary, and near either.
@@ -84,7 +99,7 @@ def mean_of_defined(values: _Numbers) -> float:
 
 
 def pixel_accuracy(confusion_matrix: _Integers) -> float:
-    """Share of the pixels that are right, 0..1; NaN if there are no pixels.
+    """Share of the pixels that are classified correctly, 0..1; NaN if there are no pixels.
 
     Args:
       confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
@@ -103,17 +118,17 @@ def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
 
 
 def calibration_error(calibration: _Numbers) -> float:
-    """Expected calibration error (Guo et al. 2017): how far confidence is from being right.
+    """Expected calibration error (Guo et al. 2017): mean gap between confidence and accuracy.
 
     Args:
-      calibration: [bins, 3], of each bin the pixels, the sum of their confidences, and how many are
-        right.
+      calibration: [bins, 3], for each bin of confidence the number of pixels, the sum of their
+        confidences, and the number of correct pixels.
 
     Returns:
       0..1, less is better; NaN if there are no pixels.
     """
-    pixels, confidence, right = calibration.T
-    return float(_ratio(np.abs(confidence - right).sum(), pixels.sum()))
+    pixels, confidence, correct = calibration.T
+    return float(_ratio(np.abs(confidence - correct).sum(), pixels.sum()))
 
 
 def _hits(confusion_matrix: _Integers) -> tuple[_Numbers, _Integers, _Integers]:
@@ -125,120 +140,92 @@ def _ratio(part: Any, whole: Any) -> _Numbers:
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
 
 
-class Counts(NamedTuple):
-    """What the images of a slice add up to; see `serving.model.pixel_counts`."""
-
-    images: int
-    confusion_matrix: _Integers
-    boundary: _Integers
-    calibration: _Numbers
-
-
-_BY_CLASS: dict[str, Callable[[Counts], _Numbers]] = {
-    IOU: lambda counts: iou(counts.confusion_matrix),
-    DICE: lambda counts: dice(counts.confusion_matrix),
-    BOUNDARY_IOU: lambda counts: boundary_iou(counts.boundary),
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric(MEAN_IOU, "overall", lambda counts: mean_of_defined(iou(counts.confusion_matrix))),
+        Metric(
+            "mean_dice", "overall", lambda counts: mean_of_defined(dice(counts.confusion_matrix))
+        ),
+        Metric(
+            "mean_boundary_iou",
+            "overall",
+            lambda counts: mean_of_defined(boundary_iou(counts.boundary)),
+        ),
+        Metric("pixel_accuracy", "overall", lambda counts: pixel_accuracy(counts.confusion_matrix)),
+        Metric(
+            "frequency_weighted_iou",
+            "overall",
+            lambda counts: frequency_weighted_iou(counts.confusion_matrix),
+        ),
+        Metric(
+            "calibration_error",
+            "overall",
+            lambda counts: calibration_error(counts.calibration),
+            higher_is_better=False,
+        ),
+        Metric(IOU, "class", lambda counts: iou(counts.confusion_matrix)),
+        Metric("dice", "class", lambda counts: dice(counts.confusion_matrix)),
+        Metric("boundary_iou", "class", lambda counts: boundary_iou(counts.boundary)),
+    )
 }
-_OVER_ALL: dict[str, Callable[[Counts], float]] = {
-    MEAN_IOU: lambda counts: mean_of_defined(iou(counts.confusion_matrix)),
-    MEAN_DICE: lambda counts: mean_of_defined(dice(counts.confusion_matrix)),
-    MEAN_BOUNDARY_IOU: lambda counts: mean_of_defined(boundary_iou(counts.boundary)),
-    PIXEL_ACCURACY: lambda counts: pixel_accuracy(counts.confusion_matrix),
-    FREQUENCY_WEIGHTED_IOU: lambda counts: frequency_weighted_iou(counts.confusion_matrix),
-    CALIBRATION_ERROR: lambda counts: calibration_error(counts.calibration),
-}
+"""Every metric, by name. A new one is one entry here."""
 
 
 def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
     """Computes all metrics.
 
     Args:
-      counts: Of any images.
+      counts: Counts of any number of images.
       classes: Names of the C classes.
 
     Returns:
       Metric name to value, in the order of `metric_names`; NaN where undefined.
     """
-    values = {name: formula(counts) for name, formula in _OVER_ALL.items()}
-    for kind, formula in _BY_CLASS.items():
-        by_class = zip(classes, formula(counts).tolist(), strict=True)
-        values |= {of_class(kind, name): value for name, value in by_class}
-    return values
-
-
-class SegmentationMetrics(metric_types.Metric):
-    """All metrics over the pixels of a slice, and the counts that reports need.
-
-    The counts: `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3].
-    """
-
-    def __init__(self, classes: Sequence[str], name: str = "segmentation") -> None:
-        """Configures the metrics.
-
-        Args:
-          classes: Names of the C classes.
-          name: Of the whole; the metrics have their own.
-        """
-        super().__init__(
-            metric_util.merge_per_key_computations(_computations), classes=classes, name=name
+    return {
+        name: value
+        for metric in METRICS.values()
+        for name, value in zip(
+            _names(metric, classes), np.atleast_1d(metric.formula(counts)).tolist(), strict=True
         )
-
-
-def _computations(classes: Sequence[str], name: str, model_name: str = "") -> list[Any]:
-    # TFMA keeps keys with a leading underscore to itself.
-    counts_key = metric_types.MetricKey(name=f"_{name}", model_name=model_name)
-    keys = {
-        metric: metric_types.MetricKey(name=metric, model_name=model_name)
-        for metric in (*metric_names(classes), *_COUNTS)
     }
 
-    def result(
-        metrics: Mapping[metric_types.MetricKey, Counts],
-    ) -> dict[metric_types.MetricKey, Any]:
-        counts = metrics[counts_key]
-        values: dict[str, Any] = compute(counts, classes)
-        values |= {name: getattr(counts, name) for name in _COUNTS}
-        return {key: values[metric] for metric, key in keys.items()}
 
-    return [
-        metric_types.MetricComputation(
-            keys=[counts_key], preprocessors=None, combiner=_Sum(counts_key, len(classes))
-        ),
-        metric_types.DerivedMetricComputation(keys=list(keys.values()), result=result),
-    ]
+def metric_names(classes: Sequence[str]) -> list[str]:
+    """Names of all metrics, in the order of `METRICS`.
+
+    Args:
+      classes: Names of the classes.
+    """
+    return [name for metric in METRICS.values() for name in _names(metric, classes)]
 
 
-class _Sum(beam.CombineFn):
-    def __init__(self, key: metric_types.MetricKey, num_classes: int) -> None:
-        self._key = key
-        self._num_classes = num_classes
+def floor_metrics(classes: Sequence[str]) -> list[str]:
+    """Names of the metrics that the gate can set a floor for: those where higher is better.
 
-    def create_accumulator(self) -> Counts:
-        return Counts(
-            0,
-            np.zeros((self._num_classes, self._num_classes), np.int64),
-            np.zeros((self._num_classes, 2), np.int64),
-            np.zeros((CALIBRATION_BINS, 3)),
-        )
-
-    def add_input(self, accumulator: Counts, element: tfma.metrics.StandardMetricInputs) -> Counts:
-        found = element.get_predictions(self._key.model_name)
-        image = Counts(1, found[CONFUSION], found[BOUNDARY], found[CALIBRATION])
-        return self.merge_accumulators([accumulator, image])
-
-    def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
-        total = self.create_accumulator()
-        for other in accumulators:
-            total = Counts(
-                total.images + other.images,
-                total.confusion_matrix + other.confusion_matrix,
-                total.boundary + other.boundary,
-                total.calibration + other.calibration,
-            )
-        return total
-
-    def extract_output(self, accumulator: Counts) -> dict[metric_types.MetricKey, Counts]:
-        return {self._key: accumulator}
+    Args:
+      classes: Names of the classes.
+    """
+    metrics = [metric for metric in METRICS.values() if metric.higher_is_better]
+    return [name for metric in metrics for name in _names(metric, classes)]
 
 
-metric_types.register_metric(SegmentationMetrics)
+def class_metrics() -> list[str]:
+    """Names of the metrics of scope `class`, without the class: `iou`, `dice` and so on."""
+    return [metric.name for metric in METRICS.values() if metric.scope == "class"]
+
+
+def class_of(name: str) -> str | None:
+    """Returns the class in the name of a metric; None if the metric is over all classes.
+
+    Args:
+      name: Name, as `iou/lake` or `mean_iou`.
+    """
+    metric, _, class_name = name.partition("/")
+    return class_name if metric in class_metrics() else None
+
+
+def _names(metric: Metric, classes: Sequence[str]) -> list[str]:
+    if metric.scope == "overall":
+        return [metric.name]
+    return [of_class(metric.name, name) for name in classes]

@@ -1,4 +1,4 @@
-"""Reads what the Evaluator wrote."""
+"""Reads the results of the Evaluator."""
 
 import math
 from typing import Any
@@ -8,24 +8,24 @@ import tensorflow_model_analysis as tfma
 from pydantic import BaseModel
 from tensorflow_model_analysis.slicer import slicer_lib
 
-from components.evaluator.metrics import IMAGES
+from components.evaluator.tfma_metrics import IMAGES
 from serving.model.pixel_counts import CALIBRATION, CONFUSION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
-"""Names of the two models, for TFMA."""
+"""Names of the two models in TFMA's files."""
 OVERALL = ""
-"""Name of the slice that is the whole split."""
+"""Name of the slice that holds the whole split."""
 
 
 class Scores(BaseModel):
-    """What a model reached on a slice.
+    """Results of a model on a slice.
 
     Attributes:
-      images: How many the slice has.
+      images: Number of images in the slice.
       metrics: Metric name to value, 0..1; None where undefined.
       confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
-      calibration: [bins][3], of each bin of confidence the pixels, the sum of their confidences,
-        and how many are right.
+      calibration: [bins][3], for each bin of confidence the number of pixels, the sum of their
+        confidences, and the number of correct pixels.
     """
 
     images: int
@@ -34,16 +34,16 @@ class Scores(BaseModel):
     calibration: list[list[float]]
 
     def true_pixels(self, class_id: int) -> int:
-        """Returns how many labelled pixels belong to a class."""
+        """Returns the number of labelled pixels of a class."""
         return sum(self.confusion_matrix[class_id])
 
 
 class Evaluation(BaseModel):
-    """What was measured on `test`.
+    """Results on `test`.
 
     Attributes:
       candidate: Slice name, `feature=value`, to the candidate's scores; `OVERALL` comes first.
-      baseline: The same of the last blessed model; empty if there is none.
+      baseline: Slice name to the last blessed model's scores; empty if there is no such model.
     """
 
     candidate: dict[str, Scores]
@@ -54,24 +54,24 @@ def read_evaluation(path: str) -> Evaluation:
     """Reads an evaluation.
 
     Args:
-      path: Of the Evaluator's `evaluation` artifact.
+      path: Path of the Evaluator's `evaluation` artifact.
 
     Returns:
-      What was measured, by slice.
+      The results of both models, by slice.
     """
-    found: dict[str, dict[str, Scores]] = {CANDIDATE: {}, BASELINE: {}}
+    by_model: dict[str, dict[str, Scores]] = {CANDIDATE: {}, BASELINE: {}}
     for record in sorted(tfma.load_metrics(path), key=lambda record: _slice_name(record.slice_key)):
         values: dict[str, dict[str, Any]] = {}
         for item in record.metric_keys_and_values:
             if not item.key.is_diff:
-                # TFMA drops the candidate's name where there is no baseline.
+                # Without a baseline, TFMA leaves out the candidate's name.
                 model = item.key.model_name or CANDIDATE
                 values.setdefault(model, {})[item.key.name] = _value(item.value)
         for model, metrics in values.items():
             counts = {name: metrics.pop(name) for name in (IMAGES, CONFUSION, CALIBRATION)}
             scores = Scores(metrics=metrics, **counts)
-            found[model][_slice_name(record.slice_key)] = scores
-    return Evaluation(**found)
+            by_model[model][_slice_name(record.slice_key)] = scores
+    return Evaluation(**by_model)
 
 
 def _slice_name(key: Any) -> str:

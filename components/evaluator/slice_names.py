@@ -1,4 +1,4 @@
-"""Names of the features that metrics can be sliced by."""
+"""Names of slices and of the features that images can be sliced by."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -8,16 +8,16 @@ from data.examples import features
 SIZE = "image/size"
 """A derived feature: the longer side in pixels, in five ranges."""
 EMPTY = "(empty)"
-"""Value of a column where a manifest says nothing."""
+"""Value of a manifest's column where the cell is empty."""
 
 
 def presence(class_name: str) -> str:
-    """Name of the derived feature that says whether a mask holds a class: `mask/lake`."""
+    """Name of the derived feature for whether a mask contains a class: `mask/lake`."""
     return f"mask/{class_name}"
 
 
 def sliceable(classes: Sequence[str]) -> list[str]:
-    """Names of the features that slices can be made by, whatever the source; a manifest has more.
+    """Names of the features that exist for every source; a manifest adds its columns.
 
     Args:
       classes: Names of the classes.
@@ -27,36 +27,36 @@ def sliceable(classes: Sequence[str]) -> list[str]:
 
 
 def parse_slice(name: str) -> tuple[str, str]:
-    """Parts a slice's name into its feature and the feature's value.
+    """Splits the name of a slice into the feature and its value.
 
     Args:
-      name: `feature=value`.
+      name: Name, `feature=value`.
     """
     feature, _, value = name.partition("=")
     return feature, value
 
 
 def column_of(feature: str) -> str | None:
-    """Returns the manifest's column that a feature holds; None if it holds another thing."""
+    """Returns the manifest's column that a feature stands for; None for any other feature."""
     prefix = features.column("")
     return feature.removeprefix(prefix) if feature.startswith(prefix) else None
 
 
-def refuse_unknown_columns(asked_for: Iterable[str], there: Collection[str]) -> None:
-    """Stops where a slice is by a column that the manifest lacks.
+def refuse_unknown_columns(names: Iterable[str], columns: Collection[str]) -> None:
+    """Checks that the manifest has every column that slices use.
 
     Args:
-      asked_for: Names of columns, from `evaluation.slices` and `gate.slices`.
-      there: Names of the columns that the examples keep.
+      names: Names of columns, from `evaluation.slices` and `gate.slices`.
+      columns: Names of the columns that the examples keep.
 
     Raises:
-      InputError: A line for each column that is not there, with those that are.
+      InputError: Columns are missing; a line for each, with the columns that exist.
     """
     lines = [
         f"{features.column(name)}, a slice of evaluation.slices or gate.slices: the manifest has "
-        f"no column {name!r}{nearest(name, there)}. Found the columns {sorted(there)}."
-        for name in asked_for
-        if name not in there
+        f"no column {name!r}{nearest(name, columns)}. Found the columns {sorted(columns)}."
+        for name in names
+        if name not in columns
     ]
     if lines:
         raise InputError("\n".join(lines))

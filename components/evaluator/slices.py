@@ -1,11 +1,11 @@
-"""The parts of `test` that are also looked at alone.
+"""Slices: parts of the `test` split that are also evaluated alone.
 
 A slice is named by a feature and its value: `image/source=scanner_b`. The features are those of the
-examples, and these, which are derived from them:
+examples and these, which are derived from them:
 
 - `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
-- `mask/<class>`: `present` where the mask holds a pixel of the class, else `absent`.
-- `column/<name>`: what a manifest's column says, or `(empty)`.
+- `mask/<class>`: `present` where the mask has a pixel of the class, else `absent`.
+- `column/<name>`: the text in a manifest's column, or `(empty)`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,14 +20,14 @@ from data.examples import features
 from data.examples.records import Record
 
 _SIDES = (256, 512, 1024, 2048)  # pixels
-_FEW = 10  # values of a feature: more slices than a person would read
+_MAX_VALUES = 10  # of a feature; nobody reads more slices than that
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
     """Returns the value of every feature in `sliceable`, and of every column, for one pair.
 
     Args:
-      record: Of a pair that can be used.
+      record: Record of a pair that can be used.
       classes: Names of the classes.
     """
     pair, statistics = record.pair, record.statistics
@@ -43,47 +43,47 @@ def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
     return dict(zip(sliceable(classes), values, strict=True)) | columns
 
 
-def telling_features(records: Iterable[Record], classes: Sequence[str]) -> list[str]:
-    """Chooses the features that part the images into a few slices.
+def informative_features(records: Iterable[Record], classes: Sequence[str]) -> list[str]:
+    """Chooses the features that divide the images into a few slices.
 
     Args:
-      records: Of the images to be evaluated.
+      records: Records of the pairs to be evaluated.
       classes: Names of the classes.
 
     Returns:
-      Source, group and size where they have two to ten values, and the classes that some images
-      have and some have not.
+      Source, group and size where they have two to ten values, and the presence of each class that
+      some images contain and others do not.
     """
     rows = [slice_values(record, classes) for record in records]
     chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
-    return [name for name in chosen if 1 < len({row[name] for row in rows}) <= _FEW]
+    return [name for name in chosen if 1 < len({row[name] for row in rows}) <= _MAX_VALUES]
 
 
 def derive_features() -> tfma.extractors.Extractor:
-    """Makes an extractor that adds the derived features to those of an example."""
+    """Makes a TFMA extractor that adds the derived features to those of each example."""
     return tfma.extractors.Extractor("DeriveFeatures", beam.Map(_derive))
 
 
 def _derive(extracts: Mapping[str, Any]) -> dict[str, Any]:
-    found = extracts[tfma.FEATURES_KEY]
-    size = _size(int(found[features.HEIGHT][0]), int(found[features.WIDTH][0]))
+    example = extracts[tfma.FEATURES_KEY]
+    size = _size(int(example[features.HEIGHT][0]), int(example[features.WIDTH][0]))
     derived = {SIZE: np.array([size])}
-    for name in found:
+    for name in example:
         if name.startswith(features.fraction("")):
             class_name = name.removeprefix(features.fraction(""))
-            derived[presence(class_name)] = np.array([_presence(float(found[name][0]))])
-        elif name.startswith(features.column("")) and not found[name][0]:
+            derived[presence(class_name)] = np.array([_presence(float(example[name][0]))])
+        elif name.startswith(features.column("")) and not example[name][0]:
             derived[name] = np.array([EMPTY])
-    return {**extracts, tfma.FEATURES_KEY: {**found, **derived}}
+    return {**extracts, tfma.FEATURES_KEY: {**example, **derived}}
 
 
 def _size(height: int, width: int) -> str:
-    least = 1
-    for most in _SIDES:
-        if max(height, width) <= most:
-            return f"{least}-{most}"
-        least = most + 1
-    return f"{least}+"
+    lowest = 1
+    for highest in _SIDES:
+        if max(height, width) <= highest:
+            return f"{lowest}-{highest}"
+        lowest = highest + 1
+    return f"{lowest}+"
 
 
 def _presence(share: float) -> str:

@@ -1,1 +1,1 @@
-"""Ingestion: pairs of image and mask files to tf.Examples in TFRecords, by Beam."""
+"""Ingestion by Beam: from pairs of image and mask files to tf.Examples in TFRecord files."""

@@ -10,20 +10,20 @@ from tfx import types
 from data.examples.records import Record
 
 PAIRS_FILE = "pairs.jsonl"
-"""In the examples artifact: one JSON object a line, for each pair, good or bad."""
+"""File in the examples artifact: a JSON object a line for each pair, good or bad."""
 FINDINGS_FILE = "findings.json"
-"""In the examples artifact: what the checks have to say."""
+"""File in the examples artifact: the findings of the checks, as JSON."""
 
 
 def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
-    """Reads what became of the pairs.
+    """Reads the records of the pairs.
 
     Args:
       examples: The examples artifact.
-      split: Only the pairs of this split that can be used; None for all pairs, good and bad.
+      split: Split whose good pairs are wanted; None for all pairs, good and bad.
 
     Returns:
-      The records, by key.
+      The records in the order of the keys.
     """
     with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
         records = [Record.of_row(json.loads(line)) for line in lines]
@@ -37,10 +37,10 @@ def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
 
     Args:
       examples: Path of the examples artifact.
-      split: The split.
+      split: Name of the split.
 
     Yields:
-      The examples, in the order of their keys' hashes: the first ones are as good as drawn by lot.
+      The examples in the order of their keys' hashes, so that the first ones are a random sample.
     """
     files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():

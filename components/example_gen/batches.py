@@ -1,11 +1,10 @@
-"""Batches: lists of shards, each the work of one Beam worker at a time, passed on as files.
+"""Batches: files with lists of shards, each of which a Beam worker writes at once.
 
-Files, because a Beam job's description may not grow with the data, and because no image and no row
-is then ever shuffled: nothing but the names of these files travels between workers.
+Workers exchange only the names of these files. So the description of the Beam job does not grow
+with the data, and no image and no record is ever shuffled.
 
-A batch may be done more than once, even at the same time: engines do so when a worker is lost, or
-only slow. Each time it gives the same bytes, which lie in the scratch folder until they are
-complete.
+An engine may run a batch again, even at the same time, when a worker is lost or slow. Each run
+writes the same bytes, and they stay in the scratch folder until they are complete.
 """
 
 import json
@@ -21,20 +20,20 @@ from data.files import new_file, read_bytes
 from data.processes import in_processes
 from data.sources.pairs import Pair
 
-PAIRS_READ, PAIRS_BAD, STRAYS = "pairs_read", "pairs_bad", "files_without_pair"
-"""Names of the counts: Beam's counters, and properties of the examples artifact."""
+PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
+"""Names of Beam's counters and of properties of the examples artifact."""
 _SHARDS_A_BATCH = 64
 
 
 def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
-    """Writes down what is to be done.
+    """Divides shards into batches and writes a file for each.
 
     Args:
       shards: The shards to be written.
-      folder: Where the batches' files go, local or remote.
+      folder: Folder for the batch files, local or remote.
 
     Returns:
-      The paths of the files, one for each batch.
+      Paths of the batch files.
     """
     batches: list[str] = []
     for start in range(0, len(shards), _SHARDS_A_BATCH):
@@ -46,45 +45,48 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
 
 
 def read_rows(batch: str) -> list[bytes]:
-    """Reads what became of a batch's pairs.
+    """Reads the records of a batch's pairs.
 
     Args:
-      batch: Path of a batch that is done.
+      batch: Path of the file of a finished batch.
 
     Returns:
       A line of JSON for each pair (see `Record.as_row`).
     """
-    return read_bytes(_rows_of(batch)).splitlines(keepends=True)
+    return read_bytes(_rows_file(batch)).splitlines(keepends=True)
 
 
-class DoBatches(beam.PTransform):
-    """Writes the shards of each batch, on all cores of a worker; returns the batches when done.
+class WriteShards(beam.PTransform):
+    """Writes the shards of each batch on all cores of a worker, and returns the finished batches.
 
-    Counts, in the namespace `unetfx`, the pairs that were read, those that were bad, and the files
-    that make no pair.
+    Counts good pairs, bad pairs, and files without a pair, in the namespace `unetfx`.
     """
 
-    def __init__(self, data: DataConfig, strays: int) -> None:
-        """Takes how to read the pairs, and what no batch holds.
+    def __init__(self, data: DataConfig, files_without_pair: int) -> None:
+        """Initialises the transform.
 
         Args:
-          data: The data's description.
-          strays: How many files make no pair.
+          data: The `data:` part of the config.
+          files_without_pair: Number of files without a pair, which no batch contains.
         """
         super().__init__()
         self._data = data
-        self._strays = strays
+        self._files_without_pair = files_without_pair
 
     def expand(self, batches: beam.PCollection[str]) -> beam.PCollection[str]:
-        """Takes and returns paths of batches."""
-        strays = batches.pipeline | "Strays" >> beam.Create([self._strays])
-        _ = strays | "CountStrays" >> beam.Map(_counter(STRAYS).inc)
-        return batches | "DoBatch" >> beam.ParDo(_DoBatch(self._data))
+        """Maps paths of batches to the same paths."""
+        files_without_pair = batches.pipeline | "FilesWithoutPair" >> beam.Create(
+            [self._files_without_pair]
+        )
+        _ = files_without_pair | "CountFilesWithoutPair" >> beam.Map(
+            _counter(FILES_WITHOUT_PAIR).inc
+        )
+        return batches | "WriteBatch" >> beam.ParDo(_WriteBatch(self._data))
 
 
 @beam.typehints.with_input_types(str)
 @beam.typehints.with_output_types(str)
-class _DoBatch(beam.DoFn):
+class _WriteBatch(beam.DoFn):
     def __init__(self, data: DataConfig) -> None:
         self._data = data
         self._good = _counter(PAIRS_READ)
@@ -100,7 +102,7 @@ class _DoBatch(beam.DoFn):
             self._good.inc(written.good)
             self._bad.inc(written.bad)
             rows.append(written.rows)
-        with new_file(_rows_of(batch), scratch) as file:
+        with new_file(_rows_file(batch), scratch) as file:
             file.writelines(rows)
         yield batch
 
@@ -109,5 +111,5 @@ def _counter(name: str) -> Any:
     return beam.metrics.Metrics.counter("unetfx", name)
 
 
-def _rows_of(batch: str) -> str:
+def _rows_file(batch: str) -> str:
     return f"{batch}l"

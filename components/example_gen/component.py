@@ -16,13 +16,13 @@ from data.sources.pairs import fingerprint, newest_span
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    A pair's split is the source's own, or decided by a hash of its group, so that a pair never
-    moves when the data grow.
+    The source may define the splits. Otherwise a hash of the group decides, so that no pair changes
+    its split when data are added.
 
     Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it holds
-        `pairs.jsonl`, a line for each pair, and `findings.json`, what the checks have to say. Its
-        properties count the pairs that were read, those left out, and files that make no pair.
+      - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it has
+        `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the checks. Its
+        properties count good pairs, bad pairs, and files without a pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -31,7 +31,7 @@ class PairsExampleGen(FileBasedExampleGen):
         """Wires the component.
 
         Args:
-          settings: What to read, and how.
+          settings: Settings of ExampleGen.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -47,32 +47,32 @@ class PairsExampleGen(FileBasedExampleGen):
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Tells the driver what the input is: the newest span, and a fingerprint of all contents.
+    """Gives the driver the newest span and a fingerprint of all contents.
 
-    TFX's own processor goes by modification times; a fresh copy of the same files would then train
-    anew. It also reads one span alone; here the spans that the config names make one data set, so
-    that copies among them are found, and a model learns from all.
+    TFX's own processor compares modification times, so that a copy of the same files would be
+    trained on again. It also reads a single span. Here all spans of the config make one data set,
+    so that a model learns from all, and copies in several spans are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
         super().__init__(splits=[])
-        self._found = settings.find_pairs()
+        self._contents = settings.find_pairs()
 
     def resolve_span_and_version(self) -> tuple[int, None]:
         return self.get_latest_span(), None
 
     def get_latest_span(self) -> int:
-        return newest_span(self._found)
+        return newest_span(self._contents)
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         return pattern
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        return fingerprint(self._found)
+        return fingerprint(self._contents)
 
 
 class _Driver(driver.Driver):
-    """Finds the pairs first, and lets the cache answer where their contents are unchanged."""
+    """Finds the pairs before the cache is looked up, so that unchanged contents are a cache hit."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

@@ -1,4 +1,4 @@
-"""Executor of PairsExampleGen: one Beam job from files to TFRecords."""
+"""Executor of PairsExampleGen: a Beam job from pairs of files to TFRecord files."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.engine import EngineExecutor
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.example_gen.batches import (
+    FILES_WITHOUT_PAIR,
     PAIRS_BAD,
     PAIRS_READ,
-    STRAYS,
-    DoBatches,
+    WriteShards,
     read_rows,
     write_batches,
 )
@@ -35,7 +35,7 @@ _PAIRS_A_SHARD = 64
 
 
 class Executor(EngineExecutor):
-    """Reads pairs, and writes tf.Examples, in an order that depends on their keys alone."""
+    """Reads pairs and writes tf.Examples, in an order that depends on their keys only."""
 
     def Do(
         self,
@@ -43,19 +43,19 @@ class Executor(EngineExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Reads every pair and writes the splits.
+        """Reads all pairs and writes the splits.
 
         Args:
           input_dict: Empty.
           output_dict: Output dict from key to a list of artifacts.
             - examples: The examples, by split.
           exec_properties: A dict of execution properties.
-            - custom_config: A packed `Settings`.
+            - custom_config: A packed `ExampleGenSettings`.
             - output_data_format: As in TFX's ExampleGens.
-            - input_fingerprint: Of the contents, from whoever found the pairs first; if any.
+            - input_fingerprint: Fingerprint of the contents, if the driver or LookOutside took one.
 
         Raises:
-          InputError: The checks found an error. TFX then removes the output.
+          InputError: The checks found an error. TFX then deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -67,29 +67,29 @@ class Executor(EngineExecutor):
             artifact, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
         )
         start_processes(write_shard)
-        found = settings.find_pairs()
+        contents = settings.find_pairs()
         driver.update_output_artifact(
             {
                 utils.FINGERPRINT_PROPERTY_NAME: exec_properties.get(
                     utils.FINGERPRINT_PROPERTY_NAME
                 ),
-                utils.SPAN_PROPERTY_NAME: newest_span(found),
+                utils.SPAN_PROPERTY_NAME: newest_span(contents),
                 utils.VERSION_PROPERTY_NAME: None,
             },
             artifact.mlmd_artifact,
         )
         scratch = os.path.join(artifact.uri, "unfinished")
-        batches = write_batches(_shards(found.pairs, artifact), scratch)
+        batches = write_batches(_shards(contents.pairs, artifact), scratch)
         with self._make_beam_pipeline() as pipeline:
-            do = DoBatches(settings.data, strays=len(found.problems))
-            _ = pipeline | "Batches" >> beam.Create(batches) | "Do" >> do
+            write = WriteShards(settings.data, files_without_pair=len(contents.problems))
+            _ = pipeline | "Batches" >> beam.Create(batches) | "WriteShards" >> write
         rows = [row for batch in batches for row in read_rows(batch)]
         tf.io.gfile.rmtree(scratch)
-        _list_and_check(rows, artifact, found, settings)
+        _list_and_check(rows, artifact, contents, settings)
 
 
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
-    """Deals the pairs of each split out into files, in the order of their keys' hashes."""
+    """Distributes the pairs of each split over files, in the order of their keys' hashes."""
     shards: list[Shard] = []
     for split in SPLITS:
         folder = artifact_utils.get_split_uri([artifact], split)
@@ -109,18 +109,18 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
 
 
 def _list_and_check(
-    rows: list[bytes], artifact: types.Artifact, found: Found, settings: ExampleGenSettings
+    rows: list[bytes], artifact: types.Artifact, contents: Found, settings: ExampleGenSettings
 ) -> None:
-    """Lists and counts every pair, by key, and stops at what the checks call an error."""
+    """Writes the records and findings, counts the pairs, and refuses data with errors."""
     records = [Record.of_row(json.loads(row)) for row in rows]
-    by_key = sorted(zip(records, rows, strict=True), key=lambda both: both[0].pair.key)
+    by_key = sorted(zip(records, rows, strict=True), key=lambda item: item[0].pair.key)
     with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:
         file.writelines(row for _, row in by_key)
     bad = sum(record.problem is not None for record in records)
     artifact.set_int_custom_property(PAIRS_READ, len(records) - bad)
     artifact.set_int_custom_property(PAIRS_BAD, bad)
-    artifact.set_int_custom_property(STRAYS, len(found.problems))
-    findings = check([record for record, _ in by_key], found, settings.data)
+    artifact.set_int_custom_property(FILES_WITHOUT_PAIR, len(contents.problems))
+    findings = check([record for record, _ in by_key], contents, settings.data)
     with new_file(os.path.join(artifact.uri, FINDINGS_FILE)) as file:
         file.write(json.dumps([finding._asdict() for finding in findings], indent=1).encode())
     refuse_errors(findings)

@@ -1,4 +1,4 @@
-"""ExampleGen for Kubeflow, which runs no driver of ours: what the driver does is a step there."""
+"""ExampleGen for Kubeflow, where a step takes the place of the driver, which does not run there."""
 
 from typing import ClassVar, TypedDict
 
@@ -23,10 +23,10 @@ from data.files import is_file, read_text
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""LookOutside's outputs."""
+"""Names of the outputs of LookOutside."""
 
 
-class _Told(TypedDict):
+class _Outputs(TypedDict):
     fingerprint: str
     schema: str
 
@@ -34,20 +34,20 @@ class _Told(TypedDict):
 @component
 def LookOutside(
     settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
-) -> _Told:
-    """Looks, before each run, at all that the cache knows nothing of, to hand it on as parameters.
+) -> _Outputs:
+    """Reads, at the start of each run, inputs that the cache would not notice otherwise.
 
     Args:
-      settings: ExampleGen's `Settings` as JSON.
-      schema_file: Where the user keeps the schema.
+      settings: ExampleGenSettings as JSON.
+      schema_file: Path of the schema that the user keeps.
 
     Returns:
-      The fingerprint of the data's contents, and what is in the schema's file: nothing if it is not
-      there.
+      The fingerprint of the data's contents, and the text of the schema file, empty if there is no
+      such file.
     """
-    found = ExampleGenSettings.model_validate_json(settings).find_pairs()
+    contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
-        "fingerprint": fingerprint(found),
+        "fingerprint": fingerprint(contents),
         "schema": read_text(schema_file) if is_file(schema_file) else "",
     }
 
@@ -65,13 +65,13 @@ class _Spec(ComponentSpec):
 
 
 class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
-    """What PairsExampleGen does, with the fingerprint as a parameter.
+    """Like PairsExampleGen, with the fingerprint as a parameter.
 
-    TFX compiles a FileBasedExampleGen so that a driver of its own looks for input files, which
-    knows no pairs, and which Vertex AI alone would start.
+    TFX compiles a FileBasedExampleGen with a driver of its own that looks for input files. That
+    driver does not know pairs, and only Vertex AI starts it.
 
     Component `outputs` contains:
-      - `examples`: As PairsExampleGen's.
+      - `examples`: As in PairsExampleGen.
     """
 
     SPEC_CLASS = _Spec
@@ -81,8 +81,8 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
         """Wires the component.
 
         Args:
-          settings: What to read, and how.
-          input_fingerprint: LookOutside's output.
+          settings: Settings of ExampleGen.
+          input_fingerprint: The output `fingerprint` of LookOutside.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())

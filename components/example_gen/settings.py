@@ -1,4 +1,4 @@
-"""What the ExampleGen component is told."""
+"""Settings of the ExampleGen components."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,13 +14,14 @@ from data.sources.pairs import Found, find_pairs
 
 
 class ExampleGenSettings(Strict):
-    """What to read, and how.
+    """Settings of ExampleGen.
 
     Attributes:
-      data: The data's description.
-      name: Name of the data set, where the source does not say.
-      folder: Where a source without files of its own writes them.
-      code: Version of the code that reads; a new version is a reason to read anew.
+      data: The `data:` part of the config.
+      name: Name of the data set where the source has none.
+      folder: Folder for the files of a source that generates them.
+      code: Version of the code that reads. It is part of the cache key, so that new code reads the
+        data again.
     """
 
     data: DataConfig
@@ -33,12 +34,12 @@ class ExampleGenSettings(Strict):
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
     def find_pairs(self) -> Found:
-        """Lists what the source holds."""
+        """Finds the pairs of the source."""
         return find_pairs(self.data, name=self.name, folder=self.folder)
 
     @classmethod
     def of(cls, exec_properties: Mapping[str, Any]) -> Self:
-        """Unpacks what `as_proto` packed from a component's execution properties."""
+        """Unpacks the settings from a component's execution properties."""
         custom_config = example_gen_pb2.CustomConfig()
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY], custom_config

@@ -1,1 +1,1 @@
-"""A blessed model becomes a version that a server finds."""
+"""Pushes a blessed model as a new version for TF Serving."""

@@ -1,4 +1,4 @@
-"""The Pusher: TFX's, but a version is never seen before it is complete."""
+"""TFX's Pusher, changed so that TF Serving never sees an incomplete version."""
 
 import json
 from typing import Any
@@ -15,10 +15,10 @@ from serving.model.versions import push_model
 
 
 class Executor(executor.Executor):
-    """What TFX's does, with `push_model` for its copying.
+    """TFX's executor with `push_model` as the copying step.
 
-    TFX's copies into the version's folder itself. TF Serving takes any folder with a number for a
-    version, fails on a half-copied one, and gives it up after some trials.
+    TFX's executor copies into the version's folder directly. TF Serving treats any numbered folder
+    as a version, fails to load a half-copied one, and gives it up after some attempts.
     """
 
     def Do(
@@ -27,7 +27,7 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model if all blessings are given.
+        """Pushes the model if the Evaluator and ServingCheck have blessed it.
 
         Args:
           input_dict: Input dict from key to a list of artifacts.
@@ -35,9 +35,9 @@ class Executor(executor.Executor):
             - model_blessing: The Evaluator's verdict.
             - infra_blessing: ServingCheck's verdict.
           output_dict: Output dict from key to a list of artifacts.
-            - pushed_model: The model once more, and where it was pushed to.
+            - pushed_model: A copy of the model; its properties name the pushed version.
           exec_properties: A dict of execution properties.
-            - push_destination: JSON of a `PushDestination` with a file system's folder.
+            - push_destination: A `PushDestination` with a folder, as JSON.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])

@@ -1,1 +1,1 @@
-"""What a person looks at after a run: the verdict in numbers, and pictures of predictions."""
+"""The report of a run: its metrics and verdicts, pictures of predictions, and the page."""

@@ -1,4 +1,4 @@
-"""The report's charts, by Vega-Lite, as SVG: they need no script and no network to be seen."""
+"""The report's charts, drawn by Vega-Lite as SVG, which needs neither scripts nor the network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from markupsafe import Markup
 from serving.palette import colour
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-# currentColor: the page's ink, be the page light or dark.
+# currentColor is the text colour of the page, in light and in dark mode.
 _AXIS = {
     **dict.fromkeys(("labelColor", "titleColor", "gridColor", "domainColor"), "currentColor"),
     "tickColor": "currentColor",
@@ -27,6 +27,11 @@ _WIDTH, _HEIGHT = 400, 200  # pixels
 _MOST_TICKS = 12
 
 
+def css_colour(class_id: int) -> str:
+    """Returns the colour of a class for CSS and SVG, `#0072b2`."""
+    return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
+
+
 def lines(
     rows: Sequence[Mapping[str, Any]],
     *,
@@ -37,27 +42,27 @@ def lines(
     description: str,
     ordinal: bool = False,
 ) -> Markup:
-    """Draws a line for each series, told apart by colour, dashes and marks.
+    """Draws a line for each series, with its own colour, dashes and marks.
 
     Args:
-      rows: The data, a point each.
-      x: Key of what runs to the right; its numbers are whole.
-      y: Key of what runs upwards.
-      series: Key of a series' name.
-      order: The names, in the order of their colours.
-      description: For those who cannot see it.
-      ordinal: Whether `x` are names instead of numbers.
+      rows: The data, one point each.
+      x: Key of the horizontal values, which are whole numbers.
+      y: Key of the vertical values.
+      series: Key of the name of the series.
+      order: Names of the series, in the order of their colours.
+      description: Text for screen readers.
+      ordinal: Whether the horizontal values are names instead of numbers.
 
     Returns:
       An SVG element.
     """
-    colours = ["#{:02x}{:02x}{:02x}".format(*colour(number)) for number in range(len(order))]
-    # With one domain, Vega-Lite makes one legend of the three.
-    told_apart = {"field": series, "type": "nominal", "title": None}
+    colours = [css_colour(number) for number in range(len(order))]
+    # Vega-Lite merges the three legends into one because their domains are equal.
+    by_series = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
-    places = list(dict.fromkeys(row[x] for row in rows))
-    places = places if ordinal else sorted(places)
-    ticks = places[:: max(-(-len(places) // _MOST_TICKS), 1)]
+    positions = list(dict.fromkeys(row[x] for row in rows))
+    positions = positions if ordinal else sorted(positions)
+    ticks = positions[:: max(-(-len(positions) // _MOST_TICKS), 1)]
     if ordinal:
         axis: dict[str, Any] = {"values": ticks, "labelAngle": -35}
         horizontal: dict[str, Any] = {"type": "ordinal", "sort": None, "axis": axis}
@@ -71,9 +76,9 @@ def lines(
             "encoding": {
                 "x": {"field": x, "title": x, **horizontal},
                 "y": {"field": y, "type": "quantitative", "title": y, "scale": {"zero": False}},
-                "color": {**told_apart, "scale": {**domain, "range": colours}},
-                "strokeDash": {**told_apart, "scale": domain},
-                "shape": {**told_apart, "scale": domain},
+                "color": {**by_series, "scale": {**domain, "range": colours}},
+                "strokeDash": {**by_series, "scale": domain},
+                "shape": {**by_series, "scale": domain},
             },
         },
         description,
@@ -81,24 +86,28 @@ def lines(
 
 
 def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
-    """Draws how often pixels are right, by confidence.
+    """Draws the share of correct pixels by confidence.
 
     Args:
-      calibration: [bins][3], of each bin the pixels, the sum of their confidences, and how many are
-        right.
+      calibration: [bins][3], for each bin the number of pixels, the sum of their confidences, and
+        the number of correct pixels.
 
     Returns:
       An SVG element.
     """
     total = sum(pixels for pixels, _, _ in calibration) or 1
     points = [
-        {"confidence": sure / pixels, "right": right / pixels, "share of pixels": pixels / total}
-        for pixels, sure, right in calibration
+        {
+            "confidence": confidence / pixels,
+            "correct": correct / pixels,
+            "share of pixels": pixels / total,
+        }
+        for pixels, confidence, correct in calibration
         if pixels
     ]
     axes = {
         name: {"field": key, "type": "quantitative", "scale": {"domain": [0, 1]}, "title": key}
-        for name, key in (("x", "confidence"), ("y", "right"))
+        for name, key in (("x", "confidence"), ("y", "correct"))
     }
     size = {
         "field": "share of pixels",
@@ -106,7 +115,7 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
         "scale": {"range": [20, 500]},
         "legend": {"format": ".0%"},
     }
-    ideal = [{"confidence": value, "right": value} for value in (0, 1)]
+    ideal = [{"confidence": value, "correct": value} for value in (0, 1)]
     return _svg(
         {
             "layer": [
@@ -127,7 +136,7 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
                 },
             ]
         },
-        "Share of the pixels that are right, by the model's confidence",
+        "Share of correct pixels by confidence of the model",
     )
 
 
@@ -137,11 +146,11 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},  # fonts differ in width
+        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},  # widths of fonts differ
         "config": _CONFIG,
         **chart,
     }
-    # One description instead of Vega's for every mark: it would be read out number by number.
+    # Vega describes every mark, and a screen reader would read out all the numbers.
     label = Markup('<svg role="img" aria-label="{}" ').format(description)
     svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", label, 1)
-    return Markup(svg)  # noqa: S704, Vega has escaped what is in it
+    return Markup(svg)  # noqa: S704, Vega escapes the text in it

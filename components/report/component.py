@@ -1,41 +1,33 @@
-"""The Report component: a page for people and metrics.json for programs."""
+"""The Report component: the data of a run's report, and on Kubeflow its page."""
 
-import json
-import os
-import platform
-from collections.abc import Iterator, Sequence
-from importlib import metadata
-from typing import NamedTuple
+from datetime import datetime, timezone
 
-import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
-from PIL import Image
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact
-from tfx.utils import path_utils
+from tfx.types.experimental.simple_artifacts import File
+from tfx.utils import io_utils
 
-from components.evaluator.component import SPLIT
-from components.evaluator.evaluated_images import read_images
-from components.evaluator.results import read_evaluation
-from components.evaluator.verdict import read_verdict
-from components.example_gen.artifact import read_examples, read_records
-from components.report.gallery import choose, draw
-from components.report.metrics import METRICS_FILE, RunMetrics
-from components.report.page import Contents, render
-from components.serving_check import verdict
-from data.examples.records import Record
-from serving.model.loading import ServedModel
-
-PAGE_FILE = "index.html"
-_LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
+from components.report.page import RunFacts, read_anomalies, write_page
+from components.report.writing import Inputs, write_report
+from data.config import Strict
+from data.files import join
 
 
-class ReportArtifact(artifact.Artifact):
-    """A folder with index.html, its pictures, and metrics.json (`Metrics`)."""
+class ReportSettings(Strict):
+    """Settings of the Report component.
 
-    TYPE_NAME = "UnetfxReport"
+    Attributes:
+      name: Name of the pipeline.
+      config: The config, as YAML.
+      code: Version of the code that writes reports.
+      folder: Folder of all reports, where this one is published under the time in UTC; None where
+        the runner publishes it.
+    """
+
+    name: str
+    config: str
+    code: str
+    folder: str | None = None
 
 
 @component
@@ -46,103 +38,34 @@ def Report(
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     serving_check: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],
-    report: tfx.dsl.components.OutputArtifact[ReportArtifact],
-    name: tfx.dsl.components.Parameter[str],
-    config: tfx.dsl.components.Parameter[str],
-    code: tfx.dsl.components.Parameter[str],
+    # TFX's compiler for Kubeflow writes custom artifact types under names that its entry point
+    # cannot import.
+    report: tfx.dsl.components.OutputArtifact[File],
+    settings: tfx.dsl.components.Parameter[str],
+    example_anomalies: tfx.dsl.components.InputArtifact[
+        tfx.types.standard_artifacts.ExampleAnomalies
+    ] = None,
 ) -> None:
-    """Writes the report of a run.
+    """Writes the data of a report, and publishes the report where the settings name a folder.
 
     Args:
-      examples: The examples; some of their test split are shown.
+      examples: The examples; images of their test split are shown.
       model: The candidate model.
-      model_run: Its training's logs.
-      evaluation: What the Evaluator measured.
-      blessing: What the gate decided.
-      serving_check: What ServingCheck did.
-      report: Where index.html, its pictures and metrics.json go.
-      name: The pipeline's.
-      config: The config, as YAML.
-      code: Version of the code.
+      model_run: Logs of the training.
+      evaluation: Output of the Evaluator.
+      blessing: Verdict of the gate.
+      serving_check: Verdict of ServingCheck.
+      report: Folder for metrics.json, report.json and the pictures.
+      settings: `ReportSettings`, as JSON.
+      example_anomalies: Output of ExampleValidator, for the published page. Only for Kubeflow: an
+        input that changes would make TFX write the same report again.
     """
+    parsed = ReportSettings.model_validate_json(settings)
     inputs = Inputs(examples, model, model_run, evaluation, blessing, serving_check)
-    write_report(inputs, report.uri, name=name, config=config, code=code)
-
-
-class Inputs(NamedTuple):
-    """The artifacts that a report is of, as `Report` takes them."""
-
-    examples: artifact.Artifact
-    model: artifact.Artifact
-    model_run: artifact.Artifact
-    evaluation: artifact.Artifact
-    blessing: artifact.Artifact
-    serving_check: artifact.Artifact
-
-
-def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
-    """Writes index.html, its pictures and metrics.json.
-
-    Args:
-      inputs: What it is of.
-      folder: Where they go.
-      name: The pipeline's.
-      config: The config, as YAML.
-      code: Version of the code.
-    """
-    examples, evaluation = inputs.examples, inputs.evaluation
-    metrics = RunMetrics.of(
-        read_evaluation(evaluation.uri),
-        read_verdict(inputs.blessing.uri),
-        verdict.read_verdict(inputs.serving_check.uri),
-    )
-    served = ServedModel(path_utils.serving_model_path(inputs.model.uri))
-
-    def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
-        return served.predict([encoded])[0].class_ids
-
-    def save(path: str, picture: Image.Image) -> None:
-        where = os.path.join(folder, path)
-        tf.io.gfile.makedirs(os.path.dirname(where))
-        with tf.io.gfile.GFile(where, "wb") as file:
-            picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
-
-    chosen = choose(lambda: read_images(evaluation.uri), served.classes)
-    gallery = draw(chosen, read_examples(examples.uri, SPLIT), predict, save)
-    records = [record for record in read_records(examples) if record.statistics]
-    page = render(
-        Contents(
-            name=name,
-            classes=served.classes,
-            metrics=metrics,
-            histories=list(_texts(os.path.join(inputs.model_run.uri, "phase*/history.csv"))),
-            records=records,
-            gallery=gallery,
-            provenance=list(_provenance(examples, records, code)),
-            config=config,
-        )
-    )
-    for file_name, text in (
-        (PAGE_FILE, page),
-        (METRICS_FILE, metrics.model_dump_json(indent=2)),
-    ):
-        with tf.io.gfile.GFile(os.path.join(folder, file_name), "w") as file:
-            file.write(text)
-
-
-def _provenance(
-    examples: artifact.Artifact, records: Sequence[Record], code: str
-) -> Iterator[tuple[str, str]]:
-    spans = sorted({record.pair.span for record in records})
-    if spans != [0]:
-        yield "Data spans", ", ".join(map(str, spans))
-    yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
-    yield "Code", f"unetfx {metadata.version('unetfx')}, {code[:12]}"
-    versions = ", ".join(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
-    yield "Libraries", f"Python {platform.python_version()}, {versions}"
-
-
-def _texts(pattern: str) -> Iterator[str]:
-    for path in sorted(tf.io.gfile.glob(pattern)):
-        with tf.io.gfile.GFile(path) as file:
-            yield file.read()
+    write_report(inputs, report.uri, name=parsed.name, config=parsed.config, code=parsed.code)
+    if parsed.folder:
+        run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")
+        published = join(parsed.folder, run)
+        io_utils.copy_dir(report.uri, published)
+        anomalies = read_anomalies(example_anomalies.uri) if example_anomalies else []
+        write_page(published, RunFacts(run, anomalies=anomalies))

@@ -1,4 +1,4 @@
-"""The report's pictures: which images are shown, and how."""
+"""The gallery of the report: chooses images and draws their layers."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,77 +13,57 @@ from typing_extensions import Self
 
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import iou, mean_of_defined
+from components.report.contents import Card, CardGroup
 from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
-_EACH = 6  # images of a kind
-_OF_CLASSES = 60  # images that are among the worst of their class, in all, or one of each class
-_SIDE = 512  # pixels of a picture, at most
+_PER_TITLE = 6  # images
+_WORST_OF_CLASSES = 60  # images of all classes together, or one for each class if that is more
+_LONGEST_SIDE = 512  # pixels of a picture
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]
-"""A model: from an image's bytes to class ids, uint8 [height, width]."""
+"""A model: takes an encoded image and returns class ids, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
-"""Writes a picture under a path within the report's folder."""
-
-
-class Card(NamedTuple):
-    """An image on the page.
-
-    Attributes:
-      key: The pair's.
-      folder: Of its pictures, within the report's.
-      mean: Mean IoU over the classes that occur; None if nothing is labelled.
-      before: The same of the last blessed model; None if there is none.
-      ious: Each class's IoU, by class id; None for one that does not occur.
-      present: Ids of the classes in truth or prediction.
-      width: Of its pictures, in pixels.
-      height: Of its pictures, in pixels.
-    """
-
-    key: str
-    folder: str
-    mean: float | None
-    before: float | None
-    ious: list[float | None]
-    present: list[int]
-    width: int
-    height: int
+"""Writes a picture to a path relative to the report's folder."""
 
 
 def choose(
     read: Callable[[], Iterable[EvaluatedImage]], classes: Sequence[str]
 ) -> list[tuple[str, list[EvaluatedImage]]]:
-    """Chooses what is shown: the worst, the median and the best images, and each class's worst.
+    """Chooses the worst, the median and the best images, and the worst of each class.
 
     Args:
-      read: Reads all images that were evaluated. It is called twice, since all of their confusion
-        matrices would not fit into memory: the first time only the scores are kept.
-      classes: Names of the classes.
+      read: Reads all evaluated images. It is called twice, because the confusion matrices of all
+        images would not fit into memory: the first pass keeps only scores.
+      classes: Names of the classes, by class id.
 
     Returns:
-      Titles, and the images below them; an image is under the first of its titles alone.
+      Titles and their images; an image appears only under the first of its titles.
     """
     scored = (_Scored.of(image) for image in read())
     ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
     keys = [score.key for score in ordered]
-    middle = max(len(keys) // 2 - _EACH // 2, 0)
-    titles = [("Worst", keys[:_EACH])]
-    of_a_class = max(min(_EACH // 2, _OF_CLASSES // len(classes)), 1)
+    middle = max(len(keys) // 2 - _PER_TITLE // 2, 0)
+    titles = [("Worst", keys[:_PER_TITLE])]
+    per_class = max(min(_PER_TITLE // 2, _WORST_OF_CLASSES // len(classes)), 1)
     for class_id, name in enumerate(classes):
-        having = ((score.ious[class_id], score.key) for score in ordered)
-        worst = heapq.nsmallest(of_a_class, (one for one in having if not np.isnan(one[0])))
+        ious = ((score.ious[class_id], score.key) for score in ordered)
+        worst = heapq.nsmallest(per_class, (pair for pair in ious if not np.isnan(pair[0])))
         titles.append((f"Worst of {name}", [key for _, key in worst]))
-    titles += [("Median", keys[middle : middle + _EACH]), ("Best", keys[: -_EACH - 1 : -1])]
-    found = {key for _, members in titles for key in members}
-    images = {image.key: image for image in read() if image.key in found}
+    titles += [
+        ("Median", keys[middle : middle + _PER_TITLE]),
+        ("Best", keys[: -_PER_TITLE - 1 : -1]),
+    ]
+    selected = {key for _, members in titles for key in members}
+    images = {image.key: image for image in read() if image.key in selected}
     seen: set[str] = set()
     chosen = []
     for title, members in titles:
-        fresh = [images[key] for key in members if key not in seen]
-        seen |= {image.key for image in fresh}
-        if fresh:
-            chosen.append((title, fresh))
+        unseen = [images[key] for key in members if key not in seen]
+        seen |= {image.key for image in unseen}
+        if unseen:
+            chosen.append((title, unseen))
     return chosen
 
 
@@ -95,8 +75,8 @@ class _Scored(NamedTuple):
     @classmethod
     def of(cls, image: EvaluatedImage) -> Self:
         by_class = iou(image.candidate)
-        there = np.where(image.candidate.sum(1) > 0, by_class, np.nan)
-        return cls(mean_of_defined(by_class), image.key, there.astype(np.float32))
+        ious = np.where(image.candidate.sum(1) > 0, by_class, np.nan)
+        return cls(mean_of_defined(by_class), image.key, ious.astype(np.float32))
 
 
 def draw(
@@ -104,17 +84,17 @@ def draw(
     examples: Iterable[tf.train.Example],
     predict: Predict,
     save: Save,
-) -> list[tuple[str, list[Card]]]:
+) -> list[CardGroup]:
     """Draws the chosen images.
 
     Args:
-      chosen: From `choose`.
-      examples: Of the split they are from; one is in memory at a time.
+      chosen: Titles and their images, as `choose` returns them.
+      examples: Examples of the evaluated split; only one at a time is held in memory.
       predict: The model.
       save: Writes a picture.
 
     Returns:
-      Titles and cards.
+      The cards under their titles.
     """
     images = {image.key: image for _, members in chosen for image in members}
     folders = {key: f"pictures/{number}" for number, key in enumerate(sorted(images))}
@@ -122,17 +102,20 @@ def draw(
         key: _card(images[key], folders[key], draw_layers(example, {"prediction": predict}), save)
         for key, example in find_examples(examples, images)
     }
-    return [(title, [cards[image.key] for image in members]) for title, members in chosen]
+    return [
+        CardGroup(title=title, cards=[cards[image.key] for image in members])
+        for title, members in chosen
+    ]
 
 
 def find_examples(
     examples: Iterable[tf.train.Example], keys: Iterable[str]
 ) -> Iterator[tuple[str, tf.train.Example]]:
-    """Finds some examples, and reads no further than the last of them.
+    """Finds examples by key; reading stops after the last one.
 
     Args:
-      examples: To search.
-      keys: The pairs'.
+      examples: The examples to search.
+      keys: Keys of the pairs to find.
 
     Yields:
       Key and example, one at a time.
@@ -147,15 +130,15 @@ def find_examples(
 
 
 def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dict[str, Image.Image]:
-    """Draws an image, what is true of it, and what models make of it, at most 512 pixels large.
+    """Draws an image, its true mask, and the predictions and errors of models.
 
     Args:
       example: The pair.
       models: Name to model.
 
     Returns:
-      File name to picture: `image.jpg`, `truth.png`, and `<name>.png` and `<name>_errors.png` for
-      each model, all of one size.
+      File name to picture: `image.jpg`, `truth.png`, and for each model `<name>.png` and
+      `<name>_errors.png`. All have the same size, at most 512 pixels on the longer side.
     """
     encoded = _bytes(example, features.IMAGE)
     truth = decode_mask(_bytes(example, features.MASK)).numpy()
@@ -191,12 +174,12 @@ def _card(
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:
-    factor = min(_SIDE / max(width, height), 1.0)
+    factor = min(_LONGEST_SIDE / max(width, height), 1.0)
     return max(round(width * factor), 1), max(round(height * factor), 1)
 
 
 def _shrink(class_ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """By nearest neighbour: nothing lies between two class ids."""
+    """Resizes by nearest neighbour: class ids cannot be interpolated."""
     return np.asarray(
         Image.fromarray(class_ids.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     )

@@ -1,30 +1,32 @@
-"""metrics.json: what was measured and decided, for programs."""
+"""metrics.json: the metrics and verdicts of a run, for programs."""
 
 from pydantic import BaseModel
 from typing_extensions import Self
 
 from components.evaluator.results import OVERALL, Evaluation, Scores
-from components.evaluator.verdict import Rule, Verdict
+from components.evaluator.rule import Rule
+from components.evaluator.verdict import Verdict
 from components.serving_check.verdict import ServingVerdict
 
 METRICS_FILE = "metrics.json"
 
 
 class RunMetrics(BaseModel):
-    """What was measured on `test`, and what the gate made of it.
+    """Metrics on `test`, the gate's verdict and ServingCheck's.
 
     Attributes:
-      blessed: Whether the gate lets the model be pushed; ServingCheck must, too.
-      reasons: Why it may not, a line for each reason.
-      remarks: What else a person should know: baselines that were passed by.
+      blessed: Whether the gate blesses the model; only models that also serve are pushed.
+      reasons: Why the model is not blessed, one line for each reason.
+      remarks: Other facts to know, such as baselines that could not be used.
       metrics: Metric name to value over the whole split, 0..1; None where undefined.
-      baseline: The same of the last blessed model; empty if there is none.
-      baseline_model: The end of that model's path; None if there is none.
+      baseline: The same metrics of the last blessed model; empty without one.
+      baseline_model: Name of that model, such as `Trainer/model/5`; None without one.
       rules: Every condition of the gate that applied.
-      confusion_matrix: [C][C] pixels, truth in rows, prediction in columns.
+      images: Number of images in the split.
+      confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
       calibration: [bins][3], see `Scores`.
-      slices: Slice name to what was measured there.
-      serving: What ServingCheck did with the model.
+      slices: Slice name to the scores of that slice.
+      serving: Verdict and measurements of ServingCheck.
     """
 
     blessed: bool
@@ -42,12 +44,12 @@ class RunMetrics(BaseModel):
 
     @classmethod
     def of(cls, evaluation: Evaluation, verdict: Verdict, serving: ServingVerdict) -> Self:
-        """Puts the three together.
+        """Combines the results of the Evaluator, the gate and ServingCheck.
 
         Args:
-          evaluation: What was measured.
-          verdict: What the gate decided.
-          serving: What ServingCheck did.
+          evaluation: Metrics of the candidate and the baseline.
+          verdict: Verdict of the gate.
+          serving: Verdict of ServingCheck.
         """
         overall = evaluation.candidate[OVERALL]
         baseline = evaluation.baseline.get(OVERALL)

@@ -1,120 +1,126 @@
-"""The report as a page: one HTML file, with its pictures beside it."""
+"""The report as a page: one HTML file beside the report's data and pictures."""
 
-import csv
-import io
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
 from components.evaluator.gate_text import metric_text
-from components.evaluator.metric_names import BY_CLASS, IOU, MEAN_IOU, of_class
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
-from components.report.charts import lines, reliability
-from components.report.gallery import Card
-from components.report.metrics import RunMetrics
-from data.config import SPLITS
-from data.examples.records import Record
-from serving.palette import colour, pattern
+from components.report.charts import css_colour, lines, reliability
+from components.report.contents import CONTENTS_FILE, Contents
+from components.report.metrics import METRICS_FILE, RunMetrics
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
+from data.files import is_file, join, new_file, read_text
+from serving.palette import THEME_FILE, pattern
 
-RUN, OVERRIDES = "<!-- run -->", "<!-- overrides -->"
-ANOMALIES, DURATIONS = "<!-- anomalies -->", "<!-- durations -->"
-"""Places in the page for what belongs to a run, which may repeat another one's report."""
-_MOST_SLICES = 50  # in the table: a feature may have thousands of values
-_OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– no say: ")}
+PAGE_FILE = "index.html"
+_MOST_SLICES = 50  # rows of the table: a feature may have thousands of values
+_OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 
-class Contents(NamedTuple):
-    """What the page shows.
+class RunFacts(NamedTuple):
+    """What the page shows about the run itself; runs with equal inputs share the report's data.
 
     Attributes:
-      name: The pipeline's.
-      classes: Names of the classes, by class id.
-      metrics: What was measured and decided.
-      histories: The table of epochs of each phase, as CSV.
-      records: Of the pairs that can be used.
-      gallery: Titles and cards.
-      provenance: What a person would ask of the model's origin, and the answers.
-      config: The config file, as YAML.
+      run: Id of the run.
+      version: Name of the version that the model was last pushed as; None if it was not pushed.
+      decisions: People's decisions about the model, one sentence each, without a full stop.
+      anomalies: Anomalies that ExampleValidator found, one line each.
+      durations: Name of each component that ran to its duration in seconds.
+      all_runs: Relative address of the page of all runs; None where there is no such page.
     """
 
-    name: str
-    classes: Sequence[str]
-    metrics: RunMetrics
-    histories: Sequence[str]
-    records: Sequence[Record]
-    gallery: Sequence[tuple[str, Sequence[Card]]]
-    provenance: Sequence[tuple[str, str]]
-    config: str
+    run: str
+    version: str | None = None
+    decisions: Sequence[str] = ()
+    anomalies: Sequence[str] = ()
+    durations: Mapping[str, float] = {}
+    all_runs: str | None = None
 
 
-def anomalies(words: str) -> Markup:
-    """Renders what belongs to ANOMALIES.
+def write_page(folder: str, facts: RunFacts) -> None:
+    """Writes index.html into the folder of a report.
 
     Args:
-      words: ExampleValidator's, a line for each anomaly.
+      folder: Folder with metrics.json, report.json and the pictures, local or remote.
+      facts: Facts about the run.
     """
-    if not words:
-        return Markup("<p class='soft'>The data are as the schema says: no anomalies.</p>")
-    items = Markup("").join(Markup("<li>{}</li>").format(line) for line in words.splitlines())
-    return Markup("<h3>Anomalies</h3><ul>{}</ul>").format(items)
+    metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
+    contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
+    by_class = class_metrics()
+    pixels = [sum(row) for row in metrics.confusion_matrix]
+    html = (
+        templates()
+        .get_template("report.html")
+        .render(
+            dict(contents),
+            facts=facts,
+            metrics=metrics,
+            classes=class_marks(contents.classes),
+            shares=[count / (sum(pixels) or 1) for count in pixels],
+            class_metrics=by_class,
+            overall_metrics=[
+                metric
+                for metric in METRICS.values()
+                if metric.scope == "overall" and metric.name.removeprefix("mean_") not in by_class
+            ],
+            outcomes=_OUTCOMES,
+            slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
+            charts={
+                "training": list(_training(contents)),
+                "reliability": reliability(metrics.calibration),
+            },
+        )
+    )
+    with new_file(join(folder, PAGE_FILE)) as file:
+        file.write(html.encode())
+
+
+def read_anomalies(example_anomalies: str) -> list[str]:
+    """Reads the anomalies that ExampleValidator found, one line each.
+
+    Args:
+      example_anomalies: Path of ExampleValidator's `anomalies` artifact. If its files are gone, the
+        list is empty.
+    """
+    path = os.path.join(example_anomalies, ANOMALY_TEXT_FILE)
+    return read_text(path).splitlines() if is_file(path) else []
 
 
 def templates() -> jinja2.Environment:
-    """Returns the templates of all pages about runs, with what they call."""
+    """Returns the templates of all pages about runs, with the functions that they call."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("components.report"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("components.report"),
+                jinja2.FileSystemLoader(THEME_FILE.parent),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"number": _number, "percent": _percent, "in_words": metric_text}
+    environment.globals |= {"number": _number, "percent": _percent, "metric_text": metric_text}
     return environment
 
 
-def render(contents: Contents) -> str:
-    """Renders the page.
+def class_marks(classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Returns each class's `name`, its CSS colour `tone` and its `pattern` number, for templates.
 
     Args:
-      contents: What it shows.
-
-    Returns:
-      HTML.
+      classes: Names of the classes, by class id.
     """
-    metrics, classes = contents.metrics, contents.classes
-    pixels = [sum(row) for row in metrics.confusion_matrix]
-    shown = [
-        {
-            "name": name,
-            "tone": tone(class_id),
-            "pattern": pattern(class_id),
-            "share": pixels[class_id] / (sum(pixels) or 1),
-        }
+    return [
+        {"name": name, "tone": css_colour(class_id), "pattern": pattern(class_id)}
         for class_id, name in enumerate(classes)
     ]
-    return (
-        templates()
-        .get_template("report.html")
-        .render(
-            **contents._asdict() | {"classes": shown},
-            kinds=BY_CLASS,
-            outcomes=_OUTCOMES,
-            slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
-            splits=[_split(name, contents.records, len(classes)) for name in SPLITS],
-            charts={
-                "training": list(_training(contents.histories, classes)),
-                "reliability": reliability(metrics.calibration),
-            },
-        )
-    )
-
-
-def tone(class_id: int) -> str:
-    """Returns a class's colour for CSS."""
-    return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
 
 
 def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
@@ -123,68 +129,45 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
     return (math.inf if value is None else value, name)
 
 
-def _split(name: str, records: Sequence[Record], num_classes: int) -> dict[str, Any]:
-    members = [record for record in records if record.pair.split == name]
-    counts = [0.0] * num_classes
-    for statistics in (record.statistics for record in members):
-        if statistics:
-            area = statistics.height * statistics.width * statistics.labelled
-            counts = [
-                count + area * share
-                for count, share in zip(counts, statistics.fractions, strict=True)
-            ]
-    total = sum(counts) or 1
-    return {
-        "name": name,
-        "images": len(members),
-        "groups": len({record.pair.group for record in members}),
-        "shares": [count / total for count in counts],
-    }
-
-
-def _training(histories: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[str, Markup]]:
-    losses: list[dict[str, Any]] = []
-    scores: list[dict[str, Any]] = []
-    done = 0
-    for history in histories:
-        rows = list(csv.DictReader(io.StringIO(history)))
-        for row in rows:
-            epoch = done + int(row["epoch"])
-            losses += [
-                {"epoch": epoch, "loss": float(row[key]), "split": split}
-                for key, split in (("loss", "train"), ("val_loss", "val"))
-            ]
-            by_class = {"mean": row["val_mean_iou"]}
-            by_class |= {name: row[f"val_{of_class(IOU, name)}"] for name in classes}
-            scores += [
-                {"epoch": epoch, "IoU on val": float(value), "class": name}
-                for name, value in by_class.items()
-                if not math.isnan(float(value))
-            ]
-        done += len(rows)
-    if losses:
-        yield (
-            "Loss on train and val",
-            lines(
-                losses,
-                x="epoch",
-                y="loss",
-                series="split",
-                order=["train", "val"],
-                description="Loss by epoch",
-            ),
-        )
-        yield (
-            "IoU on val; the best epoch's weights were kept",
-            lines(
-                scores,
-                x="epoch",
-                y="IoU on val",
-                series="class",
-                order=[*classes, "mean"],
-                description="IoU on val by epoch, of each class and their mean",
-            ),
-        )
+def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
+    """The captions and charts of the training's history, its phases one after another."""
+    epochs = [epoch for phase in contents.histories for epoch in phase]
+    if not epochs:
+        return
+    losses = [
+        {"epoch": number, "loss": epoch[key], "split": split}
+        for number, epoch in enumerate(epochs, 1)
+        for key, split in (("loss", "train"), ("val_loss", "val"))
+    ]
+    names = {"mean": MEAN_IOU} | {name: of_class(IOU, name) for name in contents.classes}
+    scores = [
+        {"epoch": number, "IoU on val": value, "class": name}
+        for number, epoch in enumerate(epochs, 1)
+        for name, metric in names.items()
+        if (value := epoch[f"val_{metric}"]) is not None
+    ]
+    yield (
+        "Loss on train and val",
+        lines(
+            losses,
+            x="epoch",
+            y="loss",
+            series="split",
+            order=["train", "val"],
+            description="Loss by epoch",
+        ),
+    )
+    yield (
+        "IoU on val; the best epoch's weights were kept",
+        lines(
+            scores,
+            x="epoch",
+            y="IoU on val",
+            series="class",
+            order=[*contents.classes, "mean"],
+            description="IoU on val by epoch, of each class and their mean",
+        ),
+    )
 
 
 def _number(value: float | None) -> str:

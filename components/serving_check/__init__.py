@@ -1,1 +1,1 @@
-"""Whether a model will serve: asked before it is pushed."""
+"""Checks before a model is pushed that it can serve."""

@@ -1,4 +1,4 @@
-"""The ServingCheck component: loads the model in a fresh process, and asks it."""
+"""The ServingCheck component: loads the model in a fresh process and sends it requests."""
 
 import hashlib
 import json
@@ -18,10 +18,11 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact
 from tfx.utils import path_utils
 
-from components.evaluator.component import SPLIT
+from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.example_gen.artifact import read_examples, read_records
 from components.serving_check.verdict import VERDICT_FILE, ServingVerdict, decide
+from data.errors import one_line
 from data.examples import features
 from data.examples.parsing import decode_mask
 from data.examples.records import Record
@@ -30,7 +31,6 @@ from serving.model import probe
 
 _BLESSED, _NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
 _REPOSITORY = Path(__file__).parents[2]
-_LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
 
 
 @component
@@ -45,28 +45,29 @@ def ServingCheck(
         tfx.types.standard_artifacts.InfraBlessing
     ] = None,
 ) -> None:
-    """Sends images of the test split to the model, and blesses it if it serves them well.
+    """Sends images of the test split to the model, and blesses it if the responses are right.
 
     Args:
       examples: The examples.
-      model: The candidate model.
-      evaluation: What the Evaluator measured on each image.
-      blessing: As TFX's InfraValidator makes it, so that TFX's Pusher understands; beside its file
-        it holds check.json, a `ServingVerdict`.
+      model: The candidate.
+      evaluation: Output of the Evaluator, for the confusion matrix of each image.
+      blessing: The blessing, in the form of TFX's InfraValidator, which TFX's Pusher reads, with
+        check.json, a `ServingVerdict`, beside it.
       check: CheckConfig as JSON.
-      code: Version of the code that checks; a new version is a reason to check anew.
-      infra_blessing: What TFX's InfraValidator, another judge, decided; None if it was not asked.
+      code: Version of the code that checks. It is part of the cache key, so that new code checks
+        again.
+      infra_blessing: Blessing of TFX's InfraValidator; None if the pipeline does not run it.
     """
     limits = CheckConfig.model_validate_json(check)
-    keys = choose(read_records(examples, SPLIT), limits.images)
-    found = {
+    keys = choose_keys(read_records(examples, EVALUATED_SPLIT), limits.images)
+    by_key = {
         _key(example): example
-        for example in read_examples(examples.uri, SPLIT)
+        for example in read_examples(examples.uri, EVALUATED_SPLIT)
         if _key(example) in keys
     }
-    sent = [found[key] for key in keys]
+    sent = [by_key[key] for key in keys]
     evaluated = {image.key: image.candidate for image in read_images(evaluation.uri)}
-    answers = _ask(path_utils.serving_model_path(model.uri), sent)
+    answers = _probe(path_utils.serving_model_path(model.uri), sent)
     if isinstance(answers, str):
         verdict = ServingVerdict(blessed=False, reasons=[answers], images=len(sent))
     else:
@@ -76,61 +77,61 @@ def ServingCheck(
         ]
         verdict = decide(answers, keys, truths, evaluated, limits)
     if infra_blessing and not is_infra_validated(infra_blessing):
-        verdict.reasons.append("InfraValidator: TF Serving did not load it, or did not answer")
+        verdict.reasons.append(
+            "InfraValidator: TF Serving did not load the model or did not answer"
+        )
         verdict.blessed = False
     _write(blessing, verdict)
 
 
-def choose(records: Sequence[Record], number: int) -> list[str]:
-    """Chooses the images that are sent: the smallest, the largest, and others as if by lot.
+def choose_keys(records: Sequence[Record], number: int) -> list[str]:
+    """Chooses the images to send: the smallest, the largest, and a random sample of the others.
 
     Args:
-      records: Of the pairs of the split; there is at least one.
-      number: How many, at most.
+      records: Records of the pairs of the split; at least one.
+      number: Maximum number of images.
 
     Returns:
-      Their keys, the smallest's first, the largest's last.
+      Keys of the images, the smallest first, the largest last.
     """
     areas = {
         record.pair.key: record.statistics.height * record.statistics.width
         for record in records
         if record.statistics
     }
-    smallest, largest = (find(areas, key=lambda key: areas[key]) for find in (min, max))
-    by_lot = sorted(areas, key=lambda key: hashlib.sha256(key.encode()).digest())
-    others = [key for key in by_lot if key not in (smallest, largest)]
-    room = max(number - len({smallest, largest}), 0)
-    return list(dict.fromkeys([smallest, *others[:room], largest]))[-number:]
+    smallest, largest = (choose(areas, key=lambda key: areas[key]) for choose in (min, max))
+    shuffled = sorted(areas, key=lambda key: hashlib.sha256(key.encode()).digest())
+    others = [key for key in shuffled if key not in (smallest, largest)]
+    number_of_others = max(number - len({smallest, largest}), 0)
+    return list(dict.fromkeys([smallest, *others[:number_of_others], largest]))[-number:]
 
 
 def _key(example: tf.train.Example) -> str:
     return example.features.feature[features.KEY].bytes_list.value[0].decode()
 
 
-def _ask(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
-    """Returns the model's answers, or what went wrong."""
+def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
+    """Runs the probe in a new process; returns the model's answers, or why there are none."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:
                 writer.write(example.SerializeToString())
-        done = subprocess.run(  # noqa: S603, our own program
+        process = subprocess.run(  # noqa: S603, a module of this package
             [sys.executable, "-m", probe.__name__, model, folder],
-            cwd=_REPOSITORY,  # of all folders, Python looks there first
+            cwd=_REPOSITORY,  # the first folder that `python -m` imports from
             # The Trainer's process may still hold a GPU's memory.
             env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
             capture_output=True,
             text=True,
             check=False,
         )
-        sys.stderr.write(done.stderr)
-        if done.returncode:  # of a signal it is the negative number
-            return (
-                f"the process that served it ended with {done.returncode}"
-                f"{': too little memory?' if done.returncode == -signal.SIGKILL else ''}"
-            )
+        sys.stderr.write(process.stderr)
+        if process.returncode:
+            memory = " (out of memory?)" if process.returncode == -signal.SIGKILL else ""
+            return f"the process that served the model exited with {process.returncode}{memory}"
         answers: dict[str, Any] = json.loads(Path(folder, probe.ANSWERS).read_text())
     if probe.FAILURE in answers:
-        return f"it does not load, or fails: {answers[probe.FAILURE][:_LONGEST_REASON]}"
+        return f"it does not load, or fails: {one_line(answers[probe.FAILURE])}"
     return answers
 
 

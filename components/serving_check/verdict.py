@@ -1,4 +1,4 @@
-"""From what a model answered to whether it may serve."""
+"""The verdict of ServingCheck: whether a model may serve, by its answers to the probe."""
 
 import base64
 import io
@@ -17,21 +17,23 @@ from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
-"""In the blessing artifact: a `ServingVerdict`."""
-_ROUNDING = 1e-3  # share of an image's pixels: batches of other sizes are added up in another order
+"""File in the blessing artifact: a `ServingVerdict`."""
+_ROUNDING = 1e-3  # share of an image's pixels that may differ: the batch size changes rounding
 
 
 class ServingVerdict(BaseModel):
-    """Whether a model may serve, and what it did.
+    """Whether a model may serve, with latency and memory.
+
+    Latency and memory are None if the model did not load or failed.
 
     Attributes:
-      blessed: Whether it may.
-      reasons: Why it may not, a line for each reason.
-      images: How many it was sent.
-      load_seconds: How long loading took; None, as for the others, if it did not get there.
-      p50_ms: Milliseconds for one image, the middle of all.
-      p95_ms: Milliseconds for one image, the 95th percentile.
-      peak_mib: The most memory that its process took, TensorFlow included.
+      blessed: Whether it may serve.
+      reasons: Why it may not serve, a line for each reason.
+      images: Number of images that were sent.
+      load_seconds: Seconds to load the model.
+      p50_ms: Median latency of one image in milliseconds.
+      p95_ms: 95th percentile of the latency of one image in milliseconds.
+      peak_mib: Peak memory of the process, TensorFlow included, in MiB.
     """
 
     blessed: bool
@@ -44,7 +46,7 @@ class ServingVerdict(BaseModel):
 
 
 def read_verdict(blessing: str) -> ServingVerdict:
-    """Reads what was decided.
+    """Reads the verdict of a ServingCheck.
 
     Args:
       blessing: Path of ServingCheck's `blessing` artifact.
@@ -60,21 +62,21 @@ def decide(
     evaluated: Mapping[str, npt.NDArray[np.int64]],
     check: CheckConfig,
 ) -> ServingVerdict:
-    """Holds a model's answers against what the evaluation saw, and against the config's limits.
+    """Compares a model's answers with the evaluation and with the limits in the config.
 
     Args:
-      answers: From `serving.probe.probe`.
-      keys: Of the images that were sent.
-      truths: Their masks, uint8 [height, width], class ids, or 255 for pixels to be left out.
+      answers: Output of `serving.model.probe.probe`.
+      keys: Keys of the images that were sent.
+      truths: True masks of the images, uint8 [height, width], class ids, or 255 for ignored pixels.
       evaluated: Key to the confusion matrix that the Evaluator counted, int64 [C, C].
-      check: The limits.
+      check: The limits on latency and memory.
 
     Returns:
       The verdict.
     """
     p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
     reasons = [
-        *_unlike_the_evaluation(answers, keys, truths, evaluated),
+        *_differences_from_evaluation(answers, keys, truths, evaluated),
         *_wrong_answers(answers, keys),
         *_over_the_limits(check, p50, p95, answers["peak_mib"]),
     ]
@@ -89,15 +91,15 @@ def decide(
     )
 
 
-def _unlike_the_evaluation(
+def _differences_from_evaluation(
     answers: Mapping[str, Any],
     keys: Sequence[str],
     truths: Sequence[npt.NDArray[np.uint8]],
     evaluated: Mapping[str, npt.NDArray[np.int64]],
 ) -> Iterator[str]:
-    again = np.array(answers["evaluation"])
-    if _differing(again, evaluated[keys[0]]) > _ROUNDING * truths[0].size:
-        yield f"{keys[0]}: the signature evaluation counts otherwise than in the evaluation"
+    counts = np.array(answers["evaluation"])
+    if _differing(counts, evaluated[keys[0]]) > _ROUNDING * truths[0].size:
+        yield f"{keys[0]}: the signature evaluation returns other counts than in the Evaluator"
     for key, truth, encoded in zip(keys, truths, answers["alone"], strict=True):
         mask = _decode(encoded)
         if mask.shape != truth.shape:
@@ -109,13 +111,13 @@ def _unlike_the_evaluation(
         differing = _differing(served, evaluated[key])
         if differing > _ROUNDING * truth.size:
             yield (
-                f"{key}: at least {differing} of {truth.size} pixels are served otherwise than the "
-                "evaluation saw them"
+                f"{key}: at least {differing} of {truth.size} pixels are served as another class "
+                "than in the Evaluator"
             )
 
 
 def _differing(counts: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
-    """At least so many pixels are in other cells."""
+    """Lower limit of the number of pixels that are in other cells of the confusion matrix."""
     return int(np.abs(counts - others).sum() // 2)
 
 
@@ -124,9 +126,9 @@ def _wrong_answers(answers: Mapping[str, Any], keys: Sequence[str]) -> Iterator[
     for key, mask, encoded in zip(keys, alone, answers["together"], strict=False):
         together = _decode(encoded)
         if together.shape != mask.shape or (together != mask).sum() > _ROUNDING * mask.size:
-            yield f"{key}: its mask in a batch is not that of the image alone"
+            yield f"{key}: its mask in a batch differs from its mask when sent alone"
     if answers["again"] != answers["together"]:
-        yield "loaded a second time, the same files answer otherwise"
+        yield "loaded a second time, the model gives other masks"
     odd = [tuple(size) for size in answers["odd"]]
     if odd != list(ODD_SIZES):
         yield f"images of the sizes {list(ODD_SIZES)} have masks of the sizes {odd}"
@@ -134,7 +136,7 @@ def _wrong_answers(answers: Mapping[str, Any], keys: Sequence[str]) -> Iterator[
     if answers["probabilities"][:3] != [1, height, width]:
         yield f"probabilities has the shape {answers['probabilities']} for {keys[0]}"
     if "image_bytes[1]" not in answers["refusal"]:
-        yield "a broken image in a batch is not refused by its position"
+        yield "the error for a broken image in a batch does not name its position"
 
 
 def _over_the_limits(check: CheckConfig, p50: float, p95: float, peak: float) -> Iterator[str]:

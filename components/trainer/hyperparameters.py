@@ -1,19 +1,19 @@
-"""Hyperparameters as a search finds them: numbers and text, by name."""
+"""Hyperparameters of a search: numbers and text, by name."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from components.trainer.config import LossName, ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
 
-_OF_MODEL = ("width", "dropout")
+_MODEL_KEYS = ("width", "dropout")
 
 
-def loss_as_text(terms: Mapping[LossName, float]) -> str:
-    """Writes a loss down as a hyperparameter's value: KerasTuner knows only numbers and text.
+def loss_as_text(terms: Mapping[str, float]) -> str:
+    """Returns a loss as a hyperparameter value: KerasTuner accepts only numbers and text.
 
     Args:
-      terms: As `TrainingConfig.loss`.
+      terms: Weight of each term, as in `TrainingConfig.loss`.
 
     Returns:
       JSON.
@@ -22,49 +22,49 @@ def loss_as_text(terms: Mapping[LossName, float]) -> str:
 
 
 def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSettings:
-    """Puts hyperparameters in the place of what a config says.
+    """Replaces settings by hyperparameters.
 
     Args:
-      settings: From the config.
-      values: Some of `learning_rate`, `width` and `dropout`, numbers, and `loss`, as
-        `loss_as_text` writes it.
+      settings: Settings from the config.
+      values: Any of `learning_rate`, `width` and `dropout` as numbers, and `loss` in the form of
+        `loss_as_text`.
 
     Returns:
       The settings to train with.
     """
-    of_model = {name: value for name, value in values.items() if name in _OF_MODEL}
-    of_training = {name: value for name, value in values.items() if name not in _OF_MODEL}
-    if "loss" in of_training:
-        of_training["loss"] = json.loads(of_training["loss"])
+    model = {name: value for name, value in values.items() if name in _MODEL_KEYS}
+    training = {name: value for name, value in values.items() if name not in _MODEL_KEYS}
+    if "loss" in training:
+        training["loss"] = json.loads(training["loss"])
     return settings.model_copy(
         update={
-            "model": ModelConfig.model_validate(settings.model.model_dump() | of_model),
-            "training": TrainingConfig.model_validate(settings.training.model_dump() | of_training),
+            "model": ModelConfig.model_validate(settings.model.model_dump() | model),
+            "training": TrainingConfig.model_validate(settings.training.model_dump() | training),
         }
     )
 
 
-def in_words(values: Mapping[str, Any]) -> list[str]:
-    """Says hyperparameters to a person.
+def hyperparameter_texts(values: Mapping[str, Any]) -> list[str]:
+    """Describes hyperparameters for a person.
 
     Args:
-      values: As for `override`.
+      values: Hyperparameters, as for `override`.
 
     Returns:
       Name and value of each: `learning_rate 0.00032`, `loss cross_entropy + 0.5 dice`.
     """
-    return [f"{name} {value_in_words(name, value)}" for name, value in values.items()]
+    return [f"{name} {value_text(name, value)}" for name, value in values.items()]
 
 
-def value_in_words(name: str, value: Any) -> str:
-    """Says one hyperparameter's value.
+def value_text(name: str, value: Any) -> str:
+    """Formats the value of a hyperparameter for a person.
 
     Args:
-      name: The hyperparameter's.
-      value: As for `override`.
+      name: Name of the hyperparameter.
+      value: Value of the hyperparameter, as for `override`.
 
     Returns:
-      For instance `0.00032`, or `cross_entropy + 0.5 dice`.
+      For instance `0.00032` or `cross_entropy + 0.5 dice`.
     """
     if name != "loss":
         return f"{value:.3g}"

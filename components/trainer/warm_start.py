@@ -1,4 +1,4 @@
-"""Warm start: which model a training begins with, and how its weights are taken."""
+"""Warm start: chooses a blessed model and copies its weights into the network."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -29,17 +29,17 @@ _Shapes = Mapping[str, tuple[int, ...]]
 
 
 class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the last blessed model of the same classes whose files are there.
+    """Resolves the last blessed model of the same classes whose files exist.
 
-    But a training that was done before has what it had then: were it given the model that came of
-    it, that would be a new input, and each run on unchanged data would train once more.
+    A training that was done before resolves to the model that it started from then. With the model
+    that it produced as a new input, every run on unchanged data would train again.
     """
 
     def __init__(self, settings: str) -> None:
-        """Takes what the Trainer is told.
+        """Creates the strategy.
 
         Args:
-          settings: TrainerSettings as JSON, to the letter.
+          settings: TrainerSettings as JSON, exactly as the Trainer receives them.
         """
         self._settings = settings
         self._classes = TrainerSettings.model_validate_json(settings).classes
@@ -50,38 +50,38 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         """Chooses among all models of the pipeline.
 
         Args:
-          store: The metadata store, which knows what each model was trained with.
+          store: The metadata store, with the inputs of each training.
           input_dict: Input dict from key to a list of artifacts.
-            - examples: What the Trainer will read.
-            - model: Every model there is.
-            - model_blessing: Every blessing there is.
+            - examples: The examples that the Trainer will read.
+            - model: All models.
+            - model_blessing: All blessings.
 
         Returns:
-          The same keys: `model` with one artifact, or none; the others as given.
+          The same keys: `model` with one artifact or none, the others unchanged.
         """
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            if classes_of(model) is None:  # the cache has no answer
+            if classes_of(model) is None:  # its files are gone, so the cache cannot be used
                 continue
             for inputs in self._trainings(store, model):
                 if inputs.get(keys.EXAMPLES_KEY) == examples:
-                    had = inputs.get(keys.BASE_MODEL_KEY, set())
-                    return input_dict | {MODEL: [model for model in models if model.id in had]}
+                    base = inputs.get(keys.BASE_MODEL_KEY, set())
+                    return input_dict | {MODEL: [model for model in models if model.id in base]}
         blessed = blessed_models(models, input_dict[MODEL_BLESSING])
         fitting = [model for model, _ in blessed if classes_of(model) == self._classes]
         return input_dict | {MODEL: fitting[:1]}
 
     def _trainings(self, store: Any, model: types.Artifact) -> Iterator[dict[str, set[int]]]:
-        """The inputs, key to artifact ids, of each training with these settings that made it."""
-        made = [
+        """Yields the inputs (key to artifact ids) of each training of the model."""
+        trainings = [
             event.execution_id
             for event in store.get_events_by_artifact_ids([model.id])
             if event.type == metadata_store_pb2.Event.OUTPUT
         ]
-        for execution in store.get_executions_by_id(made):
-            told = execution.custom_properties[keys.CUSTOM_CONFIG_KEY].string_value
-            if (json.loads(told or "null") or {}).get(SETTINGS) != self._settings:
+        for execution in store.get_executions_by_id(trainings):
+            config = execution.custom_properties[keys.CUSTOM_CONFIG_KEY].string_value
+            if (json.loads(config or "null") or {}).get(SETTINGS) != self._settings:
                 continue
             inputs: dict[str, set[int]] = {}
             for event in store.get_events_by_execution_ids([execution.id]):
@@ -91,17 +91,17 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
 
 
 def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
-    """Finds the model to begin with, given or pushed.
+    """Returns the model to start from: the one that a resolver chose, or the newest pushed one.
 
     Args:
-      fn_args: Holds the base model that a resolver chose, or in `custom_config`
-        - pushed: The folder of the pushed versions, where no resolver runs. Its newest one of the
-          same classes is taken: the cache of the cluster sees to it that a training that was done
-          before is not done again with the model that came of it.
-      settings: What is trained.
+      fn_args: The base model that a resolver chose, or in `custom_config`
+        - pushed: Folder of the pushed versions, where no resolver runs. The newest version of the
+          same classes is used; the cluster's cache prevents a finished training from being repeated
+          with the model that it produced.
+      settings: Settings of the Trainer.
 
     Returns:
-      Path of a SavedModel; None if there is none, or none is asked for.
+      Folder of a SavedModel; None without a warm start or without such a model.
     """
     folder = (fn_args.custom_config or {}).get(PUSHED)
     if fn_args.base_model or not folder or not settings.training.warm_start:
@@ -112,27 +112,30 @@ def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> 
 
 
 def take_weights(network: keras.Model, base_model: str | None) -> str:
-    """Gives a network a model's weights, statistics of normalisation included, if they fit.
+    """Copies a model's weights, including the statistics of normalisation, if they fit.
 
     Args:
-      network: From `build_network`.
-      base_model: Path of a SavedModel that this project exported; None if there is none.
+      network: The network from `build_network`.
+      base_model: Folder of a SavedModel from this project; None if there is no such model.
 
     Returns:
-      How the network begins, for a person.
+      A sentence for a person about the weights that the network starts with.
     """
     if base_model is None:
-        return "Begins cold: no model of these classes was blessed yet."
+        return "Starts cold: no model of these classes has been blessed yet."
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
-        found = model_weights(base_model)
+        weights = model_weights(base_model)
     except tf.errors.NotFoundError:
-        return f"Begins cold: the files of the last blessed model, {name}, are gone."
+        return f"Starts cold: the files of the last blessed model, {name}, are gone."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
-    if difference := _difference({path: value.shape for path, value in found.items()}, expected):
-        return f"Begins cold: the last blessed model, {name}, is another network: {difference}."
-    network.set_weights([found[path] for path in expected])
-    return f"Begins with the weights of the last blessed model, {name}."
+    shapes = {path: value.shape for path, value in weights.items()}
+    if difference := _difference(shapes, expected):
+        return (
+            f"Starts cold: the last blessed model, {name}, has another architecture: {difference}."
+        )
+    network.set_weights([weights[path] for path in expected])
+    return f"Starts with the weights of the last blessed model, {name}."
 
 
 def _difference(found: _Shapes, expected: _Shapes) -> str | None:
@@ -140,8 +143,8 @@ def _difference(found: _Shapes, expected: _Shapes) -> str | None:
         if path not in found:
             return f"it has no {path}"
         if path not in expected:
-            return f"it has {path}, and this one has not"
+            return f"it has {path}, which this network has not"
         if found[path] != expected[path]:
-            there, here = ("×".join(map(str, shape)) for shape in (found[path], expected[path]))
-            return f"{path} is {there} there, and {here} here"
+            its_shape, shape = ("×".join(map(str, s)) for s in (found[path], expected[path]))
+            return f"its {path} is {its_shape}, this network's is {shape}"
     return None

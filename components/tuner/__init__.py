@@ -1,1 +1,1 @@
-"""Searches hyperparameters, before the training."""
+"""The search for hyperparameters before the training."""

@@ -12,52 +12,51 @@ Number = TypeVar("Number", bound=float)
 
 
 class Range(Strict, Generic[Number]):
-    """All numbers from one to another.
+    """All numbers from a minimum to a maximum.
 
     Attributes:
-      min: The least one.
-      max: The greatest one.
+      min: Lowest number.
+      max: Highest number.
     """
 
     min: Number
     max: Number
 
     @model_validator(mode="after")
-    def _has_an_inside(self) -> Self:
+    def _is_not_empty(self) -> Self:
         if self.min >= self.max:
             raise ValueError(f"min: {self.min:g} is not below max: {self.max:g}")
         return self
 
 
-def _is_list_or_range(found: object) -> object:
-    if not isinstance(found, list | dict | Range):
+def _is_list_or_range(value: object) -> object:
+    if not isinstance(value, list | dict | Range):
         raise ValueError(
-            f"should be a list of values, or {{min: …, max: …}} for all between, found {found!r}"
+            f"should be a list of values, or {{min: …, max: …}} for all between, found {value!r}"
         )
-    return found
+    return value
 
 
-_Range = TypeVar("_Range")  # a Range[Number]: typing puts nothing into a pydantic model's brackets
+_Range = TypeVar("_Range")  # a Range[Number]; typing cannot parametrise a pydantic model
 Searched = Annotated[
     Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
-    Discriminator(lambda found: "list" if isinstance(found, list) else "range"),
+    Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
     BeforeValidator(_is_list_or_range),
 ]
-"""Values, or a range of them."""
+"""A list of values, or a range."""
 
 
 class SearchSpace(Strict):
-    """What is searched; the others stay as the config has them.
+    """The hyperparameters to search; all others keep their values from the config.
 
-    Numbers are a list of values (`[0.25, 0.5, 1]`), or a range of all that lie between
+    Numbers are searched in a list of values (`[0.25, 0.5, 1]`) or in a range
     (`{min: 0, max: 0.3}`).
 
     Attributes:
-      learning_rate: `training.learning_rate`; of a range, each order of magnitude has the same
-        chance.
-      loss: A list of losses, each as `training.loss` has it.
-      width: `model.width`.
-      dropout: `model.dropout`.
+      learning_rate: Values for `training.learning_rate`; a range is sampled logarithmically.
+      loss: List of values for `training.loss`.
+      width: Values for `model.width`.
+      dropout: Values for `model.dropout`.
     """
 
     learning_rate: Searched[Range[Positive], Positive] | None = None
@@ -81,16 +80,16 @@ class SearchSpace(Strict):
 
 
 class TunerConfig(Strict):
-    """How hyperparameters are searched before the training, which then has the best ones.
+    """Settings of the search before the training, which then uses the best hyperparameters.
 
-    Each trial is a short training, and its score the mean IoU on `val` after its best epoch.
+    Each trial is a short training. Its score is the mean IoU on `val` after its best epoch.
 
     Attributes:
-      search: What is searched.
-      trials: Most combinations that are tried.
-      epochs: Most passes over the training split, in each trial.
-      algorithm: `random`, or `bayesian`: goes by a model of the scores so far; it needs three
-        random trials for each hyperparameter first, so it is for long searches.
+      search: The hyperparameters to search.
+      trials: Maximum number of trials.
+      epochs: Maximum number of passes over the training split in each trial.
+      algorithm: `random`, or `bayesian`: chooses by a model of the scores so far. It first needs
+        three random trials for each hyperparameter, so it suits long searches.
     """
 
     search: SearchSpace
@@ -100,11 +99,11 @@ class TunerConfig(Strict):
 
 
 class TunerSettings(Strict):
-    """What the Tuner is told.
+    """Settings of the Tuner.
 
     Attributes:
-      trainer: What each trial is told, but for what is searched.
-      tuner: What is searched, and how.
+      trainer: Settings of each trial, before its hyperparameters replace some of them.
+      tuner: Settings of the search.
     """
 
     trainer: TrainerSettings
@@ -114,12 +113,12 @@ class TunerSettings(Strict):
     def of(cls, trainer: TrainerSettings, tuner: TunerConfig) -> Self:
         """Makes each trial a short training of one phase.
 
-        With several widths, every trial begins cold: a base model has only one of them, which would
-        have a start before the others.
+        With several widths, no trial has a warm start: the base model has only one of the widths,
+        which would have an advantage.
 
         Args:
-          trainer: What the Trainer is told.
-          tuner: The config.
+          trainer: Settings of the Trainer.
+          tuner: Settings of the search.
         """
         short = {
             "epochs": tuner.epochs,

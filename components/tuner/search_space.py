@@ -1,4 +1,4 @@
-"""The space that is searched, as KerasTuner sees it."""
+"""Conversion of the search space into KerasTuner's hyperparameters."""
 
 import keras_tuner
 
@@ -9,13 +9,13 @@ _LOGARITHMIC = ("learning_rate",)
 
 
 def hyperparameters(search: SearchSpace) -> keras_tuner.HyperParameters:
-    """Tells KerasTuner what is searched.
+    """Converts the search space for KerasTuner.
 
     Args:
-      search: From the config.
+      search: The search space from the config.
 
     Returns:
-      A hyperparameter for each key that the config has, under that name.
+      A hyperparameter for each key in the config, by the same name.
     """
     space = keras_tuner.HyperParameters()
     for name in type(search).model_fields:

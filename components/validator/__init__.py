@@ -1,1 +1,1 @@
-"""What the data should look like, and whether they do: schema, ranges, drift between spans."""
+"""Checks the statistics of the data: schema, ranges, and drift between spans."""

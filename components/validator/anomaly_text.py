@@ -1,4 +1,4 @@
-"""Says in plain words what TFDV calls anomalies."""
+"""The wording of TFDV's anomalies."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from data.examples import features
+
+ANOMALY_TEXT_FILE = "anomalies.txt"
+"""File in the anomalies artifact: a line for each anomaly, for people."""
 
 _Type = anomalies_pb2.AnomalyInfo.Type
 _LOW = {_Type.FLOAT_TYPE_SMALL_FLOAT, _Type.INT_TYPE_SMALL_INT}
@@ -20,7 +23,7 @@ _NAMES = {
 }
 
 
-def in_words(
+def anomaly_sentences(
     anomalies: anomalies_pb2.Anomalies,
     schema: schema_pb2.Schema,
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
@@ -29,10 +32,10 @@ def in_words(
     """Returns a sentence for each anomaly.
 
     Args:
-      anomalies: What TFDV found.
-      schema: What it held the data against.
-      statistics: Of the data.
-      older: Of the older spans, if these were compared.
+      anomalies: TFDV's anomalies.
+      schema: The schema that the data were checked against.
+      statistics: Statistics of the data.
+      older: Statistics of the older spans, if the newest span was compared with them.
 
     Returns:
       Sentences in the order of the features' names.
@@ -51,20 +54,20 @@ def _sentences(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None,
 ) -> Iterator[str]:
-    title, found = _title(name), _numbers(statistics, name)
+    title, seen = _title(name), _numbers(statistics, name)
     for reason in anomaly.reason:
-        if reason.type in _LOW and found:
+        if reason.type in _LOW and seen:
             low = _domain(schema, name).min
-            yield f"{title} goes down to {found.min:.4g}; the schema allows {low:.4g} at least"
-        elif reason.type in _HIGH and found:
+            yield f"{title} goes down to {seen.min:.4g}; the schema allows {low:.4g} at least"
+        elif reason.type in _HIGH and seen:
             high = _domain(schema, name).max
-            yield f"{title} goes up to {found.max:.4g}; the schema allows {high:.4g} at most"
+            yield f"{title} goes up to {seen.max:.4g}; the schema allows {high:.4g} at most"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
             before = _numbers(older, name) if older else None
-            if older is None:  # TFDV's words are training and serving
+            if older is None:  # TFDV's description would speak of training and serving data
                 yield f"{title} is not the same in train and test{_divergence(reason)}"
-            elif found and before:
-                means = f"mean {found.mean:.4g} against {before.mean:.4g}"
+            elif seen and before:
+                means = f"mean {seen.mean:.4g} against {before.mean:.4g}"
                 yield f"{title} is not what it was in the older spans: {means}{_divergence(reason)}"
         elif reason.type == _Type.SCHEMA_NEW_COLUMN:
             yield f"{title} is not in the schema"

@@ -1,4 +1,4 @@
-"""The components between ingestion and training: the kept schema, and the data held against it."""
+"""The components SchemaGen and ExampleValidator: the kept schema, and the check of the data."""
 
 import json
 import os
@@ -15,17 +15,15 @@ from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
 from components.example_gen.artifact import read_records
-from components.validator.anomaly_text import in_words
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
 from components.validator.schema import infer_schema
-from components.validator.span_drift import drift, span_statistics
+from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
 
 SCHEMA_FILE = "schema.pbtxt"
-"""In the schema artifact, as in TFX's."""
-WORDS_FILE = "anomalies.txt"
-"""In the anomalies artifact: a line for each anomaly, for people."""
-_ANOMALIES_FILE = "SchemaDiff.pb"  # in each split's folder, as in TFX's
+"""File in the schema artifact; TFX's SchemaGen uses the same name."""
+_ANOMALIES_FILE = "SchemaDiff.pb"  # in the folder of each split, as TFX's ExampleValidator has it
 
 
 @component
@@ -36,28 +34,28 @@ def SchemaGen(
     text: tfx.dsl.components.Parameter[str],
     attempt: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Takes the schema that the user keeps, or infers it and writes it where the user keeps it.
+    """Copies the schema that the user keeps, or infers it and writes it to the user's file.
 
     Args:
-      statistics: Of the examples.
-      schema: Where schema.pbtxt goes.
-      file: The user's file.
-      text: What was in it when the pipeline was built, or on Kubeflow when the run began; empty if
-        it was not there. As a parameter, so that an edit is a reason to check anew.
-      attempt: Differs each time that there is no text: the cache must not answer, since the file is
-        to be written.
+      statistics: Statistics of the examples.
+      schema: The schema artifact, for schema.pbtxt.
+      file: Path of the user's file.
+      text: Content of the file when the pipeline was built, or on Kubeflow when the run began;
+        empty if there was no file. A parameter, so that the cache notices an edit.
+      attempt: Differs each time that the text is empty, so that the cache never skips writing the
+        file.
 
     Raises:
-      InputError: The file is no schema in text form.
+      InputError: The file is not a schema in text form.
     """
-    del attempt  # it is only there to be different
+    del attempt  # only the cache reads it
     if text:
         try:
             text_format.Parse(text, schema_pb2.Schema())
         except text_format.ParseError as error:
             raise InputError(
-                f"{file}: not a TFDV schema in text form ({error}). Mend it, or remove it: it is "
-                "then inferred from the data."
+                f"{file}: not a TFDV schema in text form ({error}). Correct it, or remove it, "
+                "so that the schema is inferred from the data."
             ) from error
     else:
         text = text_format.MessageToString(
@@ -83,19 +81,20 @@ def ExampleValidator(
     on_anomaly: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Holds each split, and the newest span, against the schema.
+    """Checks each split and the newest span against the schema.
 
-    As TFX's ExampleValidator, and beyond it: it compares spans, says in words what it found, and
-    can stop the run.
+    Unlike TFX's ExampleValidator it also compares spans, writes sentences for people, and can stop
+    the run.
 
     Args:
-      examples: The examples, for the list of pairs with their spans.
-      statistics: Of the examples.
-      schema: What they should look like. A feature's `skew_comparator` compares `train` with
-        `test`, its `drift_comparator` the newest span with the older ones.
-      anomalies: Where SchemaDiff.pb goes for each split and for the newest span, and anomalies.txt.
+      examples: The examples, for the records of the pairs with their spans.
+      statistics: Statistics of the examples.
+      schema: The schema. The `skew_comparator` of a feature compares `train` with `test`, its
+        `drift_comparator` the newest span with the older ones.
+      anomalies: The anomalies artifact, for anomalies.txt and for SchemaDiff.pb of each split and
+        of the newest span.
       classes: Class names, by class id, as JSON.
-      file: Where the user keeps the schema, for messages.
+      file: Path of the user's schema, for messages.
       on_anomaly: `fail` or `warn`.
       code: Version of the code; the examples are validated again when it changes.
 
@@ -108,25 +107,25 @@ def ExampleValidator(
     )
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
     lines = []
-    for split, found in by_split.items():
+    for split, measured in by_split.items():
         test = by_split["test"] if split == "train" else None
-        result = tfdv.validate_statistics(found, expected, serving_statistics=test)
+        result = tfdv.validate_statistics(measured, expected, serving_statistics=test)
         _write(anomalies, split, result)
-        lines += [f"{split}: {words}" for words in in_words(result, expected, found)]
+        lines += [f"{split}: {line}" for line in anomaly_sentences(result, expected, measured)]
     names: list[str] = list(SPLITS)
     spans = span_statistics(read_records(examples), json.loads(classes))
     if spans:
-        result = drift(spans, expected)
+        result = drift_anomalies(spans, expected)
         names.append(f"span-{spans.span}")
         _write(anomalies, names[-1], result)
-        words = in_words(result, expected, spans.newest, spans.older)
-        lines += [f"span {spans.span}: {line}" for line in words]
+        sentences = anomaly_sentences(result, expected, spans.newest, spans.older)
+        lines += [f"span {spans.span}: {line}" for line in sentences]
     anomalies.split_names = artifact_utils.encode_split_names(names)
     if lines and on_anomaly == "fail":
         advice = f"If the data are right, edit {file} (or data.on_anomaly)."
         raise InputError("\n".join([*lines, advice]))
-    with tf.io.gfile.GFile(os.path.join(anomalies.uri, WORDS_FILE), "w") as file_of_words:
-        file_of_words.write("".join(f"{line}\n" for line in lines))
+    with tf.io.gfile.GFile(os.path.join(anomalies.uri, ANOMALY_TEXT_FILE), "w") as output:
+        output.write("".join(f"{line}\n" for line in lines))
 
 
 def _statistics(
@@ -135,7 +134,7 @@ def _statistics(
     return load_statistics(artifact, split).proto()
 
 
-def _write(artifact: Any, split: str, found: anomalies_pb2.Anomalies) -> None:
+def _write(artifact: Any, split: str, anomalies: anomalies_pb2.Anomalies) -> None:
     folder = os.path.join(artifact.uri, f"Split-{split}")
     tf.io.gfile.makedirs(folder)
-    writer_utils.write_anomalies(os.path.join(folder, _ANOMALIES_FILE), found)
+    writer_utils.write_anomalies(os.path.join(folder, _ANOMALIES_FILE), anomalies)

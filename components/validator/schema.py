@@ -1,4 +1,4 @@
-"""Infers the schema that a user then keeps under version control and edits."""
+"""Infers the schema, which the user then keeps under version control and edits."""
 
 from collections.abc import Sequence
 
@@ -8,41 +8,42 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from data.examples import features
 
 DRIFT = 0.3
-"""Jensen-Shannon divergence, in bits, 0..1, that a new span may show against the older ones."""
+"""Allowed Jensen-Shannon divergence of a new span from the older ones, in bits, 0..1."""
 _BRIGHTEST = 255.0
-_LEAST_MARGIN = 0.1  # of the whole scale, beyond what was seen
+_MIN_MARGIN = 0.1  # share of the whole scale, on both sides of the observed range
 
 
 def infer_schema(
     statistics: Sequence[statistics_pb2.DatasetFeatureStatisticsList],
 ) -> schema_pb2.Schema:
-    """Infers what the examples look like, with room around what was seen.
+    """Infers a schema with ranges wider than those of the examples.
 
     Args:
-      statistics: Of each split.
+      statistics: Statistics of each split.
 
     Returns:
-      TFDV's schema, and for each number a range (half of what was seen wider on both sides, within
-      what is possible; sizes from half to double) and a drift comparator between spans.
+      TFDV's schema, extended for each numeric feature by a drift comparator between spans and a
+      range: for sizes from half to double the observed ones; for other features the observed range,
+      widened by half its width on both sides, within the possible values.
     """
     schema = tfdv.infer_schema(statistics[0])
-    for more in statistics[1:]:
-        schema = tfdv.update_schema(schema, more)
+    for split in statistics[1:]:
+        schema = tfdv.update_schema(schema, split)
     for feature in schema.feature:
         seen = [
-            found.num_stats
+            observed.num_stats
             for split in statistics
-            for found in split.datasets[0].features
-            if list(found.path.step) == [feature.name] and found.HasField("num_stats")
+            for observed in split.datasets[0].features
+            if list(observed.path.step) == [feature.name] and observed.HasField("num_stats")
         ]
         if not seen or feature.name == features.SPAN:
             continue
-        low, high = min(found.min for found in seen), max(found.max for found in seen)
+        low, high = min(one.min for one in seen), max(one.max for one in seen)
         if feature.type == schema_pb2.INT:
             feature.int_domain.min, feature.int_domain.max = int(low) // 2, int(high) * 2
         else:
             scale = 1.0 if feature.name.startswith(features.fraction("")) else _BRIGHTEST
-            margin = max((high - low) / 2, _LEAST_MARGIN * scale)
+            margin = max((high - low) / 2, _MIN_MARGIN * scale)
             feature.float_domain.min = round(max(low - margin, 0.0), 3)
             feature.float_domain.max = round(min(high + margin, scale), 3)
         feature.drift_comparator.jensen_shannon_divergence.threshold = DRIFT

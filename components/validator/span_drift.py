@@ -11,16 +11,16 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 from data.examples.records import Record
 
-_BUCKETS = 10  # of the histograms that TFDV compares
+_BUCKETS = 10  # number of buckets in the histograms that TFDV compares
 
 
 class SpanStatistics(NamedTuple):
-    """Statistics of the newest span, and of all older ones together.
+    """Statistics of the newest span, and of all older spans together.
 
     Attributes:
-      span: The newest span's number.
-      newest: Its statistics.
-      older: The older spans' statistics.
+      span: Number of the newest span.
+      newest: Statistics of the newest span.
+      older: Statistics of the older spans together.
     """
 
     span: int
@@ -29,14 +29,14 @@ class SpanStatistics(NamedTuple):
 
 
 def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanStatistics | None:
-    """Computes statistics by span.
+    """Computes the statistics of the newest and of the older spans.
 
     Args:
-      records: Of all pairs.
+      records: Records of all pairs.
       classes: Class names, by class id.
 
     Returns:
-      The statistics; None if all pairs are of one span.
+      The statistics; None if all pairs belong to one span.
     """
     spans = {record.pair.span for record in records if record.statistics}
     if len(spans) < 2:
@@ -51,39 +51,40 @@ def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanSt
     )
 
 
-def drift(statistics: SpanStatistics, schema: schema_pb2.Schema) -> anomalies_pb2.Anomalies:
-    """Holds the newest span against the schema, and by its drift comparators against the older.
+def drift_anomalies(
+    statistics: SpanStatistics, schema: schema_pb2.Schema
+) -> anomalies_pb2.Anomalies:
+    """Checks the newest span against the schema, and by its drift comparators against older spans.
 
-    Two samples of the same kind differ, too, the more the fewer they are: for histograms of k
-    buckets and n and m examples their Jensen-Shannon divergence is about (k - 1) / (8 ln 2) ·
-    (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice that is allowed on top of each
-    threshold, so that small spans raise no false alarm.
+    Two samples of one distribution differ too, and small samples differ more: for histograms with k
+    buckets of n and m examples, their Jensen-Shannon divergence is about (k - 1) / (8 ln 2) ·
+    (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice that is added to each threshold, so
+    that small spans raise no false alarm.
 
     Args:
-      statistics: By span.
-      schema: What the examples should look like.
+      statistics: Statistics of the newest and of the older spans.
+      schema: The schema of the examples.
 
     Returns:
       The anomalies of the newest span.
     """
-    numbers = [part.datasets[0].num_examples for part in (statistics.newest, statistics.older)]
-    chance = (_BUCKETS - 1) / (8 * math.log(2)) * sum(1 / number for number in numbers)
-    allowing = schema_pb2.Schema()
-    allowing.CopyFrom(schema)
-    for feature in allowing.feature:
+    sizes = [part.datasets[0].num_examples for part in (statistics.newest, statistics.older)]
+    by_chance = (_BUCKETS - 1) / (8 * math.log(2)) * sum(1 / size for size in sizes)
+    tolerant = schema_pb2.Schema()
+    tolerant.CopyFrom(schema)
+    del tolerant.feature[:]
+    tolerant.feature.extend(f for f in schema.feature if f.name != features.SPAN)
+    for feature in tolerant.feature:
         comparator = feature.drift_comparator.jensen_shannon_divergence
         if comparator.HasField("threshold"):
-            comparator.threshold = min(comparator.threshold + 2 * chance, 1.0)
-    kept = [feature for feature in allowing.feature if feature.name != features.SPAN]
-    del allowing.feature[:]
-    allowing.feature.extend(kept)
+            comparator.threshold = min(comparator.threshold + 2 * by_chance, 1.0)
     return tfdv.validate_statistics(
-        statistics.newest, allowing, previous_statistics=statistics.older
+        statistics.newest, tolerant, previous_statistics=statistics.older
     )
 
 
 def _statistics(table: pd.DataFrame) -> statistics_pb2.DatasetFeatureStatisticsList:
-    # An index with gaps would become a feature.
+    # TFDV would take an index with gaps for a feature.
     return tfdv.generate_statistics_from_dataframe(table.reset_index(drop=True))
 
 

@@ -14,10 +14,10 @@ MASK = "mask/encoded"
 
 
 def fraction(class_name: str) -> str:
-    """Name of the feature that holds the share of labelled pixels that belong to a class."""
+    """Returns the name of the feature with a class's share of the labelled pixels."""
     return f"mask/fraction/{class_name}"
 
 
 def column(name: str) -> str:
-    """Name of the feature that holds what a column of a manifest says: `column/scanner`."""
+    """Returns the name of the feature with a manifest column's cell: `column/scanner`."""
     return f"column/{name}"

@@ -23,14 +23,14 @@ class PairStatistics(NamedTuple):
     """Statistics of a pair that can be used.
 
     Attributes:
-      sha256: Of the image's bytes as they are stored, in hexadecimal.
-      content: Of the image's pixels and size: equal for copies in different files and formats.
-      height: Pixels, after EXIF orientation.
-      width: Pixels, after EXIF orientation.
-      means: Mean of each of red, green and blue, in 0..255.
+      sha256: SHA-256 of the stored image's bytes, in hexadecimal.
+      content: Size and hash of the image's pixels: equal for copies in different files and formats.
+      height: Height in pixels, after EXIF orientation.
+      width: Width in pixels, after EXIF orientation.
+      means: Means of red, green and blue, in 0..255.
       std: Standard deviation over all pixels and channels, in 0..255.
       fractions: Share of each class among the labelled pixels, by class id.
-      labelled: Share of the pixels that are labelled, that is not to be ignored.
+      labelled: Share of the pixels that are labelled, that is, not ignored.
       max_sample: Greatest 16-bit sample; None for an image of 8 bits.
     """
 
@@ -52,7 +52,7 @@ class PairStatistics(NamedTuple):
 
 
 def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> PairStatistics:
-    """Measures a pair.
+    """Computes the statistics of a pair.
 
     Args:
       image: The image.
@@ -80,7 +80,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
 
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Exact means of the channels, and the standard deviation, by counting levels."""
+    """Returns the exact means of the channels and the standard deviation, from histograms."""
     histogram = Image.fromarray(pixels).histogram()
     counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
     moments = counts @ _POWERS_OF_LEVELS

@@ -1,10 +1,8 @@
-"""Reads the tf.Example of a pair, in a graph."""
-
-from collections.abc import Sequence
+"""Reads the tf.Example of a pair in a TensorFlow graph."""
 
 import tensorflow as tf
 
-from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.examples.features import IMAGE, KEY, MASK
 from data.rasters.images import intensity_levels
 
 
@@ -12,7 +10,7 @@ def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = N
     """Decodes image bytes in a graph.
 
     Args:
-      encoded: string scalar: PNG, JPEG, BMP or GIF (of which the first frame counts).
+      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file; of a GIF, the first frame.
       intensity_range: The samples of a 16-bit PNG that become 0 and 255, as in `load_image`; None
         for the upper 8 of the 16 bits.
 
@@ -35,22 +33,22 @@ def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = N
 
 
 def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Reads an image's height and width from the head of its file, without decoding it.
+    """Reads an image's height and width from the file's header, without decoding the image.
 
     Args:
-      encoded: string scalar: PNG, JPEG, BMP or GIF.
+      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file.
 
     Returns:
-      int64 [2], height and width in pixels; zeros where no head of the four formats is found.
-      A broken head of a JPEG fails.
+      int64 [2], height and width in pixels; zeros for bytes of another format. The operation fails
+      for a damaged header of a JPEG file.
     """
 
     def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
         length = 2 * kind.size
-        # A shorter string is padded, so as to have what is read.
+        # Shorter strings are padded, so that there is enough to read.
         part = tf.strings.substr(encoded + tf.constant(bytes(first + length)), first, length)
-        found = tf.io.decode_raw(part, kind, little_endian=little_endian)
-        return tf.cast(tf.ensure_shape(found, [2]), tf.int64)
+        numbers = tf.io.decode_raw(part, kind, little_endian=little_endian)
+        return tf.cast(tf.ensure_shape(numbers, [2]), tf.int64)
 
     def starts_with(magic: bytes) -> tf.Tensor:
         return tf.strings.substr(encoded, 0, len(magic)) == magic
@@ -62,7 +60,7 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
         return integers(6, tf.uint16, little_endian=True)[::-1]
 
     def bmp() -> tf.Tensor:
-        # A negative height: rows from the top.
+        # A negative height means that rows are stored from the top.
         return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
 
     def jpeg() -> tf.Tensor:
@@ -80,22 +78,22 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes the stored mask.
+    """Decodes a stored mask.
 
     Args:
-      encoded: string scalar, one-channel 8-bit PNG.
+      encoded: string scalar, bytes of a one-channel 8-bit PNG.
 
     Returns:
-      uint8 [height, width], class ids, or 255 for pixels to ignore.
+      uint8 [height, width], class ids, and 255 for ignored pixels.
     """
     return tf.io.decode_png(encoded, channels=1)[..., 0]
 
 
 def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Reads the image and the mask out of a serialized example.
+    """Decodes the image and the mask of a serialized example.
 
     Args:
-      serialized: string scalar.
+      serialized: string scalar, a serialized tf.Example.
 
     Returns:
       uint8 [height, width, 3] image and uint8 [height, width] class ids.
@@ -106,30 +104,35 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def parse_key(serialized: tf.Tensor) -> tf.Tensor:
-    """Reads the pair's key out of a serialized example: string scalar to string scalar."""
+    """Returns the pair's key, string scalar, of a serialized example, string scalar."""
     key = tf.io.FixedLenFeature([], tf.string)
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
 
 
-def parse_class_pixels(serialized: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
-    """Reads how many pixels each class has, without decoding anything.
+def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Counts the labelled pixels of each class in a serialized example; decodes only the mask.
+
+    The fractions in the example are not enough: they do not say how many pixels are labelled.
 
     Args:
-      serialized: string scalar.
-      classes: Class names, by class id.
+      serialized: string scalar, a serialized tf.Example.
+      num_classes: Number of classes C.
 
     Returns:
-      float32 [C]. Pixels to be ignored are dealt out among the classes like the others.
+      int64 [C]. Ignored pixels are not counted.
     """
-    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (HEIGHT, WIDTH)}
-    spec |= {fraction(name): tf.io.FixedLenFeature([], tf.float32) for name in classes}
-    parsed = tf.io.parse_single_example(serialized, spec)
-    size = tf.cast(parsed[HEIGHT] * parsed[WIDTH], tf.float32)
-    return size * tf.stack([parsed[fraction(name)] for name in classes])
+    encoded = tf.io.FixedLenFeature([], tf.string)
+    mask = decode_mask(tf.io.parse_single_example(serialized, {MASK: encoded})[MASK])
+    return tf.math.bincount(
+        tf.cast(mask, tf.int32), minlength=num_classes, maxlength=num_classes, dtype=tf.int64
+    )
 
 
 def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:
-    """The depth is the 25th byte of every PNG; a shorter string is padded, so as to have one."""
+    """Returns whether the 25th byte, the bit depth of every PNG, is 16.
+
+    Shorter strings are padded, so that they have such a byte.
+    """
     header = tf.strings.substr(encoded, 0, 25) + tf.constant(bytes(25))
     is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"
     return is_png & (tf.strings.substr(header, 24, 1) == b"\x10")

@@ -1,4 +1,4 @@
-"""Reads one pair of files, and says what was found in it or why it cannot be used."""
+"""Reads pairs of files: their content and statistics, or the reason why one cannot be used."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from data.sources.pairs import Pair
 
 
 class ReadPair(NamedTuple):
-    """A pair as it is stored.
+    """The content of a pair in the form in which it is stored.
 
     Attributes:
-      record: What became of it.
-      image: The image's bytes; empty if the pair cannot be used.
-      mask: The mask's bytes, a one-channel PNG of class ids; empty if the pair cannot be used.
+      record: Record of the pair.
+      image: Bytes of the image; empty if the pair cannot be used.
+      mask: Bytes of the mask, a one-channel PNG of class ids; empty if the pair cannot be used.
     """
 
     record: Record
@@ -36,12 +36,12 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 
     Args:
       pair: The pair.
-      data: The data's description.
+      data: Config of the data.
 
     Returns:
-      The pair as it is stored, or the reason why it cannot be used: one of its files cannot be
-      read, is too large or of a wrong kind, the mask holds a value without a class or no labelled
-      pixel, or the two differ in size.
+      The content of the pair, or the reason why it cannot be used: one of its files cannot be read,
+      is too large or of a wrong kind, the mask has a value without a class or no labelled pixel, or
+      the sizes differ.
     """
     values: tuple[int | str, ...] = ()
     try:
@@ -54,7 +54,7 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
             raise PairError(
                 "all_ignored",
                 pair.mask,
-                "every pixel is to be ignored, so nothing can be learnt. Label it or remove it.",
+                "all pixels are ignored, so nothing can be learnt. Label or remove the mask.",
             )
     except InputError as error:
         if isinstance(error, ValuesWithoutClass):
@@ -66,20 +66,20 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 def _problem(error: InputError) -> PairError:
     if isinstance(error, PairError):
         return PairError(error.kind, error.file, error.reason)
-    file, _, reason = str(error).partition(": ")  # the file is gone, or may not be read
+    file, _, reason = str(error).partition(": ")  # the file is missing, or not accessible
     return PairError("unreadable", file, reason)
 
 
 def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
-    """Reads pairs, and yields them in their order.
+    """Reads pairs, and yields them in order.
 
     Args:
-      pairs: The pairs. Some are read ahead if they are remote, since these are mostly waited for.
-      data: The data's description.
+      pairs: The pairs. Some remote ones are read ahead, since reading them is mostly waiting.
+      data: Config of the data.
 
     Yields:
-      Each pair as it is stored, or why it cannot be used. Only a few are held at a time: images
-      may be large.
+      The content of each pair, or the reason why it cannot be used. Only a few are in memory at the
+      same time, since images may be large.
     """
     if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
         yield from (read_pair(pair, data) for pair in pairs)
@@ -95,7 +95,7 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
 
 
 def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    """Reads pairs as `read_pairs` does, and returns only what became of them, in their order."""
+    """Reads pairs as `read_pairs` does, and returns only their records, in order."""
     return [read.record for read in read_pairs(pairs, data)]
 
 
@@ -103,12 +103,12 @@ def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ..
     height, width = image.pixels.shape[:2]
     if mask_shape == (height, width):
         return
-    if mask_shape == (width, height) and image.turned:
+    if mask_shape == (width, height) and image.sides_swapped:
         raise PairError(
             "size_mismatch",
             pair.mask,
-            "has its image's size before the rotation that the image's EXIF data ask for. Draw the "
-            "mask on the upright image, or remove the EXIF orientation.",
+            "has the size of its image before the rotation in the image's EXIF data. Draw the mask "
+            "on the rotated image, or remove the EXIF orientation.",
         )
     raise PairError(
         "size_mismatch",

@@ -1,4 +1,4 @@
-"""The record of a pair: a line of pairs.jsonl that says how the pair was read."""
+"""The record of a pair: one line of pairs.jsonl with the result of reading the pair."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from data.sources.pairs import Pair
 
 
 class Record(NamedTuple):
-    """What became of one pair.
+    """The result of reading one pair.
 
     Attributes:
       pair: The pair.
-      statistics: What is known of it; None if it cannot be used.
-      problem: Why it cannot be used; None if it can.
-      values: The pixel values in the mask file, numbers or colours; empty if it cannot be read.
+      statistics: Statistics of the pair; None if it cannot be used.
+      problem: The reason why the pair cannot be used; None if it can.
+      values: Pixel values in the mask file, numbers or colours; empty if it cannot be read.
     """
 
     pair: Pair
@@ -38,14 +38,14 @@ class Record(NamedTuple):
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Record:
-        """Returns the record that `as_row` made the object of."""
+        """Returns the record of a JSON object from `as_row`."""
         statistics, problem = None, None
         if "problem" in row:
             problem = PairError(**row["problem"])
         else:
-            known = {name: row[name] for name in PairStatistics._fields}
-            known["means"] = tuple(row["means"])
-            known["fractions"] = tuple(row["fractions"].values())
-            statistics = PairStatistics(**known)
+            fields = {name: row[name] for name in PairStatistics._fields}
+            fields["means"] = tuple(row["means"])
+            fields["fractions"] = tuple(row["fractions"].values())
+            statistics = PairStatistics(**fields)
         pair = Pair(*(row[name] for name in Pair._fields))
         return cls(pair, statistics, problem, tuple(row["values"]))

@@ -1,4 +1,4 @@
-"""A shard: one TFRecord file, written from the pairs that go into it."""
+"""Writes shards: TFRecord files with the examples of some pairs."""
 
 import gzip
 import json
@@ -16,11 +16,11 @@ from data.sources.pairs import Pair
 
 
 class Shard(NamedTuple):
-    """One file of examples to be.
+    """A TFRecord file to write.
 
     Attributes:
-      path: The TFRecord file, local or remote.
-      pairs: The pairs that go into it, in this order.
+      path: Path of the file, local or remote.
+      pairs: Pairs of the file, in order.
     """
 
     path: str
@@ -28,12 +28,12 @@ class Shard(NamedTuple):
 
 
 class Written(NamedTuple):
-    """How a shard was written.
+    """Result of writing a shard.
 
     Attributes:
-      good: How many pairs are in it.
-      bad: How many were left out, since they cannot be used.
-      rows: What became of each pair, a line of JSON each (see `Record.as_row`), in UTF-8.
+      good: Number of pairs in the file.
+      bad: Number of pairs that are left out, since they cannot be used.
+      rows: Records of all pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
     """
 
     good: int
@@ -42,23 +42,23 @@ class Written(NamedTuple):
 
 
 def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
-    """Reads the pairs of a shard and writes their examples, as a gzipped TFRecord file.
+    """Reads the pairs of a shard and writes their examples to a gzipped TFRecord file.
 
-    The same pairs give the same bytes.
+    The same pairs give the same bytes. A pair that cannot be used is left out.
 
     Args:
-      shard: The file, and the pairs. A pair that cannot be used is left out.
-      data: The data's description.
-      scratch: Folder where the file lies until it is complete (see `new_file`).
+      shard: The file and its pairs.
+      data: Config of the data.
+      scratch: Folder of the unfinished file (see `new_file`).
 
     Returns:
-      What became of the pairs.
+      The numbers and the records of the pairs.
 
     Raises:
       InputError: The file cannot be written.
     """
     good, rows = 0, []
-    # Images are compressed already: gzip is only the form that TFX expects, and costs time.
+    # Images are already compressed; TFX expects gzip, and compressing again would only cost time.
     with (
         new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
@@ -73,7 +73,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
 
 
 def _framed(message: bytes) -> bytes:
-    """One record as TFRecord files hold it: its length and its bytes, each with a checksum.
+    """Returns a record of a TFRecord file: the length and the message, each with a checksum.
 
     Source: TensorFlow, "TFRecord and tf.train.Example", TFRecords format details.
     """

@@ -1,7 +1,7 @@
-"""The tf.Example of one pair.
+"""Builds the tf.Example of a pair.
 
-Without TensorFlow, which each of the processes that ingest would need seconds to load: the messages
-are TensorFlow Datasets' copy of its own.
+The message classes are copies in TensorFlow Datasets. Those of TensorFlow would cost each ingesting
+process seconds to import.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
       classes: Class names, by class id.
 
     Returns:
-      An example with the features of `data.examples.features`; an empty cell is an empty text.
+      An example with the features of `data.examples.features`; an empty cell is an empty string.
     """
     pair, statistics = read.record.pair, read.record.statistics
     if statistics is None:

@@ -1,10 +1,10 @@
-"""Random changes of training images that leave their meaning as it is.
+"""Random changes of training images and their masks.
 
-All moves of an image are one affine map, through which the image is read bilinearly and its mask by
-nearest neighbour: the two cannot part, and the image is blurred once at most. (Keras' own layers
-resample once each, and older ones interpolate between class ids, keras#22192.) Everything drawn at
-random follows from a seed given with the image: it can be computed in parallel, and comes out the
-same again.
+All geometric changes are one affine map. The image is sampled through it bilinearly and the mask by
+nearest neighbour, so both stay aligned, and the image is resampled only once. (Each of Keras' own
+layers resamples, and older ones interpolate between class ids, keras#22192.) All random numbers
+follow from a seed that comes with the image: images can be changed in parallel, and the result is
+reproducible.
 """
 
 import math
@@ -16,25 +16,24 @@ from data.input_pipeline.views import BLACK
 
 
 def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int]:
-    """Returns the size of the window that an augmented image is read from.
+    """Returns the size of the window that an augmented view is sampled from.
 
-    Turned or made smaller, an image shows what was outside; where there is more to see, `augment`
-    should be given it.
+    A rotated or reduced view shows pixels from outside the view, if the image has them there.
 
     Args:
-      augmentation: What may be done.
-      height: Of the augmented image.
-      width: Of the augmented image.
+      augmentation: The random changes.
+      height: Height of the augmented view in pixels.
+      width: Width of the augmented view in pixels.
 
     Returns:
-      Height and width, at least those given and by an even number greater, so that the two have one
-      centre.
+      Height and width of the window, each greater than that of the view by an even number (or
+      equal), so that window and view have the same centre.
     """
-    most = math.radians(augmentation.rotation)
+    greatest = math.radians(augmentation.rotation)
 
     def along(side: int, other: int) -> int:
-        # A turned rectangle is longest when its diagonal lies along the axis.
-        angle = min(most, math.atan2(other, side))
+        # A rotated rectangle is longest when its diagonal lies along the axis.
+        angle = min(greatest, math.atan2(other, side))
         longest = side * math.cos(angle) + other * math.sin(angle)
         return side + 2 * math.ceil((longest / (1 - augmentation.scale) - side) / 2)
 
@@ -49,30 +48,27 @@ def augment(
     height: int,
     width: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Changes an image at random, and moves its mask with it.
+    """Changes an image at random, and its mask with it.
 
     Args:
-      image: uint8 or float32 [window height, window width, 3] in 0..255; `reach` says how large a
-        window is of use.
+      image: uint8 or float32 [window height, window width, 3] in 0..255; see `reach` for the size.
       class_ids: uint8 [window height, window width].
-      seed: int64 or int32 [2]; the same seed makes the same change.
-      augmentation: What may be done.
-      height: Of the result, in the middle of the window.
-      width: Of the result.
+      seed: int64 or int32 [2]; the same seed gives the same change.
+      augmentation: The random changes.
+      height: Height of the view, in the middle of the window.
+      width: Width of the view, in the middle of the window.
 
     Returns:
-      float32 [height, width, 3] in 0..255 and uint8 [height, width]. What moves in from outside the
-      window is black, and 255 in the mask.
+      float32 [height, width, 3] in 0..255 and uint8 [height, width]. Pixels from outside the window
+      are black, and 255 (ignored) in the mask.
     """
-    of_colour, of_moves = tf.unstack(tf.random.split(seed))
-    image = _recolour(tf.cast(image, tf.float32), of_colour, augmentation)
+    colour_seed, transform_seed = tf.unstack(tf.random.split(seed))
+    image = _recolour(tf.cast(image, tf.float32), colour_seed, augmentation)
     if not augmentation.moves:
         return image, class_ids
-    transform = _transform(of_moves, augmentation, tf.shape(class_ids), height, width)
-    moved = _read_through(transform, image, height, width, "BILINEAR", BLACK)
-    moved_ids = _read_through(
-        transform, class_ids[..., tf.newaxis], height, width, "NEAREST", IGNORE
-    )
+    transform = _transform(transform_seed, augmentation, tf.shape(class_ids), height, width)
+    moved = _sample(transform, image, height, width, "BILINEAR", BLACK)
+    moved_ids = _sample(transform, class_ids[..., tf.newaxis], height, width, "NEAREST", IGNORE)
     return moved, moved_ids[..., 0]
 
 
@@ -82,7 +78,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
         image = tf.image.adjust_brightness(image, light * share * 255)
     if share := augmentation.contrast:
         image = tf.image.adjust_contrast(image, 1 + contrast * share)
-    image = tf.clip_by_value(image, 0, 255)  # colours have a hue and a saturation only in there
+    image = tf.clip_by_value(image, 0, 255)  # hue and saturation are defined in this range only
     if share := augmentation.saturation:
         image = tf.image.adjust_saturation(image, 1 + saturation * share)
     if share := augmentation.hue:
@@ -93,7 +89,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
 def _transform(
     seed: tf.Tensor, augmentation: Augmentation, window: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Draws the map from pixels of the result to pixels of the window, as TensorFlow takes it."""
+    """Returns a random map from pixels of the view to pixels of the window, for TensorFlow."""
     flip_x, flip_y, turn, zoom, right, down = tf.unstack(
         tf.random.stateless_uniform([6], seed, -1, 1)
     )
@@ -104,7 +100,7 @@ def _transform(
     factor = 1 + zoom * augmentation.scale
     xx, xy = sign_x * tf.cos(angle) / factor, -sign_y * tf.sin(angle) / factor
     yx, yy = sign_x * tf.sin(angle) / factor, sign_y * tf.cos(angle) / factor
-    # Around the middle, which for an even number of pixels lies between two of them.
+    # The map turns around the middle, which is between two pixels if their number is even.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     window_y, window_x = tf.unstack((tf.cast(window, tf.float32) - 1) / 2)
     from_x = window_x + right * augmentation.translation * width - xx * middle_x - xy * middle_y
@@ -112,14 +108,19 @@ def _transform(
     return tf.stack([xx, xy, from_x, yx, yy, from_y, 0.0, 0.0])
 
 
-def _read_through(
-    transform: tf.Tensor, pixels: tf.Tensor, height: int, width: int, how: str, outside: int
+def _sample(
+    transform: tf.Tensor,
+    pixels: tf.Tensor,
+    height: int,
+    width: int,
+    interpolation: str,
+    outside: int,
 ) -> tf.Tensor:
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels[tf.newaxis],
         transforms=transform[tf.newaxis],
         output_shape=[height, width],
         fill_value=float(outside),
-        interpolation=how,
+        interpolation=interpolation,
         fill_mode="CONSTANT",
     )[0]

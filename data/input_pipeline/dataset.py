@@ -1,19 +1,22 @@
-"""Reading for training: from TFRecords to batches for the network."""
+"""Reads TFRecord files into batches for the network."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from data.config import IGNORE, Augmentation, CropView, View
+from data.config import Augmentation, View
 from data.errors import InputError
 from data.examples.parsing import parse_class_pixels, parse_key, parse_pair
+from data.files import find_files
 from data.input_pipeline.augmentation import augment, reach
-from data.input_pipeline.views import BLACK, cut, random_corner, tiles, view_image, view_mask
+from data.input_pipeline.views import VIEW_FUNCTIONS
 
 _COMPRESSION = "GZIP"
-_FILES_AT_ONCE = 16  # open at the same time, and read in turn
-# The buffer that shuffles serialized examples: in bytes, since one may be a tile or a whole scan.
+_FILES_AT_ONCE = 16  # open at the same time and read alternately
+# Size of the buffer that shuffles serialized examples: in bytes, since an example may be a small
+# tile or a whole scan, and at most so many examples.
 _SHUFFLE_BYTES = 2**27
 _SHUFFLE_MOST = 10_000
 _PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
@@ -27,15 +30,14 @@ def read_batches(
     cache: bool = False,
     replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Reads every pixel of every example once, in the files' order.
+    """Reads every pixel of every example once, in the order of the files.
 
     Args:
-      patterns: Of gzipped TFRecord files.
-      view: What the network sees of an image. Of a crop view it is all tiles of the crop's size
-        that the image falls into.
-      batch_size: Views a batch; the last one may be smaller.
-      cache: Keeps the decoded views in memory after the first pass.
-      replicas: How many devices train together, so that every one's process gets its share.
+      patterns: Patterns of the paths of gzipped TFRecord files.
+      view: The view. With `crop`, an image is divided into tiles of the crop's size.
+      batch_size: Number of views per batch; the last batch may be smaller.
+      cache: Whether to keep the decoded views in memory after the first pass.
+      replicas: Number of devices that train together and share the batches.
 
     Returns:
       Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
@@ -46,13 +48,10 @@ def read_batches(
     """
     files = _files(patterns)
 
-    def look(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pair = _decode(serialized, view)
-        return tiles(*pair, view) if isinstance(view, CropView) else pair
+    def views_of(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return VIEW_FUNCTIONS[view.kind].every_view(*_decode(serialized, view), view)
 
-    views = tf.data.TFRecordDataset(files, _COMPRESSION).map(look, **_PARALLEL)
-    if isinstance(view, CropView):
-        views = views.unbatch()
+    views = tf.data.TFRecordDataset(files, _COMPRESSION).map(views_of, **_PARALLEL).unbatch()
     if cache:
         views = views.cache()
     batches = views.batch(batch_size).map(
@@ -74,145 +73,140 @@ def read_training_batches(
     replicas: int = 1,
     with_keys: bool = False,
 ) -> tf.data.Dataset:
-    """Reads examples in a new order each pass, as random crops if so asked, and augmented.
+    """Reads examples in a new order in each pass, as random views that are augmented.
 
-    Everything at random follows from the seed, the pass and the example, never from timing: the
-    same seed gives the same batches again.
+    All random choices depend on the seed, the pass and the example only, never on timing: the same
+    seed gives the same batches again.
 
     Args:
-      patterns: Of gzipped TFRecord files.
-      view: What the network sees of an image.
-      batch_size: Views a batch; the last one may be smaller.
-      seed: Of the order, of the crops and of the augmentation.
-      augmentation: What is done to the views.
-      crops_per_image: How many crops of an image a pass has; only of use with a crop view.
+      patterns: Patterns of the paths of gzipped TFRecord files.
+      view: The view.
+      batch_size: Number of views per batch; the last batch may be smaller.
+      seed: Seed of the order, the crops and the augmentation.
+      augmentation: Random changes of the views.
+      crops_per_image: Number of crops of each image in a pass; useful with the view `crop` only.
       class_aware_crops: Share of the crops that are placed on a class; see `random_corner`.
-      cache: Keeps decoded images in memory after the first pass: resized ones, or whole ones with a
-        crop view.
-      replicas: How many devices train together, so that every one's process gets its share.
-      with_keys: Gives the pairs' keys too: who they are that a batch is made of.
+      cache: Whether to keep decoded images in memory after the first pass: resized ones, or whole
+        ones with the view `crop`.
+      replicas: Number of devices that train together and share the batches.
+      with_keys: Whether to return the keys of the pairs in each batch, too.
 
     Returns:
       Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
       [batch, view.height, view.width]; with keys, also string [batch].
 
     Raises:
-      InputError: A pattern matches no file, or there is no example in the files.
+      InputError: A pattern matches no file, or the files hold no example.
     """
     files = _files(patterns)
     height, width = view.height, view.width
+    window_size = reach(augmentation, height, width)
 
-    def look(
-        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, of_example: tf.Tensor
+    def augmented_view(
+        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        of_corner, of_change = tf.unstack(tf.random.split(of_example))
-        if isinstance(view, CropView):
-            wide = reach(augmentation, height, width)
-            corner = random_corner(class_ids, view, class_aware_crops, of_corner)
-            corner -= [(wide[0] - height) // 2, (wide[1] - width) // 2]
-            image = cut(image, corner, *wide, BLACK)
-            class_ids = cut(class_ids, corner, *wide, IGNORE)
-        pair = augment(image, class_ids, of_change, augmentation, height, width)
+        window_seed, change_seed = tf.unstack(tf.random.split(example_seed))
+        window = VIEW_FUNCTIONS[view.kind].training_window(
+            image, class_ids, view, window_size, class_aware_crops, window_seed
+        )
+        pair = augment(*window, change_seed, augmentation, height, width)
         return (*pair, key) if with_keys else pair
 
     def repeat(*example: tf.Tensor) -> tf.data.Dataset:
         seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example[-1], crops_per_image))
-        return seeds.map(lambda of_crop: (*example[:-1], of_crop))
+        return seeds.map(lambda crop_seed: (*example[:-1], crop_seed))
 
     examples = (_from_memory if cache else _from_files)(files, view, seed)
     if crops_per_image > 1:
         examples = examples.flat_map(repeat)
-    views = examples.map(look, **_PARALLEL)
-    if crops_per_image > 1:  # crops of one image come together; a batch should be of many
+    views = examples.map(augmented_view, **_PARALLEL)
+    if crops_per_image > 1:  # crops of one image are adjacent; a batch should mix many images
         views = views.shuffle(crops_per_image * batch_size, seed)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
 def count_classes(patterns: Sequence[str], classes: Sequence[str]) -> tuple[int, list[float]]:
-    """Counts examples and their pixels, without decoding an image.
+    """Counts examples and their labelled pixels; decodes the masks but no image.
 
     Args:
-      patterns: Of gzipped TFRecord files.
+      patterns: Patterns of the paths of gzipped TFRecord files.
       classes: Class names, by class id.
 
     Returns:
       The number of examples, and each class's share of their labelled pixels.
 
     Raises:
-      InputError: A pattern matches no file, or there is no example in the files.
+      InputError: A pattern matches no file, or the files hold no example.
     """
     files = _files(patterns)
     records = tf.data.TFRecordDataset(files, _COMPRESSION)
-    counted = records.map(lambda record: parse_class_pixels(record, classes), **_PARALLEL)
-    pixels = list(counted.as_numpy_iterator())
-    if not pixels:
+    counts = records.map(lambda record: parse_class_pixels(record, len(classes)), **_PARALLEL)
+    pixels = np.array(list(counts.as_numpy_iterator()))
+    if not len(pixels):
         raise _no_example(files)
-    total = sum(count.astype(float) for count in pixels)
+    total = pixels.sum(axis=0)
     return len(pixels), (total / total.sum()).tolist()
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Shuffled (key, image, mask, seed), the seed int64 [2] and another one in each pass."""
+    """Returns shuffled (key, image, mask, seed); the seed is int64 [2], and new in each pass."""
 
-    def read(file: tf.Tensor, of_file: tf.Tensor) -> tf.data.Dataset:
+    def read(file: tf.Tensor, file_seed: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
-        return records.map(lambda number, record: (record, tf.stack([of_file, number])))
+        return records.map(lambda number, record: (record, tf.stack([file_seed, number])))
 
-    # A seed comes with a file, and not with an example further down: tf.data cannot see through
-    # such a zip when it deals out files to workers.
-    of_files = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    # Seeds are zipped with files, and not with examples further down: tf.data cannot look through
+    # such a zip when it distributes files among workers.
+    file_seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     return (
-        tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), of_files)
+        tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), file_seeds)
         .shuffle(len(files), seed)
         .interleave(read, cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL)
         .shuffle(_shuffle_buffer(files), seed)
         .map(
-            lambda record, of_example: (parse_key(record), *_decode(record, view), of_example),
+            lambda record, example_seed: (parse_key(record), *_decode(record, view), example_seed),
             **_PARALLEL,
         )
     )
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """The same, decoded in the first pass only."""
+    """Returns the same as `_from_files`, decoded in the first pass only."""
     examples = (
         tf.data.TFRecordDataset(files, _COMPRESSION)
         .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
         .cache()
-        .shuffle(_SHUFFLE_MOST, seed)  # no more memory: the cache holds the images
+        .shuffle(_SHUFFLE_MOST, seed)  # costs no memory: the cache holds the images
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(examples, seeds).map(
-        lambda example, of_example: (*example, of_example)
+        lambda example, example_seed: (*example, example_seed)
     )
 
 
 def _decode(serialized: tf.Tensor, view: View) -> tuple[tf.Tensor, tf.Tensor]:
-    image, class_ids = parse_pair(serialized)
-    if isinstance(view, CropView):
-        return image, class_ids
-    return view_image(image, view), view_mask(class_ids, view)
+    return VIEW_FUNCTIONS[view.kind].whole_pair(*parse_pair(serialized), view)
 
 
 def _files(patterns: Sequence[str]) -> list[str]:
     files = []
     for pattern in patterns:
-        found = tf.io.gfile.glob(pattern)
-        if not found:
+        matches = find_files(pattern)
+        if not matches:
             raise InputError(f"{pattern}: no such TFRecord files. Run the ingestion first.")
-        files += found
+        files += matches
     return sorted(files)
 
 
 def _shuffle_buffer(files: list[str]) -> int:
-    """How many examples the buffer holds, by the size of the first ones."""
-    first = [
+    """Returns how many examples the shuffle buffer holds, estimated from the first ones."""
+    sizes = [
         len(record)
         for record in tf.data.TFRecordDataset(files, _COMPRESSION).take(16).as_numpy_iterator()
     ]
-    if not first:
+    if not sizes:
         raise _no_example(files)
-    return min(max(_SHUFFLE_BYTES * len(first) // sum(first), 1), _SHUFFLE_MOST)
+    return min(max(_SHUFFLE_BYTES * len(sizes) // sum(sizes), 1), _SHUFFLE_MOST)
 
 
 def _no_example(files: list[str]) -> InputError:
@@ -220,12 +214,12 @@ def _no_example(files: list[str]) -> InputError:
 
 
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:
-    """Prefetches, and says how tf.distribute deals the data out to workers (processes).
+    """Prefetches, and sets how tf.distribute divides the data among workers (processes).
 
-    By file, a worker reads its own files only; but one without a file is an error. So with fewer
-    files than there may be workers, each reads them all and drops the others' batches; and likewise
-    from memory, where a seed comes with each example and tf.data no longer sees the files. The
-    choice is never tf.data's own (AUTO): where that falls back from files to batches it loses some.
+    By file, a worker reads its own files only, and a worker without a file is an error. So with
+    fewer files than workers, each worker reads all files and drops the batches of the others. The
+    same holds for cached examples: their seeds are zipped with examples, and tf.data no longer sees
+    the files. AUTO is never used: it loses batches where it falls back from files to batches.
     """
     policy = tf.data.experimental.AutoShardPolicy
     options = tf.data.Options()

@@ -1,23 +1,47 @@
-"""What the network sees of an image.
+"""Views: the parts of an image that the network takes as its input.
 
-Training and the serving graph call the same functions, so they cannot differ. What lies outside an
-image is black, and counts nowhere.
+Training and the serving graph call the same functions, so their inputs cannot differ. Padding is
+black in images and ignored in masks.
 """
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from data.config import IGNORE, CropView, ResizeView
 
 BLACK = 0
-"""What an image is padded with, at the bottom and at the right, as the network itself does."""
+"""Value of padding in images, at the bottom and at the right, as in the network itself."""
+
+Pair = tuple[tf.Tensor, tf.Tensor]
+
+
+class ViewFunctions(NamedTuple):
+    """How reading for training takes views from pairs, for one kind of view.
+
+    Attributes:
+      whole_pair: Prepares a whole pair. Arguments: image, uint8 [height, width, 3]; class ids,
+        uint8 [height, width]; view. Returns both, resized to the view or unchanged.
+      every_view: Returns the views that together hold each pixel exactly once. Arguments: a pair
+        from `whole_pair`; view. Returns images [views, view.height, view.width, 3] and class ids
+        [views, view.height, view.width].
+      training_window: Returns the part of a pair from which one augmented view is sampled.
+        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those
+        of the view; share of class-aware crops (see `random_corner`); seed, int64 or int32 [2].
+    """
+
+    whole_pair: Callable[..., Pair]
+    every_view: Callable[..., Pair]
+    training_window: Callable[..., Pair]
 
 
 def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes an image to the view, bilinearly, averaging where it shrinks.
+    """Resizes an image to the view's size, bilinearly, with anti-aliasing where it shrinks.
 
     Args:
       image: uint8 [height, width, 3].
-      view: The view's size in pixels.
+      view: The view; gives the size in pixels.
 
     Returns:
       float32 [view.height, view.width, 3] in 0..255.
@@ -26,14 +50,14 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask by nearest neighbour: the mean of two class ids would be a third class.
+    """Resizes a mask by nearest neighbour, since the mean of two class ids is another class.
 
     Args:
       class_ids: uint8 [height, width].
-      view: The view's size in pixels.
+      view: The view; gives the size in pixels.
 
     Returns:
-      uint8 [view.height, view.width], only of values that the mask holds.
+      uint8 [view.height, view.width]; every value occurs in the mask.
     """
     return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[
         ..., 0
@@ -51,11 +75,11 @@ def cut(
 
     Args:
       pixels: [image height, image width] or [image height, image width, channels], of any dtype.
-      corner: int32 [2], row and column of the window's first pixel. It may lie outside, as long as
+      corner: int32 [2], row and column of the window's first pixel. It may be outside, as long as
         window and image overlap.
-      height: The window's.
-      width: The window's.
-      outside: What the window holds where it reaches beyond the image.
+      height: Height of the window in pixels.
+      width: Width of the window in pixels.
+      outside: Value of the pixels outside the image.
 
     Returns:
       [height, width] or [height, width, channels] of the same dtype.
@@ -73,17 +97,17 @@ def cut(
     return window
 
 
-def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> tuple[tf.Tensor, tf.Tensor]:
+def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
     """Cuts a whole image into tiles that do not overlap, each pixel into one of them.
 
     Args:
       image: uint8 [height, width, 3].
       class_ids: uint8 [height, width].
-      view: A tile's size in pixels.
+      view: The view; its size is that of a tile.
 
     Returns:
       uint8 [tiles, view.height, view.width, 3] and uint8 [tiles, view.height, view.width], row by
-      row. The last ones of a row and of a column are padded: black, and 255, to be ignored.
+      row. The last tiles of a row and of a column are padded: black, and 255 (ignored).
     """
     return _tiles_of(image, view, BLACK), _tiles_of(class_ids, view, IGNORE)
 
@@ -91,28 +115,29 @@ def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> tuple[tf.Te
 def random_corner(
     class_ids: tf.Tensor, view: CropView, class_aware: float, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Places a crop: anywhere in the image, or on a class, so that rare classes are seen.
+    """Chooses the place of a crop at random: anywhere, or on a class, so that rare ones occur.
 
     Args:
       class_ids: uint8 [height, width].
-      view: The crop's size in pixels.
-      class_aware: Share of the crops, 0..1, that hold a pixel drawn from a class drawn from those
-        in the mask, each class with the same chance; a mask all to be ignored has none.
+      view: The view; its size is that of the crop.
+      class_aware: Share of the crops, 0..1, that are placed on a class: on a random pixel of a
+        random class of the mask, each class with the same probability. A mask without labelled
+        pixels has no such crops.
       seed: int64 or int32 [2].
 
     Returns:
       int32 [2], row and column of the crop's first pixel; 0 where the image is smaller than the
       crop, so that it is padded at the bottom and at the right.
     """
-    coin, of_classes, of_pixels, of_corners = tf.unstack(tf.random.split(seed, 4))
+    coin, class_seed, pixel_seed, corner_seed = tf.unstack(tf.random.split(seed, 4))
     crop = tf.constant([view.height, view.width])
     furthest = tf.maximum(tf.shape(class_ids) - crop, 0)
     counts = tf.math.bincount(tf.cast(class_ids, tf.int32), minlength=IGNORE, maxlength=IGNORE)
     present = tf.where(counts)[:, 0]
 
     def around_a_pixel() -> tuple[tf.Tensor, tf.Tensor]:
-        drawn = tf.cast(_one_of(present, of_classes), class_ids.dtype)
-        pixel = tf.cast(_one_of(tf.where(class_ids == drawn), of_pixels), tf.int32)
+        drawn = tf.cast(_one_of(present, class_seed), class_ids.dtype)
+        pixel = tf.cast(_one_of(tf.where(class_ids == drawn), pixel_seed), tf.int32)
         return tf.clip_by_value(pixel - crop + 1, 0, furthest), tf.minimum(pixel, furthest)
 
     lowest, highest = tf.cond(
@@ -121,7 +146,7 @@ def random_corner(
         lambda: (tf.zeros([2], tf.int32), furthest),
     )
     choices = tf.cast(highest - lowest + 1, tf.float32)
-    return lowest + tf.cast(tf.random.stateless_uniform([2], of_corners) * choices, tf.int32)
+    return lowest + tf.cast(tf.random.stateless_uniform([2], corner_seed) * choices, tf.int32)
 
 
 def _tiles_of(pixels: tf.Tensor, view: CropView, outside: int) -> tf.Tensor:
@@ -136,5 +161,38 @@ def _tiles_of(pixels: tf.Tensor, view: CropView, outside: int) -> tf.Tensor:
 
 
 def _one_of(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Draws one of some rows, each with the same chance."""
+    """Returns a random row, each with the same probability."""
     return rows[tf.random.stateless_uniform([], seed, 0, tf.shape(rows)[0], tf.int32)]
+
+
+def _crop_window(
+    image: tf.Tensor,
+    class_ids: tf.Tensor,
+    view: CropView,
+    size: tuple[int, int],
+    class_aware: float,
+    seed: tf.Tensor,
+) -> Pair:
+    height, width = size
+    corner = random_corner(class_ids, view, class_aware, seed)
+    corner -= [(height - view.height) // 2, (width - view.width) // 2]
+    return cut(image, corner, *size, BLACK), cut(class_ids, corner, *size, IGNORE)
+
+
+def _resized(image: tf.Tensor, class_ids: tf.Tensor, view: ResizeView) -> Pair:
+    return view_image(image, view), view_mask(class_ids, view)
+
+
+def _only_view(image: tf.Tensor, class_ids: tf.Tensor, _: ResizeView) -> Pair:
+    return image[tf.newaxis], class_ids[tf.newaxis]
+
+
+def _unchanged(image: tf.Tensor, class_ids: tf.Tensor, *_: Any) -> Pair:
+    return image, class_ids
+
+
+VIEW_FUNCTIONS = {
+    "resize": ViewFunctions(_resized, every_view=_only_view, training_window=_unchanged),
+    "crop": ViewFunctions(_unchanged, every_view=tiles, training_window=_crop_window),
+}
+"""Kind of view, as in the config, to its functions."""

@@ -1,1 +1,1 @@
-"""Image and mask files: their formats, and their pixels as the pipeline stores them."""
+"""Image and mask files: reading their formats, and the form in which pixels are stored."""

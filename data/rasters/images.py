@@ -1,4 +1,4 @@
-"""Reads image files into what TensorFlow decodes to the same upright pixels."""
+"""Reads image files, and converts those that TensorFlow would not decode to the same pixels."""
 
 import functools
 from typing import NamedTuple
@@ -13,32 +13,32 @@ from data.rasters.raster import RasterFile
 
 
 class LoadedImage(NamedTuple):
-    """An image as it is stored.
+    """An image in the form in which it is stored.
 
     Attributes:
-      encoded: PNG, JPEG or BMP bytes.
+      encoded: Bytes of a PNG, JPEG or BMP file.
       pixels: uint8 [height, width, 3], RGB in 0..255, upright.
-      max_sample: Greatest sample in the file, alpha apart, if it has 16 bits; else None.
-      turned: EXIF orientation swapped width and height.
+      max_sample: Greatest sample of a file with 16 bits, alpha excluded; None for other files.
+      sides_swapped: Whether undoing the EXIF orientation swapped width and height.
     """
 
     encoded: bytes
     pixels: npt.NDArray[np.uint8]
     max_sample: int | None
-    turned: bool
+    sides_swapped: bool
 
 
 def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
     """Loads an image of any supported format.
 
     Args:
-      content: The file's bytes.
-      name: The file's name, for messages.
-      data: Says how large an image may be, and which 16-bit samples become 0..255.
+      content: Bytes of the file.
+      name: Name of the file, for messages.
+      data: Config of the data, with `max_pixels` and `intensity_range`.
 
     Returns:
-      The file's own bytes where TensorFlow decodes them to these pixels (of JPEG, nearly: it rounds
-      differently), else a lossless PNG of them.
+      The image, with the file's own bytes if TensorFlow decodes them to the same pixels (for JPEG,
+      up to rounding), else with a lossless PNG.
 
     Raises:
       PairError: `unreadable`, `too_large` or `image_format`.
@@ -60,11 +60,12 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
 
 @functools.cache
 def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Returns what becomes of each 16-bit sample.
+    """Returns the 8-bit value of each 16-bit sample.
 
     Args:
-      intensity_range: The samples that become 0 and 255; what lies outside is clipped, halves are
-        rounded up. None for the upper 8 of the 16 bits, as in TensorFlow's and Pillow's decoders.
+      intensity_range: The samples that become 0 and 255; samples outside are clipped, and halves
+        are rounded up. None for the upper 8 of the 16 bits, as in the decoders of TensorFlow and
+        Pillow.
 
     Returns:
       uint8 [65536].
@@ -82,17 +83,17 @@ def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
 
     Args:
       pixels: uint8 [height, width], or [height, width, 3] in RGB.
-      flat: Look for runs of equal pixels, as masks have them, instead of runs of equal differences
-        to the neighbours.
+      flat: Whether to compress runs of equal pixels, which masks have, instead of runs of equal
+        differences between neighbours.
 
     Returns:
-      The PNG's bytes. Runs are all that is looked for: a fifth to a tenth of the time of zlib's
-      usual level 6 for at most a tenth more bytes on photographs, and for fewer on masks.
+      Bytes of the PNG. Compressing only runs takes a fifth to a tenth of the time of zlib's level
+      6, with at most a tenth more bytes for photographs, and fewer for masks.
     """
     png = imagecodecs.PNG
     return bytes(
         imagecodecs.png_encode(
-            np.array(pixels, np.uint8, order="C"),  # the strides of a view confuse it
+            np.array(pixels, np.uint8, order="C"),  # the encoder misreads the strides of views
             level=1,
             strategy=png.STRATEGY.RLE,
             filter=png.FILTER.NO if flat else png.FILTER.PAETH,

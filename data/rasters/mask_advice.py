@@ -1,4 +1,4 @@
-"""Tells how to mend a config whose `mask_values` do not fit the masks."""
+"""Advice on a config whose `mask_values` do not fit the masks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,50 +6,49 @@ import yaml
 
 from data.config import IGNORE, DataConfig
 
-_MOST_COLOURS = 12  # how many colours a sentence names
+_MOST_COLOURS = 12  # colours in one sentence
 _USUAL_IGNORE_VALUES = (255, 65535)
-_FAR_MORE = 4  # times as many values as classes are hardly labels
+_FAR_MORE = 4  # with so many times more values than classes, the values are hardly labels
 
 
-def mend_values(present: Iterable[int | str], data: DataConfig) -> str:
-    """Tells what to change when masks hold pixel values without a class.
+def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
+    """Returns advice on what to change when masks have pixel values without a class.
 
     Args:
-      present: All pixel values of one mask or of many, numbers or colours (`#ff8000`).
-      data: The config that has no class for some of them.
+      present: All pixel values of one mask or of several, numbers or colours (`#ff8000`).
+      data: The config, which has no class for some of the values.
 
     Returns:
-      A sentence or two, with the very lines of the config wherever they can be told.
+      A sentence or two, with lines for the config wherever these can be derived.
     """
     values = set(present)
     colours = {value for value in values if isinstance(value, str)}
     numbers = {value for value in values if isinstance(value, int)}
     if colours or data.by_colour:
-        # A mask without a coloured pixel passes for a grey one.
+        # A mask whose pixels are all grey is read as numbers.
         colours |= {f"#{number:02x}{number:02x}{number:02x}" for number in numbers}
-        return _mend_colours(sorted(colours), data)
-    return _mend_numbers(sorted(numbers), data)
+        return _advice_on_colours(sorted(colours), data)
+    return _advice_on_numbers(sorted(numbers), data)
 
 
 def mask_values_line(classes: Sequence[str]) -> str:
-    """The config line that reads a two-valued 0/255 mask as the first two classes."""
+    """Returns the config line that gives 0 and 255 the first two classes."""
     return _line({0: classes[0], 255: classes[1]})
 
 
-def _mend_numbers(values: list[int], data: DataConfig) -> str:
+def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     classes = data.classes
-    strays = [value for value in values if value not in data.class_of_value]
+    unknown = [value for value in values if value not in data.class_of_value]
     if not data.mask_values and set(values) <= {0, 255}:
         return f"A 0/255 mask? Then write, under data: {mask_values_line(classes)}"
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
     if data.mask_values:
-        return _give_each_a_class(strays, data)
-    ids = len(values) - len(strays)
-    if len(strays) == 1 and strays[0] in _USUAL_IGNORE_VALUES and values[:ids] == [*range(ids)]:
+        return _give_each_a_class(unknown, data)
+    ids = len(values) - len(unknown)
+    if len(unknown) == 1 and unknown[0] in _USUAL_IGNORE_VALUES and values[:ids] == [*range(ids)]:
         return (
-            f"If {strays[0]} marks pixels to be ignored, write, under data: "
-            f"ignore_value: {strays[0]}"
+            f"If {unknown[0]} marks ignored pixels, write, under data: ignore_value: {unknown[0]}"
         )
     labels = [value for value in values if value != data.ignore_value]
     for candidates in (values, labels):
@@ -69,7 +68,7 @@ def _mend_numbers(values: list[int], data: DataConfig) -> str:
     return f"Expected {expected}; map other values in data.mask_values."
 
 
-def _mend_colours(values: list[str], data: DataConfig) -> str:
+def _advice_on_colours(values: list[str], data: DataConfig) -> str:
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
     if data.by_colour:
@@ -87,17 +86,17 @@ def _mend_colours(values: list[str], data: DataConfig) -> str:
 
 _SMOOTHED_ADVICE = (
     "Far more values than classes. If the masks were smoothed, or resized with interpolation, "
-    "export them again without (nearest neighbour, no anti-aliasing); else name every class in "
-    "data.classes."
+    "export them again with nearest neighbour and without anti-aliasing; otherwise list every "
+    "class in data.classes."
 )
 
 
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
-    strays = set(values) - data.class_of_value.keys()
-    # One stray value is a slip; smoothing leaves several.
+    unknown = set(values) - data.class_of_value.keys()
+    # A single value without a class is a mistake; smoothing creates several.
     between_black_and_white = (
-        {0, 255} <= set(values) and len(values) > labels + 1 and len(strays) > 1
+        {0, 255} <= set(values) and len(values) > labels + 1 and len(unknown) > 1
     )
     return between_black_and_white or len(values) > _FAR_MORE * labels
 
@@ -107,11 +106,11 @@ def _in_order(values: Sequence[int | str], data: DataConfig) -> str:
     return f"If these are the classes, in this order, write, under data: {line}"
 
 
-def _give_each_a_class(strays: Sequence[int | str], data: DataConfig) -> str:
-    if len(strays) == 1 and data.ignore_value in (None, IGNORE):
+def _give_each_a_class(unknown: Sequence[int | str], data: DataConfig) -> str:
+    if len(unknown) == 1 and data.ignore_value in (None, IGNORE):
         return (
-            "Give it a class in data.mask_values, or, if it marks pixels to be ignored, write, "
-            f"under data: ignore_value: {_yaml(strays[0])}"
+            "Give it a class in data.mask_values, or, if it marks ignored pixels, write, "
+            f"under data: ignore_value: {_yaml(unknown[0])}"
         )
     return "Give each a class in data.mask_values, or make it data.ignore_value."
 

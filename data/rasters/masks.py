@@ -1,4 +1,4 @@
-"""Reads mask files into class ids, and refuses any pixel value that has no class."""
+"""Reads mask files into class ids, and refuses pixel values without a class."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -11,22 +11,21 @@ from data.config import IGNORE, DataConfig
 from data.errors import PairError
 from data.rasters.formats import read_raster
 from data.rasters.images import encode_png
-from data.rasters.mask_advice import mend_values
+from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
-_MOST_VALUES = 300  # a mask with more of them is no mask of classes
-_MOST_SHOWN = 8  # how many pixel values one message names
+_MOST_VALUES = 300  # more distinct values than any mask of classes has
+_MOST_SHOWN = 8  # pixel values in one message
 
 
 class LoadedMask(NamedTuple):
-    """A mask as it is stored.
+    """A mask in the form in which it is stored.
 
     Attributes:
-      class_ids: uint8 [height, width], upright: class ids 0..C-1, or 255 where the pixel is to be
-        ignored.
-      values: The pixel values in the file, ordered: numbers, or colours (`#ff8000`); at most 300.
-      encoded: The class ids as a one-channel 8-bit PNG: the file's own bytes where it is one.
-      pixels: int64 [256], how many pixels have each class id.
+      class_ids: uint8 [height, width], upright: class ids 0..C-1, and 255 for ignored pixels.
+      values: Pixel values in the file, ordered: numbers, or colours (`#ff8000`); at most 300.
+      encoded: Bytes of a one-channel 8-bit PNG of the class ids; the file's own, if it is one.
+      pixels: int64 [256], number of pixels with each class id.
     """
 
     class_ids: npt.NDArray[np.uint8]
@@ -36,39 +35,39 @@ class LoadedMask(NamedTuple):
 
 
 class ValuesWithoutClass(PairError):  # noqa: N818
-    """A mask holds pixel values that have no class.
+    """A mask has pixel values without a class.
 
     Attributes:
-      present: The pixel values in the file, numbers or colours; at most 300.
-      strays: Those without a class; at most 300.
+      present: Pixel values in the file, numbers or colours; at most 300.
+      unknown: Pixel values without a class; at most 300.
     """
 
     def __init__(
-        self, file: str, reason: str, present: frozenset[int | str], strays: frozenset[int | str]
+        self, file: str, reason: str, present: frozenset[int | str], unknown: frozenset[int | str]
     ) -> None:
         super().__init__("value_without_class", file, reason)
         self.present = present
-        self.strays = strays
+        self.unknown = unknown
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.file, self.reason, self.present, self.strays)
+        return type(self), (self.file, self.reason, self.present, self.unknown)
 
 
 def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     """Loads a mask of any supported format.
 
-    What counts is the number in a grey or palette image (not the palette's colour), or in an RGB
-    image whose channels are equal. With colours in `data.mask_values` or as soon as channels
-    differ, the colour counts. Alpha never counts. Greys are read as viewers show them: a 1-bit mask
-    holds 0 and 255, and a TIFF whose 0 is white is turned over.
+    The value of a pixel is its number in a grey image, its index in a palette image, or its grey
+    level in an RGB image whose channels are equal. If `data.mask_values` has colours, or if the
+    channels differ, it is the colour. Alpha is ignored. Greys are read as viewers show them: a
+    1-bit mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
 
     Args:
-      content: The file's bytes.
-      name: The file's name, for messages.
-      data: Says which pixel value means which class, and how large a mask may be.
+      content: Bytes of the file.
+      name: Name of the file, for messages.
+      data: Config of the data, with the class of each pixel value and `max_pixels`.
 
     Returns:
-      The class ids.
+      The mask.
 
     Raises:
       ValuesWithoutClass: A pixel value has no class.
@@ -87,9 +86,9 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     present, counts = _distinct(values)
     names = [_name(value, colour=numbers is None) for value in present]
     class_of_value = data.class_of_value if data.by_colour == (numbers is None) else {}
-    strays = [i for i, value in enumerate(present) if value not in class_of_value]
-    if strays:
-        raise _no_class(name, names, strays, data)
+    unknown = [i for i, value in enumerate(present) if value not in class_of_value]
+    if unknown:
+        raise _no_class(name, names, unknown, data)
     ids = [class_of_value[value] for value in present]
     class_ids = _replace(values, present, ids)
     pixels = np.zeros(IGNORE + 1, np.int64)
@@ -101,7 +100,7 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
 
 
 def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:
-    """The number of each pixel, [height, width]; None if there are colours instead."""
+    """Returns the number of each pixel, [height, width], or None for an image with colours."""
     samples = raster.samples
     if samples.shape[2] > 2:
         red, green, blue = (samples[..., i] for i in range(3))
@@ -111,18 +110,18 @@ def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] |
 
 
 def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
-    """The colour of each pixel, [height, width], as 0xRRGGBB."""
+    """Returns the colour of each pixel, [height, width], as 0xRRGGBB."""
     colours = raster.colours
     if colours.dtype != np.uint8:
-        raise file.unsupported("colours of 16 bits a channel, expected 8 bits")
+        raise file.unsupported("colours of 16 bits per channel, expected 8 bits")
     red, green, blue = (colours[..., i].astype(np.uint32) for i in (0, colours.shape[2] // 2, -1))
     return red << np.uint32(16) | green << np.uint32(8) | blue
 
 
 def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
-    """The values that occur, ordered, and how many pixels have each."""
+    """Returns the distinct values, ordered, and the number of pixels with each."""
     if values.dtype == np.uint8:
-        counts = np.array(Image.fromarray(values).histogram())  # faster than NumPy
+        counts = np.array(Image.fromarray(values).histogram())  # faster than NumPy's
         present = np.flatnonzero(counts)
         return present.tolist(), counts[present]
     starts, lengths = _runs(values)
@@ -135,13 +134,13 @@ def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]
 def _replace(
     values: npt.NDArray[Any], present: Sequence[int], ids: Sequence[int]
 ) -> npt.NDArray[np.uint8]:
-    """Each pixel's class id, given those of the values that occur."""
+    """Returns the class id of each pixel, given the ids of the values that are present."""
     if values.dtype == np.uint8:
         if list(ids) == list(present):
             return values
         table = np.zeros(256, np.uint8)
         table[present] = ids
-        # Many times as fast as indexing.
+        # Many times faster than indexing.
         replaced = values.tobytes().translate(table.tobytes())
         return np.frombuffer(replaced, np.uint8).reshape(values.shape)
     starts, lengths = _runs(values)
@@ -150,9 +149,9 @@ def _replace(
 
 
 def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Starts and lengths of runs of equal pixels.
+    """Returns the starts and the lengths of runs of equal pixels.
 
-    Masks are flat: runs are few, and much faster to sort than the pixels are.
+    Masks have few runs, which are much faster to sort than all pixels.
     """
     flat = values.ravel()
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
@@ -164,15 +163,16 @@ def _name(value: int, *, colour: bool) -> int | str:
 
 
 def _no_class(
-    file: str, present: Sequence[int | str], strays: Sequence[int], data: DataConfig
+    file: str, present: Sequence[int | str], unknown: Sequence[int], data: DataConfig
 ) -> ValuesWithoutClass:
-    shown = [present[i] for i in strays[:_MOST_VALUES]]
+    shown = [present[i] for i in unknown[:_MOST_VALUES]]
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
-    what = "colour" if isinstance(present[0], str) else "pixel value"
-    if len(shown) > _MOST_SHOWN:  # these differ from file to file, and so do not stand here
-        reason = f"no class for more than {_MOST_SHOWN} of its {what}s."
+    noun = "colour" if isinstance(present[0], str) else "pixel value"
+    if len(shown) > _MOST_SHOWN:  # values differ between files, and equal faults need one text
+        reason = f"no class for more than {_MOST_SHOWN} of its {noun}s."
     else:
         plural = "s" if len(shown) > 1 else ""
-        reason = f"no class for the {what}{plural} {', '.join(map(str, shown))}."
-    return ValuesWithoutClass(file, f"{reason} {mend_values(some, data)}", some, frozenset(shown))
+        reason = f"no class for the {noun}{plural} {', '.join(map(str, shown))}."
+    reason = f"{reason} {advice_on_values(some, data)}"
+    return ValuesWithoutClass(file, reason, some, frozenset(shown))

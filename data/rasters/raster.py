@@ -1,4 +1,4 @@
-"""What an image or mask file holds, whatever its format."""
+"""The pixels of an image or mask file, independent of its format."""
 
 from typing import Literal, NamedTuple
 
@@ -12,19 +12,20 @@ Palette = npt.NDArray[np.uint8]
 
 
 class Raster(NamedTuple):
-    """The pixels of a file as it holds them, but upright.
+    """The pixels of a file.
 
     Attributes:
       format: PNG, JPEG, BMP, GIF or TIFF.
-      samples: uint8 or uint16 [height, width, 1 to 4]: grey, grey and one more (alpha), RGB, or RGB
-        and one more (alpha, near infrared); or places in the palette. Samples of fewer than 8 bits
-        are widened, so that white is 255.
-      palette: uint8 [n, 3], RGB, with an entry for every place; None where there is none.
-      orientation: The EXIF orientation that was undone, 1..8; 1 is upright.
-      lossy: Compressed as JPEG.
-      tensorflow_reads: TensorFlow decodes the file to the same colours, orientation apart.
-      grey_png: The samples, before they were turned, as a grey PNG of 8 bits, if that is to be had
-        without encoding them anew.
+      samples: uint8 or uint16 [height, width, 1 to 4]: grey, grey and alpha, RGB, or RGB and a
+        fourth channel (alpha, near infrared); or indices into the palette. Samples of fewer than 8
+        bits are scaled, so that white is 255; indices are not.
+      palette: uint8 [n, 3], RGB, with a colour for every index; None for a file without a palette.
+      orientation: EXIF orientation of the file, 1..8; 1 is upright.
+      lossy: Whether the file is compressed as JPEG.
+      tensorflow_reads: Whether TensorFlow decodes the file to the same colours, except for the
+        orientation.
+      grey_png: The samples, with the orientation of the file, as a grey PNG of 8 bits; None if
+        they would have to be encoded for it.
     """
 
     format: str
@@ -37,13 +38,13 @@ class Raster(NamedTuple):
 
     @property
     def colours(self) -> Samples:
-        """Grey [height, width, 1] or RGB [height, width, 3], of the samples' type."""
+        """Grey [height, width, 1] or RGB [height, width, 3]; uint8 or uint16."""
         if self.palette is not None:
             return self.palette[self.samples[..., 0]]
         return self.samples[..., : 3 if self.samples.shape[2] > 2 else 1]
 
     def upright(self) -> "Raster":
-        """Undoes the EXIF orientation (EXIF 2.32, tag Orientation)."""
+        """Returns the raster with the EXIF orientation undone (EXIF 2.32, tag Orientation)."""
         samples = self.samples
         if self.orientation >= 5:
             samples = samples.swapaxes(0, 1)
@@ -55,13 +56,13 @@ class Raster(NamedTuple):
 
 
 class RasterFile(NamedTuple):
-    """A file that is to be read, and the errors of its faults.
+    """An image or mask file to read; makes the errors about it.
 
     Attributes:
-      content: Its bytes.
-      name: Its name, for messages.
-      purpose: What it is read as; says which kind of error an unsupported format is.
-      max_pixels: A larger one is refused before it is decoded.
+      content: Bytes of the file.
+      name: Name of the file, for messages.
+      purpose: Whether the file is read as an image or as a mask.
+      max_pixels: Greatest number of pixels; a larger file is refused before it is decoded.
     """
 
     content: bytes
@@ -70,23 +71,23 @@ class RasterFile(NamedTuple):
     max_pixels: int
 
     def error(self, kind: str, reason: str) -> PairError:
-        """Returns the error of a fault of this file."""
+        """Returns an error about this file."""
         return PairError(kind, self.name, reason)
 
     def unsupported(self, fault: str) -> PairError:
-        """Returns the error of a format that is not read: `32 bits, expected 8`."""
+        """Returns the error for an unsupported format, described by `fault`."""
         return self.error(f"{self.purpose}_format", f"{fault}. Convert the {self.purpose}.")
 
-    def not_one(self, count: int, of_what: str) -> PairError:
-        """Returns the error of a file that holds several pictures: 3 `frames`."""
+    def not_one(self, count: int, parts: str) -> PairError:
+        """Returns the error for a file with several pictures, for example 3 `frames`."""
         return self.error(
             f"{self.purpose}_format",
-            f"{count} {of_what} in one file, expected one. Save each {self.purpose} in a file of "
-            "its own.",
+            f"{count} {parts} in one file, expected one. Save each {self.purpose} in a file of its "
+            "own.",
         )
 
     def refuse_too_large(self, height: int, width: int) -> None:
-        """Raises an error if there are too many pixels."""
+        """Raises a PairError if the file has more than `max_pixels` pixels."""
         if height * width > self.max_pixels:
             raise self.error(
                 "too_large",
@@ -96,5 +97,17 @@ class RasterFile(NamedTuple):
 
 
 def with_channels(samples: Samples) -> Samples:
-    """Adds the last dimension where it is left out."""
+    """Adds the last dimension to samples of one channel that have none."""
     return samples[..., np.newaxis] if samples.ndim == 2 else samples
+
+
+def full_palette(colours: bytes) -> Palette:
+    """Returns a palette of 256 colours; missing ones are black, as in TensorFlow.
+
+    Args:
+      colours: Bytes of the colours that the file gives, RGB.
+    """
+    palette = np.zeros((256, 3), np.uint8)
+    given = np.frombuffer(colours, np.uint8).reshape(-1, 3)[:256]
+    palette[: len(given)] = given
+    return palette

@@ -1,4 +1,4 @@
-"""Reads TIFF files, by tifffile."""
+"""Reads TIFF files, with tifffile."""
 
 import io
 import logging
@@ -10,38 +10,38 @@ from PIL import Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_channels
 
-_ORIENTATION = 274  # TIFF's number of the tag
-_JPEG = frozenset({6, 7, 33007, 34892})  # TIFF's numbers of lossy JPEG compression
+_ORIENTATION = 274  # number of the tag
+_JPEG = frozenset({6, 7, 33007, 34892})  # numbers of the lossy JPEG compressions
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
-# What is wrong with a file is said by an error of ours, and in one line.
+# Faults are reported as one-line errors; the decoder's own log would repeat them.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(file: RasterFile) -> Raster:
     """Reads a TIFF file of one page.
 
-    Smaller copies and transparency masks are no pages: what is marked as such, lies in SubIFDs, or
-    is a level of a pyramid by tifffile's reckoning.
+    Reduced copies and transparency masks do not count as pages: images that are marked as such, are
+    in SubIFDs, or are levels of a pyramid according to tifffile.
 
     Args:
       file: The file.
 
     Returns:
-      What it holds, not yet upright.
+      The file's pixels; the orientation is not yet undone.
 
     Raises:
-      PairError: It is too large, or of a kind that is not read.
+      PairError: It is too large, or of an unsupported kind.
       Exception: It is damaged.
     """
     content = io.BytesIO(file.content)
-    # These three kinds name other files, which are none of this pair.
+    # Files of these three kinds refer to other files, which do not belong to this pair.
     with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
         page = _only_page(tiff, file)
         file.refuse_too_large(page.tilelength, page.tilewidth)
         _refuse_holes(page, len(file.content))
         _refuse_unsupported(page, file)
-        samples = page.asarray(maxworkers=1)  # files are read in parallel, not their parts
+        samples = page.asarray(maxworkers=1)  # several files are read in parallel instead
         samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else with_channels(samples)
         samples, palette = _as_shown(samples, page)
         if samples.shape[:2] != (page.imagelength, page.imagewidth) or samples.ndim != 3:
@@ -58,12 +58,16 @@ def read_tiff(file: RasterFile) -> Raster:
 
 
 def _only_page(tiff: tifffile.TiffFile, file: RasterFile) -> tifffile.TiffPage:
-    full = [one for one in tiff.series if not (one.keyframe.is_reduced or one.keyframe.is_mask)]
-    full = full or tiff.series[:1]
-    if not full:
+    full_size = [
+        series
+        for series in tiff.series
+        if not (series.keyframe.is_reduced or series.keyframe.is_mask)
+    ]
+    full_size = full_size or tiff.series[:1]
+    if not full_size:
         raise ValueError("there is no page")
     planes = 0
-    for series in full:
+    for series in full_size:
         page = series.keyframe
         file.refuse_too_large(page.imagelength, page.imagewidth)
         plane = page.imagelength * page.imagewidth * page.samplesperpixel
@@ -75,17 +79,17 @@ def _only_page(tiff: tifffile.TiffFile, file: RasterFile) -> tifffile.TiffPage:
 
 def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
     bits = page.bitspersample
-    sorts = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
+    types = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
     if page.sampleformat != 1 or bits not in (1, 2, 4, 8, *range(9, 17)):
-        sort = sorts.get(page.sampleformat, "samples of another sort")
-        raise file.unsupported(f"{sort} of {bits} bits, expected unsigned ones of 8 or 16 bits")
+        name = types.get(page.sampleformat, "samples of another type")
+        raise file.unsupported(f"{name} of {bits} bits, expected unsigned ones of 8 or 16 bits")
     samples = page.samplesperpixel
     if samples > 4:
         raise file.unsupported(
-            f"{samples} samples a pixel, expected 1 (grey) or 3 (RGB), and at most one more, which "
-            "is left out"
+            f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), and at most one more, "
+            "which is left out"
         )
-    jpeg = page.compression in _JPEG  # tifffile turns its colours into RGB
+    jpeg = page.compression in _JPEG  # tifffile converts its colours to RGB
     readable: dict[int, bool] = {
         _PHOTOMETRIC.MINISWHITE: samples <= 2,
         _PHOTOMETRIC.MINISBLACK: True,
@@ -95,17 +99,20 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
         _PHOTOMETRIC.YCBCR: samples == 3 and jpeg,
     }
     if not readable.get(page.photometric):
-        sort = getattr(page.photometric, "name", str(page.photometric))
+        name = getattr(page.photometric, "name", str(page.photometric))
         raise file.unsupported(
-            f"{samples} samples a pixel of the sort {sort}, expected grey, RGB or a palette"
+            f"{samples} samples per pixel of the kind {name}, expected grey, RGB or a palette"
         )
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
-        sort = getattr(page.compression, "name", str(page.compression))
-        raise file.unsupported(f"the TIFF compression {sort}, expected LZW, deflate or none")
+        name = getattr(page.compression, "name", str(page.compression))
+        raise file.unsupported(f"the TIFF compression {name}, expected LZW, deflate or none")
 
 
 def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
-    """A file cut short has strips or tiles beyond its end: tifffile would leave them empty."""
+    """Raises an error if strips or tiles are missing, as in a file that is cut short.
+
+    tifffile would leave them empty.
+    """
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(segments) != math.prod(page.chunked):
         raise ValueError("strips or tiles are missing")
@@ -114,7 +121,7 @@ def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _as_shown(samples: Samples, page: tifffile.TiffPage) -> tuple[Samples, Palette | None]:
-    """Returns grey or RGB as viewers show it, or places and their palette."""
+    """Returns grey or RGB samples as viewers show them, or indices and their palette."""
     if samples.dtype == bool:
         samples = samples.astype(np.uint8)
     if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:

@@ -1,4 +1,4 @@
-"""Where pairs come from: one module for each kind of source, each with one function, `find`.
+"""Data sources: a module for each kind finds the pairs, and `registry` lists the kinds.
 
-A source returns a `RawFound`; `data.sources.pairs` assigns groups and splits.
+`pairs` assigns groups and splits to the pairs.
 """

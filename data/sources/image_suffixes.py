@@ -1,4 +1,4 @@
-"""Which file names are images, by their suffix."""
+"""File suffixes of images."""
 
 import posixpath
 
@@ -6,7 +6,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
 def without_image_suffix(name: str) -> str:
-    """Returns a file's name or path without its suffix, if that is an image's."""
+    """Returns a file's name or path without its suffix, if this is a suffix of images."""
     stem, suffix = posixpath.splitext(name)
     return stem if suffix.lower() in IMAGE_SUFFIXES else name
 

@@ -1,4 +1,4 @@
-"""Pairs from a table with a row for each."""
+"""Pairs from a table with one row per pair."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from typing_extensions import Self
 
-from data.config import ManifestSource
 from data.errors import InputError, PairError, nearest
 from data.files import THREADS, is_file, is_remote, join, read_text, relative_path
+from data.source_config import ManifestSource
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
 from data.sources.raw_pairs import RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
@@ -23,14 +23,14 @@ def find(source: ManifestSource, group: str) -> RawFound:
     """Finds the pairs of a manifest.
 
     Args:
-      source: Its description; the path without `{SPAN}`.
-      group: Name of the column of groups, if there is such a column.
+      source: The source; its path has no `{SPAN}`.
+      group: Name of the column of groups, if the table has this column.
 
     Returns:
-      The pairs. Every other row is named in the problems, as `<manifest>:<line>`.
+      The pairs. Every other row is among the problems, as `<manifest>:<line>`.
 
     Raises:
-      InputError: The manifest cannot be read, holds no row, or lacks a column.
+      InputError: The manifest cannot be read, has no row, or lacks a column.
     """
     rows, columns = _read(source)
     kept = _kept(source, columns)
@@ -47,11 +47,11 @@ def find(source: ManifestSource, group: str) -> RawFound:
     files = Counter((kind, getattr(pair, kind)) for _, pair in pairs for kind in ("image", "mask"))
     keys = Counter(pair.key for _, pair in pairs)
     with ThreadPoolExecutor(THREADS) as pool:
-        there = pool.map(is_file, (path for _, pair in pairs for path in (pair.image, pair.mask)))
+        exist = pool.map(is_file, (path for _, pair in pairs for path in (pair.image, pair.mask)))
         for row, pair in pairs:
-            missing = [path for path in (pair.image, pair.mask) if not next(there)]
+            missing = [path for path in (pair.image, pair.mask) if not next(exist)]
             if files["image", pair.image] > 1 or files["mask", pair.mask] > 1:
-                reason = "its image or its mask is in another row too. Keep one of the rows."
+                reason = "its image or its mask is also in another row. Keep one of the rows."
                 problem = row.problem("doubly_paired", pair.image, reason)
             elif keys[pair.key] > 1:
                 reason = "another row's image differs in the suffix alone. Rename one of them."
@@ -67,16 +67,16 @@ def find(source: ManifestSource, group: str) -> RawFound:
 
 
 def kept_columns(source: ManifestSource) -> list[str]:
-    """Lists the columns that examples keep, beside those with a meaning of their own.
+    """Lists the columns that examples keep.
 
     Args:
-      source: The manifest's description; the path without `{SPAN}`.
+      source: The source; its path has no `{SPAN}`.
 
     Returns:
-      The names that `columns` gives, or else those of all columns but images, masks and splits.
+      The names in `columns`, or those of all columns except images, masks and splits.
 
     Raises:
-      InputError: The manifest cannot be read, holds no row, or lacks a column.
+      InputError: The manifest cannot be read, has no row, or lacks a column.
     """
     return _kept(source, _read(source)[1])
 
@@ -92,15 +92,15 @@ class _Row(NamedTuple):
     line: int
     cells: dict[str, str]
 
-    def problem(self, kind: str, what: str, reason: str) -> PairError:
-        return PairError(kind, f"{self.manifest}:{self.line} ({what})", reason)
+    def problem(self, kind: str, file: str, reason: str) -> PairError:
+        return PairError(kind, f"{self.manifest}:{self.line} ({file})", reason)
 
 
 class _Root(NamedTuple):
     """The manifest's folder."""
 
     path: str
-    without_links: Path  # of a local one
+    without_links: Path  # meaningless if the folder is remote
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -108,13 +108,13 @@ class _Root(NamedTuple):
         return cls(path, Path(path).resolve())
 
     def path_of(self, cell: str) -> str:
-        """The path that a cell means, without any `..` in it."""
+        """Returns the path that a cell gives, without any `..` in it."""
         if is_remote(cell) or cell.startswith("/"):
             return join(cell, ".")
         return join(self.path, cell)
 
     def holds(self, path: str) -> bool:
-        """Whether a path stays within the folder, by its text and wherever links lead."""
+        """Returns whether a path stays within the folder, as text and with links resolved."""
         if relative_path(path, self.path) is None:
             return False
         return is_remote(path) or Path(path).resolve().is_relative_to(self.without_links)
@@ -128,11 +128,11 @@ class _Root(NamedTuple):
 
 
 def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
-    """All rows, and the names of all columns."""
+    """Returns all rows and the names of all columns."""
     read = _read_csv if source.path.lower().endswith(".csv") else _read_json
     rows = read(source.path)
     if not rows:
-        raise InputError(f"{source.path}: no rows. Expected a row for each pair.")
+        raise InputError(f"{source.path}: no rows. Expected one row per pair.")
     columns = list(dict.fromkeys(column for row in rows for column in row.cells))
     _check_columns(source, columns)
     return rows, columns
@@ -161,7 +161,7 @@ def _read_csv(path: str) -> list[_Row]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
-            line = reader.line_num + 1  # a cell in quotes may go over several lines
+            line = reader.line_num + 1  # a quoted cell may span several lines
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error
     return rows
@@ -192,8 +192,8 @@ def _check_columns(source: ManifestSource, columns: list[str]) -> None:
     named = [(key, getattr(source, key)) for key in ("image", "mask", "split", "source")]
     named += [("columns", name) for name in source.columns or ()]
     for key, name in named:
-        asked_for = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
-        if asked_for and name not in columns:
+        required = key in ("image", "mask") or name != ManifestSource.model_fields[key].default
+        if required and name not in columns:
             raise InputError(
                 f"{source.path}: no column {name!r}, which data.source.{key} names"
                 f"{nearest(name, columns)}. Found the columns {columns}."
@@ -203,24 +203,24 @@ def _check_columns(source: ManifestSource, columns: list[str]) -> None:
 def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) -> RawPair:
     cells = {kind: row.cells.get(getattr(source, kind), "") for kind in ("image", "mask")}
     for kind, cell in cells.items():
-        what = cell or cells["image"] or cells["mask"]
+        file = cell or cells["image"] or cells["mask"]
         if not cell:
-            raise row.problem("unpaired", what, f"the row has no {kind}. Add it or remove the row.")
+            raise row.problem("unpaired", file, f"the row has no {kind}. Add it or remove the row.")
         if posixpath.splitext(cell)[1].lower() not in IMAGE_SUFFIXES:
-            reason = f"no image by its suffix (expected {expected_suffixes()}). Remove the row."
-            raise row.problem("not_an_image", what, reason)
+            reason = f"not an image suffix (expected {expected_suffixes()}). Remove the row."
+            raise row.problem("not_an_image", file, reason)
         if not (source.allow_outside or root.holds(root.path_of(cell))):
             reason = (
                 "leads out of the manifest's folder. Correct it, or set data.source.allow_outside."
             )
-            raise row.problem("outside_root", what, reason)
+            raise row.problem("outside_root", file, reason)
     image, mask = (root.path_of(cell) for cell in cells.values())
     split = row.cells.get(source.split, "")
     if split and not split_of(split):
-        reason = f"the split {split!r} is none of {', '.join(SPLIT_NAMES)}, or nothing."
+        reason = f"the split {split!r} is not one of {', '.join(SPLIT_NAMES)}. Correct or empty it."
         raise row.problem("unknown_split", cells["image"], reason)
     if group and not row.cells.get(group):
-        reason = f"nothing in the column {group!r} of groups. Fill it in."
+        reason = f"the group, in the column {group!r}, is empty. Fill it in."
         raise row.problem("no_group", cells["image"], reason)
     return RawPair(
         root.key_of(image),

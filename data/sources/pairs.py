@@ -1,44 +1,36 @@
-"""Finds pairs of image and mask files, and deals them out to the splits."""
+"""Finds pairs of image and mask files, and assigns groups and splits to them."""
 
 import bisect
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from data.config import (
-    SPAN_PLACEHOLDER,
-    SPLITS,
-    DataConfig,
-    FolderSource,
-    ManifestSource,
-    SampleSource,
-    Source,
-    SplitName,
-    Splits,
-    TfdsSource,
-)
+from google.protobuf.wrappers_pb2 import BytesValue
+
+from data.config import DataConfig, Splits
 from data.errors import InputError, PairError
 from data.files import THREADS, read_bytes
-from data.sources import folder, manifest, sample, spans, tfds
-from data.sources.raw_pairs import RawFound
+from data.source_config import SPLITS, SplitName
+from data.sources.registry import SOURCES
+from data.sources.spans import find_spans
 
 
 class Pair(NamedTuple):
     """An image file and its mask file.
 
     Attributes:
-      key: Relative path without suffix, with forward slashes: the pair's name, unique in a source.
+      key: Name of the pair, unique in a source: relative path without suffix, with forward slashes.
       image: Path of the image file, local or on any file system that TensorFlow reads.
       mask: Path of the mask file.
-      group: Pairs of one group fall into one split; the key itself where there are no groups.
+      group: Group of the pair; all pairs of a group are in one split. Without groups, the key.
       source: Name of the data set.
-      span: Number of the delivery the pair came with; 0 where the source has no spans.
+      span: Number of the span; 0 if the source has no spans.
       split: `train`, `val` or `test`.
-      columns: What else a manifest says of it: a column's name to the cell's text, by name. All
-        pairs of a data set have the same columns; a manifest's that has no such column are empty.
+      columns: Further cells of a manifest's row: name of the column to text of the cell. All pairs
+        of a data set have the same columns; a column that a manifest lacks is empty.
     """
 
     key: str
@@ -52,13 +44,13 @@ class Pair(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a source holds.
+    """Content of a source.
 
     Attributes:
-      pairs: Ordered by key.
-      problems: What makes no pair: files without a partner, two files of one name, …; ordered by
-        file.
-      unused: Keys, in order, of images and masks that are in no split list.
+      pairs: The pairs, ordered by key.
+      problems: Files and rows that are not part of a pair (an image without a mask, two files of
+        one name, …), ordered by file.
+      unused: Keys of images and masks that are in no split list, ordered.
     """
 
     pairs: list[Pair]
@@ -67,15 +59,15 @@ class Found(NamedTuple):
 
 
 def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
-    """Lists what a source holds.
+    """Lists the pairs of a source, with their groups and splits.
 
     Args:
-      data: The data's description.
-      name: The pipeline's name; it names the data set where the source does not.
-      folder: Where a source without files of its own (`sample`, `tfds`) writes them, once.
+      data: Config of the data.
+      name: Name of the pipeline; the name of the data set, if the source gives none.
+      folder: Folder in which a source without files (`sample`, `tfds`) writes them, once.
 
     Returns:
-      The pairs, and what became of all else.
+      The pairs, the problems and the unused keys.
 
     Raises:
       InputError: The source as a whole cannot be used: no such folder, no images, no such column,
@@ -85,7 +77,10 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     problems: list[PairError] = []
     unused: list[str] = []
     without_group: list[str] = []
-    for span, prefix, found in _deliveries(data, folder):
+    functions = SOURCES[type(data.source)]
+    for span, source in find_spans(data.source):
+        prefix = f"span-{span}/" if data.source.has_spans else ""
+        found = functions.find(source, data.group, folder)
         problems.extend(found.problems)
         unused.extend(prefix + key for key in found.unused)
         for raw in found.pairs:
@@ -97,44 +92,38 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
                 without_group.append(raw.key)
                 continue
             split = raw.split or _split_of(group, data.splits)
-            source = raw.source or name
-            pairs.append(Pair(key, raw.image, raw.mask, group, source, span, split, raw.columns))
+            data_set = raw.source or name
+            pairs.append(Pair(key, raw.image, raw.mask, group, data_set, span, split, raw.columns))
     if not pairs and not problems:
         raise InputError("data.source: no pair is in data.source.split_lists.")
     if not pairs and without_group:
         raise InputError(
-            f"data.group: the expression {data.group!r} matches no pair, for instance not "
-            f"{without_group[0]!r}; nor is it a manifest's column."
+            f"data.group: the expression {data.group!r} matches no pair, for example not "
+            f"{without_group[0]!r}, and is no column of a manifest."
         )
     pairs = _with_the_same_columns(pairs)
     return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))
 
 
 def find_columns(data: DataConfig) -> list[str]:
-    """Lists the columns that the pairs of a manifest keep.
+    """Lists the columns that the pairs keep, if the source is a table.
 
     Args:
-      data: The data's description.
+      data: Config of the data.
 
     Returns:
-      Their names, in order, those of all spans together; none for other sources.
+      Names of the columns of all spans, sorted; none for a source that is no table.
 
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
     """
-    sources = (source for _, _, source in _places(data.source))
-    return sorted(
-        {
-            name
-            for source in sources
-            if isinstance(source, ManifestSource)
-            for name in manifest.kept_columns(source)
-        }
-    )
+    functions = SOURCES[type(data.source)]
+    spans = find_spans(data.source)
+    return sorted({name for _, source in spans for name in functions.kept_columns(source)})
 
 
 def content_digest(path: str) -> bytes:
-    """Returns the SHA-256 of a file; one that cannot be read counts as one without content."""
+    """Returns the SHA-256 of a file's content; an unreadable file counts as an empty one."""
     try:
         content = read_bytes(path)
     except InputError:
@@ -143,11 +132,14 @@ def content_digest(path: str) -> bytes:
 
 
 def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) -> str:
-    """Hash of a source: its pairs with their contents, wherever they lie, and all that is no pair.
+    """Returns a hash of a source: its pairs and their contents, its problems and unused keys.
+
+    The hash does not depend on where the files are.
 
     Args:
-      found: What the source holds.
-      of_file: What stands for a file's content, always the same number of bytes; threads call it.
+      found: Content of the source.
+      of_file: Function from a path to a digest of the file, always of the same length. It is called
+        by several threads.
 
     Returns:
       SHA-256 in hexadecimal.
@@ -157,34 +149,18 @@ def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) 
         paths = (path for pair in found.pairs for path in (pair.image, pair.mask))
         digests = pool.map(of_file, paths)
         for pair in found.pairs:
-            words = [pair.key, pair.group, pair.source, str(pair.span), pair.split]
-            words += itertools.chain.from_iterable(pair.columns.items())
-            total.update("\0".join((*words, "")).encode())
+            fields = [pair.key, pair.group, pair.source, str(pair.span), pair.split]
+            fields += itertools.chain.from_iterable(pair.columns.items())
+            total.update("\0".join((*fields, "")).encode())
             total.update(next(digests) + next(digests))
-    for word in (*map(str, found.problems), *found.unused):
-        total.update(f"{word}\0".encode())
+    for text in (*map(str, found.problems), *found.unused):
+        total.update(f"{text}\0".encode())
     return total.hexdigest()
 
 
 def newest_span(found: Found) -> int:
-    """Returns the number of the newest delivery; 0 where a source has no spans."""
+    """Returns the number of the newest span; 0 if the source has no spans."""
     return max((pair.span for pair in found.pairs), default=0)
-
-
-def _deliveries(data: DataConfig, own_folder: str) -> Iterator[tuple[int, str, RawFound]]:
-    """Each span's number, what its keys begin with, and what it holds."""
-    for span, prefix, source in _places(data.source):
-        yield span, prefix, _find(source, data.group, own_folder)
-
-
-def _places(source: Source) -> Iterator[tuple[int, str, Source]]:
-    """Each span's number, what its keys begin with, and where it is."""
-    if isinstance(source, FolderSource | ManifestSource) and SPAN_PLACEHOLDER.search(source.path):
-        of_files = isinstance(source, ManifestSource)
-        for span, path in spans.expand(source.path, source.newest_spans, of_files=of_files):
-            yield span, f"span-{span}/", source.model_copy(update={"path": path})
-    else:
-        yield 0, "", source
 
 
 def _with_the_same_columns(pairs: list[Pair]) -> list[Pair]:
@@ -195,16 +171,6 @@ def _with_the_same_columns(pairs: list[Pair]) -> list[Pair]:
     ]
 
 
-def _find(source: Source, group: str | None, own_folder: str) -> RawFound:
-    if isinstance(source, SampleSource):
-        return sample.find(own_folder)
-    if isinstance(source, TfdsSource):
-        return tfds.find(source, own_folder)
-    if isinstance(source, ManifestSource):
-        return manifest.find(source, group or "group")
-    return folder.find(source)
-
-
 def _group_of(key: str, expression: str) -> str | None:
     match = re.search(expression, key)
     if match is None:
@@ -213,18 +179,12 @@ def _group_of(key: str, expression: str) -> str | None:
 
 
 def _split_of(group: str, shares: Splits) -> SplitName:
-    """The split that TFX's ExampleGen gives an example that is dealt out by this feature."""
+    """Returns the split that TFX's ExampleGen assigns when it partitions by the group."""
     bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
-    # TFX hashes the serialized tf.train.Feature: a bytes_list that holds one value.
-    feature = _first_field(_first_field(group.encode()))
+    # TFX hashes a serialized tf.train.Feature, whose class is in TensorFlow, which is slow to
+    # import. A feature is a message whose field 1 is a list of bytes, and this list is a message
+    # whose field 1 is the value. A BytesValue is serialized alike.
+    bytes_list = BytesValue(value=group.encode()).SerializeToString()
+    feature = BytesValue(value=bytes_list).SerializeToString()
     number = int.from_bytes(hashlib.sha256(feature).digest(), "big")
     return SPLITS[bisect.bisect(bounds, number % bounds[-1])]
-
-
-def _first_field(content: bytes) -> bytes:
-    """A serialized message of one field, number 1, of bytes."""
-    length, size = bytearray(), len(content)
-    while size > 127:
-        length.append(size & 127 | 128)
-        size >>= 7
-    return b"\x0a" + bytes(length) + bytes([size]) + content

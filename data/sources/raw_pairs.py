@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from data.config import SplitName
 from data.errors import PairError
+from data.source_config import SplitName
 
 
 class RawPair(NamedTuple):
     """A pair as its source knows it.
 
     Attributes:
-      key: The pair's name, unique in its source.
+      key: Name of the pair, unique in its source.
       image: Path of the image file.
       mask: Path of the mask file.
-      split: Its ready-made split, if it has one.
-      group: Its group, if the source says so.
-      source: Name of its data set, if the source says so.
-      columns: What else a table says of it: a column's name to the cell's text.
+      split: The split, if the source assigns one.
+      group: The group, if the source assigns one.
+      source: Name of the data set, if the source gives one.
+      columns: Further cells of a table's row: name of the column to text of the cell.
     """
 
     key: str
@@ -30,12 +30,12 @@ class RawPair(NamedTuple):
 
 
 class RawFound(NamedTuple):
-    """What a source holds, in any order.
+    """Content of a source, in any order.
 
     Attributes:
       pairs: The pairs.
-      problems: What makes no pair.
-      unused: Keys of what is in no split list.
+      problems: Files and rows that are not part of a pair.
+      unused: Keys that are in no split list.
     """
 
     pairs: list[RawPair]

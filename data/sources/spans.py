@@ -1,52 +1,62 @@
-"""Spans: deliveries of data, each in a place of its own with a number where `{SPAN}` stands."""
+"""Finds the spans of a source: numbered deliveries of data, each at its own path."""
 
 import re
+from collections.abc import Iterator
 
-from data.config import SPAN_PLACEHOLDER
 from data.errors import InputError
 from data.files import is_folder, join, list_folder
+from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 
-def expand(path: str, newest: int | None, *, of_files: bool) -> list[tuple[int, str]]:
+def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
     """Finds the spans of a source.
 
-    Args:
-      path: The source's path, with `{SPAN}` in it.
-      newest: How many of the newest spans to keep, by number; None for all.
-      of_files: Whether the path leads to files, as manifests are, and not to folders.
+    A source without spans is its own only span, with the number 0.
 
-    Returns:
-      Number and path of each span, in order.
+    Args:
+      source: The source.
+
+    Yields:
+      The number of each span, and the source that holds this span alone; ordered by number.
 
     Raises:
-      InputError: No span, a name without a number where `{SPAN}` stands, or two of one number.
+      InputError: There is no span, a span has no number, or two spans have one number.
     """
-    place = SPAN_PLACEHOLDER.search(path)
-    if place is None:
+    if not (isinstance(source, SpannedSource) and source.has_spans):
+        yield 0, source
+        return
+    for span, path in _expand(source.path, source.newest_spans, path_is_file=source.path_is_file):
+        yield span, source.model_copy(update={"path": path})
+
+
+def _expand(path: str, newest: int | None, *, path_is_file: bool) -> list[tuple[int, str]]:
+    """Returns the number and the path of each span, ordered by number."""
+    placeholder = SPAN_PLACEHOLDER.search(path)
+    if placeholder is None:
         raise ValueError(f"{path}: no {{SPAN}} in it")
-    above, slash, before = path[: place.start()].rpartition("/")
-    after, _, rest = path[place.end() :].partition("/")
+    above, slash, before = path[: placeholder.start()].rpartition("/")
+    after, _, rest = path[placeholder.end() :].partition("/")
     folder = above or slash or "."
-    may_be_file = of_files and not rest
-    pattern = f"{before}{place[0]}{after}"
+    may_be_file = path_is_file and not rest
+    pattern = f"{before}{placeholder[0]}{after}"
     paths: dict[int, str] = {}
     for name in list_folder(folder):
-        found = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", name)
-        if not found or not (may_be_file or is_folder(join(folder, name))):
+        match = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", name)
+        if not match or not (may_be_file or is_folder(join(folder, name))):
             continue
-        expected = "[0-9]+" if place[1] is None else f"[0-9]{{{place[1]}}}"
-        if not re.fullmatch(expected, found[1]):
+        digits = "[0-9]+" if placeholder[1] is None else f"[0-9]{{{placeholder[1]}}}"
+        if not re.fullmatch(digits, match[1]):
             raise InputError(
-                f"{join(folder, name)}: no number where {pattern} has {place[0]}. Rename it, or "
-                "hide it by a dot before its name."
+                f"{join(folder, name)}: no number where {pattern} has {placeholder[0]}. Rename it, "
+                "or hide it with a dot before its name."
             )
-        number, span_path = int(found[1]), join(folder, f"{name}/{rest}")
+        number, span_path = int(match[1]), join(folder, f"{name}/{rest}")
         if number in paths:
             raise InputError(f"{paths[number]} and {span_path}: two spans {number}. Rename one.")
         paths[number] = span_path
     if not paths:
         raise InputError(
             f"{folder}: no span in it. Names should look like {pattern}, as in "
-            f"{before}{1:0{place[1] or 1}}{after}."
+            f"{before}{1:0{placeholder[1] or 1}}{after}."
         )
     return sorted(paths.items())[-newest if newest else None :]

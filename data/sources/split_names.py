@@ -1,6 +1,6 @@
-"""The names that data sets use for train, val and test."""
+"""Usual names of the splits in data sets."""
 
-from data.config import SplitName
+from data.source_config import SplitName
 
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",
@@ -11,9 +11,9 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-"""What people call splits, and what we do."""
+"""Usual name of a split to our name of it."""
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split that people call so, or None."""
+    """Returns the split with this usual name, in any case of letters, or None."""
     return SPLIT_NAMES.get(name.lower())

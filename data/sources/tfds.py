@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from data.config import FolderSource, TfdsSource
-from data.errors import InputError, nearest
+from data.errors import InputError, nearest, one_line
 from data.files import complete_folder
+from data.source_config import FolderSource, TfdsSource
 from data.sources import folder
 from data.sources.image_suffixes import without_image_suffix
 from data.sources.raw_pairs import RawFound
@@ -28,25 +28,25 @@ _SUFFIXES = {
 
 
 def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set; neither its code nor the network is needed.
+    """Finds the pairs of a prepared data set, without its code and without the network.
 
     Args:
-      source: Its description.
-      own_folder: The files are written to `<own_folder>/<name>/<version>/<settings>`, if they are
-        not there yet: the very bytes that the data set holds; what it holds as numbers becomes PNG.
+      source: The source.
+      own_folder: The files are written once, to `<own_folder>/<name>/<version>/<settings>`: encoded
+        images and masks unchanged, arrays as PNG files.
 
     Returns:
       The pairs, as those of a folder.
 
     Raises:
-      InputError: The data set is not prepared, has no such feature or split, has two examples of
-        one key, or holds something else than images.
+      InputError: The data set is not prepared, has no such feature or split, has two examples with
+        one key, or a feature that holds no images.
     """
     builder = _prepared(source)
     for name in (source.image, source.mask):
         _check_holds_images(builder, source, name)
     if source.key is not None and _feature(builder, source, source.key).shape != ():
-        raise InputError(f"data.source.key: the feature {source.key!r} is no text.")
+        raise InputError(f"data.source.key: the feature {source.key!r} is not a text feature.")
     target = Path(own_folder) / builder.info.full_name / _settings_digest(builder, source)
     if not target.exists():
         with complete_folder(target) as unfinished:
@@ -70,8 +70,8 @@ def _prepared(source: TfdsSource) -> Any:
         return builder_from_files(source.name, data_dir=source.data_dir)
     except DatasetNotFoundError as error:
         raise InputError(
-            f"data.source: {source.name} is not prepared in {place}. Prepare it, where there is a "
-            f"network: tfds build {source.name}{option}"
+            f"data.source: {source.name} is not prepared in {place}. Prepare it on a machine "
+            f"with a network: tfds build {source.name}{option}"
         ) from error
 
 
@@ -97,12 +97,12 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
     ):
         raise InputError(
             f"data.source: the feature {name!r} of {source.name} is no image of whole numbers, "
-            f"but {feature}. It has {', '.join(sorted(builder.info.features))}."
+            f"but {feature}. The data set has {', '.join(sorted(builder.info.features))}."
         )
 
 
 def _settings_digest(builder: Any, source: TfdsSource) -> str:
-    """Tells files apart that other settings, or another data set of that name, would give."""
+    """Returns a digest that differs if other settings or other data would give other files."""
     sizes = {
         name: (split.num_examples, split.num_bytes) for name, split in builder.info.splits.items()
     }
@@ -117,7 +117,7 @@ def _write(builder: Any, source: TfdsSource, expression: str, target: Path) -> N
         if key in seen:
             raise InputError(
                 f"data.source.key: two examples of {source.name} have the key {key!r} in "
-                f"{source.key!r}. Name another feature, or null for TensorFlow Datasets' own ids."
+                f"{source.key!r}. Name another feature, or null for TensorFlow Datasets' ids."
             )
         seen.add(key)
         for kind, name in (("images", source.image), ("masks", source.mask)):
@@ -132,7 +132,7 @@ def _examples(builder: Any, source: TfdsSource, expression: str) -> Iterator[dic
     import tensorflow_datasets as tfds
 
     names = {source.image, source.mask, *([source.key] if source.key else [])}
-    as_they_are = {
+    undecoded = {
         name: tfds.decode.SkipDecoding()
         for name in (source.image, source.mask)
         if isinstance(builder.info.features[name], tfds.features.Image)
@@ -142,14 +142,14 @@ def _examples(builder: Any, source: TfdsSource, expression: str) -> Iterator[dic
             split=expression,
             shuffle_files=False,
             read_config=tfds.ReadConfig(add_tfds_id=True),
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), as_they_are),
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(names, True), undecoded),
         ).as_numpy_iterator()
     except ValueError as error:
         raise InputError(f"data.source.splits: {expression!r} of {source.name}: {error}") from error
     except tf.errors.OpError as error:
-        reason = " ".join(error.message.split())
         raise InputError(
-            f"{builder.data_path}: cannot be read ({reason}). Prepare {source.name} anew."
+            f"{builder.data_path}: cannot be read ({one_line(error.message)}). Prepare "
+            f"{source.name} again."
         ) from error
 
 
@@ -167,12 +167,12 @@ def _encoded(value: Any, name: str) -> bytes:
 
 
 def _suffix(content: bytes) -> str:
-    """The usual suffix of files that begin so; an unknown one is left to be refused as a file."""
+    """Returns the suffix of the content's format; `.unknown` is later reported as no image."""
     return next((s for start, s in _SUFFIXES.items() if content.startswith(start)), ".unknown")
 
 
 def _safe(key: Any) -> str:
-    """A key as a relative path, within its folder and not hidden."""
+    """Returns a key as a relative path that stays within its folder and is not hidden."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     parts = [re.sub(r"[^\w.-]", "_", part).lstrip(".") or "_" for part in text.split("/")]
     return without_image_suffix("/".join(parts))

@@ -18,7 +18,7 @@ from data.rasters.images import load_image
 from data.rasters.masks import load_mask
 from data.sources.pairs import Pair
 from pipeline.config.config import Config
-from serving.palette import colour
+from serving.palette import THEME_FILE, colour
 
 _THUMBNAIL_SIDE = 144  # pixels
 _MOST_EXHIBITS = 12  # for each finding
@@ -71,7 +71,12 @@ def write_page(
       pairs: All pairs of the source, by key.
     """
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline.commands"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("pipeline.commands"),
+                jinja2.FileSystemLoader(THEME_FILE.parent),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )

@@ -128,7 +128,7 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "review.txt"):
-        from components.report.component import PAGE_FILE
+        from components.report.page import PAGE_FILE
         from pipeline.history.runs import find_run
         from pipeline.reports import comparison, publishing
 

@@ -7,7 +7,7 @@ import click
 from data.errors import InputError
 from pipeline.config.config import Config
 from pipeline.history import decisions
-from pipeline.history.runs import find_run, open_store
+from pipeline.history.runs import find_run
 from pipeline.reports import publishing
 
 
@@ -25,9 +25,7 @@ def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: b
       InputError: There is no such run, or the decision is not possible.
     """
     run = find_run(config, name)
-    store = open_store(config, for_writing=True)
-    decisions.decide(config, store, run.artifacts["Model"], blessed=blessed, why=why)
-    del store  # closes the database
+    decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
     run = find_run(config, run.id)
     publishing.publish(config, run)
     click.echo(f"Run {run.id}: {run.decisions[-1]}")
@@ -58,6 +56,6 @@ def push(config: Config, name: str) -> None:
         )
     if run.serves is False:
         raise InputError(f"{run.id}: its model failed ServingCheck; its report says why.")
-    version = decisions.push(config, open_store(config, for_writing=True), run.artifacts["Model"])
+    version = decisions.push(config, run.artifacts["Model"])
     publishing.publish(config, find_run(config, run.id))
     click.echo(f"Pushed the model of run {run.id} as version {Path(version).name}: {version}")

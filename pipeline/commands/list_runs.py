@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
-from components.trainer.hyperparameters import value_in_words
+from components.trainer.hyperparameters import value_text
 from data.config import SPAN_PLACEHOLDER, FolderSource, ManifestSource
 from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
@@ -87,7 +87,7 @@ def _trials_table(trials: Sequence[Trial]) -> Table:
     for trial in trials:
         table.add_row(
             str(trial.number),
-            *(value_in_words(name, trial.values[name]) for name in names),
+            *(value_text(name, trial.values[name]) for name in names),
             "failed" if trial.score is None else f"{trial.score:.3f}",
             Text("best", "bold green") if trial == best else "",
         )

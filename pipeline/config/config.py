@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.metric_names import CALIBRATION_ERROR, metric_names
+from components.evaluator.metrics import floor_metrics
 from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
@@ -64,7 +64,7 @@ class Config(Strict):
     def _gate_names_known_classes_and_metrics(self) -> Self:
         classes, gate = self.data.classes, self.gate
         self._refuse_unknown_classes("gate.class_iou", gate.class_iou)
-        known = [name for name in metric_names(classes) if name != CALIBRATION_ERROR]
+        known = floor_metrics(classes)
         floors = {"gate.floors": gate.floors}
         floors |= {f"gate.slices.{name}": metrics for name, metrics in gate.slices.items()}
         for key, metrics in floors.items():

@@ -1,1 +1,1 @@
-"""What ML Metadata knows of past runs, and what people decided about their models."""
+"""Past runs as ML Metadata records them, and people's decisions about their models."""

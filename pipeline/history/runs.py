@@ -1,35 +1,41 @@
-"""Past runs, as ML Metadata has them."""
+"""Past runs of a pipeline and their results."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ml_metadata as mlmd
-from ml_metadata.proto import metadata_store_pb2
-
 from components.blessings import short_name
 from components.evaluator.metric_names import MEAN_IOU
-from components.report.component import ReportArtifact
 from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED_SCORE
 from data.errors import InputError
 from pipeline.config.config import Config
+from pipeline.history import store
 from pipeline.history.decisions import Decision, decisions
+from pipeline.history.store import (
+    Artifact,
+    Execution,
+    History,
+    RunRecord,
+    int_property,
+    open_history,
+    text_property,
+)
 
 SOURCE_FILE = "source.txt"
-"""In a published report: its path among the artifacts."""
-_MOST_NAMED = 5  # runs, in a message
-_TRIALS_FILE = "tuner_results.json"  # as TFX's Tuner calls it
+"""File in the folder of a published report: path of the artifact that the report came from."""
+_MOST_NAMED = 5  # runs in a message
+_TRIALS_FILE = "tuner_results.json"  # TFX's Tuner writes it
 
 
 class Trial(NamedTuple):
-    """One trial of a search.
+    """One trial of a hyperparameter search.
 
     Attributes:
-      number: From 1, in the order they ran.
-      values: Each hyperparameter's name and value.
-      score: Mean IoU on `val` after the best epoch, 0..1; None if nothing came of it.
+      number: Number of the trial, from 1, in the order of their starts.
+      values: Name and value of each hyperparameter.
+      score: Mean IoU on `val` after the best epoch, 0..1; None if training failed.
     """
 
     number: int
@@ -41,83 +47,95 @@ class Run(NamedTuple):
     """One run of the pipeline.
 
     Attributes:
-      id: The run's id: when it began.
+      id: Id of the run: the time when it began.
       fresh: Names of the components that ran.
-      cached: Names of the components whose earlier result was taken, since nothing they read had
-        changed.
-      failed: Names of the components that failed, or were stopped.
-      artifacts: Artifact type to the artifact that the run made or took.
-      durations: Name of a component that ran to how long it took, in seconds.
-      decisions: What people decided about the run's model since, oldest first.
-      published: Folder where a person finds its report: it stays when its artifacts are removed.
+      cached: Names of the components whose earlier results were reused, because their inputs had
+        not changed.
+      failed: Names of the components that failed or were stopped.
+      artifacts: Artifact type to the artifact that the run made or reused.
+      durations: Name of each component that ran to its duration in seconds.
+      decisions: People's decisions about the run's model, oldest first.
+      published: Folder of the published report, which stays when the artifacts are removed; None
+        if no report was published.
     """
 
     id: str
     fresh: frozenset[str]
     cached: frozenset[str]
     failed: frozenset[str]
-    artifacts: Mapping[str, metadata_store_pb2.Artifact]
+    artifacts: Mapping[str, Artifact]
     durations: Mapping[str, float] = {}
     decisions: Sequence[Decision] = ()
     published: Path | None = None
 
     @property
     def folder_name(self) -> str:
-        """The id as a folder's name."""
+        """Name of the folder for the run's report."""
         return self.id.replace(":", "-")
 
     @property
     def span(self) -> int | None:
-        """The newest span of the run's data, 0 if the source has none; None without examples."""
-        return self._property("Examples", "span")
+        """Newest span of the run's data, 0 for a source without spans; None without examples."""
+        return self._int(store.EXAMPLES, store.SPAN)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Fingerprint of the files that ExampleGen read; None without examples."""
+        return self._text(store.EXAMPLES, store.FINGERPRINT)
+
+    @property
+    def report(self) -> Artifact | None:
+        """The artifact that holds the data of the run's report; None if the run has no report."""
+        kinds = (kind for kind in store.REPORTS if kind in self.artifacts)
+        return next((self.artifacts[kind] for kind in kinds), None)
 
     @property
     def mean_iou(self) -> float | None:
-        """The model's on `test`, 0..1; None if it was not evaluated, or no report is left."""
+        """Mean IoU of the model on `test`, 0..1; None if undefined or without a report."""
         return self.metrics.get(MEAN_IOU)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
-        """Metric name to the model's value on `test`, None where undefined; empty as above."""
-        artifact = self.artifacts.get(ReportArtifact.TYPE_NAME)
-        for folder in (artifact and Path(artifact.uri), self.published):
+        """Metric name to value on `test`, None where undefined; empty without a report."""
+        for folder in (self.report and Path(self.report.uri), self.published):
             if folder and (folder / METRICS_FILE).exists():
                 return json.loads((folder / METRICS_FILE).read_text())["metrics"]
         return {}
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the run's model is blessed, by the gate or, after it, by a person.
+        """Whether the model is blessed, by a person's last decision or else by the gate.
 
-        None if the run did not get there.
+        None if the run ended before the gate.
         """
         by_people = [d.blessed for d in self.decisions if d.blessed is not None]
         if by_people:
             return by_people[-1]
-        blessed = self._property("ModelBlessing", "blessed")
+        blessed = self._int(store.BLESSING, store.BLESSED)
         return None if blessed is None else blessed == 1
 
     @property
     def serves(self) -> bool | None:
-        """Whether the run's model passed ServingCheck; None if the run did not get there."""
-        blessed = self._property("InfraBlessing", "blessed")
+        """Whether the model passed ServingCheck; None if the run ended before."""
+        blessed = self._int(store.SERVING_BLESSING, store.BLESSED)
         return None if blessed is None else blessed == 1
 
     @property
     def pushed_folder(self) -> str | None:
-        """Where the run's model was last pushed to, be it in an earlier run; None if it was not."""
+        """Folder of the model's last pushed version; None if it was never pushed."""
         by_people = [d.pushed_to for d in self.decisions if d.pushed_to]
         if by_people:
             return by_people[-1]
-        if not self._property("PushedModel", "pushed"):
+        if not self._int(store.PUSHED_MODEL, store.PUSHED):
             return None
-        properties = self.artifacts["PushedModel"].custom_properties
-        return properties["pushed_destination"].string_value
+        return self._text(store.PUSHED_MODEL, store.DESTINATION)
 
     @property
     def trials(self) -> list[Trial]:
-        """The trials of the run's search, in their order; none if it had no search."""
-        rows = self._read_json("TunerResults", _TRIALS_FILE) or []
+        """The trials of the run's hyperparameter search, in order; empty without a search."""
+        artifact = self.artifacts.get(store.TUNER_RESULTS)
+        path = Path(artifact.uri) / _TRIALS_FILE if artifact else None
+        rows = json.loads(path.read_text()) if path and path.exists() else []
         trials = [
             Trial(
                 int(row.pop("trial_id")) + 1,
@@ -128,74 +146,62 @@ class Run(NamedTuple):
         ]
         return sorted(trials, key=lambda trial: trial.number)
 
-    def _property(self, kind: str, name: str) -> int | None:
+    def _int(self, kind: str, key: str) -> int | None:
         artifact = self.artifacts.get(kind)
-        return artifact.custom_properties[name].int_value if artifact else None
+        return int_property(artifact, key) if artifact else None
 
-    def _read_json(self, kind: str, name: str) -> Any:
+    def _text(self, kind: str, key: str) -> str | None:
         artifact = self.artifacts.get(kind)
-        path = Path(artifact.uri) / name if artifact else None
-        return json.loads(path.read_text()) if path and path.exists() else None
+        return text_property(artifact, key) if artifact else None
 
 
 def best_trial(trials: Iterable[Trial]) -> Trial | None:
-    """Returns the trial of the best score, the first of several; None if there is none."""
+    """Returns the trial with the best score, the first of equals; None if no trial has a score."""
     scored = [trial for trial in trials if trial.score is not None]
     return max(scored, key=lambda trial: trial.score or 0.0, default=None)
 
 
 def all_runs(config: Config) -> list[Run]:
-    """Finds every run.
+    """Reads all runs of a pipeline.
 
     Args:
-      config: Names the pipeline.
+      config: The config.
 
     Returns:
-      The runs, be they complete or not, newest first.
+      The runs, complete or not, newest first.
     """
-    store = open_store(config)
-    if store is None:
-        return []
-    contexts = store.get_contexts_by_type("pipeline_run")
-    newest_first = sorted(contexts, key=lambda context: context.id, reverse=True)
-    made, nodes, reports = decisions(store), _nodes(store), published_reports(config)
-    return [_read(store, context, made, nodes, reports) for context in newest_first]
+    return _read_runs(config, None)
 
 
 def latest_run(config: Config) -> Run | None:
-    """Finds the last run.
+    """Reads the last run of a pipeline.
 
     Args:
-      config: Names the pipeline.
+      config: The config.
 
     Returns:
-      The run, be it complete or not; None if there was none.
+      The run, complete or not; None if the pipeline never ran.
     """
-    store = open_store(config)
-    runs = store.get_contexts_by_type("pipeline_run") if store else []
-    if store is None or not runs:
-        return None
-    newest = max(runs, key=lambda run: run.id)
-    return _read(store, newest, decisions(store), _nodes(store), published_reports(config))
+    return next(iter(_read_runs(config, 1)), None)
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run by its id, or by its model.
+    """Finds a run that has a report.
 
     Args:
-      config: Names the pipeline.
-      name: The run's id, or how it begins; or the model that it made, as reports call it:
-        `Trainer/model/5`. None for the newest one that has a report.
+      config: The config.
+      name: Id of the run, or the beginning of it; or the name of its model in reports, such as
+        `Trainer/model/5`. None for the newest run.
 
     Returns:
       The run.
 
     Raises:
-      InputError: There is no such run, or it made no model to speak of.
+      InputError: No run with a report fits, or several do.
     """
-    runs = [run for run in all_runs(config) if ReportArtifact.TYPE_NAME in run.artifacts]
-    made = [run for run in runs if "Trainer" in run.fresh]
-    if of_model := [run for run in made if short_name(run.artifacts["Model"].uri) == name]:
+    runs = [run for run in all_runs(config) if run.report]
+    trained = [run for run in runs if "Trainer" in run.fresh]
+    if of_model := [run for run in trained if short_name(run.artifacts[store.MODEL].uri) == name]:
         return of_model[0]
     fitting = [
         run
@@ -204,80 +210,57 @@ def find_run(config: Config, name: str | None) -> Run:
     ]
     if not fitting:
         known = ", ".join(run.id for run in runs[:_MOST_NAMED]) or "none yet"
-        what = "no run has a report" if name is None else f"{name}: no run of that id has a report"
-        raise InputError(f"{what}. There are: {known} (unetfx runs lists all).")
+        problem = (
+            "no run has a report" if name is None else f"{name}: no run of that id has a report"
+        )
+        raise InputError(f"{problem}. Runs with reports: {known} (unetfx runs lists all).")
     if name is not None and len({run.id for run in fitting}) > 1:
-        both = ", ".join(run.id for run in fitting[:_MOST_NAMED])
-        raise InputError(f"{name}: several runs begin so: {both}. Give more of the id.")
+        ids = ", ".join(run.id for run in fitting[:_MOST_NAMED])
+        raise InputError(f"{name}: several runs begin so: {ids}. Give more of the id.")
     return fitting[0]
 
 
 def published_reports(config: Config) -> Mapping[str, Path]:
-    """A report's path among the artifacts to its folder among the reports."""
+    """Returns the path of each published report's artifact and the folder it was published to."""
     notes = config.reports_folder.glob(f"*/{SOURCE_FILE}")
     return {note.read_text(): note.parent for note in notes}
 
 
-def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataStore | None:
-    """Opens what ML Metadata knows of a pipeline.
-
-    Args:
-      config: Names the pipeline.
-      for_writing: Whether something is to be recorded.
-
-    Returns:
-      The store; None if the pipeline never ran.
-    """
-    database = config.home / "metadata.db"
-    if not database.exists():
-        return None
-    modes = metadata_store_pb2.SqliteMetadataSourceConfig
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(database)
-    connection.sqlite.connection_mode = modes.READWRITE if for_writing else modes.READONLY
-    return mlmd.MetadataStore(connection)
-
-
-def _nodes(store: mlmd.MetadataStore) -> Mapping[int, str]:
-    """Each execution's id to its component's name: one by one are thousands of queries."""
-    return {
-        execution.id: context.name.rpartition(".")[2]
-        for context in store.get_contexts_by_type("node")
-        for execution in store.get_executions_by_context(context.id)
-    }
+def _read_runs(config: Config, count: int | None) -> list[Run]:
+    """Reads the newest `count` runs, or all of them."""
+    history = open_history(config)
+    if history is None or not history.runs:
+        return []
+    by_model, published = decisions(history), published_reports(config)
+    return [_read(history, run, by_model, published) for run in history.runs[:count]]
 
 
 def _read(
-    store: mlmd.MetadataStore,
-    context: metadata_store_pb2.Context,
-    made: Mapping[int, Sequence[Decision]],
-    nodes: Mapping[int, str],
-    reports: Mapping[str, Path],
+    history: History,
+    record: RunRecord,
+    by_model: Mapping[int, Sequence[Decision]],
+    published: Mapping[str, Path],
 ) -> Run:
-    executions = store.get_executions_by_context(context.id)
     by_state: dict[int, set[str]] = {}
     durations = {}
-    for execution in executions:
-        name = nodes[execution.id]
+    for execution in history.executions(record.number):
+        name = history.component(execution)
         by_state.setdefault(execution.last_known_state, set()).add(name)
-        if execution.last_known_state == metadata_store_pb2.Execution.COMPLETE:
+        if execution.last_known_state == Execution.COMPLETE:
             lasted = execution.last_update_time_since_epoch - execution.create_time_since_epoch
             durations[name] = lasted / 1000
-    fresh = frozenset(by_state.pop(metadata_store_pb2.Execution.COMPLETE, ()))
-    cached = frozenset(by_state.pop(metadata_store_pb2.Execution.CACHED, ()))
-    events = store.get_events_by_execution_ids([execution.id for execution in executions])
-    outputs = {
-        event.artifact_id for event in events if event.type == metadata_store_pb2.Event.OUTPUT
-    }
-    artifacts = {artifact.type: artifact for artifact in store.get_artifacts_by_id(sorted(outputs))}
-    report = artifacts.get(ReportArtifact.TYPE_NAME)
-    return Run(
-        id=context.name,
+    fresh = frozenset(by_state.pop(Execution.COMPLETE, ()))
+    cached = frozenset(by_state.pop(Execution.CACHED, ()))
+    artifacts = {artifact.type: artifact for artifact in history.outputs(record.number)}
+    model = artifacts.get(store.MODEL)
+    run = Run(
+        id=record.id,
         fresh=fresh,
         cached=cached,
         failed=frozenset(name for names in by_state.values() for name in names),
         artifacts=artifacts,
         durations=durations,
-        decisions=made.get(artifacts["Model"].id, ()) if "Model" in artifacts else (),
-        published=reports.get(report.uri.rstrip("/")) if report else None,
+        decisions=by_model.get(model.id, ()) if model else (),
     )
+    report = run.report
+    return run._replace(published=published.get(report.uri.rstrip("/")) if report else None)

@@ -4,15 +4,12 @@ TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact ty
 do there what drivers and resolvers do on one machine.
 """
 
-from collections.abc import Mapping
-
 from tfx import v1 as tfx
-from tfx.dsl.components.base.base_node import BaseNode
 
 from components.example_gen.kubeflow import FINGERPRINT, SCHEMA, KubeflowExampleGen, LookOutside
 from components.example_gen.settings import ExampleGenSettings
-from components.report.kubeflow import KubeflowReport
 from components.trainer.config import TrainerSettings
+from data.files import join
 from pipeline.config.config import Config
 from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
@@ -40,15 +37,9 @@ class Kubeflow(Platform):
         """Returns the push folder, in which the Evaluator searches."""
         return BlessedModels(push_folder=config.serving_folder)
 
-    def report(
-        self,
-        inputs: Mapping[str, tfx.dsl.Channel | str],
-        anomalies: tfx.dsl.Channel,
-        folder: str,
-    ) -> BaseNode:
-        """Builds a Report that copies its output to the folder of reports: no runner would."""
-        report = KubeflowReport(**inputs, example_anomalies=anomalies, folder=folder)
-        return report.with_id("Report")
+    def reports_folder(self, config: Config) -> str:
+        """Returns the folder beside the artifacts, since no runner publishes the report."""
+        return join(config.root, "reports")
 
     def metadata_connection(self, config: Config) -> None:
         """Returns None: the cluster has its own ML Metadata."""

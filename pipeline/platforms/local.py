@@ -1,16 +1,12 @@
 """The pipeline on this machine, run by TFX's LocalDagRunner with ML Metadata in a SQLite file."""
 
-from collections.abc import Mapping
-
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
-from tfx.dsl.components.base.base_node import BaseNode
 
 from components.blessings import MODEL, MODEL_BLESSING
 from components.evaluator import baseline
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.settings import ExampleGenSettings
-from components.report.component import Report
 from components.trainer import warm_start
 from components.trainer.config import TrainerSettings
 from data.files import is_file, read_text
@@ -46,14 +42,8 @@ class Local(Platform):
         ).with_id("Baseline")
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
-    def report(
-        self,
-        inputs: Mapping[str, tfx.dsl.Channel | str],
-        anomalies: tfx.dsl.Channel,
-        folder: str,
-    ) -> BaseNode:
-        """Builds Report; the runner publishes its output, and adds the anomalies."""
-        return Report(**inputs)
+    def reports_folder(self, config: Config) -> None:
+        """Returns None: the runner publishes the report at the end of a run."""
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
         """Returns the SQLite file in the pipeline's folder."""

@@ -1,6 +1,5 @@
 """The interface of a platform: the nodes that differ between this machine and a cluster."""
 
-from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from ml_metadata.proto import metadata_store_pb2
@@ -72,18 +71,11 @@ class Platform(Protocol):
           candidate: The trained model.
         """
 
-    def report(
-        self,
-        inputs: Mapping[str, tfx.dsl.Channel | str],
-        anomalies: tfx.dsl.Channel,
-        folder: str,
-    ) -> BaseNode:
-        """Builds the node with the id `Report`.
+    def reports_folder(self, config: Config) -> str | None:
+        """Returns the folder where Report publishes; None if the runner publishes reports.
 
         Args:
-          inputs: Inputs and parameters of the Report component that every platform gives it.
-          anomalies: Output of ExampleValidator.
-          folder: Folder of all reports.
+          config: The config.
         """
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig | None:

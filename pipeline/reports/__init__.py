@@ -1,1 +1,1 @@
-"""What a person sees of runs: published reports, comparisons, and the summary in the terminal."""
+"""Output of runs for people: published reports, comparisons and the terminal summary."""

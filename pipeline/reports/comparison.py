@@ -1,4 +1,4 @@
-"""A page that sets two runs side by side, image by image."""
+"""A page that compares two runs, image by image."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -12,27 +12,27 @@ from PIL import Image
 from tfx.utils import path_utils
 from typing_extensions import Self
 
-from components.evaluator.component import SPLIT
+from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples
-from components.report.page import templates, tone
+from components.report.page import class_marks, templates
 from data.errors import InputError
 from data.files import new_file
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
+from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
-from serving.palette import pattern
 
-_MOST, _DRAWN = 100, 6  # images in a table, and with pictures
-_NOTICED = 0.0005  # of mean IoU: less is no change
+_MOST_ROWS, _MOST_DRAWN = 100, 6  # images in the table of a part, and images with pictures
+_SMALLEST_CHANGE = 0.0005  # of mean IoU
 _BEFORE, _AFTER = "before", "after"
 
 
 class _Pair(NamedTuple):
-    """An image that both of two runs evaluated: mean IoU, and that of each class."""
+    """An image that both runs evaluated, with both mean IoUs and both IoUs of each class."""
 
     key: str
     one: float
@@ -45,7 +45,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images that changed in one way, those that changed most first."""
+    """The images that got worse or those that got better, the greatest changes first."""
 
     title: str
     pairs: list[_Pair]
@@ -54,45 +54,47 @@ class _Part(NamedTuple):
 
     @classmethod
     def of(cls, title: str, pairs: list[_Pair]) -> Self:
-        return cls(title, pairs, pairs[:_MOST], pairs[:_DRAWN])
+        return cls(title, pairs, pairs[:_MOST_ROWS], pairs[:_MOST_DRAWN])
 
 
 def compare(config: Config, one: Run, two: Run) -> Path:
-    """Writes a page that sets two runs side by side, and a table of all images beside it.
+    """Writes a page that compares two runs, and a CSV table of all images.
 
-    Pictures are of the images that changed most, by both models, on the later run's examples.
+    Pictures show the images that changed most, predicted by both models on the later run's
+    examples.
 
     Args:
-      config: Names the pipeline.
-      one: A run that has a report.
-      two: Another one.
+      config: The config.
+      one: The earlier run; it has a report.
+      two: The later run; it has a report.
 
     Returns:
-      The page; the table has its name, and the suffix `.csv`.
+      Path of the page; the table has the same name with the suffix `.csv`.
 
     Raises:
-      InputError: The two evaluated no image in common, or have other classes; or what one of them
-        measured is gone.
+      InputError: The runs evaluated no common image, their classes are not those of the config, or
+        the files of an evaluation are gone.
     """
     runs, classes = (one, two), config.data.classes
-    for run in runs:
-        if not Path(run.artifacts["ModelEvaluation"].uri).exists():
-            raise InputError(
-                f"{run.id}: what it measured of each image is gone, since only the newest runs' "
-                "artifacts are kept (retrain.keep_runs). Its report is there still: unetfx review."
-            )
-    folders = [publish(config, run) for run in runs]
     evaluated = [_ious(run) for run in runs]
     common = sorted(evaluated[0].keys() & evaluated[1].keys())
     if not common:
-        raise InputError(f"{one.id} and {two.id} evaluated no image in common: nothing to compare.")
-    if any(len(found[common[0]]) != len(classes) for found in evaluated):
-        raise InputError(f"{one.id} and {two.id} do not have the config's classes.")
+        raise InputError(
+            f"{one.id} and {two.id} evaluated no image in common. Compare runs on the same data."
+        )
+    if any(len(ious[common[0]]) != len(classes) for ious in evaluated):
+        raise InputError(
+            f"{one.id} and {two.id} do not have the {len(classes)} classes of the config. Compare "
+            "runs of the same classes."
+        )
+    folders = [publish(config, run) for run in runs]
     pairs = [_pair(key, evaluated[0][key], evaluated[1][key]) for key in common]
     defined = sorted((pair for pair in pairs if pair.change == pair.change), key=lambda p: p.change)
-    better = [pair for pair in reversed(defined) if pair.change > _NOTICED]
+    better = [pair for pair in reversed(defined) if pair.change > _SMALLEST_CHANGE]
     parts = [
-        _Part.of("Where it got worse", [pair for pair in defined if pair.change < -_NOTICED]),
+        _Part.of(
+            "Where it got worse", [pair for pair in defined if pair.change < -_SMALLEST_CHANGE]
+        ),
         _Part.of("Where it got better", better),
     ]
     page = config.reports_folder / f"compare-{one.folder_name}-{two.folder_name}.html"
@@ -106,15 +108,12 @@ def compare(config: Config, one: Run, two: Run) -> Path:
             runs=runs,
             folders=[folder.name for folder in folders],
             metrics=[read_published(folder) for folder in folders],
-            classes=[
-                {"name": name, "tone": tone(number), "pattern": pattern(number)}
-                for number, name in enumerate(classes)
-            ],
+            classes=class_marks(classes),
             parts=parts,
             total=len(defined),
             table=table.name,
             pictures=_draw(runs, parts, page.with_suffix("")),
-            only=[len(found) - len(common) for found in evaluated],
+            only=[len(ious) - len(common) for ious in evaluated],
         )
     )
     with new_file(str(page)) as file:
@@ -123,8 +122,14 @@ def compare(config: Config, one: Run, two: Run) -> Path:
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Each image's key to the IoU of each class: matrices of thousands would fill the memory."""
-    uri = run.artifacts["ModelEvaluation"].uri
+    """Key of each image to its IoUs; thousands of confusion matrices would fill the memory."""
+    uri = run.artifacts[EVALUATION].uri
+    if not Path(uri).exists():
+        raise InputError(
+            f"{run.id}: the scores of its images were removed, because only the artifacts of the "
+            "newest runs are kept (retrain.keep_runs). Its report still exists: unetfx review "
+            f"{run.id}"
+        )
     return {image.key: iou(image.candidate) for image in read_images(uri)}
 
 
@@ -145,17 +150,16 @@ def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> 
 
 
 def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
-    """Each drawn image's key to what its card shows; none if the models' files are gone."""
+    """Key of each drawn image to its card; empty if the files of a model are gone."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
-    paths = [path_utils.serving_model_path(run.artifacts["Model"].uri) for run in runs]
+    paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(tf.io.gfile.exists(path) for path in paths):
         return {}
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
-    examples = read_examples(runs[1].artifacts["Examples"].uri, SPLIT)
-    found = enumerate(find_examples(examples, drawn))
+    examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)
     return {
         key: _card(drawn[key], draw_layers(example, models), folder / str(number))
-        for number, (key, example) in found
+        for number, (key, example) in enumerate(find_examples(examples, drawn))
     }
 
 

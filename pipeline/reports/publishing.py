@@ -1,59 +1,57 @@
-"""Reports where a person finds them: a page for each run, and one over all runs."""
+"""Publishes reports: a page for each run, and a page over all runs."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.report.charts import lines
-from components.report.component import PAGE_FILE, ReportArtifact
+from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
-from components.report.page import ANOMALIES, DURATIONS, OVERRIDES, RUN, anomalies, templates
-from components.validator.component import WORDS_FILE
+from components.report.page import PAGE_FILE, RunFacts, read_anomalies, templates, write_page
 from data.errors import InputError
 from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
+from pipeline.history.store import ANOMALIES
 
 _TO_SECONDS = 19  # characters of a run's id
 
 
 def publish(config: Config, run: Run) -> Path:
-    """Puts the report of a run where a person finds it, and renews the page over all runs.
+    """Publishes the report of a run, and updates the page over all runs.
 
     Args:
-      config: Names the pipeline.
+      config: The config.
       run: A run that has a report.
 
     Returns:
-      The report's folder. A run that made no report of its own has that of the run it repeats.
+      Folder of the report. Runs that share a report share the folder.
 
     Raises:
-      InputError: The report's files are gone.
+      InputError: The files of the report are gone.
     """
-    source = Path(run.artifacts[ReportArtifact.TYPE_NAME].uri)
+    if run.report is None:
+        raise InputError(f"{run.id}: the run has no report. Run the pipeline again.")
+    source = Path(run.report.uri)
     folder = published_reports(config).get(str(source)) or config.reports_folder / run.folder_name
-    if not (source / PAGE_FILE).exists() and not (folder / PAGE_FILE).exists():
-        raise InputError(f"{source}: the report's files are gone. Run the pipeline again.")
-    runs = all_runs(config)
-    if source.exists():
+    if (source / CONTENTS_FILE).exists():
         shutil.copytree(source, folder, dirs_exist_ok=True)
         (folder / SOURCE_FILE).write_text(str(source))
-        page = (source / PAGE_FILE).read_text()
-        for place, html in _known_at_the_end(_author(runs, folder, run)).items():
-            page = page.replace(place, html)
-        (folder / PAGE_FILE).write_text(page)
+    runs = all_runs(config)
+    if (folder / CONTENTS_FILE).exists():
+        write_page(str(folder), _facts(_author(runs, folder, run)))
+    elif not (folder / PAGE_FILE).exists():  # older versions of this program published whole pages
+        raise InputError(f"{source}: the files of the report are gone. Run the pipeline again.")
     _write_overview(config, runs)
     return folder
 
 
 def read_published(folder: Path) -> RunMetrics | None:
-    """Reads what was measured and decided in a run.
+    """Reads the metrics and verdicts of a run.
 
     Args:
-      folder: From `publish`.
+      folder: Folder that `publish` returned.
 
     Returns:
       The metrics; None if the file is gone.
@@ -63,52 +61,34 @@ def read_published(folder: Path) -> RunMetrics | None:
 
 
 def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
-    """The run that a report is of: a run that repeats it took seconds, and trained nothing."""
+    """The run that made a report: a run that shares it trained nothing and took only seconds."""
     return next((other for other in runs if other.folder_name == folder.name), run)
 
 
-def _known_at_the_end(run: Run) -> dict[str, Markup]:
-    pushed = f", pushed as version {Path(run.pushed_folder).name}" if run.pushed_folder else ""
-    total = sum(run.durations.values())
-    durations = Markup("").join(
-        Markup("<tr><th scope='row'>{}</th><td>{}</td></tr>").format(name, f"{seconds:.0f} s")
-        for name, seconds in [*reversed(list(run.durations.items())), ("All steps", total)]
+def _facts(run: Run) -> RunFacts:
+    return RunFacts(
+        run=run.id,
+        version=Path(run.pushed_folder).name if run.pushed_folder else None,
+        decisions=list(map(str, run.decisions)),
+        anomalies=read_anomalies(run.artifacts[ANOMALIES].uri),
+        durations=dict(reversed(list(run.durations.items()))),
+        all_runs=f"../{PAGE_FILE}",
     )
-    return {
-        RUN: Markup("<p>Run {}{}. <a href='../{}'>All runs</a></p>").format(
-            run.id, pushed, PAGE_FILE
-        ),
-        OVERRIDES: Markup("").join(
-            Markup("<p><strong>{}.</strong></p>").format(decision) for decision in run.decisions
-        ),
-        ANOMALIES: _anomalies(run),
-        DURATIONS: durations,
-    }
-
-
-def _anomalies(run: Run) -> Markup:
-    path = Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE
-    return anomalies(path.read_text() if path.exists() else "")
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
-    """All runs in a table, and each class's IoU over them."""
+    """Writes a page with a table of all runs and a chart of each class's IoU over the runs."""
     rows: list[dict[str, Any]] = []
-    published = published_reports(config)
     for run in runs:
-        artifact = run.artifacts.get(ReportArtifact.TYPE_NAME)
-        folder = published.get(str(Path(artifact.uri))) if artifact else None
-        metrics = read_published(folder) if folder else None
-        rows.append({"run": run, "metrics": metrics, "folder": folder and folder.name})
-    # An unchanged run repeats an earlier one's report: a point of its own would say nothing.
-    new = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
+        metrics = read_published(run.published) if run.published else None
+        rows.append({"run": run, "metrics": metrics})
+    # A run that reused an earlier run's evaluation would only repeat its point.
+    evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
+    metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [
         {"run": row["run"].id[:_TO_SECONDS], "IoU on test": value, "class": name}
-        for row in new
-        for name, metric in [
-            *((name, of_class(IOU, name)) for name in config.data.classes),
-            ("mean", MEAN_IOU),
-        ]
+        for row in evaluated
+        for name, metric in metric_names.items()
         if (value := row["metrics"].metrics.get(metric)) is not None
     ]
     trend = lines(

@@ -1,4 +1,4 @@
-"""The short table at the end of a run."""
+"""The summary that the terminal shows at the end of a run."""
 
 import json
 import os
@@ -11,35 +11,37 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.gate_text import rule_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
+from components.evaluator.rule import DROP, FLOOR
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
-from components.report.component import PAGE_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
-from components.validator.component import WORDS_FILE
+from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
 from data.files import is_remote
 from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run
+from pipeline.history.store import ANOMALIES, EXAMPLES
 
 
 def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> None:
-    """Prints IoU and floors, the verdict, where everything lies, and the next command to try.
+    """Prints the IoUs and floors, the verdict, the paths of the results and the next command.
 
     Args:
-      config: Of the pipeline.
-      config_file: Where it was read from.
+      config: The config.
+      config_file: File that the config was read from.
       run: A complete run.
-      report: The folder of its report.
+      report: Folder of the run's published report.
     """
     console = Console(highlight=False, soft_wrap=True)
     metrics = RunMetrics.model_validate_json((report / METRICS_FILE).read_text())
     console.print()
     if {"Trainer", "Pusher"} <= run.cached:
         console.print(
-            "Nothing new: data and settings are those of an earlier run. Nothing was trained, "
-            "nothing was pushed.\n"
+            "Nothing new: data and settings are those of an earlier run. No model was trained or "
+            "pushed.\n"
         )
     console.print(_table(config, metrics))
     console.print()
@@ -57,13 +59,13 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     if run.blessed and run.serves:
         console.print(f"Next      {_predict_command(run, config_file)}")
     else:
-        console.print("Next      look at the report; mend the data or train longer; run again")
+        console.print("Next      open the report; correct the data or train longer; run again")
 
 
 def _predict_command(run: Run, config_file: Path) -> str:
-    here = Path(sys.executable).parent / "unetfx"
-    command = "unetfx" if shutil.which("unetfx") else os.path.relpath(here)
-    with (Path(run.artifacts["Examples"].uri) / PAIRS_FILE).open() as rows:
+    program = Path(sys.executable).parent / "unetfx"
+    command = "unetfx" if shutil.which("unetfx") else os.path.relpath(program)
+    with (Path(run.artifacts[EXAMPLES].uri) / PAIRS_FILE).open() as rows:
         image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
     option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
     return f"{command} predict {_short(image)} --out masks{option}"
@@ -81,7 +83,7 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
     floors = {
         rule.metric: rule.limit
         for rule in metrics.rules
-        if rule.kind == "floor" and rule.slice == OVERALL
+        if rule.kind == FLOOR and rule.slice == OVERALL
     }
     for metric, title in [
         *((of_class(IOU, name), name) for name in config.data.classes),
@@ -97,9 +99,9 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
 def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
     for rule in metrics.rules:
         if rule.passed is None:
-            yield f"[bold yellow]Gate[/]      {rule}"
+            yield f"[bold yellow]Gate[/]      {rule_text(rule)}"
     if metrics.blessed:
-        drops = any(rule.kind == "drop" for rule in metrics.rules)
+        drops = any(rule.kind == DROP for rule in metrics.rules)
         yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
     for reason in metrics.reasons:
         yield f"[bold red]Not blessed[/]: {reason}."
@@ -110,9 +112,9 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """What ingestion left out or warns of, and what ExampleValidator found, a line for each."""
-    findings = Path(run.artifacts["Examples"].uri) / FINDINGS_FILE
+    """One line for each pair or file that was skipped, each warning and each anomaly."""
+    findings = Path(run.artifacts[EXAMPLES].uri) / FINDINGS_FILE
     for finding in json.loads(findings.read_text()):
         if finding["severity"] in ("skipped", "warning"):
             yield Finding(**finding).line()
-    yield from (Path(run.artifacts["ExampleAnomalies"].uri) / WORDS_FILE).read_text().splitlines()
+    yield from read_anomalies(run.artifacts[ANOMALIES].uri)

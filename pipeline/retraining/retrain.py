@@ -211,7 +211,7 @@ def _summary(notice: Notice) -> str:
 
 
 def _page(report: Path) -> str:
-    from components.report.component import PAGE_FILE
+    from components.report.page import PAGE_FILE
 
     return str(report / PAGE_FILE)
 

@@ -1,4 +1,4 @@
-"""A client of model servers: TF Serving, and the local server."""
+"""The client of model servers: TF Serving and the local server."""
 
 from collections.abc import Container, Sequence
 from types import TracebackType
@@ -20,10 +20,10 @@ _LONGEST_WAIT = 4.0  # seconds
 
 
 class ServingClient:
-    """Asks a model server to segment images. Threads may share it.
+    """Segments images by a model server. Threads may share a client.
 
-    Over REST it needs no TensorFlow. TF Serving's gRPC messages hold TensorFlow's own, so the first
-    answer over gRPC takes the seconds that TensorFlow needs to load.
+    REST works without TensorFlow. TF Serving's gRPC messages contain TensorFlow's messages, so the
+    first gRPC request waits some seconds until TensorFlow is imported.
 
     Attributes:
       classes: Names of the classes, by class id.
@@ -45,23 +45,23 @@ class ServingClient:
         attempts: int = 5,
         first_wait: float = 0.25,
     ) -> None:
-        """Connects nothing yet.
+        """Makes a client, without connecting yet.
 
         Args:
           url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` for gRPC.
-          name: The model's.
-          classes: Names of its classes, by class id: the protocols do not tell them.
-          version: A version of the model; None for the newest, or the label's.
-          label: The label of a version (`stable`, `canary`), if no version is given.
-          timeout: Seconds that the server may take to answer.
-          attempts: How often a request is sent at most. It is sent again if the server cannot be
-            reached, is overloaded (429, 503), or takes too long (504): a prediction changes
-            nothing, so it may be asked for twice.
-          first_wait: Seconds between the first two attempts; the pause doubles each time, and a
-            random part is added, lest many clients come back at once.
+          name: Name of the model.
+          classes: Names of its classes, by class id; the protocols do not transmit them.
+          version: Version number; None for the newest version, or the one with the label.
+          label: Label of a version (`stable`, `canary`), if no version is given.
+          timeout: Seconds to wait for a response.
+          attempts: Number of times that a request is sent at most. It is repeated if the server
+            cannot be reached, is overloaded (429, 503), or takes too long (504); repeating a
+            prediction is safe.
+          first_wait: Seconds between the first two attempts. The pause doubles each time, plus a
+            random part, so that many clients do not repeat their requests at the same moment.
 
         Raises:
-          InputError: The address is none, or both a version and a label are given.
+          InputError: The URL is not valid, or both a version and a label are given.
         """
         if version is not None and label is not None:
             raise InputError("Give the model's version or a label, not both.")
@@ -79,14 +79,15 @@ class ServingClient:
         """Segments images.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes, upright: the server does
-            not look at EXIF orientation. `data.images.load_image` turns them.
+          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes. The server ignores EXIF
+            orientation; `data.rasters.images.load_image` applies it.
 
         Returns:
-          A Prediction for each.
+          A Prediction for each image.
 
         Raises:
-          ServingError: The server cannot be reached, refuses, or serves another kind of model.
+          ServingError: The server cannot be reached, refuses the request, or serves another kind of
+            model.
         """
         outputs = self._retrying(self._transport.predict, images)
         self._expect_outputs(outputs)
@@ -97,13 +98,13 @@ class ServingClient:
         except ValueError as error:
             raise self._other_model(f"{error}") from error
         if len(predictions) != len(images):
-            raise self._other_model(f"{len(predictions)} answers for {len(images)} images")
+            raise self._other_model(f"{len(predictions)} predictions for {len(images)} images")
         for prediction in predictions:
             self._expect_classes(len(prediction.class_fraction))
         return predictions
 
     def check(self) -> None:
-        """Asks whether the server has such a model, with these classes.
+        """Checks that the server has the model, with as many classes.
 
         Raises:
           ServingError: The server cannot be reached, has no such model, version or label, or
@@ -111,15 +112,16 @@ class ServingClient:
         """
         shapes = self._retrying(self._transport.output_shapes)
         self._expect_outputs(shapes)
-        for known in (size for size in shapes[CLASS_FRACTION][1:] if size >= 0):
-            self._expect_classes(known)
+        for size in shapes[CLASS_FRACTION][1:]:
+            if size >= 0:
+                self._expect_classes(size)
 
     def status(self) -> list[VersionStatus]:
-        """Asks for the state of the model's versions.
+        """Returns the status of the model's versions.
 
         Returns:
-          Every version that the server knows, or the one that was asked for. Labels are not looked
-          at, as in TF Serving.
+          All versions that the server knows, or only the version of this client. A label is
+          ignored, as in TF Serving.
 
         Raises:
           ServingError: The server cannot be reached, or has no such model.
@@ -141,21 +143,21 @@ class ServingClient:
     ) -> None:
         self.close()
 
-    def _expect_outputs(self, found: Container[str]) -> None:
-        missing = [name for name in (MASKS, CLASS_FRACTION, CONFIDENCE) if name not in found]
+    def _expect_outputs(self, outputs: Container[str]) -> None:
+        missing = [name for name in (MASKS, CLASS_FRACTION, CONFIDENCE) if name not in outputs]
         if missing:
-            raise self._other_model(f"it does not answer with {', '.join(missing)}")
+            raise self._other_model(f"it has no output {', '.join(missing)}")
 
-    def _expect_classes(self, found: int) -> None:
-        if found != len(self.classes):
+    def _expect_classes(self, count: int) -> None:
+        if count != len(self.classes):
             raise self._other_model(
-                f"it has {found} classes, expected the {len(self.classes)} of {self.classes}"
+                f"it has {count} classes, expected the {len(self.classes)} of {self.classes}"
             )
 
     def _other_model(self, reason: str) -> ServingError:
         return ServingError(
             self.url,
-            f"not the model that was expected: {reason}",
+            f"not the expected model: {reason}",
             grpc.StatusCode.FAILED_PRECONDITION,
         )
 
@@ -172,7 +174,7 @@ def _transport(url: str, model: ModelAddress, timeout: float) -> Transport:
         host = None
     if host is None or parts.scheme not in ("http", "https", "grpc"):
         raise InputError(
-            f"{url}: no address of a server. Expected http://host:8501, https://… or "
+            f"{url}: not the address of a server. Expected http://host:8501, https://… or "
             f"grpc://host:{GRPC_PORT}"
         )
     if parts.scheme != "grpc":

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, from the client's side: the connection and its failures."""
+"""TF Serving's gRPC interface, from the client's side: the connection and its errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from serving.client.grpc_messages import Calls
 
 _OPTIONS = [
-    # Images and masks may be larger than the 4 MiB that gRPC allows otherwise.
+    # Images and masks can be larger than gRPC's default limit of 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A server that restarts is soon back; gRPC's own patience grows to two minutes.
+    # A restarted server is soon available again; gRPC's default pause grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
@@ -22,10 +22,10 @@ _Answer = TypeVar("_Answer")
 
 
 class GrpcTransport:
-    """Speaks protocol buffers over HTTP/2. Threads may share it."""
+    """The gRPC transport: protocol buffers over HTTP/2. Threads may share it."""
 
     def __init__(self, target: str, model: ModelAddress, timeout: float) -> None:
-        """Connects nothing yet.
+        """Makes a transport, without connecting yet.
 
         Args:
           target: `host:8500`.
@@ -40,35 +40,35 @@ class GrpcTransport:
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """See `Transport`."""
-        return self._ask(lambda calls: calls.predict(images))
+        return self._run(lambda calls: calls.predict(images))
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
         """See `Transport`."""
-        return self._ask(lambda calls: calls.output_shapes())
+        return self._run(lambda calls: calls.output_shapes())
 
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
-        return self._ask(lambda calls: calls.status())
+        return self._run(lambda calls: calls.status())
 
     def close(self) -> None:
         """See `Transport`."""
         self._channel.close()
 
-    def _ask(self, question: Callable[["Calls"], _Answer]) -> _Answer:
+    def _run(self, call: Callable[["Calls"], _Answer]) -> _Answer:
         try:
-            return question(self._calls or self._reach())
+            return call(self._calls or self._connect())
         except grpc.RpcError as error:
             status, details = error.code(), error.details() or ""
             raise ServingError(
                 self._url,
                 f"{status.name} for the model {self._model.name}: {details}",
                 status,
-                # The same message would be too large again.
+                # The same message would be too large the next time, too.
                 passing=False if "larger than max" in details else None,
             ) from error
 
-    def _reach(self) -> "Calls":
-        """Waits for the first connection: a call would wait for a silent host to its end."""
+    def _connect(self) -> "Calls":
+        """Waits for the first connection: a call would wait its whole timeout for a silent host."""
         try:
             grpc.channel_ready_future(self._channel).result(min(self._timeout, CONNECT_TIMEOUT))
         except grpc.FutureTimeoutError as error:
@@ -78,7 +78,7 @@ class GrpcTransport:
                 grpc.StatusCode.UNAVAILABLE,
                 passing=False,
             ) from error
-        # Imported here: only who has reached a server needs to wait for TensorFlow.
+        # Imported here, so that an unreachable server is reported without waiting for TensorFlow.
         from serving.client.grpc_messages import Calls
 
         self._calls = Calls(self._channel, self._model, self._timeout)

@@ -1,6 +1,6 @@
-"""TF Serving's messages, from the client's side (tensorflow_serving/apis/*.proto).
+"""TF Serving's gRPC messages, from the client's side (tensorflow_serving/apis/*.proto).
 
-They hold TensorFlow's own, so this module loads TensorFlow: several seconds.
+They contain TensorFlow's messages, so this module imports TensorFlow, which takes seconds.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from serving.client.protocol import ModelAddress, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-_SIGNATURES = "signature_def"  # the only metadata there are
+_SIGNATURES = "signature_def"  # the only metadata field that TF Serving knows
 
 
 class Calls:
-    """The calls of a channel, in Python's own types. They raise grpc.RpcError."""
+    """The calls to a server, with Python types. They raise grpc.RpcError."""
 
     def __init__(self, channel: grpc.Channel, model: ModelAddress, timeout: float) -> None:
-        """Connects nothing.
+        """Makes the calls, without connecting.
 
         Args:
-          channel: To the server.
+          channel: Channel to the server.
           model: The model.
           timeout: Seconds that a call may take.
         """
@@ -42,17 +42,17 @@ class Calls:
         spec.signature_name = SIGNATURE
         request = predict_pb2.PredictRequest(model_spec=spec)
         request.inputs[IMAGES].CopyFrom(tf.make_tensor_proto(list(images), tf.string))
-        answer = self._predict(request, timeout=self._timeout)
-        return {name: list(tf.make_ndarray(value)) for name, value in answer.outputs.items()}
+        response = self._predict(request, timeout=self._timeout)
+        return {name: list(tf.make_ndarray(value)) for name, value in response.outputs.items()}
 
     def output_shapes(self) -> dict[str, list[int]]:
         """See `Transport`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(), metadata_field=[_SIGNATURES]
         )
-        answer = self._get_metadata(request, timeout=self._timeout)
+        response = self._get_metadata(request, timeout=self._timeout)
         signatures = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata[_SIGNATURES].Unpack(signatures)
+        response.metadata[_SIGNATURES].Unpack(signatures)
         outputs = signatures.signature_def[SIGNATURE].outputs
         return {
             name: [size.size for size in output.tensor_shape.dim]
@@ -62,11 +62,11 @@ class Calls:
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec())
-        answer = self._get_status(request, timeout=self._timeout)
+        response = self._get_status(request, timeout=self._timeout)
         states = get_model_status_pb2.ModelVersionStatus.State
         return [
-            VersionStatus(found.version, states.Name(found.state), found.status.error_message)
-            for found in answer.model_version_status
+            VersionStatus(version.version, states.Name(version.state), version.status.error_message)
+            for version in response.model_version_status
         ]
 
     def _spec(self) -> ModelSpec:

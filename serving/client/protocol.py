@@ -1,14 +1,14 @@
-"""What is asked of a model server and what it answers, whatever the protocol."""
+"""Types that the client shares between REST and gRPC: model address, errors, transport."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import grpc
 
-from data.errors import UnetfxError
+from data.errors import UnetfxError, one_line
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds until a host that does not answer counts as not there."""
+"""Seconds until a host that does not respond counts as unreachable."""
 _PASSING = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -18,34 +18,33 @@ _PASSING = frozenset(
 )
 _HINTS = {
     grpc.StatusCode.NOT_FOUND: "Check the model's name, and its version or label.",
-    grpc.StatusCode.UNAVAILABLE: "Check the address, and whether the server is up.",
+    grpc.StatusCode.UNAVAILABLE: "Check the address, and whether the server is running.",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "Send fewer or smaller images at a time.",
     grpc.StatusCode.DEADLINE_EXCEEDED: "Allow more time, or send fewer images at a time.",
 }
-_LONGEST_REASON = 300  # characters: TensorFlow puts whole graphs into messages
 
 
 class ServingError(UnetfxError):
-    """A model server cannot be reached, refuses, or answers what no model of ours would.
+    """A model server cannot be reached, refuses a request, or does not serve the expected model.
 
     Attributes:
-      status: The kind of failure, as gRPC names it. HTTP's codes are translated as TF Serving does
-        (404 is NOT_FOUND, 503 UNAVAILABLE, …).
-      passing: The same request may succeed a little later.
+      status: The gRPC status code. HTTP status codes are translated as TF Serving does (404 is
+        NOT_FOUND, 503 is UNAVAILABLE, …).
+      passing: Whether the same request may succeed later.
     """
 
     def __init__(
         self, where: str, reason: str, status: grpc.StatusCode, *, passing: bool | None = None
     ) -> None:
-        """Makes the message's one line.
+        """Makes an error with a message of one line.
 
         Args:
-          where: The address.
+          where: Address of the server.
           reason: What is wrong.
-          status: The kind of failure.
-          passing: As the attribute; None for what the status says.
+          status: The gRPC status code.
+          passing: Whether the same request may succeed later; None to decide by the status.
         """
-        reason = " ".join(reason.split())[:_LONGEST_REASON].rstrip(".")
+        reason = one_line(reason).rstrip(".")
         hint = _HINTS.get(status)
         super().__init__(f"{where}: {reason}." + (f" {hint}" if hint else ""))
         self.status = status
@@ -53,12 +52,12 @@ class ServingError(UnetfxError):
 
 
 class ModelAddress(NamedTuple):
-    """Which model of a server is meant.
+    """Which model of a server to use.
 
     Attributes:
-      name: The model's name.
-      version: Its version; None for the newest, or the label's.
-      label: The label of a version (`stable`, `canary`), if no version is given.
+      name: Name of the model.
+      version: Version number; None for the newest version, or the one with the label.
+      label: Label of a version (`stable`, `canary`), if no version is given.
     """
 
     name: str
@@ -67,12 +66,12 @@ class ModelAddress(NamedTuple):
 
 
 class VersionStatus(NamedTuple):
-    """How a version of a model is.
+    """Status of a version of a model.
 
     Attributes:
-      version: Its number.
+      version: Version number.
       state: START, LOADING, AVAILABLE, UNLOADING or END.
-      error: Why it could not be loaded; empty if it could.
+      error: Why the version could not be loaded; empty if it could.
     """
 
     version: int
@@ -81,16 +80,16 @@ class VersionStatus(NamedTuple):
 
 
 class Transport(Protocol):
-    """One of the protocols that TF Serving speaks. Every method raises ServingError."""
+    """One of TF Serving's protocols. Every method can raise ServingError."""
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Calls the signature: images in, outputs by their names, each with a part per image."""
+        """Runs `serving_default` and returns its outputs by name, each with an item per image."""
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """Returns the shapes of the signature's outputs by their names, -1 for what may vary."""
+        """Returns the shapes of the outputs of `serving_default` by name, -1 for any size."""
 
     def status(self) -> list[VersionStatus]:
-        """Returns the status of the versions that the server knows, or of the one asked for."""
+        """Returns the status of the client's version, or of all that the server knows."""
 
     def close(self) -> None:
         """Closes the connection."""

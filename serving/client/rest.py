@@ -12,14 +12,14 @@ import httpx
 from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-# The way back from what `ToHTTPStatusCode` of TF Serving's http_server.cc makes of its statuses.
+# The reverse of `ToHTTPStatusCode` in TF Serving's http_server.cc.
 _STATUSES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.ABORTED,
-    413: grpc.StatusCode.INVALID_ARGUMENT,  # not TF Serving's: a proxy's, or our own server's
+    413: grpc.StatusCode.INVALID_ARGUMENT,  # sent by proxies and the local server
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     499: grpc.StatusCode.CANCELLED,
     500: grpc.StatusCode.INTERNAL,
@@ -31,15 +31,15 @@ _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class RestTransport:
-    """Speaks JSON over HTTP. Threads may share it."""
+    """The REST transport: JSON over HTTP. Threads may share it."""
 
     def __init__(self, url: str, model: ModelAddress, timeout: float) -> None:
-        """Connects nothing yet.
+        """Makes a transport, without connecting yet.
 
         Args:
-          url: `http://host:8501`, or a path below it where a gateway puts the server.
+          url: `http://host:8501`, or with a path if a gateway puts the server there.
           model: The model.
-          timeout: Seconds that the server may be silent.
+          timeout: Seconds to wait for the next bytes of a response.
         """
         self._url = url.rstrip("/")
         self._model = f"/v1/models/{quote(model.name, safe='')}"
@@ -53,21 +53,21 @@ class RestTransport:
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """See `Transport`."""
         rows = [{IMAGES: {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
-        answer = self._ask(
+        document = self._request(
             "POST",
             f"{self._model}{self._version or self._label}:predict",
             {"signature_name": SIGNATURE, "instances": rows},
         )
         try:
-            return _columns(answer)
+            return _columns(document)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._not_understood() from error
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
         """See `Transport`."""
-        answer = self._ask("GET", f"{self._model}{self._version or self._label}/metadata")
+        document = self._request("GET", f"{self._model}{self._version or self._label}/metadata")
         try:
-            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            signatures = document["metadata"]["signature_def"]["signature_def"]
             outputs = signatures.get(SIGNATURE, {}).get("outputs", {})
             return {
                 name: [int(size["size"]) for size in output["tensor_shape"].get("dim", ())]
@@ -78,15 +78,15 @@ class RestTransport:
 
     def status(self) -> list[VersionStatus]:
         """See `Transport`."""
-        answer = self._ask("GET", self._model + self._version)
+        document = self._request("GET", self._model + self._version)
         try:
             return [
                 VersionStatus(
-                    int(found["version"]),
-                    found["state"],
-                    found.get("status", {}).get("error_message", ""),
+                    int(version["version"]),
+                    version["state"],
+                    version.get("status", {}).get("error_message", ""),
                 )
-                for found in answer["model_version_status"]
+                for version in document["model_version_status"]
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._not_understood() from error
@@ -95,36 +95,36 @@ class RestTransport:
         """See `Transport`."""
         self._client.close()
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         try:
             response = self._client.request(method, self._url + path, json=body)
         except httpx.ConnectTimeout as error:
-            raise self._unreachable("no answer", passing=False) from error
+            raise self._unreachable("no response", passing=False) from error
         except httpx.TimeoutException as error:
             raise ServingError(
                 self._url,
-                f"no answer within {self._timeout:g} s",
+                f"no response within {self._timeout:g} s",
                 grpc.StatusCode.DEADLINE_EXCEEDED,
             ) from error
         except httpx.TransportError as error:
             reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
             raise self._unreachable(reason) from error
         try:
-            answer = response.json()
+            document = response.json()
         except ValueError as error:
             if response.is_success:
                 raise self._not_understood() from error
-            answer = response.reason_phrase
+            document = response.reason_phrase
         if not response.is_success:
             code = response.status_code
-            if isinstance(answer, dict):
-                answer = answer.get("error", answer)
+            if isinstance(document, dict):
+                document = document.get("error", document)
             raise ServingError(
                 self._url,
-                f"HTTP {code} for {path}: {answer}",
+                f"HTTP {code} for {path}: {document}",
                 _STATUSES.get(code, grpc.StatusCode.UNKNOWN),
             )
-        return answer
+        return document
 
     def _unreachable(self, reason: str, *, passing: bool = True) -> ServingError:
         return ServingError(
@@ -137,17 +137,17 @@ class RestTransport:
     def _not_understood(self) -> ServingError:
         return ServingError(
             self._url,
-            "answers, but not as TF Serving does; is it the REST port (8501) of a model server?",
+            "the response is not TF Serving's; is this the REST port (8501) of a model server?",
             grpc.StatusCode.FAILED_PRECONDITION,
         )
 
 
-def _columns(answer: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Turns an answer in row or in column format into columns."""
-    if "outputs" in answer:
-        columns = {name: list(parts) for name, parts in answer["outputs"].items()}
+def _columns(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Converts a response in row or column format to outputs by name."""
+    if "outputs" in document:
+        columns = {name: list(parts) for name, parts in document["outputs"].items()}
     else:
-        rows = answer["predictions"]
+        rows = document["predictions"]
         columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     return {
         name: [base64.b64decode(part["b64"]) for part in parts] if _is_binary(name) else parts

@@ -1,4 +1,4 @@
-"""Which image files are to be segmented, and what is written for each."""
+"""Finds the image files to segment, and names the output files of each."""
 
 import glob
 import os
@@ -12,11 +12,11 @@ from data.sources.image_suffixes import IMAGE_SUFFIXES
 
 
 class ImageFile(NamedTuple):
-    """An image file, and the names of what is made of it.
+    """An image file and the names of its output files.
 
     Attributes:
-      path: The file.
-      name: What its outputs' names begin with: a relative path without suffix.
+      path: Path of the image file.
+      name: Relative path without suffix, with which the names of the output files begin.
     """
 
     path: Path
@@ -24,52 +24,52 @@ class ImageFile(NamedTuple):
 
     @property
     def mask(self) -> str:
-        """Relative path of its mask."""
+        """Relative path of the mask."""
         return f"{self.name}_mask.png"
 
     @property
     def overlay(self) -> str:
-        """Relative path of its overlay."""
+        """Relative path of the overlay."""
         return f"{self.name}_overlay.png"
 
 
 def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
-    """Finds the images that a command line names, without opening one.
+    """Finds the images named on a command line, without opening them.
 
     Args:
-      patterns: Files; folders, of which every image file below counts; globs, where `**` stands for
-        any folders. What is below a folder, or below the part of a glob without wildcards, keeps
-        its relative path.
-      out: Where masks and overlays will go. What is there is no image to be segmented.
+      patterns: Files; folders, whose image files are found at any depth; and globs, where `**`
+        matches any folders. Files keep their path relative to the folder, or to the part of the
+        glob without wildcards.
+      out: Folder for masks and overlays. Files in it are not segmented.
 
     Returns:
-      The images, in the patterns' order, each once.
+      The images in the order of the patterns, without duplicates.
 
     Raises:
-      InputError: A file or folder is not there, a pattern matches nothing, two images would be
-        written to one file, or an image would be overwritten.
+      InputError: A file or folder does not exist, a pattern matches nothing, two images have the
+        same output file, or an image would be overwritten.
     """
-    found: dict[str, ImageFile] = {}
+    images: dict[str, ImageFile] = {}
     for pattern in patterns:
         for image in _matches(pattern, out):
-            other = found.setdefault(image.name, image)
+            other = images.setdefault(image.name, image)
             if other.path.resolve() != image.path.resolve():
                 raise InputError(
-                    f"{image.path}: its mask would have the name of that of {other.path}. Predict "
-                    "them into two folders, or name the folder that both are in."
+                    f"{image.path}: its mask would have the same name as that of {other.path}. "
+                    "Predict them into two folders, or name the folder that contains both."
                 )
-    images = {image.path.resolve() for image in found.values()}
-    for image in found.values():
-        for written in (out / image.mask, out / image.overlay):
-            if written.resolve() in images:
+    paths = {image.path.resolve() for image in images.values()}
+    for image in images.values():
+        for output in (out / image.mask, out / image.overlay):
+            if output.resolve() in paths:
                 raise InputError(
-                    f"{written}: would be overwritten. Choose another folder for --out."
+                    f"{output}: would be overwritten. Choose another folder for --out."
                 )
-    return list(found.values())
+    return list(images.values())
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
-    if os.path.lexists(pattern):  # brackets in a name are no wildcards if there is such a file
+    if os.path.lexists(pattern):  # the brackets in the name of an existing file are not wildcards
         yield from _below(Path(pattern), Path(pattern), out)
         return
     if not glob.has_magic(pattern):
@@ -77,10 +77,10 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
     fixed, wild = Path(pattern), Path()
     while glob.has_magic(str(fixed)):
         fixed, wild = fixed.parent, fixed.name / wild
-    # Unlike Path.glob, it follows links and passes hidden files by.
+    # Unlike Path.glob, it follows links and skips hidden files.
     names = glob.glob(str(wild), root_dir=fixed, recursive=True)  # noqa: PTH207
     paths = [fixed / name for name in sorted(names)]
-    if "**" in pattern:  # it matches folders besides the files in them
+    if "**" in pattern:  # it also matches the folders of the files
         paths = [path for path in paths if not path.is_dir()]
     if not paths:
         raise InputError(f"{pattern}: matches nothing.")
@@ -90,13 +90,13 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
 
 
 def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
-    """Yields a file, or the image files below a folder, named from `folder` on."""
+    """Yields a file, or the image files below a folder, with names relative to `folder`."""
     if not path.is_dir():
         name = path.relative_to(folder) if path != folder else Path(path.name)
         yield ImageFile(path, str(name.with_suffix("")))
         return
     if path.resolve() == out.resolve():
-        raise InputError(f"{out}: holds the images. Choose another folder for --out.")
+        raise InputError(f"{out}: contains the images. Choose another folder for --out.")
     images = [
         path / name
         for name in list_files(str(path))

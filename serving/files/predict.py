@@ -1,4 +1,4 @@
-"""Segments image files with a model, here or behind a server."""
+"""Segments image files with a model, in this process or behind a server."""
 
 import csv
 import io
@@ -21,9 +21,9 @@ from serving.overlay import overlay, palette_mask
 from serving.prediction import Prediction, Predictor
 
 TABLE_FILE = "classes.csv"
-"""Name of the table of class shares."""
-# These are the image's fault, or may be; any other concerns the images to come as well.
-_OF_ONE_IMAGE = frozenset(
+"""Name of the table with the share of pixels of each class."""
+# Errors that one image can cause. Any other error would also occur for the following images.
+_IMAGE_ERRORS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
         grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -35,15 +35,15 @@ _OF_ONE_IMAGE = frozenset(
 
 
 class Outcome(NamedTuple):
-    """What became of an image.
+    """The result for one image.
 
     Attributes:
       image: The image.
-      height: In pixels; 0 if it failed.
-      width: In pixels; 0 if it failed.
-      class_fraction: Each class's share of its pixels; empty if it failed.
-      confidence: As in `Prediction`; 0 if it failed.
-      error: Why it failed, in one line that begins with its path; empty if it did not.
+      height: Height in pixels; 0 if the image failed.
+      width: Width in pixels; 0 if the image failed.
+      class_fraction: Share of the pixels for each class; empty if the image failed.
+      confidence: As in `Prediction`; 0 if the image failed.
+      error: Why the image failed, in one line that begins with its path; empty otherwise.
     """
 
     image: ImageFile
@@ -63,25 +63,25 @@ def predict_files(
     batch: int = 1,
     jobs: int = 1,
 ) -> Iterator[Outcome]:
-    """Writes a mask and an overlay for each image, and a table of all.
+    """Writes a mask and an overlay for each image, and a table of all images.
 
-    A bad image does not stop the others. No more than `batch` times `jobs` images are in memory at
-    a time, and each file is complete or not there.
+    The other images are still segmented if one fails. At most `batch` times `jobs` images are in
+    memory at a time, and each output file is either complete or missing.
 
     Args:
       images: Image files of any format that the ingestion reads.
-      model: Segments them.
+      model: The model.
       out: Folder for the masks (palette PNGs, whose values are the class ids), the overlays, and
         classes.csv.
-      data: Says how large an image may be, and which samples of 16 bits become 0..255.
-      batch: How many images are sent at once.
-      jobs: How many batches are worked on at a time.
+      data: Limit of pixels in an image, and intensity range of 16-bit images.
+      batch: Number of images in a request.
+      jobs: Number of batches at a time.
 
     Yields:
-      What became of each image, in their order.
+      The result for each image, in the order of `images`.
 
     Raises:
-      InputError: A file cannot be written, or the model cannot be reached any more.
+      UnetfxError: A file cannot be written, or the model server cannot be reached any more.
     """
     batches = [images[first : first + batch] for first in range(0, len(images), batch)]
     work = partial(_predict_batch, model=model, out=out, data=data)
@@ -102,10 +102,10 @@ def _predict_batch(
     images: Sequence[ImageFile], *, model: Predictor, out: Path, data: DataConfig
 ) -> list[Outcome]:
     loaded = {image: _load(image, data) for image in images}
-    good = {image: found for image, found in loaded.items() if isinstance(found, LoadedImage)}
-    answers = dict(zip(good, _segment(list(good.values()), model), strict=True))
+    good = {image: result for image, result in loaded.items() if isinstance(result, LoadedImage)}
+    predictions = dict(zip(good, _segment(list(good.values()), model), strict=True))
     return [
-        _write(image, good[image], answers[image], out, len(model.classes))
+        _write(image, good[image], predictions[image], out, len(model.classes))
         if image in good
         else Outcome(image, error=str(loaded[image]))
         for image in images
@@ -121,41 +121,41 @@ def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:
 
 
 def _segment(images: Sequence[LoadedImage], model: Predictor) -> list[Prediction | UnetfxError]:
-    """Segments a batch; if it fails, one image at a time, lest a bad one spoil the others."""
+    """Segments a batch. If that fails, each image is segmented alone: only one may be bad."""
     if not images:
         return []
     try:
         return [*model.predict([image.encoded for image in images])]
     except UnetfxError as error:
-        if isinstance(error, ServingError) and error.status not in _OF_ONE_IMAGE:
+        if isinstance(error, ServingError) and error.status not in _IMAGE_ERRORS:
             raise
         if len(images) == 1:
             return [error]
-    return [answer for image in images for answer in _segment([image], model)]
+    return [prediction for image in images for prediction in _segment([image], model)]
 
 
 def _write(
     image: ImageFile,
     loaded: LoadedImage,
-    answer: Prediction | UnetfxError,
+    prediction: Prediction | UnetfxError,
     out: Path,
     num_classes: int,
 ) -> Outcome:
-    if isinstance(answer, UnetfxError):
-        return Outcome(image, error=f"{image.path}: {answer}")
+    if isinstance(prediction, UnetfxError):
+        return Outcome(image, error=f"{image.path}: {prediction}")
     height, width = loaded.pixels.shape[:2]
-    if answer.class_ids.shape != (height, width):
-        found = "×".join(map(str, reversed(answer.class_ids.shape)))
+    if prediction.class_ids.shape != (height, width):
+        mask_size = "×".join(map(str, reversed(prediction.class_ids.shape)))
         return Outcome(
             image,
-            error=f"{image.path}: {width}×{height} pixels, but the model's mask has {found}.",
+            error=f"{image.path}: {width}×{height} pixels, but the model's mask has {mask_size}.",
         )
     with new_file(str(out / image.mask)) as file:
-        palette_mask(answer.class_ids, num_classes).save(file, "PNG")
+        palette_mask(prediction.class_ids, num_classes).save(file, "PNG")
     with new_file(str(out / image.overlay)) as file:
-        file.write(encode_png(np.asarray(overlay(loaded.pixels, answer.class_ids))))
-    fractions = tuple(answer.class_fraction.tolist())
-    return Outcome(image, height, width, fractions, answer.confidence)
+        file.write(encode_png(np.asarray(overlay(loaded.pixels, prediction.class_ids))))
+    fractions = tuple(prediction.class_fraction.tolist())
+    return Outcome(image, height, width, fractions, prediction.confidence)
 
 
 def _row(outcome: Outcome, num_classes: int) -> bytes:

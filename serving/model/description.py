@@ -1,27 +1,46 @@
-"""The description that a SavedModel carries: classes, pixel limits, names of the weights."""
+"""The description file of a SavedModel: classes, view, pixel limit, names of the weights."""
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy.typing as npt
 import tensorflow as tf
 
 from serving.config import MAX_PIXELS
-from serving.model.graph import DESCRIPTION, WEIGHT
+
+DESCRIPTION = "assets.extra/unetfx.json"
+"""Path of the file in the SavedModel. TF Serving ignores it."""
+# Key of a weight in the SavedModel's checkpoint: the attribute `_weights` of `ServingGraph`.
+_WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def write_description(path: str, description: Mapping[str, Any]) -> None:
+    """Writes the description of a SavedModel.
+
+    Args:
+      path: Folder of the SavedModel.
+      description: The arguments of `export_saved_model`, and the names of the weights in the
+        order of the network (`weights`).
+    """
+    file = os.path.join(path, DESCRIPTION)
+    tf.io.gfile.makedirs(os.path.dirname(file))
+    with tf.io.gfile.GFile(file, "w") as stream:
+        stream.write(json.dumps(description, indent=2))
 
 
 def model_description(path: str) -> dict[str, Any]:
-    """Reads what a SavedModel tells of itself, without loading it.
+    """Reads the description of a SavedModel without loading the model.
 
     Args:
-      path: Of a SavedModel that this project exported.
+      path: Folder of a SavedModel that this project exported.
 
     Returns:
-      What `export_saved_model` was told, and the weights' names.
+      The description that `export_saved_model` wrote.
 
     Raises:
-      tf.errors.NotFoundError: There is no such model, or its files are gone.
+      tf.errors.NotFoundError: The folder does not exist or has no description.
     """
     with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
         description: dict[str, Any] = json.loads(file.read())
@@ -29,57 +48,57 @@ def model_description(path: str) -> dict[str, Any]:
 
 
 def model_classes(path: str) -> list[str]:
-    """Reads the class names of a SavedModel, without loading it.
+    """Reads the class names of a SavedModel without loading the model.
 
     Args:
-      path: Of a SavedModel that this project exported.
+      path: Folder of a SavedModel that this project exported.
 
     Returns:
       The names, by class id.
 
     Raises:
-      tf.errors.NotFoundError: There is no such model, or its files are gone.
+      tf.errors.NotFoundError: The folder does not exist or has no description.
     """
     classes: list[str] = model_description(path)["classes"]
     return classes
 
 
 def model_intensity_range(path: str) -> tuple[int, int] | None:
-    """Reads which 16-bit samples a SavedModel takes for 0 and 255, without loading it.
+    """Reads the two 16-bit sample values that a SavedModel maps to 0 and 255.
 
     Args:
-      path: Of a SavedModel that this project exported.
+      path: Folder of a SavedModel that this project exported.
 
     Returns:
-      The two samples, or None for the upper 8 of the 16 bits.
+      The two sample values, or None if the model uses the upper 8 of the 16 bits.
     """
-    found = model_description(path).get("intensity_range")
-    return None if found is None else (found[0], found[1])
+    intensity_range = model_description(path).get("intensity_range")
+    return None if intensity_range is None else (intensity_range[0], intensity_range[1])
 
 
 def model_max_pixels(path: str) -> int:
-    """Reads how many pixels an image may have, without loading the SavedModel.
+    """Reads the largest number of pixels that a SavedModel accepts in an image.
 
     Args:
-      path: Of a SavedModel that this project exported.
+      path: Folder of a SavedModel that this project exported.
     """
-    found: int = model_description(path).get("max_pixels", MAX_PIXELS)
-    return found
+    max_pixels: int = model_description(path).get("max_pixels", MAX_PIXELS)
+    return max_pixels
 
 
 def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
-    """Reads the weights of a SavedModel, statistics of normalisation included, without loading it.
+    """Reads the weights of a SavedModel, including the moving statistics of normalisation layers.
 
     Args:
-      path: Of a SavedModel that this project exported.
+      path: Folder of a SavedModel that this project exported.
 
     Returns:
-      Keras' path of each weight (`decoder1_conv1/kernel`) to its value, in the network's order;
-      empty for a model that was exported before its weights had names.
+      Each weight by its Keras path (`decoder1_conv1/kernel`), in the order of the network; empty
+      for a model that was exported before descriptions listed the weights.
 
     Raises:
-      tf.errors.NotFoundError: There is no such model, or its files are gone.
+      tf.errors.NotFoundError: The folder does not exist or has no description.
     """
     names = model_description(path).get("weights", [])
     checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
-    return {name: checkpoint.get_tensor(WEIGHT.format(i)) for i, name in enumerate(names)}
+    return {name: checkpoint.get_tensor(_WEIGHT_KEY.format(i)) for i, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""A SavedModel as a client sees it: its signatures, and nothing else."""
+"""Loads a SavedModel and predicts with it through its signatures only, as a client does."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class ServedModel:
         """Loads a model.
 
         Args:
-          path: Of a SavedModel that this project exported.
+          path: Folder of a SavedModel that this project exported.
         """
         self._model = tf.saved_model.load(path)
         self.classes = model_classes(path)
@@ -31,16 +31,16 @@ class ServedModel:
         """Segments images.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files, of any sizes.
+          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes.
 
         Returns:
-          A Prediction for each.
+          A Prediction for each image.
 
         Raises:
-          InputError: One of them is no image that TensorFlow decodes, or there is no memory for it.
+          InputError: TensorFlow cannot decode an image, or has too little memory for it.
         """
         try:
-            answer = self._model.signatures[SIGNATURE](
+            outputs = self._model.signatures[SIGNATURE](
                 **{IMAGES: tf.constant(list(images), tf.string)}
             )
         except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
@@ -48,7 +48,7 @@ class ServedModel:
                 f"cannot be segmented ({tf_error_text(error).rstrip('.')})."
             ) from error
         return predictions_of(
-            answer[MASKS].numpy(),
-            answer[CLASS_FRACTION].numpy(),
-            answer[CONFIDENCE].numpy(),
+            outputs[MASKS].numpy(),
+            outputs[CLASS_FRACTION].numpy(),
+            outputs[CONFIDENCE].numpy(),
         )

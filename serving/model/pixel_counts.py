@@ -1,7 +1,7 @@
-"""What an image adds to the metrics: counts of its pixels, made in the graph that serves.
+"""Counts of an image's pixels, from which the Evaluator computes its metrics.
 
-They are small, and add up: so a metric over any number of images, or over any slice of them, needs
-no more memory than for one.
+The serving graph computes the counts for each image. They are small, and the counts of images are
+summed: so the metrics of any number of images need no more memory than those of one.
 """
 
 import tensorflow as tf
@@ -9,18 +9,18 @@ import tensorflow as tf
 from data.config import IGNORE
 
 CONFUSION, BOUNDARY, CALIBRATION = "confusion_matrix", "boundary", "calibration"
-"""Names of the counts, as the signature `evaluation` returns them."""
+"""Names of the counts, the outputs of the signature `evaluation`."""
 CALIBRATION_BINS = 15
-"""Equal parts of 0..1 that confidences are sorted into, as in Guo et al. 2017."""
+"""Number of confidence bins of equal width, as in Guo et al. 2017."""
 BOUNDARY_WIDTH = 0.02
-"""Of a boundary to either side, as a share of the image's diagonal: Cheng et al. 2021."""
+"""Width of the boundary region as a share of the image's diagonal, as in Cheng et al. 2021."""
 
 
 def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts the pixels of each pair of classes.
+    """Computes the confusion matrix of an image.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to be left out.
+      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       predicted: int [height, width], class ids.
       num_classes: C.
 
@@ -36,19 +36,19 @@ def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -
 
 
 def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts the pixels of each class that are near its boundary.
+    """Counts the pixels in the boundary region of each class, for the Boundary IoU.
 
-    Near is what lies inside, at most 2 % of the image's diagonal (one pixel at least) from the
-    outside in either direction; beyond the image's edge is outside, and so are pixels to be left
-    out. See Cheng et al. 2021 (Boundary IoU).
+    The boundary region of a class holds its pixels that are at most 2 % of the image's diagonal
+    (at least one pixel), horizontally or vertically or both, from a pixel outside the class.
+    Ignored pixels and everything beyond the edge of the image are outside. See Cheng et al. 2021.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to be left out.
+      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       predicted: int [height, width], class ids.
       num_classes: C.
 
     Returns:
-      int64 [C, 2]: pixels near both the true and the predicted boundary, and those near either.
+      int64 [C, 2]: pixels in both the true and the predicted region, and pixels in either.
     """
     labelled = truth != IGNORE
     truth, predicted = tf.cast(truth, tf.int32), tf.cast(predicted, tf.int32)
@@ -67,7 +67,7 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
             ]
         )
 
-    # One class at a time: large images have room for no more.
+    # One class at a time, because all classes of a large image would need too much memory.
     return tf.map_fn(
         count,
         tf.range(num_classes),
@@ -77,11 +77,11 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
 
 
 def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
-    """Leaves of a region, bool [height, width], what an erosion by a square takes away."""
+    """Returns the pixels of a region, bool [height, width], that an erosion by a square removes."""
     side = 2 * distance + 1
     full = tf.cast(inside, tf.int32)
     for axis in (0, 1):
-        # Sums over windows: differences of running sums, so that the distance costs nothing.
+        # Window sums as differences of running sums, so that the cost is the same at any distance.
         padding = [[0, 0], [0, 0]]
         padding[axis] = [distance + 1, distance]
         total = tf.cumsum(tf.pad(full, padding), axis)
@@ -90,22 +90,22 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
 
 
 def calibration_counts(truth: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Sorts the pixels by confidence, that is by the greatest probability.
+    """Counts the pixels in each bin of confidence, the greatest probability of a pixel.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to be left out.
+      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       probabilities: float32 [height, width, C].
 
     Returns:
-      float64 [`CALIBRATION_BINS`, 3]: of each bin the pixels, the sum of their confidences, and how
-      many are right.
+      float64 [`CALIBRATION_BINS`, 3]: for each bin the number of pixels, the sum of their
+      confidences, and the number of correct pixels.
     """
     labelled = truth != IGNORE
     confidence = tf.boolean_mask(tf.reduce_max(probabilities, axis=-1), labelled)
     predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-    right = tf.boolean_mask(predicted == tf.cast(truth, tf.int32), labelled)
+    correct = tf.boolean_mask(predicted == tf.cast(truth, tf.int32), labelled)
     bins = tf.minimum(tf.cast(confidence * CALIBRATION_BINS, tf.int32), CALIBRATION_BINS - 1)
-    weights = (tf.ones_like(confidence), confidence, tf.cast(right, tf.float32))
+    weights = (tf.ones_like(confidence), confidence, tf.cast(correct, tf.float32))
     columns = [
         tf.math.bincount(
             bins,

@@ -1,4 +1,4 @@
-"""Segments an image of any size by a window that slides over it."""
+"""Segments an image of any size with a sliding window."""
 
 from collections.abc import Callable
 
@@ -8,25 +8,25 @@ from data.config import CropView
 from data.input_pipeline.views import BLACK, cut
 
 WINDOWS_AT_ONCE = 4
-"""How many windows go through the network together."""
-_STEP = 0.75  # of the window's side: neighbours overlap by a quarter
+"""Number of windows in a batch of the network."""
+_STEP = 0.75  # of the window's side: neighbouring windows overlap by a quarter
 
 
 def sliding_window(
     network: Callable[[tf.Tensor], tf.Tensor], image: tf.Tensor, view: CropView, num_classes: int
 ) -> tf.Tensor:
-    """Computes probabilities window by window, and blends them where windows overlap.
+    """Computes probabilities window by window and blends them where windows overlap.
 
-    A window weighs most in its middle and next to nothing at its border, where the network sees too
-    little of what is around; so there are no seams. Memory grows with the image's own probabilities
-    and not with the number of windows.
+    The weight of a window's pixels falls from its middle to its border, where the network sees
+    little of the surroundings; so the result has no seams. The memory depends on the size of the
+    image and not on the number of windows.
 
     Args:
-      network: From float32 images [windows, view.height, view.width, 3] in 0..255 to float32
+      network: Maps float32 images [windows, view.height, view.width, 3] in 0..255 to float32
         probabilities [windows, view.height, view.width, C].
-      image: uint8 [height, width, 3]; where it is smaller than the window it is padded as in
-        training, and cut back.
-      view: The window's size in pixels.
+      image: uint8 [height, width, 3]. An image smaller than the window is padded as in training,
+        and the result is cropped to the image.
+      view: Size of the window in pixels.
       num_classes: C.
 
     Returns:
@@ -42,11 +42,12 @@ def sliding_window(
     weight = _weight(view.height)[:, tf.newaxis] * _weight(view.width)
 
     def blend(first: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        some = corners[first : first + WINDOWS_AT_ONCE]
-        places = some[:, tf.newaxis, tf.newaxis] + pixels
-        seen = network(tf.cast(tf.gather_nd(padded, places), tf.float32))
-        weighted = tf.concat([seen, tf.ones_like(seen[..., :1])], axis=-1) * weight[..., tf.newaxis]
-        return first + WINDOWS_AT_ONCE, tf.tensor_scatter_nd_add(total, places, weighted)
+        batch = corners[first : first + WINDOWS_AT_ONCE]
+        indices = batch[:, tf.newaxis, tf.newaxis] + pixels
+        parts = network(tf.cast(tf.gather_nd(padded, indices), tf.float32))
+        ones = tf.ones_like(parts[..., :1])
+        weighted = tf.concat([parts, ones], axis=-1) * weight[..., tf.newaxis]
+        return first + WINDOWS_AT_ONCE, tf.tensor_scatter_nd_add(total, indices, weighted)
 
     _, total = tf.while_loop(
         lambda first, _: first < tf.shape(corners)[0],
@@ -59,12 +60,13 @@ def sliding_window(
 
 
 def _starts(length: tf.Tensor, side: int) -> tf.Tensor:
-    """Where windows begin along one axis: at even distances, the last one at the very end."""
+    """Returns where windows begin along one axis: evenly spaced, the last one at the end."""
     step = int(side * _STEP)
     count = -(-(length - side) // step) + 1
     return (length - side) * tf.range(count) // tf.maximum(count - 1, 1)
 
 
 def _weight(side: int) -> tf.Tensor:
+    """Returns the weight along one side of a window: 1 at both ends, rising to the middle."""
     ramp = tf.range(1, side + 1)
     return tf.cast(tf.minimum(ramp, ramp[::-1]), tf.float32)

@@ -1,4 +1,4 @@
-"""TensorFlow's errors in one line."""
+"""TensorFlow's errors as one line of text."""
 
 import re
 
@@ -9,21 +9,21 @@ _ASSERTION = re.compile(r"assertion failed: (.*)")
 
 
 def tf_error_text(error: Exception) -> str:
-    """Says in one line why a model cannot be loaded or run.
+    """Extracts the reason from an error of TensorFlow.
 
     Args:
-      error: TensorFlow's: of several lines, with places in the graph and several roots.
+      error: The error. Its message can have many lines, with nodes of the graph and several causes.
 
     Returns:
-      The first root's own line, or the error's name if it says nothing. What the graph itself
-      refuses reads as it was written: `image_bytes[1] is no PNG, …`.
+      The line of the first cause, or the name of the error if its message is empty. A failed
+      assertion of the serving graph is returned as written there: `image_bytes[1] is not a PNG, …`.
     """
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in str(text).splitlines()]
-    told = [line for line in lines if line and not _NOISE.match(line)]
-    first = re.split(r"\s*\[\[", told[0] if told else "")[0]
-    first = re.sub(r"^\(\d+\) [A-Z_]+: ", "", first)
-    refused = _ASSERTION.match(first)
-    if refused:
-        first = refused[1].removeprefix("[").removesuffix("]").replace("] [", " ")
-    return first or type(error).__name__
+    reasons = [line for line in lines if line and not _NOISE.match(line)]
+    reason = re.split(r"\s*\[\[", reasons[0] if reasons else "")[0]
+    reason = re.sub(r"^\(\d+\) [A-Z_]+: ", "", reason)
+    assertion = _ASSERTION.match(reason)
+    if assertion:
+        reason = assertion[1].removeprefix("[").removesuffix("]").replace("] [", " ")
+    return reason or type(error).__name__

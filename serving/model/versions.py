@@ -1,4 +1,4 @@
-"""Puts a model where TF Serving finds it, and only when it is complete."""
+"""The versions of a model in its push folder: pushes new ones and finds existing ones."""
 
 import os
 import shutil
@@ -14,19 +14,19 @@ _SAVED_MODEL = "saved_model.pb"
 
 
 def push_model(model: str, serving_folder: str) -> str:
-    """Copies a SavedModel as a new version.
+    """Copies a SavedModel to the push folder as a new version.
 
-    On a local disk the version's folder appears at once, complete. Object stores know no such
-    step: there, `saved_model.pb` is copied last, and a server that looks too early fails to load
-    the version and tries again.
+    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
+    folder: there, `saved_model.pb` is copied last, and a server that reads the folder too early
+    fails to load the version and tries again.
 
     Args:
-      model: The SavedModel's folder.
-      serving_folder: That a server watches; it is made if it is not there.
+      model: Folder of the SavedModel.
+      serving_folder: Push folder that a server watches; created if it does not exist.
 
     Returns:
-      The new version's folder. Its name is the time in seconds, or one more than the newest
-      version's if that is later.
+      Folder of the new version. Its name is the current time in seconds, or the number of the
+      newest version plus one if that is greater.
     """
     version = os.path.join(serving_folder, str(_next_version(serving_folder)))
     if is_remote(serving_folder):
@@ -46,10 +46,13 @@ def push_model(model: str, serving_folder: str) -> str:
 
 
 def versions(serving_folder: str) -> list[str]:
-    """Lists the versions that a server could load, newest first; none if there is no such folder.
+    """Lists the complete versions, newest first; empty if the push folder does not exist.
 
     Args:
-      serving_folder: With one sub-folder, named by a number, for each version.
+      serving_folder: Push folder with a numbered sub-folder for each version.
+
+    Returns:
+      Names of the version folders.
     """
     return [
         os.path.basename(path)  # noqa: PTH119, it may be gs://…
@@ -59,13 +62,13 @@ def versions(serving_folder: str) -> list[str]:
 
 
 def numbered_folders(serving_folder: str) -> dict[int, str]:
-    """Lists what TF Serving takes for versions, finished or not.
+    """Lists the folders that TF Serving regards as versions, complete or not.
 
     Args:
-      serving_folder: As for `versions`.
+      serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Number to path.
+      Path of the folder by version number.
     """
     if not tf.io.gfile.isdir(serving_folder):
         return {}
@@ -75,50 +78,51 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
 
 
 def _next_version(serving_folder: str) -> int:
-    newest = max(numbered_folders(serving_folder), default=0)  # an unfinished one's is taken, too
+    # Incomplete versions count, too: their numbers are in use.
+    newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)
 
 
 def newest_version(serving_folder: str) -> str:
-    """Finds the newest pushed version, as TF Serving would.
+    """Finds the newest pushed version, as TF Serving does.
 
     Args:
-      serving_folder: With one sub-folder, named by a number, for each version.
+      serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      The newest version's folder.
+      Folder of the newest version.
 
     Raises:
-      InputError: No model was ever pushed there.
+      InputError: The push folder has no version.
     """
     return os.path.join(serving_folder, _pushed(serving_folder)[0])
 
 
 def pushed_version(serving_folder: str, version: int) -> str:
-    """Finds a pushed version.
+    """Finds a pushed version by its number.
 
     Args:
-      serving_folder: As for `newest_version`.
-      version: Its number.
+      serving_folder: Push folder with a numbered sub-folder for each version.
+      version: Version number.
 
     Returns:
-      The version's folder.
+      Folder of the version.
 
     Raises:
-      InputError: That version was never pushed there, or is there no more.
+      InputError: The push folder does not have this version.
     """
-    found = _pushed(serving_folder)
-    for name in found:
+    pushed = _pushed(serving_folder)
+    for name in pushed:
         if int(name) == version:
             return os.path.join(serving_folder, name)
-    known = ", ".join(reversed(found))
+    known = ", ".join(reversed(pushed))
     raise InputError(f"{serving_folder}: no version {version} there, only {known}.")
 
 
 def _pushed(serving_folder: str) -> list[str]:
-    found = versions(serving_folder)
-    if not found:
+    pushed = versions(serving_folder)
+    if not pushed:
         raise InputError(
             f"{serving_folder}: no pushed model there. Run the pipeline first: unetfx run"
         )
-    return found
+    return pushed

@@ -1,4 +1,4 @@
-"""Requests that TF Serving sends to a model before it answers anyone: the first ones are slow.
+"""Warm-up requests, which TF Serving runs before a version is available: first runs are slow.
 
 See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
@@ -10,22 +10,23 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from data.config import View
+from serving.signature import IMAGES, PROBABILITIES, SIGNATURE
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
-"""File in the SavedModel: TFRecords of `PredictionLog`."""
+"""Path of the file in the SavedModel: TFRecords of `PredictionLog`."""
 
 
 def write_warmup_requests(path: str, view: View) -> None:
     """Writes one request for each signature that clients call.
 
     Args:
-      path: The SavedModel's folder.
-      view: What the network sees of an image: the requests' images have its size.
+      path: Folder of the SavedModel.
+      view: How an image is presented to the network; the images of the requests have its size.
     """
     noise = np.random.default_rng(0).integers(0, 256, (view.height, view.width, 3), np.uint8)
     requests = {
-        "serving_default": ("image_bytes", [tf.io.encode_png(noise).numpy()]),
-        "probabilities": ("images", noise[np.newaxis]),
+        SIGNATURE: (IMAGES, [tf.io.encode_png(noise).numpy()]),
+        PROBABILITIES: ("images", noise[np.newaxis]),
     }
     file = os.path.join(path, WARMUP_REQUESTS)
     tf.io.gfile.makedirs(os.path.dirname(file))

@@ -1,4 +1,4 @@
-"""Requests that come at the same time go through the network together."""
+"""Puts concurrent requests for one version into batches."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from serving.server.errors import RequestError
 
-_LINGER = 0.002  # seconds that the first request of an idle server waits for company
+_LINGER = 0.002  # seconds that an idle server waits after a request, for others to join the batch
 
 Outputs = dict[str, npt.NDArray[Any]]
 
@@ -21,58 +21,58 @@ class _Job(NamedTuple):
     images: Sequence[bytes]
     pixels: int
     deadline: float
-    answer: "asyncio.Future[Outputs]"
+    future: "asyncio.Future[Outputs]"
 
 
 class Batcher:
-    """Makes batches of one version's requests. Whatever waits while a batch runs is the next."""
+    """Batches the requests for one version: those that wait while a batch runs are the next."""
 
     def __init__(
         self,
         run: Callable[[npt.NDArray[Any], float], Outputs],
         executor: Executor,
         *,
-        most_images: int,
-        most_pixels: int,
+        max_images: int,
+        max_pixels: int,
         count: Callable[[int], None],
     ) -> None:
         """Makes a batcher.
 
         Args:
-          run: From images, objects [batch] of type bytes, and the seconds that it may take, to
-            outputs [batch, …].
-          executor: Where it is called.
-          most_images: Of a batch. A request with more is a batch of its own.
-          most_pixels: Of a batch's images together, likewise.
-          count: Is told the number of images of each batch.
+          run: Runs the model on images, an object array [batch] of bytes, within a number of
+            seconds, and returns outputs [batch, …].
+          executor: Executor that calls `run`.
+          max_images: Largest number of images in a batch. A request with more is a batch by itself.
+          max_pixels: Largest number of pixels in a batch. A request with more is a batch by itself.
+          count: Called with the number of images of each batch.
         """
         self._run = run
         self._executor = executor
-        self._most_images = most_images
-        self._most_pixels = most_pixels
+        self._max_images = max_images
+        self._max_pixels = max_pixels
         self._count = count
         self._waiting: deque[_Job] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     async def submit(self, images: Sequence[bytes], pixels: int, deadline: float) -> Outputs:
-        """Answers a request.
+        """Runs the model on the images of a request.
 
         Args:
-          images: The bytes of its images.
-          pixels: Of all of them.
-          deadline: By `time.monotonic`; what has not run by then is not run any more.
+          images: The bytes of the images.
+          pixels: Number of pixels of all images together.
+          deadline: Time by `time.monotonic` after which the request is not run.
 
         Returns:
-          The outputs of these images.
+          The outputs for these images.
 
         Raises:
-          RequestError: An image is refused, or time is up.
+          RequestError: The model refuses an image, or the request timed out.
         """
-        answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Job(images, pixels, deadline, answer))
+        future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Job(images, pixels, deadline, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await answer
+        return await future
 
     async def _work(self) -> None:
         await asyncio.sleep(_LINGER)
@@ -86,10 +86,10 @@ class Batcher:
         while self._waiting:
             job = self._waiting[0]
             images, pixels = images + len(job.images), pixels + job.pixels
-            if batch and (images > self._most_images or pixels > self._most_pixels):
+            if batch and (images > self._max_images or pixels > self._max_pixels):
                 break
             self._waiting.popleft()
-            if job.answer.done():  # nobody waits for it any more
+            if job.future.done():  # the client has gone
                 images, pixels = images - len(job.images), pixels - job.pixels
             else:
                 batch.append(job)
@@ -104,22 +104,22 @@ class Batcher:
                 self._executor, self._run, images, seconds
             )
         except Exception as error:
-            await self._blame(batch, error)
+            await self._run_alone(batch, error)
             return
         first = 0
         for job in batch:
             rows = slice(first, first + len(job.images))
             first = rows.stop
-            if not job.answer.done():
-                job.answer.set_result({name: array[rows] for name, array in outputs.items()})
+            if not job.future.done():
+                job.future.set_result({name: array[rows] for name, array in outputs.items()})
 
-    async def _blame(self, batch: Sequence[_Job], error: Exception) -> None:
-        """Only one of the requests may be at fault: each is run alone."""
-        waiting = [job for job in batch if not job.answer.done()]
+    async def _run_alone(self, batch: Sequence[_Job], error: Exception) -> None:
+        """Runs each request of a failed batch alone: only one of them may be at fault."""
+        waiting = [job for job in batch if not job.future.done()]
         if len(batch) == 1 or not isinstance(error, RequestError):
             for job in waiting:
-                job.answer.set_exception(error)
+                job.future.set_exception(error)
         else:
             for job in waiting:
-                if not job.answer.done():
+                if not job.future.done():
                     await self._answer([job])

@@ -1,14 +1,16 @@
-"""What is wrong with a request, in TF Serving's status codes."""
+"""Errors of requests, with TF Serving's status codes."""
 
 import enum
 
 import grpc
 
-_MOST_CHARACTERS = 500  # of a message: gRPC sends it in a header
+from data.errors import one_line
+
+_LONGEST = 500  # characters of a message: gRPC sends it in a header
 
 
 class Code(enum.Enum):
-    """A status: its HTTP status code, and gRPC's."""
+    """A status as a pair: HTTP status code and gRPC status code."""
 
     OK = 200, grpc.StatusCode.OK
     CANCELLED = 499, grpc.StatusCode.CANCELLED
@@ -27,17 +29,17 @@ class Code(enum.Enum):
 
     @property
     def http(self) -> int:
-        """HTTP's status code."""
+        """The HTTP status code."""
         return self.value[0]
 
     @property
     def status(self) -> grpc.StatusCode:
-        """The status code of gRPC."""
+        """The gRPC status code."""
         return self.value[1]
 
     @property
     def number(self) -> int:
-        """The same as a number, which is TensorFlow's as well."""
+        """The gRPC status code as a number, which is also TensorFlow's error code."""
         number: int = self.status.value[0]
         return number
 
@@ -46,23 +48,28 @@ class RequestError(Exception):
     """A request cannot be answered.
 
     Attributes:
-      code: The status of the answer.
+      code: Status of the response.
     """
 
     def __init__(self, code: Code, message: str) -> None:
         """Makes an error.
 
         Args:
-          code: The status.
-          message: What is wrong; it becomes one line, and is cut if it is very long.
+          code: Status of the response.
+          message: What is wrong. It is put into one line, and cut off if it is very long.
         """
-        line = " ".join(message.split())
-        super().__init__(line if len(line) <= _MOST_CHARACTERS else line[:_MOST_CHARACTERS] + "…")
+        line = one_line(message, _LONGEST + 1)
+        super().__init__(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
         self.code = code
 
 
+def timed_out() -> RequestError:
+    """Returns the error of a request that was not answered in time."""
+    return RequestError(Code.DEADLINE_EXCEEDED, "the request timed out")
+
+
 def code_of(number: int) -> Code:
-    """Returns the status of one of TensorFlow's error codes; what has none is an internal error."""
+    """Returns the status for a TensorFlow error code; INTERNAL if there is none for it."""
     return next(
         (code for code in Code if code.name == code.status.name and code.number == number),
         Code.INTERNAL,

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, by its published messages."""
+"""TF Serving's gRPC interface, with its published messages."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,17 +14,18 @@ from serving.server import metadata
 from serving.server.errors import Code, RequestError
 from serving.server.predictor import RequestPredictor
 from serving.server.tensors import array_of, proto_of
-from serving.server.versions import Version, Versions
+from serving.server.version import Version
+from serving.server.versions import Versions
 from serving.signature import SIGNATURE
 
 _Method = Callable[[Any, Any], Awaitable[Any]]
 
 
 class GrpcService(NamedTuple):
-    """The interface. Methods that it does not have are answered with UNIMPLEMENTED by gRPC.
+    """The gRPC interface. gRPC answers calls of missing methods with UNIMPLEMENTED.
 
     Attributes:
-      versions: The model's.
+      versions: Versions of the model.
       predictor: Runs predictions.
     """
 
@@ -62,11 +63,11 @@ class GrpcService(NamedTuple):
             if unknown:
                 raise RequestError(
                     Code.INVALID_ARGUMENT,
-                    f"output {unknown[0]} is not in signature {name}; there are "
+                    f"output {unknown[0]} is not in signature {name}; its outputs are "
                     f"{', '.join(sorted(known))}",
                 )
-            most = self.predictor.limits.body
-            inputs = {key: array_of(tensor, key, most) for key, tensor in request.inputs.items()}
+            limit = self.predictor.limits.body
+            inputs = {key: array_of(tensor, key, limit) for key, tensor in request.inputs.items()}
             outputs = await self.predictor.run(version, name, inputs, deadline)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = self.versions.name
@@ -90,18 +91,19 @@ class GrpcService(NamedTuple):
         spec = request.model_spec
         if spec.name != self.versions.name:
             raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
-        number, label = _wanted(spec)
+        number, label = _version_choice(spec)
         if label is not None:
             number = self.versions.version_of(label)
         return metadata.status_response(self.versions, number)
 
     def _version(self, spec: Any) -> Version:
-        number, label = _wanted(spec)
+        number, label = _version_choice(spec)
         self.versions.check_name(spec.name, number)
         return self.versions.find(number, label)
 
 
-def _wanted(spec: Any) -> tuple[int | None, str | None]:
+def _version_choice(spec: Any) -> tuple[int | None, str | None]:
+    """Returns the version number and the label in a request, each None if missing."""
     kind = spec.WhichOneof("version_choice")
     number = spec.version.value if kind == "version" else None
     return number, spec.version_label if kind == "version_label" else None
@@ -112,22 +114,22 @@ def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.Gene
         f"tensorflow.serving.{name}",
         {
             method: grpc.unary_unary_rpc_method_handler(
-                _with_status(answer),
+                _with_status(handle),
                 request_deserializer=request.FromString,
                 response_serializer=lambda response: response.SerializeToString(),
             )
-            for method, (answer, request) in methods.items()
+            for method, (handle, request) in methods.items()
         },
     )
 
 
-def _with_status(answer: _Method) -> _Method:
-    """Errors become the call's status."""
+def _with_status(handle: _Method) -> _Method:
+    """Turns a RequestError into the status of the call."""
 
-    async def answered(request: Any, context: Any) -> Any:
+    async def handle_errors(request: Any, context: Any) -> Any:
         try:
-            return await answer(request, context)
+            return await handle(request, context)
         except RequestError as error:
             await context.abort(error.code.status, str(error))
 
-    return answered
+    return handle_errors

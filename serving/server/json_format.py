@@ -1,8 +1,8 @@
-"""TF Serving's REST format: JSON to arrays and back.
+"""TF Serving's JSON formats for REST (https://www.tensorflow.org/tfx/serving/api_rest).
 
-https://www.tensorflow.org/tfx/serving/api_rest tells of it. There are two formats: `instances` are
-rows, a value for each image, and come back as `predictions`; `inputs` are columns, a list for each
-input, and come back as `outputs`. Binary values are objects `{"b64": …}`.
+In the row format, a request has `instances`, one for each image, and the response `predictions`. In
+the column format, a request has `inputs`, a list for each input, and the response `outputs`. Binary
+values are objects `{"b64": …}`.
 """
 
 import base64
@@ -15,20 +15,20 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from serving.server.errors import Code, RequestError
-from serving.server.loaded_model import Arrays
+from serving.server.tensors import Arrays
 from serving.signature import SIGNATURE
 
-_BYTES = "_bytes"  # names of outputs that end so are binary
+_BYTES = "_bytes"  # outputs whose names end with this are binary
 _BASE64 = "b64"
 
 
 class PredictRequest(NamedTuple):
-    """What a body asks for.
+    """A parsed request body.
 
     Attributes:
-      signature_name: The signature's.
-      inputs: By name.
-      in_rows: It came in the row format, and so does the answer.
+      signature_name: Name of the signature.
+      inputs: Input arrays by name.
+      in_rows: Whether the request is in the row format; the response has the same format.
     """
 
     signature_name: str
@@ -37,17 +37,17 @@ class PredictRequest(NamedTuple):
 
 
 def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
-    """Reads the body of a `:predict` request.
+    """Parses the body of a `:predict` request.
 
     Args:
       body: JSON.
       find: Finds a SignatureDef by its name.
 
     Returns:
-      What it asks for.
+      The request.
 
     Raises:
-      RequestError: It is not JSON, or not of one of the two formats.
+      RequestError: The body is not JSON, or not in one of the two formats.
     """
     document = _parse(body)
     name = document.get("signature_name", SIGNATURE)
@@ -59,7 +59,7 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
     if "instances" in document:
         columns, in_rows = _columns(document["instances"], sorted(infos)), True
     elif "inputs" in document:
-        columns, in_rows = _named(document["inputs"], sorted(infos)), False
+        columns, in_rows = _inputs_by_name(document["inputs"], sorted(infos)), False
     else:
         raise _invalid("Missing 'inputs' or 'instances' key")
     inputs = {key: _array(key, column, infos[key].dtype) for key, column in columns.items()}
@@ -67,17 +67,17 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
 
 
 def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
-    """Writes the body of an answer.
+    """Writes the body of a response.
 
     Args:
-      outputs: By name, in rows each with an entry for each instance.
-      in_rows: The request was in the row format.
+      outputs: Output arrays by name. For the row format, the first dimension counts the instances.
+      in_rows: Whether to write the row format.
 
     Returns:
       JSON.
 
     Raises:
-      RequestError: The outputs do not have one number of rows.
+      RequestError: The row format is wanted, but the outputs differ in their first dimension.
     """
     values = {name: _value(name, array) for name, array in sorted(outputs.items())}
     if not in_rows:
@@ -85,7 +85,8 @@ def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
         return _dump({"outputs": values if others else only})
     if len({array.shape[:1] for array in outputs.values()}) > 1:
         raise _invalid(
-            "the outputs have different batch sizes; ask in the column format ('inputs')"
+            "the outputs have different batch sizes; send the request in the column format "
+            "('inputs')"
         )
     rows = zip(*values.values(), strict=True)
     if len(values) == 1:
@@ -94,7 +95,7 @@ def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
 
 
 def write_error(message: str) -> bytes:
-    """Writes the body of an error."""
+    """Writes the body of an error response."""
     return _dump({"error": message})
 
 
@@ -113,7 +114,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
-    """Rows to columns."""
+    """Converts rows to columns."""
     if not isinstance(instances, list):
         raise _invalid("Expecting 'instances' to be a list/array")
     if not instances:
@@ -134,7 +135,7 @@ def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
     return {name: [instance[name] for instance in instances] for name in names}
 
 
-def _named(inputs: object, names: Sequence[str]) -> dict[str, Any]:
+def _inputs_by_name(inputs: object, names: Sequence[str]) -> dict[str, Any]:
     if not _is_object(inputs):
         if len(names) != 1:
             raise _invalid(
@@ -154,26 +155,28 @@ def _is_object(value: object) -> bool:
 
 
 def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
-    """Nested lists to an array of a signature's type."""
+    """Converts nested lists to an array of the type (a DataType number) in the signature."""
     dtype = tf.as_dtype(number)
     if dtype == tf.string:
         return _strings(name, value)
     try:
-        found = np.array(value)
+        parsed = np.array(value)
     except ValueError as error:
         raise _invalid(f"input {name}: lists of different lengths") from error
     target = np.dtype(dtype.as_numpy_dtype)
     fits = {"b": "b", "u": "ui", "i": "ui"}.get(target.kind, "uif")
-    if found.dtype.kind not in fits and found.size:
+    if parsed.dtype.kind not in fits and parsed.size:
         raise _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
-    if target.kind in "ui" and found.size:
+    if target.kind in "ui" and parsed.size:
         low, high = np.iinfo(target).min, np.iinfo(target).max
-        if found.min() < low or found.max() > high:
-            raise _invalid(f"input {name}: {dtype.name} is {low} to {high}; a value is outside")
+        if parsed.min() < low or parsed.max() > high:
+            raise _invalid(
+                f"input {name}: a value is outside the range of {dtype.name}, {low} to {high}"
+            )
     with np.errstate(over="ignore"):
-        array = found.astype(target)
-    if target.kind == "f" and (np.isinf(array) & np.isfinite(found)).any():
-        raise _invalid(f"input {name}: a value is larger than {dtype.name} can be")
+        array = parsed.astype(target)
+    if target.kind == "f" and (np.isinf(array) & np.isfinite(parsed)).any():
+        raise _invalid(f"input {name}: a value is too large for {dtype.name}")
     return array
 
 
@@ -216,7 +219,7 @@ def _string(name: str, value: object, place: tuple[int, ...]) -> bytes:
 
 
 def _value(name: str, array: npt.NDArray[Any]) -> Any:
-    """An array to nested lists that JSON can write."""
+    """Converts an array to nested lists of JSON values."""
     if array.dtype == np.dtype(object):
         as_bytes = name.endswith(_BYTES)
         written = np.empty(array.shape, object)
@@ -226,7 +229,7 @@ def _value(name: str, array: npt.NDArray[Any]) -> Any:
             )
         return written.tolist()
     if array.dtype == np.float32:
-        # By way of text: 0.1 stays 0.1, and is not written as 0.10000000149011612.
+        # Through text, so that 0.1 is not written as 0.10000000149011612.
         array = array.astype(str).astype(np.float64)
     return array.tolist()
 

@@ -1,9 +1,8 @@
-"""A model's version in memory, as TF Serving holds it: a session, and its signatures."""
+"""A SavedModel in memory, loaded as TF Serving does: a session and its signatures."""
 
 import ctypes
 import gc
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -14,38 +13,34 @@ from serving.config import MAX_PIXELS
 from serving.model.description import model_description
 from serving.model.tf_errors import tf_error_text
 from serving.model.warmup import WARMUP_REQUESTS
-from serving.server.errors import Code, RequestError, code_of
-from serving.server.limits import check_tensors
-from serving.server.tensors import array_of
+from serving.server.errors import Code, RequestError, code_of, timed_out
+from serving.server.tensors import Arrays, array_of, check_tensors
 from serving.signature import SIGNATURE
 
-_MOST_BYTES = 2**30  # of a tensor in a warm-up request
+_MAX_BYTES = 2**30  # of a tensor in a warm-up request
 _WARMUP_SECONDS = 600.0
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class LoadedModel:
-    """A version that answers.
+    """A model that is ready to run.
 
     Attributes:
       signatures: SignatureDefs, by name.
-      classes: Names of the classes, by class id; none, if the model does not tell.
-      max_pixels: That an image may have.
+      classes: Names of the classes, by class id; empty if the model has no description.
+      max_pixels: Largest number of pixels in an image.
     """
 
     def __init__(self, path: str) -> None:
-        """Loads a version, and sends it the warm-up requests that lie in it.
+        """Loads a model and runs its warm-up requests.
 
         Args:
-          path: Of a SavedModel.
+          path: Folder of the SavedModel.
 
         Raises:
-          OSError, ValueError, RequestError, tf.errors.OpError: It cannot be loaded, or a warm-up
-            request fails.
+          OSError, ValueError, RequestError, tf.errors.OpError: The model cannot be loaded, or a
+            warm-up request fails.
         """
-        # A session, because it is what TF Serving runs models in: its runs can be stopped, and when
-        # it is closed its memory is free.
+        # A session, as in TF Serving: its runs can be stopped, and closing it frees the memory.
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())
         try:
             with self._session.graph.as_default():
@@ -66,18 +61,18 @@ class LoadedModel:
         """Returns a signature.
 
         Args:
-          name: Its name.
+          name: Name of the signature.
 
         Returns:
           The SignatureDef.
 
         Raises:
-          RequestError: There is none of that name.
+          RequestError: The model has no such signature.
         """
         if name not in self.signatures:
             raise RequestError(
                 Code.INVALID_ARGUMENT,
-                f'Serving signature name: "{name}" not found in signature def; there are '
+                f'Serving signature name: "{name}" not found in signature def; available: '
                 f"{', '.join(sorted(key for key in self.signatures if not key.startswith('__')))}",
             )
         return self.signatures[name]
@@ -86,20 +81,20 @@ class LoadedModel:
         """Runs a signature.
 
         Args:
-          name: The signature's.
-          inputs: Of the types and shapes that it takes.
-          seconds: After which it is stopped.
+          name: Name of the signature.
+          inputs: Input arrays by name.
+          seconds: Time after which the run is stopped.
 
         Returns:
-          Its outputs.
+          The outputs by name.
 
         Raises:
-          RequestError: The graph refuses the inputs, or time is up.
+          RequestError: The signature or the graph refuses the inputs, or the run timed out.
         """
         signature = self.signature(name)
         check_tensors(inputs, signature, name)
         if seconds <= 0:
-            raise out_of_time()
+            raise timed_out()
         try:
             outputs: dict[str, npt.NDArray[Any]] = self._session.run(
                 {key: info.name for key, info in signature.outputs.items()},
@@ -107,17 +102,17 @@ class LoadedModel:
                 tf.compat.v1.RunOptions(timeout_in_ms=max(1, int(1000 * seconds))),
             )
         except tf.errors.DeadlineExceededError as error:
-            raise out_of_time() from error
+            raise timed_out() from error
         except tf.errors.OpError as error:
             raise RequestError(code_of(error.error_code), tf_error_text(error)) from error
         return outputs
 
     def close(self) -> None:
-        """Frees the memory: the session's, and what Python and the C library keep for later."""
+        """Frees the memory of the session, and what Python and the C library keep in reserve."""
         self._session.close()
         del self._session
         gc.collect()
-        # The C library keeps what TensorFlow's threads freed. Not every C library has this.
+        # The C library keeps memory that TensorFlow's threads freed. Only glibc has this function.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim:
             trim(0)
@@ -128,21 +123,16 @@ class LoadedModel:
         for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
             inputs = {
-                key: array_of(tensor, key, _MOST_BYTES) for key, tensor in request.inputs.items()
+                key: array_of(tensor, key, _MAX_BYTES) for key, tensor in request.inputs.items()
             }
             name = request.model_spec.signature_name or SIGNATURE
             self.run(name, inputs, _WARMUP_SECONDS)
 
 
-def out_of_time() -> RequestError:
-    """Returns the error of a request that took too long."""
-    return RequestError(Code.DEADLINE_EXCEEDED, "the answer took too long")
-
-
 def _session_config() -> Any:
     config = tf.compat.v1.ConfigProto()
-    # One batch runs at a time, on all cores; what remains beside it (decoding, the requests'
-    # own work) must not add a second set of threads.
+    # One batch runs at a time on all cores. Decoding and request handling beside it must not add a
+    # second full set of threads.
     config.intra_op_parallelism_threads = len(os.sched_getaffinity(0))
     config.inter_op_parallelism_threads = 2
     config.gpu_options.allow_growth = True  # two versions are loaded while they switch
@@ -152,5 +142,5 @@ def _session_config() -> Any:
 def _description(path: str) -> dict[str, Any]:
     try:
         return model_description(path)
-    except tf.errors.NotFoundError:  # another project's model: it is served all the same
+    except tf.errors.NotFoundError:  # a model of another project can be served, too
         return {}

@@ -1,4 +1,4 @@
-"""What the server tells of the model: states and signatures, as TF Serving's messages."""
+"""Status and signatures of the model, in TF Serving's messages and JSON."""
 
 import json
 from typing import Any
@@ -6,24 +6,25 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from serving.server.versions import Version, Versions
+from serving.server.version import Version
+from serving.server.versions import Versions
 
 SIGNATURES = "signature_def"
-"""The one field of metadata that there is."""
+"""The only metadata field that TF Serving knows."""
 
 
 def status_response(versions: Versions, version: int | None) -> Any:
-    """Returns the states of one version, or of all.
+    """Returns the status of one version, or of all.
 
     Args:
-      versions: The model's.
-      version: A number, or None.
+      versions: Versions of the model.
+      version: Version number; None for all versions.
 
     Returns:
       A GetModelStatusResponse.
 
     Raises:
-      RequestError: There never was such a version.
+      RequestError: There has never been such a version.
     """
     return get_model_status_pb2.GetModelStatusResponse(
         model_version_status=versions.statuses(version)
@@ -34,7 +35,7 @@ def metadata_response(name: str, version: Version) -> Any:
     """Returns the signatures of a version.
 
     Args:
-      name: The model's.
+      name: Name of the model.
       version: The version.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""Metrics of the server, for Prometheus."""
 
 import time
 from collections.abc import Iterator
@@ -16,61 +16,61 @@ from prometheus_client import (
 from serving.server.errors import Code, RequestError
 
 PATH = "/monitoring/prometheus/metrics"
-"""Where TF Serving has them."""
+"""URL path of the metrics, the same as in TF Serving."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """Counters of one server."""
+    """Metrics of one server."""
 
     def __init__(self, batch: int) -> None:
-        """Makes them, all zero.
+        """Makes metrics that are all zero.
 
         Args:
-          batch: Images of the largest batch.
+          batch: Largest number of images in a batch.
         """
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "unetfx_requests",
-            "Predictions asked for, by how they ended",
+            "Prediction requests by interface and status code",
             ("interface", "code"),
             registry=self._registry,
         )
         self._seconds = Histogram(
             "unetfx_request_seconds",
-            "From a request's first byte to its answer",
+            "Seconds from the first byte of a request to its response",
             ("interface",),
             buckets=_SECONDS,
             registry=self._registry,
         )
         self._running = Gauge(
             "unetfx_requests_in_progress",
-            "Predictions that wait or run",
+            "Prediction requests that wait or run",
             registry=self._registry,
         )
         self._batches = Histogram(
             "unetfx_batch_images",
-            "Images that went through the network together",
+            "Images in a batch",
             buckets=range(1, batch + 1),
             registry=self._registry,
         )
         self._loads = Counter(
             "unetfx_version_loads",
-            "Versions that were loaded, or could not be",
+            "Attempts to load a version, by outcome (loaded, failed)",
             ("outcome",),
             registry=self._registry,
         )
         self._available = Gauge(
             "unetfx_version_available",
-            "1 for each version that answers",
+            "1 for each version that is served",
             ("version",),
             registry=self._registry,
         )
 
     @contextmanager
     def request(self, interface: str) -> Iterator[None]:
-        """Counts a request, how long it takes and how it ends.
+        """Counts a request with its duration and status code.
 
         Args:
           interface: `REST` or `gRPC`.
@@ -91,20 +91,20 @@ class ServerMetrics:
             self._seconds.labels(interface).observe(time.monotonic() - began)
 
     def batch(self, images: int) -> None:
-        """Counts a batch."""
+        """Counts a batch of this many images."""
         self._batches.observe(images)
 
     def load(self, outcome: str) -> None:
-        """Counts a load: `loaded` or `failed`."""
+        """Counts an attempt to load a version; the outcome is `loaded` or `failed`."""
         self._loads.labels(outcome).inc()
 
     def available(self, version: int, is_available: bool) -> None:
-        """Notes whether a version answers."""
+        """Sets whether a version is served."""
         if is_available:
             self._available.labels(version).set(1)
         else:
             self._available.remove(version)
 
     def page(self) -> bytes:
-        """Returns all of them in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The page at `/`: drop an image, see its mask."""
+"""The web page at `/`, which shows the mask of an image."""
 
 from pathlib import Path
 from typing import Any
@@ -7,21 +7,22 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from serving.palette import colour, pattern
+from serving.palette import THEME_FILE, colour, pattern
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
 from serving.server.versions import Versions
 
 _FOLDER = Path(__file__).parent / "page"
 _FILES = {
-    "/": "index.html",
-    "/page/page.css": "page.css",
-    "/page/page.js": "page.js",
-    "/page/upright.js": "upright.js",
-    "/page/mask.js": "mask.js",
+    "/": _FOLDER / "index.html",
+    "/page/theme.css": THEME_FILE,
+    "/page/page.css": _FOLDER / "page.css",
+    "/page/page.js": _FOLDER / "page.js",
+    "/page/orientation.js": _FOLDER / "orientation.js",
+    "/page/mask.js": _FOLDER / "mask.js",
 }
 _HEADERS = {
-    # Nothing but this server, and the pictures that the page itself makes.
+    # Allows content from this server only, and images that the page itself creates.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -33,11 +34,11 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
     """Returns the routes of the page.
 
     Args:
-      versions: The model's.
-      limits: The page says what is too large before it sends it.
+      versions: Versions of the model.
+      limits: Limits of requests: the page refuses a file that is too large before it sends it.
 
     Returns:
-      Of its files, and of what it asks about the model.
+      Routes of the page's files and of the model's description.
     """
 
     async def model(request: Request) -> Response:
@@ -64,13 +65,13 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
         )
 
     return [
-        *(Route(path, _file(name)) for path, name in _FILES.items()),
+        *(Route(path, _file(file)) for path, file in _FILES.items()),
         Route("/page/model.json", model),
     ]
 
 
-def _file(name: str) -> Any:
-    async def answer(request: Request) -> Response:
-        return FileResponse(_FOLDER / name, headers=_HEADERS)
+def _file(file: Path) -> Any:
+    async def respond(request: Request) -> Response:
+        return FileResponse(file, headers=_HEADERS)
 
-    return answer
+    return respond

@@ -1,4 +1,4 @@
-"""The way of a prediction, the same for REST and gRPC: let in, checked, batched, answered."""
+"""Runs prediction requests, the same for REST and gRPC: admission, checks, batching."""
 
 import asyncio
 import time
@@ -7,30 +7,30 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from serving.server.batching import Outputs
-from serving.server.errors import Code, RequestError
-from serving.server.limits import Limits, check_pixels, check_tensors
-from serving.server.loaded_model import Arrays, out_of_time
+from serving.server.errors import Code, RequestError, timed_out
+from serving.server.limits import Limits, check_pixels
 from serving.server.metrics import ServerMetrics
-from serving.server.versions import Version
+from serving.server.tensors import Arrays, check_tensors
+from serving.server.version import Version
 from serving.signature import IMAGES, SIGNATURE
 
-_Answer = TypeVar("_Answer")
+_Response = TypeVar("_Response")
 
 
 class RequestPredictor:
-    """Lets requests in, and runs them.
+    """Admits requests within the limits and runs them.
 
     Attributes:
-      limits: What it keeps to.
+      limits: Limits of requests.
     """
 
     def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
         """Makes a predictor.
 
         Args:
-          limits: What it keeps to.
-          metrics: Count the requests.
-          executor: Of one thread, where models run.
+          limits: Limits of requests.
+          metrics: Counts the requests.
+          executor: Executor with one thread, in which models run.
         """
         self.limits = limits
         self._metrics = metrics
@@ -40,51 +40,52 @@ class RequestPredictor:
     async def admit(
         self,
         interface: str,
-        answer: Callable[[float], Awaitable[_Answer]],
+        handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
-    ) -> _Answer:
-        """Answers a request within the limits, and counts it.
+    ) -> _Response:
+        """Handles a request within the limits, and counts it.
 
         Args:
           interface: `REST` or `gRPC`.
-          answer: Answers it; is told its deadline, by `time.monotonic`.
-          seconds: That the client waits, if it says so.
+          handle: Handles the request, given its deadline by `time.monotonic`.
+          seconds: Timeout of the client; None if the request has none.
 
         Returns:
-          The answer.
+          The result of `handle`.
 
         Raises:
-          RequestError: Too many requests run already, or time is up, or what `answer` raises.
+          RequestError: Too many requests are running, the request timed out, or `handle` raised
+            it.
         """
         allowed = min(self.limits.seconds, seconds or self.limits.seconds)
         with self._metrics.request(interface):
             if self._running >= self.limits.requests:
                 raise RequestError(
                     Code.TOO_MANY_REQUESTS,
-                    f"{self._running} requests run already; try again later",
+                    f"{self._running} requests are already running; try again later",
                 )
             self._running += 1
             try:
-                return await asyncio.wait_for(answer(time.monotonic() + allowed), allowed)
+                return await asyncio.wait_for(handle(time.monotonic() + allowed), allowed)
             except asyncio.TimeoutError as error:
-                raise out_of_time() from error
+                raise timed_out() from error
             finally:
                 self._running -= 1
 
     async def run(self, version: Version, name: str, inputs: Arrays, deadline: float) -> Outputs:
-        """Runs a signature of a version that is leased.
+        """Checks the inputs of a request and runs a signature.
 
         Args:
-          version: The version.
-          name: The signature's.
-          inputs: Of any types and shapes.
-          deadline: By `time.monotonic`.
+          version: The version, leased by the caller.
+          name: Name of the signature.
+          inputs: Input arrays by name, of any types and shapes.
+          deadline: Deadline by `time.monotonic`.
 
         Returns:
-          Its outputs.
+          The outputs by name.
 
         Raises:
-          RequestError: The inputs are refused, or time is up.
+          RequestError: The inputs are refused, or the request timed out.
         """
         model = version.model
         check_tensors(inputs, model.signature(name), name)

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, with health, metrics and the page beside it."""
+"""TF Serving's REST interface, plus health checks, metrics and the page."""
 
 import asyncio
 import re
@@ -19,22 +19,22 @@ from serving.server.predictor import RequestPredictor
 from serving.server.versions import Versions
 
 _JSON = "application/json"
-# As TF Serving reads them.
+# The same patterns as in TF Serving.
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
 )
-_LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.I)
+_STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.I)
 _GREATEST_VERSION = 2**63 - 1
 
 
 class Rest(NamedTuple):
-    """The interface.
+    """The REST interface.
 
     Attributes:
-      versions: The model's.
+      versions: Versions of the model.
       predictor: Runs predictions.
-      metrics: Of this server.
+      metrics: Metrics of the server.
     """
 
     versions: Versions
@@ -45,27 +45,27 @@ class Rest(NamedTuple):
         """Returns the ASGI application."""
         return Starlette(
             routes=[
-                Route("/v1/{rest:path}", _in_json(self._answer), methods=["GET", "POST"]),
+                Route("/v1/{rest:path}", _in_json(self._handle), methods=["GET", "POST"]),
                 Route(metrics.PATH, self._metrics),
                 Route("/healthz", self._alive),
                 Route("/readyz", self._ready),
                 *page.routes(self.versions, self.predictor.limits),
             ],
-            exception_handlers={404: _no_such_path, 405: _no_such_path, Exception: _failed},
+            exception_handlers={404: _not_found, 405: _not_found, Exception: _failed},
         )
 
-    async def _answer(self, request: Request) -> Response:
+    async def _handle(self, request: Request) -> Response:
         path = request.url.path
-        found = (_PREDICT if request.method == "POST" else _LOOK).fullmatch(path)
-        if found is None:
+        match = (_PREDICT if request.method == "POST" else _STATUS).fullmatch(path)
+        if match is None:
             raise RequestError(Code.INVALID_ARGUMENT, f"Malformed request: {request.method} {path}")
-        target = found.groupdict()
+        target = match.groupdict()
         if request.method == "POST":
             body = await self.predictor.admit(
                 "REST", lambda deadline: self._predict(request, target, deadline)
             )
         else:
-            body = self._look(target)
+            body = self._status_or_metadata(target)
         return Response(body, media_type=_JSON)
 
     async def _predict(
@@ -81,13 +81,13 @@ class Rest(NamedTuple):
         self.versions.check_name(target["name"] or "", number)
         version = self.versions.find(number, target["label"])
         with version.lease():
-            asked = await asyncio.to_thread(read_request, body, version.model.signature)
+            parsed = await asyncio.to_thread(read_request, body, version.model.signature)
             outputs = await self.predictor.run(
-                version, asked.signature_name, asked.inputs, deadline
+                version, parsed.signature_name, parsed.inputs, deadline
             )
-            return await asyncio.to_thread(write_response, outputs, in_rows=asked.in_rows)
+            return await asyncio.to_thread(write_response, outputs, in_rows=parsed.in_rows)
 
-    def _look(self, target: Mapping[str, str | None]) -> bytes:
+    def _status_or_metadata(self, target: Mapping[str, str | None]) -> bytes:
         name, number, label = target["name"], _number(target["version"]), target["label"]
         if name is None:
             raise RequestError(Code.INVALID_ARGUMENT, "Missing model name in request.")
@@ -115,21 +115,21 @@ class Rest(NamedTuple):
 
 
 def _in_json(
-    answer: Callable[[Request], Awaitable[Response]],
+    handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Errors become answers of TF Serving's shape."""
+    """Turns a RequestError into an error response like TF Serving's."""
 
-    async def answered(request: Request) -> Response:
+    async def handle_errors(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handle(request)
         except RequestError as error:
             return _error(error.code, str(error))
 
-    return answered
+    return handle_errors
 
 
-async def _no_such_path(request: Request, error: Exception) -> Response:
-    return _error(Code.NOT_FOUND, f"{request.method} {request.url.path}: there is nothing here")
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _error(Code.NOT_FOUND, f"{request.method} {request.url.path}: no such path")
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -137,7 +137,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _error(code: Code, message: str) -> Response:
-    # A body that was not read to its end cannot be followed by another request.
+    # After a body that was not read completely, the connection cannot be used again.
     headers = {"Connection": "close"} if code in (Code.TOO_LARGE, Code.TOO_MANY_REQUESTS) else None
     return Response(write_error(message), code.http, headers, _JSON)
 
@@ -152,20 +152,20 @@ def _number(version: str | None) -> int | None:
     return int(version)
 
 
-async def _read(request: Request, most: int) -> bytes:
-    """The body; too long a one is not read to its end."""
+async def _read(request: Request, limit: int) -> bytes:
+    """Reads the body, but stops when it is larger than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     body = bytearray()
     try:
-        if not declared.isdecimal() or int(declared) <= most:
+        if not declared.isdecimal() or int(declared) <= limit:
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > most:
+                if len(body) > limit:
                     break
             else:
                 return bytes(body)
     except ClientDisconnect as error:
-        raise RequestError(Code.CANCELLED, "the client has gone") from error
+        raise RequestError(Code.CANCELLED, "the client closed the connection") from error
     raise RequestError(
-        Code.TOO_LARGE, f"the request's body has more than the {most} bytes that are taken"
+        Code.TOO_LARGE, f"the request body is larger than the {limit} bytes that are allowed"
     )

@@ -1,4 +1,4 @@
-"""Runs the local server: its ports, its watcher, its end."""
+"""Starts and stops the local server: ports, folder watcher, signals."""
 
 import asyncio
 import logging
@@ -19,22 +19,23 @@ from serving.server.metrics import ServerMetrics
 from serving.server.predictor import RequestPredictor
 from serving.server.rest import Rest
 from serving.server.versions import Versions
+from serving.server.watcher import Watcher
 
 log = logging.getLogger(__name__)
-_LOOK_SECONDS = 1.0  # between two looks at the push folder, as in TF Serving
+_POLL_SECONDS = 1.0  # between two reads of the push folder, as in TF Serving
 
 
 class ServerSettings(NamedTuple):
-    """What is served, and where.
+    """Settings of the server.
 
     Attributes:
-      name: The model's, in addresses and requests.
-      folder: With a sub-folder for each version.
-      host: The address to listen on.
-      rest_port: For REST and the page; 0 for any that is free.
-      grpc_port: Likewise, for gRPC.
-      labels: Names of versions that are served beside the newest one.
-      limits: What a request may ask for.
+      name: Name of the model in addresses and requests.
+      folder: Push folder with a sub-folder for each version.
+      host: Address to listen on.
+      rest_port: Port for REST and the page; 0 for any free port.
+      grpc_port: Port for gRPC; 0 for any free port.
+      labels: Version number by label; these versions are served beside the newest one.
+      limits: Limits of requests.
     """
 
     name: str
@@ -47,40 +48,35 @@ class ServerSettings(NamedTuple):
 
 
 class LocalServer:
-    """A server, in the event loop that calls `start`.
+    """The local server. It runs in the event loop that calls `start`.
 
     Attributes:
       rest: Host and port of the REST interface and the page.
       grpc: Host and port of the gRPC interface.
-      versions: What is served.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         """Makes a server that does not listen yet.
 
         Args:
-          settings: What is served, and where.
+          settings: Settings of the server.
         """
         self._settings = settings
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
         metrics = ServerMetrics(settings.limits.batch)
-        self.versions = Versions(
-            settings.name,
-            settings.folder,
-            settings.labels,
-            settings.limits,
-            metrics,
-            self._executor,
+        self._versions = Versions(settings.name, settings.labels)
+        self._watcher = Watcher(
+            self._versions, settings.folder, settings.limits, metrics, self._executor
         )
         self._predictor = RequestPredictor(settings.limits, metrics, self._executor)
         self._metrics = metrics
         self.rest = self.grpc = ""
 
     async def start(self) -> None:
-        """Listens, and begins to watch the folder.
+        """Listens on both ports and starts to watch the push folder.
 
         Raises:
-          InputError: A port is taken, or the host is not one of this machine's.
+          InputError: A port is in use, or the host is not an address of this machine.
         """
         settings = self._settings
         listening = _listen(settings.host, settings.rest_port)
@@ -92,7 +88,7 @@ class LocalServer:
             raise
         self.rest = _address(settings.host, listening.getsockname()[1])
         self.grpc = _address(settings.host, grpc_port)
-        application = Rest(self.versions, self._predictor, self._metrics).application()
+        application = Rest(self._versions, self._predictor, self._metrics).application()
         self._rest_server = _RestServer(
             uvicorn.Config(
                 application, log_level="warning", access_log=False, lifespan="off", ws="none"
@@ -100,16 +96,16 @@ class LocalServer:
         )
         self._tasks = [
             asyncio.create_task(self._rest_server.serve([listening])),
-            asyncio.create_task(self.versions.watch(_LOOK_SECONDS)),
+            asyncio.create_task(self._watcher.watch(_POLL_SECONDS)),
         ]
 
     async def stop(self) -> None:
-        """Takes no new requests, finishes those that run, and unloads."""
+        """Refuses new requests, finishes running ones, and unloads the versions."""
         serving, watching = self._tasks
         watching.cancel()
         self._rest_server.should_exit = True
         await asyncio.gather(self._grpc_server.stop(self._settings.limits.seconds), serving)
-        await self.versions.close()
+        await self._watcher.close()
         self._executor.shutdown()
 
     def _make_grpc_server(self) -> tuple[grpc.aio.Server, int]:
@@ -118,11 +114,12 @@ class LocalServer:
             options=[
                 ("grpc.max_receive_message_length", settings.limits.body),
                 ("grpc.max_send_message_length", -1),
-                # Else a second server could listen on the same port, and get half of the calls.
+                # Without this, a second server could listen on the same port and get half of the
+                # calls.
                 ("grpc.so_reuseport", 0),
             ]
         )
-        server.add_generic_rpc_handlers(GrpcService(self.versions, self._predictor).handlers())
+        server.add_generic_rpc_handlers(GrpcService(self._versions, self._predictor).handlers())
         try:
             port = server.add_insecure_port(_address(settings.host, settings.grpc_port))
         except RuntimeError as error:
@@ -131,19 +128,21 @@ class LocalServer:
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what runs.
+    """Serves until SIGTERM or SIGINT, then finishes running requests.
 
     Args:
-      settings: What is served, and where.
+      settings: Settings of the server.
 
     Raises:
-      InputError: A port is taken, or the host is not one of this machine's.
+      InputError: A port is in use, or the host is not an address of this machine.
     """
     asyncio.run(_serve(settings))
 
 
 async def _serve(settings: ServerSettings) -> None:
-    log.info("local server, for development and demos; production is TF Serving (docs/serving.md)")
+    log.info(
+        "local server for development and demos; use TF Serving in production (docs/serving.md)"
+    )
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -159,7 +158,7 @@ async def _serve(settings: ServerSettings) -> None:
         server.grpc,
     )
     await ended.wait()
-    log.info("stopping, when what runs has ended; once more to stop at once")
+    log.info("stopping after the running requests; Ctrl-C or SIGTERM again stops at once")
     for number in signals:
         loop.remove_signal_handler(number)
     await server.stop()
@@ -168,7 +167,7 @@ async def _serve(settings: ServerSettings) -> None:
 class _RestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves them to us: uvicorn's end would be the process's."""
+        """Leaves signals to `serve`: uvicorn's own handler would end the process."""
         yield
 
 
@@ -178,8 +177,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise _taken("--rest-port", host, port) from error
-    # Inherited by what it accepts, since asyncio does not see that this is TCP. Without it, a body
-    # waits until the client confirms the headers: 40 ms.
+    # Accepted connections inherit the option; asyncio does not set it for this socket. Without it,
+    # a response body waits 40 ms until the client acknowledges the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -190,6 +189,6 @@ def _address(host: str, port: int) -> str:
 
 def _taken(option: str, host: str, port: int) -> InputError:
     return InputError(
-        f"{_address(host, port)}: cannot listen there (taken by another server?). Name another "
-        f"port with {option}, or another address with --host"
+        f"{_address(host, port)}: cannot listen on this address (is another server using it?). "
+        f"Choose another port with {option}, or another address with --host"
     )

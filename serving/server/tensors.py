@@ -1,6 +1,7 @@
-"""Tensors on the wire: TensorProto to arrays and back."""
+"""Tensors of requests and responses: conversion from and to TensorProto, and checks."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,30 +10,34 @@ import tensorflow as tf
 
 from serving.server.errors import Code, RequestError
 
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""Inputs or outputs by name. Strings are object arrays of bytes."""
 
-def array_of(tensor: Any, name: str, most_bytes: int) -> npt.NDArray[Any]:
-    """Reads a TensorProto.
+
+def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
+    """Converts a TensorProto to an array.
 
     Args:
       tensor: The TensorProto.
-      name: Of the input, for messages.
-      most_bytes: That its values may take: a single value may stand for any number of them.
+      name: Name of the input, for messages.
+      max_bytes: Largest size of the array; a single value in the message can stand for any number
+        of elements.
 
     Returns:
       The array; strings as objects of type bytes.
 
     Raises:
-      RequestError: It contradicts itself, or is too large.
+      RequestError: The tensor is inconsistent or too large.
     """
     try:
         dtype = tf.as_dtype(tensor.dtype)
         count = math.prod(dimension.size for dimension in tensor.tensor_shape.dim)
         size = 1 if dtype == tf.string else dtype.size
         if dtype == tf.string and count != len(tensor.string_val):
-            raise ValueError(f"{len(tensor.string_val)} strings for {count} places")
-        if count * size > most_bytes:
+            raise ValueError(f"{len(tensor.string_val)} strings for {count} elements")
+        if count * size > max_bytes:
             raise RequestError(
-                Code.TOO_LARGE, f"input {name}: {count * size} bytes, more than {most_bytes}"
+                Code.TOO_LARGE, f"input {name}: {count * size} bytes, more than {max_bytes}"
             )
         array: npt.NDArray[Any] = tf.make_ndarray(tensor)
     except (ValueError, TypeError, KeyError) as error:
@@ -43,5 +48,35 @@ def array_of(tensor: Any, name: str, most_bytes: int) -> npt.NDArray[Any]:
 
 
 def proto_of(array: npt.NDArray[Any]) -> Any:
-    """Writes an array as a TensorProto; objects of type bytes as strings."""
+    """Converts an array to a TensorProto; objects of type bytes become strings."""
     return tf.make_tensor_proto(array, tf.string if array.dtype == np.dtype(object) else None)
+
+
+def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
+    """Compares the inputs of a request with those of the signature.
+
+    Args:
+      inputs: Input arrays by name.
+      signature: The SignatureDef.
+      name: Name of the signature, for messages.
+
+    Raises:
+      RequestError: An input is missing, unknown, or of another type or shape.
+    """
+    if set(inputs) != set(signature.inputs):
+        raise RequestError(
+            Code.INVALID_ARGUMENT,
+            f"inputs of signature {name} should be {', '.join(sorted(signature.inputs))}; found "
+            f"{', '.join(sorted(inputs)) or 'none'}",
+        )
+    for key, info in signature.inputs.items():
+        shape, dtype = tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype)
+        array = inputs[key]
+        expected = np.dtype(object) if dtype == tf.string else np.dtype(dtype.as_numpy_dtype)
+        if array.dtype != expected or not shape.is_compatible_with(array.shape):
+            array_type = "string" if array.dtype == object else array.dtype
+            raise RequestError(
+                Code.INVALID_ARGUMENT,
+                f"input {key} of signature {name} should be {dtype.name} {shape}, where None is "
+                f"any size; found {array_type} {tf.TensorShape(array.shape)}",
+            )

@@ -1,4 +1,4 @@
-"""What tests of the components share."""
+"""Fixtures of the tests of the components."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import Pair
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 VIEW = ResizeView(kind="resize", height=16, width=24)
@@ -27,7 +27,7 @@ VIEW = ResizeView(kind="resize", height=16, width=24)
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """Two SavedModels: one sees the colours as they are, the other takes green for blue."""
+    """Two SavedModels: one predicts the colours as they are, the other predicts blue for green."""
     folder = tmp_path_factory.mktemp("models")
 
     def export(name, weights):
@@ -46,7 +46,7 @@ def models(tmp_path_factory):
 
 @pytest.fixture
 def model(models, tmp_path):
-    """Makes a model artifact of one of the two."""
+    """Makes a model artifact of one of the two SavedModels."""
 
     def make(number, kind="good"):
         artifact = standard_artifacts.Model()
@@ -60,7 +60,7 @@ def model(models, tmp_path):
 
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory):
-    """Two images from each of two cameras: all have red and green, one has blue as well."""
+    """Two images from each of two cameras: all contain red and green, one also contains blue."""
     folder = tmp_path_factory.mktemp("examples")
     (folder / "Split-test").mkdir()
     data = DataConfig(
@@ -92,7 +92,7 @@ def examples(tmp_path_factory):
 
 
 class Evaluated:
-    """What the Evaluator wrote."""
+    """Output of the Evaluator."""
 
     def __init__(self, folder):
         self.outputs = {
@@ -114,10 +114,10 @@ class Evaluated:
 
 @pytest.fixture
 def run_evaluator(examples, tmp_path):
-    """Evaluates a model on the examples, with a gate."""
+    """Evaluates a model on the examples with a gate."""
 
     def run(candidate, baselines=(), *, by=(), **gate):
-        found = Evaluated(tmp_path / "evaluated" / str(candidate.id))
+        evaluated = Evaluated(tmp_path / "evaluated" / str(candidate.id))
         settings = EvaluatorSettings(
             classes=CLASSES,
             evaluation=EvaluationConfig(slices=list(by)),
@@ -127,20 +127,20 @@ def run_evaluator(examples, tmp_path):
         inputs = {"examples": [examples], "model": [candidate], "baseline_model": list(baselines)}
         Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
             inputs,
-            {key: [artifact] for key, artifact in found.outputs.items()},
+            {key: [artifact] for key, artifact in evaluated.outputs.items()},
             {"settings": settings.model_dump_json()},
         )
-        return found
+        return evaluated
 
     return run
 
 
 def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False, marked=None):
-    def of_bytes(value):
+    def bytes_feature(value):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     def png(pixels):
-        return of_bytes(tf.io.encode_png(pixels).numpy())
+        return bytes_feature(tf.io.encode_png(pixels).numpy())
 
     random = np.random.default_rng(seed)
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
@@ -152,7 +152,7 @@ def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False
             if number == marked:
                 class_ids[0, 0] = classes.index("never")
             features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
-            features[KEY] = of_bytes(f"{path.stem}/{number}".encode())
+            features[KEY] = bytes_feature(f"{path.stem}/{number}".encode())
             for name, length in zip((HEIGHT, WIDTH), size, strict=True):
                 features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[length]))
             for class_id, name in enumerate(classes):
@@ -166,5 +166,5 @@ def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False
 
 @pytest.fixture(scope="session")
 def write_examples():
-    """Writes a TFRecord file: class 1 is bright, class 0 is dark, two rows are to be ignored."""
+    """Writes a TFRecord file in which class 1 is bright, class 0 dark, and two rows are ignored."""
     return _write_examples

@@ -32,7 +32,7 @@ def _write_file(path, content):
 
 @pytest.fixture(scope="session")
 def write_file():
-    """Writes a file, local or remote, and the folders it lies in."""
+    """Writes a file, local or remote, and the folders above it."""
     return _write_file
 
 

@@ -82,7 +82,7 @@ def test_a_class_that_never_occurs_is_named():
 
 
 @pytest.mark.parametrize(
-    ("splits", "told"),
+    ("splits", "message"),
     [
         (("train",), "in train only"),
         (("test",), "in test only"),
@@ -91,24 +91,24 @@ def test_a_class_that_never_occurs_is_named():
         (("train", "val"), None),
     ],
 )
-def test_a_class_that_cannot_be_both_learnt_and_measured_is_named(splits, told):
+def test_a_class_that_cannot_be_both_learnt_and_measured_is_named(splits, message):
     records = [
         record(r.pair.key, r.pair.split, fractions=(0.5, 0.5 * (r.pair.split in splits)))
         for r in healthy()
     ]
     finding = found_kinds(records).get("class_in_one_split")
-    assert (told in finding.text) if told else (finding is None)
+    assert (message in finding.text) if message else (finding is None)
 
 
 def test_masks_of_background_alone_are_a_note():
     records = [*healthy(), record("empty", fractions=(1.0, 0.0))]
     finding = found_kinds(records)["empty_mask"]
     assert finding.severity == "note"
-    assert "1 of 61 masks hold nothing but ground" in finding.text
+    assert "1 of 61 masks have no class but ground" in finding.text
     assert finding.keys == ("empty",)
 
 
-def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line():
+def test_a_line_is_suggested_for_masks_of_0_and_255_with_255_ignored():
     records = [record(r.pair.key, r.pair.split, values=(0, 255)) for r in healthy()]
     finding = found_kinds(records)["looks_binary"]
     assert finding.severity == "error"
@@ -119,7 +119,7 @@ def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line():
 
 
 @pytest.mark.parametrize(("greatest", "line"), [(4095, 4095), (1000, 1023), (8191, 8191)])
-def test_16_bit_images_that_use_a_fraction_of_their_range_are_told_the_line(greatest, line):
+def test_a_line_is_suggested_for_16_bit_images_that_use_a_fraction_of_their_range(greatest, line):
     records = [*healthy(max_sample=200), record("brightest", max_sample=greatest)]
     finding = found_kinds(records)["narrow_range"]
     assert f"never exceed {greatest}" in finding.text
@@ -149,8 +149,8 @@ def test_files_without_a_partner_are_bad_pairs_too():
     assert (finding.severity, finding.line()) == ("error", "x.png: no mask. Add it.")
 
 
-def test_values_without_a_class_are_mended_by_one_line_for_all_masks():
-    # Each mask alone would suggest something else.
+def test_one_line_is_suggested_for_the_values_of_all_masks():
+    # Each mask on its own would lead to another suggestion.
     records = [
         *healthy(fractions=(0.4, 0.2, 0.2, 0.2)),
         bad("c", "value_without_class", "three", values=("#ff0000", "#ffffff")),
@@ -167,7 +167,7 @@ def test_values_without_a_class_are_mended_by_one_line_for_all_masks():
     assert "#ff0000" in colours.text
 
 
-def test_the_line_that_mends_a_mask_leaves_the_good_ones_as_they_are():
+def test_the_suggested_line_keeps_the_good_masks_valid():
     # Alone, the mask with 7 looks like one of two classes whose ids have a gap.
     records = [*healthy(), bad("a", "value_without_class", "one", values=(0, 7))]
     text = found_kinds(records)["value_without_class"].text

@@ -40,7 +40,7 @@ def test_class_of_value(changes, expected):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": ["a", "a"]}, "classes: a name stands twice"),
+        ({"classes": ["a", "a"]}, "classes: a name occurs twice"),
         ({"classes": ["a"]}, "at least 2"),
         ({"classes": ["a", "b c"]}, "match pattern"),
         ({"mask_values": {0: "z"}}, "mask_values: z is not among the classes"),

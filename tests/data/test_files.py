@@ -8,15 +8,21 @@ import pytest
 from data.errors import InputError
 from data.files import (
     complete_folder,
+    copy_file,
+    find_files,
     is_file,
     is_folder,
     join,
     list_files,
     list_folder,
+    make_folder,
     new_file,
     read_bytes,
     read_text,
     relative_path,
+    remove_file,
+    remove_folder,
+    write_text,
 )
 
 
@@ -26,7 +32,7 @@ def tree(anywhere, write_files):
     return anywhere
 
 
-def test_files_and_folders_are_told_apart(tree):
+def test_files_and_folders_are_distinguished(tree):
     assert is_file(f"{tree}/a/x.png")
     assert not is_file(f"{tree}/a")
     assert not is_file(f"{tree}/nowhere.png")
@@ -42,6 +48,56 @@ def test_listings_are_sorted_and_without_litter(tree):
 
 def test_a_file_is_read_as_it_is(tree):
     assert read_bytes(f"{tree}/a/x.png") == b"a/x.png"
+
+
+def test_files_are_found_by_a_pattern(tree):
+    assert find_files(f"{tree}/a/*.png") == [f"{tree}/a/x.png"]
+    assert find_files(f"{tree}/*/?/*.txt") == [f"{tree}/a/y/z.txt"]
+    assert find_files(f"{tree}/*.tif") == []
+
+
+def test_text_is_written_in_utf_8(anywhere):
+    write_text(f"{anywhere}/a/b.txt", "Grün\n")
+    assert read_bytes(f"{anywhere}/a/b.txt") == "Grün\n".encode()
+
+
+def test_a_folder_may_exist_when_it_is_made(anywhere):
+    for _ in range(2):
+        make_folder(f"{anywhere}/a/b")
+    assert is_folder(f"{anywhere}/a/b")
+
+
+def test_a_folder_is_not_made_where_a_file_is(tmp_path, write_files):
+    write_files(tmp_path, "a")
+    with pytest.raises(InputError, match=r"/a/b: cannot be made \(Not a directory\)\.$"):
+        make_folder(f"{tmp_path}/a/b")
+
+
+@pytest.mark.parametrize("source_is_remote", [False, True])
+@pytest.mark.parametrize("target_is_remote", [False, True])
+def test_a_file_is_copied(tmp_path, remote_folder, write_file, source_is_remote, target_is_remote):
+    folder = remote_folder if source_is_remote else tmp_path
+    target = f"{remote_folder if target_is_remote else tmp_path}/new/y.bin"
+    write_file(f"{folder}/x.bin", b"content")
+    copy_file(f"{folder}/x.bin", target)
+    assert read_bytes(target) == b"content"
+
+
+def test_a_copy_of_a_missing_file_is_refused(anywhere):
+    with pytest.raises(InputError, match=r"/x.bin: cannot be copied to .*/y.bin \(.*\)\.$"):
+        copy_file(f"{anywhere}/x.bin", f"{anywhere}/y.bin")
+
+
+def test_files_and_folders_are_removed_if_they_exist(tree):
+    for _ in range(2):
+        remove_file(f"{tree}/b.png")
+        remove_folder(f"{tree}/a")
+    assert list_folder(tree) == []
+
+
+def test_a_folder_is_not_removed_as_a_file(tmp_path):
+    with pytest.raises(InputError, match=r": cannot be removed \(Is a directory\)\.$"):
+        remove_file(str(tmp_path))
 
 
 def test_a_new_file_replaces_an_older_one(anywhere):
@@ -66,7 +122,7 @@ def test_a_failed_new_file_leaves_nothing(tmp_path):
 
 
 def test_two_may_write_one_file_at_once(anywhere):
-    # As engines do that take a slow worker for a lost one.
+    # Beam runners start a second worker when they believe that a slow one is lost.
     path, scratch = f"{anywhere}/split/x.bin", f"{anywhere}/scratch"
     with new_file(path, scratch) as slow:
         slow.write(b"12")
@@ -78,7 +134,7 @@ def test_two_may_write_one_file_at_once(anywhere):
 
 
 def test_a_killed_writer_leaves_nothing_beside_the_file(tmp_path):
-    # Whoever reads a split reads all files in its folder.
+    # Readers of a split read all files in its folder.
     writer = f"""
 import os, signal
 from data.files import new_file
@@ -93,7 +149,7 @@ with new_file("{tmp_path}/split/x.bin", "{tmp_path}/scratch") as file:
     assert list((tmp_path / "split").iterdir()) == []
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):
+def test_a_full_disk_is_reported_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.bin"
     path.write_bytes(b"old")
     (tmp_path / "x.bin.unfinished").symlink_to("/dev/full")
@@ -103,7 +159,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x.bin", b"old")]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     with (
         pytest.raises(InputError, match=r"x/y/z: cannot be written"),
@@ -137,7 +193,7 @@ def test_text_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "a.txt").write_bytes("\ufeffGrün\r\n".encode())
     assert read_text(f"{tmp_path}/a.txt") == "Grün\r\n"
     (tmp_path / "a.txt").write_bytes("Grün".encode("latin-1"))
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         read_text(f"{tmp_path}/a.txt")
 
 
@@ -190,7 +246,7 @@ def test_a_broken_link_is_listed(tmp_path):
 def test_a_link_into_a_circle_is_refused(tmp_path, write_files):
     write_files(str(tmp_path), "a/b/1.png")
     (tmp_path / "a/b/back").symlink_to(tmp_path / "a")
-    with pytest.raises(InputError, match=r"/a/b/back: a link to a folder that it lies in"):
+    with pytest.raises(InputError, match=r"/a/b/back: a link to a folder that contains it"):
         list_files(str(tmp_path))
 
 

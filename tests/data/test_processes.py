@@ -8,7 +8,7 @@ import pytest
 from data.errors import UnavailableError
 from data.processes import in_processes, start_processes
 
-# What runs in other processes is from modules that these can import.
+# Functions for other processes must be in modules that these can import.
 
 
 def test_results_come_in_the_order_of_the_tasks():
@@ -25,14 +25,14 @@ def test_the_work_is_done_elsewhere():
     assert os.getpid() not in list(in_processes(eval, ["__import__('os').getpid()"] * 8))
 
 
-def test_a_killed_process_is_told_in_one_line_and_the_next_work_is_done():
+def test_a_killed_process_gives_a_one_line_error_and_the_next_call_works():
     with pytest.raises(UnavailableError) as caught:
         list(
             in_processes(
                 eval, [f"__import__('os').kill(__import__('os').getpid(), {signal.SIGKILL:d})"]
             )
         )
-    assert "was killed, most often for want of memory" in str(caught.value)
+    assert "was killed, most likely because the memory was full" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(in_processes(pow, [3], 2)) == [9]
 

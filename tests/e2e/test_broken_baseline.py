@@ -45,7 +45,7 @@ class Models(NamedTuple):
 
     def metrics(self):
         """What the newest run measured and decided."""
-        newest = all_runs(load_config(self.made.config))[0].artifacts["UnetfxReport"]
+        newest = all_runs(load_config(self.made.config))[0].report
         return json.loads((Path(newest.uri) / "metrics.json").read_text())
 
 

@@ -223,7 +223,7 @@ def test_the_steps_run_from_files_to_a_pushed_model(cluster, project):
     assert cluster.artifacts["Pusher", "pushed_model"]["metadata"]["pushed_destination"] == str(
         pushed
     )
-    assert "Begins cold: no model of these classes" in cluster.logs["Trainer"]
+    assert "Starts cold: no model of these classes" in cluster.logs["Trainer"]
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["blessed"]
     assert verdict["baseline"] is None
@@ -248,7 +248,7 @@ def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(c
     (version,) = project.versions()
     cluster.run("Trainer")
     assert (
-        f"Begins with the weights of the last blessed model, serving/discs/{version}."
+        f"Starts with the weights of the last blessed model, serving/discs/{version}."
         in (cluster.logs["Trainer"])
     )
     cluster.run("Evaluator")

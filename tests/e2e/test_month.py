@@ -24,7 +24,8 @@ from pipeline.commands.cli import commands
 from pipeline.config.loading import load_config
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT, DONE, NOT_BLESSED
-from pipeline.history.runs import all_runs, open_store
+from pipeline.history.runs import all_runs
+from pipeline.history.store import open_store
 from pipeline.retraining.retrain import retrain
 from serving.model.loading import ServedModel
 from tests import warm_process
@@ -263,7 +264,7 @@ def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
 
 
 def test_trainings_begin_with_the_last_blessed_model(month):
-    begun = {day for day, said in month.turns.items() if "Begins with the weights" in said.output}
+    begun = {day for day, said in month.turns.items() if "Starts with the weights" in said.output}
     assert begun == {KILLED, KILLED + 1, 16, 20, 26}
 
 

@@ -133,7 +133,7 @@ def test_model_that_serves_too_slowly_is_not_pushed_and_the_turn_tells_so(traine
     assert "Nothing was pushed" in output
     assert trained.versions() == versions
     pages = [(report.parent / "index.html").read_text() for report in trained.reports()]
-    assert any("Good enough, but it does not serve" in page for page in pages)
+    assert any("but it failed ServingCheck" in page for page in pages)
     notice = json.loads(told.read_text())
     assert (notice["outcome"], notice["version"]) == ("does_not_serve", None)
     assert "serving.check.p95_ms" in notice["text"]

@@ -110,7 +110,7 @@ def test_the_first_run_searches_and_begins_cold_with_what_it_found(searched):
     assert set(searched.scores) == set(RATES)
     assert searched.scores[3e-3] > searched.scores[1e-7]
     assert "  the best trial's learning_rate 0.003, width 0.1\n" in first
-    assert "  Begins cold: no model of these classes was blessed yet.\n" in first
+    assert "  Starts cold: no model of these classes has been blessed yet.\n" in first
     assert searched.channels[FIRST] == 2 * round(512 * 0.1)
     assert not re.search(r"Search space|Results summary|keras_tuner|absl", first)
 
@@ -127,7 +127,7 @@ def test_unchanged_nothing_is_searched_or_trained_although_there_is_a_blessed_mo
 def test_other_epochs_train_from_the_blessed_model_on_and_so_do_the_trials(searched):
     third = searched.shown[OTHER_EPOCHS]
     assert min(float(score) for *_, score in rows(TRIAL, third)) > searched.scores[1e-7]
-    assert re.search(r"^  Begins with the weights of the last blessed model, ", third, re.MULTILINE)
+    assert re.search(r"^  Starts with the weights of the last blessed model, ", third, re.MULTILINE)
     assert first_loss(third) < first_loss(searched.shown[FIRST])
     assert len(searched.versions[OTHER_EPOCHS]) == 2
 

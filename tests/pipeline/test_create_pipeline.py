@@ -249,7 +249,7 @@ def test_another_view_trains_again_but_reads_no_file_again(tmp_path):
         ("Trainer", "components.trainer.run"),
         ("Evaluator", "components.evaluator.component"),
         ("ServingCheck", "components.serving_check.component"),
-        ("Report", "components.report.component"),
+        ("Report", "components.report.writing"),
     ],
 )
 def test_a_change_of_its_code_runs_a_step_again(tmp_path, step, module):

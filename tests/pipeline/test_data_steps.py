@@ -9,8 +9,8 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx import v1 as tfx
 from tfx.orchestration.pipeline import RunOptions
 
-from components.example_gen.batches import PAIRS_BAD, PAIRS_READ, STRAYS
-from components.validator.component import WORDS_FILE
+from components.example_gen.batches import FILES_WITHOUT_PAIR, PAIRS_BAD, PAIRS_READ
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.errors import InputError
 from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
@@ -65,7 +65,7 @@ def run(config):
 
 
 def words(artifact):
-    return (artifact / WORDS_FILE).read_text().splitlines()
+    return (artifact / ANOMALY_TEXT_FILE).read_text().splitlines()
 
 
 def test_the_schema_is_inferred_once_and_a_similar_new_span_is_no_anomaly(project, tmp_path):
@@ -163,5 +163,7 @@ def test_ml_metadata_has_the_newest_span_and_counts_skipped_pairs(project, tmp_p
     run(config)
     properties = latest_run(config).artifacts["Examples"].custom_properties
     assert properties["span"].int_value == 2
-    counts = {name: properties[name].int_value for name in (PAIRS_READ, PAIRS_BAD, STRAYS)}
-    assert counts == {PAIRS_READ: 2 * PAIRS - 3, PAIRS_BAD: 1, STRAYS: 2}
+    counts = {
+        name: properties[name].int_value for name in (PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR)
+    }
+    assert counts == {PAIRS_READ: 2 * PAIRS - 3, PAIRS_BAD: 1, FILES_WITHOUT_PAIR: 2}

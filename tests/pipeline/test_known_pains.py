@@ -105,7 +105,7 @@ REFUSED = {
         lambda folder: (map_all(lambda ids: ids * 255)(folder), resize_bilinearly(folder)),
         BINARY,
         "value_without_class",
-        "masks/05.png: no class for .*resized with interpolation, export them again without",
+        "masks/05.png: no class for .*resized with interpolation, export them again with nearest",
     ),
     "2 0/255 (mmseg#1609)": (
         map_all(lambda ids: ids * 255),
@@ -148,7 +148,7 @@ REFUSED = {
         lambda folder: save(folder, "masks", 5, np.full((HEIGHT, WIDTH), 255, np.uint8)),
         {},
         "all_ignored",
-        "masks/05.png: every pixel is to be ignored",
+        "masks/05.png: all pixels are ignored",
     ),
     "6 pairs by position in a listing": (
         remove_partners,
@@ -166,7 +166,7 @@ REFUSED = {
         lambda folder: rotate_by_exif(folder, class_ids(5)),
         {},
         "size_mismatch",
-        "masks/05.png: has its image's size before the rotation",
+        "masks/05.png: has the size of its image before the rotation",
     ),
     "10 one image in several splits (nnUNet#1871)": (
         copy_into_all_splits,

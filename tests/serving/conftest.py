@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from data.config import CropView, ResizeView
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 from serving.server.serve import LocalServer, ServerSettings
 
 CLASSES = ["red", "green", "blue"]
@@ -23,7 +23,7 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
 def colour_network(order=(0, 1, 2)):
-    """One 1×1 convolution: the logits of the three classes are these channels, over 20."""
+    """A 1×1 convolution: the logits of the three classes are the channels, divided by 20."""
     images = keras.Input((None, None, 3))
     convolution = keras.layers.Conv2D(3, 1)
     network = keras.Model(images, convolution(images))
@@ -34,7 +34,7 @@ def colour_network(order=(0, 1, 2)):
 
 @pytest.fixture(scope="session")
 def network():
-    """Its classes are red, green and blue."""
+    """A network whose classes are red, green and blue."""
     return colour_network()
 
 
@@ -54,7 +54,7 @@ def sliding_model(network, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def other_model(tmp_path_factory):
-    """It takes red for green: so an answer tells which version gave it."""
+    """A model that confuses red and green, so that a response shows which version it is from."""
     path = tmp_path_factory.mktemp("serving") / "9"
     export_saved_model(colour_network((1, 0, 2)), str(path), classes=CLASSES, view=VIEW)
     return path
@@ -62,7 +62,7 @@ def other_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def push():
-    """Copies a model to a version's folder, which is seen only when it is complete."""
+    """Copies a model to the folder of a version, which appears when it is complete."""
 
     def push(model, folder, version):
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def push():
 
 @pytest.fixture(scope="session")
 def limited_model(network, tmp_path_factory):
-    """Makes a model that takes no image of more pixels."""
+    """Makes a model with a limit of pixels in an image."""
 
     def limited_model(max_pixels):
         path = tmp_path_factory.mktemp("serving") / "10"
@@ -86,7 +86,7 @@ def limited_model(network, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def picture():
-    """Makes the bytes of an image: a colour on the left, another one on the right."""
+    """Makes the bytes of an image with one colour on the left and another on the right."""
 
     def picture(height=8, width=12, left=RED, right=None, kind="PNG", **options):
         pixels = np.full((height, width, 3), left, np.uint8)
@@ -99,26 +99,26 @@ def picture():
 
 
 @pytest.fixture(scope="session")
-def ask_for_long():
-    """Sends a request that takes long, and returns when it runs; the status comes with the end."""
+def start_slow_request():
+    """Sends a slow request and returns a future of its HTTP status when the request is running."""
 
-    def ask_for_long(url, address):
+    def start_slow_request(url, address):
         pixels = np.zeros((700, 700, 3), np.uint8)
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "PNG")
         body = {"instances": [{"b64": base64.b64encode(buffer.getvalue()).decode()}]}
         pool = concurrent.futures.ThreadPoolExecutor(1)
-        answer = pool.submit(lambda: httpx.post(url + address, json=body, timeout=300).status_code)
+        status = pool.submit(lambda: httpx.post(url + address, json=body, timeout=300).status_code)
         pool.shutdown(wait=False)
         while "in_progress 1.0" not in httpx.get(f"{url}/monitoring/prometheus/metrics").text:
             pass
-        return answer
+        return status
 
-    return ask_for_long
+    return start_slow_request
 
 
 class Running:
-    """A local server in a thread of its own, on ports that were free."""
+    """A local server in its own thread, on free ports."""
 
     def __init__(self, settings):
         self._loop = asyncio.new_event_loop()
@@ -139,7 +139,7 @@ class Running:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(300)
 
     def wait(self, version, state="AVAILABLE"):
-        """Waits until a version is in a state; the test's own timeout ends it."""
+        """Waits until a version is in a state, at most for the timeout of the test."""
         while True:
             found = httpx.get(f"{self.rest}/v1/models/discs").json()
             states = found.get("model_version_status", [])
@@ -164,7 +164,7 @@ def _of(version, states):
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts a server; it is stopped when the module's tests have ended."""
+    """Starts a server, which is stopped after the tests of the module."""
     running = []
 
     def start(folder, **settings):

@@ -16,7 +16,7 @@ document.getElementById("class").addEventListener("change", (event) => {
   const id = event.target.value;
   for (const card of cards) {
     card.hidden = id !== "" && !card.dataset.classes.split(" ").includes(id);
-    // The worst of the chosen class come first.
+    // Images with the lowest IoU of the selected class come first.
     const iou = JSON.parse(card.dataset.ious)[id];
     card.style.order = id === "" ? 0 : Math.round(1000 * (iou ?? 1));
   }

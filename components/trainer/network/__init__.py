@@ -1,1 +1,1 @@
-"""The network: encoder, decoder, their layers, and the weights it starts from."""
+"""The network: encoder, decoder, their layers and the first weights."""

@@ -1,4 +1,4 @@
-"""Convolution after a concatenation, without the gradients that nobody asks for."""
+"""A convolution after a concatenation that computes no gradient for a frozen encoder."""
 
 from typing import Any
 
@@ -9,29 +9,36 @@ _Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class SkipConv2D(layers.Conv2D):
-    """Keras' layer on the concatenation of a skip and of what comes from below.
+    """Keras' layer on the concatenation of a skip and an up-sampled tensor.
 
-    TensorFlow computes the gradient of the concatenation as one, and then throws the skip's part
-    away where the encoder is frozen: half of the operation, and more. Here the parts have theirs
-    apart, so that a graph leaves out the one that nothing learns from. All else, the weights and
-    the graph that is served included, is Keras'.
+    TensorFlow computes the gradient of the concatenation as a whole. If the encoder is frozen, the
+    skip's part of it is thrown away: half of the operation or more. This layer computes the
+    gradients of both parts separately, so that the graph leaves out the one that is not needed.
+    The weights and the graph for inference are the same as those of Keras' layer.
 
     Args:
-      filters: Channels of the output.
+      filters: Number of channels of the output.
       kernel_size: Height and width of the kernel.
-      **options: Of Keras' layer; strides and dilation stay 1 and the padding `same`.
+      **options: Options of Keras' layer; strides and dilation stay 1 and the padding `same`.
 
-    Input shape: [batch, height, width, of skip + of up], the concatenation, and its two parts.
+    Input shape: [batch, height, width, skip + up channels], the concatenation, and its two parts.
     Output shape: [batch, height, width, filters].
     """
 
-    def __init__(self, filters: int, kernel_size: int, **options: Any) -> None:
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **options: Any) -> None:
         super().__init__(filters, kernel_size, padding="same", **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the constructor."""
+        config: dict[str, Any] = super().get_config()
+        for name in ("strides", "padding", "dilation_rate", "data_format", "groups"):
+            del config[name]
+        return config
 
     def call(
         self, inputs: tf.Tensor, skip: tf.Tensor, up: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Convolves `inputs`; what it sends back goes to `skip` and `up`."""
+        """Convolves `inputs`; the gradients go to `skip` and `up`."""
         if not training:
             return super().call(inputs)
         strides, padding = [1, 1, 1, 1], "SAME"
@@ -40,24 +47,25 @@ class SkipConv2D(layers.Conv2D):
         @tf.custom_gradient
         def convolve(skip: tf.Tensor, up: tf.Tensor, kernel: tf.Tensor) -> Any:
             def back(gradient: tf.Tensor) -> _Gradients:
-                def to(part: tf.Tensor, of_kernel: tf.Tensor) -> tf.Tensor:
+                def by(part: tf.Tensor, kernel_part: tf.Tensor) -> tf.Tensor:
                     return tf.raw_ops.Conv2DBackpropInput(
                         input_sizes=tf.shape(part),
-                        filter=of_kernel,
+                        filter=kernel_part,
                         out_backprop=gradient,
                         strides=strides,
                         padding=padding,
                     )
 
-                to_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                by_kernel = tf.raw_ops.Conv2DBackpropFilter(
                     input=inputs,
                     filter_sizes=tf.shape(kernel),
                     out_backprop=gradient,
                     strides=strides,
                     padding=padding,
                 )
-                of_skip = skip.shape[-1]
-                return to(skip, kernel[:, :, :of_skip]), to(up, kernel[:, :, of_skip:]), to_kernel
+                channels = skip.shape[-1]
+                by_skip, by_up = by(skip, kernel[:, :, :channels]), by(up, kernel[:, :, channels:])
+                return by_skip, by_up, by_kernel
 
             return tf.nn.conv2d(inputs, kernel, strides, padding), back
 

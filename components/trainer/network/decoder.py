@@ -10,7 +10,7 @@ from components.trainer.network.convolution import SkipConv2D
 from components.trainer.network.normalisation import BatchNormalization
 
 CHANNELS = (512, 256, 128, 64, 64)
-"""Of the five blocks, coarsest first; the latent has twice as many as the first."""
+"""Channels of the five blocks, coarsest first; the latent has twice those of the first block."""
 
 _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 
@@ -18,27 +18,26 @@ _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 def unet_decoder(
     skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
 ) -> keras.KerasTensor:
-    """Builds the default decoder: the reference's, normalised, and without its 2-channel layers.
+    """Builds the default decoder: the reference with normalisation and without 2-channel layers.
 
-    VGG's features are in the hundreds, so each skip is normalised before use, with no scale and no
-    offset to learn, since the convolution after it has them; each convolution has no bias and is
-    followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and Szegedy
-    2015.
+    VGG's features are in the hundreds, so each skip is normalised first, without a learnt scale or
+    offset, which the next convolution provides. Each convolution has no bias and is followed by
+    normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and Szegedy 2015.
 
     Args:
       skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and
         16, finest first.
       width: Factor on `CHANNELS`.
-      dropout: Share of the latent's channels that are dropped in training, 0 to below 1: whole
-        channels, since neighbours in one say the same (Tompson et al. 2015). The latent is where
-        Ronneberger et al. drop too. With 0 there is no such layer.
+      dropout: Share of the latent's channels to drop in training, 0 to below 1. Whole channels are
+        dropped, since neighbouring pixels of one are correlated (Tompson et al. 2015). Ronneberger
+        et al. use dropout in the latent, too. With 0 there is no dropout layer.
 
     Returns:
       [batch, height, width, 64 * width].
     """
-    # With anything to learn here, gradients would have to come back to a frozen encoder's skips.
+    # With learnt weights here, gradients would be computed for the skips of a frozen encoder.
     normalised = [
-        _normalise(skip, f"skip{level}", learns=False) for level, skip in enumerate(skips, 1)
+        _normalise(skip, f"skip{level}", learnt=False) for level, skip in enumerate(skips, 1)
     ]
     return _decode(normalised, width, dropout, _conv_normalise_relu)
 
@@ -46,23 +45,19 @@ def unet_decoder(
 def notebook_decoder(
     skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
 ) -> keras.KerasTensor:
-    """Builds the reference's decoder, layer for layer.
+    """Builds the decoder of the reference notebook, layer for layer.
 
     It is fragile: without normalisation it can collapse to one class.
 
     Args:
       skips: As for `unet_decoder`.
       width: Factor on `CHANNELS`.
-      dropout: As for `unet_decoder`; the reference has none.
+      dropout: As for `unet_decoder`; the reference has no dropout.
 
     Returns:
-      [batch, height, width, 2]: the reference ends its fourth and its fifth block in two channels.
+      [batch, height, width, 2]: the reference ends its fourth and fifth block in two channels.
     """
     return _decode(skips, width, dropout, _conv_relu, two_channel_blocks=(4, 5))
-
-
-DECODERS = {"unet": unet_decoder, "notebook": notebook_decoder}
-"""By the name that `model.decoder` has in a config."""
 
 
 def _decode(
@@ -81,8 +76,8 @@ def _decode(
     for block, (count, skip) in enumerate(zip(channels, reversed(skips), strict=True), 1):
         x = layers.UpSampling2D(2, name=f"decoder{block}_up")(x)
         x = convolve(x, count, 2, f"decoder{block}_up_conv")
-        both = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
-        x = convolve(both, count, 3, f"decoder{block}_conv1", parts=(skip, x))
+        joined = layers.Concatenate(name=f"decoder{block}_concat")([skip, x])
+        x = convolve(joined, count, 3, f"decoder{block}_conv1", parts=(skip, x))
         x = convolve(x, count, 3, f"decoder{block}_conv2")
         if block in two_channel_blocks:
             x = convolve(x, 2, 3, f"decoder{block}_conv3")
@@ -106,14 +101,14 @@ def _convolve(
     x: keras.KerasTensor, channels: int, size: int, name: str, parts: _Parts, **options: Any
 ) -> keras.KerasTensor:
     options |= {"kernel_initializer": "he_normal", "name": name}
-    if parts:  # that x is the concatenation of
+    if parts:  # x is the concatenation of these
         return SkipConv2D(channels, size, **options)(x, *parts)
     return layers.Conv2D(channels, size, padding="same", **options)(x)
 
 
-def _normalise(x: keras.KerasTensor, name: str, *, learns: bool = True) -> keras.KerasTensor:
-    # Keras' momentum of 0.99 needs hundreds of steps to forget where it began; small data sets have
-    # dozens. Synchronised, several devices learn what one would from the whole batch.
+def _normalise(x: keras.KerasTensor, name: str, *, learnt: bool = True) -> keras.KerasTensor:
+    # With Keras' momentum of 0.99, the first statistics fade only after hundreds of steps; small
+    # data sets have dozens. Synchronised, several devices learn the same as one device.
     return BatchNormalization(
-        momentum=0.9, synchronized=True, center=learns, scale=learns, name=f"{name}_norm"
+        momentum=0.9, synchronized=True, center=learnt, scale=learnt, name=f"{name}_norm"
     )(x)

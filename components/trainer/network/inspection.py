@@ -1,4 +1,4 @@
-"""Looks into a network: its layers, its cost, whether it is sane, and what a layer sees."""
+"""Inspection of a network: layers, cost, sanity checks and feature maps."""
 
 import difflib
 from typing import NamedTuple
@@ -15,12 +15,13 @@ class LayerFacts(NamedTuple):
     """One layer.
 
     Attributes:
-      name: As `InputError`s and `model.freeze` name it.
-      kind: The class.
-      shape: Of its output for one image: [height, width, channels].
-      parameters: How many numbers it holds.
+      name: Name of the layer, as in error messages.
+      kind: Name of the layer's class.
+      shape: Shape of its output for one image: [height, width, channels].
+      parameters: Number of its parameters.
       learns: Whether gradients change some of them.
-      frozen: Whether training changes none; without, a layer that does not learn keeps statistics.
+      frozen: Whether training changes nothing; a layer that neither learns nor is frozen updates
+        its statistics.
     """
 
     name: str
@@ -32,15 +33,14 @@ class LayerFacts(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """A network, looked at with one image of a size.
+    """A network, inspected with one image.
 
     Attributes:
-      layers: In the order of computation; those without anything to tell (padding, preprocessing)
-        are left out.
-      parameters: How many numbers the network holds.
-      learning: How many of them training changes.
-      flops: Floating-point operations for one image; a multiplication and its addition are two.
-      sane: What was tried with a random image, and whether it holds.
+      layers: Layers in the order of computation, without padding and preprocessing.
+      parameters: Number of parameters.
+      learning: Number of parameters that gradients change.
+      flops: Floating-point operations for one image; a multiplication and an addition are two.
+      sane: Sanity checks with a random image, and whether each holds.
     """
 
     layers: list[LayerFacts]
@@ -51,16 +51,16 @@ class NetworkFacts(NamedTuple):
 
 
 def inspect(network: keras.Model, encoder: str, height: int, width: int) -> NetworkFacts:
-    """Sends a random image through a network and looks at all that comes out.
+    """Inspects a network by sending a random image through it.
 
     Args:
-      network: From `build_network`.
+      network: The network from `build_network`.
       encoder: Name of its encoder.
-      height: The image's, in pixels.
-      width: The image's, in pixels.
+      height: Height of the image in pixels.
+      width: Width of the image in pixels.
 
     Returns:
-      What there is to know.
+      The facts about the network and its layers.
     """
     image = np.random.default_rng(0).uniform(0, 255, (1, height, width, 3)).astype(np.float32)
     layers = _layers(network, encoder)
@@ -85,7 +85,7 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
             float(keras.ops.min(output)) >= 0 for output in rectified
         ),
         "every pixel's probabilities sum to one": bool(np.allclose(sums, 1, atol=1e-5)),
-        "every output is a finite number": all(
+        "every output is finite": all(
             np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in outputs.values()
         ),
     }
@@ -98,19 +98,19 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
 def feature_maps(
     network: keras.Model, encoder: str, layer: str, image: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Computes what a layer makes of an image.
+    """Computes the output of a layer for an image.
 
     Args:
-      network: From `build_network`.
+      network: The network from `build_network`.
       encoder: Name of its encoder.
-      layer: The layer's name.
+      layer: Name of the layer.
       image: float32 [height, width, 3], RGB in 0..255.
 
     Returns:
       float32 [height', width', channels].
 
     Raises:
-      InputError: There is no such layer.
+      InputError: The network has no layer of this name.
     """
     names = list(_layers(network, encoder))
     if layer not in names:
@@ -124,7 +124,7 @@ def feature_maps(
 
 
 def _layers(network: keras.Model, encoder: str) -> dict[str, keras.Layer]:
-    """The layers that are worth a line, those of the encoder first."""
+    """Returns the layers by name, without inputs and padding, those of the encoder first."""
     inner = network.get_layer(encoder).layers
     first = [layer for layer in inner if not isinstance(layer, keras.layers.InputLayer)]
     rest = [layer for layer in network.layers if layer.name not in ("images", "pad", encoder)]
@@ -135,15 +135,15 @@ def _outputs(
     network: keras.Model, encoder: str, names: list[str], images: npt.NDArray[np.float32]
 ) -> list[tf.Tensor]:
     inner = network.get_layer(encoder)
-    of_encoder = [layer.name for layer in inner.layers]
-    found: dict[str, tf.Tensor] = {}
+    encoder_names = [layer.name for layer in inner.layers]
+    by_name: dict[str, tf.Tensor] = {}
     for model, start in ((inner, network.get_layer("pad")), (network, lambda image: image)):
-        here = [name for name in names if (name in of_encoder) == (model is inner)]
-        if here:
-            outputs = [model.get_layer(name).output for name in here]
-            made = keras.Model(model.input, outputs)(start(images))
-            found |= dict(zip(here, tf.nest.flatten(made), strict=True))
-    return [found[name] for name in names]
+        selected = [name for name in names if (name in encoder_names) == (model is inner)]
+        if selected:
+            outputs = [model.get_layer(name).output for name in selected]
+            values = keras.Model(model.input, outputs)(start(images))
+            by_name |= dict(zip(selected, tf.nest.flatten(values), strict=True))
+    return [by_name[name] for name in names]
 
 
 def _is_relu(layer: keras.Layer) -> bool:

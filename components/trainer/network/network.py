@@ -5,8 +5,9 @@ import tensorflow as tf
 from keras import layers, ops
 
 from components.trainer.config import ModelConfig
-from components.trainer.network.decoder import DECODERS
+from components.trainer.network import decoder
 from components.trainer.network.encoder import build_encoder
+from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
 """Five poolings halve the image, so heights and widths are padded to a multiple of this."""
@@ -16,7 +17,7 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     """Builds the network under the current dtype policy.
 
     Args:
-      config: What the network is.
+      config: The `model:` part of the config.
       num_classes: Number of classes.
 
     Returns:
@@ -24,26 +25,27 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
       float32 logits [batch, height, width, num_classes].
 
     Raises:
-      InputError: The encoder's weights cannot be had, or do not fit.
+      InputError: The encoder's weights are not available or do not fit.
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
-    features = DECODERS[config.decoder](skips, config.width, config.dropout)
+    build_decoder = getattr(decoder, DECODERS[config.decoder])
+    features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])
-    # Softmax and loss need more digits than bfloat16 has.
+    # Softmax and loss need more precision than bfloat16 has.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
 
 
 class PadToMultiple(layers.Layer):
-    """Pads height and width at the bottom and at the right, to the next multiple.
+    """Pads images at the bottom and the right to the next multiple of a number of pixels.
 
     Args:
-      multiple: In pixels.
+      multiple: Number of pixels that height and width are rounded up to a multiple of.
 
-    Input shape: [batch, height, width, channels]. Output shape: the same, height and width rounded
-    up. The padding repeats nothing and is 0, that is black.
+    Input shape: [batch, height, width, channels]. Output shape: the same with height and width
+    rounded up. The padding is 0 (black).
     """
 
     def __init__(self, multiple: int, **kwargs: object) -> None:
@@ -51,7 +53,7 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Pads."""
+        """Pads the images."""
         height, width = ops.shape(images)[1:3]
         return ops.pad(
             images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]]
@@ -67,7 +69,7 @@ class PadToMultiple(layers.Layer):
         )
 
     def get_config(self) -> dict[str, object]:
-        """Returns what the constructor takes."""
+        """Returns the arguments of the constructor."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
@@ -79,7 +81,7 @@ class CropLike(layers.Layer):
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Crops."""
+        """Crops the first input."""
         padded, reference = inputs
         height, width = ops.shape(reference)[1:3]
         return padded[:, :height, :width]

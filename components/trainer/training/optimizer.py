@@ -1,32 +1,50 @@
-"""The optimizer, as fast as TensorFlow has it."""
+"""Adam as one operation per weight."""
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from components.trainer.training.learning_rate import LearningRate
 
-class Adam(keras.optimizers.Adam):
-    """Keras' Adam (Kingma and Ba 2015), by one operation a weight.
 
-    Keras composes the update of some twenty, each of which reads and writes as many numbers as the
-    network has weights; TensorFlow's fused one passes over them once.
+class Adam(keras.optimizers.Optimizer):
+    """Adam (Kingma and Ba 2015) by TensorFlow's fused operation.
+
+    Keras composes an update of about twenty operations, each of which reads and writes as many
+    numbers as the network has weights. The fused operation passes over them once.
 
     Args:
       learning_rate: A number or a schedule.
     """
 
-    def __init__(
-        self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
-    ) -> None:
-        super().__init__(learning_rate)
+    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
+
+    def __init__(self, learning_rate: LearningRate) -> None:
+        super().__init__(learning_rate, name="adam")
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the two moments of each weight, in the current strategy."""
+        super().build(variables)
+        self._moments = {}
+        for variable in variables:
+            moments = [
+                self.add_variable_from_reference(variable, name=name)
+                for name in ("momentum", "velocity")
+            ]
+            # On several devices, `update_step` receives the copy of the weight on one device.
+            strategy = tf.distribute.get_strategy()
+            for copy in strategy.experimental_local_results(variable.value):
+                self._moments[copy.ref()] = moments
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
-        """Updates a weight, in the replica that it lies in."""
-        index = self._get_variable_index(variable)
+        """Updates a weight on one device."""
+        momentum, velocity = self._moments[variable.ref()]
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=self.beta_1**step,
             beta2_power=self.beta_2**step,
             lr=rate,

@@ -1,5 +1,6 @@
 """A training: from settings and TFRecords to a network with the best epoch's weights."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,18 +11,16 @@ import tensorflow as tf
 from components.trainer.config import TrainerSettings
 from components.trainer.network.encoder import layers_from
 from components.trainer.network.network import build_network
-from components.trainer.training.callbacks import (
-    Checkpoints,
-    NonFiniteLossError,
-    Panels,
-    Progress,
-    StopAtNonFiniteLoss,
-    TellCollapse,
-)
-from components.trainer.training.devices import dtype_policy, is_chief, prepare_for_fit
+from components.trainer.training.checkpoints import Checkpoints
+from components.trainer.training.devices import is_chief
+from components.trainer.training.learning_rate import learning_rate
 from components.trainer.training.losses import SegmentationLoss, balanced_weights
 from components.trainer.training.metrics import ClassIoU
 from components.trainer.training.optimizer import Adam
+from components.trainer.training.precision import dtype_policy
+from components.trainer.training.progress import Progress
+from components.trainer.training.steps import Steps
+from components.trainer.training.tensorboard import TensorBoard
 from components.trainer.warm_start import take_weights
 from data.errors import UnetfxError
 from data.input_pipeline.dataset import count_classes, read_batches, read_training_batches
@@ -29,17 +28,17 @@ from serving.config import Precision
 
 
 class FailedTrainingError(UnetfxError):
-    """Nothing came of these settings, for want of memory or of a finite loss; others may do."""
+    """Training failed (out of memory, or a loss that is not finite); other settings may work."""
 
 
 class _Phase(NamedTuple):
-    number: int
+    number: int  # from 1
     epochs: int
     learning_rate: float
 
 
 class Training:
-    """Trains a network, phase after phase; goes on where it was interrupted.
+    """Trains a network in one or two phases, and resumes a training that was interrupted.
 
     Attributes:
       network: The network, from float32 images [batch, height, width, 3] in 0..255 to logits.
@@ -57,20 +56,21 @@ class Training:
         base_model: str | None = None,
         shown: bool = True,
     ) -> None:
-        """Builds the network, and looks at the examples.
+        """Builds the network and counts the examples.
 
         Args:
-          settings: What is trained, and how.
+          settings: Settings of the Trainer.
           strategy: From `choose_strategy`.
-          train_files: Patterns of TFRecord files.
-          val_files: The same.
-          folder: What is needed to go on after an interruption.
-          log_dir: For the table of epochs and TensorBoard's logs.
-          base_model: The SavedModel to begin with, where the settings ask for a warm start.
-          shown: Whether a person and TensorBoard are told of the epochs.
+          train_files: Patterns of the TFRecord files to train on.
+          val_files: Patterns of the TFRecord files to validate on.
+          folder: Folder for the checkpoints.
+          log_dir: Folder for the table of epochs and TensorBoard's logs.
+          base_model: Folder of the SavedModel to start from, if the settings have a warm start.
+          shown: Whether to print progress and to write TensorBoard's logs.
 
         Raises:
-          InputError: The encoder's weights cannot be had, or do not fit; or there are no examples.
+          InputError: The encoder's weights are not available or do not fit, or there are no
+            examples.
         """
         self._settings, self._training = settings, settings.training
         self._strategy = strategy
@@ -82,44 +82,46 @@ class Training:
         with strategy.scope(), dtype_policy(self._training.precision):
             self.network = build_network(settings.model, len(settings.classes))
         if self._training.warm_start:
-            began = take_weights(self.network, base_model)
+            start = take_weights(self.network, base_model)
             if self._shown:
-                print(f"  {began}", flush=True)
-        self._examples, fractions = count_classes(self._files, settings.classes)
+                print(f"  {start}", flush=True)
+        examples, fractions = count_classes(self._files, settings.classes)
+        views = examples * self._training.crops_per_image
+        self._batches_per_epoch = -(-views // self._training.batch_size)
         self._loss = SegmentationLoss(self._training.loss, self._class_weights(fractions))
 
     def run(self) -> Mapping[str, float]:
-        """Trains, and gives the network the best epoch's weights.
+        """Trains the network and gives it the weights of the best epoch.
 
         Returns:
-          The best epoch's scores, by the names that Keras gives them.
+          The scores of the best epoch, by name.
 
         Raises:
-          FailedTrainingError: A batch does not fit into memory, or the loss became no number.
-          InputError: There is no such block to unfreeze.
+          FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
+          InputError: The encoder has no block of the name `second_phase.unfreeze_from`.
         """
         training = self._training
         if training.second_phase:
             encoder = self.network.get_layer(self._settings.model.encoder)
-            later = layers_from(encoder, training.second_phase.unfreeze_from)
-        best = self._fit(_Phase(1, training.epochs, training.learning_rate))
+            unfrozen = layers_from(encoder, training.second_phase.unfreeze_from)
+        best = self._train(_Phase(1, training.epochs, training.learning_rate))
         if training.second_phase:
-            for layer in later:
+            for layer in unfrozen:
                 layer.trainable = True
             epochs, rate = training.second_phase.epochs, training.second_phase.learning_rate
-            second = self._fit(_Phase(2, epochs, rate))
+            second = self._train(_Phase(2, epochs, rate))
             best = max(best, second, key=lambda phase: phase.best)
-            best.restore()
+            best.load_best(self.network)
         return best.best_scores
 
     def network_in(self, precision: Precision | None) -> keras.Model:
-        """Returns the network with the weights that it has now.
+        """Returns a network with the current weights that computes in another precision.
 
         Args:
-          precision: What it computes in; None for what it is trained in.
+          precision: Precision to compute in; None for the precision of the training.
 
         Returns:
-          The network, or another one.
+          The trained network itself, or a new one.
         """
         if precision is None:
             return self.network
@@ -129,59 +131,65 @@ class Training:
         network.set_weights(self.network.get_weights())
         return network
 
-    def _fit(self, phase: _Phase) -> Checkpoints:
-        network, training = self.network, self._training
-        views = self._examples * training.crops_per_image
-        steps = -(-views // training.batch_size)
+    def _train(self, phase: _Phase) -> Checkpoints:
+        """Trains for one phase, or for the rest of an interrupted one."""
+        folder = os.path.join(self._folder, f"phase{phase.number}")
+        checkpoints = Checkpoints(folder, self._logs(phase), self._training.patience)
         with self._strategy.scope():
-            network.compile(
-                optimizer=Adam(self._learning_rate(phase, steps)),
-                loss=self._loss,
-                metrics=[ClassIoU(self._settings.classes)],
-                # XLA makes bfloat16 slow on CPUs.
-                jit_compile="auto" if tf.config.list_logical_devices("GPU") else False,
-            )
-            prepare_for_fit(network, self._strategy, len(self._settings.classes))
-            logs = os.path.join(self._log_dir, f"phase{phase.number}")
-            checkpoints = Checkpoints(
-                os.path.join(self._folder, f"phase{phase.number}"), logs, training.patience
-            )
-            checkpoints.set_model(network)
-            checkpoints.take_up()
-        done = len(checkpoints.history)
-        if done < phase.epochs and not checkpoints.exhausted:
-            val = self._val_batches()
-            callbacks = [StopAtNonFiniteLoss(), checkpoints]
-            if self._shown:
-                callbacks += [
-                    Progress(steps, phase.epochs),
-                    TellCollapse(),
-                    keras.callbacks.TensorBoard(logs),
-                    Panels(val, logs),
-                ]
+            self.network.compile(Adam(self._learning_rate(phase)), self._loss)
+            self.network.optimizer.build(self.network.trainable_variables)
+            checkpoints.load_last(self.network)
+        if len(checkpoints.history) < phase.epochs and not checkpoints.exhausted:
             try:
-                network.fit(
-                    self._batches(phase, skip=done * steps),
-                    validation_data=val,
-                    initial_epoch=done,
-                    epochs=phase.epochs,
-                    steps_per_epoch=steps,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=callbacks,
-                )
+                self._train_epochs(phase, checkpoints)
             except tf.errors.ResourceExhaustedError as error:
                 raise FailedTrainingError(
                     f"a batch does not fit into memory. Lower training.batch_size (now "
-                    f"{training.batch_size}), data.view, or model.width."
+                    f"{self._training.batch_size}), data.view, or model.width."
                 ) from error
-            except NonFiniteLossError as error:
-                raise self._no_number(phase, error, steps) from error
-        checkpoints.restore()
+        checkpoints.load_best(self.network)
         return checkpoints
 
-    def _batches(self, phase: _Phase, *, skip: int, with_keys: bool = False) -> tf.data.Dataset:
-        """One epoch after the other, without end: so each run meets the same batches."""
+    def _train_epochs(self, phase: _Phase, checkpoints: Checkpoints) -> None:
+        network, first_epoch = self.network, len(checkpoints.history)
+        training_batches = self._distribute(
+            self._training_batches(phase, skip=first_epoch * self._batches_per_epoch)
+        )
+        plain_val_batches = self._val_batches()
+        val_batches = self._distribute(plain_val_batches)
+        with self._strategy.scope():
+            iou = ClassIoU(self._settings.classes)
+            steps = Steps(network, iou, self._strategy, training_batches, val_batches)
+        progress = Progress(self._batches_per_epoch, phase.epochs, shown=self._shown)
+        logs = self._logs(phase)
+        board = TensorBoard(network, plain_val_batches, logs) if self._shown else None
+        batches = iter(training_batches)
+        for epoch in range(first_epoch, phase.epochs):
+            with progress.bar(epoch):
+                steps.reset_scores()
+                for number in range(self._batches_per_epoch):
+                    loss = steps.train(next(batches))
+                    if not math.isfinite(loss):
+                        raise self._non_finite_loss(phase, epoch, number)
+                    progress.advance(loss)
+                scores = steps.scores()
+                steps.reset_scores()
+                for batch in val_batches:
+                    steps.validate(batch)
+                scores |= {f"val_{name}": score for name, score in steps.scores().items()}
+                checkpoints.save(network, scores)
+            progress.print_epoch(epoch, scores)
+            if board:
+                board.write(epoch, scores)
+            if checkpoints.exhausted:
+                break
+        if board:
+            board.close()
+
+    def _training_batches(
+        self, phase: _Phase, *, skip: int, with_keys: bool = False
+    ) -> tf.data.Dataset:
+        """Reads the epochs one after the other, without end, so that each run has equal batches."""
         training = self._training
         epoch = read_training_batches(
             self._files,
@@ -206,6 +214,11 @@ class Training:
             replicas=self._strategy.num_replicas_in_sync,
         )
 
+    def _distribute(
+        self, batches: tf.data.Dataset
+    ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+        return self._strategy.experimental_distribute_dataset(batches)
+
     def _class_weights(self, fractions: list[float]) -> list[float]:
         weights = self._training.class_weights
         if weights == "balanced":
@@ -213,28 +226,26 @@ class Training:
         return [weights.get(name, 1.0) for name in self._settings.classes]
 
     def _learning_rate(
-        self, phase: _Phase, steps: int
+        self, phase: _Phase
     ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-        warmup = round(self._training.warmup_epochs * steps) if phase.number == 1 else 0
-        if self._training.schedule == "cosine":
-            return keras.optimizers.schedules.CosineDecay(
-                0.0 if warmup else phase.learning_rate,
-                max(phase.epochs * steps - warmup, 1),
-                warmup_target=phase.learning_rate if warmup else None,
-                warmup_steps=warmup,
-            )
-        if warmup:
-            return keras.optimizers.schedules.PolynomialDecay(0.0, warmup, phase.learning_rate)
-        return phase.learning_rate
+        warmup_epochs = self._training.warmup_epochs if phase.number == 1 else 0
+        return learning_rate(
+            phase.learning_rate,
+            schedule=self._training.schedule,
+            steps=phase.epochs * self._batches_per_epoch,
+            warmup_steps=round(warmup_epochs * self._batches_per_epoch),
+        )
 
-    def _no_number(
-        self, phase: _Phase, error: NonFiniteLossError, steps: int
-    ) -> FailedTrainingError:
-        skip = error.epoch * steps + error.batch
-        *_, keys = next(iter(self._batches(phase, skip=skip, with_keys=True)))
+    def _logs(self, phase: _Phase) -> str:
+        return os.path.join(self._log_dir, f"phase{phase.number}")
+
+    def _non_finite_loss(self, phase: _Phase, epoch: int, batch: int) -> FailedTrainingError:
+        skip = epoch * self._batches_per_epoch + batch
+        batches = self._training_batches(phase, skip=skip, with_keys=True)
+        *_, keys = next(iter(batches))
         names = ", ".join(key.decode() for key in keys.numpy())
         return FailedTrainingError(
-            f"the loss is no number (NaN or infinite) in epoch {error.epoch + 1}, batch "
-            f"{error.batch + 1}, of the images {names}. Look at these and at their masks; if they "
-            "are fine, lower training.learning_rate."
+            f"the loss is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}, of the images "
+            f"{names}. Look at these and at their masks; if they are fine, lower "
+            "training.learning_rate."
         )

@@ -1,10 +1,10 @@
-// Draws a mask of class ids in the classes' colours and patterns, as serving/overlay.py does.
+// Draws a mask in the colours and patterns of the classes, as serving/overlay.py does.
 
 const STRIPE = 3; // pixels
-const LIGHT = 110, STRONG = 255; // opacity of a pattern's stripes; the whole mask's is set on its canvas
+const LIGHT = 110, STRONG = 255; // opacity of the stripes; the opacity of the whole mask is set on its canvas
 const STRIPES = [() => 0, (x, y) => x + y, (x, y) => x - y, (x, y) => y];
 
-// Returns the class ids at a size, as a Uint8Array: neighbours are never mixed.
+// Returns the class ids, resized by nearest neighbour, as a Uint8Array.
 export async function classIds(png, width, height) {
   const mask = await createImageBitmap(png, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
@@ -14,7 +14,7 @@ export async function classIds(png, width, height) {
   return Uint8Array.from({ length: width * height }, (_, i) => pixels[4 * i]);
 }
 
-// Draws; `shown` tells of each class whether it is to be seen.
+// Draws the mask. `shown` holds for each class id whether the class is visible.
 export function drawMask(canvas, ids, classes, shown, patterns) {
   const context = canvas.getContext("2d");
   const drawn = context.createImageData(canvas.width, canvas.height);

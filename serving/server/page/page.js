@@ -1,16 +1,16 @@
-import { readUpright } from "./upright.js";
+import { readOriented } from "./orientation.js";
 import { classIds, drawMask } from "./mask.js";
 
-const MOST_DRAWN = 2e6; // pixels of a canvas: phones have little memory for canvases
+const MAX_DRAWN = 2e6; // pixels of a canvas: phones have little memory for canvases
 const LARGE = 560; // pixels: smaller images are enlarged
 const at = (id) => document.getElementById(id);
-let latest = 0; // number of the newest image: what comes late for an older one is dropped
+let latest = 0; // number of the newest image: results for older ones are dropped
 let saved = "";
 
-async function modelNow() {
-  const answer = await fetch("page/model.json");
-  const model = await answer.json();
-  if (!answer.ok) throw new Error(model.error);
+async function fetchModel() {
+  const response = await fetch("page/model.json");
+  const model = await response.json();
+  if (!response.ok) throw new Error(model.error);
   at("name").textContent = model.name;
   document.title = `${model.name}: try the model`;
   at("version").textContent = `Version ${model.version}.`;
@@ -20,12 +20,12 @@ async function modelNow() {
 async function predict(model, blob) {
   const body = JSON.stringify({ instances: [{ b64: await base64(blob) }] });
   if (body.length > model.max_body) {
-    throw new Error("The image’s file is too large for this server. Scale it down, or save it as JPEG.");
+    throw new Error("The file is too large for this server. Scale the image down, or save it as JPEG.");
   }
   const path = `v1/models/${model.name}/versions/${model.version}:predict`;
-  const answer = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
-  const { error, predictions } = await answer.json();
-  if (!answer.ok) throw new Error(error.replace(/^image 0: /, ""));
+  const response = await fetch(path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  const { error, predictions } = await response.json();
+  if (!response.ok) throw new Error(error.replace(/^image 0: /, ""));
   return predictions[0];
 }
 
@@ -44,11 +44,11 @@ async function segment(file) {
   say(`Segmenting ${file.name} …`, true);
   at("error").hidden = true;
   try {
-    const { picture, blob } = await readUpright(file);
-    const model = await modelNow();
+    const { picture, blob } = await readOriented(file);
+    const model = await fetchModel();
     if (picture.width * picture.height > model.max_pixels) {
       throw new Error(`${file.name}: ${picture.width}×${picture.height} pixels, more than the ${model.max_pixels} ` +
-        "that this model takes. Scale it down.");
+        "that this model accepts. Scale it down.");
     }
     const began = performance.now();
     const prediction = await predict(model, blob);
@@ -57,12 +57,12 @@ async function segment(file) {
     const png = new Blob([bytes], { type: "image/png" });
     if (!isLatest()) return;
     await show(file, picture, model, prediction, png);
-    say(`${picture.width}×${picture.height} pixels, answered in ${seconds.toFixed(1)} s.`, false);
+    say(`${picture.width}×${picture.height} pixels, segmented in ${seconds.toFixed(1)} s.`, false);
   } catch (error) {
     if (!isLatest()) return;
     at("result").hidden = true;
     at("status").hidden = true;
-    at("error").textContent = error instanceof TypeError ? "The server does not answer. Is it still running?" : error.message;
+    at("error").textContent = error instanceof TypeError ? "The server does not respond. Is it still running?" : error.message;
     at("error").hidden = false;
   }
 }
@@ -74,25 +74,25 @@ function say(text, busy) {
 }
 
 async function show(file, picture, model, prediction, png) {
-  const drawn = Math.sqrt(MOST_DRAWN / (picture.width * picture.height));
+  const drawn = Math.sqrt(MAX_DRAWN / (picture.width * picture.height));
   const [width, height] = sized(at("image"), picture, Math.min(1, drawn));
   at("stage").style.width = `min(100%, ${Math.max(picture.width, LARGE)}px, ${(58 * width) / height}vh)`;
   at("image").getContext("2d").drawImage(picture, 0, 0, width, height);
-  // Larger, so that the patterns are fine.
+  // Enlarged, so that the stripes of the patterns are narrow.
   const enlarged = Math.max(1, Math.ceil(LARGE / Math.max(picture.width, picture.height)));
   const ids = await classIds(png, ...sized(at("mask"), picture, Math.min(enlarged, drawn)));
   const shown = model.classes.map(() => true);
   const draw = () => drawMask(at("mask"), ids, model.classes, shown, at("patterns").checked);
   at("patterns").onchange = draw;
   at("classes").replaceChildren(
-    ...model.classes.map((one, id) => row(one, prediction.class_fraction[id], (visible) => {
+    ...model.classes.map((description, id) => row(description, prediction.class_fraction[id], (visible) => {
       shown[id] = visible;
       draw();
     })),
   );
   draw();
   at("title").textContent = file.name;
-  at("confidence").textContent = `Confidence ${percent(prediction.confidence)}: the model’s own, averaged over the pixels.`;
+  at("confidence").textContent = `Confidence ${percent(prediction.confidence)}: the model’s mean confidence over all pixels.`;
   URL.revokeObjectURL(saved);
   saved = URL.createObjectURL(png);
   at("save").href = saved;
@@ -128,7 +128,7 @@ const percent = (share) => (share > 0 && share < 0.001 ? "<0.1%" : `${(100 * sha
 
 at("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
-  event.target.value = ""; // the same file may be chosen again
+  event.target.value = ""; // so that the same file can be chosen again
   if (file) segment(file);
 });
 at("opacity").addEventListener("input", () => at("mask").style.opacity = at("opacity").value / 100);
@@ -143,7 +143,7 @@ document.addEventListener("drop", (event) => {
   const [file] = event.dataTransfer.files;
   if (file) segment(file);
 });
-modelNow().catch((error) => {
+fetchModel().catch((error) => {
   at("error").textContent = error.message;
   at("error").hidden = false;
 });

@@ -12,7 +12,7 @@ CLASSES = ["ocean", "land", "lake"]
 
 
 def counted(confusion_matrix, boundary=None, calibration=None):
-    """What the graph returns for an image."""
+    """Makes the counts that the graph returns for an image."""
     classes = len(confusion_matrix)
     return {
         "confusion_matrix": np.array(confusion_matrix),
@@ -23,7 +23,7 @@ def counted(confusion_matrix, boundary=None, calibration=None):
 
 @pytest.fixture
 def evaluate(tmp_path):
-    """Evaluates what the graph returned for some images, by TFMA, as the Evaluator does."""
+    """Evaluates the counts of some images with TFMA, as the Evaluator does."""
 
     def evaluate(candidates, baselines=None, *, name="evaluation", shards=1, classes=CLASSES):
         settings = EvaluatorSettings(

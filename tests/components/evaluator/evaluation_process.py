@@ -1,4 +1,4 @@
-"""Evaluates one large image among small ones, and prints the most memory it took, in KiB.
+"""Evaluates one large image among small ones, and prints the peak memory in KiB.
 
 python evaluation_process.py EMPTY_FOLDER
 """
@@ -20,7 +20,7 @@ from data.config import DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import Pair
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["a", "b", "c"]
 SIZES = [*[(40, 50)] * 20, (3000, 4000), *[(40, 50)] * 20]
@@ -40,7 +40,7 @@ def main(folder):
     write_examples(folder)
     scores = read_evaluation(evaluate(folder)).candidate[""]
     assert sum(map(sum, scores.confusion_matrix)) == sum(height * width for height, width in SIZES)
-    # Not getrusage's: that begins with what the process was forked from.
+    # The peak of getrusage would include the parent process that this one was forked from.
     with Path("/proc/self/status").open() as status:
         (peak,) = (line for line in status if line.startswith("VmHWM"))
     print(peak.split()[1])
@@ -67,21 +67,21 @@ def write_examples(folder):
 
 
 def evaluate(folder):
-    """Runs the Evaluator, and returns where its evaluation lies."""
-    made = {name: [kind()] for name, kind in KINDS.items()}
-    for name, (artifact,) in made.items():
+    """Runs the Evaluator and returns the path of its evaluation."""
+    artifacts = {name: [kind()] for name, kind in KINDS.items()}
+    for name, (artifact,) in artifacts.items():
         artifact.uri = str(folder if name == "examples" else folder / name)
         Path(artifact.uri).mkdir(exist_ok=True)
-    made["examples"][0].split_names = '["test"]'
+    artifacts["examples"][0].split_names = '["test"]'
     settings = EvaluatorSettings(
         classes=CLASSES, evaluation=EvaluationConfig(), gate=GateConfig(mean_iou=0), code=""
     )
     Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
-        {name: made[name] for name in ("examples", "model")},
-        {name: made[name] for name in ("evaluation", "blessing")},
+        {name: artifacts[name] for name in ("examples", "model")},
+        {name: artifacts[name] for name in ("evaluation", "blessing")},
         {"settings": settings.model_dump_json()},
     )
-    return made["evaluation"][0].uri
+    return artifacts["evaluation"][0].uri
 
 
 if __name__ == "__main__":

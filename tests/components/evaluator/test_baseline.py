@@ -1,7 +1,6 @@
 import pytest
 from tfx.types import standard_artifacts
 
-from components.blessings import pushed_models
 from components.evaluator.baseline import OtherBlessedModels
 
 
@@ -59,42 +58,12 @@ def resolve(candidate, models, blessings):
         "the first run",
         "a blessed model that is gone",
         "the candidate is an older model",
-        "refused later, by a stricter gate",
-        "a person has withdrawn it",
-        "a person has blessed it",
-        "a person has withdrawn it, and the gate would not",
+        "refused later by a stricter gate",
+        "a person withdrew the blessing",
+        "a person blessed it",
+        "a person withdrew the blessing and the gate blessed it again",
     ],
 )
-def test_the_other_blessed_models(candidate, blessings, expected):
+def test_blessed_models_except_the_candidate_are_resolved(candidate, blessings, expected):
     models = [model(2), model(1), model(4), model(3)]
     assert resolve(model(candidate), models, blessings) == expected
-
-
-class TestWithoutAResolver:
-    @pytest.fixture
-    def serving_folder(self, tmp_path):
-        """Versions that were pushed, one of which is not complete."""
-        for version in ("9", "10", "11"):
-            folder = tmp_path / "serving" / version
-            folder.mkdir(parents=True)
-            (folder / "saved_model.pb").touch()
-            (folder / "fingerprint.pb").write_text(version)
-        (tmp_path / "serving" / "12").mkdir()
-        return tmp_path / "serving"
-
-    def test_pushed_versions_are_listed_newest_first(self, serving_folder):
-        found = list(pushed_models(str(serving_folder)))
-        assert [model.id for model in found] == [11, 10, 9]
-        assert found[0].uri == str(serving_folder / "11")
-
-    def test_the_candidate_is_not_among_them(self, serving_folder, tmp_path):
-        candidate = model(1)
-        candidate.uri = str(tmp_path / "Trainer" / "model" / "1")
-        exported = tmp_path / "Trainer" / "model" / "1" / "Format-Serving"
-        exported.mkdir(parents=True)
-        (exported / "fingerprint.pb").write_text("10")
-        found = pushed_models(str(serving_folder), but=candidate)
-        assert [model.id for model in found] == [11, 9]
-
-    def test_nothing_was_pushed_yet(self, tmp_path):
-        assert list(pushed_models(str(tmp_path / "nowhere"))) == []

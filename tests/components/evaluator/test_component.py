@@ -1,7 +1,9 @@
-"""The Evaluator as the pipeline runs it: real models, real examples."""
+"""Runs the Evaluator as the pipeline does, with real models and real examples."""
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ from components.evaluator.metrics import iou
 from data.errors import InputError
 
 CLASSES = ["red", "green", "blue"]
+PROCESS = Path(__file__).with_name("evaluation_process.py")
+_GIB = 2**20  # KiB, the unit of Linux for the peak memory of a process
 
 
-def test_every_slice_that_tells_something_is_measured(model, run_evaluator):
+def test_every_informative_slice_is_evaluated(model, run_evaluator):
     scores = run_evaluator(model(1), by=["image/span"]).scores
     assert scores.baseline == {}
     assert {name: part.images for name, part in scores.candidate.items()} == {
@@ -36,7 +40,7 @@ def test_every_slice_that_tells_something_is_measured(model, run_evaluator):
         "mask/blue=absent": 3,
         "mask/blue=present": 1,
     }
-    # Ignored rows are left out, and a slice's matrices add up to the whole's.
+    # Ignored rows are left out, and the matrices of the slices add up to that of the whole split.
     whole = np.array(scores.candidate[""].confusion_matrix)
     assert whole.sum() == sum((h - 2) * w for h, w in [(16, 24), (32, 48), (32, 300), (16, 24)])
     parts = [scores.candidate[f"image/source={name}"].confusion_matrix for name in "ab"]
@@ -46,83 +50,85 @@ def test_every_slice_that_tells_something_is_measured(model, run_evaluator):
 
 
 def test_a_passed_gate_blesses_as_tfx_does(model, run_evaluator):
-    found = run_evaluator(model(7))
-    blessing = found.outputs["blessing"]
-    assert found.verdict.blessed
+    evaluated = run_evaluator(model(7))
+    blessing = evaluated.outputs["blessing"]
+    assert evaluated.verdict.blessed
     assert tf.io.gfile.exists(f"{blessing.uri}/BLESSED")
     assert blessing.get_int_custom_property("blessed") == 1
     assert blessing.get_int_custom_property("current_model_id") == 7
-    # What TFMA's own readers read, a notebook's for instance.
-    result = tfma.load_eval_result(found.outputs["evaluation"].uri)
+    # TFMA's own reader, as used in notebooks, reads the evaluation.
+    result = tfma.load_eval_result(evaluated.outputs["evaluation"].uri)
     assert (("image/source", "a"),) in [key for key, _ in result.slicing_metrics]
 
 
-def test_a_missed_floor_of_a_slice_blesses_not(model, run_evaluator):
-    found = run_evaluator(
+def test_a_model_below_the_floor_of_a_slice_is_not_blessed(model, run_evaluator):
+    evaluated = run_evaluator(
         model(1, "bad"), mean_iou=0, slices={"image/height=32": {"iou/green": 0.9}}
     )
-    assert found.verdict.reasons() == [
+    assert evaluated.verdict.reasons() == [
         "green: IoU where image/height=32 0.000 is below its floor 0.900"
     ]
-    assert tf.io.gfile.exists(f"{found.outputs['blessing'].uri}/NOT_BLESSED")
-    assert found.outputs["blessing"].get_int_custom_property("blessed") == 0
+    assert tf.io.gfile.exists(f"{evaluated.outputs['blessing'].uri}/NOT_BLESSED")
+    assert evaluated.outputs["blessing"].get_int_custom_property("blessed") == 0
 
 
 def test_the_baseline_is_measured_on_the_same_images(model, run_evaluator):
-    found = run_evaluator(model(3, "bad"), [model(2)], mean_iou=0, max_class_drop=0.1)
-    assert found.verdict.baseline == "Trainer/model/2"
-    assert found.scores.baseline.keys() == found.scores.candidate.keys()
-    assert {rule.metric: rule.passed for rule in found.verdict.rules if rule.kind == "drop"} == {
+    evaluated = run_evaluator(model(3, "bad"), [model(2)], mean_iou=0, max_class_drop=0.1)
+    assert evaluated.verdict.baseline == "Trainer/model/2"
+    assert evaluated.scores.baseline.keys() == evaluated.scores.candidate.keys()
+    assert {
+        rule.metric: rule.passed for rule in evaluated.verdict.rules if rule.kind == "drop"
+    } == {
         "iou/red": True,
         "iou/green": False,
         "iou/blue": False,
     }
-    images = sorted(read_images(found.outputs["evaluation"].uri))
+    images = sorted(read_images(evaluated.outputs["evaluation"].uri))
     assert [image.key for image in images] == ["0", "1", "2", "3"]
     assert [image.source for image in images] == ["a", "b", "a", "b"]
     totals = [sum(getattr(image, kind) for image in images) for kind in ("candidate", "baseline")]
-    for total, scores in zip(totals, found.scores.model_dump().values(), strict=True):
+    for total, scores in zip(totals, evaluated.scores.model_dump().values(), strict=True):
         assert total.tolist() == scores[""]["confusion_matrix"]
     assert iou(images[0].baseline)[1] > 0.9 > iou(images[0].candidate)[1]
 
 
-def gone(uri):
+def remove(uri):
     shutil.rmtree(uri)
 
 
-def cut_short(uri):
+def truncate(uri):
     (variables,) = tf.io.gfile.glob(f"{uri}/Format-Serving/variables/variables.data*")
     with Path(variables).open("r+b") as file:
         file.truncate(10)
 
 
-def of_other_classes(uri):
+def change_classes(uri):
     path = Path(uri) / "Format-Serving/assets.extra/unetfx.json"
     description = json.loads(path.read_text())
     path.write_text(json.dumps(description | {"classes": ["cat", "dog", "mouse"]}))
 
 
 @pytest.mark.parametrize(
-    ("harm", "words"),
+    ("damage", "problem"),
     [
-        (gone, "Trainer/model/5: its files are gone"),
-        (cut_short, "Trainer/model/5: its files are broken"),
-        (of_other_classes, "Trainer/model/5: it knows ['cat', 'dog', 'mouse']"),
+        (remove, "Trainer/model/5: its files are gone"),
+        (truncate, "Trainer/model/5: its files are broken"),
+        (change_classes, "Trainer/model/5: its classes are ['cat', 'dog', 'mouse']"),
     ],
 )
-def test_a_broken_baseline_is_said_and_passed_by(model, run_evaluator, harm, words):
+def test_a_broken_baseline_is_reported_and_skipped(model, run_evaluator, damage, problem):
     older, newer = model(4), model(5)
-    harm(newer.uri)
+    damage(newer.uri)
     verdict = run_evaluator(model(6), [older, newer], max_drop=0.5).verdict
     assert verdict.baseline == "Trainer/model/4"
     assert len(verdict.remarks) == 1
-    assert verdict.remarks[0].startswith(f"not compared with the blessed model {words}")
+    assert verdict.remarks[0].startswith(f"not compared with the blessed model {problem}")
     assert "drop" in {rule.kind for rule in verdict.rules}
 
 
-def test_without_any_whole_baseline_the_floors_decide(model, run_evaluator):
+def test_if_every_baseline_is_broken_the_floors_decide(model, run_evaluator):
     newer = model(5)
-    gone(newer.uri)
+    remove(newer.uri)
     verdict = run_evaluator(model(6), [newer], max_drop=0.5).verdict
     assert verdict.blessed
     assert verdict.baseline is None
@@ -130,9 +136,9 @@ def test_without_any_whole_baseline_the_floors_decide(model, run_evaluator):
     assert {rule.kind for rule in verdict.rules} == {"floor"}
 
 
-def test_the_config_may_want_no_older_baseline(model, run_evaluator):
+def test_the_config_may_rule_out_older_baselines(model, run_evaluator):
     older, newer = model(4), model(5)
-    cut_short(newer.uri)
+    truncate(newer.uri)
     verdict = run_evaluator(
         model(6), [older, newer], max_drop=0, on_broken_baseline="floors"
     ).verdict
@@ -143,6 +149,14 @@ def test_the_config_may_want_no_older_baseline(model, run_evaluator):
         run_evaluator(model(7), [older, newer], max_drop=0, on_broken_baseline="fail")
 
 
-def test_the_baseline_is_the_newest_whatever_order_they_come_in(model, run_evaluator):
+def test_the_baseline_is_the_newest_model_whatever_the_order(model, run_evaluator):
     models = [model(4), model(6), model(5)]
     assert run_evaluator(model(7), models, max_drop=0.5).verdict.baseline == "Trainer/model/6"
+
+
+@pytest.mark.slow
+def test_a_large_image_among_small_ones_stays_within_3_gib(tmp_path):
+    done = subprocess.run(
+        [sys.executable, PROCESS, tmp_path], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert int(done.stdout.splitlines()[-1]) < 3 * _GIB

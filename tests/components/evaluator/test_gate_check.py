@@ -9,10 +9,11 @@ from data.sources.pairs import Pair
 CLASSES = ["ocean", "land", "lake"]
 
 
-def record(key, fractions, *, size=(10, 20), labelled=1.0, source="a", group="g", span=0):
-    pair = Pair(key, f"{key}.png", f"{key}.mask.png", group, source, span, "test")
-    facts = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
-    return Record(pair, facts, None, ())
+def record(key, fractions, *, size=(10, 20), labelled=1.0, source="a", columns=None):
+    files = f"{key}.png", f"{key}.mask.png"
+    pair = Pair(key, *files, "g", source, 0, "test", columns or {})
+    statistics = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
+    return Record(pair, statistics, None, ())
 
 
 WITH_LAKE = record("with", (0.5, 0.25, 0.25), source="a", size=(10, 20))
@@ -35,11 +36,11 @@ def problems(test, train=(WITH_LAKE,), **gate):
         {"mean_iou": 0.5, "slices": {"image/height=10": {"iou/land": 0.1}}},
     ],
 )
-def test_a_gate_that_can_decide(gate):
+def test_a_gate_that_can_be_applied(gate):
     assert problems([WITH_LAKE, WITHOUT], **gate) == []
 
 
-def test_a_gated_class_that_test_does_not_have():
+def test_a_class_with_a_floor_that_test_lacks():
     (line,) = problems([WITHOUT], class_iou={"lake": 0.1})
     assert (
         "gate: iou/lake has a floor, but in the 1 image of the test split there is no pixel" in line
@@ -48,13 +49,13 @@ def test_a_gated_class_that_test_does_not_have():
     assert "data.splits" in line
 
 
-def test_a_gated_slice_that_test_does_not_have():
+def test_a_slice_with_a_floor_that_test_lacks():
     (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices={"image/source=c": {"mean_iou": 0}})
     assert line.startswith("gate.slices.image/source=c: no image of the test split is in it")
     assert line.endswith("of image/source there are a, b.")
 
 
-def test_a_gated_class_that_a_slice_does_not_have():
+def test_a_class_with_a_floor_that_a_slice_lacks():
     slices = {"mask/lake=absent": {"iou/lake": 0.5, "iou/land": 0.5}}
     (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices=slices)
     assert line.startswith("gate.slices.mask/lake=absent.iou/lake has a floor")
@@ -63,3 +64,15 @@ def test_a_gated_class_that_a_slice_does_not_have():
 def test_fewer_images_than_any_rule_needs():
     (line,) = problems([WITH_LAKE], mean_iou=0, min_images=30)
     assert line.startswith("gate.min_images: 30, but the test split has 1 image,")
+
+
+def test_a_cell_of_a_column_that_test_lacks():
+    test = [
+        record(str(number), (1.0, 0.0, 0.0), columns={"scanner": cell})
+        for number, cell in enumerate(["Zürich, 2", "Zürich, 2", "", "7"])
+    ]
+    (line,) = problems(test, mean_iou=0, slices={"column/scanner=B": {"mean_iou": 0.5}})
+    assert line == (
+        "gate.slices.column/scanner=B: no image of the test split is in it; of column/scanner "
+        "there are (empty), 7, Zürich, 2."
+    )

@@ -2,8 +2,6 @@ import importlib
 import json
 from pathlib import Path
 
-import apache_beam as beam
-import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
@@ -11,51 +9,24 @@ from tfx.types import standard_artifacts
 
 from components.example_gen import batches
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
-from components.example_gen.batches import DoBatches, write_batches
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import Executor
-from components.example_gen.settings import ExampleGenSettings
-from data.config import DataConfig
-from data.errors import InputError
-from data.examples.shards import Shard
+from data.errors import InputError, UnavailableError
+from tests.components.example_gen.conftest import (
+    BEAM,
+    GROUPS,
+    KEYS,
+    settings_of,
+    write_pair,
+    write_pairs,
+)
 
-GROUPS = "abcdefghijkl"
-KEYS = [f"{group}/{number}" for group in GROUPS for number in range(2)]
 SPLITS = ("train", "val", "test")
-BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
-
-
-def write_pair(folder, key, *, values=(0, 1), size=(4, 3), mask_size=None):
-    for kind in ("images", "masks"):
-        (folder / kind / key).parent.mkdir(parents=True, exist_ok=True)
-    seed = int.from_bytes(key.encode()[:8], "big")
-    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
-    Image.fromarray(pixels).save(folder / "images" / f"{key}.png")
-    width, height = mask_size or size
-    class_ids = np.resize(np.array(values, np.uint8), (height, width))
-    Image.fromarray(class_ids).save(folder / "masks" / f"{key}.png")
-
-
-def write_pairs(folder, keys, **options):
-    for key in keys:
-        write_pair(folder, key, **options)
-    return folder
-
-
-def settings_of(folder, **changes):
-    data = {
-        "source": {"kind": "folder", "path": str(folder)},
-        "classes": ["ground", "disc"],
-        "splits": {"train": 2, "val": 1, "test": 1},
-    }
-    return ExampleGenSettings(
-        data=DataConfig.model_validate(data | changes), name="discs", folder="", code="1"
-    )
 
 
 @pytest.fixture(scope="module")
 def ingest(tmp_path_factory):
-    """Runs the component's executor, as TFX's launcher would, and returns the artifact's folder."""
+    """Runs the executor as TFX's launcher does, and returns the folder of the artifact."""
 
     def ingest(folder, **changes):
         component = PairsExampleGen(settings_of(folder, **changes))
@@ -84,8 +55,8 @@ def records(artifact, split):
 
 
 def feature(record, name):
-    found = tf.train.Example.FromString(record).features.feature[name]
-    return found.bytes_list.value[0].decode()
+    value = tf.train.Example.FromString(record).features.feature[name]
+    return value.bytes_list.value[0].decode()
 
 
 def keys_by_split(artifact):
@@ -102,12 +73,12 @@ def refusal(ingest, folder, **changes):
 
 
 def test_every_pair_falls_into_one_split_and_is_listed(artifact):
-    found = keys_by_split(artifact)
-    assert sorted(key for keys in found.values() for key in keys) == KEYS
+    by_split = keys_by_split(artifact)
+    assert sorted(key for keys in by_split.values() for key in keys) == KEYS
     rows = [json.loads(line) for line in (artifact / PAIRS_FILE).read_text().splitlines()]
     assert [row["key"] for row in rows] == KEYS
     for row in rows:
-        assert row["key"] in found[row["split"]]
+        assert row["key"] in by_split[row["split"]]
         assert row["group"] == row["key"][0]
         assert row["fractions"] == {"ground": 0.5, "disc": 0.5}
         assert "problem" not in row
@@ -125,16 +96,16 @@ def test_examples_hold_the_pair(artifact, source):
 
 def test_a_group_is_never_divided(artifact):
     groups = [{key[0] for key in keys} for keys in keys_by_split(artifact).values()]
-    assert sorted(group for some in groups for group in some) == list(GROUPS)
+    assert sorted(group for part in groups for group in part) == list(GROUPS)
 
 
 def test_records_are_not_in_the_order_of_their_keys(artifact):
-    # Neighbours in a folder are often alike; batches should not be.
-    found = keys_by_split(artifact)["train"]
-    assert found != sorted(found)
+    # Neighbours in a folder are often similar; the images of a batch should not be.
+    keys = keys_by_split(artifact)["train"]
+    assert keys != sorted(keys)
 
 
-def test_no_pair_moves_when_the_data_grow(ingest, tmp_path):
+def test_no_pair_changes_its_split_when_data_are_added(ingest, tmp_path):
     few = keys_by_split(ingest(write_pairs(tmp_path / "data", KEYS)))
     more = keys_by_split(ingest(write_pairs(tmp_path / "data", [f"z/{n}" for n in range(20)])))
     old = {split: [key for key in keys if key[0] != "z"] for split, keys in more.items()}
@@ -146,14 +117,14 @@ def test_no_pair_moves_when_the_data_grow(ingest, tmp_path):
 
 def test_splits_have_about_their_shares(ingest, tmp_path):
     keys = [str(number) for number in range(200)]
-    found = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
+    by_split = keys_by_split(ingest(write_pairs(tmp_path / "data", keys, size=(2, 1))))
     # Binomial: 100 ± 7, and 50 ± 6.
-    assert 75 < len(found["train"]) < 125
-    assert 25 < len(found["val"]) < 75
-    assert 25 < len(found["test"]) < 75
+    assert 75 < len(by_split["train"]) < 125
+    assert 25 < len(by_split["val"]) < 75
+    assert 25 < len(by_split["test"]) < 75
 
 
-def test_files_are_the_same_in_every_run_wherever_the_pairs_lie(ingest, tmp_path):
+def test_files_are_identical_in_every_run_wherever_the_pairs_are(ingest, tmp_path):
     one = ingest(write_pairs(tmp_path / "one", KEYS))
     two = ingest(write_pairs(tmp_path / "two", reversed(KEYS)))
     for split in SPLITS:
@@ -168,9 +139,9 @@ def test_every_bad_pair_is_named(ingest, tmp_path):
     write_pair(folder, "a/0", values=(0, 7))
     (folder / "images/b/1.png").write_bytes(b"no image")
     write_pair(folder, "c/2", mask_size=(5, 4))
-    stray, image, size = refusal(ingest, folder)
+    value, image, size = refusal(ingest, folder)
     assert image.startswith(f"{folder}/images/b/1.png: cannot be read")
-    assert stray.startswith(f"{folder}/masks/a/0.png: no class for the pixel value 7")
+    assert value.startswith(f"{folder}/masks/a/0.png: no class for the pixel value 7")
     assert size.startswith(f"{folder}/masks/c/2.png: 5×4 pixels")
     assert "its image has 4×3" in size
 
@@ -206,37 +177,15 @@ def test_skipped_pairs_are_listed_and_counted_and_the_rest_is_written(ingest, tm
     assert skipped == {"size_mismatch": ["a/0"], "unreadable": ["b/1"]}
 
 
-def test_beam_counts_good_and_bad_pairs_and_files_that_make_none(tmp_path):
-    folder = write_pairs(tmp_path / "data", KEYS)
-    write_pair(folder, "a/0", mask_size=(5, 4))
-    (folder / "masks/b/0.png").unlink()
-    (folder / "images/b/1.png").unlink()
-    settings = settings_of(folder)
-    pairs, problems, _ = settings.find_pairs()
-    pipeline = beam.Pipeline(argv=BEAM)
-    shard = Shard(str(tmp_path / "out" / "shard.gz"), pairs)
-    files = write_batches([shard], str(tmp_path / "scratch"))
-    _ = pipeline | beam.Create(files) | DoBatches(settings.data, strays=len(problems))
-    result = pipeline.run()
-    result.wait_until_finish()
-    counters = {
-        counter.key.metric.name: counter.committed
-        for counter in result.metrics().query()["counters"]
-        if counter.key.metric.namespace == "unetfx"
-    }
-    assert counters == {"pairs_read": len(KEYS) - 3, "pairs_bad": 1, "files_without_pair": 2}
-
-
-def test_a_killed_reader_is_told_in_one_line(ingest, tmp_path, monkeypatch):
-    # Decoders are C libraries, and memory is finite: a process may be gone from one moment to the
-    # next.
+def test_a_killed_reader_is_reported_in_one_line(ingest, tmp_path, monkeypatch):
+    # Decoders are C libraries and memory is finite, so a process may be killed at any moment.
     folder = write_pairs(tmp_path / "data", KEYS)
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     (tmp_path / "killed.py").write_text(f"def write_shard(shard, data, scratch):\n    {kill}\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(batches, "write_shard", importlib.import_module("killed").write_shard)
-    (line,) = refusal(ingest, folder)
-    assert line.startswith("a process that read images was killed")
+    with pytest.raises(UnavailableError, match=r"^a process that read images was killed"):
+        ingest(folder)
 
 
 def test_too_many_skipped_pairs_stop_the_run(ingest, tmp_path):
@@ -246,7 +195,7 @@ def test_too_many_skipped_pairs_stop_the_run(ingest, tmp_path):
     assert line.startswith("3 of 24 pairs are bad")
 
 
-def test_a_split_is_cut_into_files_of_which_none_is_lost(ingest, tmp_path):
+def test_a_split_is_distributed_over_files_and_no_pair_is_lost(ingest, tmp_path):
     keys = [f"{number:03d}" for number in range(300)]
     artifact = ingest(
         write_pairs(tmp_path / "data", keys, size=(2, 1)), splits={"train": 98, "val": 1, "test": 1}
@@ -254,8 +203,8 @@ def test_a_split_is_cut_into_files_of_which_none_is_lost(ingest, tmp_path):
     files = sorted(file.name for file in (artifact / "Split-train").iterdir())
     assert len(files) == 5
     assert files[0] == "data_tfrecord-00000-of-00005.gz"
-    found = keys_by_split(artifact)
-    assert sorted(key for some in found.values() for key in some) == keys
+    by_split = keys_by_split(artifact)
+    assert sorted(key for part in by_split.values() for key in part) == keys
 
 
 def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
@@ -271,16 +220,16 @@ def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
     assert "the same image in several splits" in line
 
 
-def test_masks_of_0_and_255_with_255_ignored_are_told_the_very_line(ingest, tmp_path):
+def test_masks_of_0_and_255_with_255_ignored_are_refused_with_the_missing_line(ingest, tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS, values=(0, 255))
     (line,) = refusal(ingest, folder)
     assert "only 0 and 255" in line
     assert "mask_values: {0: ground, 255: disc}" in line
-    mended = ingest(folder, mask_values={0: "ground", 255: "disc"})
-    assert sum(map(len, keys_by_split(mended).values())) == len(KEYS)
+    corrected = ingest(folder, mask_values={0: "ground", 255: "disc"})
+    assert sum(map(len, keys_by_split(corrected).values())) == len(KEYS)
 
 
-def test_ignored_pixels_beside_two_classes_are_no_reason_to_complain(ingest, tmp_path):
+def test_ignored_pixels_beside_two_classes_are_no_error(ingest, tmp_path):
     artifact = ingest(write_pairs(tmp_path / "data", KEYS, values=(0, 1, 255)))
     assert sum(map(len, keys_by_split(artifact).values())) == len(KEYS)
 
@@ -297,18 +246,3 @@ def test_unpaired_files_are_named(ingest, tmp_path):
     (folder / "masks/a/0.png").unlink()
     (line,) = refusal(ingest, folder)
     assert line.startswith(f"{folder}/images/a/0.png: no mask ")
-
-
-def test_the_component_says_how_splits_are_dealt_out(tmp_path):
-    component = PairsExampleGen(settings_of(tmp_path))
-    config = json.loads(component.exec_properties["output_config"])["split_config"]
-    assert {split["name"]: split["hash_buckets"] for split in config["splits"]} == {
-        "train": 2,
-        "val": 1,
-        "test": 1,
-    }
-
-
-def test_settings_travel_through_the_component(tmp_path):
-    settings = settings_of(tmp_path, mask_values={0: "ground", 255: "disc"}, group="^.")
-    assert ExampleGenSettings.of(PairsExampleGen(settings).exec_properties) == settings

@@ -1,4 +1,4 @@
-"""The gallery, with as many images as people have: what it holds must not grow with them."""
+"""The gallery; its memory must not grow with the number of images."""
 
 import gc
 import weakref
@@ -94,20 +94,20 @@ def test_pictures_are_of_the_chosen_images_and_no_more_is_read_than_needed():
             read.append(number)
             yield example(str(number), (1200, 600) if number == 4 else (8, 6))
 
-    cards = draw(chosen, examples(), predict, saved.__setitem__)
+    groups = draw(chosen, examples(), predict, saved.__setitem__)
     assert read == list(range(8))
-    assert [(title, [card.key for card in of]) for title, of in cards] == [
+    assert [(group.title, [card.key for card in group.cards]) for group in groups] == [
         ("Worst", ["7"]),
         ("Best", ["2", "4"]),
     ]
-    ((_, (worst,)), (_, (_, large))) = cards
+    (worst,), (_, large) = (group.cards for group in groups)
     assert (worst.mean, worst.before) == (0.125, 0.25)
     assert worst.ious == [0.25, 0.0, None]
     assert worst.present == [0, 1]
     assert (large.width, large.height) == (256, 512)
     layers = ("image.jpg", "truth.png", "prediction.png", "prediction_errors.png")
     assert set(saved) == {
-        f"{card.folder}/{name}" for _, of in cards for card in of for name in layers
+        f"{card.folder}/{name}" for group in groups for card in group.cards for name in layers
     }
     assert {saved[f"{large.folder}/{name}"].size for name in layers} == {(256, 512)}
 

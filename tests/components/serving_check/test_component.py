@@ -1,20 +1,16 @@
-"""ServingCheck as the pipeline runs it: real models, each in a fresh process."""
+"""Runs ServingCheck as the pipeline does, with real models in fresh processes."""
 
-import base64
-import io
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.example_gen.artifact import read_records
-from components.serving_check.component import ServingCheck, choose
-from components.serving_check.verdict import decide, read_verdict
+from components.serving_check.component import ServingCheck, choose_keys
+from components.serving_check.verdict import read_verdict
 from serving.config import CheckConfig
 
 pytestmark = pytest.mark.slow
@@ -22,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def check(examples, run_evaluator, tmp_path):
-    """Evaluates a model, then checks another or the same."""
+    """Evaluates a model, then checks the same model or another."""
 
     def check(evaluated, served=None, *, infra_blessing=None, **limits):
         evaluation = run_evaluator(evaluated).outputs["evaluation"]
@@ -52,19 +48,19 @@ def test_a_good_model_is_blessed_as_infra_validator_does(check, model):
     assert verdict.images == 4
     assert 0 < verdict.p50_ms <= verdict.p95_ms
     assert verdict.load_seconds > 0
-    # TensorFlow alone is more, and what this process has is not counted.
+    # TensorFlow alone takes more than 100 MiB; the memory of this process is not counted.
     assert 100 < verdict.peak_mib < len(as_after_training) >> 20
 
 
-def test_a_model_that_serves_other_masks_than_were_evaluated_is_named(check, model):
+def test_a_model_that_serves_other_masks_than_the_evaluated_is_not_blessed(check, model):
     blessing, verdict = check(model(1), model(2, "bad"))
     assert not verdict.blessed
     assert blessing.get_int_custom_property("blessed") == 0
     assert Path(blessing.uri, "INFRA_NOT_BLESSED").exists()
-    assert any("pixels are served otherwise" in reason for reason in verdict.reasons)
+    assert any("pixels are served as another class" in reason for reason in verdict.reasons)
 
 
-def test_limits_are_kept_with_figures(check, model):
+def test_exceeded_limits_are_reported_with_figures(check, model):
     _, verdict = check(model(1), p50_ms=0.001, p95_ms=1e9, memory_mib=1.0, images=1)
     assert verdict.images == 1
     latency, memory = verdict.reasons
@@ -73,13 +69,13 @@ def test_limits_are_kept_with_figures(check, model):
     assert memory.startswith("serving.check.memory_mib: ")
 
 
-@pytest.mark.parametrize("what", ["gone", "cut off", "no SavedModel"])
-def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model, what):
+@pytest.mark.parametrize("damage", ["gone", "cut off", "no SavedModel"])
+def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model, damage):
     evaluated, served = model(1), model(2)
     folder = Path(served.uri, "Format-Serving")
-    if what == "gone":
+    if damage == "gone":
         shutil.rmtree(folder)
-    elif what == "cut off":
+    elif damage == "cut off":
         (folder / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes()[:1000])
     else:
         (folder / "saved_model.pb").write_text("no")
@@ -89,70 +85,24 @@ def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model,
     assert "\n" not in reason
 
 
-def test_the_word_of_infra_validator_counts(check, model):
+def test_the_verdict_of_infra_validator_counts(check, model):
     refused = standard_artifacts.InfraBlessing()
     refused.set_int_custom_property("blessed", 0)
     _, verdict = check(model(1), infra_blessing=refused)
     assert not verdict.blessed
-    assert verdict.reasons == ["InfraValidator: TF Serving did not load it, or did not answer"]
+    assert verdict.reasons == [
+        "InfraValidator: TF Serving did not load the model or did not answer"
+    ]
 
 
 def test_the_smallest_and_the_largest_image_are_sent(examples):
     records = read_records(examples, "test")
-    assert choose(records, 1) == ["2"]
+    assert choose_keys(records, 1) == ["2"]
     for number in (2, 3, 4, 9):
-        keys = choose(records, number)
+        keys = choose_keys(records, number)
         assert len(keys) == len(set(keys)) == min(number, 4)
         assert keys[0] in ("0", "3")
         assert keys[-1] == "2"
-
-
-def png(ids):
-    buffer = io.BytesIO()
-    Image.fromarray(np.array(ids, np.uint8)).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-MASK = [[0, 1], [1, 1]]
-ANSWERS = {
-    "load_seconds": 1,
-    "alone": [png(MASK)],
-    "milliseconds": [10],
-    "together": [png(MASK)],
-    "odd": [[1, 1], [33, 47], [7, 200]],
-    "probabilities": [1, 2, 2, 3],
-    "evaluation": [[1, 0], [0, 2]],
-    "refusal": "… [image_bytes[1]] [is no PNG",
-    "peak_mib": 100,
-    "again": [png(MASK)],
-}
-OTHER = png([[1, 1], [1, 1]])
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({}, None),
-        ({"alone": [OTHER], "together": [OTHER], "again": [OTHER]}, "at least 1 of 4 pixels"),
-        ({"alone": [png([[0]])]}, "the served mask has 1×1 pixels, the image 2×2"),
-        ({"together": [OTHER], "again": [OTHER]}, "in a batch is not that of the image alone"),
-        ({"again": [OTHER]}, "loaded a second time"),
-        ({"odd": [[1, 1], [33, 47], [7, 201]]}, "have masks of the sizes"),
-        ({"probabilities": [1, 3, 2, 3]}, "probabilities has the shape [1, 3, 2, 3]"),
-        ({"evaluation": [[0, 1], [0, 2]]}, "the signature evaluation counts otherwise"),
-        ({"refusal": "assertion failed"}, "not refused by its position"),
-        ({"refusal": ""}, "not refused by its position"),
-    ],
-    ids=str,
-)
-def test_each_wrong_answer_is_a_reason(changed, reason):
-    truth = np.array([[0, 255], [1, 1]], np.uint8)
-    counts = np.array([[1, 0], [0, 2]])
-    verdict = decide(ANSWERS | changed, ["a"], [truth], {"a": counts}, CheckConfig())
-    if reason is None:
-        assert (verdict.blessed, verdict.reasons) == (True, [])
-    else:
-        assert any(reason in line for line in verdict.reasons), verdict.reasons
 
 
 def test_check_json_can_be_read_by_programs(check, model):

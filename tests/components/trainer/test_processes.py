@@ -1,4 +1,4 @@
-"""Trainings that are killed, and trainings on several devices, each in a process of its own."""
+"""Killed trainings and trainings on several devices, each in its own process."""
 
 import json
 import os
@@ -27,16 +27,16 @@ def examples(tmp_path_factory, write_examples):
 
 @pytest.fixture(scope="module")
 def start(examples):
-    """Starts a training; one that is still running when the tests are over is killed."""
+    """Starts trainings, and kills those that still run after the tests."""
     started = []
 
-    def start(out, *, cluster=None, training=None, **told):
+    def start(out, *, cluster=None, training=None, **options):
         out.mkdir(exist_ok=True)
-        told |= {"out": str(out), "training": {"epochs": EPOCHS} | (training or {}), **examples}
+        options |= {"out": str(out), "training": {"epochs": EPOCHS} | (training or {}), **examples}
         environment = os.environ | ({"TF_CONFIG": json.dumps(cluster)} if cluster else {})
         with (out / "output.txt").open("a") as output:
             process = subprocess.Popen(
-                [sys.executable, str(PROCESS), json.dumps(told)],
+                [sys.executable, str(PROCESS), json.dumps(options)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -76,7 +76,7 @@ def history(out):
     return (out / "logs/1/phase1/history.csv").read_text().splitlines()
 
 
-def test_a_killed_training_goes_on_after_its_last_complete_epoch(start, unbroken, tmp_path):
+def test_a_killed_training_is_resumed_after_its_last_complete_epoch(start, unbroken, tmp_path):
     killed = start(tmp_path, kill_at=[2, 1])
     assert killed.wait(300) == -signal.SIGKILL
     assert not (tmp_path / "model").exists()
@@ -94,7 +94,7 @@ def test_a_killed_training_goes_on_after_its_last_complete_epoch(start, unbroken
     assert not list(tmp_path.rglob("*.weights.h5"))
 
 
-def test_a_killed_training_with_dropout_goes_on(start, tmp_path):
+def test_a_killed_training_with_dropout_is_resumed(start, tmp_path):
     dropping = {"dropout": 0.2}
     killed = start(tmp_path, kill_at=[2, 1], **dropping)
     assert killed.wait(300) == -signal.SIGKILL
@@ -104,14 +104,14 @@ def test_a_killed_training_with_dropout_goes_on(start, tmp_path):
     assert float(last["val_mean_iou"]) > 0.5
 
 
-def test_a_training_of_other_settings_begins_anew(start, tmp_path):
+def test_a_training_with_other_settings_starts_anew(start, tmp_path):
     killed = start(tmp_path, kill_at=[1, 0])
     assert killed.wait(300) == -signal.SIGKILL
     finish(start(tmp_path, training={"seed": 2, "epochs": 2}), tmp_path)
     assert (tmp_path / "output.txt").read_text().count("  epoch 1/2   loss") == 1
 
 
-def test_two_devices_learn_what_one_learns(start, unbroken, tmp_path):
+def test_two_devices_learn_the_same_as_one(start, unbroken, tmp_path):
     finish(start(tmp_path, cpus=2, training={"strategy": "mirrored"}), tmp_path)
     assert_same_weights(tmp_path, unbroken, 1e-3)
 
@@ -123,15 +123,15 @@ def test_two_devices_learn_with_dropout(start, tmp_path):
 
 @pytest.fixture
 def in_two_processes(start, tmp_path):
-    """Runs a training in two processes that work together, and returns where each had written."""
+    """Runs a training in two connected processes and returns the folder of each."""
 
-    def in_two_processes(**told):
+    def in_two_processes(**options):
         hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
         processes = []
         for index in range(2):
             cluster = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
             out = tmp_path / str(index)
-            processes.append((start(out, cluster=cluster, **told), out))
+            processes.append((start(out, cluster=cluster, **options), out))
         for process, out in processes:
             finish(process, out)
         return [out for _, out in processes]
@@ -139,7 +139,7 @@ def in_two_processes(start, tmp_path):
     return in_two_processes
 
 
-def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(in_two_processes, unbroken):
+def test_two_processes_learn_the_same_as_one_and_only_the_chief_writes(in_two_processes, unbroken):
     chief, other = in_two_processes()
     for out in (chief, other):
         assert_same_weights(out, unbroken, 1e-3)
@@ -148,7 +148,7 @@ def test_two_processes_learn_what_one_learns_and_the_chief_alone_writes(in_two_p
     assert not list((other / "logs").rglob("events.*"))
 
 
-def test_two_processes_search_alike_and_train_with_what_they_found(in_two_processes):
+def test_two_processes_run_the_same_search_and_train_with_its_result(in_two_processes):
     tuner = {"trials": 2, "epochs": 1, "search": {"learning_rate": [1e-3, 3e-2]}}
     outs = in_two_processes(tuner=tuner, training={"epochs": 1})
     chief, other = (json.loads((out / "trials.json").read_text()) for out in outs)

@@ -11,7 +11,8 @@ from tfx.types import standard_artifacts
 from components.trainer.config import PUSHED, ModelConfig, TrainerSettings, TrainingConfig
 from components.trainer.warm_start import ModelToStartFrom, base_model_of, take_weights
 from data.config import ResizeView
-from serving.model.graph import DESCRIPTION, export_saved_model
+from serving.model.description import DESCRIPTION
+from serving.model.export import export_saved_model
 
 CLASSES = ["ground", "disc"]
 VIEW = ResizeView(kind="resize", height=32, width=32)
@@ -28,7 +29,7 @@ def settings(**training):
 
 
 class Pipeline:
-    """Models that were trained, in a metadata store of their own."""
+    """Trained models in a metadata store."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -51,15 +52,16 @@ class Pipeline:
     def examples(self):
         return self.artifact("Examples", "nowhere")
 
-    def trained(self, name, examples, told, *, base=None, classes=CLASSES, blessed=True):
-        """A training that ended with a model of that name."""
+    def trained(self, name, examples, settings, *, base=None, classes=CLASSES, blessed=True):
+        """Adds a training and its model of this name."""
         uri = self.folder / name
         description = uri / "Format-Serving" / DESCRIPTION
         description.parent.mkdir(parents=True)
         description.write_text(json.dumps({"classes": classes}))
         model = self.artifact("Model", str(uri))
         execution = metadata_store_pb2.Execution(type_id=self.trainer)
-        execution.custom_properties["custom_config"].string_value = json.dumps({"settings": told})
+        config = json.dumps({"settings": settings})
+        execution.custom_properties["custom_config"].string_value = config
         (execution.id,) = self.store.put_executions([execution])
         kinds = metadata_store_pb2.Event
         events = [("examples", examples, kinds.INPUT), ("model", model, kinds.OUTPUT)]
@@ -68,27 +70,27 @@ class Pipeline:
             event = kinds(type=kind, execution_id=execution.id, artifact_id=artifact)
             event.path.steps.add(key=key)
             self.store.put_events([event])
-        self.models[name] = of_id(standard_artifacts.Model(), model)
+        self.models[name] = with_id(standard_artifacts.Model(), model)
         self.models[name].uri = str(uri)
-        blessing = of_id(standard_artifacts.ModelBlessing(), 1000 + model)
+        blessing = with_id(standard_artifacts.ModelBlessing(), 1000 + model)
         blessing.set_int_custom_property("current_model_id", model)
         blessing.set_int_custom_property("blessed", int(blessed))
         self.blessings.append(blessing)
 
-    def start(self, examples, told):
-        """The name of the model to start from, in a list."""
+    def start(self, examples, settings):
+        """Returns a list with the name of the model to start from."""
         given = {
-            "examples": [of_id(standard_artifacts.Examples(), examples)],
+            "examples": [with_id(standard_artifacts.Examples(), examples)],
             "model": list(self.models.values()),
             "model_blessing": self.blessings,
         }
-        resolved = ModelToStartFrom(told).resolve_artifacts(self.store, given)
+        resolved = ModelToStartFrom(settings).resolve_artifacts(self.store, given)
         assert resolved.keys() == given.keys()
         assert resolved["examples"] == given["examples"]
         return [name for name, model in self.models.items() if model in resolved["model"]]
 
 
-def of_id(artifact, number):
+def with_id(artifact, number):
     artifact.id = number
     return artifact
 
@@ -99,20 +101,20 @@ def pipeline(tmp_path):
 
 
 class TestWhichModel:
-    def test_the_first_training_begins_with_none(self, pipeline):
+    def test_the_first_training_has_no_base_model(self, pipeline):
         assert pipeline.start(pipeline.examples(), settings()) == []
 
-    def test_new_examples_begin_with_the_last_blessed_model(self, pipeline):
+    def test_new_examples_start_from_the_last_blessed_model(self, pipeline):
         for name, blessed in (("first", True), ("second", True), ("refused", False)):
             pipeline.trained(name, pipeline.examples(), settings(), blessed=blessed)
         assert pipeline.start(pipeline.examples(), settings()) == ["second"]
 
-    def test_new_settings_begin_with_the_last_blessed_model(self, pipeline):
+    def test_new_settings_start_from_the_last_blessed_model(self, pipeline):
         examples = pipeline.examples()
         pipeline.trained("first", examples, settings())
         assert pipeline.start(examples, settings(seed=2)) == ["first"]
 
-    def test_a_training_that_was_done_before_begins_as_it_did(self, pipeline):
+    def test_a_training_that_was_done_before_starts_from_the_same_model(self, pipeline):
         old, new = pipeline.examples(), pipeline.examples()
         pipeline.trained("first", old, settings())
         assert pipeline.start(old, settings()) == []
@@ -122,7 +124,7 @@ class TestWhichModel:
         assert pipeline.start(new, settings(seed=2)) == ["second"]
         assert pipeline.start(old, settings()) == []
 
-    def test_it_begins_as_it_did_also_when_that_model_is_gone_or_no_longer_blessed(self, pipeline):
+    def test_it_does_so_even_if_that_model_is_gone_or_no_longer_blessed(self, pipeline):
         examples = pipeline.examples()
         pipeline.trained("first", pipeline.examples(), settings())
         pipeline.trained("second", examples, settings(), base="first")
@@ -137,7 +139,7 @@ class TestWhichModel:
         remove(pipeline.folder / "second")
         assert pipeline.start(examples, settings()) == ["first"]
 
-    def test_a_model_of_other_classes_is_passed_by(self, pipeline):
+    def test_a_model_of_other_classes_is_skipped(self, pipeline):
         pipeline.trained("first", pipeline.examples(), settings())
         pipeline.trained("other", pipeline.examples(), settings(), classes=["ground", "ring"])
         assert pipeline.start(pipeline.examples(), settings()) == ["first"]
@@ -146,7 +148,7 @@ class TestWhichModel:
 class TestWithoutAResolver:
     @pytest.fixture
     def serving_folder(self, tmp_path):
-        """Versions that were pushed; the newest is of other classes, and one is not complete."""
+        """Pushed versions; the newest has other classes, and one is incomplete."""
         for version, classes in (("99", CLASSES), ("100", CLASSES), ("101", ["ground", "cell"])):
             description = tmp_path / version / DESCRIPTION
             description.parent.mkdir(parents=True)
@@ -155,11 +157,11 @@ class TestWithoutAResolver:
         (tmp_path / "102").mkdir()
         return tmp_path
 
-    def start(self, folder, told, base_model=None):
+    def start(self, folder, settings, base_model=None):
         given = FnArgs(base_model=base_model, custom_config={PUSHED: str(folder)})
-        return base_model_of(given, TrainerSettings.model_validate_json(told))
+        return base_model_of(given, TrainerSettings.model_validate_json(settings))
 
-    def test_the_newest_pushed_version_of_the_same_classes_is_taken(self, serving_folder):
+    def test_the_newest_pushed_version_of_the_same_classes_is_used(self, serving_folder):
         assert self.start(serving_folder, settings()) == str(serving_folder / "100")
 
     def test_nothing_was_pushed_yet(self, tmp_path):
@@ -187,7 +189,7 @@ def network(channels=4, *, bias=False):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A model with weights and statistics that no new network has, and the network it is of."""
+    """An exported model whose weights and statistics differ from a new network, and its network."""
     made = network()
     random = np.random.default_rng(0)
     made.set_weights([random.uniform(0.5, 2, weight.shape) for weight in made.get_weights()])
@@ -200,33 +202,35 @@ class TestTakingWeights:
     def test_every_weight_is_taken_and_the_statistics_too(self, exported):
         path, source = exported
         taker = network()
-        words = "Begins with the weights of the last blessed model, Trainer/model/7."
+        words = "Starts with the weights of the last blessed model, Trainer/model/7."
         assert take_weights(taker, path) == words
         for found, expected in zip(taker.get_weights(), source.get_weights(), strict=True):
             np.testing.assert_array_equal(found, expected)
         assert (taker.get_layer("norm").moving_variance.numpy() != 1).all()
 
-    def test_without_a_model_it_begins_cold(self):
-        assert take_weights(network(), None).startswith("Begins cold: no model of these classes")
+    def test_without_a_model_it_starts_cold(self):
+        assert take_weights(network(), None).startswith("Starts cold: no model of these classes")
 
-    def test_a_model_whose_files_are_gone_is_told(self, tmp_path):
-        told = take_weights(network(), str(tmp_path / "Trainer/model/3/Format-Serving"))
+    def test_a_model_whose_files_are_gone_is_named(self, tmp_path):
+        message = take_weights(network(), str(tmp_path / "Trainer/model/3/Format-Serving"))
         assert (
-            told == "Begins cold: the files of the last blessed model, Trainer/model/3, are gone."
+            message
+            == "Starts cold: the files of the last blessed model, Trainer/model/3, are gone."
         )
 
     @pytest.mark.parametrize(
-        ("options", "words"),
+        ("options", "difference"),
         [
-            ({"channels": 5}, "conv/kernel is 3×3×3×4 there, and 3×3×3×5 here"),
+            ({"channels": 5}, "its conv/kernel is 3×3×3×4, this network's is 3×3×3×5"),
             ({"bias": True}, "it has no conv/bias"),
         ],
     )
-    def test_another_network_begins_cold_and_says_why(self, exported, options, words):
+    def test_another_network_starts_cold_with_the_reason(self, exported, options, difference):
         taker = network(**options)
         before = taker.get_weights()
         assert take_weights(taker, exported[0]) == (
-            f"Begins cold: the last blessed model, Trainer/model/7, is another network: {words}."
+            "Starts cold: the last blessed model, Trainer/model/7, has another architecture: "
+            f"{difference}."
         )
         for found, expected in zip(taker.get_weights(), before, strict=True):
             np.testing.assert_array_equal(found, expected)

@@ -1,8 +1,9 @@
-"""Runs the Trainer, and the Tuner if told so, in a process of its own.
+"""Runs the Trainer, and before it the Tuner if the options have a search, in its own process.
 
-python training_process.py SETTINGS_JSON
+python training_process.py OPTIONS_JSON
 """
 
+import itertools
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ CLASSES = ["dark", "bright"]
 
 
 def network(config, num_classes):
-    """Like the real one: convolutions, normalised over all devices; but small."""
+    """A small network with convolutions and synchronised normalisation, like the real one."""
     images = keras.Input((None, None, 3))
     x = keras.layers.Rescaling(1 / 255)(images)
     x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
@@ -37,63 +38,71 @@ def network(config, num_classes):
     return keras.Model(images, x)
 
 
-def main(told):
-    if told.get("cpus", 1) > 1:
+def main(options):
+    if options.get("cpus", 1) > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
-        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(told["cpus"])]
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options["cpus"])]
         tf.config.set_logical_device_configuration(cpu, parts)
-    if "kill_at" in told:
-        kill_at(*told["kill_at"])
+    if "kill_at" in options:
+        kill_at(*options["kill_at"])
     made = []
     training_module.build_network = lambda *arguments: made.append(network(*arguments)) or made[-1]
     settings = TrainerSettings(
         classes=CLASSES,
         view=ResizeView(kind="resize", height=16, width=16),
-        model=ModelConfig(weights="none", dropout=told.get("dropout", 0.0)),
+        model=ModelConfig(weights="none", dropout=options.get("dropout", 0.0)),
         training=TrainingConfig(
             **{"precision": "float32", "batch_size": 4, "learning_rate": 0.01, "patience": 9}
             | {"augmentation": Augmentation(flip="both", brightness=0.2)}
-            | told["training"]
+            | options["training"]
         ),
         code="1",
     )
-    files = {"train_files": told["train"], "eval_files": told["val"]}
-    best = search(told, settings, files) if "tuner" in told else None
+    files = {"train_files": options["train"], "eval_files": options["val"]}
+    best = search(options, settings, files) if "tuner" in options else None
     run.run_fn(
         tfx.components.FnArgs(
             **files,
-            serving_model_dir=f"{told['out']}/model",
-            model_run_dir=f"{told['out']}/logs/1",
+            serving_model_dir=f"{options['out']}/model",
+            model_run_dir=f"{options['out']}/logs/1",
             hyperparameters=best,
             custom_config={run.SETTINGS: settings.model_dump_json()},
         )
     )
     weights = {str(i): weight for i, weight in enumerate(made[-1].get_weights())}
-    np.savez(f"{told['out']}/weights.npz", **weights)
+    np.savez(f"{options['out']}/weights.npz", **weights)
 
 
-def search(told, settings, files):
-    settings = TunerSettings.of(settings, TunerConfig.model_validate(told["tuner"]))
+def search(options, settings, files):
+    settings = TunerSettings.of(settings, TunerConfig.model_validate(options["tuner"]))
     custom_config = {
         run.SETTINGS: settings.model_dump_json(),
-        UNFINISHED: f"{told['out']}/unfinished",
+        UNFINISHED: f"{options['out']}/unfinished",
     }
     tuner = tuner_fn(tfx.components.FnArgs(**files, custom_config=custom_config)).tuner
     tuner.search()
     trials = [[trial.hyperparameters.values, trial.score] for trial in tuner.oracle.trials.values()]
-    Path(told["out"], "trials.json").write_text(json.dumps(trials))
+    Path(options["out"], "trials.json").write_text(json.dumps(trials))
     return tuner.get_best_hyperparameters()[0].get_config()
 
 
 def kill_at(epoch, batch):
-    """As the system does when memory is short: without a word, in the middle of an epoch."""
+    """Kills this process in the middle of an epoch, as the system does when memory is short."""
+    batches = itertools.count()
 
-    class Kill(training_module.StopAtNonFiniteLoss):
-        def on_train_batch_end(self, at, logs=None):
-            if (self._epoch, at) == (epoch, batch):
+    class Killed(training_module.Progress):
+        def bar(self, at):
+            nonlocal batches
+            batches = itertools.count()
+            self.epoch = at
+            return super().bar(at)
+
+        def advance(self, loss):
+            if (self.epoch, next(batches)) == (epoch, batch):
                 os.kill(os.getpid(), signal.SIGKILL)
+            super().advance(loss)
 
-    training_module.StopAtNonFiniteLoss = Kill
+    training_module.Progress = Killed
 
 
 if __name__ == "__main__":

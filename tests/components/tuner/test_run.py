@@ -19,19 +19,19 @@ LINE = re.compile(r"  trial (\d)/(\d)   learning_rate (\S+)   (.*)")
 
 
 class StopError(Exception):
-    """Somebody stops the program."""
+    """A user stops the program."""
 
 
 @pytest.fixture
 def networks(monkeypatch):
-    """Puts one convolution in the network's place; returns the configs that it was asked for.
+    """Replaces the network by one convolution and returns the configs of all networks built.
 
-    It begins with the opposite of what it is taught.
+    Its first weights predict the opposite of the masks.
     """
-    asked = []
+    configs = []
 
     def one_convolution(config, num_classes):
-        asked.append(config)
+        configs.append(config)
         images = keras.Input((None, None, 3))
         x = keras.layers.Rescaling(1 / 255)(images)
         convolution = keras.layers.Conv2D(num_classes, 1)
@@ -40,12 +40,12 @@ def networks(monkeypatch):
         return network
 
     monkeypatch.setattr(training_module, "build_network", one_convolution)
-    return asked
+    return configs
 
 
 @pytest.fixture
 def prepare(tmp_path, networks, write_examples):
-    """Prepares a search, as TFX would."""
+    """Prepares a search as TFX does."""
     for count, split in ((8, "train"), (4, "val")):
         write_examples(tmp_path / f"{split}.gz", count, seed=count, classes=CLASSES)
 
@@ -75,12 +75,12 @@ def prepare(tmp_path, networks, write_examples):
 
 
 def found(tuner):
-    """Values and score of each trial, in their order."""
+    """Returns the values and the score of each trial, in order."""
     trials = sorted(tuner.oracle.trials.values(), key=lambda trial: trial.trial_id)
     return [(trial.hyperparameters.values, trial.score) for trial in trials]
 
 
-def test_trials_have_other_values_and_the_best_one_wins(prepare, capsys):
+def test_trials_have_different_values_and_the_best_one_wins(prepare, capsys):
     tuner = prepare({"learning_rate": [1e-9, 0.3]}, trials=2, epochs=6)
     tuner.search()
     scores = {values["learning_rate"]: score for values, score in found(tuner)}
@@ -94,12 +94,12 @@ def test_trials_have_other_values_and_the_best_one_wins(prepare, capsys):
         assert re.fullmatch(rf"val mean IoU {scores[float(line[3])]:.3f}   \d+ s", line[4])
 
 
-def test_nothing_is_left_of_a_search_that_ended(prepare, tmp_path):
+def test_a_finished_search_leaves_no_files(prepare, tmp_path):
     prepare({"width": [0.5, 1]}, trials=2, epochs=1).search()
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_what_is_searched_reaches_the_network_and_the_loss(prepare, networks, monkeypatch):
+def test_hyperparameters_reach_the_network_and_the_loss(prepare, networks, monkeypatch):
     losses = []
 
     class Loss(training_module.SegmentationLoss):
@@ -126,11 +126,11 @@ def test_what_is_searched_reaches_the_network_and_the_loss(prepare, networks, mo
         assert 0.5 <= config.width <= 1
         assert 0 <= config.dropout <= 0.5
     rates = [values["learning_rate"] for values, _ in found(tuner)]
-    assert min(rates) < 1e-3 < max(rates)  # drawn evenly, hardly one would be below
+    assert min(rates) < 1e-3 < max(rates)  # with linear sampling, all would be above
 
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian"])
-def test_the_seed_decides(prepare, algorithm):
+def test_the_seed_determines_the_search(prepare, algorithm):
     space = {"learning_rate": {"min": 0.01, "max": 1}}
 
     def search(seed):
@@ -144,16 +144,16 @@ def test_the_seed_decides(prepare, algorithm):
     assert first != search(1)
 
 
-def test_a_trial_s_score_is_that_of_the_same_training_alone(prepare):
+def test_a_trial_scores_like_the_same_training_alone(prepare):
     tuner = prepare({"learning_rate": [0.1, 0.2]}, trials=2, epochs=3)
     tuner.search()
     for values, score in found(tuner):
         alone = prepare({"learning_rate": [values["learning_rate"]]}, trials=2, epochs=3)
         alone.search()
-        assert found(alone) == [(values, score)]  # there is no second combination to try
+        assert found(alone) == [(values, score)]  # there is only one combination
 
 
-def test_a_loss_that_is_no_number_ends_its_trial_alone(prepare, monkeypatch, capsys):
+def test_a_non_finite_loss_ends_only_its_trial(prepare, monkeypatch, capsys):
     class Broken(training_module.SegmentationLoss):
         def call(self, y_true, y_pred):
             return super().call(y_true, y_pred) + (np.nan if "dice" in self.terms else 0)
@@ -166,11 +166,11 @@ def test_a_loss_that_is_no_number_ends_its_trial_alone(prepare, monkeypatch, cap
     assert scores['{"cross_entropy": 1.0}'] > 0.5
     assert tuner.get_best_hyperparameters()[0].values["loss"] == '{"cross_entropy": 1.0}'
     assert re.search(
-        r"loss dice   failed: the loss is no number .*epoch 1", capsys.readouterr().out
+        r"loss dice   failed: the loss is NaN or infinite .*epoch 1", capsys.readouterr().out
     )
 
 
-def test_when_every_trial_fails_it_is_one_line(prepare, tmp_path, monkeypatch):
+def test_if_every_trial_fails_the_error_is_one_line(prepare, tmp_path, monkeypatch):
     class Broken(training_module.SegmentationLoss):
         def call(self, y_true, y_pred):
             return super().call(y_true, y_pred) + np.nan
@@ -178,13 +178,13 @@ def test_when_every_trial_fails_it_is_one_line(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr(training_module, "SegmentationLoss", Broken)
     with pytest.raises(InputError) as caught:
         prepare({"learning_rate": [0.1, 0.2]}, trials=2, epochs=1).search()
-    words = "tuner.search: every trial failed, the first one so: the loss is no number "
+    words = "tuner.search: every trial failed, the first one because the loss is NaN or infinite "
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_a_collapse_is_said_and_keeps_its_low_score(prepare, monkeypatch, capsys):
+def test_a_collapse_is_reported_and_keeps_its_low_score(prepare, monkeypatch, capsys):
     monkeypatch.setattr(run, "has_collapsed", lambda scores: True)
     tuner = prepare({"learning_rate": [1e-9]}, trials=1, epochs=1)
     tuner.search()
@@ -192,7 +192,7 @@ def test_a_collapse_is_said_and_keeps_its_low_score(prepare, monkeypatch, capsys
     assert re.search(r" s   predicts one class only\n", capsys.readouterr().out)
 
 
-def test_an_error_that_no_other_values_mend_ends_the_search(prepare, monkeypatch):
+def test_an_error_that_concerns_every_trial_ends_the_search(prepare, monkeypatch):
     def build(config, num_classes):
         raise InputError("model.weights: no such file")
 
@@ -203,18 +203,18 @@ def test_an_error_that_no_other_values_mend_ends_the_search(prepare, monkeypatch
 
 @pytest.fixture
 def stop_in_the_second_trial(monkeypatch, networks):
-    """Makes the first training that has the second trial's network stop in its second epoch."""
-    original = training_module.Checkpoints.on_epoch_end
+    """Stops the second trial in its second epoch, once."""
+    original = training_module.Checkpoints.save
 
-    def on_epoch_end(self, epoch, logs=None):
-        if len(networks) == 2 and epoch == 1:
+    def save(self, network, scores):
+        if len(networks) == 2 and len(self.history) == 1:
             raise StopError
-        original(self, epoch, logs)
+        original(self, network, scores)
 
-    monkeypatch.setattr(training_module.Checkpoints, "on_epoch_end", on_epoch_end)
+    monkeypatch.setattr(training_module.Checkpoints, "save", save)
 
 
-def test_an_interrupted_search_goes_on(prepare, networks, stop_in_the_second_trial, capsys):
+def test_an_interrupted_search_is_resumed(prepare, networks, stop_in_the_second_trial, capsys):
     space = {"learning_rate": {"min": 1e-3, "max": 0.1}}
     with pytest.raises(StopError):
         prepare(space).search()
@@ -233,7 +233,7 @@ def test_an_interrupted_search_goes_on(prepare, networks, stop_in_the_second_tri
         assert score == pytest.approx(other, abs=1e-4)
 
 
-def test_what_a_killed_search_could_not_write_is_begun_anew(
+def test_a_search_with_a_damaged_state_starts_again(
     prepare, tmp_path, networks, stop_in_the_second_trial
 ):
     space = {"learning_rate": {"min": 1e-3, "max": 0.1}}
@@ -246,7 +246,7 @@ def test_what_a_killed_search_could_not_write_is_begun_anew(
     assert len(found(tuner)) == 3
 
 
-def test_trials_leave_no_logs_for_a_person(prepare, tmp_path):
+def test_trials_write_no_tensorboard_logs(prepare, tmp_path):
     prepare({"width": [0.5]}, trials=1, epochs=1).search()
     assert not list(tmp_path.rglob("events.out.tfevents.*"))
     assert tf.io.gfile.listdir(str(tmp_path / "unfinished")) == []

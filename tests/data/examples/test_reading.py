@@ -22,7 +22,7 @@ def config(**changes):
 
 @pytest.fixture
 def pair(tmp_path):
-    """Writes a pair of files and names it."""
+    """Writes a pair of files and returns the pair."""
 
     def pair(image=IMAGE, mask=MASK, *, suffix="png", **options):
         Image.fromarray(image).save(tmp_path / f"image.{suffix}", **options)
@@ -89,15 +89,15 @@ def turned(orientation=6):
     return {"suffix": "jpg", "exif": exif}
 
 
-def test_a_mask_of_the_upright_image_fits_a_photograph_that_exif_turns(pair):
-    photograph = np.zeros((2, 4, 3), np.uint8)  # shown upright, it is 4 high and 2 wide
+def test_a_mask_of_the_rotated_image_fits_a_photograph_with_an_exif_rotation(pair):
+    photograph = np.zeros((2, 4, 3), np.uint8)  # after rotation, it is 4 high and 2 wide
     facts = read_pair(
         pair(photograph, np.ones((4, 2), np.uint8), **turned()), config()
     ).record.statistics
     assert (facts.height, facts.width) == (4, 2)
 
 
-def test_a_mask_drawn_before_the_exif_rotation_is_told_so(pair):
+def test_a_mask_drawn_before_the_exif_rotation_is_refused(pair):
     photograph = np.zeros((2, 4, 3), np.uint8)
     kind, text = problem(
         read_pair(pair(photograph, np.ones((2, 4), np.uint8), **turned()), config())
@@ -110,7 +110,7 @@ def test_a_mask_drawn_before_the_exif_rotation_is_told_so(pair):
 def test_a_mask_without_a_labelled_pixel(pair):
     kind, text = problem(read_pair(pair(mask=np.full((2, 2), 255, np.uint8)), config()))
     assert kind == "all_ignored"
-    assert "mask.png: every pixel is to be ignored" in text
+    assert "mask.png: all pixels are ignored" in text
 
 
 def test_values_without_a_class_are_kept_for_all_masks_together(pair):

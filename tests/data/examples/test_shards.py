@@ -45,7 +45,7 @@ def test_tensorflow_reads_what_was_written(pairs, path):
         np.testing.assert_array_equal(mask, MASK)
 
 
-def test_what_became_of_each_pair_is_told_in_order(pairs, path):
+def test_the_records_of_all_pairs_are_in_order(pairs, path):
     written = write_shard(Shard(path, pairs), DATA)
     assert (written.good, written.bad) == (7, 2)
     rows = [json.loads(line) for line in written.rows.splitlines()]

@@ -23,7 +23,7 @@ DATA = DataConfig.model_validate({"source": {"kind": "folder", "path": "x"}, "cl
 
 @pytest.fixture
 def example(tmp_path):
-    """Makes the example of a pair of files."""
+    """Returns the example of a pair of files."""
 
     def example(class_ids):
         image, mask = tmp_path / "image.png", tmp_path / "mask.png"

@@ -58,20 +58,20 @@ HOW = pytest.mark.parametrize("apply", [eagerly, in_tf_data])
 
 
 def class_picture(class_ids):
-    """Colours that tell the class, and that no mixture of two classes has."""
+    """An image of the classes' colours; a mixture of two is never a third."""
     ids = class_ids.astype(np.uint8)
     return np.stack([40 * ids, 8 * ids**2, 0 * ids], -1)
 
 
 def read_class_picture(image):
-    """Class ids, and where the colour is that of a class and not of a mixture."""
+    """Returns class ids, and where the colour is that of a class and not a mixture."""
     ids = np.rint(image[..., 0] / 40)
     pure = (abs(image[..., 0] - 40 * ids) < 0.2) & (abs(image[..., 1] - 8 * ids**2) < 0.2)
     return ids, pure
 
 
 def blocks(height, width, seed=0):
-    """Unequal rectangles of the classes 1 to 5: no move but none at all leaves it as it is."""
+    """Unequal rectangles of the classes 1 to 5: every move changes the mask."""
     ids = np.random.default_rng(seed).integers(1, 6, (1 + height // 6, 1 + width // 9))
     return np.kron(ids, np.ones((6, 9), int))[:height, :width].astype(np.uint8)
 
@@ -85,7 +85,7 @@ def test_the_mask_moves_with_the_image(apply, augmentation):
         assert (image.shape, moved.shape) == ((*SIZE, 3), SIZE)
         seen, pure = read_class_picture(image)
         assert pure.mean() > 0.6
-        expected = np.where(seen == 0, 255, seen)  # black is what was outside
+        expected = np.where(seen == 0, 255, seen)  # black pixels are outside the image
         np.testing.assert_array_equal(moved[pure], expected[pure])
         unmoved += np.array_equal(moved, mask)
     assert unmoved < 20
@@ -247,7 +247,7 @@ def test_colours_change_the_image_only(apply, augmentation):
 
 
 def recoloured(picture, **shares):
-    """What 40 seeds make of an image."""
+    """An image, augmented with 40 seeds."""
     mask = np.zeros(picture.shape[:2], np.uint8)
     for image, _ in in_tf_data(picture, mask, Augmentation(**shares), mask.shape, range(40)):
         yield image

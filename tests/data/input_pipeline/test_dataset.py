@@ -7,7 +7,7 @@ from tensorflow.python.data.experimental.ops.distribute import _AutoShardDataset
 
 from data.config import Augmentation, CropView, ResizeView
 from data.errors import InputError
-from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
+from data.examples.features import IMAGE, KEY, MASK
 from data.input_pipeline import dataset
 from data.input_pipeline.dataset import count_classes, read_batches, read_training_batches
 
@@ -32,27 +32,16 @@ def write(path, pairs):
     def png(pixels):
         return of_bytes(tf.io.encode_png(pixels).numpy())
 
-    def of_number(value):
-        if isinstance(value, int):
-            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
-
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for pixels, class_ids in pairs:
             features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
             features[KEY] = of_bytes(f"key {class_ids[0, 0]}".encode())
-            height, width = class_ids.shape
-            labelled = max((class_ids != 255).sum(), 1)
-            features |= {HEIGHT: of_number(height), WIDTH: of_number(width)}
-            for class_id in range(10):
-                share = float((class_ids == class_id).sum() / labelled)
-                features[fraction(f"class {class_id}")] = of_number(share)
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
 
 
 def numbered(number):
-    """A pair whose grey and whose label tell its number; the right half is to be ignored."""
+    """A pair with its number as grey level and label; the right half is ignored."""
     class_ids = np.full((20 + number, 30), number, np.uint8)
     class_ids[:, 15:] = 255
     return np.full((20 + number, 30, 3), 10 * number, np.uint8), class_ids
@@ -71,7 +60,7 @@ def numbers(batches):
 
 
 def arrays(batches):
-    """All of a pass, as one array of images and one of masks."""
+    """All images and all masks of a pass, as two arrays."""
     images, masks = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(masks)
 
@@ -179,14 +168,14 @@ def test_one_seed_gives_the_same_batches_and_each_pass_others(pictures, view, ca
     assert equal(first, arrays(two))
     assert equal(second, arrays(two))
     assert not equal(first, arrays(other))
-    # Not only in another order: no view comes twice.
+    # Views differ between passes, and not only in their order.
     seen = np.concatenate([first[0], second[0]]).reshape(2 * len(first[0]), -1)
     assert len(np.unique(seen, axis=0)) == len(seen)
 
 
 @pytest.mark.parametrize("cache", [False, True])
 def test_every_example_has_random_numbers_of_its_own(tmp_path, cache):
-    # Copies of one picture in one file: only what is drawn for each can tell them apart.
+    # Copies of one picture in one file: only random numbers can make them differ.
     class_ids = np.random.default_rng(0).integers(1, 6, (40, 50), np.uint8)
     picture = np.stack([40 * class_ids] * 3, -1).astype(np.uint8), class_ids
     write(tmp_path / "a.gz", [picture] * 12)
@@ -223,8 +212,8 @@ def test_a_small_image_is_padded_at_the_bottom_and_at_the_right(tmp_path):
         np.testing.assert_array_equal(images[0, ..., 0], 90 * expected)
 
 
-def test_turned_crops_hold_what_lies_around_them(tmp_path):
-    # Crops from the middle of a large image: however they turn, they need not be filled up.
+def test_rotated_crops_show_the_image_around_them(tmp_path):
+    # Crops from the middle of a large image need no padding at any angle.
     class_ids = np.full((200, 200), 255, np.uint8)
     class_ids[95:105, 95:105] = 1
     write(tmp_path / "a.gz", [(np.full((200, 200, 3), 90, np.uint8), class_ids)])
@@ -232,10 +221,10 @@ def test_turned_crops_hold_what_lies_around_them(tmp_path):
     options = {"augmentation": turned, "crops_per_image": 40, "class_aware_crops": 1.0}
     images, masks = arrays(training([str(tmp_path / "a.gz")], CROP, **options))
     np.testing.assert_allclose(images, 90, atol=1e-3)
-    assert (masks == 1).any((1, 2)).mean() > 0.8  # turning may lose a corner's pixel
+    assert (masks == 1).any((1, 2)).mean() > 0.8  # a rotation may lose a pixel in a corner
 
 
-def test_rare_classes_are_found_as_often_as_asked(tmp_path):
+def test_rare_classes_are_in_the_given_share_of_crops(tmp_path):
     class_ids = np.zeros((200, 300), np.uint8)
     class_ids[150, 20] = 2
     write(tmp_path / "a.gz", [(np.zeros((200, 300, 3), np.uint8), class_ids)])
@@ -261,7 +250,7 @@ def test_keys_come_with_their_images_and_change_nothing_else(files, options):
     for (images, masks), (same_images, same_masks, keys) in zip(plain, keyed, strict=True):
         np.testing.assert_array_equal(images, same_images)
         np.testing.assert_array_equal(masks, same_masks)
-        # The left half of a mask tells the number; a crop of the right half alone tells nothing.
+        # The left half of a mask has the number as label; the right half is ignored.
         for mask, key in zip(masks.numpy(), keys.numpy(), strict=True):
             assert set(np.unique(mask)) <= {int(key.split()[1]), 255}
 
@@ -277,7 +266,19 @@ def test_examples_and_their_classes_are_counted(tmp_path):
     assert fractions == pytest.approx([10 / 30, 15 / 30, 5 / 30])
 
 
-def test_no_example_to_count_is_told(tmp_path):
+def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
+    half_ignored = np.array([[0, 0, 0, 255, 255, 255], [0, 0, 1, 255, 255, 255]], np.uint8)
+    labelled = np.array([[1, 1, 2]], np.uint8)
+    all_ignored = np.full((7, 7), 255, np.uint8)
+    masks = (half_ignored, labelled, all_ignored)
+    write(tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in masks])
+    classes = ["class 0", "class 1", "class 2", "class 3"]
+    count, fractions = count_classes([str(tmp_path / "a.gz")], classes)
+    assert count == 3
+    assert fractions == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
+
+
+def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
     with pytest.raises(InputError, match="no example in it"):
         count_classes([str(tmp_path / "a.gz")], ["class 0"])
@@ -342,7 +343,7 @@ def test_two_workers_share_the_examples_out(tmp_path, read, count, options, poli
         )
 
     def worker(index):
-        # Each worker is a process, with a dataset of its own.
+        # Each worker is a process with its own dataset.
         batches = read([str(tmp_path / "*.gz")], replicas=2, **options)
         assert batches.options().experimental_distribute.auto_shard_policy == policy
         return _AutoShardDataset(batches, 2, index, num_replicas=2)

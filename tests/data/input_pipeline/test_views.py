@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,8 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from data.config import CropView, ResizeView
-from data.input_pipeline.views import BLACK, cut, random_corner, tiles, view_image, view_mask
+from data.config import CropView, ResizeView, View
+from data.input_pipeline.views import (
+    BLACK,
+    VIEW_FUNCTIONS,
+    cut,
+    random_corner,
+    tiles,
+    view_image,
+    view_mask,
+)
 
 SIZES = st.integers(16, 70)
 LABELS = st.sampled_from([0, 1, 2, 254, 255])
@@ -41,7 +51,7 @@ def test_view_mask_never_invents_a_label(apply, mask, height, width):
 
 @HOW
 def test_view_mask_between_two_classes_is_one_of_them(apply):
-    # A mean of 0 and 2 would be 1: a class that is not there.
+    # A mean of 0 and 2 would be 1, a class that the mask does not have.
     mask = np.zeros((40, 40), np.uint8)
     mask[:, 20:] = 2
     viewed = apply(view_mask, mask, ResizeView(kind="resize", height=17, width=33))
@@ -84,7 +94,7 @@ def test_view_image_of_own_size_is_the_image(apply):
 
 @HOW
 def test_view_image_averages_where_it_shrinks(apply):
-    # Every third column is white; without averaging, some places would come out all black.
+    # Every third column is white; without averaging, some regions would be all black.
     image = np.zeros((128, 128, 3), np.uint8)
     image[:, ::3] = 255
     viewed = apply(view_image, image, ResizeView(kind="resize", height=16, width=16))
@@ -94,7 +104,7 @@ def test_view_image_averages_where_it_shrinks(apply):
 @HOW
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (128, 192)], ids=["smaller", "larger"])
 def test_image_and_mask_keep_aligned(apply, height, width):
-    # One block, off the middle both ways: mirrored or transposed, it would lie elsewhere.
+    # One block, off the middle both ways: mirrored or transposed, it would be in another place.
     mask = np.zeros((64, 96), np.uint8)
     mask[8:24, 60:84] = 1
     image = np.repeat(mask[..., np.newaxis] * np.uint8(200), 3, -1)
@@ -139,14 +149,20 @@ def test_cut_has_a_static_shape_in_tf_data():
 CROP = CropView(kind="crop", height=16, width=24)
 
 
+def test_every_kind_of_view_has_its_functions():
+    union, _ = get_args(View)
+    kinds = {get_args(view.model_fields["kind"].annotation) for view in get_args(union)}
+    assert kinds == {(kind,) for kind in VIEW_FUNCTIONS}
+
+
 def places(height, width):
-    """An image whose red and green tell the row and the column of each pixel; blue is 1."""
+    """An image with the row and the column of each pixel as red and green; blue is 1."""
     rows, columns = np.indices((height, width))
     return np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.uint8)
 
 
 def mask_of(image):
-    """A mask that tells the place of each pixel, too."""
+    """A mask in which each label depends on the place of the pixel."""
     return (image[..., 0] * 3 + image[..., 1] * 5) % 200
 
 
@@ -227,14 +243,14 @@ def test_crops_lie_everywhere_with_the_same_chance():
 @pytest.mark.parametrize("pixel", [(0, 0), (60, 90), (99, 149)])
 def test_class_aware_crops_find_the_rare_class(pixel):
     mask = np.zeros((100, 150), np.uint8)
-    mask[50:, :] = 255  # to be ignored, and no class
+    mask[50:, :] = 255  # ignored, so not a class
     mask[pixel] = 3
     hits = {}
     for share in (0.0, 0.5, 1.0):
         found = corners(mask, share, 400)
         inside = (found <= pixel).all(1) & (np.array(pixel) < found + np.array([16, 24])).all(1)
         hits[share] = inside.mean()
-    # Of two classes each is drawn every second time.
+    # Each of two classes is drawn half of the time.
     assert hits[0.0] < 0.08
     assert hits[0.5] == pytest.approx(0.25, abs=0.1)
     assert hits[1.0] == pytest.approx(0.5, abs=0.12)

@@ -161,18 +161,18 @@ def test_exif_orientation_is_applied_and_encoded_anew(orientation, kind):
     content = encoded(stored, kind, **turned(orientation))
     image = load_image(content, "x", DATA)
     assert image.encoded != content
-    assert image.turned == (orientation >= 5)
+    assert image.sides_swapped == (orientation >= 5)
     expected = np.array([[shade[x] for x in row] for row in UPRIGHT[orientation]])
     np.testing.assert_allclose(image.pixels[8::16, 8::16, 0], expected, atol=3)
     assert image.pixels.shape == (*np.multiply(expected.shape, 16), 3)
     np.testing.assert_array_equal(decode_image(image.encoded).numpy(), image.pixels)
     again = load_image(image.encoded, "x", DATA)
     np.testing.assert_array_equal(again.pixels, image.pixels)
-    assert not again.turned
+    assert not again.sides_swapped
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_exif_does_not_know_is_upright(orientation):
+def test_an_invalid_exif_orientation_is_ignored(orientation):
     content = encoded(RGB, "PNG", **turned(orientation))
     assert load_image(content, "x", DATA).encoded == content
 
@@ -296,7 +296,7 @@ def test_a_range_knows_a_png_by_more_than_its_depth():
     picture = Image.fromarray(np.array([[0, 1, 2, 3]], np.uint8), mode="P")
     picture.putpalette([0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0, 16])
     content = encoded(picture, "GIF")
-    assert content[24] == 16  # where a PNG has its depth
+    assert content[24] == 16  # the bit depth of a PNG
     np.testing.assert_array_equal(decode_image(content, (5, 9)), decode_image(content))
 
 
@@ -305,17 +305,17 @@ def test_12_bit_microscopy_is_nearly_black_and_its_greatest_sample_tells():
     image = load_image(imagecodecs.png_encode(samples), "x", DATA)
     assert image.pixels.max() == 15
     assert image.max_sample == 4095
-    mended = load_image(imagecodecs.png_encode(samples), "x", config(intensity_range=[0, 4095]))
-    assert mended.pixels[0, :, 0].tolist() == [0, 62, 255]
+    corrected = load_image(imagecodecs.png_encode(samples), "x", config(intensity_range=[0, 4095]))
+    assert corrected.pixels[0, :, 0].tolist() == [0, 62, 255]
 
 
-def test_a_png_too_large_to_be_inflated_apart_loads_as_well():
+def test_a_large_png_is_loaded():
     pixels = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), np.uint8)
     image = load_image(encode_png(pixels), "x", DATA)
     np.testing.assert_array_equal(image.pixels, pixels)
 
 
-def test_too_large_an_image_is_told_of_the_limit():
+def test_too_large_an_image_is_refused_with_the_limit():
     limit = config(max_pixels=34)
     error = refusal(encoded(RGB, "PNG"), limit)
     assert error.kind == "too_large"

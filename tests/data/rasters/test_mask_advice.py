@@ -6,7 +6,7 @@ import yaml
 from PIL import Image
 
 from data.config import DataConfig
-from data.rasters.mask_advice import mask_values_line, mend_values
+from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.rasters.masks import ValuesWithoutClass, load_mask
 
 
@@ -80,23 +80,23 @@ MENDED = {
 
 
 @pytest.mark.parametrize(("classes", "changes", "values", "lines"), MENDED.values(), ids=MENDED)
-def test_the_lines_that_are_told_mend_the_config(classes, changes, values, lines):
+def test_the_suggested_lines_correct_the_config(classes, changes, values, lines):
     broken = config(classes, **changes)
-    sentence = mend_values(values, broken)
-    told = yaml.safe_load(sentence.split("under data: ")[1].replace(" and: ", "\n"))
+    sentence = advice_on_values(values, broken)
+    suggested = yaml.safe_load(sentence.split("under data: ")[1].replace(" and: ", "\n"))
     if lines is None:  # a grey mask of the same data set is read as colours
         lines = {"mask_values": {BLACK: "a", RED: "b", WHITE: "c"}}
         values = [BLACK, RED, WHITE]
-    assert told == lines
+    assert suggested == lines
     if (values, broken.ignore_value) != (
         [0, 255],
         255,
-    ):  # else it would be loaded, and learnt badly
+    ):  # otherwise it would be loaded with wrong labels
         with pytest.raises(ValuesWithoutClass) as caught:
             load_mask(painted(values), "x", broken)
-        assert caught.value.reason.endswith(mend_values(values, broken))
-    mended = config(classes, **changes | told)
-    assert load_mask(painted(values), "x", mended).values == tuple(values)
+        assert caught.value.reason.endswith(advice_on_values(values, broken))
+    corrected = config(classes, **changes | suggested)
+    assert load_mask(painted(values), "x", corrected).values == tuple(values)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_the_lines_that_are_told_mend_the_config(classes, changes, values, lines
     ],
 )
 def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
-    sentence = mend_values(values, config(classes, **changes))
+    sentence = advice_on_values(values, config(classes, **changes))
     assert sentence.startswith("Far more values than classes.")
-    assert "export them again without (nearest neighbour, no anti-aliasing)" in sentence
+    assert "export them again with nearest neighbour and without anti-aliasing" in sentence
     assert "under data" not in sentence
 
 
@@ -156,8 +156,8 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
         "more colours than classes",
     ],
 )
-def test_what_cannot_be_told_is_asked(classes, changes, values, words):
-    assert words in mend_values(values, config(classes, **changes))
+def test_the_advice_where_no_line_can_be_derived(classes, changes, values, words):
+    assert words in advice_on_values(values, config(classes, **changes))
 
 
 def test_mask_values_line_names_the_first_two_classes():

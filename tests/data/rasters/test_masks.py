@@ -85,14 +85,14 @@ def test_one_bit_masks_are_0_and_255_as_every_viewer_shows_them():
 
 
 @pytest.mark.parametrize("values", [[0, 255], [255, 255]], ids=["both", "only 255"])
-def test_a_0_255_mask_without_mask_values_is_told_the_very_line(values):
+def test_a_line_is_suggested_for_a_0_255_mask_without_mask_values(values):
     settings = config(["cell", "membrane"], ignore_value=None)
     message = refusal(encoded(grey(values)), settings).reason
     line = "mask_values: {0: cell, 255: membrane}"
     assert line in message
-    mended = config(["cell", "membrane"], ignore_value=None, **yaml.safe_load(line))
+    corrected = config(["cell", "membrane"], ignore_value=None, **yaml.safe_load(line))
     expected = [[0 if value == 0 else 1 for value in values]]
-    np.testing.assert_array_equal(ids_of(encoded(grey(values)), mended), expected)
+    np.testing.assert_array_equal(ids_of(encoded(grey(values)), corrected), expected)
 
 
 @pytest.mark.parametrize(
@@ -110,16 +110,16 @@ def test_a_0_255_mask_without_mask_values_is_told_the_very_line(values):
     ],
     ids=["several", "one", "with mask_values", "eight", "many"],
 )
-def test_stray_values_are_named(values, settings, expected):
+def test_values_without_a_class_are_named(values, settings, expected):
     error = refusal(encoded(grey(values)), settings)
     assert isinstance(error, ValuesWithoutClass)
     assert error.kind == "value_without_class"
     assert error.reason.startswith(expected)
     assert error.present == set(values)
-    assert error.strays == set(values) - set(settings.class_of_value)
+    assert error.unknown == set(values) - set(settings.class_of_value)
 
 
-def test_masks_with_many_stray_values_all_have_the_same_words():
+def test_masks_with_many_values_without_a_class_have_the_same_message():
     one, other = (refusal(encoded(grey(range(i, i + 60))), config()) for i in (10, 90))
     assert one.reason == other.reason
 
@@ -128,7 +128,7 @@ def test_the_error_survives_the_way_from_a_worker():
     error = refusal(encoded(grey([0, 7])), config())
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.kind, again.file) == (str(error), error.kind, error.file)
-    assert (again.present, again.strays) == ({0, 7}, {7})
+    assert (again.present, again.unknown) == ({0, 7}, {7})
 
 
 COLOURS = {"#000000": "ground", "#ff8000": "disc", "#0000ff": "rim"}
@@ -184,7 +184,7 @@ def test_a_colour_without_a_class_is_named():
     strange[0, 0] = (1, 2, 3)
     error = refusal(encoded(Image.fromarray(strange)), BY_COLOUR)
     assert error.reason.startswith("no class for the colour #010203. Give")
-    assert error.strays == {"#010203"}
+    assert error.unknown == {"#010203"}
     assert error.present == {"#010203", "#ff8000", "#0000ff"}
 
 
@@ -201,20 +201,20 @@ def test_rgb_with_equal_channels_is_grey():
 @pytest.mark.parametrize("colour", ["#000100", "#000001", "#010000", "#010100", "#000101"])
 def test_one_channel_that_differs_makes_a_colour(colour):
     pixels = np.array([[(0, 0, 0), tuple(bytes.fromhex(colour[1:]))]], np.uint8)
-    assert refusal(encoded(Image.fromarray(pixels)), config()).strays == {"#000000", colour}
+    assert refusal(encoded(Image.fromarray(pixels)), config()).unknown == {"#000000", colour}
 
 
-def test_colours_without_a_colour_table_are_asked_for():
+def test_colours_without_a_colour_table_are_listed():
     error = refusal(encoded(Image.fromarray(PAINTED)), config())
     assert error.reason.startswith("no class for the colours #000000, #0000ff, #ff8000. Colours, ")
-    assert error.strays == {"#000000", "#0000ff", "#ff8000"}
+    assert error.unknown == {"#000000", "#0000ff", "#ff8000"}
 
 
 def test_a_photograph_in_place_of_a_mask_keeps_the_error_short():
     photograph = np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)
     error = refusal(encoded(Image.fromarray(photograph)), config())
     assert error.reason.startswith("no class for more than 8 of its colours. Far more values")
-    assert len(error.present) == len(error.strays) == 300
+    assert len(error.present) == len(error.unknown) == 300
 
 
 @pytest.mark.parametrize("channels", [(), (2,), (3,)], ids=["grey", "grey, alpha", "rgb"])
@@ -232,7 +232,7 @@ def test_colours_of_16_bits_are_refused(settings):
     content = imagecodecs.png_encode(PAINTED.astype(np.uint16) * 257)
     error = refusal(content, settings)
     assert error.kind == "mask_format"
-    assert "16 bits a channel, expected 8 bits. Convert the mask." in error.reason
+    assert "16 bits per channel, expected 8 bits. Convert the mask." in error.reason
 
 
 def test_a_jpeg_mask_is_refused_whatever_its_suffix():
@@ -245,9 +245,9 @@ def test_a_mask_may_be_too_large():
     assert refusal(encoded(grey([0, 1, 2])), config(max_pixels=2)).kind == "too_large"
 
 
-def test_a_mask_is_turned_upright():
+def test_the_exif_orientation_of_a_mask_is_undone():
     exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its left side
+    exif[0x0112] = 6  # stored rotated by 90 degrees
     content = encoded(grey([0, 1, 2], [2, 2, 255]), exif=exif)
     expected = [[2, 0], [2, 1], [255, 2]]
     np.testing.assert_array_equal(ids_of(content, config()), expected)
@@ -350,7 +350,7 @@ SMOOTHED = {
 
 @pytest.mark.parametrize("picture", SMOOTHED.values(), ids=SMOOTHED)
 @pytest.mark.parametrize("mask_values", [{}, {0: "ground", 255: "disc"}], ids=["ids", "0/255"])
-def test_a_smoothed_mask_is_refused_and_told_how_to_export_it(picture, mask_values):
+def test_a_smoothed_mask_is_refused_with_advice_on_the_export(picture, mask_values):
     error = refusal(encoded(picture), config(mask_values=mask_values))
     assert error.kind == "value_without_class"
-    assert "resized with interpolation, export them again without" in error.reason
+    assert "resized with interpolation, export them again with nearest" in error.reason

@@ -40,7 +40,7 @@ def pillow_tiff(image, **options):
 
 
 def one_file_of_an_ome_set():
-    """Its description counts a plane in another file."""
+    """A TIFF file whose description counts a plane in another file."""
     planes = "".join(
         f'<TiffData IFD="0" FirstC="{i}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{i}</UUID>'
         "</TiffData>"
@@ -56,7 +56,7 @@ def one_file_of_an_ome_set():
 
 
 def pages(*pictures, **common):
-    """A TIFF of several pages: (pixels, options) each."""
+    """A TIFF file with several pages, each given by pixels and options."""
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
         for pixels, options in pictures:
@@ -236,7 +236,7 @@ UNSUPPORTED = {
     "five bands": (
         tiff(np.moveaxis(DEEP[:, :5], -1, 0).repeat(2, 0)[:5], planarconfig="separate",
              photometric="minisblack"),
-        "5 samples a pixel, expected 1 (grey) or 3 (RGB)",
+        "5 samples per pixel, expected 1 (grey) or 3 (RGB)",
     ),
     "CIELAB": (pillow_tiff(Image.fromarray(SMOOTH).convert("LAB")), "CIELAB, expected grey, RGB"),
     "YCbCr without JPEG": (
@@ -247,7 +247,7 @@ UNSUPPORTED = {
 
 
 @pytest.mark.parametrize(("content", "words"), UNSUPPORTED.values(), ids=UNSUPPORTED)
-def test_what_is_not_read_is_told_with_what_is_expected(content, words):
+def test_an_unsupported_file_is_refused_with_the_supported_kinds(content, words):
     image, mask = refusal(content), refusal(content, load_mask)
     assert (image.kind, mask.kind) == ("image_format", "mask_format")
     assert words in image.reason

@@ -77,7 +77,7 @@ def test_masks_lie_where_the_world_is(sample, latitude, longitude, class_id):
 
 
 def test_a_pixel_has_the_class_that_covers_most_of_it(sample):
-    # 16 points a pixel in each direction are 5 for each cell of the fine mask: shares are exact.
+    # 16 points per pixel in each direction are 5 per cell of the fine mask: shares are exact.
     with gzip.open(blue_marble._file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(8640, 17280)[::-1]
     row, column, size = 2, 5, 224  # the Great Lakes
@@ -87,7 +87,7 @@ def test_a_pixel_has_the_class_that_covers_most_of_it(sample):
     points = fine[np.ix_(rows, columns)].reshape(size, 16, size, 16)
     shares = np.stack([(points == class_id).mean(axis=(1, 3)) for class_id in range(3)])
     first, second = -np.sort(-shares, axis=0)[:2]
-    clear = first - second > 0.01  # the rest is as good as tied
+    clear = first - second > 0.01  # elsewhere the two classes are nearly equal
     name = f"block_{row // 2}_{column // 2}/tile_{row:02d}_{column:02d}.png"
     mask = np.asarray(read(sample[0] / "masks" / name))
     assert clear.mean() > 0.99

@@ -11,25 +11,25 @@ from data.sources.folder import find
 from data.sources.image_suffixes import IMAGE_SUFFIXES
 
 
-def source(root, **options):
-    return FolderSource(kind="folder", path=str(root), **options)
+def find_in(root, **options):
+    return find(FolderSource(kind="folder", path=str(root), **options))
 
 
 def keys(root, **options):
-    found = find(source(root, **options))
+    found = find_in(root, **options)
     assert not found.problems
     return sorted(pair.key for pair in found.pairs)
 
 
 def problems(root, **options):
-    """Each file that is no part of a pair, relative to the root, with the kind of its fault."""
-    found = find(source(root, **options)).problems
+    """Each file that is not part of a pair, relative to the root, with the kind of its fault."""
+    found = find_in(root, **options).problems
     return sorted((problem.file.removeprefix(f"{root}/"), problem.kind) for problem in found)
 
 
 def refusal(root, **options):
     with pytest.raises(InputError) as caught:
-        find(source(root, **options))
+        find_in(root, **options)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -38,7 +38,7 @@ def refusal(root, **options):
 def test_pairs_are_formed_by_relative_stem(anywhere, write_files):
     write_files(anywhere, "images/x/1.jpg", "images/1.png", "images/x/y/1.BMP")
     write_files(anywhere, "masks/1.png", "masks/x/1.png", "masks/x/y/1.tif")
-    assert [pair[:3] for pair in sorted(find(source(anywhere)).pairs)] == [
+    assert [pair[:3] for pair in sorted(find_in(anywhere).pairs)] == [
         ("1", f"{anywhere}/images/1.png", f"{anywhere}/masks/1.png"),
         ("x/1", f"{anywhere}/images/x/1.jpg", f"{anywhere}/masks/x/1.png"),
         ("x/y/1", f"{anywhere}/images/x/y/1.BMP", f"{anywhere}/masks/x/y/1.tif"),
@@ -46,9 +46,9 @@ def test_pairs_are_formed_by_relative_stem(anywhere, write_files):
 
 
 def test_position_in_the_listings_is_no_pairing(tmp_path, write_files):
-    # Sorted by file name, the first image would meet the second image's mask.
+    # Paired by sorted file names, the first image would get the second image's mask.
     write_files(tmp_path, "images/a.png", "images/a-1.png", "masks/a.tif", "masks/a-1.png")
-    pairs = sorted(find(source(tmp_path)).pairs)
+    pairs = sorted(find_in(tmp_path).pairs)
     assert [(pair.key, posixpath.basename(pair.mask)) for pair in pairs] == [
         ("a", "a.tif"),
         ("a-1", "a-1.png"),
@@ -97,7 +97,7 @@ def test_folders_have_configurable_names(anywhere, write_files, images, masks):
 def test_paths_may_start_at_the_current_folder(tmp_path, write_files, monkeypatch):
     write_files(tmp_path, "1.png", "masks/1.png")
     monkeypatch.chdir(tmp_path)
-    (pair,) = find(source(".", images=".")).pairs
+    (pair,) = find_in(".", images=".").pairs
     assert pair == ("1", "1.png", "masks/1.png", None, None, None, {})
 
 
@@ -164,7 +164,7 @@ FAULTS = [
 def test_a_file_that_makes_no_pair_is_listed(tmp_path, write_files, names, options, expected):
     write_files(tmp_path, "images/1.png", "masks/1.png", *names)
     assert problems(tmp_path, **options) == expected
-    assert [pair.key for pair in find(source(tmp_path, **options)).pairs] == ["1"]
+    assert [pair.key for pair in find_in(tmp_path, **options).pairs] == ["1"]
 
 
 def test_a_star_stands_for_something(tmp_path, write_files):
@@ -174,7 +174,7 @@ def test_a_star_stands_for_something(tmp_path, write_files):
 
 def test_equal_faults_have_equal_reasons_that_say_what_to_do(tmp_path, write_files):
     write_files(tmp_path, "images/1.png", "masks/1.png", "images/2.png", "images/x/3.png")
-    one, two = sorted(find(source(tmp_path)).problems, key=str)
+    one, two = sorted(find_in(tmp_path).problems, key=str)
     assert one.reason == two.reason
     assert str(one) == (
         f"{tmp_path}/images/2.png: no mask of that name in {tmp_path}/masks. "
@@ -227,14 +227,12 @@ def test_nothing_is_ever_dropped(
         write_files(
             root, *(f"{folder}/{name}" for name in names if not (root / folder / name).is_dir())
         )
-    found = find(
-        source(
-            root,
-            images=images,
-            masks=masks,
-            image_pattern=image_pattern,
-            mask_pattern=mask_pattern,
-        )
+    found = find_in(
+        root,
+        images=images,
+        masks=masks,
+        image_pattern=image_pattern,
+        mask_pattern=mask_pattern,
     )
     everything = {
         str(path)
@@ -254,3 +252,167 @@ def test_nothing_is_ever_dropped(
         mask = posixpath.relpath(pair.mask, root / masks)
         assert posixpath.dirname(mask) == posixpath.dirname(pair.key)
         assert posixpath.splitext(mask)[0] == pair.key + mask_pattern.partition(".")[0][1:]
+
+
+# -- ready-made splits
+
+
+LAYOUTS = {
+    "split outside": "{split}/{kind}/x/{name}.png",
+    "split inside": "{kind}/{split}/x/{name}.png",
+}
+
+
+def write_splits(write_files, root, layout, names):
+    for split, name in names:
+        for kind in ("images", "masks"):
+            write_files(root, LAYOUTS[layout].format(split=split, kind=kind, name=name))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_split_folders(anywhere, write_files, layout):
+    names = [("train", "1"), ("train", "2"), ("val", "1"), ("test", "3")]
+    write_splits(write_files, anywhere, layout, names)
+    found = find_in(anywhere, split_folders=True)
+    assert not found.problems
+    assert sorted((pair.key, pair.split) for pair in found.pairs) == [
+        ("test/x/3", "test"),
+        ("train/x/1", "train"),
+        ("train/x/2", "train"),
+        ("val/x/1", "val"),
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["valid", "validation", "Val"])
+def test_split_folders_may_be_called_otherwise(tmp_path, write_files, layout, name):
+    write_splits(write_files, tmp_path, layout, [("training", "1"), (name, "2")])
+    assert keys(tmp_path, split_folders=True) == ["train/x/1", "val/x/2"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"images": ".", "mask_pattern": "*_m", "masks": "."}, ["train/1.png", "train/1_m.png"]),
+        ({"images": "."}, ["train/1.png", "train/masks/1.png"]),
+        ({"images": "a/b"}, ["train/a/b/1.png", "train/masks/1.png"]),
+        (
+            {"images": "both", "masks": "both", "mask_pattern": "*_m"},
+            ["both/train/1.png", "both/train/1_m.png"],
+        ),
+    ],
+)
+def test_split_folders_with_other_names(tmp_path, write_files, options, names):
+    write_files(tmp_path, *names)
+    assert keys(tmp_path, split_folders=True, **options) == ["train/1"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["dev2", "train2017"])
+def test_a_split_folder_of_unknown_name_is_refused(tmp_path, write_files, layout, name):
+    write_splits(write_files, tmp_path, layout, [("train", "1"), (name, "2")])
+    message = refusal(tmp_path, split_folders=True)
+    assert message.startswith(f"{tmp_path}: the folder {name!r} is not a split.")
+    assert "valid" in message
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_two_folders_of_one_split_are_refused(tmp_path, write_files, layout):
+    write_splits(write_files, tmp_path, layout, [("val", "1"), ("valid", "2")])
+    assert "is a second folder of val." in refusal(tmp_path, split_folders=True)
+
+
+def test_both_layouts_at_once_are_refused(tmp_path, write_files):
+    for layout in LAYOUTS:
+        write_splits(write_files, tmp_path, layout, [("train", "1")])
+    assert refusal(tmp_path, split_folders=True).startswith(
+        f"{tmp_path}: found both <split>/images"
+    )
+
+
+def test_neither_layout_is_refused(tmp_path, write_files):
+    write_files(tmp_path, "images/1.png", "masks/1.png")
+    assert refusal(tmp_path, split_folders=True).startswith(f"{tmp_path}: found neither <split>/")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_split_without_masks_is_refused(tmp_path, write_files, layout):
+    write_splits(write_files, tmp_path, layout, [("train", "1")])
+    lonely = LAYOUTS[layout].format(split="test", kind="images", name="2")
+    write_files(tmp_path, lonely)
+    folder = lonely.replace("images", "masks").removesuffix("/x/2.png")
+    assert refusal(tmp_path, split_folders=True).startswith(f"{tmp_path}/{folder}: no such folder")
+
+
+def test_a_file_beside_the_split_folders_is_listed(tmp_path, write_files):
+    write_splits(write_files, tmp_path, "split inside", [("train", "1")])
+    write_files(tmp_path, "images/2.png", "masks/2.png")
+    found = find_in(tmp_path, split_folders=True)
+    assert sorted((problem.file, problem.kind) for problem in found.problems) == [
+        (f"{tmp_path}/images/2.png", "unmatched"),
+        (f"{tmp_path}/masks/2.png", "unmatched"),
+    ]
+
+
+# -- split lists
+
+
+@pytest.fixture
+def listed(anywhere, write_files, write_file):
+    stems = ["1", "2", "x/3", "4"]
+    write_files(anywhere, *(f"{kind}/{stem}.png" for kind in ("images", "masks") for stem in stems))
+    write_files(anywhere, "images/5.png", "masks/6.png")  # not pairs, as in Pascal VOC
+
+    def lists(**contents):
+        for split, content in contents.items():
+            write_file(f"{anywhere}/lists/{split}.txt", content.encode())
+        return find_in(anywhere, split_lists={name: f"lists/{name}.txt" for name in contents})
+
+    return lists
+
+
+def test_split_lists(listed):
+    found = listed(train="1\r\nx/3.png\r\n\r\n", test="  2.jpg\n")
+    assert sorted((pair.key, pair.split) for pair in found.pairs) == [
+        ("1", "train"),
+        ("2", "test"),
+        ("x/3", "train"),
+    ]
+    assert found.problems == []
+    assert sorted(found.unused) == ["4", "5", "6"]
+
+
+def test_a_listed_image_without_mask_is_a_problem(listed, anywhere):
+    found = listed(train="1\n5\n")
+    assert [(problem.kind, problem.file) for problem in found.problems] == [
+        ("unpaired", f"{anywhere}/images/5.png")
+    ]
+
+
+def test_a_listed_name_without_file_is_a_problem(listed, anywhere):
+    (problem,) = listed(train="1\n\nx/9\n").problems
+    assert problem.kind == "not_in_folder"
+    assert str(problem).startswith(f"{anywhere}/lists/train.txt:3 (x/9): no such image")
+
+
+def test_a_name_in_two_lists_is_a_problem_and_no_pair(listed, anywhere):
+    found = listed(train="1\n1\n2\n", val="2.png\n")
+    assert [pair.key for pair in found.pairs] == ["1"]
+    assert sorted((problem.kind, problem.file) for problem in found.problems) == [
+        ("in_two_lists", f"{anywhere}/images/2.png"),
+        ("in_two_lists", f"{anywhere}/masks/2.png"),
+    ]
+    assert "listed for train and val." in found.problems[0].reason
+
+
+def test_a_list_among_the_images_is_no_image(tmp_path, write_files, write_file):
+    write_files(tmp_path, "1.png", "1_m.png")
+    write_file(f"{tmp_path}/train.txt", b"1\n")
+    options = {"images": ".", "masks": ".", "mask_pattern": "*_m"}
+    assert keys(tmp_path, split_lists={"train": "train.txt"}, **options) == ["1"]
+
+
+def test_a_missing_list_is_named(tmp_path, write_files):
+    write_files(tmp_path, "images/1.png", "masks/1.png")
+    message = refusal(tmp_path, split_lists={"train": "train.txt"})
+    assert message.startswith(f"{tmp_path}/train.txt: no such file")

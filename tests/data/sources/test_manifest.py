@@ -16,7 +16,7 @@ TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "m
 
 @pytest.fixture
 def write_manifest(write_file, write_files):
-    """Writes a manifest and the files that it names, unless they are not to be there."""
+    """Writes a manifest and, unless `files` is false, the files that it lists."""
 
     def write(path, rows, *, files=True):
         root = path.rpartition("/")[0]
@@ -127,7 +127,7 @@ def test_a_group_that_no_column_has_is_an_expression(tmp_path, write_manifest):
     assert [pair.group for pair in find_all(path, group="group").pairs] == ["g", "g"]
     assert [pair.group for pair in find_all(path, group="^[^/]+").pairs] == ["a", "images"]
     with pytest.raises(
-        InputError, match=r"'patient' matches no pair.*nor is it a manifest's column"
+        InputError, match=r"'patient' matches no pair.*and is no column of a manifest"
     ):
         find_all(path, group="patient")
 
@@ -196,7 +196,7 @@ def test_the_fingerprint_sees_a_cell_that_is_kept(tmp_path, write_manifest):
     assert fingerprint(find_all(before, **kept)) == fingerprint(find_all(other, **kept))
 
 
-# -- rows that make no pair
+# -- rows without a pair
 
 
 @pytest.mark.parametrize(

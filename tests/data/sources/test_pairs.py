@@ -88,7 +88,7 @@ def test_group_of_a_pair(tmp_path, write_pairs, pattern, groups):
 
 @pytest.mark.parametrize("pattern", [r"^p\d", "p*"])
 def test_a_key_outside_the_group_expression_is_listed(tmp_path, write_pairs, pattern):
-    write_pairs(tmp_path, "p1", "q1")  # `p*` matches nothing at all in q1, which is no group
+    write_pairs(tmp_path, "p1", "q1")  # `p*` has an empty match in q1, which is no group
     found = find(tmp_path, group=pattern)
     assert [pair.key for pair in found.pairs] == ["p1"]
     (problem,) = found.problems
@@ -112,7 +112,7 @@ GROUPS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Z"]), m
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory, write_files):
-    """Writes a manifest with a pair for each group."""
+    """Writes a manifest with one pair per group."""
     root = tmp_path_factory.mktemp("manifest")
     write_files(root, *(f"{kind}/{n}.png" for kind in ("images", "masks") for n in range(100)))
 
@@ -130,7 +130,7 @@ def manifest(tmp_path_factory, write_files):
 @settings(deadline=None)
 @given(groups=st.lists(GROUPS, min_size=1, max_size=8), shares=st.tuples(*[st.integers(1, 99)] * 3))
 @example(groups=["a" * 119, "b" * 128, "é" * 64, "c" * 16384], shares=(7, 1, 2))
-def test_groups_are_dealt_out_as_tfx_does(manifest, groups, shares):
+def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
     found = find("", source=manifest(groups), splits=dict(zip(SPLITS, shares, strict=True)))
     by_group = {pair.group: pair.split for pair in found.pairs}
     assert by_group.keys() == set(groups)
@@ -276,7 +276,7 @@ def test_problems_and_unused_keys_of_all_spans_are_listed(tmp_path, write_pairs,
         ([], "nowhere/{SPAN}", "{root}/nowhere: no such folder."),
     ],
 )
-def test_spans_that_cannot_be_told(tmp_path, write_pairs, folders, path, message):
+def test_ambiguous_spans_are_refused(tmp_path, write_pairs, folders, path, message):
     for folder in folders:
         write_pairs(tmp_path / folder, "1")
     (tmp_path / ".span-3").mkdir()
@@ -350,7 +350,7 @@ def test_fingerprint_of_a_file_that_is_gone(found, tmp_path):
     assert before != without == fingerprint(found)
 
 
-# -- TensorFlow takes seconds to load, and `unetfx check` is to be quick
+# -- TensorFlow takes seconds to import, and `unetfx check` should be quick
 
 
 def test_local_files_need_no_tensorflow(found, tmp_path):

@@ -30,7 +30,7 @@ class Cells(tfds.core.GeneratorBasedBuilder):
     """Five pairs in two splits; the masks in every form that TensorFlow Datasets has."""
 
     VERSION = tfds.core.Version("1.2.0")
-    code_path = None  # pytest imports this file as no package, and checksums are sought beside it
+    code_path = None  # this file is in no package where checksums could be
 
     def _info(self):
         one_channel = {"shape": (None, None, 1)}
@@ -108,7 +108,7 @@ def read(path):
 
 
 def by_number(pairs):
-    """Pairs by the number of their example, which TensorFlow Datasets has shuffled."""
+    """Pairs by the number of their example; TensorFlow Datasets shuffles them."""
     masks = {trimap(number).tobytes(): number for number in range(len(SHAPES))}
     return {masks[read(pair.mask).tobytes()]: pair for pair in pairs}
 
@@ -183,7 +183,7 @@ def test_splits_are_expressions_of_tensorflow_datasets(source, tmp_path):
     ]
 
 
-def test_without_splits_all_examples_are_dealt_out(source, tmp_path):
+def test_without_splits_a_hash_assigns_all_examples(source, tmp_path):
     data = DataConfig(source=source(), classes=["a", "b"])
     pairs = find_pairs(data, name="cells", folder=str(tmp_path)).pairs
     assert len(pairs) == 5
@@ -218,21 +218,27 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
     [
         (
             {"name": "sells"},
-            "sells is not prepared in {dir}. Prepare it, where there is a network: ",
+            "sells is not prepared in {dir}. Prepare it on a machine with a network: ",
         ),
         ({"name": "cells:9.0.0"}, "tfds build cells:9.0.0 --data_dir {dir}"),
         ({"mask": "segmentation_msk"}, "no feature 'segmentation_msk' (did you mean 'segm"),
         ({"image": "picture"}, "no feature 'picture'. It has deep, depth, file_name, image, "),
-        ({"mask": "label"}, "the feature 'label' of cells is no image of whole numbers, but Class"),
-        ({"mask": "depth"}, "the feature 'depth' of cells is no image of whole numbers, but Image"),
+        (
+            {"mask": "label"},
+            "the feature 'label' of cells is no image of whole numbers, but Class",
+        ),
+        (
+            {"mask": "depth"},
+            "the feature 'depth' of cells is no image of whole numbers, but Image",
+        ),
         ({"mask": "file_name"}, "the feature 'file_name' of cells is no image"),
-        ({"key": "image"}, "data.source.key: the feature 'image' is no text."),
+        ({"key": "image"}, "data.source.key: the feature 'image' is not a text feature."),
         ({"key": "nope"}, "no feature 'nope'"),
         ({"key": "patient"}, "two examples of cells have the key 'p"),
         ({"splits": {"train": "tran[:50%]"}}, "data.source.splits: 'tran[:50%]' of cells: Unknown"),
     ],
 )
-def test_what_cannot_be_read_is_told(source, data_dir, tmp_path, options, message):
+def test_a_data_set_that_cannot_be_read_is_reported(source, data_dir, tmp_path, options, message):
     with pytest.raises(InputError) as caught:
         find(source(**options), str(tmp_path))
     assert message.format(dir=data_dir) in str(caught.value)
@@ -240,13 +246,13 @@ def test_what_cannot_be_read_is_told(source, data_dir, tmp_path, options, messag
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
 
-def test_a_broken_shard_is_told(data_dir, tmp_path):
+def test_a_damaged_shard_is_reported(data_dir, tmp_path):
     shutil.copytree(data_dir, tmp_path / "copy")
     (shard,) = (tmp_path / "copy").rglob("cells-train.tfrecord-*")
     shard.write_bytes(shard.read_bytes()[:-20])
     source = TfdsSource(kind="tfds", name="cells", data_dir=f"{tmp_path}/copy")
     with pytest.raises(
-        InputError, match=r"copy/cells/1.2.0: cannot be read \(.*Prepare cells anew"
+        InputError, match=r"copy/cells/1.2.0: cannot be read \(.*Prepare cells again"
     ):
         find(source, str(tmp_path / "files"))
 

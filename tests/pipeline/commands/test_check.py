@@ -65,7 +65,7 @@ def test_bad_data_are_listed_in_a_table_a_file_and_on_a_page(project, monkeypatc
     assert code == 2
     table = " ".join(out.split())
     assert "Bad: a run would stop here." in table
-    for words in ("cannot be read", "no mask", "every pixel is to be ignored", "no class for"):
+    for words in ("cannot be read", "no mask", "all pixels are ignored", "no class for"):
         assert words in table or words in out.replace("\n", ""), words
     report = json.loads((project / "runs/discs/check/check.json").read_text())
     assert not report["accepted"]

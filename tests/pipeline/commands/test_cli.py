@@ -187,7 +187,7 @@ class TestPredict:
         ("arguments", "words"),
         [
             ("{new} --url http://127.0.0.1:1", "http://127.0.0.1:1: cannot be reached ("),
-            ("{new} --url localhost:8501", "localhost:8501: no address of a server."),
+            ("{new} --url localhost:8501", "localhost:8501: not the address of a server."),
             (
                 "{new} --url {url} --model-version 1 --label x",
                 "Give the model's version or a label",

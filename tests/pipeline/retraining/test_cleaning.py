@@ -1,4 +1,4 @@
-"""What is removed and what stays: on real files, and on metadata as runs write them."""
+"""Cleaning of real files, with metadata as runs write them."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ Artifact, Event, Execution = (
 
 
 class History:
-    """Writes runs: each has examples, a model, its blessing, a report, and perhaps a version."""
+    """Writes runs with examples, a model, its blessing, a report, and perhaps a pushed version."""
 
     def __init__(self, folder: Path) -> None:
         self.config = self.with_retrain(folder, keep_runs=1)
@@ -54,7 +54,7 @@ class History:
         compared_with: tuple[Artifact, ...] = (),
         version: int | None = None,
     ) -> dict[str, Any]:
-        """A run that does everything anew; returns its artifacts, type to artifact."""
+        """Writes a run that executes every step, and returns its artifacts by type."""
         run = self._context("pipeline_run", name)
         made = {}
         made["Examples"] = self.step(run, "ExampleGen", [], "Examples")
@@ -70,11 +70,11 @@ class History:
             where = {"pushed": 1, "pushed_destination": folder}
             read = [made["Model"], made["ModelBlessing"]]
             made["PushedModel"] = self.step(run, "Pusher", read, "PushedModel", **where)
-        made["UnetfxReport"] = self.step(run, "Report", [made["Model"]], "UnetfxReport")
+        made["File"] = self.step(run, "Report", [made["Model"]], "File")
         return made
 
     def repeat(self, name: str, made: dict[str, Any]) -> None:
-        """A run that takes everything from the cache."""
+        """Writes a run that takes everything from the cache."""
         run = self._context("pipeline_run", name)
         for artifact in made.values():
             self._execution(run, "Cached", Execution.CACHED, [], [artifact])
@@ -83,8 +83,8 @@ class History:
         type_id = self.store.put_artifact_type(metadata_store_pb2.ArtifactType(name=kind))
         artifact = Artifact(type_id=type_id, state=Artifact.LIVE)
         for key, value in properties.items():
-            of_kind = "int_value" if isinstance(value, int) else "string_value"
-            setattr(artifact.custom_properties[key], of_kind, value)
+            field = "int_value" if isinstance(value, int) else "string_value"
+            setattr(artifact.custom_properties[key], field, value)
         execution = self._execution(run, name, Execution.RUNNING, read, [])
         folder = self.config.artifacts_folder / name / kind.lower() / str(execution.id)
         folder.mkdir(parents=True)
@@ -140,7 +140,7 @@ def states(history, made):
     return {kind: history.state(artifact) for kind, artifact in made.items()}
 
 
-def test_only_the_newest_runs_artifacts_stay(history):
+def test_only_artifacts_of_the_newest_runs_stay(history):
     made = [history.run(name, blessed=False) for name in "abc"]
     cleaned = clean(history.with_retrain(history.config.home.parent, keep_runs=2))
     assert set(states(history, made[0]).values()) == {DELETED}
@@ -150,13 +150,13 @@ def test_only_the_newest_runs_artifacts_stay(history):
     assert not clean(history.with_retrain(history.config.home.parent, keep_runs=2)).removed
 
 
-def test_nothing_goes_where_all_is_kept(history):
+def test_nothing_is_removed_without_a_limit(history):
     made = [history.run(name) for name in "abc"]
     assert not clean(history.with_retrain(history.config.home.parent, keep_runs=None)).removed
     assert {state for run in made for state in states(history, run).values()} == {LIVE}
 
 
-def test_a_run_that_repeats_another_counts_for_no_run_of_its_own(history):
+def test_a_repeated_run_is_not_counted_again(history):
     oldest, newer = (history.run(name, blessed=False) for name in "ab")
     history.repeat("c", newer)
     clean(history.with_retrain(history.config.home.parent, keep_runs=2))
@@ -183,20 +183,20 @@ def test_the_models_that_a_kept_run_was_compared_with_stay(history):
 
 def test_a_pushed_version_keeps_its_model_and_the_newest_one_its_run(history):
     pushed = [history.run("a", version=1), history.run("b", version=2)]
-    history.run("c")  # good, but it does not serve
+    history.run("c")  # blessed, but not pushed
     clean(history.config)
     assert states(history, pushed[0]) == {
         "Examples": DELETED,
         "Model": LIVE,
         "ModelBlessing": LIVE,
         "PushedModel": DELETED,
-        "UnetfxReport": DELETED,
+        "File": DELETED,
     }
     assert set(states(history, pushed[1]).values()) == {LIVE}
     assert sorted(numbered_folders(history.config.serving_folder)) == [1, 2]
 
 
-def test_old_versions_go_where_the_config_says_so_and_their_models_with_them(history):
+def test_versions_over_the_limit_are_removed_with_their_models(history):
     pushed = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
     folder = history.config.home.parent
     cleaned = clean(history.with_retrain(folder, keep_runs=1, keep_versions=2))
@@ -208,7 +208,7 @@ def test_old_versions_go_where_the_config_says_so_and_their_models_with_them(his
     assert states(history, pushed[1])["Model"] == LIVE
 
 
-def test_versions_in_a_bucket_count_as_those_on_the_disk_do(history, tmp_path):
+def test_versions_in_a_bucket_count_like_local_ones(history, tmp_path):
     options = {"push_to": "ram://cleaning/cells", "keep_runs": 1, "keep_versions": 2}
     history.config = history.with_retrain(tmp_path, **options)
     pushed = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
@@ -218,7 +218,7 @@ def test_versions_in_a_bucket_count_as_those_on_the_disk_do(history, tmp_path):
     assert [states(history, made)["Model"] for made in pushed] == [DELETED, LIVE, LIVE]
 
 
-def test_a_searchs_results_stay_as_long_as_the_run_that_trained_by_them(history):
+def test_results_of_a_search_stay_with_the_run_that_used_them(history):
     searches = []
     for name in "ab":
         made = history.run(name, blessed=False)
@@ -228,7 +228,7 @@ def test_a_searchs_results_stay_as_long_as_the_run_that_trained_by_them(history)
     assert [history.state(search) for search in searches] == [DELETED, LIVE]
 
 
-def test_what_a_person_pushed_and_decided_is_of_no_run(history):
+def test_people_s_pushes_and_decisions_stay(history):
     made = history.run("a", blessed=False)
     history.run("b", blessed=False)
     version = Path(history.config.serving_folder) / "5"
@@ -247,7 +247,7 @@ def test_what_a_person_pushed_and_decided_is_of_no_run(history):
     assert version.exists()
 
 
-def test_what_a_killed_step_left_goes_and_the_step_counts_as_failed(history):
+def test_outputs_of_a_killed_step_are_removed_and_the_step_has_failed(history):
     history.run("a")
     execution, folder = history.dead_step("b")
     clean(history.config)
@@ -256,7 +256,7 @@ def test_what_a_killed_step_left_goes_and_the_step_counts_as_failed(history):
     assert found.last_known_state == Execution.FAILED
 
 
-def test_a_cleaning_that_was_killed_is_finished_by_the_next(history):
+def test_the_next_cleaning_finishes_a_killed_one(history):
     old = history.run("a", blessed=False)
     history.run("b", blessed=False)
     old["Model"].state = MARKED
@@ -265,7 +265,7 @@ def test_a_cleaning_that_was_killed_is_finished_by_the_next(history):
     assert set(states(history, old).values()) == {DELETED}
 
 
-def test_what_cannot_be_removed_is_said_and_stays_marked(history):
+def test_what_cannot_be_removed_is_reported_and_stays_marked(history):
     old = history.run("a", blessed=False)
     history.run("b", blessed=False)
     folder = Path(old["Model"].uri)
@@ -278,7 +278,7 @@ def test_what_cannot_be_removed_is_said_and_stays_marked(history):
     assert history.state(old["Examples"]) == DELETED
 
 
-def test_a_training_that_never_went_on_goes_with_its_time(history):
+def test_an_abandoned_training_is_removed(history):
     unfinished = history.config.artifacts_folder / "Trainer/model_run/.unfinished"
     for name, modified in (("old", 0), ("new", None)):
         (unfinished / name).mkdir(parents=True)
@@ -291,5 +291,5 @@ def test_a_training_that_never_went_on_goes_with_its_time(history):
     assert [path.name for path in unfinished.iterdir()] == ["new"]
 
 
-def test_where_nothing_ever_ran_there_is_nothing_to_remove(tmp_path):
+def test_a_pipeline_that_never_ran_has_nothing_to_remove(tmp_path):
     assert not clean(History.with_retrain(tmp_path)).removed

@@ -1,4 +1,4 @@
-"""What tests of the client share, whatever the protocol."""
+"""Fixtures for tests of the client with either protocol."""
 
 import base64
 import socket
@@ -13,7 +13,7 @@ CLASSES = ["ocean", "land", "lake"]
 
 @pytest.fixture
 def client():
-    """Makes a client that is in a hurry."""
+    """Makes a client with a very short pause before it repeats a request."""
 
     def client(url, **options):
         return ServingClient(url, "sea", CLASSES, **{"first_wait": 0.001} | options)
@@ -23,7 +23,7 @@ def client():
 
 @pytest.fixture
 def assert_as_recorded(recorded_mask):
-    """Compares predictions with what the recorded answers say."""
+    """Compares predictions with the recorded responses."""
 
     def assert_as_recorded(predictions):
         one, two = predictions
@@ -41,7 +41,7 @@ def assert_as_recorded(recorded_mask):
 
 @pytest.fixture
 def unused_port():
-    """Finds a port that nobody listens on."""
+    """Finds a port on which nothing listens."""
 
     def unused_port():
         with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""The client and TF Serving's gRPC interface: recorded requests and answers."""
+"""The client and TF Serving's gRPC interface: recorded requests and responses."""
 
 import base64
 from concurrent import futures
@@ -18,7 +18,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 
 from serving.client.protocol import ServingError, VersionStatus
 
-# The bytes of the recorded requests; a server that was recorded does not look at them.
+# The bytes in the recorded requests; the fake server does not decode them.
 IMAGES = [b"\x89PNG one", b"\xff\xd8\xff two"]
 GRPC_REQUEST = r"""
 model_spec { name: "sea" signature_name: "serving_default" }
@@ -32,7 +32,7 @@ inputs {
   }
 }
 """
-# TF Serving fills in the version that answered.
+# TF Serving fills in the version that it used.
 GRPC_ANSWER = """
 model_spec { name: "sea" version { value: 7 } signature_name: "serving_default" }
 outputs {
@@ -78,7 +78,7 @@ def grpc_answer(mask):
 
 
 class Recorded(PredictionServiceServicer, ModelServiceServicer):
-    """Fails with the given statuses, then answers what was recorded."""
+    """Fails with the given statuses, then sends the recorded response."""
 
     def __init__(self, mask):
         self.failures = []

@@ -36,7 +36,7 @@ def deploy(name, tmp_path):
 
 @pytest.fixture
 def compose(deploy):
-    """What compose.yaml says of the server, its variables as they are by default."""
+    """The service in compose.yaml, with the default values of the variables."""
     text = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", (deploy / "compose.yaml").read_text())
     [service] = yaml.safe_load(text)["services"].values()
     return service
@@ -54,7 +54,7 @@ def variant(request):
 
 @pytest.fixture
 def manifests_of(deploy):
-    """What the files for `cpu` or `gpu` hold: the one object of a kind, or the list of Services."""
+    """Reads the objects for `cpu` or `gpu` by kind; Services as a list."""
 
     def read(variant):
         kinds = {"Service": []}

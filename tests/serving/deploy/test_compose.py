@@ -1,4 +1,4 @@
-"""The Compose files: by Docker Compose itself where it is, and without an engine."""
+"""The Compose files, checked by Docker Compose if installed, without a Docker engine."""
 
 import http.server
 import json
@@ -105,7 +105,7 @@ def test_one_server_runs_everywhere(deploy, compose, compose_flags, manifests, s
     cpu_image = compose["image"]
     assert gpu["image"] == f"{cpu_image}-gpu"
     assert serving["image"] in (cpu_image, gpu["image"])
-    # A server may load what its own TensorFlow or an older one has exported.
+    # A server can load models that its TensorFlow version or an older one exported.
     version = re.fullmatch(r"tensorflow/serving:(\d+)\.(\d+)\.\d+", cpu_image).groups()
     exported = metadata.version("tensorflow").split(".")[:2]
     assert [int(part) for part in version] >= [int(part) for part in exported]
@@ -114,7 +114,7 @@ def test_one_server_runs_everywhere(deploy, compose, compose_flags, manifests, s
 
 
 class Status(http.server.BaseHTTPRequestHandler):
-    """Tells of a model's only version what TF Serving tells, in the same format."""
+    """Responds with the status of the only version of a model, as TF Serving does."""
 
     def do_GET(self):
         known = self.path == f"/v1/models/{self.server.model}"
@@ -131,7 +131,7 @@ class Status(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def is_healthy(compose, compose_flags):
-    """Runs the health check, on another port."""
+    """Runs the command of the health check on another port."""
 
     def run(port):
         [kind, *command] = compose["healthcheck"]["test"]

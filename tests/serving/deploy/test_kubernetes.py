@@ -1,4 +1,4 @@
-"""The manifests: by Kubernetes' own schemas, by kubectl where it is, and against each other."""
+"""The manifests, checked by Kubernetes' schemas, by kubectl if installed, and for consistency."""
 
 import shutil
 import subprocess
@@ -44,7 +44,7 @@ def test_kubectl_builds_what_the_files_say(deploy, variant):
     volumes = deployment["spec"]["template"]["spec"]["volumes"]
     named = {found["configMap"]["name"] for found in volumes if "configMap" in found}
     assert named == set(kinds["ConfigMap"])
-    # What the server reads again while it runs must not start new pods; what it reads once must.
+    # A change in a file that the server reads again must not restart pods; any other must.
     assert "unetfx-serving-config" in named
     assert "unetfx-serving-batching" not in named
 
@@ -114,7 +114,7 @@ def test_a_pod_has_bounds(variant, serving, flags):
     assert set(bounds["requests"]) == {"cpu", "memory"}
     gpu = {"nvidia.com/gpu"} if variant == "gpu" else set()
     assert set(bounds["limits"]) == {"cpu", "memory"} | gpu
-    # By itself TensorFlow would start a thread for each core of the node.
+    # TensorFlow's default is a thread for each core of the node.
     assert flags["tensorflow_intra_op_parallelism"] == bounds["limits"]["cpu"]
     assert flags["tensorflow_inter_op_parallelism"] == bounds["limits"]["cpu"]
 
@@ -125,7 +125,7 @@ def test_the_probes_ask_for_the_models_status(name, serving):
         assert serving[probe]["httpGet"] == {"path": f"/v1/models/{name}", "port": "http"}
         patience[probe] = serving[probe]["periodSeconds"] * serving[probe]["failureThreshold"]
 
-    # A pod that is only busy gets no more requests for a while, and is not killed.
+    # A busy pod gets no new requests for a while, but is not killed.
     assert patience["livenessProbe"] >= 5 * patience["readinessProbe"]
 
 

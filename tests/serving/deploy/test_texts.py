@@ -1,4 +1,4 @@
-"""The text protos, by TF Serving's own messages."""
+"""The text protos, parsed with TF Serving's own messages."""
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
@@ -20,17 +20,17 @@ PUBLISHED = {
     "PrometheusConfig": {"enable": {"type": FIELD.TYPE_BOOL}, "path": {"type": FIELD.TYPE_STRING}},
     "MonitoringConfig": {"prometheus_config": {"type_name": ".published.PrometheusConfig"}},
 }
-"""Two messages that no package carries which could be installed beside tensorflow-serving-api.
+"""Messages that no package which works with tensorflow-serving-api contains.
 
-The fields, in the order of their numbers, as TF Serving publishes them in
-`servables/tensorflow/session_bundle_config.proto`, which has gained some since that we do not use,
-and in `config/monitoring_config.proto`.
+The fields are in the order of their numbers, as in TF Serving's
+`servables/tensorflow/session_bundle_config.proto` (except for newer fields that are not used here)
+and `config/monitoring_config.proto`.
 """
 
 
 @pytest.fixture(scope="module")
 def published():
-    """The classes of those messages."""
+    """Classes of the messages in `PUBLISHED`, by name."""
     file = descriptor_pb2.FileDescriptorProto(
         name="published",
         package="published",
@@ -66,9 +66,9 @@ def test_the_model_config_names_one_model(deploy, name, file):
 def test_labels_point_to_versions_that_are_named(deploy, file, compose_flags):
     [model] = parse(deploy / "config" / file, ModelServerConfig).model_config_list.config
 
-    # What `latest` loads changes with every push.
+    # With `latest`, the loaded versions change with every push.
     assert set(model.version_labels.values()) <= set(model.model_version_policy.specific.versions)
-    # When a server starts, it reads the labels before it has loaded anything.
+    # A starting server reads the labels before it has loaded a version.
     assert compose_flags["allow_version_labels_for_unavailable_models"] == "true"
 
 
@@ -89,7 +89,7 @@ def test_batches_are_never_padded_and_can_be_filled(deploy, variant, published, 
     if allowed := list(batching.allowed_batch_sizes):
         assert allowed == sorted(set(allowed))
         assert allowed[-1] == size
-    # A request holds its thread until its batch is done: while one batch runs, another fills.
+    # A request keeps its thread until its batch is done, while the next batch fills up.
     requests = 2 * size * batching.num_batch_threads.value
     assert int(flags["rest_api_num_threads"]) >= requests > 0
     assert int(flags["grpc_max_threads"]) >= requests

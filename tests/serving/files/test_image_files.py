@@ -8,7 +8,7 @@ from serving.files.image_files import find_images
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The current folder, with images in folders, and other files among them."""
+    """The current folder, with images and other files in folders."""
     for name in (
         "new/b.png",
         "new/a.JPG",
@@ -97,7 +97,9 @@ def test_what_names_no_image_is_said(here, pattern, words):
 def test_two_images_that_would_be_written_to_one_file(here, patterns):
     with pytest.raises(InputError) as caught:
         found(*patterns)
-    assert str(caught.value).startswith("old/a.png: its mask would have the name of that of new/a")
+    assert str(caught.value).startswith(
+        "old/a.png: its mask would have the same name as that of new/a"
+    )
 
 
 def test_masks_of_an_earlier_time_are_no_images(here):
@@ -112,7 +114,7 @@ def test_masks_of_an_earlier_time_are_no_images(here):
 
 
 def test_a_folder_is_not_filled_while_it_is_read(here):
-    with pytest.raises(InputError, match="new: holds the images"):
+    with pytest.raises(InputError, match="new: contains the images"):
         found("new", out="new")
 
 

@@ -47,7 +47,7 @@ def served(saved_model):
 
 @pytest.fixture
 def predict(served, tmp_path):
-    """Predicts files in the test's folder, by default with the small model."""
+    """Predicts files in the folder of the test, by default with the small model."""
 
     def predict(*names, model=served, data=DATA, **options):
         out = tmp_path / "out"
@@ -58,7 +58,7 @@ def predict(served, tmp_path):
 
 
 class Doubting:
-    """The small model, but it refuses what a test says."""
+    """The small model, which refuses the images that the test names."""
 
     classes = CLASSES
 
@@ -237,7 +237,7 @@ def test_no_more_images_are_in_memory_than_asked_for(tmp_path):
         picture(4, 4).save(tmp_path / f"{number:02}.png")
 
     class Meeting:
-        """Answers when as many are there as may be, and notes it if there were ever more."""
+        """Waits until as many images as allowed are in memory, and records if there were more."""
 
         classes = CLASSES
 

@@ -1,4 +1,4 @@
-"""16-bit images: what is trained on, what serves, and what a client sends agree to the bit."""
+"""16-bit images: training, the served model and the client convert them to the same pixels."""
 
 import imagecodecs
 import numpy as np
@@ -12,7 +12,7 @@ from data.rasters.images import encode_png, load_image
 from pipeline.commands.predict import ModelChoice, run_predict
 from pipeline.config.config import Config
 from serving.model.description import model_intensity_range
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 from serving.model.loading import ServedModel
 
 CLASSES = ["red", "green", "blue"]

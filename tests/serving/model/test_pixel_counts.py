@@ -17,7 +17,7 @@ IGNORE = 255
 
 
 def boundary(inside, distance):
-    """What is near the outside, pixel by pixel, in the slowest and plainest way."""
+    """Computes the boundary region pixel by pixel, in the simplest way."""
     height, width = inside.shape
     near = np.zeros_like(inside)
     for y, x in np.argwhere(inside):
@@ -52,20 +52,20 @@ def test_boundaries_are_what_a_plain_search_finds(labels, ignored):
     truth, predicted = labels
     found = boundary_counts(*as_tensors(np.where(ignored, IGNORE, truth), predicted), 3)
     for class_id in range(3):
-        # 2 % of the diagonal are less than a pixel, so one it is.
+        # 2 % of the diagonal is less than a pixel, so the distance is one pixel.
         one = boundary((truth == class_id) & ~ignored, 1)
         two = boundary((predicted == class_id) & ~ignored, 1)
         assert found[class_id].numpy().tolist() == [(one & two).sum(), (one | two).sum()]
 
 
 def test_a_hand_computed_boundary():
-    """A square of 6 in one of 10, moved by one: rings one pixel wide that share all but corners."""
+    """A square of 6 pixels, shifted by one: its boundary is a ring one pixel wide."""
     truth, predicted = np.zeros((2, 10, 10), np.uint8)
     truth[2:8, 2:8] = 1
     predicted[2:8, 3:9] = 1
     found = boundary_counts(*as_tensors(truth, predicted), 2).numpy()
-    # A ring has 20 pixels. Of the rows at the top and at the bottom 5 are shared each, and nothing
-    # of the columns between, which lie beside each other.
+    # A ring has 20 pixels. The two rings share 5 pixels in the top row and 5 in the bottom row, and
+    # none in the columns between.
     assert found[1].tolist() == [10, 30]
 
 

@@ -55,7 +55,7 @@ def test_every_window_has_the_view_s_size_and_lies_in_the_padded_image(size):
         assert window.shape == (16, 24, 3)
         inside = window[..., 2] == 1
         height, width = inside.any(1).sum(), inside.any(0).sum()
-        # Only an image smaller than the window is padded: black, at the bottom and at the right.
+        # Only an image smaller than the window is padded: with black, at the bottom and the right.
         assert (height, width) == (min(16, size[0]), min(24, size[1]))
         assert inside[:height, :width].all()
         assert not window[~inside].any()
@@ -82,7 +82,7 @@ def test_windows_overlap_by_a_quarter_or_more():
 
 
 def test_seams_fade():
-    """A network that is wrong, and sure of it, within two pixels of the border of what it sees."""
+    """A network that is confidently wrong within two pixels of the border of a window."""
     wrong = np.zeros((64, 64, 2), np.float32)
     wrong[..., 1] = 1
     wrong[2:-2, 2:-2] = (1, 0)
@@ -93,8 +93,8 @@ def test_seams_fade():
         2,
     ).numpy()
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
-    # At the second pixel from the border a window weighs 2 and its neighbour 15: 0.12. Where four
-    # windows meet it is twice that at most.
+    # At the second pixel from the border, a window weighs 2 and its neighbour 15: 0.12. Where four
+    # windows meet, it is at most twice that.
     assert found[2:-2, 2:-2, 1].max() < 0.25
 
 
@@ -107,7 +107,7 @@ def test_a_plain_image_has_a_plain_answer(size):
 
 @pytest.fixture(scope="module")
 def convolution():
-    """Three convolutions of 3×3: they see three pixels around each, and black beyond the image."""
+    """Three 3×3 convolutions: each output depends on the three pixels around it."""
     keras.utils.set_random_seed(3)
     layers = [keras.layers.Conv2D(3, 3, padding="same") for _ in range(3)]
     return keras.Sequential([keras.Input((None, None, 3)), keras.layers.Rescaling(1 / 50), *layers])

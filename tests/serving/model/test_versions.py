@@ -5,7 +5,8 @@ import time
 import pytest
 import tensorflow as tf
 
-from serving.model.versions import push_model, versions
+from data.errors import InputError
+from serving.model.versions import newest_version, push_model, pushed_version, versions
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def model(tmp_path):
 
 @pytest.fixture(params=["local", "remote"])
 def serving_folder(request, tmp_path):
-    """A folder on the disk, and one in TensorFlow's file system in memory: as good as a bucket."""
+    """A folder on disk, and one in TensorFlow's in-memory file system, as a bucket."""
     return str(tmp_path / "serving") if request.param == "local" else f"ram://{tmp_path}/serving"
 
 
@@ -41,7 +42,7 @@ def test_all_files_are_there(model, serving_folder):
 
 def test_versions_only_grow(model, serving_folder):
     later = 10 * int(time.time())
-    tf.io.gfile.makedirs(f"{serving_folder}/{later}")  # unfinished: its number is taken
+    tf.io.gfile.makedirs(f"{serving_folder}/{later}")  # incomplete, but its number is in use
     tf.io.gfile.makedirs(f"{serving_folder}/other")
     pushed = [push_model(model, serving_folder).rpartition("/")[2] for _ in range(2)]
     assert pushed == [str(later + 1), str(later + 2)]
@@ -92,3 +93,48 @@ def test_saved_model_pb_comes_last_where_nothing_is_atomic(model, tmp_path, monk
 
 def test_there_are_no_versions_where_there_is_no_folder(serving_folder):
     assert versions(serving_folder) == []
+
+
+def push(folder, *names):
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        (folder / name / "saved_model.pb").touch()
+
+
+@pytest.mark.parametrize(
+    ("versions", "newest"),
+    [
+        (["1"], "1"),
+        (["9", "10", "2"], "10"),
+        (["0999", "1000"], "1000"),
+        (["3", "4-unfinished", "copy", ".5"], "3"),
+    ],
+    ids=["one", "by number and not by name", "leading zero", "not a number"],
+)
+def test_the_newest_version_is_the_greatest_number(tmp_path, versions, newest):
+    push(tmp_path, *versions)
+    assert newest_version(str(tmp_path)) == str(tmp_path / newest)
+
+
+def test_an_unfinished_version_does_not_count(tmp_path):
+    push(tmp_path, "3")
+    (tmp_path / "4/variables").mkdir(parents=True)
+    assert newest_version(str(tmp_path)) == str(tmp_path / "3")
+
+
+def test_a_version_that_is_asked_for(tmp_path):
+    push(tmp_path, "3", "0012")
+    assert pushed_version(str(tmp_path), 12) == str(tmp_path / "0012")
+    with pytest.raises(InputError, match=r"no version 4 there, only 3, 0012\."):
+        pushed_version(str(tmp_path), 4)
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["empty folder", "no folder"])
+def test_without_a_model_the_next_command_is_told(tmp_path, exists):
+    folder = tmp_path / "serving"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(InputError) as caught:
+        newest_version(str(folder))
+    assert str(caught.value).startswith(f"{folder}: ")
+    assert "unetfx run" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Requests that come at the same time are one batch, and none hurts another."""
+"""Concurrent requests share a batch, and none affects another."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 class Model:
-    """Answers an image by its own bytes; refuses batches with a bad one. May be held up."""
+    """Returns the bytes of each image; refuses batches with a bad image. Can be blocked."""
 
     def __init__(self):
         self.batches = []
@@ -39,11 +39,11 @@ class Model:
 
 
 def run(test, model, **options):
-    """Runs a test's coroutine with a batcher."""
+    """Runs the coroutine of a test with a batcher."""
 
     async def within():
         counted = []
-        limits = {"most_images": 4, "most_pixels": 100} | options
+        limits = {"max_images": 4, "max_pixels": 100} | options
         with ThreadPoolExecutor(1) as executor:
             batcher = Batcher(model, executor, count=counted.append, **limits)
             await test(batcher)
@@ -58,7 +58,7 @@ def submit(batcher, *images, pixels=1, seconds=60):
 
 
 async def submit_and_wait(batcher, model):
-    """Submits an image, and returns when the model has it, and keeps it."""
+    """Submits an image and returns when the model has started on it and is blocked."""
     model.free.clear()
     first = submit(batcher, b"0")
     while not model.batches:
@@ -182,7 +182,7 @@ def test_everybody_gets_the_answer_to_their_own_images(requests, most):
         longest = max(map(len, requests))
         assert all(len(batch) <= max(most, longest) for batch in model.batches)
 
-    run(test, model, most_images=most)
+    run(test, model, max_images=most)
 
 
 @pytest.fixture(scope="module")

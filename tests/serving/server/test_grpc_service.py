@@ -46,7 +46,7 @@ def models(channel):
     return model_service_pb2_grpc.ModelServiceStub(channel)
 
 
-def request(images, name="discs", **options):
+def predict_request(images, name="discs", **options):
     made = predict_pb2.PredictRequest(**options)
     made.model_spec.name = name
     made.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string))
@@ -54,15 +54,15 @@ def request(images, name="discs", **options):
 
 
 def test_predict(predictions, picture):
-    answer = predictions.Predict(request([picture(4, 6, RED, GREEN), picture(5, 3)]), 60)
-    assert set(answer.outputs) == {"mask_png_bytes", "class_fraction", "confidence"}
-    spec = answer.model_spec
+    response = predictions.Predict(predict_request([picture(4, 6, RED, GREEN), picture(5, 3)]), 60)
+    assert set(response.outputs) == {"mask_png_bytes", "class_fraction", "confidence"}
+    spec = response.model_spec
     assert (spec.name, spec.version.value) == ("discs", 7)
     assert spec.signature_name == "serving_default"
     np.testing.assert_array_equal(
-        tf.make_ndarray(answer.outputs["class_fraction"]), [[0.5, 0.5, 0], [1, 0, 0]]
+        tf.make_ndarray(response.outputs["class_fraction"]), [[0.5, 0.5, 0], [1, 0, 0]]
     )
-    half, whole = tf.make_ndarray(answer.outputs["mask_png_bytes"])
+    half, whole = tf.make_ndarray(response.outputs["mask_png_bytes"])
     np.testing.assert_array_equal(
         tf.io.decode_png(half)[..., 0], np.array(4 * [[0, 0, 0, 1, 1, 1]])
     )
@@ -70,32 +70,32 @@ def test_predict(predictions, picture):
 
 
 def test_only_the_outputs_that_are_asked_for(predictions, picture):
-    answer = predictions.Predict(request([picture()], output_filter=["confidence"]), 60)
-    assert list(answer.outputs) == ["confidence"]
+    response = predictions.Predict(predict_request([picture()], output_filter=["confidence"]), 60)
+    assert list(response.outputs) == ["confidence"]
 
 
 def test_a_request_as_it_was_recorded(channel, picture):
-    """The bytes that any client sends, and those of the answer, by the messages' field numbers."""
+    """The bytes of a request and its response, by the field numbers of the messages."""
     content = picture(1, 1, RED)
     image = b"\x08\x07\x12\x04\x12\x02\x08\x01\x42" + bytes([len(content)]) + content
     entry = b"\x0a\x0bimage_bytes\x12" + bytes([len(image)]) + image
     recorded = b"\x0a\x07\x0a\x05discs\x12" + bytes([len(entry)]) + entry
     assert len(entry) < 128
     call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    answer = predict_pb2.PredictResponse.FromString(call(recorded, timeout=60))
-    assert tf.make_ndarray(answer.outputs["class_fraction"]).tolist() == [[1, 0, 0]]
+    response = predict_pb2.PredictResponse.FromString(call(recorded, timeout=60))
+    assert tf.make_ndarray(response.outputs["class_fraction"]).tolist() == [[1, 0, 0]]
 
 
 @pytest.mark.parametrize(("choice", "red_is"), [({"version": 3}, 1), ({"label": "stable"}, 1)])
 def test_a_version_by_number_or_label(predictions, picture, choice, red_is):
-    made = request([picture()])
+    made = predict_request([picture()])
     if "version" in choice:
         made.model_spec.version.value = choice["version"]
     else:
         made.model_spec.version_label = choice["label"]
-    answer = predictions.Predict(made, 60)
-    assert answer.model_spec.version.value == 3
-    assert tf.make_ndarray(answer.outputs["class_fraction"])[0, red_is] == 1
+    response = predictions.Predict(made, 60)
+    assert response.model_spec.version.value == 3
+    assert tf.make_ndarray(response.outputs["class_fraction"])[0, red_is] == 1
 
 
 def test_another_signature(predictions):
@@ -108,40 +108,40 @@ def test_another_signature(predictions):
 
 
 def test_metadata(predictions):
-    asked = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
-    asked.model_spec.name = "discs"
-    answer = predictions.GetModelMetadata(asked, 60)
-    assert answer.model_spec.version.value == 7
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = "discs"
+    response = predictions.GetModelMetadata(request, 60)
+    assert response.model_spec.version.value == 7
     signatures = get_model_metadata_pb2.SignatureDefMap()
-    assert answer.metadata["signature_def"].Unpack(signatures)
+    assert response.metadata["signature_def"].Unpack(signatures)
     assert signatures.signature_def["serving_default"].inputs["image_bytes"].dtype == 7
-    asked.metadata_field[:] = ["assets"]
-    assert fails(predictions.GetModelMetadata, asked)[0] == grpc.StatusCode.INVALID_ARGUMENT
+    request.metadata_field[:] = ["assets"]
+    assert fails(predictions.GetModelMetadata, request)[0] == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_status(models):
-    asked = get_model_status_pb2.GetModelStatusRequest()
-    asked.model_spec.name = "discs"
-    found = models.GetModelStatus(asked, 60).model_version_status
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = "discs"
+    found = models.GetModelStatus(request, 60).model_version_status
     assert [(one.version, one.state, one.status.error_code) for one in found] == [
         (7, get_model_status_pb2.ModelVersionStatus.AVAILABLE, 0),
         (3, get_model_status_pb2.ModelVersionStatus.AVAILABLE, 0),
     ]
-    asked.model_spec.version_label = "stable"
-    (one,) = models.GetModelStatus(asked, 60).model_version_status
+    request.model_spec.version_label = "stable"
+    (one,) = models.GetModelStatus(request, 60).model_version_status
     assert one.version == 3
-    asked.model_spec.version.value = 9
-    assert fails(models.GetModelStatus, asked) == (
+    request.model_spec.version.value = 9
+    assert fails(models.GetModelStatus, request) == (
         grpc.StatusCode.NOT_FOUND,
         "Could not find version 9 of model discs",
     )
-    asked.model_spec.name = "cells"
-    assert fails(models.GetModelStatus, asked)[0] == grpc.StatusCode.NOT_FOUND
+    request.model_spec.name = "cells"
+    assert fails(models.GetModelStatus, request)[0] == grpc.StatusCode.NOT_FOUND
 
 
-def fails(method, asked):
+def fails(method, request):
     with pytest.raises(grpc.RpcError) as caught:
-        method(asked, 60)
+        method(request, 60)
     return caught.value.code(), caught.value.details()
 
 
@@ -160,7 +160,7 @@ def of_tensor(**fields):
 
 
 def bomb():
-    """One value that stands for a thousand million."""
+    """A tensor message in which one value stands for a thousand million elements."""
     made = predict_pb2.PredictRequest()
     made.model_spec.name, made.model_spec.signature_name = "discs", "probabilities"
     made.inputs["images"].dtype = tf.uint8.as_datatype_enum
@@ -171,16 +171,16 @@ def bomb():
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "message"),
+    ("wrong", "status", "message"),
     [
-        (request([b"x"], name="cells"), "NOT_FOUND", "Latest(cells)"),
-        (request([b""]), "INVALID_ARGUMENT", "image 0: empty"),
-        (request([b"text"]), "INVALID_ARGUMENT", "image 0: cannot be read as an image"),
-        (request(b"text"), "INVALID_ARGUMENT", "should be string (None,)"),
-        (request([b"x"], output_filter=["logits"]), "INVALID_ARGUMENT", "output logits"),
+        (predict_request([b"x"], name="cells"), "NOT_FOUND", "Latest(cells)"),
+        (predict_request([b""]), "INVALID_ARGUMENT", "image 0: empty"),
+        (predict_request([b"text"]), "INVALID_ARGUMENT", "image 0: cannot be read as an image"),
+        (predict_request(b"text"), "INVALID_ARGUMENT", "should be string (None,)"),
+        (predict_request([b"x"], output_filter=["logits"]), "INVALID_ARGUMENT", "output logits"),
         (of_tensor(signature="x"), "INVALID_ARGUMENT", '"x" not found in signature def'),
         (of_tensor(signature="probabilities"), "INVALID_ARGUMENT", "should be images"),
-        (of_tensor(size=3), "INVALID_ARGUMENT", "1 strings for 3 places"),
+        (of_tensor(size=3), "INVALID_ARGUMENT", "1 strings for 3 elements"),
         (of_tensor(size=-1), "INVALID_ARGUMENT", "not a valid tensor"),
         (of_tensor(dtype=999), "INVALID_ARGUMENT", "not a valid tensor"),
         (of_tensor(dtype=1), "INVALID_ARGUMENT", "should be string (None,)"),
@@ -189,17 +189,17 @@ def bomb():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_wrong_requests(predictions, asked, status, message):
-    code, details = fails(predictions.Predict, asked)
+def test_wrong_requests(predictions, wrong, status, message):
+    code, details = fails(predictions.Predict, wrong)
     assert code.name == status
     assert message in details
 
 
 def test_a_message_that_is_too_large(predictions):
-    code, _ = fails(predictions.Predict, request([bytes(2 * LIMITS.body)]))
+    code, _ = fails(predictions.Predict, predict_request([bytes(2 * LIMITS.body)]))
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_other_methods_are_not_there(predictions):
-    asked = classification_pb2.ClassificationRequest()
-    assert fails(predictions.Classify, asked)[0] == grpc.StatusCode.UNIMPLEMENTED
+    request = classification_pb2.ClassificationRequest()
+    assert fails(predictions.Classify, request)[0] == grpc.StatusCode.UNIMPLEMENTED

@@ -1,4 +1,4 @@
-"""What a request may not ask for."""
+"""Requests that exceed a limit."""
 
 import base64
 import concurrent.futures
@@ -14,7 +14,6 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from data.examples.features import IMAGE
-from serving.server.errors import Code, RequestError, code_of
 from serving.server.limits import Limits
 
 PATH = "/v1/models/discs:predict"
@@ -22,7 +21,7 @@ FEW = Limits(body=100_000, requests=3, seconds=20)
 
 
 def claims(width, height):
-    """A PNG of a hundred bytes whose header tells of any size."""
+    """Makes a PNG of a hundred bytes whose header claims any size."""
 
     def chunk(kind, content):
         check = zlib.crc32(kind + content)
@@ -43,39 +42,39 @@ def server(start, push, limited_model, tmp_path_factory):
     return running
 
 
-def ask(server, *images, **more):
+def post(server, *images, **more):
     rows = [{"b64": base64.b64encode(image).decode()} for image in images]
     return httpx.post(server.rest + PATH, json={"instances": rows, **more}, timeout=60)
 
 
 def test_a_hundred_megapixels_in_a_hundred_bytes(server, picture):
-    answer = ask(server, picture(), claims(10_000, 10_000))
-    assert answer.status_code == 400
-    assert answer.json() == {
-        "error": "image 1: 10000×10000 pixels, more than the 10000 that this model takes. "
+    response = post(server, picture(), claims(10_000, 10_000))
+    assert response.status_code == 400
+    assert response.json() == {
+        "error": "image 1: 10000×10000 pixels, more than the 10000 that this model accepts. "
         "Scale it down."
     }
 
 
 def test_an_image_may_have_all_the_pixels(server, picture):
-    assert ask(server, picture(100, 100)).status_code == 200
-    assert ask(server, picture(100, 101)).status_code == 400
+    assert post(server, picture(100, 100)).status_code == 200
+    assert post(server, picture(100, 101)).status_code == 400
 
 
 def test_many_images_may_not_have_too_many_together(server, picture):
     full = picture(100, 100)
-    assert ask(server, *4 * [full]).status_code == 200
-    answer = ask(server, *5 * [full])
-    assert answer.status_code == 400
-    assert "50000 pixels in one request" in answer.json()["error"]
+    assert post(server, *4 * [full]).status_code == 200
+    response = post(server, *5 * [full])
+    assert response.status_code == 400
+    assert "50000 pixels in one request" in response.json()["error"]
 
 
 def test_an_example_may_hold_no_larger_image_either(server):
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[claims(50_000, 2_000)]))
     example = tf.train.Example(features=tf.train.Features(feature={IMAGE: feature}))
-    answer = ask(server, example.SerializeToString(), signature_name="evaluation")
-    assert answer.status_code == 400
-    assert "50000×2000 pixels" in answer.json()["error"]
+    response = post(server, example.SerializeToString(), signature_name="evaluation")
+    assert response.status_code == 400
+    assert "50000×2000 pixels" in response.json()["error"]
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -85,13 +84,13 @@ def test_a_body_that_is_too_large_is_not_read(server, chunked):
             yield bytes(1000)
 
     content = parts() if chunked else bytes(FEW.body + 1)
-    answer = httpx.post(server.rest + PATH, content=content, timeout=60)
-    assert answer.status_code == 413
-    assert "100000 bytes" in answer.json()["error"]
+    response = httpx.post(server.rest + PATH, content=content, timeout=60)
+    assert response.status_code == 413
+    assert "100000 bytes" in response.json()["error"]
 
 
 def test_too_many_at_once_are_turned_away(server, picture):
-    """Requests whose bodies never end take all places; then there are places again."""
+    """Unfinished requests use up the limit; when they are closed, requests work again."""
     host = server.rest.removeprefix("http://")
     waiting = []
     for _ in range(FEW.requests):
@@ -103,9 +102,9 @@ def test_too_many_at_once_are_turned_away(server, picture):
     while _running(server) < FEW.requests:
         pass
     assert _running(server) == FEW.requests
-    answer = ask(server, picture())
-    assert answer.status_code == 503
-    assert "3 requests run already" in answer.json()["error"]
+    response = post(server, picture())
+    assert response.status_code == 503
+    assert "3 requests are already running" in response.json()["error"]
     with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as caught:
         prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
             predict_pb2.PredictRequest(), 60
@@ -115,7 +114,7 @@ def test_too_many_at_once_are_turned_away(server, picture):
         connection.close()
     while _running(server):
         pass
-    assert ask(server, picture()).status_code == 200
+    assert post(server, picture()).status_code == 200
 
 
 def _running(server):
@@ -134,23 +133,23 @@ def hurried(start, push, sliding_model, tmp_path_factory):
 
 
 def test_what_takes_too_long_is_stopped(hurried, picture):
-    """Thousands of windows slide over it, and none is computed after the answer."""
-    answer = ask(hurried, picture(2000, 2000))
-    assert answer.status_code == 504
-    assert answer.json() == {"error": "the answer took too long"}
-    while ask(hurried, picture()).status_code == 504:
+    """The image needs thousands of windows; none is computed after the response."""
+    response = post(hurried, picture(2000, 2000))
+    assert response.status_code == 504
+    assert response.json() == {"error": "the request timed out"}
+    while post(hurried, picture()).status_code == 504:
         pass  # a run ends at its next window
 
 
 def test_a_client_of_grpc_may_have_less_time(server, hurried, picture):
-    asked = predict_pb2.PredictRequest()
-    asked.model_spec.name = "discs"
-    asked.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([picture(2000, 2000)], tf.string))
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "discs"
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([picture(2000, 2000)], tf.string))
     with grpc.insecure_channel(hurried.grpc) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         for seconds in (0.05, 60):
             with pytest.raises(grpc.RpcError) as caught:
-                stub.Predict(asked, seconds)
+                stub.Predict(request, seconds)
             assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -164,7 +163,7 @@ def test_a_client_that_goes_away_leaves_a_place(server, picture):
         connection.close()
     while _running(server):
         pass
-    assert ask(server, picture()).status_code == 200
+    assert post(server, picture()).status_code == 200
 
 
 def test_places_suffice_for_as_many_as_are_allowed(server, picture):
@@ -172,20 +171,7 @@ def test_places_suffice_for_as_many_as_are_allowed(server, picture):
 
     def one(_):
         together.wait()
-        return ask(server, picture()).status_code
+        return post(server, picture()).status_code
 
     with concurrent.futures.ThreadPoolExecutor(FEW.requests) as pool:
         assert set(pool.map(one, range(FEW.requests))) == {200}
-
-
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(3, Code.INVALID_ARGUMENT), (8, Code.RESOURCE_EXHAUSTED), (2, Code.INTERNAL)],
-)
-def test_tensorflows_codes(number, code):
-    assert code_of(number) is code
-
-
-def test_a_message_is_one_line_and_not_too_long():
-    assert str(RequestError(Code.INTERNAL, "a\n\t b")) == "a b"
-    assert len(str(RequestError(Code.INTERNAL, 1000 * "a"))) == 501

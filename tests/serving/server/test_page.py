@@ -27,23 +27,23 @@ def server(start, push, limited_model, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, server):
-    """Opens the page. In the end it must have asked nobody else, and complained of nothing."""
+    """Opens the page. Afterwards it must have contacted no other server and logged no error."""
     pages = []
 
     def opened(viewport=DESKTOP, **options):
         page = browser.new_page(viewport=viewport, **options)
-        requests, complaints = [], []
+        requests, errors = [], []
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(server.rest)
-        pages.append((page, requests, complaints))
+        pages.append((page, requests, errors))
         return page
 
     yield opened
-    for page, requests, complaints in pages:
+    for page, requests, errors in pages:
         page.close()
-        assert complaints == []
+        assert errors == []
         assert all(url.startswith((server.rest, "data:", "blob:")) for url in requests)
 
 
@@ -59,7 +59,7 @@ def shares(page):
 
 
 def pixel(page, x, y, canvas="mask"):
-    """RGBA of a canvas's pixel, by its place as a share of width and height."""
+    """Returns the RGBA of a canvas pixel; x and y are shares of width and height."""
     return page.evaluate(
         """([id, x, y]) => {
             const canvas = document.getElementById(id);
@@ -77,7 +77,7 @@ def pixel(page, x, y, canvas="mask"):
 def test_an_image_and_its_mask(opened, picture, viewport, scheme):
     page = opened(viewport, color_scheme=scheme)
     page.get_by_role("heading", name="discs").wait_for()
-    assert page.get_by_text("production is TF Serving").is_visible()
+    assert page.get_by_text("Use TF Serving in production").is_visible()
     choose(page, picture(60, 90, RED, GREEN))
     assert shares(page) == ["red 50.0%", "green 50.0%", "blue 0.0%"]
     assert re.search(r"Confidence 9\d\.\d%", page.locator("#confidence").inner_text())
@@ -85,7 +85,7 @@ def test_an_image_and_its_mask(opened, picture, viewport, scheme):
     for x, class_id in ((0.2, 0), (0.8, 1)):
         assert tuple(pixel(page, x, 0.5)[:3]) == colour(class_id)
     assert pixel(page, 0.2, 0.5, "image") == [*RED, 255]
-    # Nothing sticks out to the right.
+    # Nothing extends beyond the right edge of the window.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     image, mask = (page.locator(f"#{name}").bounding_box() for name in ("image", "mask"))
     assert image == pytest.approx(mask, abs=1)
@@ -111,7 +111,7 @@ def test_an_image_that_is_dropped(opened, picture):
 
 def test_by_keyboard_alone(opened, picture):
     page = opened()
-    # Before the first key: the browser may miss a chooser that opens as soon as it is asked for.
+    # Listen before the first key: the file chooser may open at once.
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.id") == "file"
@@ -139,7 +139,7 @@ def test_by_keyboard_alone(opened, picture):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_an_image_is_turned_as_the_browser_shows_it(opened, picture, kind):
-    """The camera's note says that the left side is the top."""
+    """The EXIF orientation says that the left side is the top."""
     exif = Image.Exif()
     exif[0x0112] = 6
     page = opened()
@@ -147,9 +147,9 @@ def test_an_image_is_turned_as_the_browser_shows_it(opened, picture, kind):
     choose(page, content, f"turned.{kind.lower()}", f"image/{kind.lower()}")
     shares(page)
     width, height = page.locator("#image").evaluate("(canvas) => [canvas.width, canvas.height]")
-    turned = height > width
-    assert turned or kind != "JPEG"  # not every browser heeds the note in other formats
-    top, bottom = ((0.5, 0.2), (0.5, 0.8)) if turned else ((0.2, 0.5), (0.8, 0.5))
+    rotated = height > width
+    assert rotated or kind != "JPEG"  # not every browser applies EXIF orientation in other formats
+    top, bottom = ((0.5, 0.2), (0.5, 0.8)) if rotated else ((0.2, 0.5), (0.8, 0.5))
     assert tuple(pixel(page, *top)[:3]) == colour(0)
     assert tuple(pixel(page, *bottom)[:3]) == colour(1)
     assert pixel(page, *top, "image")[0] > 200
@@ -186,14 +186,14 @@ def test_what_is_wrong_is_said_and_the_next_image_works(opened, picture):
 
 
 def test_what_the_server_says_is_shown(browser, start, tmp_path):
-    """Without a version; the browser itself notes the failed request in its console."""
+    """Not with `opened`: without a version, the browser logs the failed request in its console."""
     running = start(tmp_path / "none")
     page = browser.new_page()
     page.goto(running.rest)
-    said = page.get_by_role("alert")
-    expect(said).to_contain_text("No version of discs is served yet")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("No version of discs is served yet")
     running.stop()
     choose(page, b"x")
-    expect(said).to_contain_text("cannot read it")
+    expect(alert).to_contain_text("cannot read it")
     assert page.locator("#result").is_hidden()
     page.close()

@@ -34,7 +34,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def serve(project):
-    """Starts the command; its lines come one by one."""
+    """Starts the command and returns the process and a queue of its output lines."""
     started = []
 
     def serve(*options):
@@ -60,7 +60,7 @@ def serve(project):
 
 
 def until(lines, pattern):
-    """The match of the first line that has it."""
+    """Returns the match in the first line that contains the pattern."""
     while True:
         line = lines.get(timeout=300)
         if found := re.search(pattern, line):
@@ -69,16 +69,16 @@ def until(lines, pattern):
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
-    serve, project, push, sliding_model, ask_for_long, stop
+    serve, project, push, sliding_model, start_slow_request, stop
 ):
     process, lines = serve("--rest-port", 0, "--grpc-port", 0)
-    first = until(lines, "local server.*production is TF Serving")
+    first = until(lines, "local server.*use TF Serving in production")
     assert re.match(r"\d\d:\d\d:\d\d ", first.string)
     address = until(lines, r"page (http://127.0.0.1:\d+)/ ")[1]
     until(lines, "no version there yet; waiting for a push")
     push(sliding_model, project / "runs/discs/serving/discs", 1)
-    until(lines, "version 1 is served")
-    answer = ask_for_long(address, "/v1/models/discs:predict")
+    until(lines, "serving version 1: ")
+    answer = start_slow_request(address, "/v1/models/discs:predict")
     process.send_signal(stop)
     until(lines, "stopping")
     assert process.wait(300) == 0
@@ -95,7 +95,7 @@ def test_a_port_that_another_server_has_is_one_line(serve, start, tmp_path, opti
     process, lines = serve(*[part for pair in ports.items() for part in pair])
     line = until(lines, "unetfx: ").string
     assert process.wait(300) == 2
-    assert f"{taken}: cannot listen there" in line
+    assert f"{taken}: cannot listen on this address" in line
     assert option in line
 
 
@@ -104,7 +104,7 @@ def test_a_port_that_another_server_has_is_one_line(serve, start, tmp_path, opti
     [
         (["--label", "stable"], "--label stable: should be a name and a version"),
         (["--label", "stable=x"], "as in stable=3"),
-        (["--host", "192.0.2.1"], "192.0.2.1:8501: cannot listen there"),
+        (["--host", "192.0.2.1"], "192.0.2.1:8501: cannot listen on this address"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such config file"),
     ],
 )

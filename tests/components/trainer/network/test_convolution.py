@@ -1,5 +1,6 @@
-"""The convolution after a concatenation against Keras' own."""
+"""The convolution after a concatenation must give the same numbers as Keras'."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +12,7 @@ from components.trainer.network.convolution import SkipConv2D
 
 
 def pair(channels, filters, size, **options):
-    """Ours and Keras', with the same weights."""
+    """Returns our layer and Keras' with the same weights."""
     random = np.random.default_rng(channels)
     ours = SkipConv2D(filters, size, **options)
     theirs = layers.Conv2D(filters, size, padding="same", **options)
@@ -31,7 +32,7 @@ def convolved(layer, skip, up, training):
 
 
 def learn(layer, skip, up, weights):
-    """Outputs, and the gradients by both parts and by the layer's weights."""
+    """Returns the outputs and the gradients by both parts and the layer's weights."""
     with tf.GradientTape() as tape:
         tape.watch([skip, up])
         outputs = convolved(layer, skip, up, training=True)
@@ -49,14 +50,15 @@ def learn(layer, skip, up, weights):
     use_bias=st.booleans(),
     seed=st.integers(0, 2**16),
 )
-def test_a_step_is_that_of_keras(shape, channels, size, activation, use_bias, seed):
+def test_a_training_step_equals_keras(shape, channels, size, activation, use_bias, seed):
     random = np.random.default_rng(seed)
-    of_skip, of_up, filters = channels
+    skip_channels, up_channels, filters = channels
     skip, up, weights = (
         tf.constant(random.normal(size=(*shape, count)).astype(np.float32))
-        for count in (of_skip, of_up, filters)
+        for count in (skip_channels, up_channels, filters)
     )
-    layers_ = pair(of_skip + of_up, filters, size, activation=activation, use_bias=use_bias)
+    options = {"activation": activation, "use_bias": use_bias}
+    layers_ = pair(skip_channels + up_channels, filters, size, **options)
     for mine, yours in zip(*(learn(layer, skip, up, weights) for layer in layers_), strict=True):
         np.testing.assert_allclose(mine, yours, rtol=1e-4, atol=1e-4)
 
@@ -82,7 +84,7 @@ def test_nothing_is_computed_for_a_skip_that_nothing_learns_from(frozen, expecte
     assert [node.op for node in needed.node].count("Conv2DBackpropInput") == expected
 
 
-def test_it_predicts_by_the_operations_of_keras():
+def test_inference_uses_the_same_operations_as_keras():
     skip, up = tf.ones((2, 4, 5, 3)), tf.ones((2, 4, 5, 2))
     graphs = [
         tf.function(lambda skip, up, layer=layer: convolved(layer, skip, up, training=False))
@@ -92,3 +94,16 @@ def test_it_predicts_by_the_operations_of_keras():
     ]
     ours, theirs = ([operation.type for operation in g.get_operations()] for g in graphs)
     assert ours == theirs
+
+
+def test_it_is_made_again_from_its_config():
+    skip, up = keras.Input((None, None, 3)), keras.Input((None, None, 2))
+    options = {"activation": "relu", "use_bias": False, "kernel_initializer": "he_normal"}
+    layer = SkipConv2D(4, 3, name="conv", **options)
+    outputs = layer(layers.Concatenate()([skip, up]), skip, up)
+    model = keras.Model([skip, up], outputs)
+    again = keras.Model.from_config(model.get_config(), {"SkipConv2D": SkipConv2D})
+    again.set_weights(model.get_weights())
+    assert again.get_layer("conv").get_config() == layer.get_config()
+    inputs = [np.ones((1, 4, 5, 3), np.float32), np.full((1, 4, 5, 2), 2, np.float32)]
+    np.testing.assert_array_equal(again(inputs), model(inputs))

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from components.trainer.config import ModelConfig
-from components.trainer.network.encoder import ENCODERS, STRIDES, blocks, build_encoder, layers_from
+from components.trainer.network.encoder import STRIDES, blocks, build_encoder, layers_from
+from components.trainer.registry import ENCODERS
 from data.errors import InputError
 
 IMAGENET_MEAN = (123.68, 116.779, 103.939)  # red, green, blue
@@ -49,7 +50,7 @@ def test_nothing_behind_the_deepest_skip_is_left(encoder):
     assert encoder.layers[-1].name == last
 
 
-def test_images_are_taken_as_rgb_of_0_to_255_and_become_bgr_without_the_mean(encoder):
+def test_inputs_are_rgb_of_0_to_255_and_become_bgr_without_the_mean(encoder):
     convolution = next(layer for layer in encoder.layers if isinstance(layer, keras.layers.Conv2D))
     seen = keras.Model(encoder.input, convolution.input)
     mean = np.full((1, 32, 32, 3), IMAGENET_MEAN, np.float32)
@@ -69,7 +70,7 @@ def test_features_are_those_of_the_keras_application(encoder):
             whole.get_layer(layer.name).set_weights(layer.get_weights())
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 64, 3)).astype(np.float32)
     expected = keras.Model(whole.input, whole.get_layer(skips[-1]).output)(
-        module.preprocess_input(image.copy())
+        getattr(keras.applications, module).preprocess_input(image.copy())
     )
     np.testing.assert_allclose(encoder(image)[-1], expected, rtol=1e-4, atol=1e-4)
 
@@ -102,7 +103,7 @@ class TestFreeze:
         for old, new in zip(before, encoder.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
 
-    def test_what_is_not_frozen_of_resnet_keeps_statistics(self):
+    def test_unfrozen_layers_of_resnet_update_statistics(self):
         encoder = build("resnet50", freeze=["conv1", "conv2", "conv3"])
         statistics = {
             layer.name: layer.moving_mean
@@ -116,15 +117,16 @@ class TestFreeze:
         }
         assert changed == {name for name in statistics if name.startswith("conv4")}
 
-    def test_more_frozen_layers_than_there_are_is_refused(self):
+    def test_more_frozen_layers_than_exist_are_refused(self):
         with pytest.raises(InputError, match=r"^model\.freeze: 100, but the encoder has 17 layers"):
             build(freeze=100)
 
-    def test_an_unknown_block_is_told_with_those_there_are(self):
+    def test_an_unknown_block_is_named_with_the_existing_ones(self):
         with pytest.raises(InputError) as caught:
             build("resnet50", freeze=["conv1", "block2"])
         assert str(caught.value) == (
-            "model.freeze: block2 is no block of resnet50; these are conv1, conv2, conv3, conv4."
+            "model.freeze: block2 is not a block of resnet50; its blocks are conv1, conv2, conv3, "
+            "conv4."
         )
 
 
@@ -132,5 +134,7 @@ def test_the_layers_of_a_second_phase():
     encoder = build()
     found = [layer.name for layer in layers_from(encoder, "block5")]
     assert [name for name in found if "conv" in name] == ["block5_conv1", "block5_conv2"]
-    with pytest.raises(InputError, match=r"unfreeze_from: block6 is no block of vgg16; .*block5\."):
+    with pytest.raises(
+        InputError, match=r"unfreeze_from: block6 is not a block of vgg16; .*block5\."
+    ):
         layers_from(encoder, "block6")

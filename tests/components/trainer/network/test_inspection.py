@@ -60,7 +60,7 @@ def test_a_network_with_a_broken_weight_is_not(network):
     head.set_weights(before)
     assert [sentence for sentence, holds in sane.items() if not holds] == [
         "every pixel's probabilities sum to one",
-        "every output is a finite number",
+        "every output is finite",
     ]
 
 
@@ -76,7 +76,7 @@ def test_features_are_the_layer_s_output(network, layer):
     np.testing.assert_allclose(found, expected[0], rtol=1e-5)
 
 
-def test_an_unknown_layer_is_told_with_near_ones(network):
+def test_an_unknown_layer_is_named_with_similar_ones(network):
     with pytest.raises(InputError, match=r"^--layer: the network has no block1_pol; .*block1_pool"):
         feature_maps(network, "vgg16", "block1_pol", np.zeros((32, 32, 3), np.float32))
 

@@ -1,4 +1,4 @@
-"""The fused layer against Keras' own, which it must equal in all but speed."""
+"""The fused layer must give the same numbers as Keras'."""
 
 import keras
 import numpy as np
@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from keras import layers
 
 from components.trainer.network.normalisation import BatchNormalization
-from components.trainer.training.devices import dtype_policy
+from components.trainer.training.precision import dtype_policy
 
 MOMENTUM = 0.9
 
 
 def pair(channels):
-    """Ours and Keras', with the same weights."""
+    """Returns our layer and Keras' with the same weights."""
     random = np.random.default_rng(channels)
     kinds = BatchNormalization, layers.BatchNormalization
     both = [kind(momentum=MOMENTUM) for kind in kinds]
@@ -28,7 +28,7 @@ def pair(channels):
 
 
 def learn(layer, inputs, weights):
-    """One step's outputs, gradients by inputs, scale and offset, and the moved statistics."""
+    """Returns outputs, gradients by inputs, scale and offset, and the new statistics of a step."""
     inputs = tf.constant(inputs)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -49,7 +49,7 @@ def numbers(tensors):
     ),
     seed=st.integers(0, 2**16),
 )
-def test_a_step_is_the_one_that_keras_composes(shape, seed):
+def test_a_training_step_equals_keras(shape, seed):
     random = np.random.default_rng(seed)
     inputs = random.normal(3, 40, shape).astype(np.float32)
     weights = random.normal(size=shape).astype(np.float32)
@@ -59,10 +59,10 @@ def test_a_step_is_the_one_that_keras_composes(shape, seed):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_without_scale_and_offset_it_is_the_one_of_keras_too(training):
+def test_without_scale_and_offset_it_equals_keras(training):
     inputs = np.random.default_rng(1).normal(3, 40, (2, 5, 3, 4)).astype(np.float32)
-    told = {"momentum": MOMENTUM, "center": False, "scale": False}
-    both = [kind(**told) for kind in (BatchNormalization, layers.BatchNormalization)]
+    options = {"momentum": MOMENTUM, "center": False, "scale": False}
+    both = [kind(**options) for kind in (BatchNormalization, layers.BatchNormalization)]
     outputs = [layer(inputs, training=training) for layer in both]
     np.testing.assert_allclose(*outputs, rtol=1e-4, atol=1e-4)
     for mine, yours in zip(*(layer.get_weights() for layer in both), strict=True):
@@ -96,7 +96,7 @@ def test_a_single_pixel_has_no_variance():
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_it_predicts_as_keras_does_and_learns_nothing_from_it(frozen):
+def test_inference_equals_keras_and_changes_no_statistics(frozen):
     inputs = np.random.default_rng(1).normal(3, 40, (2, 5, 3, 4)).astype(np.float32)
     results = []
     for layer in pair(4):
@@ -109,7 +109,7 @@ def test_it_predicts_as_keras_does_and_learns_nothing_from_it(frozen):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_statistics_are_float32_whatever_it_computes_in(precision):
+def test_statistics_are_float32_in_every_precision(precision):
     inputs = np.random.default_rng(1).normal(0, 1, (4, 32, 32, 3)).astype(np.float32)
     with dtype_policy(precision):
         ours, _ = pair(3)

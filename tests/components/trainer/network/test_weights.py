@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from components.trainer.config import ModelConfig
-from components.trainer.network.encoder import ENCODERS, build_encoder
+from components.trainer.network.encoder import build_encoder
+from components.trainer.registry import ENCODERS
 from data.errors import InputError
 
 CONVOLUTIONS = {1: 2, 2: 2, 3: 3, 4: 3, 5: 2}  # of each block, to the deepest skip
@@ -55,7 +56,7 @@ def test_a_weights_file_gives_its_weights(encoder, tmp_path):
     assert_same_weights(weights_of(read), weights_of(encoder))
 
 
-def test_a_missing_weights_file_is_told_with_the_alternatives(tmp_path):
+def test_a_missing_weights_file_is_named_with_the_alternatives(tmp_path):
     with pytest.raises(InputError) as caught:
         build_encoder(ModelConfig(weights=str(tmp_path / "mine.weights.h5")))
     message = str(caught.value)
@@ -74,7 +75,7 @@ def test_a_file_without_weights_is_refused(tmp_path, name):
 def test_another_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["measurements"] = np.zeros(3)
-    with pytest.raises(InputError, match=r"other\.h5 is no Keras weights file\. Use"):
+    with pytest.raises(InputError, match=r"other\.h5 is not a Keras weights file\. Use"):
         build_encoder(ModelConfig(weights=str(tmp_path / "other.h5")))
 
 
@@ -93,7 +94,7 @@ def test_a_file_of_the_whole_application_gives_its_weights(name, suffix, tmp_pat
 
 
 def write_as_keras_2(model, path):
-    """As Keras 2 wrote the files that Keras offers for download."""
+    """Writes weights in the format of Keras 2, as in Keras' downloads."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
         for layer in model.layers:
@@ -104,30 +105,28 @@ def write_as_keras_2(model, path):
                 group[name] = array
 
 
-def test_weights_of_another_encoder_are_told_by_the_first_layer_and_both_shapes(tmp_path):
+def test_weights_of_another_encoder_are_refused_with_the_first_layer_and_both_shapes(tmp_path):
     path = tmp_path / "vgg19.weights.h5"
     build_encoder(ModelConfig(encoder="vgg19", weights="none")).save_weights(path)
     with pytest.raises(InputError) as caught:
         build_encoder(ModelConfig(weights=str(path)))
     assert str(caught.value) == (
-        f"model.weights: {path} does not fit: layer block4_conv1 has weights of the shapes "
-        "3×3×256×512 and 512, the file 3×3×256×256 and 256. Take a file of the same encoder."
+        f"model.weights: {path} does not fit: layer block4_conv1 needs weights of the shapes "
+        "3×3×256×512 and 512, the file has 3×3×256×256 and 256. Use a file of the same encoder."
     )
 
 
-def test_weights_that_end_too_early_are_told(tmp_path):
+def test_weights_that_end_too_early_are_refused(tmp_path):
     inputs = keras.Input((None, None, 3))
     first = keras.layers.Conv2D(64, 3, name="block1_conv1")(inputs)
     keras.Model(inputs, first).save_weights(tmp_path / "short.weights.h5")
-    expected = r"block1_conv2 has .*3×3×64×64 and 64, the file none for"
+    expected = r"block1_conv2 needs .*3×3×64×64 and 64, the file has none\."
     with pytest.raises(InputError, match=expected):
         build_encoder(ModelConfig(weights=str(tmp_path / "short.weights.h5")))
 
 
 def test_hed_weights_are_vgg16s_alone():
-    with pytest.raises(
-        InputError, match=r"^model\.weights: hed-bsds500 are VGG16's, not ResNet50's"
-    ):
+    with pytest.raises(InputError, match=r"^model\.weights: hed-bsds500 fits VGG16, not ResNet50"):
         build_encoder(ModelConfig(encoder="resnet50", weights="hed-bsds500"))
 
 
@@ -147,7 +146,7 @@ def test_imagenet_weights_are_those_that_keras_gives(monkeypatch):
     assert_same_weights(found, {name: source.get_layer(name).get_weights() for name in found})
 
 
-def test_a_failed_download_is_told_with_the_alternatives(monkeypatch):
+def test_a_failed_download_is_named_with_the_alternatives(monkeypatch):
     original = keras.applications.VGG16
 
     def offline(*args, weights, **kwargs):

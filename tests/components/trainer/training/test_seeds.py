@@ -1,4 +1,4 @@
-"""Training is not fragile: whatever the seed, the network never ends in one class."""
+"""Training is not fragile: with no seed does the network end in one class."""
 
 import csv
 from pathlib import Path
@@ -23,7 +23,7 @@ SIDE = 64  # pixels
 
 
 def write_splits(folder, data, every=1):
-    """Writes every so many pairs of `train` and `val` as an ingestion would."""
+    """Writes every nth pair of `train` and `val` as ExampleGen does."""
     files = {}
     pairs = find_pairs(data, name="seeds", folder=str(folder / "source")).pairs
     for split in ("train", "val"):
@@ -37,7 +37,7 @@ def write_splits(folder, data, every=1):
 
 @pytest.fixture(autouse=True)
 def no_export(monkeypatch):
-    """Fifteen models that nobody looks at would take as long as their trainings."""
+    """Leaves out the exports, which would take as long as the trainings."""
     monkeypatch.setattr(run, "export_saved_model", lambda *arguments, **options: None)
 
 
@@ -58,7 +58,7 @@ def isbi_em(tmp_path_factory):
 
 
 def train(config, files, seed, out):
-    """Trains with the shipped config's loss: few epochs of a narrow network on small views."""
+    """Trains a narrow network for a few epochs on small views, with the loss of the config."""
     settings = TrainerSettings.model_validate(
         {
             "classes": config.data.classes,

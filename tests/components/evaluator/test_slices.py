@@ -1,4 +1,4 @@
-"""Slices by a manifest's own columns, from the table to the metrics."""
+"""Slices by the columns of a manifest, from the table to the metrics."""
 
 import json
 
@@ -11,14 +11,12 @@ from tfx.types import standard_artifacts
 
 from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
-from components.evaluator.gate_check import gate_problems
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
-from components.example_gen.artifact import read_records
 from data.config import DataConfig
 from data.examples.shards import Shard, write_shard
 from data.sources.pairs import find_pairs
-from serving.model.graph import export_saved_model
+from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
 RED, HALF = np.zeros((16, 24), np.uint8), np.repeat([[0], [1]], 8, 0) * np.ones((1, 24), np.uint8)
@@ -32,7 +30,7 @@ ROWS = [  # scanner, country, mask
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A manifest, and pairs of pure colours."""
+    """A manifest of pairs with pure colours."""
     folder = tmp_path_factory.mktemp("data")
     table = ["image,mask,split,scanner,country"]
     for number, (scanner, country, mask) in enumerate(ROWS):
@@ -47,7 +45,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inputs(data, tmp_path_factory):
-    """The pairs as examples, and a model that takes green for blue."""
+    """The pairs as examples, and a model that predicts blue for green."""
     folder = tmp_path_factory.mktemp("inputs")
     pairs = find_pairs(data, name="colours", folder="").pairs
     written = write_shard(Shard(str(folder / "examples/Split-test/data.gz"), pairs), data)
@@ -75,27 +73,27 @@ def evaluate(inputs, tmp_path):
             gate=GateConfig(mean_iou=0, **gate),
             code="",
         )
-        made = {
+        outputs = {
             "evaluation": standard_artifacts.ModelEvaluation(),
             "blessing": standard_artifacts.ModelBlessing(),
         }
-        for name, artifact in made.items():
+        for name, artifact in outputs.items():
             artifact.uri = str(tmp_path / name)
             tf.io.gfile.makedirs(artifact.uri)
         Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
             {name: [artifact] for name, artifact in inputs.items()},
-            {name: [artifact] for name, artifact in made.items()},
+            {name: [artifact] for name, artifact in outputs.items()},
             {"settings": settings.model_dump_json()},
         )
-        return read_evaluation(made["evaluation"].uri), read_verdict(made["blessing"].uri)
+        return read_evaluation(outputs["evaluation"].uri), read_verdict(outputs["blessing"].uri)
 
     return evaluate
 
 
-def test_a_column_parts_the_images_by_its_cells(evaluate):
-    found, _ = evaluate(["column/scanner", "column/country"])
-    parts = {name: s for name, s in found.candidate.items() if name.startswith("column/")}
-    # Of half an image that is green, all is taken for blue: green and blue have an IoU of 0 there.
+def test_a_column_divides_the_images_by_its_cells(evaluate):
+    evaluation, _ = evaluate(["column/scanner", "column/country"])
+    parts = {name: s for name, s in evaluation.candidate.items() if name.startswith("column/")}
+    # All green pixels are predicted as blue, so both classes have an IoU of 0 there.
     assert {name: (s.images, s.metrics["mean_iou"]) for name, s in parts.items()} == {
         "column/country=AT": (2, pytest.approx(1 / 3)),
         "column/country=CH": (2, pytest.approx(1 / 3)),
@@ -113,9 +111,9 @@ def test_a_column_parts_the_images_by_its_cells(evaluate):
     assert parts["column/scanner=7"].metrics["iou/green"] is None
 
 
-def test_columns_that_nobody_names_make_no_slices(evaluate):
-    found, _ = evaluate([])
-    assert not [name for name in found.candidate if name.startswith("column/")]
+def test_columns_without_a_config_entry_make_no_slices(evaluate):
+    evaluation, _ = evaluate([])
+    assert not [name for name in evaluation.candidate if name.startswith("column/")]
 
 
 def test_the_gate_may_name_a_column(evaluate):
@@ -131,13 +129,3 @@ def test_the_gate_may_name_a_column(evaluate):
         "column/scanner=7": True,
         "column/scanner=(empty)": False,
     }
-
-
-def test_a_gated_cell_that_test_does_not_have_is_refused(inputs):
-    gate = GateConfig(mean_iou=0, slices={"column/scanner=B": {"mean_iou": 0.5}})
-    by_split = {"train": [], "val": [], "test": read_records(inputs["examples"], "test")}
-    (line,) = gate_problems(gate, by_split, CLASSES)
-    assert line == (
-        "gate.slices.column/scanner=B: no image of the test split is in it; of column/scanner "
-        "there are (empty), 7, Zürich, 2."
-    )

@@ -1,5 +1,5 @@
-// Images as the server can read them, and as the browser shows them: TensorFlow's decoder ignores the orientation
-// that cameras note (EXIF), and knows fewer formats.
+// Prepares an image for the server. TensorFlow's decoder ignores the EXIF orientation that cameras write, and
+// knows fewer formats than browsers do.
 
 const SERVED = [
   [0x89, 0x50, 0x4e, 0x47], // PNG
@@ -9,21 +9,22 @@ const SERVED = [
 ];
 const ORIENTATION = 0x0112; // EXIF 2.32, tag Orientation
 
-// Returns the picture, for the page, and the bytes to send: the file's own where the server sees them upright.
-export async function readUpright(file) {
+// Returns the picture to show and the bytes to send: the file itself where the server would decode it to the same
+// pixels, otherwise a PNG.
+export async function readOriented(file) {
   let picture;
   try {
     picture = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    throw new Error(`${file.name}: this browser cannot read it as an image. PNG, JPEG, WebP, BMP and GIF will do.`);
+    throw new Error(`${file.name}: this browser cannot read it as an image. Use PNG, JPEG, WebP, BMP or GIF.`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   const served = SERVED.some((start) => start.every((byte, i) => bytes[i] === byte));
-  const kept = served && orientation(bytes) === 1;
-  return { picture, blob: kept ? file : await redrawn(picture) };
+  const unchanged = served && orientation(bytes) === 1;
+  return { picture, blob: unchanged ? file : await toPng(picture) };
 }
 
-// The orientation that is noted in the file, 1 to 8; 1 is upright, or nothing noted.
+// Returns the EXIF orientation of the file, 1 to 8; 1 (no rotation) if the file has none.
 function orientation(bytes) {
   const start = exifStart(bytes);
   if (start < 0 || start + 8 > bytes.length) return 1;
@@ -42,7 +43,7 @@ function orientation(bytes) {
   return 1;
 }
 
-// Where EXIF's own header begins: after "Exif\0\0" in a JPEG, or in PNG's chunk eXIf; -1 if there is none.
+// Returns where the EXIF header begins: after "Exif\0\0" in a JPEG, or in the eXIf chunk of a PNG; -1 if there is none.
 function exifStart(bytes) {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 1 << 18));
   const jpeg = text.indexOf("Exif\0\0");
@@ -51,7 +52,7 @@ function exifStart(bytes) {
   return png >= 0 ? png + 4 : -1;
 }
 
-async function redrawn(picture) {
+async function toPng(picture) {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   canvas.getContext("2d").drawImage(picture, 0, 0);
   return canvas.convertToBlob({ type: "image/png" });

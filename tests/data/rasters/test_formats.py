@@ -1,4 +1,4 @@
-"""Files cut short, altered or lying: refused, or loaded; never a crash, never half an image."""
+"""Damaged or altered files are refused or loaded; they never crash or give half an image."""
 
 import functools
 import io
@@ -97,7 +97,7 @@ def whole(name):
     return load_image(FILES[name], "x", DATA).pixels
 
 
-@pytest.mark.filterwarnings("ignore")  # as in a run: Pillow warns of odd metadata, and goes on
+@pytest.mark.filterwarnings("ignore")  # Pillow only warns of invalid metadata, as in a run
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_cut_short_is_unreadable_and_never_a_half_image(name):
     content = FILES[name]
@@ -111,7 +111,7 @@ def test_a_file_that_is_cut_short_is_unreadable_and_never_a_half_image(name):
         if isinstance(outcome, PairError):
             assert outcome.kind == "unreadable"
             refused += 1
-        else:  # what was cut off was padding, or said the same twice
+        else:  # the missing bytes were padding or redundant
             np.testing.assert_array_equal(outcome.pixels, whole(name))
     assert refused > 0.95 * (len(lengths) - 20)
 
@@ -125,7 +125,7 @@ def alter(content, changes):
 
 CHANGES = st.lists(
     st.tuples(
-        # Headers are where the damage is interesting.
+        # Damage in headers has the most diverse effects.
         st.floats(0, 0.1) | st.floats(0, 1, exclude_max=True),
         st.integers(0, 255),
     ),
@@ -180,7 +180,7 @@ def test_a_wrong_checksum_is_damage_though_the_pixels_may_be_whole(name):
 
 
 def checksum_every_chunk(png):
-    """Rewrites the checksums, so that damage is found by no checksum."""
+    """Corrects the checksums, so that they do not reveal the damage."""
     place, parts = 8, [png[:8]]
     while place < len(png):
         (length,) = struct.unpack_from(">I", png, place)
@@ -245,7 +245,7 @@ def test_beyond_pillows_own_limit_data_max_pixels_alone_decides():
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image\n", b"RIFF____WEBPVP8 "])
-def test_what_is_no_image_is_told_what_is_expected(content):
+def test_a_file_that_is_no_image_is_refused_with_the_expected_formats(content):
     with pytest.raises(PairError) as caught:
         load_image(content, "some/where.png", DATA)
     assert caught.value.kind == "unreadable"
@@ -255,7 +255,7 @@ def test_what_is_no_image_is_told_what_is_expected(content):
     )
 
 
-def test_equal_faults_have_equal_words_and_nobody_else_speaks(capfd, caplog):
+def test_equal_faults_have_equal_messages_and_nothing_else_is_printed(capfd, caplog):
     reasons = set()
     cut_short = [FILES[name][:-300] for name in ("grey png", "jpeg", "tiff", "tiled lzw tiff")]
     for content in [*cut_short, alter(FILES["rgb png"], [(0.5, 0)]), png_header(1_000_001, 1)]:
@@ -270,7 +270,7 @@ def test_equal_faults_have_equal_words_and_nobody_else_speaks(capfd, caplog):
 
 
 def test_tensorflow_too_misses_the_last_chunk_of_a_png():
-    # Pillow and libpng do not, so the ingestion looks for it itself.
+    # Pillow and libpng do not miss it, so the ingestion checks for it itself.
     for length in (12, 4):
         with pytest.raises(tf.errors.InvalidArgumentError):
             decode_image(FILES["grey png"][:-length])

@@ -1,0 +1,97 @@
+"""The metrics as one metric of TFMA, which computes them for the whole split and for each slice.
+
+The graph counts the pixels of each image, TFMA adds the counts up, and ratios are computed last.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+
+from components.evaluator.metrics import Counts, compute, metric_names
+from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
+
+IMAGES = "images"
+"""Name under which TFMA stores the number of images of a slice."""
+_COUNTS = (IMAGES, CONFUSION, CALIBRATION)
+
+
+class SegmentationMetrics(metric_types.Metric):
+    """All metrics over the pixels of a slice, and the counts that reports need.
+
+    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3].
+    """
+
+    def __init__(self, classes: Sequence[str], name: str = "segmentation") -> None:
+        """Initialises the metrics.
+
+        Args:
+          classes: Names of the C classes.
+          name: Name of this object for TFMA; each metric has a name of its own.
+        """
+        super().__init__(
+            metric_util.merge_per_key_computations(_computations), classes=classes, name=name
+        )
+
+
+def _computations(classes: Sequence[str], name: str, model_name: str = "") -> list[Any]:
+    # TFMA does not output keys with a leading underscore.
+    counts_key = metric_types.MetricKey(name=f"_{name}", model_name=model_name)
+    keys = {
+        metric: metric_types.MetricKey(name=metric, model_name=model_name)
+        for metric in (*metric_names(classes), *_COUNTS)
+    }
+
+    def result(
+        metrics: Mapping[metric_types.MetricKey, Counts],
+    ) -> dict[metric_types.MetricKey, Any]:
+        counts = metrics[counts_key]
+        values: dict[str, Any] = compute(counts, classes)
+        values |= {name: getattr(counts, name) for name in _COUNTS}
+        return {key: values[metric] for metric, key in keys.items()}
+
+    return [
+        metric_types.MetricComputation(
+            keys=[counts_key], preprocessors=None, combiner=_Sum(counts_key, len(classes))
+        ),
+        metric_types.DerivedMetricComputation(keys=list(keys.values()), result=result),
+    ]
+
+
+class _Sum(beam.CombineFn):
+    def __init__(self, key: metric_types.MetricKey, num_classes: int) -> None:
+        self._key = key
+        self._num_classes = num_classes
+
+    def create_accumulator(self) -> Counts:
+        return Counts(
+            0,
+            np.zeros((self._num_classes, self._num_classes), np.int64),
+            np.zeros((self._num_classes, 2), np.int64),
+            np.zeros((CALIBRATION_BINS, 3)),
+        )
+
+    def add_input(self, accumulator: Counts, element: tfma.metrics.StandardMetricInputs) -> Counts:
+        outputs = element.get_predictions(self._key.model_name)
+        image = Counts(1, outputs[CONFUSION], outputs[BOUNDARY], outputs[CALIBRATION])
+        return self.merge_accumulators([accumulator, image])
+
+    def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
+        total = self.create_accumulator()
+        for other in accumulators:
+            total = Counts(
+                total.images + other.images,
+                total.confusion_matrix + other.confusion_matrix,
+                total.boundary + other.boundary,
+                total.calibration + other.calibration,
+            )
+        return total
+
+    def extract_output(self, accumulator: Counts) -> dict[metric_types.MetricKey, Counts]:
+        return {self._key: accumulator}
+
+
+metric_types.register_metric(SegmentationMetrics)

@@ -1,0 +1,102 @@
+"""report.json: what the page of a run shows beyond metrics.json."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel
+from typing_extensions import Self
+
+from data.examples.records import Record
+
+CONTENTS_FILE = "report.json"
+
+
+class SplitContents(BaseModel):
+    """The usable pairs of one split.
+
+    Attributes:
+      name: Name of the split.
+      images: Number of images.
+      groups: Number of groups among them.
+      shares: Share of each class among the labelled pixels, by class id, 0..1.
+    """
+
+    name: str
+    images: int
+    groups: int
+    shares: list[float]
+
+    @classmethod
+    def of(cls, name: str, records: Sequence[Record], num_classes: int) -> Self:
+        """Counts the pairs of a split.
+
+        Args:
+          name: Name of the split.
+          records: Records of the usable pairs of all splits.
+          num_classes: Number of classes.
+        """
+        members = [record for record in records if record.pair.split == name]
+        pixels = np.zeros(num_classes)
+        for statistics in (record.statistics for record in members):
+            if statistics:
+                pixels += statistics.class_pixels
+        return cls(
+            name=name,
+            images=len(members),
+            groups=len({record.pair.group for record in members}),
+            shares=(pixels / (pixels.sum() or 1)).tolist(),
+        )
+
+
+class Card(BaseModel):
+    """An image of the gallery.
+
+    Attributes:
+      key: Key of the pair.
+      folder: Folder of its pictures, relative to the report's folder.
+      mean: Mean IoU over the classes in truth or prediction; None if nothing is labelled.
+      before: Mean IoU of the last blessed model; None without one.
+      ious: IoU of each class, by class id; None for a class that does not occur.
+      present: Ids of the classes in truth or prediction.
+      width: Width of the pictures in pixels.
+      height: Height of the pictures in pixels.
+    """
+
+    key: str
+    folder: str
+    mean: float | None
+    before: float | None
+    ious: list[float | None]
+    present: list[int]
+    width: int
+    height: int
+
+
+class CardGroup(BaseModel):
+    """Images of the gallery under one title, such as `Worst`."""
+
+    title: str
+    cards: list[Card]
+
+
+class Contents(BaseModel):
+    """What the page shows beyond metrics.json.
+
+    Attributes:
+      name: Name of the pipeline.
+      classes: Names of the classes, by class id.
+      histories: Scores of each epoch, by their names in history.csv; one list for each training
+        phase. None stands for NaN.
+      splits: The splits, in the order train, val, test.
+      gallery: The images, grouped.
+      provenance: Label and value of each fact about the model's origin.
+      config: The config, as YAML.
+    """
+
+    name: str
+    classes: list[str]
+    histories: list[list[dict[str, float | None]]]
+    splits: list[SplitContents]
+    gallery: list[CardGroup]
+    provenance: list[tuple[str, str]]
+    config: str

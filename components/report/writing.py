@@ -1,0 +1,114 @@
+"""Writes the data of a report: metrics.json, report.json and the gallery's pictures."""
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
+from pydantic import BaseModel
+from tfx.types import artifact
+
+from components.blessings import saved_model_path
+from components.evaluator.config import EVALUATED_SPLIT
+from components.evaluator.evaluated_images import read_images
+from components.evaluator.results import read_evaluation
+from components.evaluator.verdict import read_verdict
+from components.example_gen.artifact import read_examples, read_records
+from components.report.contents import CONTENTS_FILE, Contents, SplitContents
+from components.report.gallery import choose, draw
+from components.report.metrics import METRICS_FILE, RunMetrics
+from components.serving_check import verdict
+from data.config import SPLITS
+from data.examples.records import Record
+from data.files import join, new_file, read_text
+from serving.model.loading import ServedModel
+
+_LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
+
+
+class Inputs(NamedTuple):
+    """The input artifacts of the Report component."""
+
+    examples: artifact.Artifact
+    model: artifact.Artifact
+    model_run: artifact.Artifact
+    evaluation: artifact.Artifact
+    blessing: artifact.Artifact
+    serving_check: artifact.Artifact
+
+
+def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
+    """Writes metrics.json, report.json and the pictures.
+
+    Args:
+      inputs: The artifacts that the report describes.
+      folder: Folder of the report, local or remote.
+      name: Name of the pipeline.
+      config: The config, as YAML.
+      code: Version of the code that writes reports.
+    """
+    examples, evaluation = inputs.examples, inputs.evaluation
+    metrics = RunMetrics.of(
+        read_evaluation(evaluation.uri),
+        read_verdict(inputs.blessing.uri),
+        verdict.read_verdict(inputs.serving_check.uri),
+    )
+    served = ServedModel(saved_model_path(inputs.model))
+
+    def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
+        return served.predict([encoded])[0].class_ids
+
+    def save(path: str, picture: Image.Image) -> None:
+        tf.io.gfile.makedirs(os.path.dirname(join(folder, path)))
+        with tf.io.gfile.GFile(join(folder, path), "wb") as file:
+            picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
+
+    chosen = choose(lambda: read_images(evaluation.uri), served.classes)
+    records = [record for record in read_records(examples) if record.statistics]
+    contents = Contents(
+        name=name,
+        classes=list(served.classes),
+        histories=list(_histories(inputs.model_run.uri)),
+        splits=[SplitContents.of(split, records, len(served.classes)) for split in SPLITS],
+        gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
+        provenance=list(_provenance(examples, records, code)),
+        config=config,
+    )
+    _write(join(folder, METRICS_FILE), metrics)
+    _write(join(folder, CONTENTS_FILE), contents)
+
+
+def _write(path: str, content: BaseModel) -> None:
+    with new_file(path) as file:
+        file.write(content.model_dump_json(indent=2).encode())
+
+
+def _histories(model_run: str) -> Iterator[list[dict[str, float | None]]]:
+    for path in sorted(tf.io.gfile.glob(os.path.join(model_run, "phase*/history.csv"))):
+        rows = csv.DictReader(io.StringIO(read_text(path)))
+        yield [{name: _finite(float(text)) for name, text in row.items()} for row in rows]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _provenance(
+    examples: artifact.Artifact, records: Sequence[Record], code: str
+) -> Iterator[tuple[str, str]]:
+    spans = sorted({record.pair.span for record in records})
+    if spans != [0]:
+        yield "Data spans", ", ".join(map(str, spans))
+    yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
+    yield "Code", f"unetfx {metadata.version('unetfx')}, {code[:12]}"
+    versions = ", ".join(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
+    yield "Libraries", f"Python {platform.python_version()}, {versions}"

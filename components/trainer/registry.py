@@ -1,0 +1,53 @@
+"""The encoders, decoders and losses that a config can name. A new one is a line here.
+
+A config is read without Keras, which takes seconds to import. So this module has only the names of
+the functions that build them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Encoder(NamedTuple):
+    """One of Keras' applications as an encoder.
+
+    Attributes:
+      application: Name of the function in `keras.applications` that builds it.
+      module: Name of the module in `keras.applications` that has its `preprocess_input`.
+      skips: Names of the five layers whose outputs the decoder receives, finest first, at strides
+        1, 2, 4, 8 and 16; None stands for the preprocessed image itself.
+    """
+
+    application: str
+    module: str
+    skips: Sequence[str | None]
+
+
+ENCODERS = {
+    # Channels 64, 128, 256, 512, 512: as in the reference, the second convolution of every block.
+    "vgg16": Encoder(
+        "VGG16",
+        "vgg16",
+        ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2", "block5_conv2"),
+    ),
+    # The same channels: the last convolution of every block, before its pooling.
+    "vgg19": Encoder(
+        "VGG19",
+        "vgg19",
+        ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4"),
+    ),
+    # Channels 3, 64, 256, 512, 1024. ResNet halves the image before its first features, so the
+    # finest skip is the image. Its stage at stride 32 is left out: the decoder has its own.
+    "resnet50": Encoder(
+        "ResNet50",
+        "resnet50",
+        (None, "conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out"),
+    ),
+}
+"""By the name in `model.encoder`."""
+
+DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
+"""Name in `model.decoder` to a function of `components.trainer.network.decoder`."""
+
+LOSSES = {name: name for name in ("cross_entropy", "focal", "dice", "tversky")}
+"""Name in `training.loss` to a function of `components.trainer.training.loss_terms`."""

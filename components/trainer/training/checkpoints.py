@@ -1,0 +1,114 @@
+"""Checkpoints: the weights of the last and of the best epoch, and the scores of every epoch."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data.files import is_file, new_file, read_text
+
+MONITOR = "val_mean_iou"
+"""The score that the best epoch has the most of."""
+
+
+class Checkpoints:
+    """Keeps the last and the best epoch of a training, so that it can be resumed after a crash.
+
+    Everything is stored in files, each of which is complete or absent. Keras' EarlyStopping forgets
+    its state when the process ends, and its BackupAndRestore may be killed while it writes.
+
+    Attributes:
+      history: The scores of each complete epoch, by name.
+    """
+
+    def __init__(self, folder: str, log_dir: str, patience: int) -> None:
+        """Reads the history of an interrupted training, if there is one.
+
+        Args:
+          folder: Folder for the weights and the history.
+          log_dir: Folder for the history as a table, `history.csv`.
+          patience: Number of epochs without a better score before training stops.
+        """
+        self._folder, self._log_dir, self._patience = folder, log_dir, patience
+        path = self._path("history.json")
+        self.history: list[dict[str, float]] = json.loads(read_text(path)) if is_file(path) else []
+
+    @property
+    def best(self) -> float:
+        """The best epoch's score."""
+        return self.best_scores[MONITOR]
+
+    @property
+    def best_scores(self) -> dict[str, float]:
+        """All scores of the best epoch."""
+        return self.history[self._best_epoch]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` epochs brought no better score."""
+        return len(self.history) - 1 - self._best_epoch >= self._patience
+
+    def load_last(self, network: keras.Model) -> None:
+        """Loads the weights and the optimizer's state of the last complete epoch, if there is one.
+
+        Args:
+          network: A compiled network whose optimizer is built.
+        """
+        if self.history:
+            network.load_weights(self._last(len(self.history) - 1))
+
+    def load_best(self, network: keras.Model) -> None:
+        """Loads the weights of the best epoch."""
+        with np.load(self._best(self._best_epoch)) as file:
+            network.set_weights([file[name] for name in file.files])
+
+    def save(self, network: keras.Model, scores: Mapping[str, float]) -> None:
+        """Saves an epoch and removes the files that are no longer needed.
+
+        Args:
+          network: The network with the weights of this epoch, and its optimizer.
+          scores: Scores of the epoch.
+        """
+        epoch = len(self.history)
+        # On several devices the learning rate is a distributed variable, which float() refuses.
+        learning_rate = float(tf.convert_to_tensor(network.optimizer.learning_rate))
+        self.history.append({**scores, "learning_rate": learning_rate})
+        if self._best_epoch == epoch:
+            with new_file(self._best(epoch)) as file:
+                np.savez(file, *network.get_weights())
+        network.save_weights(self._last(epoch))
+        # Writing the history completes the epoch; a training killed before this repeats it.
+        with new_file(self._path("history.json")) as file:
+            file.write(json.dumps(self.history).encode())
+        for older in range(epoch):
+            for path in (self._last(older), self._best(older)):
+                if path != self._best(self._best_epoch) and tf.io.gfile.exists(path):
+                    tf.io.gfile.remove(path)
+        self._write_table()
+
+    @property
+    def _best_epoch(self) -> int:
+        scores = [scores[MONITOR] for scores in self.history]
+        return scores.index(max(scores)) if scores else 0
+
+    def _write_table(self) -> None:
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, ["epoch", *self.history[0]])
+        table.writeheader()
+        table.writerows({"epoch": i + 1} | scores for i, scores in enumerate(self.history))
+        with new_file(os.path.join(self._log_dir, "history.csv")) as file:
+            file.write(text.getvalue().encode())
+
+    def _last(self, epoch: int) -> str:
+        return self._path(f"last-{epoch:05d}.weights.h5")
+
+    def _best(self, epoch: int) -> str:
+        return self._path(f"best-{epoch:05d}.npz")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)

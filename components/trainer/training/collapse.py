@@ -1,0 +1,13 @@
+"""Collapse: the network predicts the same class for every pixel."""
+
+from collections.abc import Mapping
+
+COLLAPSED = (
+    "The network predicts one class only. Lower training.learning_rate, raise "
+    "training.warmup_epochs, or use model.decoder: unet."
+)
+
+
+def has_collapsed(scores: Mapping[str, float]) -> bool:
+    """Returns whether the network predicts one class although the masks of `val` have several."""
+    return scores["val_predicted_classes"] == 1 and scores["val_true_classes"] > 1

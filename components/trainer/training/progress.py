@@ -1,0 +1,75 @@
+"""Progress of a training on the standard output: a bar during an epoch and a line after it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+from components.trainer.training.checkpoints import MONITOR
+from components.trainer.training.collapse import COLLAPSED, has_collapsed
+from data.progress import terminal_progress
+
+_SCORES = {"loss": "loss", "val loss": "val_loss", "val mean IoU": MONITOR}
+_COLLAPSED_EPOCHS = 2  # in a row, before the warning
+
+
+class Progress:
+    """Prints one line per epoch, and shows a bar while the epoch runs if the output is a terminal.
+
+    Args:
+      batches: Number of batches per epoch.
+      epochs: Maximum number of epochs.
+      shown: Whether to print anything.
+    """
+
+    def __init__(self, batches: int, epochs: int, *, shown: bool) -> None:
+        self._batches, self._epochs, self._shown = batches, epochs, shown
+        self._collapsed_epochs = 0
+
+    @contextmanager
+    def bar(self, epoch: int) -> Iterator[None]:
+        """Shows the bar of an epoch until the block ends.
+
+        Args:
+          epoch: Number of the epoch, from 0.
+        """
+        self._start = time.monotonic()
+        self._bar = terminal_progress(
+            Console(),
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[loss]}"),
+            disable=not self._shown,
+        )
+        name = f"epoch {epoch + 1}/{self._epochs}"
+        self._task = self._bar.add_task(name, total=self._batches, loss="")
+        with self._bar:
+            yield
+
+    def advance(self, loss: float) -> None:
+        """Moves the bar by one batch.
+
+        Args:
+          loss: Mean loss of the epoch so far.
+        """
+        self._bar.update(self._task, advance=1, loss=f"loss {loss:.3f}")
+
+    def print_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
+        """Prints the line of an epoch, and a warning if the network has collapsed for two epochs.
+
+        Args:
+          epoch: Number of the epoch, from 0.
+          scores: Scores of the epoch.
+        """
+        if not self._shown:
+            return
+        columns = "".join(f"   {title} {scores[name]:.3f}" for title, name in _SCORES.items())
+        seconds = time.monotonic() - self._start
+        print(f"  epoch {epoch + 1}/{self._epochs}{columns}   {seconds:.0f} s", flush=True)
+        self._collapsed_epochs = self._collapsed_epochs + 1 if has_collapsed(scores) else 0
+        if self._collapsed_epochs == _COLLAPSED_EPOCHS:
+            print(f"  {COLLAPSED}", flush=True)

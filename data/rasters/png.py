@@ -1,0 +1,102 @@
+"""Reads PNG files: imagecodecs decodes the pixels, and this module reads the chunks around them.
+
+The chunks are read here for four things that imagecodecs does not do: it does not check that all
+chunks are there and whole, as TensorFlow's decoder does later; it has no access to the size before
+it decodes; it replaces the indices of a palette image by colours, and masks are indices; and it
+ignores the EXIF orientation.
+
+Reading one 224×224 RGB tile of the Blue Marble sample takes 0.80 ms, of which 0.78 ms are
+`imagecodecs.png_decode`. Pillow takes 1.03 ms, and drops the lower 8 of 16 bits in colour images.
+Decompressing with zlib-ng before `png_decode` took 0.66 ms, but saved only 5 % of the ingestion of
+a pair (1.37 instead of 1.45 ms), so it is left out.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+import imagecodecs
+
+from data.rasters.pillow import exif_orientation, open_image
+from data.rasters.raster import Raster, RasterFile, full_palette, with_channels
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+_GREY, _PALETTE = 0, 3  # colour types
+# Text chunks that may hold an orientation. Pillow decodes the whole file to look for it.
+_TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_ORIENTATION_TEXTS = (b"Raw profile type exif", b"tiff:Orientation")
+
+
+def read_png(file: RasterFile) -> Raster:
+    """Reads a PNG file of one frame.
+
+    Args:
+      file: The file.
+
+    Returns:
+      The file's pixels; the EXIF orientation is not yet undone.
+
+    Raises:
+      PairError: It is too large, or has several frames.
+      Exception: It is damaged.
+    """
+    orientation, palette, parts = 1, b"", []
+    for kind, content in _chunks(file.content):
+        if kind == b"IHDR":
+            header = content
+            width, height, bits, colour_type = struct.unpack_from(">IIBB", content)
+            file.refuse_too_large(height, width)
+        elif kind == b"IDAT":
+            parts.append(content)
+        elif kind == b"PLTE":
+            palette = content
+        elif kind == b"acTL":
+            (frames,) = struct.unpack_from(">I", content)
+            if frames > 1:
+                raise file.not_one(frames, "frames")
+        elif kind == b"eXIf" or (
+            kind in _TEXT_CHUNKS and any(text in content for text in _ORIENTATION_TEXTS)
+        ):
+            orientation = exif_orientation(open_image(file))
+    if colour_type == _PALETTE:  # indices are stored like greys: only the header differs
+        header = header[:9] + bytes([_GREY]) + header[10:]
+    bare = _png_of(header, b"".join(parts))
+    samples = with_channels(imagecodecs.png_decode(bare))
+    if colour_type == _PALETTE and bits < 8:  # the decoder scales greys to 0..255
+        samples //= 255 // (2**bits - 1)
+    grey = {_GREY: file.content, _PALETTE: bare}.get(colour_type)
+    return Raster(
+        "PNG",
+        samples,
+        full_palette(palette) if colour_type == _PALETTE else None,
+        orientation,
+        lossy=False,
+        tensorflow_reads=True,
+        grey_png=grey if bits == 8 else None,
+    )
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yields the type and the content of each chunk, up to the last one (PNG specification, 5.3).
+
+    TensorFlow's decoder requires the right checksum of every chunk, and a complete last chunk;
+    other decoders do not.
+    """
+    place, kind = 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, place)
+        end = place + 8 + length
+        (checksum,) = struct.unpack_from(">I", content, end)
+        if zlib.crc32(memoryview(content)[place + 4 : end]) != checksum:
+            raise ValueError("a checksum is wrong")
+        yield kind, content[place + 8 : end]
+        place = end + 4
+
+
+def _png_of(header: bytes, compressed: bytes) -> bytes:
+    """Returns a PNG with only the chunks that every decoder needs."""
+    parts = [PNG_START]
+    for kind, content in ((b"IHDR", header), (b"IDAT", compressed), (b"IEND", b"")):
+        checksum = zlib.crc32(content, zlib.crc32(kind))
+        parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", checksum)]
+    return b"".join(parts)

@@ -1,0 +1,34 @@
+"""The kinds of data sources: the config class of each kind, and the functions that read it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from data.source_config import FolderSource, ManifestSource, SampleSource, Source, TfdsSource
+from data.sources import folder, manifest, sample, tfds
+from data.sources.raw_pairs import RawFound
+
+
+class SourceFunctions(NamedTuple):
+    """Functions of one kind of source.
+
+    Attributes:
+      find: Finds the pairs of a source, or of one of its spans. Arguments: the source;
+        `data.group` of the config; the folder in which a source without files writes them, once.
+        Raises an InputError if the source as a whole cannot be used.
+      kept_columns: Returns the names of the columns that examples keep, if the source is a table.
+    """
+
+    find: Callable[[Any, str | None, str], RawFound]
+    kept_columns: Callable[[Any], list[str]] = lambda source: []
+
+
+SOURCES: dict[type[Source], SourceFunctions] = {
+    FolderSource: SourceFunctions(lambda source, group, own_folder: folder.find(source)),
+    ManifestSource: SourceFunctions(
+        lambda source, group, own_folder: manifest.find(source, group or "group"),
+        manifest.kept_columns,
+    ),
+    SampleSource: SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
+    TfdsSource: SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
+}
+"""Config class of each kind of source to its functions."""

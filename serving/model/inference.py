@@ -1,0 +1,155 @@
+"""How a network segments images of any size, for each kind of view."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import tensorflow as tf
+
+from data.config import CropView, ResizeView, View
+from data.input_pipeline.views import view_image
+from serving.model.sliding_window import sliding_window
+
+Network = Callable[[tf.Tensor], tf.Tensor]
+"""Maps float32 views [batch, view.height, view.width, 3] in 0..255 to float32 probabilities
+[batch, view.height, view.width, C]."""
+
+
+_View = TypeVar("_View", ResizeView, CropView)
+
+
+class Inference(ABC, Generic[_View]):
+    """Segments images with a network that sees one kind of view."""
+
+    def __init__(self, network: Network, view: _View, num_classes: int) -> None:
+        """Wraps a network.
+
+        Args:
+          network: The network, softmax included.
+          view: How an image is presented to the network.
+          num_classes: C.
+        """
+        self._network = network
+        self._view: _View = view
+        self._num_classes = num_classes
+
+    @abstractmethod
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """Segments images of one size.
+
+        Args:
+          images: uint8 [batch, height, width, 3].
+
+        Returns:
+          float32 [batch, height, width, C], summing to 1 over C.
+        """
+
+    @abstractmethod
+    def map_images(
+        self,
+        image_bytes: tf.Tensor,
+        decode: Callable[[tf.Tensor], tf.Tensor],
+        finish: Callable[[tf.Tensor], Any],
+        output_signature: Any,
+    ) -> Any:
+        """Segments encoded images of any sizes.
+
+        Args:
+          image_bytes: string [batch].
+          decode: Decodes one of them to uint8 [height, width, 3].
+          finish: Computes the outputs of one image from its probabilities, float32 [height, width,
+            C].
+          output_signature: Types and shapes of these outputs.
+
+        Returns:
+          The outputs, stacked along a new first dimension.
+        """
+
+
+class ResizeInference(Inference[ResizeView]):
+    """Resizes each image to the view, and the probabilities back to the image's size."""
+
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """See `Inference`."""
+        return _resize(self._network(view_image(images, self._view)), tf.shape(images)[1:3])
+
+    def map_images(
+        self,
+        image_bytes: tf.Tensor,
+        decode: Callable[[tf.Tensor], tf.Tensor],
+        finish: Callable[[tf.Tensor], Any],
+        output_signature: Any,
+    ) -> Any:
+        """See `Inference`. All images go through the network in one batch."""
+
+        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = decode(encoded)
+            return view_image(image, self._view), tf.shape(image)[:2]
+
+        view_shape = [self._view.height, self._view.width, 3]
+        views, sizes = tf.map_fn(
+            look,
+            image_bytes,
+            fn_output_signature=(
+                tf.TensorSpec(view_shape, tf.float32),
+                tf.TensorSpec([2], tf.int32),
+            ),
+        )
+        return tf.map_fn(
+            lambda inputs: finish(_resize(*inputs)),
+            (self._network(views), sizes),
+            fn_output_signature=output_signature,
+        )
+
+
+class SlidingInference(Inference[CropView]):
+    """Slides a window of the view's size over each image, at the image's own resolution."""
+
+    def probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        """See `Inference`."""
+        return tf.map_fn(
+            self._slide,
+            images,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None, None, self._num_classes], tf.float32),
+        )
+
+    def map_images(
+        self,
+        image_bytes: tf.Tensor,
+        decode: Callable[[tf.Tensor], tf.Tensor],
+        finish: Callable[[tf.Tensor], Any],
+        output_signature: Any,
+    ) -> Any:
+        """See `Inference`. One image at a time goes through the network."""
+        return tf.map_fn(
+            lambda encoded: finish(self._slide(decode(encoded))),
+            image_bytes,
+            parallel_iterations=1,
+            fn_output_signature=output_signature,
+        )
+
+    def _slide(self, image: tf.Tensor) -> tf.Tensor:
+        return sliding_window(self._network, image, self._view, self._num_classes)
+
+
+_KINDS: dict[type[View], type[Inference[Any]]] = {
+    ResizeView: ResizeInference,
+    CropView: SlidingInference,
+}
+
+
+def make_inference(network: Network, view: View, num_classes: int) -> Inference[Any]:
+    """Chooses the inference for a view.
+
+    Args:
+      network: The network, softmax included.
+      view: How an image is presented to the network.
+      num_classes: C.
+    """
+    return _KINDS[type(view)](network, view, num_classes)
+
+
+def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Resizes probabilities, not class ids: bilinearly, so that they still sum to 1."""
+    return tf.image.resize(probabilities, size)

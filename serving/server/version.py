@@ -1,0 +1,43 @@
+"""A version of the model that is loaded and answers requests."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from serving.server.batching import Batcher
+from serving.server.loaded_model import LoadedModel
+
+
+class Version:
+    """A loaded version.
+
+    Attributes:
+      number: Number of the version, the name of its folder.
+      model: The model in memory.
+      batcher: Batches the requests for the signature `serving_default`.
+    """
+
+    def __init__(self, number: int, model: LoadedModel, batcher: Batcher) -> None:
+        """Makes a version that no request uses yet."""
+        self.number = number
+        self.model = model
+        self.batcher = batcher
+        self._leases = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Keeps the version from being unloaded while the context is open."""
+        self._leases += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._leases -= 1
+            if not self._leases:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Waits until no request uses the version."""
+        await self._idle.wait()

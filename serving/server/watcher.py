@@ -1,0 +1,165 @@
+"""Watches the push folder: loads new versions and unloads old ones."""
+
+import asyncio
+import logging
+import os
+from concurrent.futures import Executor
+
+import tensorflow as tf
+
+from serving.model.tf_errors import tf_error_text
+from serving.model.versions import numbered_folders
+from serving.server.batching import Batcher
+from serving.server.limits import Limits
+from serving.server.loaded_model import LoadedModel
+from serving.server.metrics import ServerMetrics
+from serving.server.version import Version
+from serving.server.versions import ModelVersionStatus, Versions
+from serving.signature import IMAGES, SIGNATURE
+
+log = logging.getLogger(__name__)
+
+_Files = frozenset[tuple[str, int, int]]
+
+
+class Watcher:
+    """Keeps the loaded versions in step with the push folder, in the event loop that runs it."""
+
+    def __init__(
+        self,
+        versions: Versions,
+        folder: str,
+        limits: Limits,
+        metrics: ServerMetrics,
+        executor: Executor,
+    ) -> None:
+        """Makes a watcher that has not read the folder yet.
+
+        Args:
+          versions: The versions to load and unload.
+          folder: Push folder with a sub-folder for each version. It need not exist yet.
+          limits: Limits for batches.
+          metrics: Counts loaded versions and batches.
+          executor: Executor with one thread, in which models run and are closed.
+        """
+        self._versions = versions
+        self._folder = folder
+        self._limits = limits
+        self._metrics = metrics
+        self._executor = executor
+        self._bad: dict[int, _Files] = {}
+        self._logged: set[str] = set()
+        self._unloads: set[asyncio.Task[None]] = set()
+
+    async def watch(self, seconds: float) -> None:
+        """Updates the versions again and again.
+
+        Args:
+          seconds: Pause between two updates.
+        """
+        while True:
+            try:
+                await self.update()
+            except Exception as error:  # the next update may succeed
+                self._warn_once(f"{self._folder}: cannot be read: {tf_error_text(error)}")
+            await asyncio.sleep(seconds)
+
+    async def update(self) -> None:
+        """Reads the folder once, loads new versions, and then unloads old ones.
+
+        If a version cannot be loaded, the next older one that can is served; loading is tried again
+        when the files have changed. An empty folder unloads nothing.
+        """
+        folders = await asyncio.to_thread(numbered_folders, self._folder)
+        loaded = self._versions.loaded
+        if not folders and not loaded:
+            self._warn_once(
+                f"{self._folder}: no version there yet; waiting for a push (unetfx run)"
+            )
+        wanted = set()
+        for number in sorted(folders, reverse=True):
+            if await self._load(number, folders[number]):
+                wanted.add(number)
+                break
+        for label, number in self._versions.labels.items():
+            if number in folders and await self._load(number, folders[number]):
+                wanted.add(number)
+            elif number not in folders:
+                self._warn_once(f"version {number}, labelled {label}, is not in {self._folder}")
+        if wanted:
+            for number in set(loaded) - wanted:
+                task = asyncio.create_task(self._unload(loaded.pop(number)))
+                self._unloads.add(task)
+                task.add_done_callback(self._unloads.discard)
+
+    async def close(self) -> None:
+        """Unloads all versions once their running requests have ended."""
+        while self._versions.loaded:
+            await self._unload(self._versions.loaded.popitem()[1])
+        await asyncio.gather(*self._unloads)
+
+    async def _load(self, number: int, path: str) -> bool:
+        """Loads a version unless it is loaded or known to be bad; returns whether it is loaded."""
+        if number in self._versions.loaded:
+            return True
+        files = await asyncio.to_thread(_files, path)
+        if self._bad.get(number) == files:
+            return False
+        self._versions.set_status(number, ModelVersionStatus.LOADING)
+        try:
+            if not any(name == "saved_model.pb" for name, *_ in files):
+                raise ValueError("it has no saved_model.pb (empty, or still being copied?)")
+            model = await asyncio.to_thread(LoadedModel, path)
+        except Exception as error:  # a damaged file can make TensorFlow raise anything
+            self._bad[number] = files
+            self._metrics.load("failed")
+            reason = tf_error_text(error)
+            self._versions.set_status(number, ModelVersionStatus.END, reason)
+            loaded = self._versions.loaded
+            served = f"still serving version {max(loaded)}" if loaded else "no version is served"
+            log.warning("version %d cannot be loaded, %s: %s", number, served, reason)
+            return False
+        self._bad.pop(number, None)
+        self._versions.loaded[number] = Version(number, model, self._batcher(model))
+        self._metrics.load("loaded")
+        self._metrics.available(number, True)
+        self._versions.set_status(number, ModelVersionStatus.AVAILABLE)
+        log.info("serving version %d: %s", number, path)
+        return True
+
+    def _batcher(self, model: LoadedModel) -> Batcher:
+        return Batcher(
+            lambda images, seconds: model.run(SIGNATURE, {IMAGES: images}, seconds),
+            self._executor,
+            max_images=self._limits.batch,
+            max_pixels=model.max_pixels,
+            count=self._metrics.batch,
+        )
+
+    async def _unload(self, version: Version) -> None:
+        self._metrics.available(version.number, False)
+        self._versions.set_status(version.number, ModelVersionStatus.UNLOADING)
+        await version.idle()
+        # In the thread where models run: a request whose client has gone may still be running.
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, version.model.close)
+        if version.number not in self._versions.loaded:  # else it was loaded again meanwhile
+            self._versions.set_status(version.number, ModelVersionStatus.END)
+        log.info("unloaded version %d", version.number)
+
+    def _warn_once(self, line: str) -> None:
+        """Logs a line only the first time: the folder is read every second."""
+        if line not in self._logged:
+            self._logged.add(line)
+            log.warning(line)
+
+
+def _files(path: str) -> _Files:
+    """Lists all files of a folder with size and time, to see whether it has changed."""
+    files = set()
+    for folder, _, names in tf.io.gfile.walk(path):
+        for name in names:
+            file = os.path.join(folder, name)
+            stat = tf.io.gfile.stat(file)
+            files.add((os.path.relpath(file, path), stat.length, stat.mtime_nsec))
+    return frozenset(files)

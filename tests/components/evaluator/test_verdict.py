@@ -1,0 +1,43 @@
+import pytest
+
+from components.evaluator.rule import Rule
+from components.evaluator.verdict import VERDICT_FILE, Verdict, read_verdict
+
+
+def rule(metric, *, passed, reason=""):
+    return Rule(metric=metric, kind="floor", value=0.4, limit=0.5, passed=passed, reason=reason)
+
+
+def test_a_verdict_survives_its_file(tmp_path):
+    rules = [
+        rule("iou/land", passed=False),
+        rule("iou/lake", passed=None, reason="only 3 pixels of lake (gate.min_pixels is 4)"),
+        Rule(metric="mean_iou", kind="drop", value=0.4, limit=0.1, baseline=0.4, passed=True),
+    ]
+    verdict = Verdict(blessed=False, rules=rules, baseline="Trainer/model/5", remarks=["a"])
+    (tmp_path / VERDICT_FILE).write_text(verdict.model_dump_json())
+    assert read_verdict(str(tmp_path)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("blessed", "rules", "reasons"),
+    [
+        (True, [rule("iou/land", passed=True)], []),
+        (
+            False,
+            [rule("iou/land", passed=False), rule("mean_iou", passed=False)],
+            [
+                "land: IoU 0.400 is below its floor 0.500",
+                "mean IoU 0.400 is below its floor 0.500",
+            ],
+        ),
+        (
+            False,
+            [rule("iou/lake", passed=None)],
+            ["no rule of the gate could be checked: too few images or pixels"],
+        ),
+    ],
+    ids=["blessed", "broken rules", "no rule was checked"],
+)
+def test_the_reasons_are_the_broken_rules(blessed, rules, reasons):
+    assert Verdict(blessed=blessed, rules=rules).reasons() == reasons

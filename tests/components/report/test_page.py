@@ -1,0 +1,113 @@
+import pytest
+
+from components.evaluator.metrics import metric_names
+from components.evaluator.rule import Rule
+from components.report.contents import Card, CardGroup, Contents, SplitContents
+from components.report.metrics import RunMetrics
+from components.report.page import RunFacts, read_anomalies, write_page
+from components.serving_check.verdict import ServingVerdict
+
+CLASSES = ["ground", "<disc>"]
+EPOCH = {"epoch": 1.0, "loss": 2.0, "val_loss": None, "val_mean_iou": 0.5, "val_iou/ground": 0.5}
+CARD = Card(
+    key="a/b",
+    folder="pictures/0",
+    mean=0.5,
+    before=0.25,
+    ious=[0.5, None],
+    present=[0],
+    width=8,
+    height=6,
+)
+CONTENTS = Contents(
+    name="discs",
+    classes=CLASSES,
+    histories=[[EPOCH | {"val_iou/<disc>": None}]],
+    splits=[SplitContents(name="train", images=3, groups=2, shares=[0.75, 0.25])],
+    gallery=[CardGroup(title="Worst", cards=[CARD])],
+    provenance=[("Code", "unetfx 1.0")],
+    config="name: discs",
+)
+METRICS = RunMetrics(
+    blessed=False,
+    reasons=["mean IoU 0.500 is below its floor 0.600"],
+    remarks=[],
+    metrics=dict.fromkeys(metric_names(CLASSES), 0.5),
+    baseline={},
+    baseline_model=None,
+    rules=[Rule(metric="mean_iou", kind="floor", value=0.5, limit=0.6, passed=False)],
+    images=1,
+    confusion_matrix=[[30, 10], [0, 0]],
+    calibration=[[40, 20.0, 30]],
+    slices={},
+    serving=ServingVerdict(blessed=True, reasons=[], images=1),
+)
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Writes a page, and returns its HTML."""
+    (tmp_path / "metrics.json").write_text(METRICS.model_dump_json())
+    (tmp_path / "report.json").write_text(CONTENTS.model_dump_json())
+
+    def page(facts):
+        write_page(str(tmp_path), facts)
+        return (tmp_path / "index.html").read_text()
+
+    return page
+
+
+def test_the_page_shows_the_report(page):
+    html = page(RunFacts("2026-01-01"))
+    for text in (
+        "Not blessed: this model is not pushed.",
+        "<strong>Mean IoU 0.500 is below its floor 0.600.</strong>",
+        "at least 0.600",
+        '<img class="image" src="pictures/0/image.jpg"',
+        "(last blessed 0.250)",
+        "75.0%",
+        "unetfx 1.0",
+        "name: discs",
+    ):
+        assert text in html
+    assert html.count("<svg") == 3
+
+
+def test_the_page_shows_facts_about_the_run(page):
+    html = page(
+        RunFacts(
+            "2026-01-01",
+            version="7",
+            decisions=["ann blessed it"],
+            anomalies=["test: <new>"],
+            durations={"Trainer": 59.6, "Pusher": 1.0},
+            all_runs="../index.html",
+        )
+    )
+    for text in (
+        '<p>Run 2026-01-01, pushed as version 7. <a href="../index.html">All runs</a></p>',
+        "<strong>ann blessed it.</strong>",
+        "<li>test: &lt;new&gt;</li>",
+        '<th scope="row">Trainer</th><td>60 s</td>',
+        '<th scope="row">All steps</th><td>61 s</td>',
+    ):
+        assert text in html
+
+
+def test_facts_may_be_missing(page):
+    html = page(RunFacts("2026-01-01"))
+    assert "<p>Run 2026-01-01</p>" in html
+    assert "no anomalies" in html
+    assert "All steps" not in html
+
+
+def test_names_cannot_change_the_markup(page):
+    html = page(RunFacts("2026-01-01"))
+    assert "&lt;disc&gt;" in html
+    assert "<disc>" not in html
+
+
+def test_anomalies_are_lines_of_a_file_that_may_be_gone(tmp_path):
+    assert read_anomalies(str(tmp_path)) == []
+    (tmp_path / "anomalies.txt").write_text("train: a\ntest: b\n")
+    assert read_anomalies(str(tmp_path)) == ["train: a", "test: b"]

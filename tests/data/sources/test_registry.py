@@ -1,0 +1,52 @@
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from data.config import DataConfig
+from data.source_config import AnySource, Source
+from data.sources.pairs import find_columns, find_pairs
+from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.registry import SOURCES, SourceFunctions
+
+KINDS = get_args(get_args(AnySource)[0])
+
+
+class ListSource(Source):
+    """Pairs that are listed in the config."""
+
+    kind: Literal["list"]
+    pairs: dict[str, list[str]]
+
+
+class Config(DataConfig):
+    """The config after the new kind of source has joined the union."""
+
+    source: Annotated[AnySource | ListSource, Field(discriminator="kind")]
+
+
+def find(source, group, own_folder):
+    return RawFound([RawPair(key, *files) for key, files in source.pairs.items()], [], [])
+
+
+def test_a_registered_source_is_found(monkeypatch):
+    monkeypatch.setitem(SOURCES, ListSource, SourceFunctions(find))
+    pairs = {"b": ["b.png", "b_mask.png"], "a/1": ["a/1.png", "a/1_mask.png"]}
+    source = {"kind": "list", "pairs": pairs}
+    data = Config.model_validate({"source": source, "classes": ["x", "y"]})
+    found = find_pairs(data, name="mine", folder="")
+    assert [(pair.key, pair.image, pair.mask) for pair in found.pairs] == [
+        ("a/1", "a/1.png", "a/1_mask.png"),
+        ("b", "b.png", "b_mask.png"),
+    ]
+    assert {(pair.source, pair.span) for pair in found.pairs} == {("mine", 0)}
+    assert find_columns(data) == []
+
+
+def test_every_kind_of_source_is_registered():
+    assert set(KINDS) == SOURCES.keys()
+
+
+def test_every_source_documents_its_keys():
+    for source in KINDS:
+        for key in source.model_fields.keys() - {"kind"}:
+            assert f"\n      {key}: " in source.__doc__, f"{source.__name__}.{key}"

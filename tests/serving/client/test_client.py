@@ -1,0 +1,43 @@
+"""The client, independent of the protocol."""
+
+import subprocess
+import sys
+
+import pytest
+
+from data.errors import InputError
+from serving.client.protocol import ServingError
+
+IMAGES = [b"one", b"two"]
+
+
+def test_an_answer_to_fewer_images_than_were_sent(client, rest_server):
+    with (
+        client(rest_server.url) as served,
+        pytest.raises(ServingError, match="1 predictions for 2"),
+    ):
+        served.predict(IMAGES)
+
+
+def test_it_needs_no_tensorflow(rest_server):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from serving.client import ServingClient\n"
+        f"with ServingClient('{rest_server.url}', 'sea', ['ocean', 'land', 'lake']) as client:\n"
+        "    print(client.predict([b'x'])[0].class_ids.tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[[0, 1, 2], [0, 0, 0]]", done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8501", "ftp://host", "http://", "grpc://host:port", "", "http://[::1"]
+)
+def test_what_is_no_address_is_refused(client, url):
+    with pytest.raises(InputError, match="not the address of a server"):
+        client(url)
+
+
+def test_a_version_and_a_label_are_too_much(client):
+    with pytest.raises(InputError, match="not both"):
+        client("http://host", version=1, label="stable")

@@ -1,0 +1,86 @@
+"""TF Serving's JSON formats."""
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from serving.server.errors import RequestError
+from serving.server.json_format import read_request, write_response
+
+
+class _Signature:
+    """The part of a SignatureDef that `read_request` uses."""
+
+    def __init__(self, **dtypes):
+        info = type("Info", (), {"dtype": 0})
+        self.inputs = {}
+        for name, dtype in dtypes.items():
+            self.inputs[name] = info()
+            self.inputs[name].dtype = dtype
+
+
+FLOAT, UINT8, INT64 = 1, 4, 9
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([(FLOAT, np.float32), (UINT8, np.uint8), (INT64, np.int64)]).flatmap(
+        lambda kind: st.tuples(
+            st.just(kind[0]),
+            arrays.arrays(
+                kind[1],
+                arrays.array_shapes(max_dims=4, max_side=3),
+                elements={"allow_nan": False} if kind[1] == np.float32 else None,
+            ),
+        )
+    )
+)
+def test_any_tensor_survives_the_way_there_and_back(drawn):
+    dtype, array = drawn
+    for in_rows, key in ((True, "instances"), (False, "inputs")):
+        body = json.dumps({key: array.tolist()}).encode()
+        request = read_request(body, lambda name: _Signature(x=dtype))
+        assert request.in_rows is in_rows
+        np.testing.assert_array_equal(request.inputs["x"], array)
+        answer = json.loads(write_response({"y": array}, in_rows=in_rows))
+        (values,) = answer.values()
+        np.testing.assert_array_equal(np.array(values, array.dtype), array)
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["instances", "inputs"]),
+    st.sampled_from([{"x": FLOAT}, {"x": 7}, {"x": UINT8, "z": 7}]),
+)
+@example(value=[1e39], key="inputs", dtypes={"x": FLOAT})
+def test_no_json_is_more_than_a_bad_request(value, key, dtypes):
+    body = json.dumps({key: value}).encode()
+    with contextlib.suppress(RequestError):
+        request = read_request(body, lambda name: _Signature(**dtypes))
+        assert set(request.inputs) == set(dtypes)
+
+
+def test_several_inputs_are_named():
+    two = _Signature(a=FLOAT, b=INT64)
+    rows = b'{"instances": [{"a": 0.5, "b": 1}, {"a": 1, "b": 2}]}'
+    columns = b'{"inputs": {"a": [0.5, 1], "b": [1, 2]}}'
+    for body in (rows, columns):
+        inputs = read_request(body, lambda name: two).inputs
+        assert {name: array.tolist() for name, array in inputs.items()} == {
+            "a": [0.5, 1.0],
+            "b": [1, 2],
+        }
+    with pytest.raises(RequestError, match="several inputs"):
+        read_request(b'{"instances": [1]}', lambda name: two)
+    with pytest.raises(RequestError, match="several inputs"):
+        read_request(b'{"inputs": [1]}', lambda name: two)
