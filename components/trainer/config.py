@@ -1,6 +1,6 @@
 """The `model:` and `training:` parts of a config file."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
@@ -19,9 +19,12 @@ PUSHED = "pushed"
 pushed models."""
 
 if TYPE_CHECKING:  # type checkers do not accept computed names
-    EncoderName = DecoderName = LossName = str
+    EncoderName: TypeAlias = str
+    DecoderName: TypeAlias = str
+    LossName: TypeAlias = str
 else:
-    EncoderName, DecoderName = Literal[tuple(ENCODERS)], Literal[tuple(DECODERS)]
+    EncoderName = Literal[tuple(ENCODERS)]
+    DecoderName = Literal[tuple(DECODERS)]
     LossName = Literal[tuple(LOSSES)]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
