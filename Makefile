@@ -1,6 +1,6 @@
 # make demo: sets up, then runs the whole pipeline on real satellite images, through the `tfx` command.
 # make test: sets up, then runs every test; make test ARGS="tests/data -k png" runs a part.
-.PHONY: setup demo test lint bench serve airflow lock
+.PHONY: setup demo test lint docs bench serve airflow lock
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -43,6 +43,10 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+# Makes docs/config.md and docs/config.schema.json from the docstrings of the config's classes.
+docs: setup
+	@$(BIN)/python -m pipeline.config.documentation
 
 # Measures speed and memory, each against a named rival in the same run.
 bench: setup
