@@ -25,8 +25,8 @@ def blessed_models(
 ) -> list[tuple[types.Artifact, types.Artifact]]:
     """Finds the models that are blessed.
 
-    A model that was blessed once stays blessed under a stricter gate. A person's latest decision
-    overrides the Evaluator.
+    A blessed model stays blessed when the gate becomes stricter. A person's latest decision about a
+    model overrides the Evaluator's verdict.
 
     Args:
       models: Models to choose from.
@@ -58,15 +58,15 @@ def pushed_models(
 ) -> Iterator[types.Artifact]:
     """Lists the pushed models as artifacts.
 
-    On Kubeflow they stand for the blessed models, since steps there cannot query ML Metadata and
-    the compiler does not support custom resolvers.
+    On Kubeflow the pushed models are used as the blessed models, since steps there cannot query ML
+    Metadata and the compiler does not support custom resolvers.
 
     Args:
       serving_folder: Folder with one sub-folder for each version, named by a number.
-      exclude: The model to exclude.
+      exclude: Model to leave out, by default none.
 
     Yields:
-      At most ten models, newest first; the id of each is its version number.
+      At most ten artifacts, newest version first; the artifact's id is the version number.
     """
     excluded = _fingerprint(saved_model_path(exclude)) if exclude else None
     for version in versions(serving_folder)[:MAX_MODELS]:
@@ -78,7 +78,7 @@ def pushed_models(
 
 
 def saved_model_path(model: types.Artifact) -> str:
-    """Returns the folder of a model's SavedModel.
+    """Returns the SavedModel folder of a model artifact.
 
     Args:
       model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
@@ -90,7 +90,7 @@ def saved_model_path(model: types.Artifact) -> str:
 
 
 def _fingerprint(path: str) -> bytes | None:
-    """Content of the file that makes each export unique; None if it is missing."""
+    """Returns the content of a SavedModel's fingerprint.pb; None if the file is missing."""
     try:
         with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
             content: bytes = file.read()
@@ -104,7 +104,7 @@ def _is_by_person(blessing: types.Artifact) -> bool:
 
 
 def short_name(uri: str) -> str:
-    """Returns the end of a model's path, by which a person can find it: `Trainer/model/5`.
+    """Returns the end of a model's path as a short name for people, such as `Trainer/model/5`.
 
     Args:
       uri: URI of the model's artifact.
@@ -113,7 +113,7 @@ def short_name(uri: str) -> str:
 
 
 def classes_of(model: types.Artifact) -> list[str] | None:
-    """Returns the names of a model's classes, by class id; None if its files are missing."""
+    """Returns a model's class names, by class id; None if the files of the model are missing."""
     try:
         return model_classes(saved_model_path(model))
     except tf.errors.NotFoundError:

@@ -1,4 +1,4 @@
-"""Base of the executors that run Beam jobs, on the engine that the environment names."""
+"""Base class of the executors that run Beam jobs; an environment variable selects the runner."""
 
 import json
 import os
@@ -14,13 +14,13 @@ output of a step. Runners that use the cache therefore pass the arguments here.
 
 
 class EngineExecutor(BaseBeamExecutor):
-    """An executor whose Beam jobs run on the engine that the environment names."""
+    """An executor that takes its Beam options from an environment variable, if that is set."""
 
     def __init__(self, context: BaseBeamExecutor.Context | None = None) -> None:
         """Initialises the executor.
 
         Args:
-          context: TFX's context, with the pipeline's Beam arguments.
+          context: TFX's context of the execution; its Beam options are replaced.
         """
         arguments = os.environ.get(ARGUMENTS)
         if context is not None and arguments:

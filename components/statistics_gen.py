@@ -1,4 +1,4 @@
-"""TFX's StatisticsGen on the same Beam engine as the other components."""
+"""TFX's StatisticsGen on the same Beam runner as the other components."""
 
 from tfx import v1 as tfx
 from tfx.components.statistics_gen import executor
@@ -8,10 +8,10 @@ from components.engine import EngineExecutor
 
 
 class Executor(EngineExecutor, executor.Executor):
-    """TFX's executor, with Beam's arguments from the environment."""
+    """TFX's executor, with the Beam options from an environment variable."""
 
 
 class StatisticsGen(tfx.components.StatisticsGen):
-    """Computes statistics of each split."""
+    """TFX's StatisticsGen, which computes the TFDV statistics of each split."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

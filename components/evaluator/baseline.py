@@ -27,26 +27,27 @@ CANDIDATE = "candidate"
 class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
     """Resolves the blessed models except the candidate, newest first.
 
-    TFX's LatestBlessedModelStrategy would compare a model with itself in a second run on unchanged
-    data. That is a new input, which misses the cache, so the same model would be evaluated and
-    pushed again. It also gives one model only, which may be broken.
+    TFX's LatestBlessedModelStrategy does not exclude the candidate: in a second run on unchanged
+    data, a blessed candidate would become its own baseline. The cache would miss on this new input,
+    and the model would be evaluated and pushed again. TFX's strategy also returns only one model,
+    whose files may be broken.
     """
 
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses among all models of the pipeline.
+        """Chooses the blessed models that the candidate may be compared with.
 
         Args:
           store: The metadata store; not used.
           input_dict: Input dict from key to a list of artifacts.
             - candidate: The model to be evaluated.
-            - model: All models.
-            - model_blessing: All blessings.
+            - model: All models of the pipeline.
+            - model_blessing: All blessings of the pipeline.
 
         Returns:
-          The same keys: `candidate` unchanged, `model` and `model_blessing` with the ten newest
-          blessed models and their blessings, or as many as exist.
+          A dict with the keys of `input_dict`: `candidate` unchanged, `model` and `model_blessing`
+          with at most ten blessed models, newest first, and their blessings.
         """
         candidates = {model.id for model in input_dict[CANDIDATE]}
         others = [
@@ -61,11 +62,11 @@ class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
 
 
 class Choice(NamedTuple):
-    """The baseline, and how it was chosen.
+    """The chosen baseline, and why newer blessed models were rejected.
 
     Attributes:
       model: The baseline; None if no blessed model can be used.
-      remarks: For each newer model, a line that says why it cannot be used.
+      remarks: One line for each blessed model newer than the baseline: why it cannot be used.
     """
 
     model: types.Artifact | None
@@ -77,16 +78,16 @@ def choose_baseline(
     classes: Sequence[str],
     on_broken: Literal["older", "floors", "fail"],
 ) -> Choice:
-    """Finds the newest model that loads and has the candidate's classes.
+    """Chooses as baseline the newest model that loads and has the candidate's classes.
 
     Args:
       models: Blessed models in any order: ML Metadata does not keep the order of a resolver.
-      classes: The candidate's classes, by class id. Models with other classes are skipped.
+      classes: The candidate's classes, by class id. Models with different classes are skipped.
       on_broken: What to do when a model's files are missing or broken: use an `older` model, use no
         baseline and check the `floors` only, or `fail`.
 
     Returns:
-      The model, and remarks for a person.
+      The baseline, and remarks about the models that cannot be used.
 
     Raises:
       InputError: The files of a model are missing or broken, and `on_broken` is `fail`.
@@ -115,7 +116,7 @@ def choose_baseline(
 
 
 def why_not_loaded(path: str) -> str | None:
-    """Returns why a model's files do not load; None if they do.
+    """Returns why a SavedModel does not load; None if it loads.
 
     Args:
       path: Folder of a SavedModel.
@@ -125,7 +126,7 @@ def why_not_loaded(path: str) -> str | None:
 
 
 def _load(path: str) -> Mapping[str, Any] | str:
-    """Outputs of the signature `evaluation`, or why the model does not load."""
+    """Loads a model; returns the outputs of its signature `evaluation`, or why it does not load."""
     if not tf.io.gfile.exists(path):
         return "its files are gone"
     try:
@@ -138,7 +139,7 @@ def _load(path: str) -> Mapping[str, Any] | str:
 
 
 def _problem(path: str) -> str | None:
-    """Why a model cannot be the baseline; None if it loads and returns all pixel counts."""
+    """Returns why a model cannot be the baseline; None if it loads and returns all pixel counts."""
     outputs = _load(path)
     if isinstance(outputs, str):
         return outputs

@@ -47,12 +47,12 @@ class EvaluatorSettings(Strict):
 
     Attributes:
       classes: Names of the classes, by class id.
-      evaluation: The `evaluation:` part of the config.
-      gate: The `gate:` part of the config.
-      code: Version of the code that evaluates. It is part of the cache key, so that new code
-        evaluates again.
-      pushed: Folder of the pushed versions, among which the baseline is chosen where no resolver
-        runs; null where the resolver gives the blessed models.
+      evaluation: The `evaluation:` part of the config: additional slices.
+      gate: The `gate:` part of the config: floors and allowed drops of metrics.
+      code: Version of the evaluation code. It is part of the cache key, so a new version evaluates
+        the model again.
+      pushed: Folder of the pushed versions, to choose the baseline from on Kubeflow, where no
+        resolver runs; null where a resolver finds the blessed models.
     """
 
     classes: list[str]
@@ -77,10 +77,10 @@ class _Spec(ComponentSpec):
 
 
 class Executor(EngineExecutor):
-    """Evaluates like TFX's Evaluator, with slices that depend on the data and its own gate.
+    """Evaluates like TFX's Evaluator, but with slices that depend on the data and a custom gate.
 
-    TFMA's thresholds cannot leave out a class with too few pixels, and TFX's Evaluator fails when
-    the baseline does not load. It also batches a thousand examples, too many for large images.
+    TFMA's thresholds cannot exempt a class with too few pixels. TFX's Evaluator fails when the
+    baseline does not load, and its batches of a thousand examples are too big for large images.
     """
 
     def Do(
@@ -89,11 +89,11 @@ class Executor(EngineExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Computes the metrics, applies the gate, and writes both results.
+        """Computes the metrics, applies the gate, and writes the evaluation and the blessing.
 
         Args:
           input_dict: Input dict from key to a list of artifacts.
-            - examples: The examples, of which the `test` split is used.
+            - examples: The examples; only the `test` split is used.
             - model: The candidate.
             - baseline_model: Blessed models; the newest one that loads is the baseline.
           output_dict: Output dict from key to a list of artifacts.
@@ -103,7 +103,8 @@ class Executor(EngineExecutor):
             - settings: EvaluatorSettings as JSON.
 
         Raises:
-          InputError: The last blessed model is broken, and gate.on_broken_baseline is `fail`.
+          InputError: The files of the last blessed model are missing or broken, and
+            `gate.on_broken_baseline` is `fail`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = EvaluatorSettings.model_validate_json(exec_properties[_SETTINGS])
@@ -165,10 +166,10 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     """Evaluates a model on the `test` split, and blesses it if it passes the gate.
 
     Component `outputs` contains:
-      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, in the form of TFX's
-        Evaluator.
-      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, in the form of TFX's
-        Evaluator, with `verdict.json`, a `Verdict`, beside it.
+      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, with the same files as
+        from TFX's Evaluator.
+      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, with the same files as from
+        TFX's Evaluator, and `verdict.json`, a `Verdict`.
     """
 
     SPEC_CLASS = _Spec
@@ -181,13 +182,13 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         settings: EvaluatorSettings,
         baseline_model: types.BaseChannel | None = None,
     ) -> None:
-        """Wires the component.
+        """Connects the component to its inputs.
 
         Args:
-          examples: The examples.
-          model: The candidate.
+          examples: Channel of the examples.
+          model: Channel of the candidate model.
           settings: Settings of the Evaluator.
-          baseline_model: Blessed models to choose the baseline from; may be empty.
+          baseline_model: Channel of blessed models to choose the baseline from; may be empty.
         """
         artifacts = tfx.types.standard_artifacts
         super().__init__(
@@ -203,15 +204,15 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
 
 def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
-    """Builds TFMA's config.
+    """Builds TFMA's config: models, metrics and slices.
 
     Args:
       settings: Settings of the Evaluator.
-      records: Records of the pairs that are evaluated.
+      records: Records of the evaluated pairs, from which informative features are chosen.
 
     Returns:
-      A config for all metrics, of the candidate and of a baseline, over the whole split and over
-      its slices: by informative features, by `evaluation.slices`, and by `gate.slices`.
+      A config that computes all metrics of the candidate and the baseline, over the whole split and
+      over its slices: by informative features, by `evaluation.slices`, and by `gate.slices`.
     """
     names = [
         *informative_features(records, settings.classes),
@@ -242,7 +243,7 @@ def _write(
     model: types.Artifact,
     baseline: types.Artifact | None,
 ) -> None:
-    """Writes the blessing in the form of TFX's Evaluator, which TFX's Pusher reads."""
+    """Writes the verdict, and the blessing files and properties that TFX's Pusher reads."""
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
     )

@@ -13,29 +13,33 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EvaluationConfig(Strict):
-    """What is measured on `test`.
+    """Additional slices of the `test` split to compute metrics for.
 
     Attributes:
-      slices: Features of the examples; the metrics are also computed for each of their values, in
-        addition to the slices that `components.evaluator.slices` chooses. As `image/span`, or
-        `column/scanner` for a manifest's column.
+      slices: Features to slice by, such as `image/span`, or `column/scanner` for the column
+        `scanner` of a manifest. The metrics are computed for each value of each feature, in
+        addition to the slices that are chosen automatically.
     """
 
     slices: list[str] = Field(default=[])
 
 
 class GateConfig(Strict):
-    """What a model must reach on `test` before it is pushed.
+    """Conditions that a model must meet on `test` before it is pushed.
 
     Attributes:
-      mean_iou: Floor of the mean IoU over the classes that occur, 0..1.
-      class_iou: Class name to the floor of its IoU.
+      mean_iou: Floor (minimum value) of the mean IoU over the classes that occur, 0..1.
+      class_iou: Floor of the IoU of a class, by class name: `{lake: 0.4}`.
       floors: Floors of other metrics: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
       slices: Floors within a slice: `{image/source=scanner_b: {mean_iou: 0.5, iou/lake: 0.2}}`.
-      max_drop: How far the mean IoU may fall below the last blessed model's on the same data.
-      max_class_drop: How far the IoU of any class may fall below the last blessed model's.
-      min_images: No rule is checked on fewer images, of `test` or of the rule's slice.
-      min_pixels: No rule about a class is checked on fewer true pixels of the class.
+      max_drop: Maximum drop of the mean IoU, 0..1, compared with the last blessed model on the same
+        data.
+      max_class_drop: Maximum drop of the IoU of any class, 0..1, compared with the last blessed
+        model on the same data.
+      min_images: Minimum number of images for checking a rule; a rule on `test` or on a slice with
+        fewer images is not checked.
+      min_pixels: Minimum number of true pixels of a class for checking a rule about this class; a
+        rule about a class with fewer pixels is not checked.
       on_broken_baseline: What to do when the files of the last blessed model are missing or broken:
         compare with the next `older` one, check the `floors` only, or `fail`.
     """

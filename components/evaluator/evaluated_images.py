@@ -1,4 +1,4 @@
-"""The results of each image, to show where a model fails."""
+"""Evaluation results of each image, to show where a model fails."""
 
 import json
 import os
@@ -25,8 +25,9 @@ class EvaluatedImage(NamedTuple):
       key: Key of the pair.
       group: Group of the pair.
       source: Name of the pair's data set.
-      candidate: int64 [C, C] pixels, truth in rows, the candidate's prediction in columns.
-      baseline: The same for the baseline's prediction; None if there is no baseline.
+      candidate: int64 [C, C] pixel counts, truth in rows, the candidate's prediction in columns.
+      baseline: int64 [C, C] pixel counts, truth in rows, the baseline's prediction in columns; None
+        if there is no baseline.
     """
 
     key: str
@@ -37,10 +38,12 @@ class EvaluatedImage(NamedTuple):
 
 
 def write_images(folder: str) -> tfma.extractors.Extractor:
-    """Makes a TFMA extractor that writes a line for each image and leaves the extracts unchanged.
+    """Makes a TFMA extractor that writes the confusion matrices of each image to JSON Lines files.
+
+    The extractor leaves the extracts unchanged.
 
     Args:
-      folder: Folder to write the files to.
+      folder: Folder of the `evaluation` artifact, for the files images-*.jsonl.
     """
     return tfma.extractors.Extractor("WriteImages", _Write(os.path.join(folder, _FILE)))
 
@@ -73,13 +76,13 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
 
 
 def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
-    """Reads the results of each image.
+    """Reads the confusion matrices of each evaluated image.
 
     Args:
       evaluation: Path of the Evaluator's `evaluation` artifact.
 
     Yields:
-      The images, in no particular order.
+      The images with their results, in no particular order.
     """
     for file in sorted(tf.io.gfile.glob(os.path.join(evaluation, f"{_FILE}-*.jsonl"))):
         with tf.io.gfile.GFile(file) as lines:

@@ -1,4 +1,4 @@
-"""The gate: checks an evaluation against its rules and gives a verdict."""
+"""The gate: checks the results of an evaluation against rules and gives a verdict."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,16 +16,17 @@ _ROUNDING = 1e-9  # in floating point, 0.9 - 0.2 is slightly more than 0.7
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
     """Checks an evaluation against the gate.
 
-    A rule is not checked where there are too few images, or too few pixels of its class. If no rule
-    can be checked, the model is not blessed.
+    A rule is not checked if there are fewer than `gate.min_images` images, or fewer than
+    `gate.min_pixels` pixels of the rule's class. If no rule can be checked, the model is not
+    blessed.
 
     Args:
       evaluation: Scores of the candidate and of the baseline.
-      gate: The `gate:` part of the config.
-      classes: Names of the classes.
+      gate: The `gate:` part of the config, with the rules.
+      classes: Names of the classes, by class id.
 
     Returns:
-      The verdict; the caller adds the baseline's name and the remarks.
+      The verdict, in which the caller still has to set the baseline's name and the remarks.
     """
     rules = [
         *_floors(evaluation, gate, classes),
@@ -42,7 +43,7 @@ def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
       gate: The `gate:` part of the config.
 
     Returns:
-      For each floor: name of the slice, name of the metric, and the floor.
+      For each floor: name of the slice, name of the metric, and the minimum value, 0..1.
     """
     mean = {} if gate.mean_iou is None else {MEAN_IOU: gate.mean_iou}
     overall = mean | {of_class(IOU, name): floor for name, floor in gate.class_iou.items()}

@@ -30,19 +30,19 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Checks the gate against the pairs of the test split.
+    """Checks that a model could pass the gate, given the pairs of the test split.
 
     Args:
-      examples: The examples, for the records of the pairs.
+      examples: The examples artifact, with the records of the pairs.
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
-      columns: Names of the manifest's columns that slices use, as JSON.
+      columns: Names of the manifest columns that slices use, as JSON.
       code: Version of the code; the check runs again when it changes.
 
     Raises:
       InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
-        floor has no pixel, or there are too few images for any rule; a line for each problem, with
-        the numbers.
+        floor has no pixel, or there are too few images for any rule. The message has a line for
+        each problem, with the counts.
     """
     del code  # part of the cache key only
     by_split = {split: read_records(examples, split) for split in SPLITS}
@@ -58,11 +58,11 @@ def GateCheck(
 def gate_problems(
     gate: GateConfig, by_split: Mapping[SplitName, list[Record]], classes: Sequence[str]
 ) -> Iterator[str]:
-    """Finds rules of the gate that the test split can never fulfil.
+    """Finds rules of the gate that no model can pass or that cannot be checked on the test split.
 
     Args:
       gate: The `gate:` part of the config.
-      by_split: Split to the records of its pairs.
+      by_split: Records of the usable pairs, by split.
       classes: Names of the classes, by class id.
 
     Yields:
@@ -111,7 +111,7 @@ def gate_problems(
 
 
 def _class_pixels(records: Sequence[Record], num_classes: int) -> list[int]:
-    """Number of labelled pixels of each class, by class id."""
+    """Returns the number of labelled pixels of each class, by class id."""
     pixels = [record.statistics.class_pixels for record in records if record.statistics]
     numbers: list[int] = np.reshape(pixels, (-1, num_classes)).sum(0).round().astype(int).tolist()
     return numbers

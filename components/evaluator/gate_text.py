@@ -10,7 +10,7 @@ def metric_text(metric: str) -> str:
     """Returns a readable name of a metric: `lake: boundary IoU`, `mean IoU`.
 
     Args:
-      metric: Name, as `boundary_iou/lake` or `mean_iou`.
+      metric: Name of the metric in configs, such as `boundary_iou/lake` or `mean_iou`.
     """
     kind, _, class_name = metric.partition("/")
     title = kind.replace("_", " ").replace("iou", "IoU")
@@ -39,22 +39,22 @@ def rule_text(rule: Rule) -> str:
 
 
 def too_few_images(number: int, minimum: int) -> str:
-    """Says that a slice has too few images to check a rule.
+    """Returns the reason that a rule was not checked: its slice has too few images.
 
     Args:
-      number: Number of images.
-      minimum: `gate.min_images`.
+      number: Number of images in the slice.
+      minimum: Minimum number of images, `gate.min_images`.
     """
     return f"only {count_text(number, 'image')} (gate.min_images is {minimum})"
 
 
 def too_few_pixels(number: int, class_name: str, minimum: int) -> str:
-    """Says that a class has too few pixels to check a rule.
+    """Returns the reason that a rule was not checked: its class has too few pixels.
 
     Args:
-      number: Number of pixels of the class.
+      number: Number of true pixels of the class.
       class_name: Name of the class.
-      minimum: `gate.min_pixels`.
+      minimum: Minimum number of pixels, `gate.min_pixels`.
     """
     return f"only {count_text(number, 'pixel')} of {class_name} (gate.min_pixels is {minimum})"
 

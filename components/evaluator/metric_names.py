@@ -1,4 +1,4 @@
-"""Names of metrics that other modules use; `metrics.METRICS` lists them all."""
+"""Names of the metrics that other modules use; `metrics.METRICS` lists all metrics."""
 
 MEAN_IOU = "mean_iou"
 """Mean over the classes that occur in truth or prediction."""
@@ -7,10 +7,10 @@ IOU = "iou"
 
 
 def of_class(metric: str, class_name: str) -> str:
-    """Name of a metric of one class: `iou/lake`.
+    """Returns the full name of a metric for one class, such as `iou/lake`.
 
     Args:
-      metric: Name of a metric with scope `class`.
+      metric: Name of a metric of scope `class`, such as `iou`.
       class_name: Name of the class.
     """
     return f"{metric}/{class_name}"

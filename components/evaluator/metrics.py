@@ -1,7 +1,7 @@
 """The metrics that a report shows and a gate can use, each registered once in `METRICS`.
 
-Metrics are ratios of pixel counts. Counts are summed over the images first and divided last. This
-module needs NumPy alone, since every reading of a config imports it.
+Metrics are ratios of pixel counts, which are summed over all images before the division. This
+module imports only NumPy, so that reading a config stays fast.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +17,15 @@ _Numbers = npt.NDArray[np.float64]
 
 
 class Counts(NamedTuple):
-    """Sums over the images of a slice.
+    """Pixel counts summed over the images of a slice.
 
     Attributes:
       images: Number of images.
-      confusion_matrix: int64 [C, C] pixels, truth in rows, prediction in columns.
-      boundary: int64 [C, 2] pixels near both the true and the predicted boundary, and near either.
-      calibration: float64 [bins, 3], for each bin of confidence the number of pixels, the sum of
-        their confidences, and the number of correct pixels.
+      confusion_matrix: int64 [C, C] pixel counts, truth in rows, prediction in columns.
+      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
+        predicted boundary (intersection), and near at least one of the two (union).
+      calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
+        confidences, and the number of correct pixels.
     """
 
     images: int
@@ -34,14 +35,15 @@ class Counts(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric.
+    """A metric that a report shows and a gate can use.
 
     Attributes:
-      name: Name in configs and reports. A metric of scope `class` is named `<name>/<class>` there.
-      scope: `overall` for one value over all classes, `class` for one value of each class.
+      name: Name of the metric in configs and reports; followed by `/<class>` if the scope is
+        `class`.
+      scope: `overall` for one value over all classes, `class` for one value for each class.
       formula: Computes the value from the counts: a float for `overall`, float64 [C] for `class`;
         0..1, NaN where undefined.
-      higher_is_better: False for an error. The gate's limits are lower limits, so it refuses those.
+      higher_is_better: False for an error metric, for which the gate accepts no floor.
     """
 
     name: str
@@ -80,7 +82,8 @@ def boundary_iou(boundary: _Integers) -> _Numbers:
     """Boundary IoU of each class (Cheng et al. 2021): IoU of the pixels near a boundary.
 
     Args:
-      boundary: [C, 2] pixels near both the true and the predicted boundary, and near either.
+      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
+        predicted boundary (intersection), and near at least one of the two (union).
 
     Returns:
       float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
@@ -89,10 +92,10 @@ def boundary_iou(boundary: _Integers) -> _Numbers:
 
 
 def mean_of_defined(values: _Numbers) -> float:
-    """Mean over the classes that occur in truth or prediction; NaN if none does.
+    """Mean of a metric over the classes for which it is defined; NaN if there is no such class.
 
     Args:
-      values: float64 [C], NaN where undefined.
+      values: float64 [C], value for each class, NaN where undefined.
     """
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
@@ -121,11 +124,11 @@ def calibration_error(calibration: _Numbers) -> float:
     """Expected calibration error (Guo et al. 2017): mean gap between confidence and accuracy.
 
     Args:
-      calibration: [bins, 3], for each bin of confidence the number of pixels, the sum of their
+      calibration: [bins, 3], for each confidence bin the number of pixels, the sum of their
         confidences, and the number of correct pixels.
 
     Returns:
-      0..1, less is better; NaN if there are no pixels.
+      The error, 0..1, lower is better; NaN if there are no pixels.
     """
     pixels, confidence, correct = calibration.T
     return float(_ratio(np.abs(confidence - correct).sum(), pixels.sum()))
@@ -173,11 +176,11 @@ METRICS = {
 
 
 def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
-    """Computes all metrics.
+    """Computes all metrics from pixel counts.
 
     Args:
-      counts: Counts of any number of images.
-      classes: Names of the C classes.
+      counts: Pixel counts, summed over any number of images.
+      classes: Names of the C classes, by class id.
 
     Returns:
       Metric name to value, in the order of `metric_names`; NaN where undefined.
@@ -192,34 +195,34 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:
-    """Names of all metrics, in the order of `METRICS`.
+    """Returns the names of all metrics, in the order of `METRICS`.
 
     Args:
-      classes: Names of the classes.
+      classes: Names of the classes, by class id.
     """
     return [name for metric in METRICS.values() for name in _names(metric, classes)]
 
 
 def floor_metrics(classes: Sequence[str]) -> list[str]:
-    """Names of the metrics that the gate can set a floor for: those where higher is better.
+    """Returns the names of the metrics that can have a floor in the gate: higher must be better.
 
     Args:
-      classes: Names of the classes.
+      classes: Names of the classes, by class id.
     """
     metrics = [metric for metric in METRICS.values() if metric.higher_is_better]
     return [name for metric in metrics for name in _names(metric, classes)]
 
 
 def class_metrics() -> list[str]:
-    """Names of the metrics of scope `class`, without the class: `iou`, `dice` and so on."""
+    """Returns the names of the metrics of scope `class` without the class, such as `iou`."""
     return [metric.name for metric in METRICS.values() if metric.scope == "class"]
 
 
 def class_of(name: str) -> str | None:
-    """Returns the class in the name of a metric; None if the metric is over all classes.
+    """Returns the class in the name of a metric; None for a metric over all classes.
 
     Args:
-      name: Name, as `iou/lake` or `mean_iou`.
+      name: Full name of a metric, such as `iou/lake` or `mean_iou`.
     """
     metric, _, class_name = name.partition("/")
     return class_name if metric in class_metrics() else None

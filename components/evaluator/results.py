@@ -1,4 +1,4 @@
-"""Reads the results of the Evaluator."""
+"""Reads the metrics and counts that the Evaluator has written."""
 
 import math
 from typing import Any
@@ -18,13 +18,13 @@ OVERALL = ""
 
 
 class Scores(BaseModel):
-    """Results of a model on a slice.
+    """Metrics and pixel counts of a model on one slice.
 
     Attributes:
       images: Number of images in the slice.
       metrics: Metric name to value, 0..1; None where undefined.
       confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
-      calibration: [bins][3], for each bin of confidence the number of pixels, the sum of their
+      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
         confidences, and the number of correct pixels.
     """
 
@@ -34,16 +34,17 @@ class Scores(BaseModel):
     calibration: list[list[float]]
 
     def true_pixels(self, class_id: int) -> int:
-        """Returns the number of labelled pixels of a class."""
+        """Returns the number of pixels that are labelled as a class."""
         return sum(self.confusion_matrix[class_id])
 
 
 class Evaluation(BaseModel):
-    """Results on `test`.
+    """Scores of the candidate and the baseline on the `test` split.
 
     Attributes:
-      candidate: Slice name, `feature=value`, to the candidate's scores; `OVERALL` comes first.
-      baseline: Slice name to the last blessed model's scores; empty if there is no such model.
+      candidate: Scores of the candidate, by slice name (`feature=value`); `OVERALL`, the whole
+        split, comes first.
+      baseline: Scores of the baseline, by slice name; empty if there is no baseline.
     """
 
     candidate: dict[str, Scores]
@@ -51,13 +52,13 @@ class Evaluation(BaseModel):
 
 
 def read_evaluation(path: str) -> Evaluation:
-    """Reads an evaluation.
+    """Reads the scores that the Evaluator has written.
 
     Args:
       path: Path of the Evaluator's `evaluation` artifact.
 
     Returns:
-      The results of both models, by slice.
+      The scores of the candidate and the baseline, by slice.
     """
     by_model: dict[str, dict[str, Scores]] = {CANDIDATE: {}, BASELINE: {}}
     for record in sorted(tfma.load_metrics(path), key=lambda record: _slice_name(record.slice_key)):

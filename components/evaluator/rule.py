@@ -16,14 +16,14 @@ class Rule(BaseModel):
     """A rule of the gate and its result for one candidate.
 
     Attributes:
-      metric: Name of the metric, as `mean_iou` or `iou/<class>`.
-      slice: `feature=value`; empty for the whole split.
-      kind: `floor`: value >= limit. `drop`: value >= baseline - limit.
-      value: The candidate's value, 0..1; None where undefined.
-      limit: The floor, or the allowed drop.
-      baseline: Value of the last blessed model on the same data; None if it has none.
-      passed: Whether the candidate keeps the rule; None if it was not checked.
-      reason: Why the rule was not checked.
+      metric: Name of the metric, such as `mean_iou` or `iou/lake`.
+      slice: Name of the slice, `feature=value`; empty for the whole split.
+      kind: `floor` requires value >= limit; `drop` requires value >= baseline - limit.
+      value: The metric of the candidate, 0..1; None where undefined.
+      limit: The floor, or the maximum drop, 0..1.
+      baseline: The metric of the last blessed model on the same data; None where undefined.
+      passed: Whether the candidate passes the rule; None if the rule was not checked.
+      reason: Why the rule was not checked; empty if it was.
     """
 
     metric: str

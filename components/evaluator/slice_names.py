@@ -12,15 +12,15 @@ EMPTY = "(empty)"
 
 
 def presence(class_name: str) -> str:
-    """Name of the derived feature for whether a mask contains a class: `mask/lake`."""
+    """Returns the name of the feature for a class's presence in the mask, such as `mask/lake`."""
     return f"mask/{class_name}"
 
 
 def sliceable(classes: Sequence[str]) -> list[str]:
-    """Names of the features that exist for every source; a manifest adds its columns.
+    """Returns the features to slice by that exist for every source; a manifest adds its columns.
 
     Args:
-      classes: Names of the classes.
+      classes: Names of the classes, by class id.
     """
     stored = [features.SOURCE, features.GROUP, features.SPAN, features.HEIGHT, features.WIDTH]
     return [*stored, SIZE, *map(presence, classes)]
@@ -30,14 +30,14 @@ def parse_slice(name: str) -> tuple[str, str]:
     """Splits the name of a slice into the feature and its value.
 
     Args:
-      name: Name, `feature=value`.
+      name: Name of the slice, `feature=value`.
     """
     feature, _, value = name.partition("=")
     return feature, value
 
 
 def column_of(feature: str) -> str | None:
-    """Returns the manifest's column that a feature stands for; None for any other feature."""
+    """Returns the manifest column of a feature `column/<name>`; None for any other feature."""
     prefix = features.column("")
     return feature.removeprefix(prefix) if feature.startswith(prefix) else None
 
@@ -46,11 +46,11 @@ def refuse_unknown_columns(names: Iterable[str], columns: Collection[str]) -> No
     """Checks that the manifest has every column that slices use.
 
     Args:
-      names: Names of columns, from `evaluation.slices` and `gate.slices`.
-      columns: Names of the columns that the examples keep.
+      names: Names of the columns that `evaluation.slices` and `gate.slices` use.
+      columns: Names of the manifest columns that the examples contain.
 
     Raises:
-      InputError: Columns are missing; a line for each, with the columns that exist.
+      InputError: Columns are missing. The message has a line for each, with the existing columns.
     """
     lines = [
         f"{features.column(name)}, a slice of evaluation.slices or gate.slices: the manifest has "

@@ -1,7 +1,7 @@
-"""Slices: parts of the `test` split that are also evaluated alone.
+"""Slices: parts of the `test` split that are also evaluated separately.
 
-A slice is named by a feature and its value: `image/source=scanner_b`. The features are those of the
-examples and these, which are derived from them:
+The name of a slice is a feature and its value: `image/source=scanner_b`. Besides the features of
+the examples there are these derived features:
 
 - `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
 - `mask/<class>`: `present` where the mask has a pixel of the class, else `absent`.
@@ -24,11 +24,11 @@ _MAX_VALUES = 10  # of a feature; nobody reads more slices than that
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
-    """Returns the value of every feature in `sliceable`, and of every column, for one pair.
+    """Returns the value of each feature in `sliceable` and of each manifest column for one pair.
 
     Args:
-      record: Record of a pair that can be used.
-      classes: Names of the classes.
+      record: Record of a usable pair.
+      classes: Names of the classes, by class id.
     """
     pair, statistics = record.pair, record.statistics
     if statistics is None:
@@ -44,15 +44,15 @@ def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
 
 
 def informative_features(records: Iterable[Record], classes: Sequence[str]) -> list[str]:
-    """Chooses the features that divide the images into a few slices.
+    """Chooses the features that divide the images into two to ten slices.
 
     Args:
       records: Records of the pairs to be evaluated.
-      classes: Names of the classes.
+      classes: Names of the classes, by class id.
 
     Returns:
-      Source, group and size where they have two to ten values, and the presence of each class that
-      some images contain and others do not.
+      Names of features: source, group and size, each only if it has two to ten values, and
+      `mask/<class>` for each class that some images contain and others do not.
     """
     rows = [slice_values(record, classes) for record in records]
     chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
@@ -60,7 +60,7 @@ def informative_features(records: Iterable[Record], classes: Sequence[str]) -> l
 
 
 def derive_features() -> tfma.extractors.Extractor:
-    """Makes a TFMA extractor that adds the derived features to those of each example."""
+    """Makes a TFMA extractor that adds the derived features to the features of each example."""
     return tfma.extractors.Extractor("DeriveFeatures", beam.Map(_derive))
 
 

@@ -1,6 +1,6 @@
-"""The metrics as one metric of TFMA, which computes them for the whole split and for each slice.
+"""All metrics as one TFMA metric, which TFMA computes for the whole split and for each slice.
 
-The graph counts the pixels of each image, TFMA adds the counts up, and ratios are computed last.
+The SavedModel counts the pixels of each image, TFMA sums the counts, and the ratios come last.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _COUNTS = (IMAGES, CONFUSION, CALIBRATION)
 
 
 class SegmentationMetrics(metric_types.Metric):
-    """All metrics over the pixels of a slice, and the counts that reports need.
+    """Computes all metrics over the pixels of a slice, and the counts that reports need.
 
     The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3].
     """
@@ -29,8 +29,8 @@ class SegmentationMetrics(metric_types.Metric):
         """Initialises the metrics.
 
         Args:
-          classes: Names of the C classes.
-          name: Name of this object for TFMA; each metric has a name of its own.
+          classes: Names of the C classes, by class id.
+          name: Name of this TFMA metric; the metrics in its result have their own names.
         """
         super().__init__(
             metric_util.merge_per_key_computations(_computations), classes=classes, name=name

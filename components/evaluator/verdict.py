@@ -1,4 +1,4 @@
-"""The gate's verdict: whether a model is blessed, and by which rules."""
+"""The gate's verdict: whether a model is blessed, with the result of each rule."""
 
 import os
 
@@ -16,10 +16,10 @@ class Verdict(BaseModel):
     """Whether a model may be pushed, and why.
 
     Attributes:
-      blessed: Whether it may be pushed.
-      rules: Every rule of the gate that applied.
-      baseline: End of the path of the model that it was compared with; None if there is none.
-      remarks: What else a person should know, such as blessed models that could not be used.
+      blessed: Whether the model may be pushed.
+      rules: Rules of the gate with their results, including rules that could not be checked.
+      baseline: Short name of the baseline, such as `Trainer/model/5`; None without a baseline.
+      remarks: Further information for people, such as blessed models that could not be loaded.
     """
 
     blessed: bool
@@ -28,13 +28,13 @@ class Verdict(BaseModel):
     remarks: list[str] = []
 
     def reasons(self) -> list[str]:
-        """Returns why the model was not blessed, a line for each reason."""
+        """Returns the reasons why the model was not blessed, one line each."""
         broken = [rule_text(rule) for rule in self.rules if rule.passed is False]
         return broken or ([] if self.blessed else [NOTHING_CHECKED])
 
 
 def read_verdict(blessing: str) -> Verdict:
-    """Reads the verdict of an evaluation.
+    """Reads the gate's verdict on a model.
 
     Args:
       blessing: Path of the Evaluator's `blessing` artifact.

@@ -1,4 +1,4 @@
-"""Reads the examples artifact: the records of the pairs, and the examples of a split."""
+"""Reads records of pairs, and tf.Examples, from ExampleGen's output artifact."""
 
 import json
 import os
@@ -16,14 +16,14 @@ FINDINGS_FILE = "findings.json"
 
 
 def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
-    """Reads the records of the pairs.
+    """Reads the records of the pairs from pairs.jsonl.
 
     Args:
       examples: The examples artifact.
-      split: Split whose good pairs are wanted; None for all pairs, good and bad.
+      split: Split whose usable pairs are returned; None for all pairs, usable or not.
 
     Returns:
-      The records in the order of the keys.
+      The records in the order of the pairs' keys.
     """
     with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
         records = [Record.of_row(json.loads(line)) for line in lines]
@@ -37,10 +37,10 @@ def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
 
     Args:
       examples: Path of the examples artifact.
-      split: Name of the split.
+      split: Name of the split: `train`, `val` or `test`.
 
     Yields:
-      The examples in the order of their keys' hashes, so that the first ones are a random sample.
+      The examples in the order of the hashes of their keys: the first ones are a random sample.
     """
     files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():

@@ -1,10 +1,10 @@
-"""Batches: files with lists of shards, each of which a Beam worker writes at once.
+"""Batches: files with lists of shards; one Beam worker writes all shards of a batch.
 
-Workers exchange only the names of these files. So the description of the Beam job does not grow
-with the data, and no image and no record is ever shuffled.
+Workers exchange only the names of the batch files. So the description of the Beam job does not grow
+with the data, and Beam never shuffles images or records.
 
-An engine may run a batch again, even at the same time, when a worker is lost or slow. Each run
-writes the same bytes, and they stay in the scratch folder until they are complete.
+A Beam runner may process a batch twice, even at the same time, when a worker is lost or slow. Both
+attempts write the same bytes, into a scratch folder until the files are complete.
 """
 
 import json
@@ -26,10 +26,10 @@ _SHARDS_A_BATCH = 64
 
 
 def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
-    """Divides shards into batches and writes a file for each.
+    """Divides shards into batches and writes a file for each batch.
 
     Args:
-      shards: The shards to be written.
+      shards: Shards (output files with their pairs) that the Beam job will write.
       folder: Folder for the batch files, local or remote.
 
     Returns:
@@ -45,10 +45,10 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
 
 
 def read_rows(batch: str) -> list[bytes]:
-    """Reads the records of a batch's pairs.
+    """Reads the records of the pairs in a finished batch.
 
     Args:
-      batch: Path of the file of a finished batch.
+      batch: Path of the batch file.
 
     Returns:
       A line of JSON for each pair (see `Record.as_row`).
@@ -59,7 +59,7 @@ def read_rows(batch: str) -> list[bytes]:
 class WriteShards(beam.PTransform):
     """Writes the shards of each batch on all cores of a worker, and returns the finished batches.
 
-    Counts good pairs, bad pairs, and files without a pair, in the namespace `unetfx`.
+    Beam counters in the namespace `unetfx` count good pairs, bad pairs, and files without a pair.
     """
 
     def __init__(self, data: DataConfig, files_without_pair: int) -> None:
@@ -74,7 +74,7 @@ class WriteShards(beam.PTransform):
         self._files_without_pair = files_without_pair
 
     def expand(self, batches: beam.PCollection[str]) -> beam.PCollection[str]:
-        """Maps paths of batches to the same paths."""
+        """Maps paths of batch files to the same paths, once the shards of the batch are written."""
         files_without_pair = batches.pipeline | "FilesWithoutPair" >> beam.Create(
             [self._files_without_pair]
         )

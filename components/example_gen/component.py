@@ -16,22 +16,22 @@ from data.sources.pairs import fingerprint, newest_span
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    The source may define the splits. Otherwise a hash of the group decides, so that no pair changes
-    its split when data are added.
+    The source may define the splits. Otherwise a hash of the pair's group selects the split: no
+    pair changes its split when data are added.
 
     Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Beside the splits it has
-        `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the checks. Its
-        properties count good pairs, bad pairs, and files without a pair.
+      - `examples`: Channel of type `standard_artifacts.Examples`. Besides the splits the artifact
+        contains `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the
+        checks. Its properties count good pairs, bad pairs, and files without a pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(self, settings: ExampleGenSettings) -> None:
-        """Wires the component.
+        """Creates the component.
 
         Args:
-          settings: Settings of ExampleGen.
+          settings: The `data:` part of the config, and the pipeline's names and folders.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -47,11 +47,11 @@ class PairsExampleGen(FileBasedExampleGen):
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Gives the driver the newest span and a fingerprint of all contents.
+    """Gives the driver the number of the newest span and a fingerprint of all file contents.
 
-    TFX's own processor compares modification times, so that a copy of the same files would be
-    trained on again. It also reads a single span. Here all spans of the config make one data set,
-    so that a model learns from all, and copies in several spans are found.
+    TFX's own processor compares modification times: a copy of the same files would start a new
+    training. It also reads only one span. Here all spans of the config form one data set, so that a
+    model learns from all spans, and duplicates in different spans are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
@@ -72,7 +72,7 @@ class _PairsProcessor(input_processor.InputProcessor):
 
 
 class _Driver(driver.Driver):
-    """Finds the pairs before the cache is looked up, so that unchanged contents are a cache hit."""
+    """Fingerprints the pairs before TFX queries its cache: unchanged data are a cache hit."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

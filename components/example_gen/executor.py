@@ -35,7 +35,7 @@ _PAIRS_A_SHARD = 64
 
 
 class Executor(EngineExecutor):
-    """Reads pairs and writes tf.Examples, in an order that depends on their keys only."""
+    """Reads pairs and writes tf.Examples in an order that depends only on the keys of the pairs."""
 
     def Do(
         self,
@@ -48,14 +48,15 @@ class Executor(EngineExecutor):
         Args:
           input_dict: Empty.
           output_dict: Output dict from key to a list of artifacts.
-            - examples: The examples, by split.
+            - examples: Artifact for the examples of each split, the records and the findings.
           exec_properties: A dict of execution properties.
-            - custom_config: A packed `ExampleGenSettings`.
-            - output_data_format: As in TFX's ExampleGens.
-            - input_fingerprint: Fingerprint of the contents, if the driver or LookOutside took one.
+            - custom_config: Settings, packed by `ExampleGenSettings.as_proto`.
+            - output_data_format: Format of the records as a number of TFX's enum (tf.Example).
+            - input_fingerprint: Fingerprint of the source's contents, from the driver or, on
+              Kubeflow, from LookOutside.
 
         Raises:
-          InputError: The checks found an error. TFX then deletes the output.
+          InputError: The checks found an error in the data. TFX then deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -89,7 +90,7 @@ class Executor(EngineExecutor):
 
 
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
-    """Distributes the pairs of each split over files, in the order of their keys' hashes."""
+    """Distributes the pairs of each split over shards, in the order of the hashes of their keys."""
     shards: list[Shard] = []
     for split in SPLITS:
         folder = artifact_utils.get_split_uri([artifact], split)
@@ -111,7 +112,7 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
 def _list_and_check(
     rows: list[bytes], artifact: types.Artifact, contents: Found, settings: ExampleGenSettings
 ) -> None:
-    """Writes the records and findings, counts the pairs, and refuses data with errors."""
+    """Writes the records and findings, counts the pairs, and raises InputError on errors."""
     records = [Record.of_row(json.loads(row)) for row in rows]
     by_key = sorted(zip(records, rows, strict=True), key=lambda item: item[0].pair.key)
     with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:

@@ -1,4 +1,4 @@
-"""ExampleGen for Kubeflow, where a step takes the place of the driver, which does not run there."""
+"""ExampleGen for Kubeflow, where a step computes the fingerprint since no custom driver runs."""
 
 from typing import ClassVar, TypedDict
 
@@ -35,15 +35,15 @@ class _Outputs(TypedDict):
 def LookOutside(
     settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
 ) -> _Outputs:
-    """Reads, at the start of each run, inputs that the cache would not notice otherwise.
+    """Reads the inputs outside the pipeline at the start of each run, for the cache keys of steps.
 
     Args:
       settings: ExampleGenSettings as JSON.
-      schema_file: Path of the schema that the user keeps.
+      schema_file: Path of the user's schema file.
 
     Returns:
-      The fingerprint of the data's contents, and the text of the schema file, empty if there is no
-      such file.
+      The fingerprint of the contents of the data, and the text of the schema file, empty if the
+      file does not exist.
     """
     contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
@@ -65,24 +65,24 @@ class _Spec(ComponentSpec):
 
 
 class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
-    """Like PairsExampleGen, with the fingerprint as a parameter.
+    """Like PairsExampleGen, but with the fingerprint as a parameter instead of a driver.
 
-    TFX compiles a FileBasedExampleGen with a driver of its own that looks for input files. That
-    driver does not know pairs, and only Vertex AI starts it.
+    TFX compiles a FileBasedExampleGen for Kubeflow with TFX's own driver, which looks for input
+    files. That driver does not know pairs, and only Vertex AI starts it.
 
     Component `outputs` contains:
-      - `examples`: As in PairsExampleGen.
+      - `examples`: Channel of type `standard_artifacts.Examples`; see `PairsExampleGen`.
     """
 
     SPEC_CLASS = _Spec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(self, settings: ExampleGenSettings, input_fingerprint: Placeholder) -> None:
-        """Wires the component.
+        """Creates the component.
 
         Args:
-          settings: Settings of ExampleGen.
-          input_fingerprint: The output `fingerprint` of LookOutside.
+          settings: The `data:` part of the config, and the pipeline's names and folders.
+          input_fingerprint: Fingerprint of the data: the output `fingerprint` of LookOutside.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())

@@ -18,10 +18,10 @@ class ExampleGenSettings(Strict):
 
     Attributes:
       data: The `data:` part of the config.
-      name: Name of the data set where the source has none.
-      folder: Folder for the files of a source that generates them.
-      code: Version of the code that reads. It is part of the cache key, so that new code reads the
-        data again.
+      name: Name of the data set if the source does not define one.
+      folder: Folder for the files of a source that generates its files (`sample`, `tfds`).
+      code: Version of the code that reads the data. It is part of the cache key, so a new version
+        reads the data again.
     """
 
     data: DataConfig
@@ -34,7 +34,7 @@ class ExampleGenSettings(Strict):
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
     def find_pairs(self) -> Found:
-        """Finds the pairs of the source."""
+        """Finds the pairs of image and mask files in the source."""
         return find_pairs(self.data, name=self.name, folder=self.folder)
 
     @classmethod

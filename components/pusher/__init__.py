@@ -1,1 +1,1 @@
-"""Pushes a blessed model as a new version for TF Serving."""
+"""Pushes a blessed model as a new version, which TF Serving then loads."""

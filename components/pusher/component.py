@@ -15,10 +15,10 @@ from serving.model.versions import push_model
 
 
 class Executor(executor.Executor):
-    """TFX's executor with `push_model` as the copying step.
+    """TFX's executor, except that `push_model` copies the model.
 
-    TFX's executor copies into the version's folder directly. TF Serving treats any numbered folder
-    as a version, fails to load a half-copied one, and gives it up after some attempts.
+    TFX's executor copies directly into the folder of the version. TF Serving treats any numbered
+    folder as a version: it fails to load an incomplete copy, and gives up after some attempts.
     """
 
     def Do(
@@ -31,13 +31,13 @@ class Executor(executor.Executor):
 
         Args:
           input_dict: Input dict from key to a list of artifacts.
-            - model: The model.
-            - model_blessing: The Evaluator's verdict.
-            - infra_blessing: ServingCheck's verdict.
+            - model: The model to push.
+            - model_blessing: Blessing artifact of the Evaluator.
+            - infra_blessing: Blessing artifact of ServingCheck.
           output_dict: Output dict from key to a list of artifacts.
             - pushed_model: A copy of the model; its properties name the pushed version.
           exec_properties: A dict of execution properties.
-            - push_destination: A `PushDestination` with a folder, as JSON.
+            - push_destination: Folder of all pushed versions, as a `PushDestination` in JSON.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])
@@ -54,6 +54,6 @@ class Executor(executor.Executor):
 
 
 class Pusher(tfx.components.Pusher):
-    """TFX's Pusher with the executor above."""
+    """TFX's Pusher with an executor that pushes only complete versions."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -28,7 +28,7 @@ _MOST_TICKS = 12
 
 
 def css_colour(class_id: int) -> str:
-    """Returns the colour of a class for CSS and SVG, `#0072b2`."""
+    """Returns the colour of a class for CSS and SVG, such as `#0072b2`."""
     return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
 
 
@@ -42,15 +42,16 @@ def lines(
     description: str,
     ordinal: bool = False,
 ) -> Markup:
-    """Draws a line for each series, with its own colour, dashes and marks.
+    """Draws a line chart; each series has its own colour, dash pattern and point marks.
 
     Args:
-      rows: The data, one point each.
-      x: Key of the horizontal values, which are whole numbers.
-      y: Key of the vertical values.
-      series: Key of the name of the series.
-      order: Names of the series, in the order of their colours.
-      description: Text for screen readers.
+      rows: Points of all series: each row has a horizontal value, a vertical value and the name of
+        its series.
+      x: Key of the horizontal value in a row; whole numbers unless `ordinal`.
+      y: Key of the vertical value in a row.
+      series: Key of the name of the series in a row.
+      order: Names of the series; the order assigns the colours.
+      description: Description of the chart for screen readers.
       ordinal: Whether the horizontal values are names instead of numbers.
 
     Returns:
@@ -86,11 +87,11 @@ def lines(
 
 
 def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
-    """Draws the share of correct pixels by confidence.
+    """Draws a reliability diagram: the share of correct pixels by confidence.
 
     Args:
-      calibration: [bins][3], for each bin the number of pixels, the sum of their confidences, and
-        the number of correct pixels.
+      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
+        confidences, and the number of correct pixels.
 
     Returns:
       An SVG element.

@@ -18,10 +18,10 @@ class ReportSettings(Strict):
 
     Attributes:
       name: Name of the pipeline.
-      config: The config, as YAML.
-      code: Version of the code that writes reports.
-      folder: Folder of all reports, where this one is published under the time in UTC; None where
-        the runner publishes it.
+      config: Config of the pipeline, as YAML, for display.
+      code: Version of the code that writes reports; part of the cache key.
+      folder: Folder of all published reports, in which Report publishes this one in a sub-folder
+        named by the time in UTC; None if the runner publishes reports.
     """
 
     name: str
@@ -46,19 +46,19 @@ def Report(
         tfx.types.standard_artifacts.ExampleAnomalies
     ] = None,
 ) -> None:
-    """Writes the data of a report, and publishes the report where the settings name a folder.
+    """Writes the data of a report, and publishes the report if the settings name a folder.
 
     Args:
-      examples: The examples; images of their test split are shown.
+      examples: The examples; the report shows images of the test split.
       model: The candidate model.
       model_run: Logs of the training.
-      evaluation: Output of the Evaluator.
-      blessing: Verdict of the gate.
-      serving_check: Verdict of ServingCheck.
+      evaluation: Results of the Evaluator.
+      blessing: Blessing artifact of the Evaluator, with the verdict of the gate.
+      serving_check: Blessing artifact of ServingCheck, with its verdict.
       report: Folder for metrics.json, report.json and the pictures.
       settings: `ReportSettings`, as JSON.
-      example_anomalies: Output of ExampleValidator, for the published page. Only for Kubeflow: an
-        input that changes would make TFX write the same report again.
+      example_anomalies: Output of ExampleValidator, for the page that is published on Kubeflow; not
+        connected elsewhere, since a new artifact would make TFX write the same report again.
     """
     parsed = ReportSettings.model_validate_json(settings)
     inputs = Inputs(examples, model, model_run, evaluation, blessing, serving_check)

@@ -1,4 +1,4 @@
-"""report.json: what the page of a run shows beyond metrics.json."""
+"""report.json: the data that the page of a run shows in addition to metrics.json."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ CONTENTS_FILE = "report.json"
 
 
 class SplitContents(BaseModel):
-    """The usable pairs of one split.
+    """Counts of the usable pairs of one split.
 
     Attributes:
       name: Name of the split.
       images: Number of images.
-      groups: Number of groups among them.
+      groups: Number of groups that the split's pairs belong to.
       shares: Share of each class among the labelled pixels, by class id, 0..1.
     """
 
@@ -28,7 +28,7 @@ class SplitContents(BaseModel):
 
     @classmethod
     def of(cls, name: str, records: Sequence[Record], num_classes: int) -> Self:
-        """Counts the pairs of a split.
+        """Counts the images, groups and class pixels of a split.
 
         Args:
           name: Name of the split.
@@ -49,14 +49,14 @@ class SplitContents(BaseModel):
 
 
 class Card(BaseModel):
-    """An image of the gallery.
+    """An image of the gallery, with its scores.
 
     Attributes:
       key: Key of the pair.
-      folder: Folder of its pictures, relative to the report's folder.
-      mean: Mean IoU over the classes in truth or prediction; None if nothing is labelled.
-      before: Mean IoU of the last blessed model; None without one.
-      ious: IoU of each class, by class id; None for a class that does not occur.
+      folder: Folder of the image's pictures, relative to the folder of the report.
+      mean: Mean IoU over the classes in truth or prediction, 0..1; None if no pixel is labelled.
+      before: Mean IoU of the baseline on the image, 0..1; None without a baseline.
+      ious: IoU of each class, by class id, 0..1; None for a class neither in truth nor prediction.
       present: Ids of the classes in truth or prediction.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
@@ -80,17 +80,17 @@ class CardGroup(BaseModel):
 
 
 class Contents(BaseModel):
-    """What the page shows beyond metrics.json.
+    """The data that the page of a run shows in addition to metrics.json.
 
     Attributes:
       name: Name of the pipeline.
       classes: Names of the classes, by class id.
-      histories: Scores of each epoch, by their names in history.csv; one list for each training
-        phase. None stands for NaN.
-      splits: The splits, in the order train, val, test.
-      gallery: The images, grouped.
+      histories: For each training phase the scores of each epoch, by their names in history.csv;
+        None stands for NaN.
+      splits: Counts of the splits, in the order train, val, test.
+      gallery: The images of the gallery, grouped under titles.
       provenance: Label and value of each fact about the model's origin.
-      config: The config, as YAML.
+      config: Config of the pipeline, as YAML.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The gallery of the report: chooses images and draws their layers."""
+"""The gallery of the report: chooses images, and draws their masks, predictions and errors."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,15 +31,15 @@ Save = Callable[[str, Image.Image], None]
 def choose(
     read: Callable[[], Iterable[EvaluatedImage]], classes: Sequence[str]
 ) -> list[tuple[str, list[EvaluatedImage]]]:
-    """Chooses the worst, the median and the best images, and the worst of each class.
+    """Chooses the worst, the median and the best images, and the worst images of each class.
 
     Args:
-      read: Reads all evaluated images. It is called twice, because the confusion matrices of all
-        images would not fit into memory: the first pass keeps only scores.
+      read: Reads all evaluated images. The function is called twice, since the confusion matrices
+        of all images might not fit into memory: the first pass keeps only scores.
       classes: Names of the classes, by class id.
 
     Returns:
-      Titles and their images; an image appears only under the first of its titles.
+      Titles, each with its images. An image that fits several titles is under the first of these.
     """
     scored = (_Scored.of(image) for image in read())
     ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
@@ -85,16 +85,16 @@ def draw(
     predict: Predict,
     save: Save,
 ) -> list[CardGroup]:
-    """Draws the chosen images.
+    """Draws the chosen images with their true masks, predictions and errors.
 
     Args:
-      chosen: Titles and their images, as `choose` returns them.
+      chosen: Titles and their images, from `choose`.
       examples: Examples of the evaluated split; only one at a time is held in memory.
-      predict: The model.
-      save: Writes a picture.
+      predict: Maps an encoded image to the predicted mask, uint8 [height, width].
+      save: Writes a picture to a path relative to the folder of the report.
 
     Returns:
-      The cards under their titles.
+      The cards of the images, grouped under their titles.
     """
     images = {image.key: image for _, members in chosen for image in members}
     folders = {key: f"pictures/{number}" for number, key in enumerate(sorted(images))}
@@ -111,14 +111,14 @@ def draw(
 def find_examples(
     examples: Iterable[tf.train.Example], keys: Iterable[str]
 ) -> Iterator[tuple[str, tf.train.Example]]:
-    """Finds examples by key; reading stops after the last one.
+    """Finds examples by key, and stops reading when all keys are found.
 
     Args:
       examples: The examples to search.
       keys: Keys of the pairs to find.
 
     Yields:
-      Key and example, one at a time.
+      Key and example of each pair found, in the order of `examples`.
     """
     missing = set(keys)
     remaining = iter(examples)
@@ -133,8 +133,8 @@ def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dic
     """Draws an image, its true mask, and the predictions and errors of models.
 
     Args:
-      example: The pair.
-      models: Name to model.
+      example: Example with the image and the mask.
+      models: Prediction function of each model, by the name that the files get.
 
     Returns:
       File name to picture: `image.jpg`, `truth.png`, and for each model `<name>.png` and
@@ -179,7 +179,7 @@ def _fit(width: int, height: int) -> tuple[int, int]:
 
 
 def _shrink(class_ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Resizes by nearest neighbour: class ids cannot be interpolated."""
+    """Resizes a mask by nearest neighbour, since class ids cannot be interpolated."""
     return np.asarray(
         Image.fromarray(class_ids.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     )

@@ -1,4 +1,4 @@
-"""metrics.json: the metrics and verdicts of a run, for programs."""
+"""metrics.json: the metrics and verdicts of a run, in a form for programs."""
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -12,20 +12,22 @@ METRICS_FILE = "metrics.json"
 
 
 class RunMetrics(BaseModel):
-    """Metrics on `test`, the gate's verdict and ServingCheck's.
+    """Metrics on `test`, and the verdicts of the gate and of ServingCheck.
 
     Attributes:
-      blessed: Whether the gate blesses the model; only models that also serve are pushed.
-      reasons: Why the model is not blessed, one line for each reason.
-      remarks: Other facts to know, such as baselines that could not be used.
-      metrics: Metric name to value over the whole split, 0..1; None where undefined.
-      baseline: The same metrics of the last blessed model; empty without one.
-      baseline_model: Name of that model, such as `Trainer/model/5`; None without one.
-      rules: Every condition of the gate that applied.
-      images: Number of images in the split.
+      blessed: Whether the gate blesses the model. A blessed model is pushed only if it also passes
+        ServingCheck.
+      reasons: Why the gate does not bless the model, one line for each reason.
+      remarks: Further information, such as blessed models that could not be used as the baseline.
+      metrics: Metric name to value over the whole test split, 0..1; None where undefined.
+      baseline: Metric name to value for the baseline, on the same images; empty without a baseline.
+      baseline_model: Short name of the baseline, such as `Trainer/model/5`; None without one.
+      rules: Rules of the gate with their results, including rules that could not be checked.
+      images: Number of images in the test split.
       confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
-      calibration: [bins][3], see `Scores`.
-      slices: Slice name to the scores of that slice.
+      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
+        confidences, and the number of correct pixels.
+      slices: Slice name to the candidate's scores on that slice.
       serving: Verdict and measurements of ServingCheck.
     """
 
@@ -47,7 +49,7 @@ class RunMetrics(BaseModel):
         """Combines the results of the Evaluator, the gate and ServingCheck.
 
         Args:
-          evaluation: Metrics of the candidate and the baseline.
+          evaluation: Scores of the candidate and the baseline.
           verdict: Verdict of the gate.
           serving: Verdict of ServingCheck.
         """

@@ -1,4 +1,4 @@
-"""The report as a page: one HTML file beside the report's data and pictures."""
+"""Writes the page of a report: index.html beside the report's data and pictures."""
 
 import math
 import os
@@ -25,15 +25,15 @@ _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecide
 
 
 class RunFacts(NamedTuple):
-    """What the page shows about the run itself; runs with equal inputs share the report's data.
+    """Facts on the page that are not in the report's data, which runs with equal inputs share.
 
     Attributes:
       run: Id of the run.
-      version: Name of the version that the model was last pushed as; None if it was not pushed.
+      version: Number of the version that the model was last pushed as; None if it was not pushed.
       decisions: People's decisions about the model, one sentence each, without a full stop.
       anomalies: Anomalies that ExampleValidator found, one line each.
-      durations: Name of each component that ran to its duration in seconds.
-      all_runs: Relative address of the page of all runs; None where there is no such page.
+      durations: Seconds that each component took, by name; without components from the cache.
+      all_runs: Relative URL of the page of all runs; None if there is no such page.
     """
 
     run: str
@@ -49,7 +49,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
 
     Args:
       folder: Folder with metrics.json, report.json and the pictures, local or remote.
-      facts: Facts about the run.
+      facts: Facts that are not in the report's data, such as pushed version and decisions.
     """
     metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
@@ -94,7 +94,7 @@ def read_anomalies(example_anomalies: str) -> list[str]:
 
 
 def templates() -> jinja2.Environment:
-    """Returns the templates of all pages about runs, with the functions that they call."""
+    """Returns the Jinja environment for all pages about runs, with the functions for templates."""
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -112,7 +112,7 @@ def templates() -> jinja2.Environment:
 
 
 def class_marks(classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns each class's `name`, its CSS colour `tone` and its `pattern` number, for templates.
+    """Returns for each class its `name`, its CSS colour `tone` and its `pattern` number.
 
     Args:
       classes: Names of the classes, by class id.
@@ -130,7 +130,7 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
 
 
 def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
-    """The captions and charts of the training's history, its phases one after another."""
+    """Yields captions and charts of the training history; the epochs of all phases are joined."""
     epochs = [epoch for phase in contents.histories for epoch in phase]
     if not epochs:
         return

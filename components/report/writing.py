@@ -50,10 +50,10 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
     """Writes metrics.json, report.json and the pictures.
 
     Args:
-      inputs: The artifacts that the report describes.
+      inputs: Artifacts of the run that the report describes.
       folder: Folder of the report, local or remote.
       name: Name of the pipeline.
-      config: The config, as YAML.
+      config: Config of the pipeline, as YAML.
       code: Version of the code that writes reports.
     """
     examples, evaluation = inputs.examples, inputs.evaluation

@@ -1,4 +1,4 @@
-"""The ServingCheck component: loads the model in a fresh process and sends it requests."""
+"""The ServingCheck component: loads the model in a new process and sends it requests."""
 
 import hashlib
 import json
@@ -45,17 +45,17 @@ def ServingCheck(
         tfx.types.standard_artifacts.InfraBlessing
     ] = None,
 ) -> None:
-    """Sends images of the test split to the model, and blesses it if the responses are right.
+    """Sends images of the test split to the model, and blesses it if the responses are correct.
 
     Args:
-      examples: The examples.
-      model: The candidate.
-      evaluation: Output of the Evaluator, for the confusion matrix of each image.
-      blessing: The blessing, in the form of TFX's InfraValidator, which TFX's Pusher reads, with
-        check.json, a `ServingVerdict`, beside it.
-      check: CheckConfig as JSON.
-      code: Version of the code that checks. It is part of the cache key, so that new code checks
-        again.
+      examples: The examples artifact, with the images.
+      model: The candidate model.
+      evaluation: Output of the Evaluator, with the confusion matrix of each image.
+      blessing: The output artifact: the same files as from TFX's InfraValidator, which TFX's Pusher
+        reads, and check.json, a `ServingVerdict`.
+      check: CheckConfig as JSON: number of images, and limits on latency and memory.
+      code: Version of the code of the check. It is part of the cache key, so a new version checks
+        the model again.
       infra_blessing: Blessing of TFX's InfraValidator; None if the pipeline does not run it.
     """
     limits = CheckConfig.model_validate_json(check)
@@ -88,8 +88,8 @@ def choose_keys(records: Sequence[Record], number: int) -> list[str]:
     """Chooses the images to send: the smallest, the largest, and a random sample of the others.
 
     Args:
-      records: Records of the pairs of the split; at least one.
-      number: Maximum number of images.
+      records: Records of the usable pairs of the test split; at least one.
+      number: Maximum number of images to choose.
 
     Returns:
       Keys of the images, the smallest first, the largest last.
@@ -111,7 +111,7 @@ def _key(example: tf.train.Example) -> str:
 
 
 def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
-    """Runs the probe in a new process; returns the model's answers, or why there are none."""
+    """Probes the model in a new process; returns its responses, or why the probe failed."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:

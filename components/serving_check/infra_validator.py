@@ -1,4 +1,4 @@
-"""TFX's InfraValidator, which loads the model in a real TF Serving."""
+"""TFX's InfraValidator, which loads the model in a TF Serving server."""
 
 from tfx import v1 as tfx
 
@@ -8,10 +8,10 @@ from serving.config import InfraValidatorConfig
 def make_infra_validator(
     config: InfraValidatorConfig, examples: tfx.dsl.Channel, model: tfx.dsl.Channel
 ) -> tfx.components.InfraValidator:
-    """Builds the component, which starts TF Serving with the model and sends it one example.
+    """Builds an InfraValidator, which starts TF Serving with the model and sends it one example.
 
     Args:
-      config: Where TF Serving runs, and which version.
+      config: Platform that runs TF Serving, and version of TF Serving.
       examples: Channel of the examples.
       model: Channel of the model.
     """

@@ -1,4 +1,4 @@
-"""The verdict of ServingCheck: whether a model may serve, by its answers to the probe."""
+"""The verdict of ServingCheck: whether a model's responses to test requests are correct."""
 
 import base64
 import io
@@ -22,15 +22,15 @@ _ROUNDING = 1e-3  # share of an image's pixels that may differ: the batch size c
 
 
 class ServingVerdict(BaseModel):
-    """Whether a model may serve, with latency and memory.
+    """Whether a model passed ServingCheck, with its latency and memory.
 
-    Latency and memory are None if the model did not load or failed.
+    Load time, latency and memory are None if the model did not load or a request failed.
 
     Attributes:
-      blessed: Whether it may serve.
-      reasons: Why it may not serve, a line for each reason.
-      images: Number of images that were sent.
-      load_seconds: Seconds to load the model.
+      blessed: Whether the model passed ServingCheck.
+      reasons: Why the model failed ServingCheck, one line for each reason.
+      images: Number of images that were sent to the model.
+      load_seconds: Time to load the model in seconds.
       p50_ms: Median latency of one image in milliseconds.
       p95_ms: 95th percentile of the latency of one image in milliseconds.
       peak_mib: Peak memory of the process, TensorFlow included, in MiB.
@@ -46,7 +46,7 @@ class ServingVerdict(BaseModel):
 
 
 def read_verdict(blessing: str) -> ServingVerdict:
-    """Reads the verdict of a ServingCheck.
+    """Reads the verdict of ServingCheck on a model.
 
     Args:
       blessing: Path of ServingCheck's `blessing` artifact.
@@ -62,17 +62,17 @@ def decide(
     evaluated: Mapping[str, npt.NDArray[np.int64]],
     check: CheckConfig,
 ) -> ServingVerdict:
-    """Compares a model's answers with the evaluation and with the limits in the config.
+    """Compares a model's responses with the evaluation, and latency and memory with their limits.
 
     Args:
-      answers: Output of `serving.model.probe.probe`.
+      answers: Responses and measurements, from `serving.model.probe.probe`.
       keys: Keys of the images that were sent.
       truths: True masks of the images, uint8 [height, width], class ids, or 255 for ignored pixels.
-      evaluated: Key to the confusion matrix that the Evaluator counted, int64 [C, C].
+      evaluated: Confusion matrix of each image by the Evaluator, int64 [C, C], by key.
       check: The limits on latency and memory.
 
     Returns:
-      The verdict.
+      The verdict; the model is blessed if no difference and no value above its limit was found.
     """
     p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
     reasons = [
@@ -117,7 +117,7 @@ def _differences_from_evaluation(
 
 
 def _differing(counts: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
-    """Lower limit of the number of pixels that are in other cells of the confusion matrix."""
+    """Returns the least number of pixels that are in different cells of two confusion matrices."""
     return int(np.abs(counts - others).sum() // 2)
 
 

@@ -1,1 +1,1 @@
-"""The model and its training."""
+"""The Trainer: the network, its training and its export."""

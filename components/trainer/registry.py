@@ -1,7 +1,7 @@
-"""The encoders, decoders and losses that a config can name. A new one is a line here.
+"""The encoders, decoders and losses that a config can name, one line each.
 
-A config is read without Keras, which takes seconds to import. So this module has only the names of
-the functions that build them.
+Keras takes seconds to import, so a config is read without Keras: this module holds only the names
+of the functions that build encoders, decoders and losses.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 
 class Encoder(NamedTuple):
-    """One of Keras' applications as an encoder.
+    """A Keras application that can be the encoder.
 
     Attributes:
-      application: Name of the function in `keras.applications` that builds it.
-      module: Name of the module in `keras.applications` that has its `preprocess_input`.
+      application: Name of the function in `keras.applications` that builds the application.
+      module: Name of the module in `keras.applications` with the application's `preprocess_input`.
       skips: Names of the five layers whose outputs the decoder receives, finest first, at strides
         1, 2, 4, 8 and 16; None stands for the preprocessed image itself.
     """

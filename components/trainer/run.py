@@ -18,7 +18,7 @@ from serving.model.export import export_saved_model
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Trains and exports a network. TFX calls it by its import path.
+    """Trains a network and exports it as a SavedModel; TFX calls this function by its import path.
 
     An interrupted training is resumed after its last complete epoch.
 
@@ -27,9 +27,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         logs, the base model of a warm start, the best hyperparameters of a search, which replace
         the settings, and `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
-        - unfinished: Folder for the checkpoints of unfinished trainings; by default a folder beside
-          those of the executions.
-        - pushed: See `base_model_of`.
+        - unfinished: Folder for the checkpoints of interrupted training runs; by default a folder
+          beside the output folders of the Trainer's executions.
+        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
+          resolver runs.
 
     Raises:
       InputError: The encoder's weights are not available or do not fit, there are no examples, or
@@ -74,9 +75,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 def _unfinished_folder(
     fn_args: tfx.components.FnArgs, settings: TrainerSettings, base_model: str | None, worker: int
 ) -> str:
-    """Returns the folder for the checkpoints of a training with these settings and examples.
+    """Returns the checkpoint folder, which depends only on the settings, base model and examples.
 
-    It is not the execution's own folder: a restarted run is a new execution.
+    A restarted run is a new execution in TFX, which would not find checkpoints in the output folder
+    of the interrupted execution.
     """
     inputs = (settings.model_dump_json(), base_model, fn_args.train_files, fn_args.eval_files)
     name = hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]

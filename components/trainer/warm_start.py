@@ -29,17 +29,18 @@ _Shapes = Mapping[str, tuple[int, ...]]
 
 
 class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the last blessed model of the same classes whose files exist.
+    """Resolves the last blessed model that has the same classes and whose files exist.
 
-    A training that was done before resolves to the model that it started from then. With the model
-    that it produced as a new input, every run on unchanged data would train again.
+    If a model was already trained with the same settings and examples, the resolver returns the
+    model that this training started from, so that TFX's cache is hit. Otherwise the newly trained
+    model would be a new input, and every run on unchanged data would train again.
     """
 
     def __init__(self, settings: str) -> None:
-        """Creates the strategy.
+        """Creates the resolver strategy.
 
         Args:
-          settings: TrainerSettings as JSON, exactly as the Trainer receives them.
+          settings: TrainerSettings as JSON, the same text that the Trainer receives.
         """
         self._settings = settings
         self._classes = TrainerSettings.model_validate_json(settings).classes
@@ -47,17 +48,18 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses among all models of the pipeline.
+        """Chooses the model whose weights a warm start takes.
 
         Args:
-          store: The metadata store, with the inputs of each training.
+          store: The metadata store, which records the inputs of earlier training runs.
           input_dict: Input dict from key to a list of artifacts.
             - examples: The examples that the Trainer will read.
-            - model: All models.
-            - model_blessing: All blessings.
+            - model: All models of the pipeline.
+            - model_blessing: All blessings of the pipeline.
 
         Returns:
-          The same keys: `model` with one artifact or none, the others unchanged.
+          A dict with the keys of `input_dict`: `model` with one artifact or none, the other lists
+          unchanged.
         """
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
@@ -73,7 +75,7 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         return input_dict | {MODEL: fitting[:1]}
 
     def _trainings(self, store: Any, model: types.Artifact) -> Iterator[dict[str, set[int]]]:
-        """Yields the inputs (key to artifact ids) of each training of the model."""
+        """Yields the inputs (key to artifact ids) of each Trainer execution that made the model."""
         trainings = [
             event.execution_id
             for event in store.get_events_by_artifact_ids([model.id])
@@ -91,17 +93,17 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
 
 
 def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
-    """Returns the model to start from: the one that a resolver chose, or the newest pushed one.
+    """Returns the model for a warm start: the resolver's choice or the newest pushed version.
 
     Args:
       fn_args: The base model that a resolver chose, or in `custom_config`
-        - pushed: Folder of the pushed versions, where no resolver runs. The newest version of the
-          same classes is used; the cluster's cache prevents a finished training from being repeated
-          with the model that it produced.
+        - pushed: Folder of the pushed versions, on Kubeflow, where no resolver runs. The newest
+          version with the same classes is used. The cluster's cache keeps a finished training from
+          being repeated with the model that it produced.
       settings: Settings of the Trainer.
 
     Returns:
-      Folder of a SavedModel; None without a warm start or without such a model.
+      Folder of a SavedModel; None if warm start is off or no model fits.
     """
     folder = (fn_args.custom_config or {}).get(PUSHED)
     if fn_args.base_model or not folder or not settings.training.warm_start:
@@ -112,14 +114,16 @@ def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> 
 
 
 def take_weights(network: keras.Model, base_model: str | None) -> str:
-    """Copies a model's weights, including the statistics of normalisation, if they fit.
+    """Copies the weights of a SavedModel into a network if the layers have the same shapes.
+
+    The moving statistics of batch normalisation are copied too.
 
     Args:
       network: The network from `build_network`.
-      base_model: Folder of a SavedModel from this project; None if there is no such model.
+      base_model: Folder of a SavedModel that this project exported; None to copy nothing.
 
     Returns:
-      A sentence for a person about the weights that the network starts with.
+      A sentence for people about the weights that the network starts with.
     """
     if base_model is None:
         return "Starts cold: no model of these classes has been blessed yet."

@@ -1,1 +1,1 @@
-"""The search for hyperparameters before the training."""
+"""The Tuner: a search for hyperparameters before the training."""

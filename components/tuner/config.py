@@ -12,11 +12,11 @@ Number = TypeVar("Number", bound=float)
 
 
 class Range(Strict, Generic[Number]):
-    """All numbers from a minimum to a maximum.
+    """A range of values for a hyperparameter.
 
     Attributes:
-      min: Lowest number.
-      max: Highest number.
+      min: Lowest value.
+      max: Highest value.
     """
 
     min: Number
@@ -47,16 +47,17 @@ Searched = Annotated[
 
 
 class SearchSpace(Strict):
-    """The hyperparameters to search; all others keep their values from the config.
+    """The hyperparameters to search; all other settings keep their values from the config.
 
-    Numbers are searched in a list of values (`[0.25, 0.5, 1]`) or in a range
+    A numeric hyperparameter takes its values from a list (`[0.25, 0.5, 1]`) or from a range
     (`{min: 0, max: 0.3}`).
 
     Attributes:
-      learning_rate: Values for `training.learning_rate`; a range is sampled logarithmically.
+      learning_rate: List or range of values for `training.learning_rate`; a range is sampled
+        logarithmically.
       loss: List of values for `training.loss`.
-      width: Values for `model.width`.
-      dropout: Values for `model.dropout`.
+      width: List or range of values for `model.width`.
+      dropout: List or range of values for `model.dropout`.
     """
 
     learning_rate: Searched[Range[Positive], Positive] | None = None
@@ -80,16 +81,17 @@ class SearchSpace(Strict):
 
 
 class TunerConfig(Strict):
-    """Settings of the search before the training, which then uses the best hyperparameters.
+    """Settings of the search for the hyperparameters that the training then uses.
 
-    Each trial is a short training. Its score is the mean IoU on `val` after its best epoch.
+    Each trial is a short training; its score is the mean IoU on `val` after the best epoch.
 
     Attributes:
-      search: The hyperparameters to search.
+      search: The hyperparameters to search, with their values.
       trials: Maximum number of trials.
       epochs: Maximum number of passes over the training split in each trial.
-      algorithm: `random`, or `bayesian`: chooses by a model of the scores so far. It first needs
-        three random trials for each hyperparameter, so it suits long searches.
+      algorithm: `random`, or `bayesian`, which chooses the next values by a model of the scores so
+        far. `bayesian` starts with three random trials for each hyperparameter, so it suits long
+        searches.
     """
 
     search: SearchSpace
@@ -102,8 +104,8 @@ class TunerSettings(Strict):
     """Settings of the Tuner.
 
     Attributes:
-      trainer: Settings of each trial, before its hyperparameters replace some of them.
-      tuner: Settings of the search.
+      trainer: Settings of the Trainer for all trials; the hyperparameters of a trial replace some.
+      tuner: Settings of the search (the `tuner:` part of the config).
     """
 
     trainer: TrainerSettings
@@ -111,14 +113,14 @@ class TunerSettings(Strict):
 
     @classmethod
     def of(cls, trainer: TrainerSettings, tuner: TunerConfig) -> Self:
-        """Makes each trial a short training of one phase.
+        """Derives the settings of the trials, each a short training of one phase.
 
-        With several widths, no trial has a warm start: the base model has only one of the widths,
-        which would have an advantage.
+        If the search has several values for the width, no trial has a warm start: the base model
+        fits only one width, and trials with this width would have an advantage.
 
         Args:
           trainer: Settings of the Trainer.
-          tuner: Settings of the search.
+          tuner: Settings of the search (the `tuner:` part of the config).
         """
         short = {
             "epochs": tuner.epochs,

@@ -34,14 +34,15 @@ _ORACLES = {
 
 
 def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
-    """Prepares a search. TFX calls it by its import path.
+    """Prepares a hyperparameter search; TFX calls this function by its import path.
 
     Args:
       fn_args: The training and validation files, the base model of a warm start, and
         `custom_config`, a dict with:
         - settings: TunerSettings as JSON.
-        - unfinished: Folder for unfinished searches.
-        - pushed: See `base_model_of`.
+        - unfinished: Folder for the state of interrupted searches.
+        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
+          resolver runs.
 
     Returns:
       The search for TFX to run.
@@ -50,7 +51,7 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
 
 
 class Search(BaseTuner):
-    """A search by KerasTuner whose trials are trainings like the Trainer's.
+    """A KerasTuner search; each trial trains a network in the same way as the Trainer.
 
     An interrupted search is resumed at the trial and the epoch where it was interrupted.
     """
@@ -59,7 +60,7 @@ class Search(BaseTuner):
         """Loads the state of an interrupted search, if there is one.
 
         Args:
-          fn_args: As for `tuner_fn`.
+          fn_args: Files, base model and settings of the search; see `tuner_fn`.
         """
         self._fn_args = fn_args
         settings = fn_args.custom_config[SETTINGS]
@@ -77,12 +78,10 @@ class Search(BaseTuner):
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
-        """Runs the trials.
-
-        KerasTuner's own loop would count any error as a failed trial.
+        """Runs the trials in a loop of its own: KerasTuner's counts any error as a failed trial.
 
         Raises:
-          InputError: A training cannot start, or every trial failed.
+          InputError: The training of a trial cannot start, or every trial failed.
         """
         if is_chief(self._strategy):
             print(flush=True)  # ends the runner's line about the Tuner
@@ -102,10 +101,10 @@ class Search(BaseTuner):
             )
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """Prints nothing, although TFX calls it: the search space is in the config."""
+        """Prints nothing: TFX calls this method, but the search space is in the config."""
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Prints nothing, although TFX calls it: each trial has printed its line."""
+        """Prints nothing: TFX calls this method, but each trial has already printed its result."""
 
     def _oracle(self) -> keras_tuner.Oracle:
         tuner = self._settings.tuner
@@ -119,7 +118,7 @@ class Search(BaseTuner):
         return oracle
 
     def _run_trial(self, trial: Trial) -> float:
-        """Runs a trial, prints its line and returns its score."""
+        """Runs a trial, prints its result and returns its score, the mean IoU on `val`."""
         values = trial.hyperparameters.values
         count = self._settings.tuner.trials
         texts = "   ".join(hyperparameter_texts(values))

@@ -1,4 +1,4 @@
-"""The wording of TFDV's anomalies."""
+"""Describes TFDV's anomalies in sentences for people."""
 
 import re
 from collections.abc import Iterator
@@ -29,16 +29,16 @@ def anomaly_sentences(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None = None,
 ) -> list[str]:
-    """Returns a sentence for each anomaly.
+    """Returns a sentence for each anomaly, with the observed and the expected values.
 
     Args:
-      anomalies: TFDV's anomalies.
+      anomalies: Anomalies that TFDV found.
       schema: The schema that the data were checked against.
-      statistics: Statistics of the data.
-      older: Statistics of the older spans, if the newest span was compared with them.
+      statistics: Statistics of the checked data.
+      older: Statistics of the older spans, if the newest span was compared with older spans.
 
     Returns:
-      Sentences in the order of the features' names.
+      Sentences, sorted by the names of the features.
     """
     return [
         sentence

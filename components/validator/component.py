@@ -1,4 +1,4 @@
-"""The components SchemaGen and ExampleValidator: the kept schema, and the check of the data."""
+"""The components SchemaGen and ExampleValidator: the user's schema, and the check of the data."""
 
 import json
 import os
@@ -34,16 +34,17 @@ def SchemaGen(
     text: tfx.dsl.components.Parameter[str],
     attempt: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Copies the schema that the user keeps, or infers it and writes it to the user's file.
+    """Copies the user's schema file; if the file does not exist, infers the schema and writes it.
 
     Args:
-      statistics: Statistics of the examples.
-      schema: The schema artifact, for schema.pbtxt.
-      file: Path of the user's file.
-      text: Content of the file when the pipeline was built, or on Kubeflow when the run began;
-        empty if there was no file. A parameter, so that the cache notices an edit.
-      attempt: Differs each time that the text is empty, so that the cache never skips writing the
-        file.
+      statistics: Statistics of the examples, to infer the schema from.
+      schema: The output artifact, for schema.pbtxt.
+      file: Path of the user's schema file.
+      text: Content of the schema file when the pipeline was built, or on Kubeflow when the run
+        began; empty if the file did not exist. As a parameter, the text makes an edited schema miss
+        the cache.
+      attempt: A new value for each run without a schema file, so that the cache never skips writing
+        the file.
 
     Raises:
       InputError: The file is not a schema in text form.
@@ -83,20 +84,20 @@ def ExampleValidator(
 ) -> None:
     """Checks each split and the newest span against the schema.
 
-    Unlike TFX's ExampleValidator it also compares spans, writes sentences for people, and can stop
-    the run.
+    Unlike TFX's ExampleValidator, this component also compares spans, describes anomalies in
+    sentences, and can stop the run.
 
     Args:
-      examples: The examples, for the records of the pairs with their spans.
-      statistics: Statistics of the examples.
+      examples: The examples artifact, with the spans of the pairs.
+      statistics: Statistics of the examples, by split.
       schema: The schema. The `skew_comparator` of a feature compares `train` with `test`, its
         `drift_comparator` the newest span with the older ones.
-      anomalies: The anomalies artifact, for anomalies.txt and for SchemaDiff.pb of each split and
-        of the newest span.
+      anomalies: The output artifact, for anomalies.txt and for SchemaDiff.pb of each split and of
+        the newest span.
       classes: Class names, by class id, as JSON.
-      file: Path of the user's schema, for messages.
-      on_anomaly: `fail` or `warn`.
-      code: Version of the code; the examples are validated again when it changes.
+      file: Path of the user's schema file, for messages.
+      on_anomaly: `fail` stops the run if there are anomalies, `warn` only reports them.
+      code: Version of the code; a new version validates the examples again.
 
     Raises:
       InputError: There are anomalies, and `on_anomaly` is `fail`.

@@ -22,9 +22,10 @@ def infer_schema(
       statistics: Statistics of each split.
 
     Returns:
-      TFDV's schema, extended for each numeric feature by a drift comparator between spans and a
-      range: for sizes from half to double the observed ones; for other features the observed range,
-      widened by half its width on both sides, within the possible values.
+      TFDV's inferred schema; each numeric feature also has a drift comparator between spans and a
+      range. The range of an image size goes from half the smallest to twice the largest value; the
+      range of any other feature is the observed range, extended by half its width on both sides and
+      limited to the possible values.
     """
     schema = tfdv.infer_schema(statistics[0])
     for split in statistics[1:]:

@@ -1,4 +1,4 @@
-"""Compares the newest span with the older ones."""
+"""Compares the newest span of data with all older spans."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class SpanStatistics(NamedTuple):
     Attributes:
       span: Number of the newest span.
       newest: Statistics of the newest span.
-      older: Statistics of the older spans together.
+      older: Statistics of all older spans together.
     """
 
     span: int
@@ -29,7 +29,7 @@ class SpanStatistics(NamedTuple):
 
 
 def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanStatistics | None:
-    """Computes the statistics of the newest and of the older spans.
+    """Computes the statistics of the newest span and of all older spans together.
 
     Args:
       records: Records of all pairs.
@@ -54,16 +54,16 @@ def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanSt
 def drift_anomalies(
     statistics: SpanStatistics, schema: schema_pb2.Schema
 ) -> anomalies_pb2.Anomalies:
-    """Checks the newest span against the schema, and by its drift comparators against older spans.
+    """Checks the newest span against the schema, and by drift comparators against older spans.
 
-    Two samples of one distribution differ too, and small samples differ more: for histograms with k
-    buckets of n and m examples, their Jensen-Shannon divergence is about (k - 1) / (8 ln 2) ·
-    (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice that is added to each threshold, so
-    that small spans raise no false alarm.
+    Two samples of the same distribution differ too, and small samples differ more: the
+    Jensen-Shannon divergence of their histograms, with k buckets and n and m examples, is about
+    (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice this value is
+    added to each drift threshold, so that small spans raise no false alarm.
 
     Args:
       statistics: Statistics of the newest and of the older spans.
-      schema: The schema of the examples.
+      schema: The schema of the examples; its drift comparators hold the thresholds.
 
     Returns:
       The anomalies of the newest span.

@@ -1,1 +1,1 @@
-"""The network: encoder, decoder, their layers and the first weights."""
+"""The network: encoder, decoder, their layers and the initial weights."""

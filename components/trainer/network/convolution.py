@@ -1,4 +1,4 @@
-"""A convolution after a concatenation that computes no gradient for a frozen encoder."""
+"""A convolution of concatenated tensors that computes no gradient for a frozen encoder."""
 
 from typing import Any
 
@@ -9,19 +9,21 @@ _Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class SkipConv2D(layers.Conv2D):
-    """Keras' layer on the concatenation of a skip and an up-sampled tensor.
+    """Keras' Conv2D on the concatenation of a skip and an up-sampled tensor, faster in training.
 
-    TensorFlow computes the gradient of the concatenation as a whole. If the encoder is frozen, the
-    skip's part of it is thrown away: half of the operation or more. This layer computes the
-    gradients of both parts separately, so that the graph leaves out the one that is not needed.
-    The weights and the graph for inference are the same as those of Keras' layer.
+    TensorFlow computes the gradient of the whole concatenation. If the encoder is frozen, the part
+    of the gradient for the skip is discarded, which is half of the computation or more. This layer
+    computes the gradients of the skip and of the up-sampled tensor separately, so that TensorFlow
+    prunes the skip's gradient. Weights and inference graph are the same as those of Keras' Conv2D.
 
     Args:
       filters: Number of channels of the output.
-      kernel_size: Height and width of the kernel.
-      **options: Options of Keras' layer; strides and dilation stay 1 and the padding `same`.
+      kernel_size: Height and width of the kernel in pixels.
+      **options: Options of Keras' Conv2D, except strides and dilation (always 1) and padding
+        (always `same`).
 
-    Input shape: [batch, height, width, skip + up channels], the concatenation, and its two parts.
+    Input shapes: the concatenation [batch, height, width, skip + up channels], the skip [batch,
+    height, width, skip channels], the up-sampled tensor [batch, height, width, up channels].
     Output shape: [batch, height, width, filters].
     """
 
@@ -29,7 +31,7 @@ class SkipConv2D(layers.Conv2D):
         super().__init__(filters, kernel_size, padding="same", **options)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the arguments of the constructor."""
+        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
         config: dict[str, Any] = super().get_config()
         for name in ("strides", "padding", "dilation_rate", "data_format", "groups"):
             del config[name]
@@ -38,7 +40,7 @@ class SkipConv2D(layers.Conv2D):
     def call(
         self, inputs: tf.Tensor, skip: tf.Tensor, up: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Convolves `inputs`; the gradients go to `skip` and `up`."""
+        """Convolves `inputs`; gradients flow to `skip` and `up` instead of `inputs`."""
         if not training:
             return super().call(inputs)
         strides, padding = [1, 1, 1, 1], "SAME"

@@ -1,4 +1,4 @@
-"""Decoders: from an encoder's skips to features at the image's resolution."""
+"""Decoders, which turn the encoder's skips into features at the image's resolution."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -18,22 +18,23 @@ _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 def unet_decoder(
     skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
 ) -> keras.KerasTensor:
-    """Builds the default decoder: the reference with normalisation and without 2-channel layers.
+    """Builds the default decoder: the notebook's with normalisation and without 2-channel layers.
 
-    VGG's features are in the hundreds, so each skip is normalised first, without a learnt scale or
-    offset, which the next convolution provides. Each convolution has no bias and is followed by
-    normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and Szegedy 2015.
+    VGG's features have values in the hundreds, so each skip is batch-normalised first, without a
+    learnt scale and offset, since the next convolution can learn both. Each convolution has no bias
+    and is followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and
+    Szegedy 2015.
 
     Args:
-      skips: Five tensors [batch, height / s, width / s, channels] at strides s of 1, 2, 4, 8 and
-        16, finest first.
-      width: Factor on `CHANNELS`.
+      skips: Outputs of the encoder: five tensors [batch, height / s, width / s, channels] at the
+        strides s = 1, 2, 4, 8 and 16, finest first.
+      width: Factor on the number of channels of each block (`CHANNELS`).
       dropout: Share of the latent's channels to drop in training, 0 to below 1. Whole channels are
-        dropped, since neighbouring pixels of one are correlated (Tompson et al. 2015). Ronneberger
-        et al. use dropout in the latent, too. With 0 there is no dropout layer.
+        dropped, since neighbouring pixels of a channel are correlated (Tompson et al. 2015).
+        Ronneberger et al. also use dropout in the latent. With 0 there is no dropout layer.
 
     Returns:
-      [batch, height, width, 64 * width].
+      Features [batch, height, width, 64 * width].
     """
     # With learnt weights here, gradients would be computed for the skips of a frozen encoder.
     normalised = [
@@ -47,15 +48,17 @@ def notebook_decoder(
 ) -> keras.KerasTensor:
     """Builds the decoder of the reference notebook, layer for layer.
 
-    It is fragile: without normalisation it can collapse to one class.
+    Since this decoder has no normalisation, training can collapse: the network predicts one class.
 
     Args:
-      skips: As for `unet_decoder`.
-      width: Factor on `CHANNELS`.
-      dropout: As for `unet_decoder`; the reference has no dropout.
+      skips: Outputs of the encoder: five tensors [batch, height / s, width / s, channels] at the
+        strides s = 1, 2, 4, 8 and 16, finest first.
+      width: Factor on the number of channels of each block (`CHANNELS`).
+      dropout: Share of the latent's channels to drop in training, 0 to below 1; the notebook itself
+        has no dropout.
 
     Returns:
-      [batch, height, width, 2]: the reference ends its fourth and fifth block in two channels.
+      Features [batch, height, width, 2]: the notebook's last two blocks end in two channels each.
     """
     return _decode(skips, width, dropout, _conv_relu, two_channel_blocks=(4, 5))
 

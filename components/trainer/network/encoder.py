@@ -1,4 +1,4 @@
-"""Encoders: Keras applications without their heads, and freezing of their layers."""
+"""Encoders: Keras applications without their classification heads, with frozen layers."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ STRIDES = (1, 2, 4, 8, 16)
 
 
 def build_encoder(config: ModelConfig) -> keras.Model:
-    """Builds the encoder with its weights.
+    """Builds the encoder, loads its weights and freezes its layers.
 
     Args:
-      config: Names the encoder, its weights and the layers to freeze.
+      config: The `model:` part of the config: encoder, weights and layers to freeze.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255, to the five skips at
-      `STRIDES`. It includes the preprocessing that the weights were trained with. Heights and
-      widths must be multiples of 16.
+      A model from float32 [batch, height, width, 3], RGB in 0..255, to five skips at the strides 1,
+      2, 4, 8 and 16. The model includes the preprocessing that the weights were trained with.
+      Height and width must be multiples of 16.
 
     Raises:
       InputError: The weights are not available or do not fit, or the encoder does not have the
@@ -73,8 +73,8 @@ def layers_from(encoder: keras.Model, block: str) -> list[keras.Layer]:
     """Returns the layers of a block and of all deeper blocks.
 
     Args:
-      encoder: From `build_encoder`.
-      block: Name of the block.
+      encoder: Model from `build_encoder`.
+      block: Name of the block, such as `block4`.
 
     Raises:
       InputError: The encoder has no block of this name.

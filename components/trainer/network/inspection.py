@@ -1,4 +1,4 @@
-"""Inspection of a network: layers, cost, sanity checks and feature maps."""
+"""Inspects a network: layers, parameters, FLOPs, sanity checks and feature maps."""
 
 import difflib
 from typing import NamedTuple
@@ -12,16 +12,16 @@ from data.errors import InputError
 
 
 class LayerFacts(NamedTuple):
-    """One layer.
+    """Facts about one layer of a network.
 
     Attributes:
-      name: Name of the layer, as in error messages.
-      kind: Name of the layer's class.
-      shape: Shape of its output for one image: [height, width, channels].
-      parameters: Number of its parameters.
-      learns: Whether gradients change some of them.
-      frozen: Whether training changes nothing; a layer that neither learns nor is frozen updates
-        its statistics.
+      name: Name of the layer in Keras.
+      kind: Name of the layer's class, such as `Conv2D`.
+      shape: Shape of the layer's output for one image: [height, width, channels].
+      parameters: Number of parameters of the layer.
+      learns: Whether the layer has weights that gradients change.
+      frozen: Whether training leaves the layer unchanged. A layer that neither learns nor is frozen
+        only updates its moving statistics, if it has any.
     """
 
     name: str
@@ -33,14 +33,14 @@ class LayerFacts(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """A network, inspected with one image.
+    """Facts about a network, from one random image.
 
     Attributes:
-      layers: Layers in the order of computation, without padding and preprocessing.
-      parameters: Number of parameters.
+      layers: Facts about each layer, in the order of computation, without inputs and padding.
+      parameters: Number of parameters of the network.
       learning: Number of parameters that gradients change.
-      flops: Floating-point operations for one image; a multiplication and an addition are two.
-      sane: Sanity checks with a random image, and whether each holds.
+      flops: Floating-point operations for one image; a multiply-add counts as two.
+      sane: Description of each sanity check, and whether the network passes it.
     """
 
     layers: list[LayerFacts]
@@ -51,13 +51,13 @@ class NetworkFacts(NamedTuple):
 
 
 def inspect(network: keras.Model, encoder: str, height: int, width: int) -> NetworkFacts:
-    """Inspects a network by sending a random image through it.
+    """Inspects a network by computing its outputs for a random image.
 
     Args:
       network: The network from `build_network`.
-      encoder: Name of its encoder.
-      height: Height of the image in pixels.
-      width: Width of the image in pixels.
+      encoder: Name of the network's encoder, such as `vgg16`.
+      height: Height of the random image in pixels.
+      width: Width of the random image in pixels.
 
     Returns:
       The facts about the network and its layers.
@@ -102,12 +102,12 @@ def feature_maps(
 
     Args:
       network: The network from `build_network`.
-      encoder: Name of its encoder.
-      layer: Name of the layer.
+      encoder: Name of the network's encoder, such as `vgg16`.
+      layer: Name of the layer, such as `block3_conv3`.
       image: float32 [height, width, 3], RGB in 0..255.
 
     Returns:
-      float32 [height', width', channels].
+      Feature maps, float32 [height', width', channels].
 
     Raises:
       InputError: The network has no layer of this name.
@@ -124,7 +124,7 @@ def feature_maps(
 
 
 def _layers(network: keras.Model, encoder: str) -> dict[str, keras.Layer]:
-    """Returns the layers by name, without inputs and padding, those of the encoder first."""
+    """Returns the layers of a network by name, encoder first, without inputs and padding."""
     inner = network.get_layer(encoder).layers
     first = [layer for layer in inner if not isinstance(layer, keras.layers.InputLayer)]
     rest = [layer for layer in network.layers if layer.name not in ("images", "pad", encoder)]

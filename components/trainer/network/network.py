@@ -1,4 +1,4 @@
-"""The whole network: padding, encoder, decoder, head, cropping."""
+"""The whole network: padding, encoder, decoder, classification head, cropping."""
 
 import keras
 import tensorflow as tf
@@ -14,15 +14,15 @@ MULTIPLE = 32
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
-    """Builds the network under the current dtype policy.
+    """Builds the network under the current dtype policy of Keras.
 
     Args:
       config: The `model:` part of the config.
       num_classes: Number of classes.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255 and of any height and width, to
-      float32 logits [batch, height, width, num_classes].
+      A model from float32 images [batch, height, width, 3], RGB in 0..255, of any height and width,
+      to float32 logits [batch, height, width, num_classes].
 
     Raises:
       InputError: The encoder's weights are not available or do not fit.
@@ -39,13 +39,13 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
 
 
 class PadToMultiple(layers.Layer):
-    """Pads images at the bottom and the right to the next multiple of a number of pixels.
+    """Pads images with zeros (black) at the bottom and the right to a multiple of some pixels.
 
     Args:
-      multiple: Number of pixels that height and width are rounded up to a multiple of.
+      multiple: Height and width are rounded up to a multiple of this number of pixels.
 
-    Input shape: [batch, height, width, channels]. Output shape: the same with height and width
-    rounded up. The padding is 0 (black).
+    Input shape: [batch, height, width, channels]. Output shape: the input shape with height and
+    width rounded up.
     """
 
     def __init__(self, multiple: int, **kwargs: object) -> None:
@@ -53,14 +53,14 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Pads the images."""
+        """Pads the images with zeros at the bottom and the right."""
         height, width = ops.shape(images)[1:3]
         return ops.pad(
             images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]]
         )
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the shape with height and width rounded up where they are known."""
+        """Returns the output shape: height and width are rounded up unless they are None."""
         batch, *sizes, channels = shape
         return (
             batch,
@@ -69,24 +69,24 @@ class PadToMultiple(layers.Layer):
         )
 
     def get_config(self) -> dict[str, object]:
-        """Returns the arguments of the constructor."""
+        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
 class CropLike(layers.Layer):
-    """Crops the first input to the height and width of the second: the inverse of `PadToMultiple`.
+    """Crops the first input to the height and width of the second, which undoes `PadToMultiple`.
 
     Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape:
     [batch, height', width', channels].
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Crops the first input."""
+        """Crops the first input to the height and width of the second."""
         padded, reference = inputs
         height, width = ops.shape(reference)[1:3]
         return padded[:, :height, :width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """Returns the first shape with the second's height and width."""
+        """Returns the shape of the first input with the height and width of the second."""
         padded, reference = shapes
         return (padded[0], *reference[1:3], padded[3])

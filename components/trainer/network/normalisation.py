@@ -1,4 +1,4 @@
-"""Batch normalisation as one operation."""
+"""Batch normalisation as one fused operation."""
 
 import keras
 import tensorflow as tf
@@ -8,12 +8,12 @@ from keras import layers
 class BatchNormalization(layers.BatchNormalization):
     """Keras' batch normalisation over the last axis (Ioffe and Szegedy 2015), fused on one CPU.
 
-    Keras composes it of a dozen operations in float32, each of which reads and writes the whole
-    tensor. TensorFlow's fused operation (by oneDNN) reads and writes the network's own dtype. It
-    does not synchronise devices, so several devices that train together use Keras' own, and so do
-    GPUs, for which the fused operation was not measured.
+    Keras composes batch normalisation of a dozen operations in float32, each of which reads and
+    writes the whole tensor. TensorFlow's fused operation (by oneDNN) reads and writes the network's
+    own dtype. The fused operation does not synchronise devices, so training on several devices uses
+    Keras' operations. GPUs do too, since the fused operation was not measured on a GPU.
 
-    Arguments and weights are those of Keras' layer.
+    Arguments and weights are the same as those of Keras' BatchNormalization.
 
     Input and output shape: [batch, height, width, channels].
     """
@@ -21,7 +21,7 @@ class BatchNormalization(layers.BatchNormalization):
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Normalises by the statistics of the batch in training, else by the moving ones."""
+        """Normalises by the batch statistics in training, by the moving statistics in inference."""
         uses_batch = bool(training and self.trainable)
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if (uses_batch and several) or tf.config.list_logical_devices("GPU"):

@@ -1,1 +1,1 @@
-"""Training: the loop, its loss, optimizer, devices, metrics, checkpoints and logs."""
+"""Training: loop, loss, optimizer, devices, metrics, checkpoints and logs."""

@@ -1,4 +1,4 @@
-"""Checkpoints: the weights of the last and of the best epoch, and the scores of every epoch."""
+"""Checkpoints: the weights of the last and of the best epoch, and the scores of all epochs."""
 
 import csv
 import io
@@ -17,22 +17,22 @@ MONITOR = "val_mean_iou"
 
 
 class Checkpoints:
-    """Keeps the last and the best epoch of a training, so that it can be resumed after a crash.
+    """Keeps the last and the best epoch of a training, so that training can resume after a crash.
 
-    Everything is stored in files, each of which is complete or absent. Keras' EarlyStopping forgets
-    its state when the process ends, and its BackupAndRestore may be killed while it writes.
+    The whole state is in files, each of which is complete or absent. Keras' EarlyStopping loses its
+    state when the process ends, and Keras' BackupAndRestore may be killed while it writes a file.
 
     Attributes:
-      history: The scores of each complete epoch, by name.
+      history: Scores of each complete epoch: score name to value.
     """
 
     def __init__(self, folder: str, log_dir: str, patience: int) -> None:
-        """Reads the history of an interrupted training, if there is one.
+        """Reads the scores of an interrupted training, if the folder has any.
 
         Args:
-          folder: Folder for the weights and the history.
-          log_dir: Folder for the history as a table, `history.csv`.
-          patience: Number of epochs without a better score before training stops.
+          folder: Folder for the weights and scores.
+          log_dir: Folder for history.csv, the table of the scores of all epochs.
+          patience: Number of epochs without a better mean IoU on `val` before training stops.
         """
         self._folder, self._log_dir, self._patience = folder, log_dir, patience
         path = self._path("history.json")
@@ -40,7 +40,7 @@ class Checkpoints:
 
     @property
     def best(self) -> float:
-        """The best epoch's score."""
+        """Mean IoU on `val` of the best epoch, 0..1."""
         return self.best_scores[MONITOR]
 
     @property
@@ -50,29 +50,29 @@ class Checkpoints:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the last `patience` epochs brought no better score."""
+        """Whether the mean IoU on `val` has not improved in the last `patience` epochs."""
         return len(self.history) - 1 - self._best_epoch >= self._patience
 
     def load_last(self, network: keras.Model) -> None:
         """Loads the weights and the optimizer's state of the last complete epoch, if there is one.
 
         Args:
-          network: A compiled network whose optimizer is built.
+          network: Compiled network to load into; its optimizer is built.
         """
         if self.history:
             network.load_weights(self._last(len(self.history) - 1))
 
     def load_best(self, network: keras.Model) -> None:
-        """Loads the weights of the best epoch."""
+        """Loads the weights of the best epoch into a network."""
         with np.load(self._best(self._best_epoch)) as file:
             network.set_weights([file[name] for name in file.files])
 
     def save(self, network: keras.Model, scores: Mapping[str, float]) -> None:
-        """Saves an epoch and removes the files that are no longer needed.
+        """Saves an epoch, and removes the files of epochs that are neither the last nor the best.
 
         Args:
-          network: The network with the weights of this epoch, and its optimizer.
-          scores: Scores of the epoch.
+          network: The compiled network with the weights of this epoch.
+          scores: Scores of the epoch: score name to value.
         """
         epoch = len(self.history)
         # On several devices the learning rate is a distributed variable, which float() refuses.

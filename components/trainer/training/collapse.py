@@ -9,5 +9,9 @@ COLLAPSED = (
 
 
 def has_collapsed(scores: Mapping[str, float]) -> bool:
-    """Returns whether the network predicts one class although the masks of `val` have several."""
+    """Returns whether the network predicts a single class although the masks have several classes.
+
+    Args:
+      scores: Scores of an epoch on the `val` split: score name to value.
+    """
     return scores["val_predicted_classes"] == 1 and scores["val_true_classes"] > 1

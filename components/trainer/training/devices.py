@@ -1,4 +1,4 @@
-"""The devices that a network is trained on, and the strategy that distributes the work."""
+"""Chooses the distribution strategy: the devices on which TensorFlow trains the network."""
 
 import functools
 import json
@@ -12,17 +12,17 @@ _TF_CONFIG = "TF_CONFIG"
 
 
 def choose_strategy(name: str) -> tf.distribute.Strategy:
-    """Makes the distribution strategy that a config names.
+    """Creates the distribution strategy for `training.strategy`.
 
     Args:
-      name: `one_device`, `mirrored`, `multi_worker`, or `auto`: several machines if TF_CONFIG names
-        them, else all GPUs of this machine, else one device.
+      name: `one_device`, `mirrored`, `multi_worker`, or `auto`: the machines in the environment
+        variable TF_CONFIG if it is set, else all GPUs of this machine, else one device.
 
     Returns:
-      The strategy. Each of its replicas receives a part of every batch.
+      The strategy, which gives each device a part of every batch.
 
     Raises:
-      InputError: The name is `multi_worker` and TF_CONFIG is missing, or TF_CONFIG is malformed.
+      InputError: The name is `multi_worker` and TF_CONFIG is not set, or TF_CONFIG is malformed.
     """
     if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
         if not _workers():
@@ -46,13 +46,13 @@ def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the one that writes the model."""
+    """Returns whether this process is the chief worker, which writes the model."""
     cluster = strategy.cluster_resolver
     return cluster is None or cluster.task_type in (None, "chief") or not cluster.task_id
 
 
 def worker(strategy: tf.distribute.Strategy) -> int:
-    """Returns this process's number among those that train together, from 0."""
+    """Returns the number of this process among all worker processes of the strategy, from 0."""
     cluster = strategy.cluster_resolver
     return 0 if cluster is None else int(cluster.task_id or 0)
 

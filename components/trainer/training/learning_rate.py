@@ -8,14 +8,14 @@ LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedul
 
 
 def learning_rate(rate: float, *, schedule: str, steps: int, warmup_steps: int = 0) -> LearningRate:
-    """Returns the learning rate, constant or by step.
+    """Returns a constant learning rate, or a schedule of the learning rate by training step.
 
     Args:
       rate: The highest learning rate.
-      schedule: `constant`, or `cosine`: falls to 0 over all steps, along half a cosine (Loshchilov
-        and Hutter 2017).
-      steps: Number of all training steps, the warm-up included.
-      warmup_steps: Number of steps in which the learning rate first rises linearly from 0.
+      schedule: `constant`, or `cosine`, which decays the rate to 0 over all steps, along half a
+        cosine (Loshchilov and Hutter 2017).
+      steps: Total number of training steps, including the warm-up.
+      warmup_steps: Number of steps at the start in which the learning rate rises linearly from 0.
     """
     if schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(

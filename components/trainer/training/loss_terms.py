@@ -1,6 +1,6 @@
-"""The terms that a training loss is made of, each computed over the labelled pixels of a batch.
+"""The terms of the training loss, each computed over the labelled pixels of a batch.
 
-A term is near 1 before anything is learnt, and 0 at best.
+Each term is near 1 for an untrained network and 0 for perfect predictions.
 """
 
 from typing import NamedTuple
@@ -14,13 +14,13 @@ _MISSED, _FALSE_ALARM = 0.7, 0.3  # weights of the Tversky loss, Salehi et al. 2
 
 
 class Pixels(NamedTuple):
-    """The pixels of a batch.
+    """Truth, weights and logits of the pixels of a batch.
 
     Attributes:
-      class_ids: int32 [batch, height, width], 0 where a pixel is ignored.
-      labelled: bool [batch, height, width], false where a pixel is ignored.
-      weights: float32 [batch, height, width], weight of each pixel's class, 0 where it is ignored.
-      logits: float32 [batch, height, width, C].
+      class_ids: True class ids, int32 [batch, height, width], 0 for ignored pixels.
+      labelled: Whether a pixel is labelled, bool [batch, height, width]; false for ignored pixels.
+      weights: Class weight of each pixel, float32 [batch, height, width], 0 for ignored pixels.
+      logits: Output of the network, float32 [batch, height, width, C].
     """
 
     class_ids: tf.Tensor
@@ -30,7 +30,7 @@ class Pixels(NamedTuple):
 
 
 def cross_entropy(pixels: Pixels) -> tf.Tensor:
-    """Returns the weighted mean of the cross-entropy."""
+    """Returns the mean cross-entropy of the pixels, weighted by class."""
     losses = keras.losses.sparse_categorical_crossentropy(
         pixels.class_ids, pixels.logits, from_logits=True
     )
@@ -38,7 +38,7 @@ def cross_entropy(pixels: Pixels) -> tf.Tensor:
 
 
 def focal(pixels: Pixels) -> tf.Tensor:
-    """Returns the weighted mean of the focal loss: pixels of high confidence count little."""
+    """Returns the mean focal loss, weighted by class: pixels of high confidence count little."""
     losses = keras.losses.categorical_focal_crossentropy(
         _one_hot(pixels), pixels.logits, alpha=1.0, gamma=_FOCUS, from_logits=True
     )
@@ -46,13 +46,13 @@ def focal(pixels: Pixels) -> tf.Tensor:
 
 
 def dice(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Dice coefficient of the batch, a mean over the classes in its masks."""
+    """Returns 1 minus the Dice coefficient of the batch, the mean over the classes in the masks."""
     truth, predicted, axis = _overlap(pixels)
     return _mean_of_present(keras.losses.dice(truth, predicted, axis=axis), truth)
 
 
 def tversky(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Tversky index, where a missed pixel costs more than a false alarm."""
+    """Returns 1 minus the Tversky index, in which a missed pixel costs more than a false alarm."""
     truth, predicted, axis = _overlap(pixels)
     # Keras calls the missed pixels false positives, and the false alarms false negatives.
     losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
@@ -64,7 +64,7 @@ def _one_hot(pixels: Pixels) -> tf.Tensor:
 
 
 def _overlap(pixels: Pixels) -> tuple[tf.Tensor, tf.Tensor, tuple[int, ...]]:
-    """Truth and probabilities of the labelled pixels, and the axes to sum over."""
+    """Returns one-hot truth and probabilities, 0 for ignored pixels, and the axes to sum over."""
     labelled = ops.cast(pixels.labelled, pixels.logits.dtype)[..., None]
     return _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled, (0, 1, 2)
 

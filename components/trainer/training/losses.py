@@ -15,14 +15,15 @@ from data.config import IGNORE
 class SegmentationLoss(keras.losses.Loss):
     """A weighted sum of loss terms.
 
-    - `cross_entropy`: the mean over the labelled pixels, weighted by class.
-    - `focal`: the same, but pixels of high confidence count little.
+    - `cross_entropy`: mean cross-entropy of the labelled pixels, weighted by class.
+    - `focal`: mean focal loss of the labelled pixels, weighted by class; pixels of high confidence
+      count little.
     - `dice`: 1 minus the Dice coefficient of probabilities and truth over the whole batch, as a
-      mean over the classes in the batch's masks.
-    - `tversky`: the same with the Tversky index, which weighs missed pixels (0.7) more than false
-      alarms (0.3).
+      mean over the classes in the masks.
+    - `tversky`: like `dice`, but with the Tversky index, which weighs missed pixels (0.7) more than
+      false alarms (0.3).
 
-    Ignored pixels (class id 255) count in none of them.
+    Ignored pixels (class id 255) have no effect on any term.
     """
 
     def __init__(
@@ -31,9 +32,9 @@ class SegmentationLoss(keras.losses.Loss):
         """Creates the loss.
 
         Args:
-          terms: Weight of each term, by its name in `LOSSES`.
-          class_weights: Weight of each class id in `cross_entropy` and `focal`.
-          **kwargs: Arguments of every Keras loss.
+          terms: Weight of each term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
+          class_weights: Weight of a pixel in `cross_entropy` and `focal`, by true class id.
+          **kwargs: Arguments of `keras.losses.Loss`, such as `name`.
         """
         super().__init__(**kwargs)
         self.terms = dict(terms)
@@ -43,11 +44,11 @@ class SegmentationLoss(keras.losses.Loss):
         """Computes the loss of a batch.
 
         Args:
-          y_true: uint8 [batch, height, width], class ids, or 255 to ignore a pixel.
-          y_pred: float32 [batch, height, width, C], logits.
+          y_true: True masks, uint8 [batch, height, width], class ids, or 255 for ignored pixels.
+          y_pred: Logits, float32 [batch, height, width, C].
 
         Returns:
-          float32 [1].
+          The loss, float32 [1].
         """
         labelled = ops.not_equal(y_true, IGNORE)
         class_ids = ops.where(labelled, ops.cast(y_true, "int32"), 0)
@@ -60,22 +61,22 @@ class SegmentationLoss(keras.losses.Loss):
         return ops.reshape(total, [1])  # Keras would not divide a scalar by the number of replicas
 
     def get_config(self) -> dict[str, object]:
-        """Returns the arguments of the constructor."""
+        """Returns the constructor's arguments, with which Keras can rebuild the loss."""
         config: dict[str, object] = super().get_config()
         return config | {"terms": self.terms, "class_weights": self.class_weights}
 
 
 def balanced_weights(fractions: Sequence[float]) -> list[float]:
-    """Weighs classes by 1 / √fraction, so that rare classes count more.
+    """Computes class weights proportional to 1 / √fraction, so that rare classes count more.
 
-    With the square root, a rare class still counts less in total than a frequent one.
+    Because of the square root, a rare class still counts less in total than a frequent class.
 
     Args:
-      fractions: Share of each class among the labelled pixels; a class without pixels gets the
-        weight of the rarest class that has some.
+      fractions: Share of each class among the labelled pixels, by class id, 0..1. A class without
+        pixels gets the weight of the rarest class with pixels.
 
     Returns:
-      A weight for each class; the mean over the pixels is 1.
+      Weight of each class, by class id, such that the mean weight of a pixel is 1.
     """
     rarest = min((fraction for fraction in fractions if fraction > 0), default=1.0)
     weights = [max(fraction, rarest) ** -0.5 for fraction in fractions]

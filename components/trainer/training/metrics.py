@@ -1,4 +1,4 @@
-"""The metric of training: intersection over union."""
+"""The metric that training computes: intersection over union."""
 
 from collections.abc import Sequence
 
@@ -23,12 +23,12 @@ class ClassIoU(keras.metrics.MeanIoU):
         self._classes = list(classes)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Computes the scores.
+        """Computes the scores from the confusion matrix so far.
 
         Returns:
           float32 scalars: `mean_iou`, the mean over the classes in truth or prediction;
           `iou/<class>`, NaN for a class in neither; `predicted_classes` and `true_classes`, the
-          number of classes in the predictions and in the masks.
+          number of different classes in the predictions and in the masks.
         """
         counts = ops.cast(self.total_cm, "float32")  # truth by prediction
         hits = ops.diagonal(counts)

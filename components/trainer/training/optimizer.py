@@ -1,4 +1,4 @@
-"""Adam as one operation per weight."""
+"""Adam as one fused operation per weight tensor."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from components.trainer.training.learning_rate import LearningRate
 class Adam(keras.optimizers.Optimizer):
     """Adam (Kingma and Ba 2015) by TensorFlow's fused operation.
 
-    Keras composes an update of about twenty operations, each of which reads and writes as many
-    numbers as the network has weights. The fused operation passes over them once.
+    Keras composes an update of about twenty operations, each of which reads and writes tensors of
+    the size of the weights. The fused operation reads and writes the weights once.
 
     Args:
-      learning_rate: A number or a schedule.
+      learning_rate: A number, or a schedule by training step.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
@@ -24,7 +24,7 @@ class Adam(keras.optimizers.Optimizer):
         super().__init__(learning_rate, name="adam")
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Creates the two moments of each weight, in the current strategy."""
+        """Creates the two moments of each weight tensor, in the current distribution strategy."""
         super().build(variables)
         self._moments = {}
         for variable in variables:
@@ -38,7 +38,7 @@ class Adam(keras.optimizers.Optimizer):
                 self._moments[copy.ref()] = moments
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
-        """Updates a weight on one device."""
+        """Updates a weight tensor and its moments on one device."""
         momentum, velocity = self._moments[variable.ref()]
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(

@@ -1,4 +1,4 @@
-"""Progress of a training on the standard output: a bar during an epoch and a line after it."""
+"""Training progress on the standard output: a bar during each epoch, then a line with scores."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ _COLLAPSED_EPOCHS = 2  # in a row, before the warning
 
 
 class Progress:
-    """Prints one line per epoch, and shows a bar while the epoch runs if the output is a terminal.
+    """Prints one line per epoch; on a terminal, also shows a progress bar during the epoch.
 
     Args:
       batches: Number of batches per epoch.
       epochs: Maximum number of epochs.
-      shown: Whether to print anything.
+      shown: Whether to print; false for all workers but the chief, and in trials.
     """
 
     def __init__(self, batches: int, epochs: int, *, shown: bool) -> None:
@@ -30,7 +30,7 @@ class Progress:
 
     @contextmanager
     def bar(self, epoch: int) -> Iterator[None]:
-        """Shows the bar of an epoch until the block ends.
+        """Shows the progress bar of an epoch until the context ends.
 
         Args:
           epoch: Number of the epoch, from 0.
@@ -51,7 +51,7 @@ class Progress:
             yield
 
     def advance(self, loss: float) -> None:
-        """Moves the bar by one batch.
+        """Moves the progress bar forward by one batch.
 
         Args:
           loss: Mean loss of the epoch so far.
@@ -59,11 +59,11 @@ class Progress:
         self._bar.update(self._task, advance=1, loss=f"loss {loss:.3f}")
 
     def print_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
-        """Prints the line of an epoch, and a warning if the network has collapsed for two epochs.
+        """Prints the scores of an epoch, and a warning if two epochs in a row predict one class.
 
         Args:
           epoch: Number of the epoch, from 0.
-          scores: Scores of the epoch.
+          scores: Scores of the epoch: score name to value.
         """
         if not self._shown:
             return

@@ -11,14 +11,14 @@ _Batch = Any  # images and masks, on several devices a value for each
 
 
 class Steps:
-    """Runs the steps of a network and keeps the scores of the pass over the data.
+    """Runs training and validation steps, and sums up the loss and the metric of a pass.
 
-    To be made in the strategy's scope.
+    Objects must be created in the scope of the distribution strategy.
 
     Args:
-      network: A compiled network whose optimizer is built.
-      iou: The metric.
-      strategy: The strategy that the network was built with.
+      network: The compiled network; its optimizer is built.
+      iou: Metric that accumulates the IoUs of a pass over the data.
+      strategy: Distribution strategy in whose scope the network was built.
       training_batches: Distributed batches of images and masks to train on.
       val_batches: Distributed batches of images and masks to validate on.
     """
@@ -42,20 +42,20 @@ class Steps:
         )
 
     def train(self, batch: _Batch) -> float:
-        """Trains on a batch and returns the mean loss of the pass so far."""
+        """Trains on a batch, and returns the mean loss of the batches since `reset_scores`."""
         return float(self._train(batch))
 
     def validate(self, batch: _Batch) -> None:
-        """Adds a batch to the scores without training on it."""
+        """Adds the loss and predictions of a batch to the scores, without training."""
         self._validate(batch)
 
     def reset_scores(self) -> None:
-        """Starts a new pass."""
+        """Resets the loss and the metric at the start of a pass over the data."""
         for metric in (self._loss, self._iou):
             metric.reset_state()
 
     def scores(self) -> dict[str, float]:
-        """Returns the scores of the pass: `loss`, and those of `ClassIoU`."""
+        """Returns the scores since `reset_scores`: the mean `loss` and the scores of `ClassIoU`."""
         scores = {"loss": self._loss.result(), **self._iou.result()}
         return {name: float(score) for name, score in scores.items()}
 

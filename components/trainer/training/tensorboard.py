@@ -13,11 +13,11 @@ _PANELS = 4  # images
 
 
 class TensorBoard:
-    """Writes the scores of each epoch and four images of `val`: image, truth and prediction.
+    """Writes the scores of each epoch, and four images of `val` with truth and prediction.
 
     Args:
-      network: The network that is trained.
-      batches: Batches of images and masks; the panels show the first images of the first batch.
+      network: The network in training, which predicts the shown masks.
+      batches: Batches of images and masks; the first images of the first batch are shown.
       log_dir: Folder for the logs.
     """
 
@@ -30,11 +30,12 @@ class TensorBoard:
         self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "validation"))
 
     def write(self, epoch: int, scores: Mapping[str, float]) -> None:
-        """Writes an epoch.
+        """Writes the scores and the example predictions of an epoch.
 
         Args:
           epoch: Number of the epoch, from 0.
-          scores: Scores of the epoch; a name that starts with `val_` is a score of `val`.
+          scores: Score name to value; names that start with `val_` are scores on `val`, the others
+            on `train`.
         """
         self._scalars.on_epoch_end(epoch, scores)
         predicted = np.argmax(self._network(self._images, training=False), axis=-1)

@@ -1,4 +1,4 @@
-"""A training: from settings and TFRecords to a network with the best epoch's weights."""
+"""Trains a network on TFRecords and gives it the weights of the best epoch."""
 
 import math
 import os
@@ -60,12 +60,12 @@ class Training:
 
         Args:
           settings: Settings of the Trainer.
-          strategy: From `choose_strategy`.
-          train_files: Patterns of the TFRecord files to train on.
-          val_files: Patterns of the TFRecord files to validate on.
+          strategy: Distribution strategy from `choose_strategy`.
+          train_files: Glob patterns of the TFRecord files to train on.
+          val_files: Glob patterns of the TFRecord files to validate on.
           folder: Folder for the checkpoints.
-          log_dir: Folder for the table of epochs and TensorBoard's logs.
-          base_model: Folder of the SavedModel to start from, if the settings have a warm start.
+          log_dir: Folder for history.csv (the scores of all epochs) and TensorBoard's logs.
+          base_model: Folder of the SavedModel whose weights a warm start takes; None without one.
           shown: Whether to print progress and to write TensorBoard's logs.
 
         Raises:
@@ -91,10 +91,10 @@ class Training:
         self._loss = SegmentationLoss(self._training.loss, self._class_weights(fractions))
 
     def run(self) -> Mapping[str, float]:
-        """Trains the network and gives it the weights of the best epoch.
+        """Trains the network, then loads the weights of the best epoch into it.
 
         Returns:
-          The scores of the best epoch, by name.
+          The scores of the best epoch: score name to value.
 
         Raises:
           FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
@@ -115,13 +115,13 @@ class Training:
         return best.best_scores
 
     def network_in(self, precision: Precision | None) -> keras.Model:
-        """Returns a network with the current weights that computes in another precision.
+        """Returns a network with the trained weights that computes in a given precision.
 
         Args:
           precision: Precision to compute in; None for the precision of the training.
 
         Returns:
-          The trained network itself, or a new one.
+          The trained network itself if its precision is the given one, else a new network.
         """
         if precision is None:
             return self.network
@@ -132,7 +132,7 @@ class Training:
         return network
 
     def _train(self, phase: _Phase) -> Checkpoints:
-        """Trains for one phase, or for the rest of an interrupted one."""
+        """Trains for one phase, or for the remaining epochs of an interrupted phase."""
         folder = os.path.join(self._folder, f"phase{phase.number}")
         checkpoints = Checkpoints(folder, self._logs(phase), self._training.patience)
         with self._strategy.scope():
@@ -189,7 +189,7 @@ class Training:
     def _training_batches(
         self, phase: _Phase, *, skip: int, with_keys: bool = False
     ) -> tf.data.Dataset:
-        """Reads the epochs one after the other, without end, so that each run has equal batches."""
+        """Returns an endless dataset of training batches, in the same order in every run."""
         training = self._training
         epoch = read_training_batches(
             self._files,
