@@ -1,8 +1,8 @@
 """The pipeline as an Airflow DAG, for `tfx pipeline create --engine airflow`.
 
-Airflow reads a copy of this file, in an environment that may have neither TFX nor this repository:
-it imports Airflow and the standard library only. `tfx pipeline create` has written the settings of
-the DAG to `airflow.json`.
+Airflow reads a copy of this file, in an environment that may have neither TFX nor this repository.
+So the file imports only Airflow and the standard library, and reads the settings of the DAG from
+`airflow.json`, which `tfx pipeline create` writes.
 """
 
 import datetime
@@ -24,7 +24,7 @@ _LONGEST_REASON = 300  # characters
 
 
 def _read_deployment() -> dict[str, Any]:
-    """Reads the settings of the DAG, beside this file or in the pipeline's folder."""
+    """Reads the DAG's settings from airflow.json, beside this file or in the pipeline's folder."""
     here = Path(__file__).parent
     deployment, tfx_arguments = here / "airflow.json", here / "pipeline_args.json"
     if not deployment.exists() and tfx_arguments.exists():
@@ -69,13 +69,18 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Run(BaseOperator):
-        """Runs `unetfx` in the pipeline's environment, and stops it when Airflow ends the task."""
+        """Task that runs the pipeline as a subprocess, which ends when Airflow ends the task."""
 
         ui_color = "#cfe8d5"
         _hook: SubprocessHook | None = None
 
         def execute(self, context: Mapping[str, Any]) -> int:
-            """Returns the exit code, or raises an exception with which Airflow retries or not."""
+            """Runs the pipeline and returns the exit code of `unetfx`.
+
+            Raises:
+              AirflowFailException: The config or the data are wrong; Airflow does not retry.
+              AirflowException: An unexpected failure; Airflow retries.
+            """
             self._hook = SubprocessHook()
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
             code = self._hook.run_command(command, cwd=deployment["folder"]).exit_code
@@ -97,12 +102,18 @@ def _verdict_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Verdict(BaseOperator):
-        """Shows the verdicts of the gate and ServingCheck on this run, with their reasons."""
+        """Task that shows the verdicts of the gate and ServingCheck on the run's model."""
 
         ui_color = "#f3e3b3"
 
         def execute(self, context: Mapping[str, Any]) -> None:
-            """Logs the verdict and pushes it as an XCom; fails or skips the task as configured."""
+            """Logs the verdict and pushes it as an XCom.
+
+            Raises:
+              AirflowFailException: The model was refused, and `airflow.not_blessed` is `failed`.
+              AirflowSkipException: The model was refused, and `airflow.not_blessed` is `skipped`;
+                or the run evaluated no model.
+            """
             run = context["dag_run"]
             report = _newest_report(Path(deployment["reports"]), since=run.start_date.timestamp())
             if report is None:
@@ -143,9 +154,13 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
 
 
 def _newest_report(folder: Path, *, since: float) -> Path | None:
-    """The newest report whose model was evaluated after a time; None if there is none.
+    """Returns the folder of the newest report whose model was evaluated after a time, if any.
 
-    A run that finds nothing new publishes the older report again, with its old time.
+    A run on unchanged data publishes the older report again, with the old modification time.
+
+    Args:
+      folder: Folder of all published reports.
+      since: The time, in seconds since 1970.
     """
     times = {path: path.stat().st_mtime for path in folder.glob("*/metrics.json")}
     newest = max(times, key=times.__getitem__, default=None)

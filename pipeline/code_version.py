@@ -1,4 +1,4 @@
-"""Versions of this project's code: TFX's cache compares inputs and parameters, but not code."""
+"""Hashes this project's code for cache keys: TFX's cache compares inputs and parameters only."""
 
 import hashlib
 from functools import cache
@@ -13,13 +13,13 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 def code_version(module: str) -> str:
     """Hashes a module and every module of this project that it imports, directly or not.
 
-    Imports inside functions count; those under `TYPE_CHECKING` do not.
+    Imports inside functions are included; imports under `TYPE_CHECKING` are not.
 
     Args:
       module: Full name of the module, such as `components.trainer.run`.
 
     Returns:
-      Sixteen hexadecimal digits.
+      The version of the code: sixteen hexadecimal digits.
     """
     graph = _import_graph()
     total = hashlib.sha256()

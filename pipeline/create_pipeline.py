@@ -1,4 +1,4 @@
-"""Builds the TFX pipeline from the config, without side effects: a runner then runs it."""
+"""Builds the TFX pipeline from a config, without running any component."""
 
 import json
 import uuid
@@ -37,8 +37,8 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
     """Builds the pipeline that a config describes.
 
     Args:
-      config: The config.
-      platform: The platform that will run it.
+      config: The config of the pipeline.
+      platform: The platform that will run the pipeline, by default this machine.
 
     Returns:
       The pipeline, for the platform's TFX runner.

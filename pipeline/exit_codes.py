@@ -1,4 +1,4 @@
-"""Exit codes of `unetfx` and of the runners."""
+"""Exit codes of the `unetfx` commands and of the runner scripts."""
 
 DONE = 0
 FAILED = 1

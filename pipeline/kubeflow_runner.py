@@ -19,7 +19,7 @@ from pipeline.kubeflow.package import compile_pipeline
 
 
 def main() -> int:
-    """Compiles the pipeline of the config that the environment names, and returns the exit code."""
+    """Compiles the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
     package = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         package = compile_pipeline(load_config(config_path()), package)

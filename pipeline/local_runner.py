@@ -13,7 +13,7 @@ from pipeline.exit_codes import BAD_INPUT
 
 
 def main() -> int:
-    """Runs the pipeline of the config that the environment names, and returns the exit code."""
+    """Runs the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
     try:
         return run_pipeline(config_path())
     except UnetfxError as error:

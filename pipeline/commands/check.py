@@ -27,15 +27,16 @@ _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note
 
 
 def run_check(config_file: Path) -> int:
-    """Reads every pair as the ingestion does, and reports the findings.
+    """Checks every pair as the ingestion does, and reports the findings.
 
-    Prints them and writes `check/check.json` and `check/index.html` in the folder of the pipeline.
+    The findings are printed, and written to `check/check.json` and `check/index.html` in the folder
+    of the pipeline.
 
     Args:
       config_file: Path of the config file.
 
     Returns:
-      The exit code: `DONE` if a run would accept the data, otherwise `BAD_INPUT`.
+      The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
       InputError: The config is wrong, or the source is missing.

@@ -25,13 +25,13 @@ _MOST_EXHIBITS = 12  # for each finding
 
 
 class Split(NamedTuple):
-    """The contents of a split.
+    """Counts of the usable pairs of a split.
 
     Attributes:
       name: Name of the split.
       pairs: Number of usable pairs.
-      groups: Number of groups among these pairs.
-      shares: Share of each class, by name, in the labelled pixels.
+      groups: Number of groups that the usable pairs belong to.
+      shares: Share of each class among the labelled pixels, by class name, 0..1.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Split(NamedTuple):
 
 
 class Exhibit(NamedTuple):
-    """Pictures of a pair or of a file.
+    """Pictures of a pair or a file that a finding is about.
 
     Attributes:
       title: Key of the pair or name of the file.
-      pictures: `data:` URLs of the pictures; an empty text for a file that cannot be shown.
+      pictures: `data:` URLs of the pictures; an empty string for a file that cannot be shown.
     """
 
     title: str
@@ -60,14 +60,14 @@ def write_page(
     findings: Sequence[Finding],
     pairs: Mapping[str, Pair],
 ) -> None:
-    """Writes the page as one self-contained file.
+    """Writes the findings as one HTML file that contains all its pictures.
 
     Args:
       path: Path of the HTML file.
       config: The config of the checked data.
-      accepted: Whether a run would accept the data.
-      splits: The contents of the splits.
-      findings: The findings, worst first.
+      accepted: Whether a run of the pipeline would accept the data.
+      splits: Counts of the splits.
+      findings: The findings of the checks, worst first.
       pairs: All pairs of the source, by key.
     """
     templates = jinja2.Environment(
@@ -112,7 +112,7 @@ def _picture(path: str, data: DataConfig) -> str:
 
 
 def _picture_of_mask(path: str, data: DataConfig) -> str:
-    """Returns the mask in the colours of its classes, or as it is if the config does not fit it."""
+    """Returns a mask in the colours of its classes, or as stored if it does not fit the config."""
     try:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:

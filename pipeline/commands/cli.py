@@ -33,14 +33,14 @@ _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept i
 def _number_option(
     name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns an option for a number, whose help shows its default and its range."""
+    """Returns a click option for a number; its help shows the default and the allowed range."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
     )
 
 
 def main() -> None:
-    """Runs the command line; an error that is written for the user ends in exit code 2."""
+    """Runs the command line; a `UnetfxError` is printed in one line and ends in exit code 2."""
     try:
         commands()
     except UnetfxError as error:
@@ -67,7 +67,7 @@ def sample(name: str, out: Path) -> None:
 def check(config_file: Path) -> None:
     """Check the data without training.
 
-    Prints a table of findings, and writes a page with pictures of them.
+    Prints a table of findings, and writes a page with pictures of the pairs concerned.
 
     Exit code 0: a run would accept the data. 2: the config or the data are wrong.
     """
@@ -92,8 +92,9 @@ def run(config_file: Path) -> None:
 def retrain(config_file: Path) -> None:
     """Run the pipeline if the data, the config or the code changed.
 
-    Meant for schedulers such as cron: it does nothing while another retraining is in progress. At
-    the end it notifies the recipients in `retrain.notify` and removes old artifacts.
+    Meant for schedulers such as cron: while another process is running the pipeline, the command
+    does nothing. After the run, it notifies the recipients in `retrain.notify` and removes old
+    artifacts.
 
     Exit codes are those of `unetfx run`; 0 also if there was nothing to do.
     """
@@ -124,7 +125,7 @@ def runs(config_file: Path) -> None:
 def review(config_file: Path, run: str | None, compare: str | None) -> None:
     """Open the report of a run.
 
-    RUN is the id of the run or the beginning of it.  [default: the newest run]
+    RUN is the id of the run or the beginning of the id.  [default: the newest run]
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "review.txt"):
@@ -150,7 +151,7 @@ def bless(config_file: Path, run: str, why: str) -> None:
     """Bless a model that the gate refused.
 
     The model of RUN can then be pushed, and later models are compared with it. RUN is the id of the
-    run or the beginning of it.
+    run or the beginning of the id.
     """
     _decide(config_file, run, why, blessed=True)
 
@@ -162,8 +163,8 @@ def bless(config_file: Path, run: str, why: str) -> None:
 def unbless(config_file: Path, run: str, why: str) -> None:
     """Withdraw the blessing of a model.
 
-    Later models are no longer compared with the model of RUN, and training no longer starts from
-    it. RUN is the id of the run or the beginning of it.
+    Later models are no longer compared with the model of RUN, and no warm start uses its weights.
+    RUN is the id of the run or the beginning of the id.
     """
     _decide(config_file, run, why, blessed=False)
 
@@ -182,7 +183,8 @@ def _decide(config_file: Path, run: str, why: str, *, blessed: bool) -> None:
 def push(config_file: Path, run: str) -> None:
     """Push a blessed model as a new version.
 
-    Use it to go back to the model of an older run. RUN is the id of the run or the beginning of it.
+    Push the model of an older run to go back to that model. RUN is the id of the run or the
+    beginning of the id.
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "decisions.txt"):
@@ -267,7 +269,8 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     Shows all layers, the number of parameters, the FLOPs and a sanity check. With --layer, --image
     and --out, draws the feature maps of one layer instead.
 
-    Exit code 0: the network is sane. 1: it is not. 2: the config or an option is wrong.
+    Exit code 0: all sanity checks passed. 1: a sanity check failed. 2: the config or an option is
+    wrong.
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "model.txt"):
@@ -316,7 +319,7 @@ def serve(
     """Serve the newest pushed model on this machine.
 
     The server has the REST and gRPC interfaces of TF Serving, and a web page to try the model. Stop
-    it with Ctrl-C.
+    the server with Ctrl-C.
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving.server"):

@@ -1,4 +1,4 @@
-"""`unetfx bless`, `unbless` and `push`: what a person decides about the model of a run."""
+"""`unetfx bless`, `unbless` and `push`: a person's decisions about the model of a run."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: b
 
     Args:
       config: The config of the pipeline.
-      config_file: Its file, for the printed command.
-      name: Id of the run or the beginning of it.
-      why: Reason of the decision.
-      blessed: Whether the model is blessed from now on.
+      config_file: Path of the config file, for the printed command.
+      name: Id of the run, or the beginning of the id.
+      why: Reason for the decision.
+      blessed: True to bless the model, false to withdraw its blessing.
 
     Raises:
-      InputError: There is no such run, or the decision is not possible.
+      InputError: No run has this id, or the decision is not possible.
     """
     run = find_run(config, name)
     decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
@@ -44,10 +44,10 @@ def push(config: Config, name: str) -> None:
 
     Args:
       config: The config of the pipeline.
-      name: Id of the run or the beginning of it.
+      name: Id of the run, or the beginning of the id.
 
     Raises:
-      InputError: There is no such run, or its model is not blessed or failed ServingCheck.
+      InputError: No run has this id, or the model of the run is not blessed or failed ServingCheck.
     """
     run = find_run(config, name)
     if not run.blessed:

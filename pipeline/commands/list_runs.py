@@ -1,4 +1,4 @@
-"""`unetfx runs`: tables of the past runs and of the trials of their searches."""
+"""`unetfx runs`: tables of past runs and of the trials of their hyperparameter searches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ _WIDTH = 200  # characters, also without a terminal: a truncated version number 
 
 
 def list_runs(config: Config, config_file: Path) -> None:
-    """Prints a table of the runs, newest first, and a table of the trials of each search.
+    """Prints a table of past runs, newest first, and a table of trials for each search.
 
     Args:
       config: The config of the pipeline.

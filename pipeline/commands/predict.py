@@ -30,14 +30,14 @@ TIMEOUT = 60.0
 
 
 class ModelChoice(NamedTuple):
-    """The model to use.
+    """The model to predict with: a pushed version on this machine, or a model on a server.
 
     Attributes:
-      url: Address of a server; None for the model that was pushed on this machine.
-      name: Name of the model on the server; None for the name in the config.
-      version: Version of the model; None for the newest version, or that of the label.
-      label: Label of the version on the server.
-      timeout: Time limit for a batch on the server, in seconds; None for `TIMEOUT`.
+      url: URL of a model server; None for a pushed version on this machine.
+      name: Name of the model on the server; None for the name of the pipeline.
+      version: Number of the version; None for the labelled version, or without a label the newest.
+      label: Label of the version on the server; None for no label.
+      timeout: Time limit in seconds for a batch on the server; None for the default (`TIMEOUT`).
     """
 
     url: str | None = None
@@ -56,22 +56,23 @@ def run_predict(
     batch: int = 1,
     jobs: int | None = None,
 ) -> int:
-    """Segments images and prints a line for each.
+    """Segments images and prints a line for each image.
 
     Args:
-      config: The config with the model, its classes and the limit on the size of images.
-      patterns: Files, folders and glob patterns.
-      out: Folder for the masks, the overlays and the table.
-      choice: The model to use.
+      config: The config, with the folder of the pushed versions, the classes and the size limit.
+      patterns: Files, folders and glob patterns of the images.
+      out: Folder for the masks, the overlays and classes.csv.
+      choice: The model to predict with.
       batch: Number of images in a batch.
-      jobs: Number of batches at a time; None for `JOBS`, or `JOBS_OF_SERVER` with a server.
+      jobs: Number of batches that are processed at the same time; None for the default: `JOBS`, or
+        `JOBS_OF_SERVER` with a server.
 
     Returns:
       The exit code: `DONE`, or `BAD_INPUT` if an image failed.
 
     Raises:
-      UnetfxError: The images or the model are missing, and nothing was written; or the server
-        stopped answering, or a file cannot be written.
+      UnetfxError: There are no images or no model, and nothing was written; or the server stopped
+        answering, a file cannot be written, or some of several images failed.
     """
     images = find_images(patterns, out)
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"

@@ -24,13 +24,13 @@ _BACKGROUND = 255
 
 
 def show_model(config: Config) -> int:
-    """Prints the layers of the network, its size and cost, and a sanity check.
+    """Prints the network's layers, number of parameters, FLOPs and sanity checks.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The exit code: `DONE`, or `FAILED` if the sanity check failed.
+      The exit code: `DONE`, or `FAILED` if a sanity check failed.
 
     Raises:
       UnetfxError: The weights of the encoder are not available or do not fit.
@@ -68,16 +68,16 @@ def show_model(config: Config) -> int:
 
 
 def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
-    """Draws the feature maps of a layer for an image, as a grid with a grey picture per channel.
+    """Draws the feature maps of a layer for an image, as a grid with one grey picture per channel.
 
     Args:
       config: The config of the pipeline.
-      layer: Name of the layer.
-      image: Image file in any format that the ingestion reads.
-      out: PNG file to write.
+      layer: Name of the layer, from the list of `unetfx model`.
+      image: Path of an image file in any format that the ingestion reads.
+      out: Path of the PNG file to write.
 
     Raises:
-      InputError: There is no such layer or image, or the picture cannot be written.
+      InputError: The layer or the image does not exist, or the PNG file cannot be written.
     """
     try:
         pixels = load_image(image.read_bytes(), str(image), config.data).pixels

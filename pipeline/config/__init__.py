@@ -1,1 +1,1 @@
-"""The config file: a model for each section, the loader and the documentation."""
+"""The config file: a pydantic model for each section, the loader and the documentation."""

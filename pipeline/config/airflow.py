@@ -18,18 +18,19 @@ class AirflowConfig(Strict):
     Airflow runs one pipeline at a time and does not catch up on missed runs.
 
     Attributes:
-      schedule: Start times: a cron expression of five fields, such as `30 2 * * *`, or `@hourly`,
-        `@daily`, `@weekly`, `@monthly`, `@quarterly` or `@yearly`, in Airflow's default time zone.
-        Null: runs start only by hand or by another system.
-      start_date: First day of scheduled runs.
+      schedule: Start times of runs: a cron expression of five fields, such as `30 2 * * *`, or
+        `@hourly`, `@daily`, `@weekly`, `@monthly`, `@quarterly` or `@yearly`, in Airflow's default
+        time zone. With null, runs are started only by hand or by another system.
+      start_date: First day on which scheduled runs start.
       retries: Number of retries after an unexpected failure. A run with wrong input or with a model
         that was not blessed is not retried.
       retry_delay_minutes: Minutes between a failure and the retry.
-      not_blessed: State in Airflow when a model is not blessed or fails ServingCheck: `failed`
-        fails the run; `skipped` skips the task of the verdict, and the run succeeds.
+      not_blessed: State that the task `verdict` gets in Airflow if the model is not blessed or
+        fails ServingCheck: with `failed` the Airflow run fails, with `skipped` the Airflow run
+        succeeds.
       on_failure: A program and its arguments, started when a task has failed after all retries,
-        also if it was killed or could not start. It gets a JSON object on its standard input. Null
-        for none.
+        also if the task was killed or could not start. The program gets a JSON object about the
+        failure on its standard input. Null for no program.
     """
 
     schedule: str | None = None

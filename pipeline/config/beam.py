@@ -1,7 +1,7 @@
 """The `beam:` section of a config file: where the Beam jobs of the pipeline run.
 
-Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes what each profile
-needs.
+Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes the requirements of
+each profile.
 """
 
 import re
@@ -21,7 +21,7 @@ _WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
 
 
 def _address(prefix: str) -> BeforeValidator:
-    """Returns a validator for an address: the prefix followed by `host:port`."""
+    """Returns a pydantic validator for an address: the prefix followed by `host:port`."""
 
     def is_address(value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(rf"{prefix}[^/:\s]+:\d{{1,5}}", value):
@@ -35,11 +35,11 @@ _Address = Annotated[str, _address("")]
 
 
 class _Profile(Strict):
-    """The keys of every profile.
+    """Keys that all Beam profiles have.
 
     Attributes:
-      options: More options for Beam, named without the leading dashes, such as `parallelism: 4`.
-        They override the options that the profile sets.
+      options: Additional Beam options, named without the leading dashes, such as `parallelism: 4`.
+        They override the Beam options that the profile sets.
     """
 
     options: Mapping[str, OptionValue] = {}
@@ -53,7 +53,7 @@ class _Profile(Strict):
         return options
 
     def arguments(self) -> list[str]:
-        """Returns the options for Beam as command-line arguments."""
+        """Returns the Beam options as command-line arguments, such as `--runner=DirectRunner`."""
         arguments = []
         for name, value in (self._own_options() | dict(self.options)).items():
             if isinstance(value, bool):
@@ -68,10 +68,10 @@ class _Profile(Strict):
 
 
 class LocalBeam(_Profile):
-    """This machine with all its cores.
+    """Beam jobs run on this machine, on all its cores.
 
-    One Beam worker is enough: ingestion decodes in one process for each core, and TensorFlow uses
-    one thread for each core. More workers would only load TensorFlow several times.
+    One Beam worker is enough: ingestion decodes images in one process per core, and TensorFlow uses
+    one thread per core. More workers would only load TensorFlow several times.
     """
 
     profile: Literal["local"] = "local"
@@ -86,14 +86,14 @@ class LocalBeam(_Profile):
 
 
 class _Cluster(_Profile):
-    """The keys of every runner that is used through a Beam job server.
+    """Keys that all profiles with a Beam job server have.
 
     Attributes:
       worker_pool: `host:port` of a Beam worker pool that runs beside each worker of the cluster, as
-        seen from there. It needs the packages of this repository.
+        the cluster's workers reach it. The worker pool needs the packages of this repository.
       image: Container image with the packages of this repository, which each worker of the cluster
-        starts with Docker. Without `worker_pool` and `image`, the Python code runs in this process,
-        which the workers of the cluster must be able to reach.
+        starts with Docker. Without `worker_pool` and `image`, the Python code runs in the process
+        that starts the pipeline, which the workers of the cluster must be able to reach.
     """
 
     worker_pool: _Address | None = None
@@ -128,10 +128,12 @@ class _Cluster(_Profile):
 
 
 class FlinkBeam(_Cluster):
-    """Apache Flink. Beam downloads its job server from Maven Central and starts it here with Java.
+    """Beam jobs run on Apache Flink.
+
+    Beam downloads the Flink job server from Maven Central and starts it on this machine with Java.
 
     Attributes:
-      master: `host:port` of the REST interface of the cluster; the usual port is 8081.
+      master: `host:port` of the Flink cluster's REST interface; the usual port is 8081.
     """
 
     profile: Literal["flink"]
@@ -142,10 +144,12 @@ class FlinkBeam(_Cluster):
 
 
 class SparkBeam(_Cluster):
-    """Apache Spark. Beam downloads its job server from Maven Central and starts it here with Java.
+    """Beam jobs run on Apache Spark.
+
+    Beam downloads the Spark job server from Maven Central and starts it on this machine with Java.
 
     Attributes:
-      master: `spark://host:port` of the cluster; the usual port is 7077.
+      master: `spark://host:port` of the Spark cluster; the usual port is 7077.
     """
 
     profile: Literal["spark"]
@@ -156,10 +160,10 @@ class SparkBeam(_Cluster):
 
 
 class PortableBeam(_Cluster):
-    """Any runner with a Beam job server that is running already: Flink, Spark or Prism.
+    """Beam jobs run through a Beam job server that is already running, for Flink, Spark or Prism.
 
     Attributes:
-      job_server: `host:port` of the job server.
+      job_server: `host:port` of the Beam job server.
     """
 
     profile: Literal["portable"]
@@ -170,11 +174,11 @@ class PortableBeam(_Cluster):
 
 
 class DataflowBeam(_Profile):
-    """Google Cloud Dataflow.
+    """Beam jobs run on Google Cloud Dataflow.
 
     Attributes:
-      project: Name of the Google Cloud project.
-      region: Region of the workers, such as `europe-west4`.
+      project: Id of the Google Cloud project.
+      region: Google Cloud region of the workers, such as `europe-west4`.
       temp_location: Folder in Google Cloud Storage for intermediate files, `gs://bucket/folder`.
       image: Container image for the workers, with the packages of this repository.
     """

@@ -1,4 +1,4 @@
-"""The whole config file as one validated model."""
+"""The whole config file as one pydantic model."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,19 +31,20 @@ class Config(Strict):
 
     Attributes:
       name: Name of the pipeline and of the served model.
-      workspace: Folder for everything that runs write; a relative path starts at the current
-        folder. For Kubeflow and Vertex AI, a folder on a bucket (`gs://…`).
-      data: The data set: its source, classes and splits, and how the network sees an image.
-      model: The network.
-      training: How the network is trained.
+      workspace: Folder for all files that the pipeline writes; a relative path is resolved against
+        the current folder. For Kubeflow and Vertex AI, a folder in a bucket (`gs://…`).
+      data: The data set: source, classes and splits, and the size of the network's input.
+      model: Architecture and initial weights of the network.
+      training: Training settings.
       tuner: Search for hyperparameters before training; null for no search.
       evaluation: Additional slices for the metrics on `test`.
-      gate: Metrics that a model must reach on `test` before it is pushed.
-      serving: How the model is served, and the checks before it is pushed.
-      beam: Where the Beam jobs (ingestion, statistics, evaluation) run.
-      retrain: What `unetfx retrain` keeps, and who is notified.
-      airflow: When Airflow runs the pipeline; null if it is not used.
-      kubeflow: How Kubeflow Pipelines or Vertex AI runs the pipeline; null if neither is used.
+      gate: Conditions that a model must meet on `test` before it is pushed.
+      serving: Settings of the served model, and the checks before a model is pushed.
+      beam: Beam runner for ingestion, statistics and evaluation.
+      retrain: Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
+      airflow: Schedule and retries of runs on Airflow; null if Airflow is not used.
+      kubeflow: Container image and resources of runs on Kubeflow Pipelines or Vertex AI; null if
+        neither is used.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -102,7 +103,7 @@ class Config(Strict):
         )
 
     def _sliceable_features(self) -> list[str]:
-        """Returns the features for a message; `column/<name>` stands for unknown columns."""
+        """Returns features to slice by, for a message; `column/<name>` stands for any column."""
         source, names = self.data.source, sliceable(self.data.classes)
         if not isinstance(source, ManifestSource):
             return names
@@ -148,22 +149,22 @@ class Config(Strict):
 
     @property
     def columns_to_slice_by(self) -> list[str]:
-        """Names of the manifest columns that slices use."""
+        """Names of the manifest columns that `evaluation.slices` and `gate.slices` use."""
         gate_features = [parse_slice(name)[0] for name in self.gate.slices]
         columns = map(column_of, [*self.evaluation.slices, *gate_features])
         return list(dict.fromkeys(name for name in columns if name is not None))
 
     @property
     def root(self) -> str:
-        """Folder of everything that the runs of this pipeline write, local or remote."""
+        """Folder of all files that this pipeline writes, local or remote."""
         return join(_absolute(self.workspace), self.name)
 
     @property
     def home(self) -> Path:
-        """The same folder, for code that needs a local one.
+        """Folder of all files that this pipeline writes, for code that needs a local folder.
 
         Raises:
-          InputError: The workspace is on a bucket.
+          InputError: The workspace is in a bucket.
         """
         if is_remote(self.workspace):
             raise InputError(
@@ -174,25 +175,25 @@ class Config(Strict):
 
     @property
     def artifacts_folder(self) -> Path:
-        """Folder of the output artifacts of the pipeline's steps."""
+        """Folder of the output artifacts of all components."""
         return self.home / "artifacts"
 
     @property
     def source_folder(self) -> Path:
-        """Folder for the files that a source without files (`sample`, `tfds`) is written to."""
+        """Folder for the image and mask files of a generated source (`sample`, `tfds`)."""
         # Each container of a cluster has its own disk and writes the same files to it.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
     @property
     def schema_file(self) -> str:
-        """Path of the TFDV schema, local or remote; it is inferred if the file is missing."""
+        """Path of the user's TFDV schema, local or remote; a run writes a missing file."""
         path = self.data.schema_file
         return _absolute(path) if path else join(self.root, "schema.pbtxt")
 
     @property
     def check_folder(self) -> Path:
-        """Output folder of `unetfx check`."""
+        """Folder for the findings and the page of `unetfx check`."""
         return self.home / "check"
 
     @property

@@ -1,7 +1,7 @@
-"""Writes docs/config.md and docs/config.schema.json from the models of the config file.
+"""Writes docs/config.md and docs/config.schema.json from the pydantic models of the config file.
 
-The meaning of a key is its line under `Attributes:` in the docstring of its model. After a change
-of a model or its docstring, run `python -m pipeline.config.documentation`.
+The description of a key is its line under `Attributes:` in the docstring of its pydantic model.
+After a change of such a model or docstring, run `python -m pipeline.config.documentation`.
 """
 
 import inspect
@@ -62,7 +62,7 @@ _STYLE = docstring_parser.DocstringStyle.GOOGLE
 
 
 def main() -> None:
-    """Writes both files."""
+    """Writes docs/config.md and docs/config.schema.json."""
     schema = config_schema()
     SCHEMA.write_text(schema_text(schema))
     PAGE.write_text(page_text(schema))
@@ -70,10 +70,10 @@ def main() -> None:
 
 
 def config_schema() -> JsonSchemaValue:
-    """Returns the JSON Schema of a config file, with the meaning of each key as its description.
+    """Returns the JSON Schema of a config file, with descriptions of all keys from docstrings.
 
     Raises:
-      ValueError: The docstring of a model does not describe all its keys.
+      ValueError: The docstring of a pydantic model does not describe all fields of the model.
     """
     schema = Config.model_json_schema(schema_generator=_DescribedSchema)
     undescribed = [
@@ -98,7 +98,7 @@ def schema_text(schema: JsonSchemaValue) -> str:
     """Returns the content of docs/config.schema.json.
 
     Args:
-      schema: Schema of a config file.
+      schema: JSON Schema of a config file, from `config_schema`.
     """
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -107,14 +107,14 @@ def page_text(schema: JsonSchemaValue) -> str:
     """Returns the content of docs/config.md: a table of keys for each section.
 
     Args:
-      schema: Schema of a config file.
+      schema: JSON Schema of a config file, from `config_schema`.
     """
     page = _Page(schema["$defs"])
     return "\n".join([_INTRODUCTION, *page.table("", schema), *page.inner_sections("", schema)])
 
 
 class _DescribedSchema(GenerateJsonSchema):
-    """JSON Schema whose descriptions come from Google docstrings."""
+    """Generates a JSON Schema whose descriptions come from Google docstrings."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         model: type[BaseModel] = schema["cls"]
@@ -133,7 +133,7 @@ class _DescribedSchema(GenerateJsonSchema):
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """Returns the meaning of each key of a model, those of its base classes included."""
+    """Returns the description of each field of a pydantic model, from the class and its bases."""
     return {
         attribute.arg_name: _joined_lines(attribute.description or "")
         for base in reversed(model.__mro__)
@@ -143,26 +143,26 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _joined_lines(text: str) -> str:
-    """Makes each paragraph one line."""
+    """Joins the lines of each paragraph of a text into one line."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 class _Page:
-    """Writes the parts of a JSON Schema as Markdown.
+    """Formats the parts of a JSON Schema as Markdown.
 
     Attributes:
-      models: Schemas of the models, by the names that references (`$ref`) use.
+      models: JSON Schemas of the pydantic models, by the names that references (`$ref`) use.
     """
 
     def __init__(self, models: Mapping[str, JsonSchemaValue]) -> None:
         self.models = models
 
     def inner_sections(self, path: str, model: JsonSchemaValue) -> Iterator[str]:
-        """Yields the lines of the sections for the models within a model.
+        """Yields the Markdown sections for the pydantic models nested in a pydantic model.
 
         Args:
-          path: Dotted path of the model in a config file; empty for the whole file.
-          model: Schema of the model.
+          path: Dotted path of the outer model in a config file; empty for the whole file.
+          model: JSON Schema of the outer model.
         """
         for name, key in model["properties"].items():
             inner_path = f"{path}.{name}" if path else name
@@ -173,11 +173,11 @@ class _Page:
                 yield from self.inner_sections(inner_path, inner)
 
     def table(self, path: str, model: JsonSchemaValue) -> Iterator[str]:
-        """Yields the lines of the table of a model's keys.
+        """Yields the Markdown table of the keys of a pydantic model, line by line.
 
         Args:
           path: Dotted path of the model in a config file; empty for the whole file.
-          model: Schema of the model.
+          model: JSON Schema of the model.
         """
         yield "| key | type | default | meaning |\n|---|---|---|---|"
         keys = sorted(model["properties"].items(), key=lambda pair: "const" not in pair[1])
@@ -192,7 +192,7 @@ class _Page:
         yield ""
 
     def _models_of(self, key: JsonSchemaValue) -> Iterator[tuple[str, JsonSchemaValue]]:
-        """Yields the models that a key may hold, each with what selects it, as `kind: folder`."""
+        """Yields the pydantic models that a key accepts, with their selectors (`kind: folder`)."""
         discriminator = key.get("discriminator", {}).get("propertyName")
         if "$ref" in key:
             yield "", self._resolved(key)
@@ -206,12 +206,12 @@ class _Page:
         return self.models[key["$ref"].rpartition("/")[2]]
 
     def _types(self, key: JsonSchemaValue, path: str, several: bool = False) -> list[str]:
-        """Describes the types of values that a key may have.
+        """Describes the types of values that a key accepts, such as `whole number ≥ 1`.
 
         Args:
-          key: Schema of the key.
+          key: JSON Schema of the key.
           path: Dotted path of the key in a config file.
-          several: Uses the plural.
+          several: Whether to describe the types in the plural, such as `whole numbers ≥ 1`.
         """
         if "$ref" in key or "discriminator" in key:
             choices = [choice for choice, _ in self._models_of(key)]
@@ -245,7 +245,7 @@ def _alternatives(key: JsonSchemaValue) -> Sequence[JsonSchemaValue]:
 
 
 def _scalar(key: JsonSchemaValue, several: bool) -> str:
-    """Describes a number, a text or the like, with its limits."""
+    """Describes the type of a single value, such as a number or a string, with its limits."""
     name = "date" if key.get("format") == "date" else _TYPES[key["type"]][several]
     if "pattern" in key:
         return f"{name} matching `{key['pattern']}`"
@@ -256,7 +256,7 @@ def _scalar(key: JsonSchemaValue, several: bool) -> str:
 
 
 def _default(key: JsonSchemaValue) -> str:
-    """Returns the default as it would stand in a config file."""
+    """Returns the default value of a key in the form in which a config file would give it."""
     value = key["default"]
     if "$ref" in key:
         return "its defaults"

@@ -1,4 +1,4 @@
-"""The `kubeflow:` section of a config file. This module does not import kfp."""
+"""The `kubeflow:` section of a config file, readable without kfp."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from data.config import Positive, Strict
 
 
 class Accelerator(Strict):
-    """The GPUs of the Trainer.
+    """GPUs of the Trainer and of the Tuner.
 
     Attributes:
-      type: Name of the GPU type: the resource on Kubernetes (`nvidia.com/gpu`), the model on
-        Vertex AI (`NVIDIA_TESLA_T4`).
-      count: Number of GPUs.
+      type: Type of the GPUs: on Kubernetes the name of the resource (`nvidia.com/gpu`), on Vertex
+        AI the GPU model (`NVIDIA_TESLA_T4`).
+      count: Number of GPUs for each step.
     """
 
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")]
@@ -25,12 +25,12 @@ class Resources(Strict):
     """Resources of the Trainer and the Tuner; the other steps use the defaults of the cluster.
 
     Attributes:
-      cpu_request: Number of reserved cores; null for the default of the cluster.
-      cpu_limit: Largest number of cores; null for the default of the cluster.
+      cpu_request: Number of reserved CPU cores; null for the default of the cluster.
+      cpu_limit: Maximum number of CPU cores; null for the default of the cluster.
       memory_request: Reserved memory in GiB; null for the default of the cluster.
-      memory_limit: Memory in GiB above which the step is killed; null for the default of the
-        cluster.
-      gpu: The GPUs; null for none.
+      memory_limit: Maximum memory in GiB, above which the step is killed; null for the default of
+        the cluster.
+      gpu: Type and number of GPUs; null for no GPU.
     """
 
     cpu_request: Positive | None = None
@@ -49,13 +49,14 @@ class Resources(Strict):
 
 
 class KubeflowConfig(Strict):
-    """How the pipeline runs on Kubeflow Pipelines or Vertex AI.
+    """Settings for running the pipeline on Kubeflow Pipelines or Vertex AI.
 
     Attributes:
-      image: Container image for all steps, built from the Dockerfile, with its tag or digest.
-      trainer: Resources of the Trainer.
-      cache: Whether to reuse the outputs of an earlier step with the same inputs, parameters and
-        image.
+      image: Container image for all steps, built from this repository's Dockerfile, with its tag or
+        digest.
+      trainer: CPU, memory and GPUs of the Trainer and the Tuner.
+      cache: Whether a step reuses the outputs of an earlier execution with the same inputs,
+        parameters and image.
     """
 
     image: Annotated[str, Field(pattern=r"^\S+$")]

@@ -1,4 +1,4 @@
-"""Reads a config file, and reports everything that is wrong with it in one line each."""
+"""Reads a config file, and reports each problem of the file in one line."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _MERGE_KEY = "tag:yaml.org,2002:merge"  # the tag of `<<`
 
 
 def config_path() -> Path:
-    """Returns the config file that the environment variable names, by default Blue Marble's."""
+    """Returns the config file that UNETFX_CONFIG names, by default the Blue Marble sample's."""
     return Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_CONFIG)
 
 
@@ -32,12 +32,12 @@ def load_config(path: Path) -> Config:
       path: Path of a YAML file.
 
     Returns:
-      The config; relative paths in it start at the current folder.
+      The config. Relative paths in the config are resolved against the current folder.
 
     Raises:
-      InputError: The file is missing or not YAML, or it has an unknown key, a key twice, a wrong
-        type or an impossible value. The message has a line for each problem, with the file, the key
-        and what was expected.
+      InputError: The file is missing or not YAML, or it has an unknown key, a repeated key, a wrong
+        type or an invalid value. The message has a line for each problem, with the file, the key
+        and the expected value.
     """
     try:
         content, repeated = _parse(path.read_text())
@@ -62,7 +62,7 @@ def load_config(path: Path) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """Also reads 1e-4 as a number, as YAML 1.2 does; in YAML 1.1 it is text."""
+    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; in YAML 1.1 it is a string."""
 
 
 _Loader.add_implicit_resolver(
@@ -73,7 +73,7 @@ _Loader.add_implicit_resolver(
 
 
 def _parse(text: str) -> tuple[object, list[str]]:
-    """Returns the content of a YAML text, and a message for each key that is given repeatedly."""
+    """Returns the content of a YAML text, and a message for each repeated key."""
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
@@ -88,16 +88,16 @@ def _parse(text: str) -> tuple[object, list[str]]:
 def _repeated_keys(
     loader: _Loader, node: yaml.Node, path: tuple[str, ...], visited: set[yaml.Node]
 ) -> Iterator[str]:
-    """Yields a message for each key that one mapping holds more than once.
+    """Yields a message for each key that occurs more than once in the same mapping.
 
-    Of such keys, PyYAML would silently keep the last. A key that overrides one merged in with `<<`
-    is no repetition.
+    PyYAML would silently keep the last value of a repeated key. A key that overrides a key merged
+    with `<<` is not a repetition.
 
     Args:
-      loader: Constructs the keys: `a` and `"a"` are the same key, as are `10` and `0xa`.
-      node: A part of the document.
+      loader: Converts keys to Python values, in which `a` equals `"a"` and `10` equals `0xa`.
+      node: A part of the YAML document.
       path: Keys that lead to the node.
-      visited: The nodes seen so far; an alias (`*name`) leads to a node a second time.
+      visited: Nodes that were checked already; an alias (`*name`) refers to such a node.
     """
     if node in visited:
         return
@@ -123,13 +123,13 @@ def _repeated_keys(
 
 
 def _lines(numbers: list[int]) -> str:
-    """Returns `line 3`, or `lines 3, 5 and 8`."""
+    """Formats line numbers for a message, such as `line 3` or `lines 3, 5 and 8`."""
     *first, last = map(str, dict.fromkeys(numbers))
     return f"lines {', '.join(first)} and {last}" if first else f"line {last}"
 
 
 def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    """Returns one of pydantic's errors as a line that begins with the key in the file."""
+    """Formats a validation error of pydantic as a line that begins with the key in the file."""
     keys = _keys_in_file(content, problem["loc"])
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
@@ -149,12 +149,12 @@ def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
 
 
 def _discriminator(problem: Mapping[str, Any]) -> str:
-    """Returns the key that selects one of several models for a section, such as `kind`."""
+    """Returns the key that selects the pydantic model of a section, such as `kind`."""
     return str(problem["ctx"]["discriminator"]).strip("'")
 
 
 def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Returns the keys that lead to a problem, without the names of types that pydantic adds."""
+    """Returns the keys that lead to a problem, without the type names that pydantic adds."""
     keys = []
     for part in location:
         is_key = isinstance(content, Mapping) and part in content
@@ -165,7 +165,7 @@ def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, .
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
-    """Returns the keys of a model and of the models within."""
+    """Returns the keys of a pydantic model and of all models nested in it."""
     keys = set(model.model_fields)
     for field in model.model_fields.values():
         for kind in (field.annotation, *get_args(field.annotation)):

@@ -13,13 +13,14 @@ _AtLeast1 = Annotated[int, Field(ge=1)]
 
 
 class NotifyConfig(Strict):
-    """Who is notified of the result of `unetfx retrain`, as a JSON object.
+    """Recipients of the result of `unetfx retrain`, which is sent as a JSON object.
 
     Attributes:
-      webhook: URL to POST the result to, `https://…`. `$NAME` and `${NAME}` in it are replaced by
-        environment variables, since such a URL is often a secret. Null for none.
-      command: A program and its arguments; it gets the result on its standard input. Null for none.
-      nothing_new: Whether to notify as well if there was nothing new.
+      webhook: URL to POST the result to, `https://…`. `$NAME` and `${NAME}` in the URL are replaced
+        by environment variables, since the URL of a webhook is often a secret. Null for no webhook.
+      command: A program and its arguments; the program gets the result on its standard input. Null
+        for no program.
+      nothing_new: Whether to notify also if nothing has changed since the last retraining.
     """
 
     webhook: str | None = None
@@ -34,10 +35,10 @@ class NotifyConfig(Strict):
         return webhook
 
     def address(self) -> str | None:
-        """Returns the URL of the webhook with environment variables replaced; None for no webhook.
+        """Returns the webhook's URL with environment variables inserted; None for no webhook.
 
         Raises:
-          InputError: A variable is not set, or the result is not a URL.
+          InputError: An environment variable is not set, or the resulting text is not a URL.
         """
         if self.webhook is None:
             return None
@@ -51,13 +52,13 @@ class NotifyConfig(Strict):
 
 
 class RetrainConfig(Strict):
-    """What `unetfx retrain` does besides running the pipeline.
+    """Cleaning and notifications that `unetfx retrain` does after running the pipeline.
 
     Attributes:
-      keep_runs: Number of newest runs whose artifacts are kept; null for all. Artifacts are never
-        removed while they are served, used as the baseline, or used by one of these runs.
-      keep_versions: Number of newest pushed versions to keep; null for all.
-      notify: Who is notified of the result.
+      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Artifacts of the
+        served model, of the baseline, and those that a kept run used are never removed.
+      keep_versions: Number of newest pushed versions to keep; null for all versions.
+      notify: Recipients of the result.
     """
 
     keep_runs: _AtLeast1 | None = 10

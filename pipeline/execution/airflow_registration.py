@@ -20,13 +20,15 @@ DEPLOYMENT_FILE = "airflow.json"
 
 
 def register(config_file: Path) -> Path:
-    """Writes the file that the DAG reads, and registers the pipeline with TFX's command line.
+    """Writes airflow.json for the DAG, and registers the pipeline with TFX's command line.
+
+    Airflow runs resolve relative paths in the config against the current folder.
 
     Args:
-      config_file: The config file.
+      config_file: Path of the config file.
 
     Returns:
-      Path of the file. Runs resolve relative paths in the config against the current folder.
+      Path of airflow.json.
 
     Raises:
       InputError: The config is wrong, has no `airflow:` section, or has a schedule that Airflow
@@ -61,8 +63,8 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
 def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
     """Runs TFX's Airflow runner, from which TFX's command line takes the pipeline's name.
 
-    The pipeline has no steps: the DAG that Airflow runs is the one in airflow_runner.py. This one
-    only makes Airflow check the schedule.
+    The runner gets a pipeline without components, so that Airflow checks the schedule. The DAG that
+    Airflow runs is defined in airflow_runner.py.
     """
     from airflow.exceptions import AirflowException
     from tfx import v1 as tfx
@@ -80,7 +82,7 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 
 
 def main() -> int:
-    """Registers the pipeline of the config that the environment names; returns the exit code."""
+    """Registers the pipeline of the config that UNETFX_CONFIG names; returns the exit code."""
     logging.disable(logging.INFO)  # under Airflow all libraries log to standard output
     try:
         deployment = register(config_path())

@@ -26,15 +26,17 @@ _TIMEOUT = 5  # seconds for each request: Beam itself would wait for minutes, or
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:
-    """Checks that the Beam runner answers, and that Beam can start its own part here.
+    """Checks that the Beam runner answers, and that this machine has what Beam needs to use it.
+
+    The check takes at most 30 seconds.
 
     Args:
-      beam: The `beam` part of a config.
+      beam: The `beam:` part of the config.
 
     Raises:
-      UnavailableError: The runner does not answer, or something that it needs is missing here. It
-        takes 30 seconds at most.
-      InputError: An option is wrong.
+      UnavailableError: The runner does not answer, or Java, a download or credentials are missing
+        on this machine.
+      InputError: A Beam option is wrong.
     """
     if isinstance(beam, DataflowBeam):
         _check_credentials()
@@ -50,12 +52,13 @@ def refuse_unreachable(beam: BeamConfig) -> None:
 
 @contextmanager
 def out_of_cache(pipeline: Any) -> Iterator[None]:
-    """Passes Beam's options to the components by an environment variable instead of parameters.
+    """Passes Beam options to the components by an environment variable instead of parameters.
 
-    TFX's cache compares parameters: another Beam runner would run every step again.
+    TFX's cache compares parameters, so a different Beam runner would otherwise repeat every step.
 
     Args:
-      pipeline: A TFX pipeline, to be run within this context. It is modified.
+      pipeline: TFX pipeline that is run within this context. The Beam options of its components
+        are replaced by those of the local runner.
     """
     from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
@@ -122,7 +125,7 @@ def _check_flink(beam: FlinkBeam) -> None:
 
 
 def _check_java(beam: FlinkBeam | SparkBeam) -> None:
-    """Checks that Beam can start its job server here; Beam itself would try only later."""
+    """Checks that Beam can start its job server with Java on this machine, before the run does."""
     from apache_beam.options.pipeline_options import JobServerOptions, PipelineOptions
     from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
     from apache_beam.runners.portability.spark_runner import SparkJarJobServer
@@ -155,7 +158,7 @@ def _check_java(beam: FlinkBeam | SparkBeam) -> None:
 
 
 def _download_problem(url: str) -> str | None:
-    """Why a file cannot be downloaded; None if it can."""
+    """Returns why a URL cannot be downloaded; None if it can."""
     try:
         response = httpx.head(url, timeout=_TIMEOUT, follow_redirects=True)
     except httpx.HTTPError as error:

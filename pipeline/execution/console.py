@@ -1,4 +1,4 @@
-"""The output of commands: progress of the steps, failures, and no noise from libraries."""
+"""Terminal output of commands: progress of the components, errors, redirected library logs."""
 
 import logging
 import os
@@ -30,13 +30,13 @@ _STDERR = 2
 
 @contextmanager
 def library_noise_to(log: Path) -> Iterator[TextIO]:
-    """Redirects standard error, of Python and of C++, to a file: libraries log there.
+    """Redirects standard error to a file, since libraries (Python and C++) log to standard error.
 
     Args:
-      log: The file; it is created, with its folder.
+      log: Path of the log file; the file and its folder are created if necessary.
 
     Yields:
-      The original stream, for messages to the user.
+      The original standard error, for messages to the user.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
@@ -54,10 +54,10 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def log_lines_of(package: str) -> Iterator[None]:
-    """Prints the log messages of a package, one line each, with the time.
+    """Prints the log messages of a Python package within the context, one line each, with the time.
 
     Args:
-      package: Name of the package.
+      package: Name of the package, such as `serving`.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -74,7 +74,7 @@ def log_lines_of(package: str) -> Iterator[None]:
 
 @contextmanager
 def print_steps() -> Iterator[None]:
-    """Prints a line for each step that the local runner runs."""
+    """Prints a line for each component that TFX's local runner runs within the context."""
     from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.INFO)
@@ -88,13 +88,13 @@ def print_steps() -> Iterator[None]:
 
 
 def print_failure(*lines: str) -> None:
-    """Prints an error message for the user, each line after the name of the program."""
+    """Prints an error message to standard error; each line starts with the program's name."""
     for line in "\n".join(lines).splitlines():
         print(f"unetfx: {line}", file=sys.stderr, flush=True)
 
 
 class _Steps(logging.Handler):
-    """Follows the local runner by its log messages: it has no other hook."""
+    """Prints progress from the log messages of TFX's local runner, which has no callbacks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,6 +117,6 @@ class _Steps(logging.Handler):
             self._line_is_open = False
 
     def end(self) -> None:
-        """Ends the line of a step that failed."""
+        """Ends the printed line of a component that failed."""
         if self._line_is_open:
             print("failed", flush=True)

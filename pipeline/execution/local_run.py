@@ -1,4 +1,4 @@
-"""Runs the pipeline once on this machine, and shows its progress."""
+"""Runs the pipeline once on this machine and prints its progress."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class RunResult(NamedTuple):
-    """The result of a run.
+    """The result of a pipeline run.
 
     Attributes:
-      code: The exit code.
-      run: The run; None if it failed, or if the pipeline was only registered.
-      report: Folder of its report; None if `run` is None.
-      failure: Message of an unexpected failure; None if there was none.
+      code: Exit code for the command, see `pipeline.exit_codes`.
+      run: The finished run; None if the run failed, or if the pipeline was only registered.
+      report: Folder of the published report; None if `run` is None.
+      failure: Message of an unexpected failure; None without a failure.
     """
 
     code: int
@@ -37,18 +37,18 @@ class RunResult(NamedTuple):
 
 
 def run_pipeline(config_file: Path) -> int:
-    """Runs the pipeline once, shows its progress, and prints a summary.
+    """Runs the pipeline once, prints its progress, and prints a summary.
 
     Args:
-      config_file: The config file.
+      config_file: Path of the config file.
 
     Returns:
-      The exit code: 0 for done, 1 for an unexpected failure, 3 if the gate or ServingCheck refused
-      the model.
+      The exit code: 0 if the run finished and no model was refused, 1 for an unexpected failure, 3
+      if the gate or ServingCheck refused the model.
 
     Raises:
       UnetfxError: The data or the config are wrong, the Beam runner cannot be reached, or another
-        process runs this pipeline.
+        process is running this pipeline.
     """
     config = load_config(config_file)
     with only_one(config.home, "unetfx run"):
@@ -56,11 +56,11 @@ def run_pipeline(config_file: Path) -> int:
 
 
 def run_locked(config: Config, config_file: Path) -> RunResult:
-    """Does the same as `run_pipeline`, for a caller that holds the lock on the pipeline's folder.
+    """Runs the pipeline once and prints progress; the caller must hold the pipeline's lock.
 
     Args:
-      config: The config.
-      config_file: Path of the config file.
+      config: The config of the pipeline.
+      config_file: Path of the config file, for printed commands.
 
     Returns:
       The result of the run.

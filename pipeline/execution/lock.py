@@ -1,4 +1,4 @@
-"""A lock on the folder of a pipeline, so that only one process runs it at a time."""
+"""A lock on the folder of a pipeline, so that only one process at a time runs the pipeline."""
 
 import datetime
 import fcntl
@@ -19,10 +19,10 @@ class Holder(Strict):
     """The process that holds a lock.
 
     Attributes:
-      command: Its command, such as `unetfx run`.
-      pid: Its process id.
-      host: Name of its machine or container.
-      since: Date and time when it took the lock, with the offset from UTC.
+      command: Command of the process, such as `unetfx run`.
+      pid: Process id.
+      host: Name of the machine or container that the process runs on.
+      since: Date and time when the process took the lock, with the offset from UTC.
     """
 
     command: str
@@ -31,27 +31,27 @@ class Holder(Strict):
     since: str
 
     def __str__(self) -> str:
-        """Describes the process for a person."""
+        """Describes the process that holds the lock, for a message."""
         return f"{self.command}, process {self.pid} on {self.host}, since {self.since}"
 
 
 class LockedError(UnetfxError):
-    """Another process holds the lock."""
+    """Another process holds the lock of the pipeline."""
 
 
 @contextmanager
 def only_one(home: Path, command: str) -> Iterator[Holder | None]:
-    """Holds the lock of a folder, on this machine and on others that share its file system.
+    """Holds the lock of a folder within the context, also against machines that share the folder.
 
-    The operating system releases the lock when the process ends, in whatever way. The lock file is
-    never removed: otherwise two processes could each hold a lock on a file of that name.
+    The operating system releases the lock when the process ends or crashes. The lock file is never
+    removed: otherwise two processes could each lock a different file of the same name.
 
     Args:
-      home: The folder; it is created if necessary.
-      command: Command of this process, which is shown to others.
+      home: Folder of the pipeline; it is created if necessary.
+      command: Command of this process, which other processes show while they wait.
 
     Yields:
-      The previous holder if it died while it held the lock; None otherwise.
+      The previous holder if that process died while holding the lock; None otherwise.
 
     Raises:
       LockedError: Another process holds the lock.

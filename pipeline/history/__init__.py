@@ -1,1 +1,1 @@
-"""Past runs as ML Metadata records them, and people's decisions about their models."""
+"""Past runs as recorded in ML Metadata, and people's decisions about models."""

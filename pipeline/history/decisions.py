@@ -1,4 +1,4 @@
-"""People's decisions about models beside the gate's: blessings, withdrawals and pushes."""
+"""People's decisions about models: blessings, withdrawn blessings and pushes."""
 
 import datetime
 import getpass
@@ -25,10 +25,10 @@ class Decision(NamedTuple):
     """A person's decision about a model.
 
     Attributes:
-      kind: `blessed it`, `withdrew its blessing` or `pushed it`.
+      kind: The decision: `blessed it`, `withdrew its blessing` or `pushed it`.
       who: User name of the person.
-      when: Date and time, UTC.
-      why: The reason given; empty for a push.
+      when: Date and time of the decision, UTC.
+      why: Reason that the person gave; empty for a push.
       pushed_to: Folder of the pushed version; None for a blessing or a withdrawal.
     """
 
@@ -45,18 +45,18 @@ class Decision(NamedTuple):
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the decision blessed the model; None for a push."""
+        """True if the decision blessed the model, False if it withdrew the blessing, else None."""
         return None if self.pushed_to else self.kind == _BLESSED
 
 
 def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) -> None:
-    """Blesses a model or withdraws its blessing; a person's last decision counts.
+    """Records that a person blessed a model or withdrew its blessing; the last decision counts.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
       model: Artifact of the model.
-      blessed: Whether the model may be pushed and serve as a baseline.
-      why: The reason.
+      blessed: True to bless the model, false to withdraw its blessing.
+      why: The person's reason.
 
     Raises:
       InputError: No reason is given.
@@ -76,14 +76,14 @@ def push(config: Config, model: store.Artifact) -> str:
     """Pushes a model as a new version, which TF Serving then loads.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
       model: Artifact of the model.
 
     Returns:
-      Folder of the version. It appears only when it is complete.
+      Folder of the new version, which appears only when all its files are complete.
 
     Raises:
-      InputError: The files of the model are gone or do not load.
+      InputError: The files of the model are missing or do not load.
     """
     source = path_utils.serving_model_path(model.uri)
     if problem := why_not_loaded(source):
@@ -95,13 +95,13 @@ def push(config: Config, model: store.Artifact) -> str:
 
 
 def decisions(history: History) -> Mapping[int, list[Decision]]:
-    """Reads all decisions.
+    """Reads all decisions of people about models.
 
     Args:
       history: The records of the pipeline.
 
     Returns:
-      Id of each model's artifact to the decisions about that model, oldest first.
+      Artifact id of each model to the decisions about the model, oldest first.
     """
     by_model: dict[int, list[Decision]] = {}
     for kind in (store.BLESSING, store.PUSHED_MODEL):

@@ -33,8 +33,8 @@ class Trial(NamedTuple):
     """One trial of a hyperparameter search.
 
     Attributes:
-      number: Number of the trial, from 1, in the order of their starts.
-      values: Name and value of each hyperparameter.
+      number: Number of the trial, from 1, in the order of the trials' starts.
+      values: Hyperparameter name to value.
       score: Mean IoU on `val` after the best epoch, 0..1; None if training failed.
     """
 
@@ -47,15 +47,14 @@ class Run(NamedTuple):
     """One run of the pipeline.
 
     Attributes:
-      id: Id of the run: the time when it began.
-      fresh: Names of the components that ran.
-      cached: Names of the components whose earlier results were reused, because their inputs had
-        not changed.
+      id: Id of the run: the time of its start.
+      fresh: Names of the components that were executed.
+      cached: Names of the components whose outputs were taken from TFX's cache.
       failed: Names of the components that failed or were stopped.
-      artifacts: Artifact type to the artifact that the run made or reused.
-      durations: Name of each component that ran to its duration in seconds.
+      artifacts: Artifact type to the artifact that the run made or took from the cache.
+      durations: Name of each executed component to its duration in seconds.
       decisions: People's decisions about the run's model, oldest first.
-      published: Folder of the published report, which stays when the artifacts are removed; None
+      published: Folder of the published report, which remains when the artifacts are removed; None
         if no report was published.
     """
 
@@ -70,17 +69,17 @@ class Run(NamedTuple):
 
     @property
     def folder_name(self) -> str:
-        """Name of the folder for the run's report."""
+        """Name of the sub-folder for the run's report in the folder of all reports."""
         return self.id.replace(":", "-")
 
     @property
     def span(self) -> int | None:
-        """Newest span of the run's data, 0 for a source without spans; None without examples."""
+        """Number of the newest span of the run's data, 0 without spans; None without examples."""
         return self._int(store.EXAMPLES, store.SPAN)
 
     @property
     def fingerprint(self) -> str | None:
-        """Fingerprint of the files that ExampleGen read; None without examples."""
+        """Fingerprint of the files that ExampleGen read; None if the run has no examples."""
         return self._text(store.EXAMPLES, store.FINGERPRINT)
 
     @property
@@ -91,12 +90,12 @@ class Run(NamedTuple):
 
     @property
     def mean_iou(self) -> float | None:
-        """Mean IoU of the model on `test`, 0..1; None if undefined or without a report."""
+        """Mean IoU of the model on `test`, 0..1; None if undefined or if the run has no report."""
         return self.metrics.get(MEAN_IOU)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
-        """Metric name to value on `test`, None where undefined; empty without a report."""
+        """Metric name to value on `test`, None where undefined; empty if the run has no report."""
         for folder in (self.report and Path(self.report.uri), self.published):
             if folder and (folder / METRICS_FILE).exists():
                 return json.loads((folder / METRICS_FILE).read_text())["metrics"]
@@ -104,9 +103,9 @@ class Run(NamedTuple):
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the model is blessed, by a person's last decision or else by the gate.
+        """Whether the model is blessed; None if the run ended before the gate.
 
-        None if the run ended before the gate.
+        A person's last decision overrides the gate.
         """
         by_people = [d.blessed for d in self.decisions if d.blessed is not None]
         if by_people:
@@ -116,7 +115,7 @@ class Run(NamedTuple):
 
     @property
     def serves(self) -> bool | None:
-        """Whether the model passed ServingCheck; None if the run ended before."""
+        """Whether the model passed ServingCheck; None if the run ended before ServingCheck."""
         blessed = self._int(store.SERVING_BLESSING, store.BLESSED)
         return None if blessed is None else blessed == 1
 
@@ -132,7 +131,7 @@ class Run(NamedTuple):
 
     @property
     def trials(self) -> list[Trial]:
-        """The trials of the run's hyperparameter search, in order; empty without a search."""
+        """Trials of the run's hyperparameter search, in order of number; empty without a search."""
         artifact = self.artifacts.get(store.TUNER_RESULTS)
         path = Path(artifact.uri) / _TRIALS_FILE if artifact else None
         rows = json.loads(path.read_text()) if path and path.exists() else []
@@ -156,48 +155,48 @@ class Run(NamedTuple):
 
 
 def best_trial(trials: Iterable[Trial]) -> Trial | None:
-    """Returns the trial with the best score, the first of equals; None if no trial has a score."""
+    """Returns the first trial with the highest score; None if no trial has a score."""
     scored = [trial for trial in trials if trial.score is not None]
     return max(scored, key=lambda trial: trial.score or 0.0, default=None)
 
 
 def all_runs(config: Config) -> list[Run]:
-    """Reads all runs of a pipeline.
+    """Reads all runs of a pipeline from ML Metadata.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
-      The runs, complete or not, newest first.
+      The runs, newest first, including failed runs.
     """
     return _read_runs(config, None)
 
 
 def latest_run(config: Config) -> Run | None:
-    """Reads the last run of a pipeline.
+    """Reads the newest run of a pipeline from ML Metadata.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
-      The run, complete or not; None if the pipeline never ran.
+      The run, which may have failed; None if the pipeline never ran.
     """
     return next(iter(_read_runs(config, 1)), None)
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run that has a report.
+    """Finds a run that has a report, by its id or the name of its model.
 
     Args:
-      config: The config.
-      name: Id of the run, or the beginning of it; or the name of its model in reports, such as
-        `Trainer/model/5`. None for the newest run.
+      config: The config of the pipeline.
+      name: Id of the run or the beginning of the id, or the short name of the model in reports,
+        such as `Trainer/model/5`. None for the newest run with a report.
 
     Returns:
       The run.
 
     Raises:
-      InputError: No run with a report fits, or several do.
+      InputError: No run with a report matches the name, or several runs match.
     """
     runs = [run for run in all_runs(config) if run.report]
     trained = [run for run in runs if "Trainer" in run.fresh]
@@ -221,13 +220,17 @@ def find_run(config: Config, name: str | None) -> Run:
 
 
 def published_reports(config: Config) -> Mapping[str, Path]:
-    """Returns the path of each published report's artifact and the folder it was published to."""
+    """Returns the folder of each published report, by the path of the report's artifact.
+
+    Args:
+      config: The config of the pipeline.
+    """
     notes = config.reports_folder.glob(f"*/{SOURCE_FILE}")
     return {note.read_text(): note.parent for note in notes}
 
 
 def _read_runs(config: Config, count: int | None) -> list[Run]:
-    """Reads the newest `count` runs, or all of them."""
+    """Reads the newest `count` runs, or all runs if `count` is None."""
     history = open_history(config)
     if history is None or not history.runs:
         return []

@@ -1,8 +1,8 @@
-"""The records of past runs: the only module that knows ML Metadata's types, keys and relations.
+"""The records of past runs in ML Metadata, with its types, keys and relations.
 
-TFX records a run as a context, each of its steps as an execution, and what a step read and wrote as
-artifacts, which events link to the execution. A person's decision is recorded as an execution that
-belongs to the pipeline but to no run.
+In ML Metadata, a run is a context, and each component of a run is an execution. The inputs and
+outputs of components are artifacts, which events link to executions. A person's decision is an
+execution that belongs to the pipeline but to no run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -47,12 +47,12 @@ _DECISION = "unetfx.Decision"
 
 
 class RunRecord(NamedTuple):
-    """A run as ML Metadata records it.
+    """A run as recorded in ML Metadata.
 
     Attributes:
-      number: Number of the run in the store; newer runs have greater ones.
-      id: Id of the run.
-      began: Seconds since 1970.
+      number: Id of the run's context in the store; newer runs have higher numbers.
+      id: Id of the run: the time of its start.
+      began: Time of the start, in seconds since 1970.
     """
 
     number: int
@@ -61,7 +61,7 @@ class RunRecord(NamedTuple):
 
 
 class History:
-    """The records of one pipeline, read from the store when they are first needed."""
+    """The ML Metadata records of one pipeline, which are read when first needed."""
 
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
@@ -69,13 +69,13 @@ class History:
 
     @cached_property
     def runs(self) -> list[RunRecord]:
-        """All runs, complete or not, newest first."""
+        """All runs of the pipeline, newest first, including failed runs."""
         contexts = self._store.get_contexts_by_type("pipeline_run")
         newest_first = sorted(contexts, key=lambda context: context.id, reverse=True)
         return [RunRecord(c.id, c.name, c.create_time_since_epoch / 1000) for c in newest_first]
 
     def executions(self, run: int) -> list[Execution]:
-        """Returns the executions of a run's steps."""
+        """Returns the executions of a run, one for each component."""
         if run not in self._executions:
             self._executions[run] = self._store.get_executions_by_context(run)
         return self._executions[run]
@@ -85,17 +85,17 @@ class History:
         return self._components[execution.id]
 
     def outputs(self, run: int) -> list[Artifact]:
-        """Returns the artifacts that a run's steps made or took from the cache, oldest first."""
+        """Returns the artifacts that a run made or took from the cache, oldest first."""
         return [self._artifacts[number] for number in sorted(self._output_ids(run))]
 
     @property
     def made(self) -> list[Artifact]:
-        """The artifacts of all runs, oldest first; those of people's decisions are not included."""
+        """Artifacts that runs made, oldest first; without the artifacts of people's decisions."""
         ids = set().union(*(self._output_ids(run.number) for run in self.runs))
         return [self._artifacts[number] for number in sorted(ids)]
 
     def of_type(self, kind: str) -> list[Artifact]:
-        """Returns all artifacts of a type, oldest first."""
+        """Returns all artifacts of a type, such as `Model`, oldest first."""
         return [
             self._artifacts[n] for n in sorted(self._artifacts) if self._artifacts[n].type == kind
         ]
@@ -120,10 +120,11 @@ class History:
         return [execution for execution in every if execution.last_known_state in states]
 
     def newest_runs(self, count: int | None) -> set[int]:
-        """Returns the runs with the newest reports, and the runs between and after them.
+        """Returns the newest runs, up to a number of different reports.
 
         Args:
-          count: Number of reports; one that several runs share counts once. None for all runs.
+          count: Maximum number of different reports among the returned runs; runs on unchanged data
+            share a report, and runs without a report do not count. None for all runs.
         """
         reports: set[int] = set()
         runs: set[int] = set()
@@ -135,7 +136,11 @@ class History:
         return runs
 
     def runs_that_made(self, artifacts: Set[int]) -> set[int]:
-        """Returns the runs that made one of these artifacts, without those that reused one."""
+        """Returns the numbers of the runs that made any of the artifacts (not reused them).
+
+        Args:
+          artifacts: Ids of the artifacts.
+        """
         return {
             run.number
             for run in self.runs
@@ -147,25 +152,29 @@ class History:
         }
 
     def touched_by(self, runs: Iterable[int]) -> set[int]:
-        """Returns the ids of all artifacts that these runs read, made or took from the cache."""
+        """Returns the ids of all artifacts that some runs read, made or took from the cache.
+
+        Args:
+          runs: Numbers of the runs.
+        """
         executions = (execution for run in runs for execution in self.executions(run))
         return {number for execution in executions for number in self._linked(execution.id)}
 
     def pushed(self) -> Iterator[tuple[str, set[int]]]:
-        """Yields the folder of each pushed version and the ids of the model and its blessings."""
+        """Yields for each pushed version its folder and the ids of its model and blessings."""
         for execution in self._events:
             for number in self._linked(execution, _Event.OUTPUT):
                 if folder := text_property(self._artifacts[number], DESTINATION):
                     yield folder, self._linked(execution, _Event.INPUT)
 
     def set_state(self, artifacts: Sequence[Artifact], state: int) -> None:
-        """Records a state of artifacts, such as `Artifact.DELETED`."""
+        """Sets the state of artifacts in ML Metadata, such as `Artifact.DELETED`."""
         for artifact in artifacts:
             artifact.state = state
         self._store.put_artifacts(artifacts)
 
     def set_failed(self, execution: Execution) -> None:
-        """Records that an execution failed."""
+        """Sets the state of an execution in ML Metadata to failed."""
         execution.last_known_state = Execution.FAILED
         self._store.put_executions([execution])
 
@@ -177,14 +186,14 @@ class History:
         uri: str,
         properties: Mapping[str, int | str],
     ) -> None:
-        """Records a person's decision about a model, where TFX's resolvers find it.
+        """Records a person's decision about a model as an artifact that TFX's resolvers find.
 
         Args:
           pipeline: Name of the pipeline.
-          model: The model. The run that made it has also registered the types of decisions.
-          kind: `BLESSING` or `PUSHED_MODEL`.
-          uri: Folder of the decision's artifact.
-          properties: Custom properties of that artifact.
+          model: Artifact of the model; the run that made it has registered the artifact types.
+          kind: Type of the new artifact: `BLESSING` or `PUSHED_MODEL`.
+          uri: Folder of the new artifact.
+          properties: Custom properties of the new artifact.
         """
         artifact = Artifact(type_id=self._store.get_artifact_type(kind).id, type=kind, uri=uri)
         artifact.state = Artifact.LIVE
@@ -202,7 +211,7 @@ class History:
 
     @cached_property
     def _components(self) -> Mapping[int, str]:
-        """Component names by execution id; one query for each execution would take much longer."""
+        """Component names by execution id, read at once: a query per execution would be slow."""
         return {
             execution.id: context.name.rpartition(".")[2]
             for context in self._store.get_contexts_by_type("node")
@@ -215,7 +224,7 @@ class History:
 
     @cached_property
     def _events(self) -> Mapping[int, list[_Event]]:
-        """The events of each execution, by its id."""
+        """The events of each execution, by execution id."""
         events: dict[int, list[_Event]] = {}
         ids = [execution.id for execution in self._store.get_executions()]
         for event in self._store.get_events_by_execution_ids(ids) if ids else ():
@@ -227,7 +236,13 @@ class History:
         return {number for e in executions for number in self._linked(e.id, _Event.OUTPUT)}
 
     def _linked(self, execution: int, kind: int | None = None) -> set[int]:
-        """The ids of the artifacts that an execution read or wrote; both if `kind` is None."""
+        """Returns the ids of the artifacts that an execution read or wrote.
+
+        Args:
+          execution: Id of the execution.
+          kind: `INPUT` of ML Metadata's event types for artifacts that were read, `OUTPUT` for
+            artifacts that were written; None for both.
+        """
         events = self._events.get(execution, ())
         return {event.artifact_id for event in events if kind in (None, event.type)}
 
@@ -236,8 +251,8 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
     """Opens the metadata store of a pipeline on this machine.
 
     Args:
-      config: The config.
-      for_writing: Whether records will be added or changed.
+      config: The config of the pipeline.
+      for_writing: Whether the caller will add or change records.
 
     Returns:
       The store; None if the pipeline never ran.
@@ -253,20 +268,25 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
 
 
 def open_history(config: Config, *, for_writing: bool = False) -> History | None:
-    """Opens the records of a pipeline; the arguments and None are those of `open_store`."""
+    """Opens the records of a pipeline; None if the pipeline never ran.
+
+    Args:
+      config: The config of the pipeline.
+      for_writing: Whether the caller will add or change records.
+    """
     store = open_store(config, for_writing=for_writing)
     return History(store) if store else None
 
 
 def int_property(artifact: Artifact, key: str) -> int | None:
-    """Returns a custom property that is an integer; None if the artifact has none of that key."""
+    """Returns an integer custom property of an artifact; None if the property is missing."""
     # Access to a missing key would add an empty value, at which ML Metadata aborts.
     properties = artifact.custom_properties
     return properties[key].int_value if key in properties else None
 
 
 def text_property(artifact: Artifact, key: str) -> str | None:
-    """Returns a custom property that is a text; None if the artifact has none of that key."""
+    """Returns a string custom property of an artifact; None if the property is missing."""
     properties = artifact.custom_properties
     return properties[key].string_value if key in properties else None
 

@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines: submitting a package, and the steps in its containers."""
+"""Kubeflow Pipelines: compiling and submitting a package, and running steps in containers."""

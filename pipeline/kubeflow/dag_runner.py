@@ -1,4 +1,4 @@
-"""TFX's runner for Kubeflow, with what its compiler leaves out of the package."""
+"""TFX's Kubeflow runner, extended by settings that TFX's compiler leaves out of the package."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ _GIB = 2**30 / 1e9  # in GB
 
 
 class PackageRunner(v2.KubeflowV2DagRunner):
-    """Compiles a pipeline into a package."""
+    """Compiles a pipeline into a package (YAML or JSON) for Kubeflow Pipelines or Vertex AI."""
 
     def __init__(self, kubeflow: KubeflowConfig, package: Path) -> None:
-        """Takes the settings.
+        """Initialises the runner.
 
         Args:
           kubeflow: The `kubeflow:` section of the config.
-          package: The file to write. `tfx pipeline create` replaces it by its own.
+          package: Path of the package to write; `tfx pipeline create` overrides this path.
         """
         settings = v2.KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image, default_commands=_COMMAND, use_pipeline_spec_2_1=True
@@ -36,7 +36,7 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 
     @property
     def package(self) -> Path:
-        """The file that `run` writes."""
+        """Path of the package that `run` writes."""
         return Path(self._output_dir, self._output_filename)
 
     def run(
@@ -45,12 +45,12 @@ class PackageRunner(v2.KubeflowV2DagRunner):
         parameter_values: dict[str, Any] | None = None,
         write_out: bool | None = True,
     ) -> dict[str, Any]:
-        """Compiles a pipeline.
+        """Compiles a pipeline, and writes the package.
 
         Args:
-          pipeline: The pipeline.
-          parameter_values: Values of runtime parameters.
-          write_out: Whether to write the package.
+          pipeline: The TFX pipeline to compile.
+          parameter_values: Values of runtime parameters, by name.
+          write_out: Whether to write the package to `self.package`.
 
         Returns:
           The package as a `PipelineJob` in JSON.
@@ -66,7 +66,7 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 
 
 def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
-    """Adds to a package what TFX's compiler leaves out."""
+    """Adds to a package the bucket, cache options, parameters and resources that TFX leaves out."""
     spec = job["pipelineSpec"]
     # Kubeflow Pipelines gets the specification alone, without the runtime configuration.
     spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
@@ -86,7 +86,7 @@ def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
 
 
 def _resource_spec(resources: Resources) -> dict[str, Any]:
-    """A `ResourceSpec` in JSON, as kfp writes it: numbers for Vertex AI, strings for Kubeflow."""
+    """Returns a `ResourceSpec` in JSON with numbers for Vertex AI and strings for Kubeflow."""
     spec: dict[str, Any] = {}
     for kind in ("Request", "Limit"):
         cpu, memory = (getattr(resources, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))

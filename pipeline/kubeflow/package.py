@@ -1,4 +1,4 @@
-"""Compiles the pipeline into a package, without reaching a cluster or a bucket."""
+"""Compiles the pipeline into a package, without access to a cluster or a bucket."""
 
 from pathlib import Path
 
@@ -7,19 +7,19 @@ from pipeline.kubeflow.requirements import check_config, pipeline_name
 
 
 def compile_pipeline(config: Config, package: Path | None = None) -> Path:
-    """Compiles the pipeline that a config describes.
+    """Compiles the pipeline that a config describes into a package.
 
     Args:
-      config: The config.
-      package: The file to write: JSON for Vertex AI if its suffix is `.json`, else YAML for
+      config: The config of the pipeline.
+      package: Path of the package: JSON for Vertex AI if the suffix is `.json`, else YAML for
         Kubeflow Pipelines. By default `<pipeline>.yaml` in the current folder.
 
     Returns:
-      The file that was written. It is TFX's own choice under `tfx pipeline create`.
+      Path of the written package; `tfx pipeline create` overrides the given path.
 
     Raises:
       InputError: A cluster cannot run the pipeline of this config, kfp is not installed, or the
-        file cannot be written.
+        package cannot be written.
     """
     kubeflow, name = check_config(config), pipeline_name(config)
     # Imported here: TFX and kfp take seconds to load, and a wrong config is reported at once.

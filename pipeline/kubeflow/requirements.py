@@ -1,4 +1,4 @@
-"""What Kubeflow Pipelines and Vertex AI require of a config. It imports neither TFX nor kfp."""
+"""Checks the requirements of Kubeflow Pipelines and Vertex AI on a config, without TFX or kfp."""
 
 import importlib.util
 import re
@@ -16,13 +16,13 @@ def check_config(config: Config) -> KubeflowConfig:
     """Checks that a cluster can run the pipeline of a config, and that kfp is installed.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
       The `kubeflow:` section of the config.
 
     Raises:
-      InputError: It cannot; a line for each reason.
+      InputError: A cluster cannot run the pipeline, or kfp is missing; a line for each reason.
     """
     problems = list(_problems(config))
     if problems or not config.kubeflow:
@@ -36,10 +36,10 @@ def pipeline_name(config: Config) -> str:
     Kubeflow allows lower-case letters, digits and hyphens.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Raises:
-      InputError: The name has no letter or digit.
+      InputError: The name in the config has no letter or digit.
     """
     name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
     if not name:

@@ -1,9 +1,9 @@
-"""Runs one step of the pipeline in its container, by TFX's entry point.
+"""Runs one step of the pipeline in its container, through TFX's entry point.
 
     python -m pipeline.kubeflow.step ARGUMENTS…
 
-The arguments are TFX's, as its compiler writes them into the package. Unlike TFX's entry point,
-the step ends with one line for bad input.
+TFX's compiler writes the arguments into the package. Unlike TFX's entry point, this program reports
+bad input in one line.
 """
 
 import runpy
@@ -17,7 +17,7 @@ _ENTRY_POINT = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor
 
 
 def main() -> int:
-    """Runs the step, and returns the exit code; bad input is reported without a stack trace."""
+    """Runs the step and returns the exit code; bad input is reported without a stack trace."""
     try:
         runpy.run_module(_ENTRY_POINT, run_name="__main__", alter_sys=True)
     except UnetfxError as error:

@@ -2,7 +2,7 @@
 
     python -m pipeline.kubeflow.submit --host http://localhost:8080 [--cron "0 0 3 * * *"]
 
-`tfx … --engine kubeflow` cannot do it: in TFX 1.21 it imports a runner that was removed.
+`tfx … --engine kubeflow` cannot submit the pipeline: TFX 1.21 imports a runner that was removed.
 """
 
 import json
@@ -38,18 +38,18 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
     """Compiles the pipeline and submits it to Kubeflow Pipelines.
 
     Args:
-      config_file: The config file.
-      host: Address of Kubeflow Pipelines.
-      cron: Schedule of a recurring run: six fields from seconds to the day of the week, in UTC. It
-        replaces the pipeline's recurring run if there is one. None for a single run, now.
-      namespace: Namespace of the runs in an installation for many users.
+      config_file: Path of the config file.
+      host: URL of Kubeflow Pipelines.
+      cron: Schedule of a recurring run: six fields from seconds to the day of the week, in UTC. The
+        recurring run replaces an earlier recurring run of the pipeline. None for one immediate run.
+      namespace: Namespace of the runs in a multi-user installation; None otherwise.
 
     Returns:
-      A line that says what was created.
+      A line for the user with the name and the address of the created run.
 
     Raises:
-      InputError: The config cannot be compiled.
-      UnavailableError: The cluster cannot be reached, or refuses.
+      InputError: The config is wrong, or the pipeline cannot be compiled.
+      UnavailableError: The cluster cannot be reached or refuses the request.
     """
     config = load_config(config_file)
     check_config(config)
@@ -99,7 +99,7 @@ def _client(host: str, namespace: str | None) -> "Client":
 
 
 def _check_server(host: str) -> None:
-    """Asks the server for its health: kfp's client would retry for minutes."""
+    """Checks that the server answers, since kfp's client would retry for minutes."""
     try:
         response = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_TIMEOUT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

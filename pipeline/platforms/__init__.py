@@ -1,1 +1,1 @@
-"""The platforms that run the pipeline, and the nodes that each of them needs."""
+"""The platforms that run the pipeline, and the pipeline nodes that differ between platforms."""

@@ -1,7 +1,7 @@
 """The pipeline on Kubeflow Pipelines or Vertex AI.
 
-TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types. Ordinary steps
-do there what drivers and resolvers do on one machine.
+TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types. On Kubeflow,
+ordinary steps do the work of drivers and resolvers.
 """
 
 from tfx import v1 as tfx
@@ -15,10 +15,10 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Kubeflow(Platform):
-    """A step hashes the data in each run, and the blessed models are those in the push folder."""
+    """Kubeflow or Vertex AI: a step hashes the data, and pushed models count as blessed."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds LookOutside, and an ExampleGen that takes the fingerprint as a parameter."""
+        """Builds LookOutside, which hashes the data, and an ExampleGen that takes the hash."""
         look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
         # A package is compiled once and run many times, so both are known only in the run.
         fingerprint, schema_text = (
@@ -30,15 +30,15 @@ class Kubeflow(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Returns the push folder, in which the Trainer searches."""
+        """Returns the push folder, in which the Trainer searches for the model of a warm start."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Returns the push folder, in which the Evaluator searches."""
+        """Returns the push folder, in which the Evaluator searches for the baseline."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def reports_folder(self, config: Config) -> str:
-        """Returns the folder beside the artifacts, since no runner publishes the report."""
+        """Returns the folder in which Report publishes, since no runner does so on Kubeflow."""
         return join(config.root, "reports")
 
     def metadata_connection(self, config: Config) -> None:

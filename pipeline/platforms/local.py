@@ -15,10 +15,10 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Local(Platform):
-    """Drivers and resolvers run here, and ask ML Metadata for blessed models."""
+    """This machine: resolvers find blessed models in ML Metadata, and ExampleGen has a driver."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen, whose driver compares the data with those of earlier runs."""
+        """Builds ExampleGen, whose driver compares the data with the data of earlier runs."""
         example_gen = PairsExampleGen(settings).with_id("ExampleGen")
         schema_text = read_text(schema_file) if is_file(schema_file) else ""
         return Ingestion([example_gen], example_gen.outputs["examples"], schema_text)
@@ -26,7 +26,7 @@ class Local(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Builds the resolver WarmStart."""
+        """Builds the resolver WarmStart, which finds the model of a warm start."""
         resolver = tfx.dsl.Resolver(
             strategy_class=warm_start.ModelToStartFrom,
             config={"settings": settings.model_dump_json()},
@@ -35,7 +35,7 @@ class Local(Platform):
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Builds the resolver Baseline."""
+        """Builds the resolver Baseline, which finds the blessed models to compare with."""
         resolver = tfx.dsl.Resolver(
             strategy_class=baseline.OtherBlessedModels,
             **{baseline.CANDIDATE: candidate} | _all_models(),
@@ -46,7 +46,7 @@ class Local(Platform):
         """Returns None: the runner publishes the report at the end of a run."""
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
-        """Returns the SQLite file in the pipeline's folder."""
+        """Returns the connection to ML Metadata in the SQLite file of the pipeline's folder."""
         # TFX's own helper would make the folder at once, and create_pipeline has no side effects.
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(config.home / "metadata.db")
@@ -57,7 +57,7 @@ class Local(Platform):
 
 
 def _all_models() -> dict[str, tfx.dsl.Channel]:
-    """Every model and every blessing in the pipeline's metadata."""
+    """Returns channels of all models and all blessings in the pipeline's ML Metadata."""
     artifacts = tfx.types.standard_artifacts
     return {
         MODEL: tfx.dsl.Channel(type=artifacts.Model),

@@ -1,4 +1,4 @@
-"""The interface of a platform: the nodes that differ between this machine and a cluster."""
+"""The interface of a platform, which builds the nodes that differ between platforms."""
 
 from typing import NamedTuple, Protocol
 
@@ -16,10 +16,10 @@ class Ingestion(NamedTuple):
     """The nodes that read the data.
 
     Attributes:
-      nodes: ExampleGen, and the nodes that run before it.
+      nodes: ExampleGen, and the nodes that run before ExampleGen.
       examples: Channel of the examples.
-      schema_text: Content of the user's schema file, or a placeholder for it; empty if there is no
-        such file.
+      schema_text: Content of the user's schema file, or a placeholder for the content; empty if the
+        file does not exist.
     """
 
     nodes: list[BaseNode]
@@ -28,12 +28,13 @@ class Ingestion(NamedTuple):
 
 
 class BlessedModels(NamedTuple):
-    """Where a node finds blessed models: in a channel, in the push folder, or (neither) nowhere.
+    """Source of blessed models for a node: a resolver's channel or the push folder, or no source.
 
     Attributes:
-      nodes: The resolver, if there is one.
-      models: Channel of the models that the resolver chose.
-      push_folder: Folder of the pushed versions, among which the node itself chooses.
+      nodes: List with the resolver; empty without a resolver.
+      models: Channel of the models that the resolver chose; None without a resolver.
+      push_folder: Folder of the pushed versions, among which the node chooses; None with a
+        resolver.
     """
 
     nodes: list[BaseNode] = []  # noqa: RUF012
@@ -42,10 +43,10 @@ class BlessedModels(NamedTuple):
 
 
 class Platform(Protocol):
-    """Builds the nodes that differ between platforms. All other nodes are the same everywhere."""
+    """Builds the pipeline nodes that differ between platforms."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen, so that it runs again only when the contents of the data change.
+        """Builds ExampleGen such that only changed contents of the data make it run again.
 
         Args:
           settings: Settings of ExampleGen.
@@ -55,32 +56,32 @@ class Platform(Protocol):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Finds the model whose weights a warm start takes.
+        """Returns the source of the model whose weights a warm start takes.
 
         Args:
-          config: The config, with `training.warm_start` on.
-          examples: The examples to train on.
+          config: The config, in which `training.warm_start` is true.
+          examples: Channel of the examples to train on.
           settings: Settings of the Trainer.
         """
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Finds the models that the Evaluator may compare the candidate with.
+        """Returns the source of the models that the Evaluator may compare the candidate with.
 
         Args:
-          config: The config.
-          candidate: The trained model.
+          config: The config of the pipeline.
+          candidate: Channel of the trained model.
         """
 
     def reports_folder(self, config: Config) -> str | None:
         """Returns the folder where Report publishes; None if the runner publishes reports.
 
         Args:
-          config: The config.
+          config: The config of the pipeline.
         """
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig | None:
-        """Returns where ML Metadata is; None if the platform has its own.
+        """Returns the connection to ML Metadata; None if the platform has its own ML Metadata.
 
         Args:
-          config: The config.
+          config: The config of the pipeline.
         """

@@ -1,1 +1,1 @@
-"""Output of runs for people: published reports, comparisons and the terminal summary."""
+"""Results of runs for people: published reports, comparisons and the terminal summary."""

@@ -32,7 +32,7 @@ _BEFORE, _AFTER = "before", "after"
 
 
 class _Pair(NamedTuple):
-    """An image that both runs evaluated, with both mean IoUs and both IoUs of each class."""
+    """An image that both runs evaluated, with the mean IoU and the class IoUs of each run."""
 
     key: str
     one: float
@@ -45,7 +45,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images that got worse or those that got better, the greatest changes first."""
+    """The images whose mean IoU fell, or those whose mean IoU rose, largest change first."""
 
     title: str
     pairs: list[_Pair]
@@ -58,22 +58,22 @@ class _Part(NamedTuple):
 
 
 def compare(config: Config, one: Run, two: Run) -> Path:
-    """Writes a page that compares two runs, and a CSV table of all images.
+    """Writes a page that compares two runs, and a CSV table of the images that both evaluated.
 
-    Pictures show the images that changed most, predicted by both models on the later run's
-    examples.
+    The page shows the images whose mean IoU changed most, with the predictions of both models on
+    the examples of the later run.
 
     Args:
-      config: The config.
-      one: The earlier run; it has a report.
-      two: The later run; it has a report.
+      config: The config of the pipeline.
+      one: The earlier run, which must have a report.
+      two: The later run, which must have a report.
 
     Returns:
       Path of the page; the table has the same name with the suffix `.csv`.
 
     Raises:
-      InputError: The runs evaluated no common image, their classes are not those of the config, or
-        the files of an evaluation are gone.
+      InputError: The runs evaluated no common image, their classes differ from those of the config,
+        or the files of an evaluation are missing.
     """
     runs, classes = (one, two), config.data.classes
     evaluated = [_ious(run) for run in runs]
@@ -122,7 +122,7 @@ def compare(config: Config, one: Run, two: Run) -> Path:
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Key of each image to its IoUs; thousands of confusion matrices would fill the memory."""
+    """Returns the class IoUs of each image, by key, without keeping all confusion matrices."""
     uri = run.artifacts[EVALUATION].uri
     if not Path(uri).exists():
         raise InputError(
@@ -150,7 +150,7 @@ def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> 
 
 
 def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
-    """Key of each drawn image to its card; empty if the files of a model are gone."""
+    """Returns the card of each drawn image, by key; empty if the files of a model are missing."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(tf.io.gfile.exists(path) for path in paths):

@@ -1,4 +1,4 @@
-"""Publishes reports: a page for each run, and a page over all runs."""
+"""Publishes reports: a page for each run, and an overview page of all runs."""
 
 import shutil
 from collections.abc import Sequence
@@ -19,17 +19,17 @@ _TO_SECONDS = 19  # characters of a run's id
 
 
 def publish(config: Config, run: Run) -> Path:
-    """Publishes the report of a run, and updates the page over all runs.
+    """Publishes the report of a run, and updates the overview page of all runs.
 
     Args:
-      config: The config.
-      run: A run that has a report.
+      config: The config of the pipeline.
+      run: The run, which must have a report.
 
     Returns:
-      Folder of the report. Runs that share a report share the folder.
+      Folder of the published report; runs with the same report have the same folder.
 
     Raises:
-      InputError: The files of the report are gone.
+      InputError: The files of the report are missing.
     """
     if run.report is None:
         raise InputError(f"{run.id}: the run has no report. Run the pipeline again.")
@@ -48,20 +48,28 @@ def publish(config: Config, run: Run) -> Path:
 
 
 def read_published(folder: Path) -> RunMetrics | None:
-    """Reads the metrics and verdicts of a run.
+    """Reads the metrics and verdicts of a published report.
 
     Args:
-      folder: Folder that `publish` returned.
+      folder: Folder of the published report, from `publish`.
 
     Returns:
-      The metrics; None if the file is gone.
+      The metrics and verdicts; None if metrics.json is missing.
     """
     path = folder / METRICS_FILE
     return RunMetrics.model_validate_json(path.read_text()) if path.exists() else None
 
 
 def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
-    """The run that made a report: a run that shares it trained nothing and took only seconds."""
+    """Returns the run that made a report, whose durations the report shows.
+
+    A later run on unchanged data shares the report, but has trained nothing.
+
+    Args:
+      runs: All runs of the pipeline.
+      folder: Folder of the published report.
+      run: A run with this report, returned if the run that made it is not recorded.
+    """
     return next((other for other in runs if other.folder_name == folder.name), run)
 
 
@@ -77,7 +85,7 @@ def _facts(run: Run) -> RunFacts:
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
-    """Writes a page with a table of all runs and a chart of each class's IoU over the runs."""
+    """Writes a page with a table of all runs and a chart of the IoU of each class over the runs."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         metrics = read_published(run.published) if run.published else None

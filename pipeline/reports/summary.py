@@ -30,9 +30,9 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     """Prints the IoUs and floors, the verdict, the paths of the results and the next command.
 
     Args:
-      config: The config.
-      config_file: File that the config was read from.
-      run: A complete run.
+      config: The config of the pipeline.
+      config_file: Path of the config file, for printed commands.
+      run: A finished run.
       report: Folder of the run's published report.
     """
     console = Console(highlight=False, soft_wrap=True)
@@ -112,7 +112,7 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """One line for each pair or file that was skipped, each warning and each anomaly."""
+    """Yields a line for each skipped pair or file, for each warning and for each anomaly."""
     findings = Path(run.artifacts[EXAMPLES].uri) / FINDINGS_FILE
     for finding in json.loads(findings.read_text()):
         if finding["severity"] in ("skipped", "warning"):

@@ -1,4 +1,4 @@
-"""Finds changes since the last retraining, within seconds and without loading TensorFlow."""
+"""Finds changes of data, config and code since the last retraining, without loading TensorFlow."""
 
 import hashlib
 import threading
@@ -19,16 +19,17 @@ _TICK_NS = 2_000_000_000  # the coarsest clocks of file systems tick every 2 s
 
 
 class State(Strict):
-    """Everything that the output of a run depends on.
+    """Fingerprints of everything that the results of a run depend on.
 
     Attributes:
       span: Number of the newest span; 0 if the source has no spans.
-      pairs: Number of pairs.
-      data: Fingerprint of the pairs and the contents of their files, as in the pipeline's cache.
-      files: Fingerprint of the pairs and the sizes and times of their files; None if it might miss
-        the next change.
+      pairs: Number of pairs of image and mask files.
+      data: Fingerprint of the pairs and the contents of their files, the same as in ExampleGen's
+        cache key.
+      files: Fingerprint of the pairs and the sizes and modification times of their files; None if a
+        file is so new that its next change might leave size and time unchanged.
       settings: Hash of the config.
-      schema_text: Hash of the user's schema file; empty if there is no such file yet.
+      schema_text: Hash of the user's schema file; empty if the file does not exist yet.
       code: Hash of the pipeline's code.
     """
 
@@ -45,10 +46,10 @@ class PastRetraining(Strict):
     """A retraining that ended with a verdict.
 
     Attributes:
-      state: State that it ran on.
-      run: Id of its run.
-      outcome: See `Notice`.
-      reasons: Why nothing was pushed, a line each.
+      state: Fingerprints of the data, config and code of the retraining.
+      run: Id of the pipeline run.
+      outcome: `pushed`, `not_blessed` or `does_not_serve`; see `Notice`.
+      reasons: Why the model was not pushed, one line for each reason.
     """
 
     state: State
@@ -61,9 +62,9 @@ class Changes(NamedTuple):
     """Changes since the last retraining that ended with a verdict.
 
     Attributes:
-      state: The present state.
-      names: A short name for each change; empty if there is none.
-      last: The last retraining that ended with a verdict; None if there is none.
+      state: Current fingerprints of the data, config and code.
+      names: A short name for each change; empty without changes.
+      last: The last retraining that ended with a verdict; None before the first one.
     """
 
     state: State
@@ -72,18 +73,18 @@ class Changes(NamedTuple):
 
 
 def find_changes(config: Config) -> Changes:
-    """Compares data, settings and code with those of the last retraining.
+    """Compares the current data, config, schema and code with those of the last retraining.
 
-    The contents of the files are read only if a size or a time has changed.
+    The contents of data files are read only if a size or a modification time has changed.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
-      The changes.
+      The changes, with the current fingerprints.
 
     Raises:
-      InputError: The source as a whole cannot be used.
+      InputError: The data source cannot be read, for example because its folder is missing.
     """
     last = _read(config)
     start = time.time_ns()
@@ -105,11 +106,11 @@ def find_changes(config: Config) -> Changes:
 
 
 def state_of_run(config: Config, state: State, data: str) -> State:
-    """Returns the state that a run has read: files may change between `find_changes` and the run.
+    """Returns the state that a run used: files may have changed between `find_changes` and the run.
 
     Args:
-      config: The config.
-      state: State before the run.
+      config: The config of the pipeline.
+      state: State before the run, from `find_changes`.
       data: Fingerprint of the data that the run has read.
     """
     changes: dict[str, str | None] = {}
@@ -121,18 +122,18 @@ def state_of_run(config: Config, state: State, data: str) -> State:
 
 
 def save_retraining(config: Config, retraining: PastRetraining) -> None:
-    """Saves a retraining that ended with a verdict, for the next one to compare with.
+    """Saves a retraining that ended with a verdict, for comparison in the next retraining.
 
     Args:
-      config: The config.
-      retraining: The retraining.
+      config: The config of the pipeline.
+      retraining: State, run and outcome of the retraining.
     """
     with new_file(str(config.home / _FILE)) as file:
         file.write(retraining.model_dump_json(indent=1).encode())
 
 
 class _FileStates:
-    """Hashes sizes and times of files instead of their contents. Safe for several threads."""
+    """Hashes sizes and modification times of files instead of their contents; thread-safe."""
 
     def __init__(self) -> None:
         self.newest = 0

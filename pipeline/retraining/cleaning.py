@@ -1,4 +1,4 @@
-"""Removes artifacts that only old runs need, and what killed processes left behind."""
+"""Removes artifacts that only old runs need, and incomplete output of killed processes."""
 
 import itertools
 import os
@@ -19,13 +19,14 @@ _UNFINISHED = ".unfinished"  # folders of interrupted trainings and searches, to
 
 
 class Cleaned(NamedTuple):
-    """What was removed.
+    """Result of a cleaning: removed artifacts and versions, and problems.
 
     Attributes:
       artifacts: Number of artifacts whose files were removed.
-      versions: Names of the pushed versions that were removed.
-      size: Size of all removed files in bytes.
-      problems: Files that could not be removed, and why; the next cleaning tries again.
+      versions: Numbers of the pushed versions that were removed.
+      size: Total size of all removed files in bytes.
+      problems: A line for each file that could not be removed, with the reason; the next cleaning
+        tries again.
     """
 
     artifacts: int
@@ -35,11 +36,11 @@ class Cleaned(NamedTuple):
 
     @property
     def removed(self) -> bool:
-        """Whether anything was removed."""
+        """Whether any artifact, version or other file was removed."""
         return bool(self.artifacts or self.versions)
 
     def __str__(self) -> str:
-        """Returns a summary for people."""
+        """Returns a summary of the cleaning for people."""
         parts = [f"{self.artifacts} artifacts of old runs"] if self.artifacts else []
         if self.versions:
             parts.append(f"the pushed versions {', '.join(self.versions)}")
@@ -47,26 +48,26 @@ class Cleaned(NamedTuple):
 
 
 def clean(config: Config) -> Cleaned:
-    """Removes what the config does not keep; no run may be in progress.
+    """Removes the artifacts and versions that the config does not keep; no run may be in progress.
 
-    Kept are
+    These are kept:
 
-    - the newest `retrain.keep_runs` runs that made a report of their own, and all runs since the
-      oldest of them, complete or not;
+    - the newest `retrain.keep_runs` runs with different reports, and all runs, failed or not, since
+      the oldest of these runs;
     - the run that made the baseline, and the run that made the newest pushed version;
-    - for each of these runs everything that its steps read: its examples, and the models that it
-      started from and was compared with. So its steps are still cached when it is repeated;
+    - for each kept run everything that its components read: the examples, the model of a warm start
+      and the baseline. So a repeated run is still cached;
     - each model with a pushed version, for `unetfx push`;
     - people's decisions, published reports and the records in ML Metadata, without limit.
 
-    All other artifacts are marked in ML Metadata before their files are removed. TFX's cache and
-    resolvers ignore marked artifacts.
+    All other artifacts are marked for deletion in ML Metadata before their files are removed. TFX's
+    cache and resolvers ignore artifacts that are marked for deletion.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
-      What was removed.
+      The removed artifacts and versions, and files that could not be removed.
     """
     history = open_history(config, for_writing=True)
     if history is None:
@@ -94,14 +95,14 @@ def clean(config: Config) -> Cleaned:
 
 
 class _Remover:
-    """Removes folders, and counts bytes and problems."""
+    """Removes folders, sums up the removed bytes and collects problems."""
 
     def __init__(self) -> None:
         self.size = 0
         self.problems: list[str] = []
 
     def remove(self, folder: Path) -> bool:
-        """Removes a folder, and returns whether it is gone."""
+        """Removes a folder, and returns whether the folder no longer exists."""
         if not folder.exists():
             return True
         size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -124,21 +125,21 @@ def _remove_unfinished_outputs(history: History, remover: _Remover, config: Conf
 
 
 def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
-    """Number of each pushed version that exists to the ids of its model and blessings."""
+    """Returns the ids of the model and blessings of each existing version, by version number."""
     present = set(numbered_folders(config.serving_folder).values())
     pushed = ((folder, ids) for folder, ids in history.pushed() if folder in present)
     return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119, as gs://…
 
 
 def _baseline(history: History) -> set[int]:
-    """The id of the model that the next one is compared with."""
+    """Returns the id of the baseline for the next model: a set of one id, or empty."""
     blessed = blessed_models(history.live(MODEL), history.live(BLESSING))
     present = (model for model, _ in blessed if Path(model.uri).exists())
     return {model.id for model in itertools.islice(present, 1)}
 
 
 def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: _Remover) -> int:
-    """Marks artifacts, removes their files, and returns how many were removed."""
+    """Marks artifacts for deletion, removes their files, and returns the number of removed ones."""
     if not artifacts:
         return 0
     # Marked first: no step may be given an artifact whose files are partly removed.
@@ -149,7 +150,13 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
 
 
 def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover) -> None:
-    """Removes interrupted trainings and searches that were not continued since that time."""
+    """Removes checkpoints of interrupted training runs and searches unchanged since a time.
+
+    Args:
+      config: The config of the pipeline.
+      before: The time, in seconds since 1970.
+      remover: Removes the folders.
+    """
     root = config.artifacts_folder
     for folder in [*root.glob(f"*/{_UNFINISHED}/*"), *root.glob(f"*/*/{_UNFINISHED}/*")]:
         if max(path.stat().st_mtime for path in (folder, *folder.rglob("*"))) < before:
@@ -157,7 +164,7 @@ def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover
 
 
 def _remove_versions(config: Config, remover: _Remover) -> list[str]:
-    """Removes the oldest pushed versions if the config limits them, and returns their names."""
+    """Removes the oldest pushed versions beyond `retrain.keep_versions`; returns their numbers."""
     keep, serving = config.retrain.keep_versions, config.serving_folder
     unneeded = versions(serving)[keep:] if keep else []
     for version in unneeded:

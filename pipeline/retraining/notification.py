@@ -1,4 +1,4 @@
-"""Notifies a webhook and a command of the outcome of a retraining."""
+"""Sends the outcome of a retraining to a webhook and to a command."""
 
 import re
 import subprocess
@@ -22,23 +22,23 @@ _LONGEST_OUTPUT = 200  # characters of a command's output
 
 
 class Notice(Strict):
-    """The outcome of a retraining.
+    """The outcome of a retraining, as the JSON object that is sent.
 
     Attributes:
-      text: A summary in one line. Chat services show this key.
+      text: A summary in one line, under the key that chat services display.
       pipeline: Name of the pipeline.
       outcome: `pushed`; `not_blessed` (refused by the gate); `does_not_serve` (refused by
         ServingCheck); `failed` (unexpectedly); `bad_input` (wrong data or config); `nothing_new`.
-      reasons: Why nothing was pushed, a line each.
-      news: A short name for each change.
-      run: Id of the run; None if it did not finish.
-      metrics: Name of a metric to its value on `test`, None where undefined; empty if the run did
-        not finish.
+      reasons: Why no model was pushed, one line for each reason.
+      news: A short name for each change of data, config or code since the last retraining.
+      run: Id of the pipeline run; None if the run did not finish.
+      metrics: Metric name to value on `test`, None where undefined; empty if the run did not
+        finish.
       report: Path of the report's page; None if the run did not finish.
-      version: Folder of the pushed version; None if nothing was pushed.
-      host: Name of the machine.
-      began: Date and time of the start, with the offset from UTC.
-      ended: Date and time of the end, with the offset from UTC.
+      version: Folder of the pushed version; None if no model was pushed.
+      host: Name of the machine that ran the retraining.
+      began: Date and time of the start of the retraining, with the offset from UTC.
+      ended: Date and time of the end of the retraining, with the offset from UTC.
     """
 
     text: str
@@ -59,11 +59,11 @@ def send_notice(notice: Notice, notify: NotifyConfig) -> list[str]:
     """Sends a notice to the webhook and the command of the config, and retries temporary failures.
 
     Args:
-      notice: The notice.
-      notify: The webhook and the command.
+      notice: The outcome to send, as JSON.
+      notify: The webhook and the command (`retrain.notify` in the config).
 
     Returns:
-      A line for each failure.
+      A line for each recipient that could not be notified, with the reason.
     """
     body = notice.model_dump_json()
     problems = []

@@ -37,18 +37,19 @@ _MOST_REASONS = 3  # in one line
 
 
 def retrain(config_file: Path) -> int:
-    """Runs the pipeline if something has changed, notifies others, and removes old artifacts.
+    """Runs the pipeline if something has changed, sends a notification, and removes old artifacts.
 
     Args:
-      config_file: The config file.
+      config_file: Path of the config file.
 
     Returns:
-      The exit code: 0 for done, nothing new, or another process is running; 1 for an unexpected
-      failure; 3 if the gate or ServingCheck refused the model.
+      The exit code: 0 if the model was pushed, if nothing has changed, or if another process is
+      running the pipeline; 1 for an unexpected failure; 3 if the gate or ServingCheck refused the
+      model.
 
     Raises:
-      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached. Others
-        have been notified.
+      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached. The
+        recipients in `retrain.notify` have been notified.
     """
     config = load_config(config_file)
     config.retrain.notify.address()  # fails now, rather than after the training
@@ -66,7 +67,7 @@ def retrain(config_file: Path) -> int:
 
 
 class _Result(NamedTuple):
-    """The result of a retraining."""
+    """The outcome of a retraining with its exit code, reasons and run."""
 
     outcome: Outcome
     code: int
@@ -75,7 +76,7 @@ class _Result(NamedTuple):
 
 
 class _Retraining:
-    """A retraining by the process that holds the lock."""
+    """A retraining by the process that holds the lock on the pipeline's folder."""
 
     def __init__(self, config: Config, config_file: Path) -> None:
         self._config = config
@@ -197,7 +198,7 @@ def _print_nothing_new(config: Config, changes: Changes, last: PastRetraining) -
 
 
 def _summary(notice: Notice) -> str:
-    """The notice in one line."""
+    """Returns a notice as one line of text."""
     parts = [f"{notice.pipeline}: {_OUTCOME_TEXTS[notice.outcome]}"]
     if notice.version:
         parts[0] += f" version {Path(notice.version).name}"
