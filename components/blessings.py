@@ -14,9 +14,9 @@ from serving.model.versions import versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
-"""Input keys of resolvers, for all models and all blessings."""
+"""Input keys of resolvers: all models and all blessings of the pipeline."""
 WHO = "who"
-"""Property with a person's name, in the blessings that a person gave or withdrew."""
+"""Property of a blessing with the user name of the person who gave or withdrew the blessing."""
 MAX_MODELS = 10  # blessed models that are tried, newest first, before going on without one
 
 

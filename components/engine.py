@@ -6,10 +6,10 @@ import os
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 
 ARGUMENTS = "UNETFX_BEAM_ARGUMENTS"
-"""Environment variable with Beam's arguments as a JSON list; they replace the pipeline's.
+"""Environment variable with Beam options as a JSON list, which replace the pipeline's Beam options.
 
-TFX's cache key includes the pipeline's Beam arguments, although the engine does not change the
-output of a step. Runners that use the cache therefore pass the arguments here.
+TFX's cache key includes the Beam options of the pipeline, although the Beam runner does not affect
+the output of a component. Runners that use the cache therefore pass the options by this variable.
 """
 
 

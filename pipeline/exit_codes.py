@@ -2,7 +2,7 @@
 
 DONE = 0
 FAILED = 1
-"""Something failed unexpectedly."""
+"""Exit code after an unexpected failure."""
 BAD_INPUT = 2
 """The config or the data are wrong, or a server, a cluster or memory is not available."""
 NOT_BLESSED = 3

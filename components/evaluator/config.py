@@ -8,7 +8,7 @@ from typing_extensions import Self
 from data.config import SplitName, Strict
 
 EVALUATED_SPLIT: SplitName = "test"
-"""The split for evaluation alone: no model is trained on it or selected by it."""
+"""The split that is used only for evaluation, not for training or for selecting the best epoch."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -3,7 +3,7 @@
 from components.evaluator.rule import FLOOR, Rule
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
-"""Why a model is not blessed although it breaks no rule."""
+"""Reason for not blessing a model when no rule of the gate could be checked."""
 
 
 def metric_text(metric: str) -> str:

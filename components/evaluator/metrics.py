@@ -172,7 +172,7 @@ METRICS = {
         Metric("boundary_iou", "class", lambda counts: boundary_iou(counts.boundary)),
     )
 }
-"""Every metric, by name. A new one is one entry here."""
+"""All metrics, by name; a new metric is a new entry of this dict."""
 
 
 def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:

@@ -12,9 +12,9 @@ from components.evaluator.tfma_metrics import IMAGES
 from serving.model.pixel_counts import CALIBRATION, CONFUSION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
-"""Names of the two models in TFMA's files."""
+"""Names of the candidate and the baseline in TFMA's result files."""
 OVERALL = ""
-"""Name of the slice that holds the whole split."""
+"""Name of the slice that contains the whole test split."""
 
 
 class Scores(BaseModel):

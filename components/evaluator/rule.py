@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from components.evaluator.results import OVERALL
 
 FLOOR: Literal["floor"] = "floor"
-"""Kind of a rule: the value must not be below a limit."""
+"""Kind of a rule: the value must not be below a given minimum."""
 DROP: Literal["drop"] = "drop"
-"""Kind of a rule: the value must not fall too far below the baseline's."""
+"""Kind of a rule: the value must not be more than a given drop below the baseline's value."""
 
 
 class Rule(BaseModel):

@@ -6,9 +6,9 @@ from data.errors import InputError, nearest
 from data.examples import features
 
 SIZE = "image/size"
-"""A derived feature: the longer side in pixels, in five ranges."""
+"""Name of a derived feature: the longer side of the image in pixels, in five ranges."""
 EMPTY = "(empty)"
-"""Value of a manifest's column where the cell is empty."""
+"""Feature value for an empty cell in a column of the manifest."""
 
 
 def presence(class_name: str) -> str:

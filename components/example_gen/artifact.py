@@ -10,7 +10,7 @@ from tfx import types
 from data.examples.records import Record
 
 PAIRS_FILE = "pairs.jsonl"
-"""File in the examples artifact: a JSON object a line for each pair, good or bad."""
+"""File in the examples artifact: one line of JSON for each pair, usable or not."""
 FINDINGS_FILE = "findings.json"
 """File in the examples artifact: the findings of the checks, as JSON."""
 

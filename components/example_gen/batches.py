@@ -21,7 +21,7 @@ from data.processes import in_processes
 from data.sources.pairs import Pair
 
 PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
-"""Names of Beam's counters and of properties of the examples artifact."""
+"""Names of Beam counters, and of properties of the examples artifact with the same counts."""
 _SHARDS_A_BATCH = 64
 
 

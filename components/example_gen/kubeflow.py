@@ -23,7 +23,7 @@ from data.files import is_file, read_text
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of the outputs of LookOutside."""
+"""Names of LookOutside's outputs: fingerprint of the data, and text of the schema file."""
 
 
 class _Outputs(TypedDict):

@@ -23,9 +23,9 @@ _PER_TITLE = 6  # images
 _WORST_OF_CLASSES = 60  # images of all classes together, or one for each class if that is more
 _LONGEST_SIDE = 512  # pixels of a picture
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]
-"""A model: takes an encoded image and returns class ids, uint8 [height, width]."""
+"""Function that maps an encoded image to the predicted class ids, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
-"""Writes a picture to a path relative to the report's folder."""
+"""Function that writes a picture to a path relative to the report's folder."""
 
 
 def choose(

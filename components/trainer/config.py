@@ -10,13 +10,15 @@ from data.config import Augmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS, Precision
 
 SETTINGS = "settings"
-"""Key of `custom_config` in the Trainer and the Tuner: their settings as JSON."""
+"""Key of `custom_config`: settings of the Trainer or the Tuner as JSON."""
 UNFINISHED = "unfinished"
-"""Key of `custom_config`: the folder of unfinished searches. The Trainer has it only where another
-run could not derive the folder of an unfinished training from the execution's folder."""
+"""Key of `custom_config`: folder for the state of interrupted searches or training runs.
+
+The Trainer needs this key only on platforms where a later run cannot derive the folder from the
+output folder of its execution."""
 PUSHED = "pushed"
-"""Key of `custom_config` where there is no ML Metadata with blessed models: the folder of the
-pushed models."""
+"""Key of `custom_config`: folder of the pushed versions, for a warm start on Kubeflow, where steps
+cannot query ML Metadata for blessed models."""
 
 if TYPE_CHECKING:  # type checkers do not accept computed names
     EncoderName: TypeAlias = str
@@ -36,7 +38,7 @@ def _name_to_term(loss: object) -> object:
 
 _Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
 Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
-"""Weight of each term of a loss, by name; a name alone is a loss of one term."""
+"""Weight of each term of a loss, by name; a single name stands for one term of weight 1."""
 
 
 class ModelConfig(Strict):

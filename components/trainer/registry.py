@@ -44,10 +44,10 @@ ENCODERS = {
         (None, "conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out"),
     ),
 }
-"""By the name in `model.encoder`."""
+"""The encoders, by their name in `model.encoder`."""
 
 DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
-"""Name in `model.decoder` to a function of `components.trainer.network.decoder`."""
+"""Functions in `components.trainer.network.decoder`, by the decoder's name in `model.decoder`."""
 
 LOSSES = {name: name for name in ("cross_entropy", "focal", "dice", "tversky")}
-"""Name in `training.loss` to a function of `components.trainer.training.loss_terms`."""
+"""Functions in `components.trainer.training.loss_terms`, by the name in `training.loss`."""

@@ -43,7 +43,7 @@ Searched = Annotated[
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
     BeforeValidator(_is_list_or_range),
 ]
-"""A list of values, or a range."""
+"""Values of a hyperparameter to search: a list, or a range."""
 
 
 class SearchSpace(Strict):

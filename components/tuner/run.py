@@ -25,8 +25,10 @@ from components.tuner.search_space import hyperparameters
 from data.errors import InputError
 
 FAILED_SCORE = -1.0
-"""Score of a failed trial, less than any mean IoU. The trial is not marked as failed in KerasTuner
-because TFX would leave it out of its table."""
+"""Score of a failed trial, less than any mean IoU.
+
+A failed trial is not marked as failed in KerasTuner, since TFX would omit the trial from its table
+of trials."""
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
     "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,

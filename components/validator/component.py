@@ -22,7 +22,7 @@ from data.config import SPLITS
 from data.errors import InputError
 
 SCHEMA_FILE = "schema.pbtxt"
-"""File in the schema artifact; TFX's SchemaGen uses the same name."""
+"""File in the schema artifact, with the same name as in TFX's SchemaGen."""
 _ANOMALIES_FILE = "SchemaDiff.pb"  # in the folder of each split, as TFX's ExampleValidator has it
 
 

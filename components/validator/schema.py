@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from data.examples import features
 
 DRIFT = 0.3
-"""Allowed Jensen-Shannon divergence of a new span from the older ones, in bits, 0..1."""
+"""Maximum Jensen-Shannon divergence of a new span from the older spans, in bits, 0..1."""
 _BRIGHTEST = 255.0
 _MIN_MARGIN = 0.1  # share of the whole scale, on both sides of the observed range
 

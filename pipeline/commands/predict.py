@@ -24,7 +24,7 @@ from serving.palette import colour
 from serving.prediction import Predictor
 
 JOBS, JOBS_OF_SERVER = 1, 4
-"""Default number of batches at a time: TensorFlow uses all cores for one, a server can overlap."""
+"""Default number of concurrent batches, on this machine (one uses all cores) and with a server."""
 TIMEOUT = 60.0
 """Default time limit for a batch on a server, in seconds."""
 

@@ -14,7 +14,7 @@ from typing_extensions import Self
 from data.config import Strict
 
 OptionValue = str | int | float | bool | list[str]
-"""True sets a flag, False omits it, and a list gives an option several times."""
+"""Value of a Beam option: true sets a flag, false omits it, a list repeats the option."""
 # TFX builds a package of itself for every Beam job unless this option says that workers have the
 # code. Workers that are started here or from the image of this repository have it.
 _WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}

@@ -23,7 +23,7 @@ from pipeline.config.retrain import RetrainConfig
 from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
-"""Sections about where and when runs happen and who is notified; they do not affect the model."""
+"""Sections of the config that do not affect the model: where and when to run, whom to notify."""
 
 
 class Config(Strict):

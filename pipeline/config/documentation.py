@@ -50,7 +50,7 @@ _TYPES = {
     "boolean": ("`true` or `false`", "`true` or `false`"),
     "null": ("`null`", "`null`"),
 }
-"""JSON Schema's types in words: one, and several."""
+"""Names of JSON Schema's types in English, in the singular and the plural."""
 _LIMITS = {
     "minimum": "≥",
     "exclusiveMinimum": ">",

@@ -14,7 +14,7 @@ from pipeline.config.config import Config
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Environment variable with the path of the config file, for commands such as `tfx run` that have
-no option for it."""
+no option for a config file."""
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "blue_marble.yaml"
 
 _MERGE_KEY = "tag:yaml.org,2002:merge"  # the tag of `<<`

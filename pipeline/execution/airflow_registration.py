@@ -16,7 +16,7 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
-"""File in the pipeline's folder, which the DAG reads."""
+"""File in the pipeline's folder with the settings that the DAG reads."""
 
 
 def register(config_file: Path) -> Path:

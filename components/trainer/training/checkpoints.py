@@ -13,7 +13,7 @@ import tensorflow as tf
 from data.files import is_file, new_file, read_text
 
 MONITOR = "val_mean_iou"
-"""The score that the best epoch has the most of."""
+"""Name of the score that is highest in the best epoch: the mean IoU on `val`."""
 
 
 class Checkpoints:
