@@ -1,1 +1,1 @@
-"""TFX components, and the code that runs inside them."""
+"""The TFX components of the pipeline, and the code that runs inside the components."""

@@ -1,4 +1,4 @@
-"""The pipeline: its config, its wiring, its runners, its command line."""
+"""The pipeline: config, construction, runners and command line."""
 
 import os
 

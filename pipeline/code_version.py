@@ -11,7 +11,7 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 
 
 def code_version(module: str) -> str:
-    """Hashes a module and every module of this project that it imports, directly or not.
+    """Hashes a module and all modules of this project that it imports, directly or indirectly.
 
     Imports inside functions are included; imports under `TYPE_CHECKING` are not.
 

@@ -23,7 +23,7 @@ class Rule(BaseModel):
       limit: The floor, or the maximum drop, 0..1.
       baseline: The metric of the last blessed model on the same data; None where undefined.
       passed: Whether the candidate passes the rule; None if the rule was not checked.
-      reason: Why the rule was not checked; empty if it was.
+      reason: Why the rule was not checked; empty for a checked rule.
     """
 
     metric: str

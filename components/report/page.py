@@ -83,11 +83,13 @@ def write_page(folder: str, facts: RunFacts) -> None:
 
 
 def read_anomalies(example_anomalies: str) -> list[str]:
-    """Reads the anomalies that ExampleValidator found, one line each.
+    """Reads the anomalies that ExampleValidator found.
 
     Args:
-      example_anomalies: Path of ExampleValidator's `anomalies` artifact. If its files are gone, the
-        list is empty.
+      example_anomalies: Path of ExampleValidator's `anomalies` artifact.
+
+    Returns:
+      A line for each anomaly; empty if the files of the artifact are missing.
     """
     path = os.path.join(example_anomalies, ANOMALY_TEXT_FILE)
     return read_text(path).splitlines() if is_file(path) else []

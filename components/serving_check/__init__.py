@@ -1,1 +1,1 @@
-"""Checks before a model is pushed that it can serve."""
+"""Checks that a model serves correctly, before the model is pushed."""

@@ -1,4 +1,4 @@
-"""The Tuner: short trainings with different hyperparameters."""
+"""The Tuner: searches for hyperparameters by short training runs."""
 
 import contextlib
 import hashlib
@@ -27,8 +27,8 @@ from data.errors import InputError
 FAILED_SCORE = -1.0
 """Score of a failed trial, less than any mean IoU.
 
-A failed trial is not marked as failed in KerasTuner, since TFX would omit the trial from its table
-of trials."""
+A failed trial is not marked as failed in KerasTuner, since TFX would then omit the trial from the
+table of trials."""
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
     "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
@@ -80,7 +80,7 @@ class Search(BaseTuner):
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
-        """Runs the trials in a loop of its own: KerasTuner's counts any error as a failed trial.
+        """Runs the trials, without KerasTuner's loop, which counts any error as a failed trial.
 
         Raises:
           InputError: The training of a trial cannot start, or every trial failed.

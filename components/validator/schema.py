@@ -16,7 +16,7 @@ _MIN_MARGIN = 0.1  # share of the whole scale, on both sides of the observed ran
 def infer_schema(
     statistics: Sequence[statistics_pb2.DatasetFeatureStatisticsList],
 ) -> schema_pb2.Schema:
-    """Infers a schema with ranges wider than those of the examples.
+    """Infers a schema whose ranges are wider than the observed ranges of the features.
 
     Args:
       statistics: Statistics of each split.

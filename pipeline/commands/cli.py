@@ -96,7 +96,7 @@ def retrain(config_file: Path) -> None:
     does nothing. After the run, it notifies the recipients in `retrain.notify` and removes old
     artifacts.
 
-    Exit codes are those of `unetfx run`; 0 also if there was nothing to do.
+    Exit codes are the same as for `unetfx run`, and 0 if nothing has changed.
     """
     from pipeline.retraining.retrain import retrain
 

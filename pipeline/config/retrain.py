@@ -55,8 +55,8 @@ class RetrainConfig(Strict):
     """Cleaning and notifications that `unetfx retrain` does after running the pipeline.
 
     Attributes:
-      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Artifacts of the
-        served model, of the baseline, and those that a kept run used are never removed.
+      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Artifacts that
+        belong to the served model or the baseline, or that a kept run used, are never removed.
       keep_versions: Number of newest pushed versions to keep; null for all versions.
       notify: Recipients of the result.
     """

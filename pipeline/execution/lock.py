@@ -48,7 +48,7 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
 
     Args:
       home: Folder of the pipeline; it is created if necessary.
-      command: Command of this process, which other processes show while they wait.
+      command: Command of this process, for the error message of other processes.
 
     Yields:
       The previous holder if that process died while holding the lock; None otherwise.

@@ -45,7 +45,7 @@ class Decision(NamedTuple):
 
     @property
     def blessed(self) -> bool | None:
-        """True if the decision blessed the model, False if it withdrew the blessing, else None."""
+        """Whether the decision blessed the model or withdrew the blessing; None for a push."""
         return None if self.pushed_to else self.kind == _BLESSED
 
 

@@ -10,7 +10,7 @@ from components.trainer.network.convolution import SkipConv2D
 from components.trainer.network.normalisation import BatchNormalization
 
 CHANNELS = (512, 256, 128, 64, 64)
-"""Channels of the five decoder blocks, coarsest first; the latent has twice as many as the first."""
+"""Channels of the five decoder blocks, coarsest first; the latent has twice the first block's."""
 
 _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 
