@@ -14,7 +14,7 @@ _ROUNDING = 1e-9  # in floating point, 0.9 - 0.2 is slightly more than 0.7
 
 
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
-    """Checks an evaluation against the gate.
+    """Checks the scores of a candidate against the rules of the gate.
 
     A rule is not checked if there are fewer than `gate.min_images` images, or fewer than
     `gate.min_pixels` pixels of the rule's class. If no rule can be checked, the model is not

@@ -40,7 +40,7 @@ def _number_option(
 
 
 def main() -> None:
-    """Runs the command line; a `UnetfxError` is printed in one line and ends in exit code 2."""
+    """Runs the command line; prints the message of a `UnetfxError` and exits with code 2."""
     try:
         commands()
     except UnetfxError as error:
