@@ -49,5 +49,5 @@ ENCODERS = {
 DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
 """Name in `model.decoder` to a function of `components.trainer.network.decoder`."""
 
-LOSSES = {name: name for name in ("cross_entropy", "focal", "dice", "tversky")}
-"""Name in `training.loss` to a function of `components.trainer.training.loss_terms`."""
+LOSSES = ("cross_entropy", "focal", "dice", "tversky")
+"""Names in `training.loss`: functions of `components.trainer.training.loss_terms`."""

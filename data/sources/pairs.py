@@ -77,7 +77,7 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     problems: list[PairError] = []
     unused: list[str] = []
     without_group: list[str] = []
-    functions = SOURCES[type(data.source)]
+    functions = SOURCES[data.source.kind]
     for span, source in find_spans(data.source):
         prefix = f"span-{span}/" if data.source.has_spans else ""
         found = functions.find(source, data.group, folder)
@@ -117,7 +117,7 @@ def find_columns(data: DataConfig) -> list[str]:
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
     """
-    functions = SOURCES[type(data.source)]
+    functions = SOURCES[data.source.kind]
     spans = find_spans(data.source)
     return sorted({name for _, source in spans for name in functions.kept_columns(source)})
 

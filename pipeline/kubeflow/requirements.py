@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.config import SampleSource, TfdsSource
 from data.errors import InputError
 from data.files import is_remote
+from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig
 
@@ -56,7 +56,7 @@ def _problems(config: Config) -> Iterator[str]:
             "name a folder that all of them can reach, gs://BUCKET/FOLDER."
         )
     source = config.data.source
-    if not isinstance(source, SampleSource | TfdsSource):
+    if isinstance(source, SpannedSource):
         path = source.path
         if not is_remote(path) and not Path(path).is_absolute():
             yield (
