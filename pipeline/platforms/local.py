@@ -42,8 +42,9 @@ class Local(Platform):
         ).with_id("Baseline")
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
-    def reports_folder(self, config: Config) -> None:
+    def reports_folder(self, config: Config) -> str | None:
         """Returns None: the runner publishes the report at the end of a run."""
+        return None
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
         """Returns the SQLite file in the pipeline's folder."""
