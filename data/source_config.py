@@ -7,7 +7,7 @@ read the config, and a change of that code should not make all of them run again
 import re
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -191,7 +191,7 @@ def kinds_of(base: type[Source]) -> list[type[Source]]:
 
 
 if TYPE_CHECKING:  # type checkers do not accept computed unions
-    AnySource = Source
+    AnySource: TypeAlias = Source
 else:
     AnySource = Annotated[reduce(or_, kinds_of(Source)), Field(discriminator="kind")]
 """All kinds of sources."""

@@ -1,6 +1,6 @@
 """The `model:` and `training:` parts of a config file."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
@@ -19,9 +19,12 @@ PUSHED = "pushed"
 pushed models."""
 
 if TYPE_CHECKING:  # type checkers do not accept computed names
-    EncoderName = DecoderName = LossName = str
+    EncoderName: TypeAlias = str
+    DecoderName: TypeAlias = str
+    LossName: TypeAlias = str
 else:
-    EncoderName, DecoderName = Literal[tuple(ENCODERS)], Literal[tuple(DECODERS)]
+    EncoderName = Literal[tuple(ENCODERS)]
+    DecoderName = Literal[tuple(DECODERS)]
     LossName = Literal[LOSSES]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -31,7 +34,8 @@ def _name_to_term(loss: object) -> object:
     return {loss: 1.0} if isinstance(loss, str) else loss
 
 
-Loss = Annotated[dict[LossName, Positive], Field(min_length=1), BeforeValidator(_name_to_term)]
+_Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
+Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
 """Weight of each term of a loss, by name; a name alone is a loss of one term."""
 
 

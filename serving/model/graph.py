@@ -52,7 +52,7 @@ class ServingGraph(tf.Module):
         self._num_classes = num_classes
         self._max_pixels = max_pixels
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")], autograph=False)
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Segments images.
 
@@ -90,7 +90,9 @@ class ServingGraph(tf.Module):
             },
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")], autograph=False
+    )
     def probabilities(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Computes the probability of each class at each pixel.
 
@@ -107,7 +109,7 @@ class ServingGraph(tf.Module):
         )
         return {"probabilities": self._inference.probabilities(images)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compares predictions with the true masks, at the masks' own sizes.
 

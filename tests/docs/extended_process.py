@@ -24,6 +24,7 @@ from data.examples.features import fraction
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import find_pairs
+from pipeline.config.documentation import config_schema, page_text
 from pipeline.config.loading import load_config
 
 CONFIG = Path(sys.argv[1])
@@ -83,6 +84,10 @@ def runner(config):
     return {"code": code, "nodes": sorted(nodes), "reports": report["folder"]}
 
 
+def documentation(config):
+    return page_text(config_schema())
+
+
 def refusals(config):
     """The messages about four mistakes in the config."""
     text = CONFIG.read_text()
@@ -106,5 +111,5 @@ def refusals(config):
 if __name__ == "__main__":
     assert Path(pipeline.__file__).is_relative_to(Path.cwd())
     parsed = load_config(CONFIG)
-    recipes = (encoder, loss, source, metric, runner, refusals)
+    recipes = (encoder, loss, source, metric, runner, documentation, refusals)
     print(json.dumps({recipe.__name__: recipe(parsed) for recipe in recipes}))

@@ -147,6 +147,13 @@ def test_the_runner_builds_the_pipeline_for_its_platform(results, repository):
     assert runner["reports"] == str(repository / "runs/cells/reports")
 
 
+def test_the_documentation_of_the_config_has_the_new_names(results):
+    page = results["documentation"]
+    assert "`densenet121`" in page
+    assert "`jaccard`" in page
+    assert "### data.source with kind: pair_list" in page
+
+
 def test_messages_list_the_new_names(results):
     messages = results["refusals"]
     assert "model.encoder: " in messages["encoder"]
@@ -157,5 +164,5 @@ def test_messages_list_the_new_names(results):
 
 def test_the_gate_refuses_a_floor_where_less_is_better(results):
     message = results["refusals"]["metric"]
-    assert "gate.floors: pixel_error is no" in message
+    assert "gate.floors: pixel_error is not a metric with a floor" in message
     assert "precision/cell" in message

@@ -1,8 +1,10 @@
 """The learning-rate schedule."""
 
+from typing import TypeAlias
+
 import keras
 
-LearningRate = float | keras.optimizers.schedules.LearningRateSchedule
+LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
 
 def learning_rate(rate: float, *, schedule: str, steps: int, warmup_steps: int = 0) -> LearningRate:
