@@ -180,12 +180,12 @@ class TfdsSource(Source):
     splits: dict[SplitName, str] = Field(default={})
 
 
-def kinds_of(base: type[Source]) -> list[type[Source]]:
+def _kinds_of(base: type[Source]) -> list[type[Source]]:
     """Lists the subclasses of a class that are kinds of sources, in the order of definition."""
     return [
         kind
         for subclass in base.__subclasses__()
-        for kind in (subclass, *kinds_of(subclass))
+        for kind in (subclass, *_kinds_of(subclass))
         if kind.model_fields["kind"].annotation is not str
     ]
 
@@ -193,5 +193,5 @@ def kinds_of(base: type[Source]) -> list[type[Source]]:
 if TYPE_CHECKING:  # type checkers do not accept computed unions
     AnySource: TypeAlias = Source
 else:
-    AnySource = Annotated[reduce(or_, kinds_of(Source)), Field(discriminator="kind")]
+    AnySource = Annotated[reduce(or_, _kinds_of(Source)), Field(discriminator="kind")]
 """All kinds of sources."""

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
-from data.config import SPAN_PLACEHOLDER, FolderSource, ManifestSource
 from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
@@ -30,11 +29,7 @@ def list_runs(config: Config, config_file: Path) -> None:
     if not runs:
         console.print(f"{config.name}: no run yet. Start one: unetfx run --config {config_file}")
         return
-    source = config.data.source
-    has_spans = (
-        isinstance(source, FolderSource | ManifestSource)
-        and SPAN_PLACEHOLDER.search(source.path) is not None
-    )
+    has_spans = config.data.source.has_spans
     console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
     for run in runs:
         if "Tuner" in run.fresh and run.trials:

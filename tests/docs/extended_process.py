@@ -1,12 +1,12 @@
 """Uses what the recipes of docs/extending.md add, in a copy of the repository.
 
-python extended_process.py CONFIG, in the copy. The results are printed as JSON, by recipe.
+python extended_process.py, in the copy; UNETFX_CONFIG names a config that uses them all. The
+results are printed as JSON, by recipe.
 """
 
 import json
 import os
 import runpy
-import sys
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -25,9 +25,9 @@ from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.sources.pairs import find_pairs
 from pipeline.config.documentation import config_schema, page_text
-from pipeline.config.loading import load_config
+from pipeline.config.loading import config_path, load_config
 
-CONFIG = Path(sys.argv[1])
+CONFIG = config_path()
 
 
 def encoder(config):
@@ -89,7 +89,7 @@ def documentation(config):
 
 
 def refusals(config):
-    """The messages about four mistakes in the config."""
+    """Returns the messages about four mistakes in the config."""
     text = CONFIG.read_text()
     mistakes = {
         "encoder": ("densenet121", "densenet12"),

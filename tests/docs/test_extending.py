@@ -24,7 +24,7 @@ BLOCK = re.compile(
     re.M | re.S,
 )
 CONFIG_BLOCK = re.compile(r"^In a config:\n\n```yaml\n(.*?)```", re.M | re.S)
-COMMAND = re.compile(r"^UNETFX_CONFIG=(\S+) python pipeline/debug_runner.py$", re.M)
+(CONFIG,) = re.findall(r"^UNETFX_CONFIG=(\S+) python pipeline/debug_runner.py$", PAGE, re.M)
 
 
 def follow(block, repository):
@@ -42,7 +42,7 @@ def follow(block, repository):
 
 
 def run(*command, cwd):
-    environment = os.environ | {"PYTHONPATH": str(cwd)}
+    environment = os.environ | {"PYTHONPATH": str(cwd), "UNETFX_CONFIG": CONFIG}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return done.stdout
@@ -66,8 +66,7 @@ def repository(tmp_path_factory):
     config = {"name": "cells"}
     for text in CONFIG_BLOCK.findall(PAGE):
         config |= yaml.safe_load(text)
-    (name,) = COMMAND.findall(PAGE)
-    (copy / name).write_text(yaml.safe_dump(config))
+    (copy / CONFIG).write_text(yaml.safe_dump(config))
     write_cells(copy / "cells")
     return copy
 
@@ -87,12 +86,8 @@ def write_cells(folder):
 @pytest.fixture(scope="module")
 def results(repository):
     """What the new encoder, loss, source, metric and runner do."""
-    os.environ["UNETFX_CONFIG"] = "cells.yaml"
-    try:
-        script = Path(__file__).with_name("extended_process.py")
-        output = run(sys.executable, script, "cells.yaml", cwd=repository)
-    finally:
-        del os.environ["UNETFX_CONFIG"]
+    script = Path(__file__).with_name("extended_process.py")
+    output = run(sys.executable, script, cwd=repository)
     return json.loads(output.splitlines()[-1])
 
 
