@@ -34,7 +34,8 @@ def _name_to_term(loss: object) -> object:
     return {loss: 1.0} if isinstance(loss, str) else loss
 
 
-Loss = Annotated[dict[LossName, Positive], Field(min_length=1), BeforeValidator(_name_to_term)]
+_Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
+Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
 """Weight of each term of a loss, by name; a name alone is a loss of one term."""
 
 

@@ -1,1 +1,1 @@
-"""The `unetfx` command and its sub-commands."""
+"""The `unetfx` command line and its commands."""

@@ -1,4 +1,4 @@
-"""`unetfx check`: the checks of the ingestion, without a pipeline, in a table and on a page."""
+"""`unetfx check`: runs the checks of the ingestion without a pipeline and shows the findings."""
 
 import json
 import os
@@ -20,33 +20,32 @@ from data.sources.pairs import Pair, find_columns, find_pairs
 from pipeline.commands.check_page import Split, write_page
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
+from pipeline.exit_codes import BAD_INPUT, DONE
 
-OK, BAD_DATA = 0, 2
-"""Exit codes."""
-_AT_A_TIME = 32  # pairs, which one process reads
+_PAIRS_PER_TASK = 32
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
 def run_check(config_file: Path) -> int:
-    """Reads every pair as the ingestion would, and tells what was found.
+    """Reads every pair as the ingestion does, and reports the findings.
 
-    Writes `check/check.json` and `check/index.html` in the pipeline's folder.
+    Prints them and writes `check/check.json` and `check/index.html` in the folder of the pipeline.
 
     Args:
-      config_file: The config file.
+      config_file: Path of the config file.
 
     Returns:
-      The exit code: 0 if a run would accept the data, 2 if not.
+      The exit code: `DONE` if a run would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is wrong, or the source is not there at all.
+      InputError: The config is wrong, or the source is missing.
     """
     config = load_config(config_file)
     if columns := config.columns_to_slice_by:
         refuse_unknown_columns(columns, find_columns(config.data))
-    found = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    records = _read(found.pairs, config.data)
-    findings = check(records, found, config.data)
+    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
+    records = _read(source.pairs, config.data)
+    findings = check(records, source, config.data)
     splits = _splits(records, config.data.classes)
     accepted = not any(finding.severity == "error" for finding in findings)
     config.check_folder.mkdir(parents=True, exist_ok=True)
@@ -54,23 +53,23 @@ def run_check(config_file: Path) -> int:
     page = config.check_folder / "index.html"
     write_page(page, config, accepted, splits, findings, {r.pair.key: r.pair for r in records})
     _print(config, accepted, splits, findings, page)
-    return OK if accepted else BAD_DATA
+    return DONE if accepted else BAD_INPUT
 
 
 def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
     with terminal_progress(Console(stderr=True)) as progress:
-        parts = [pairs[i : i + _AT_A_TIME] for i in range(0, len(pairs), _AT_A_TIME)]
-        reading = in_processes(read_records, parts, data)
-        tracked = progress.track(reading, len(parts), description="Reading pairs")
+        tasks = [pairs[i : i + _PAIRS_PER_TASK] for i in range(0, len(pairs), _PAIRS_PER_TASK)]
+        results = in_processes(read_records, tasks, data)
+        tracked = progress.track(results, len(tasks), description="Reading pairs")
         return [record for records in tracked for record in records]
 
 
 def _splits(records: Sequence[Record], classes: Sequence[str]) -> list[Split]:
     splits = []
     for name in SPLITS:
-        good = [r for r in records if r.statistics is not None and r.pair.split == name]
+        usable = [r for r in records if r.statistics is not None and r.pair.split == name]
         pixels = [0.0] * len(classes)
-        for record in good:
+        for record in usable:
             if record.statistics is not None:
                 size = (
                     record.statistics.height * record.statistics.width * record.statistics.labelled
@@ -79,7 +78,7 @@ def _splits(records: Sequence[Record], classes: Sequence[str]) -> list[Split]:
                     pixels[class_id] += share * size
         total = sum(pixels) or 1.0
         shares = dict(zip(classes, (count / total for count in pixels), strict=True))
-        splits.append(Split(name, len(good), len({r.pair.group for r in good}), shares))
+        splits.append(Split(name, len(usable), len({r.pair.group for r in usable}), shares))
     return splits
 
 

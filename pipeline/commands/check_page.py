@@ -1,4 +1,4 @@
-"""The page of `unetfx check`: what was found, with pictures of the pairs concerned."""
+"""The page of `unetfx check`: the findings, with pictures of the pairs concerned."""
 
 import base64
 import io
@@ -20,18 +20,18 @@ from data.sources.pairs import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
-_SIDE = 144  # pixels of a thumbnail, at most
-_MOST_EXHIBITS = 12  # of one finding
+_THUMBNAIL_SIDE = 144  # pixels
+_MOST_EXHIBITS = 12  # for each finding
 
 
 class Split(NamedTuple):
-    """What a split holds.
+    """The contents of a split.
 
     Attributes:
-      name: Of the split.
+      name: Name of the split.
       pairs: Number of usable pairs.
-      groups: Number of groups among them.
-      shares: Class name to its share of the labelled pixels.
+      groups: Number of groups among these pairs.
+      shares: Share of each class, by name, in the labelled pixels.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Split(NamedTuple):
 
 
 class Exhibit(NamedTuple):
-    """A pair, or a file, in pictures.
+    """Pictures of a pair or of a file.
 
     Attributes:
-      title: Of what is shown.
-      pictures: Each as a `data:` address; empty where a file cannot be shown.
+      title: Key of the pair or name of the file.
+      pictures: `data:` URLs of the pictures; an empty text for a file that cannot be shown.
     """
 
     title: str
@@ -60,15 +60,15 @@ def write_page(
     findings: Sequence[Finding],
     pairs: Mapping[str, Pair],
 ) -> None:
-    """Writes one self-contained file.
+    """Writes the page as one self-contained file.
 
     Args:
-      path: The file.
-      config: Whose data were checked.
+      path: Path of the HTML file.
+      config: The config of the checked data.
       accepted: Whether a run would accept the data.
-      splits: What the splits hold.
+      splits: The contents of the splits.
       findings: The findings, worst first.
-      pairs: The source's pairs, by key.
+      pairs: All pairs of the source, by key.
     """
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
@@ -112,7 +112,7 @@ def _picture(path: str, data: DataConfig) -> str:
 
 
 def _picture_of_mask(path: str, data: DataConfig) -> str:
-    """The mask in its classes' colours; as Pillow shows it, if it is no mask of this config."""
+    """Returns the mask in the colours of its classes, or as it is if the config does not fit it."""
     try:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:
@@ -122,7 +122,7 @@ def _picture_of_mask(path: str, data: DataConfig) -> str:
 
 
 def _address(image: Image.Image, resample: Image.Resampling = Image.Resampling.BICUBIC) -> str:
-    image.thumbnail((_SIDE, _SIDE), resample)
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), resample)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,6 +1,7 @@
-"""The `unetfx` command: what the `tfx` command has no word for."""
+"""The `unetfx` command line: everything that the `tfx` command does not offer."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,18 +13,34 @@ from pipeline.execution.console import library_noise_to, log_lines_of, print_fai
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
+# Most commands import their module when they run: TensorFlow and TFX take seconds to load, and
+# write to standard error, which `library_noise_to` redirects.
+
+_PATH = click.Path(path_type=Path)
+_PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
 config_option = click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=_PATH,
+    metavar="FILE",
     default=config_path,
-    show_default="$UNETFX_CONFIG, or the Blue Marble sample's",
-    help="The config file.",
+    help="Config file.  [default: $UNETFX_CONFIG, or else the Blue Marble example]",
 )
+_run = click.argument("run")
+_why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept in the records.")
+
+
+def _number_option(
+    name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns an option for a number, whose help shows its default and its range."""
+    return click.option(
+        name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
+    )
 
 
 def main() -> None:
-    """Runs the command line; bad input ends in one line and exit code 2."""
+    """Runs the command line; an error that is written for the user ends in exit code 2."""
     try:
         commands()
     except UnetfxError as error:
@@ -31,16 +48,16 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
-@click.group()
+@click.group(epilog="Run 'unetfx COMMAND --help' for the options of a command.")
 def commands() -> None:
     """Image segmentation in TFX: from folders of images and masks to a served U-Net."""
 
 
 @commands.command()
 @click.argument("name", type=click.Choice(["blue_marble"]))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
+@click.option("--out", type=_PATH, metavar="FOLDER", required=True, help="Folder to create.")
 def sample(name: str, out: Path) -> None:
-    """Write a sample data set as ordinary image and mask files."""
+    """Write a sample data set as image and mask files."""
     count = write_blue_marble(out)
     click.echo(f"{name}: {count} pairs in {out}/images and {out}/masks (0 ocean, 1 land, 2 lake)")
 
@@ -48,7 +65,12 @@ def sample(name: str, out: Path) -> None:
 @commands.command()
 @config_option
 def check(config_file: Path) -> None:
-    """Check the data without training: exit code 0 good, 2 bad config or data."""
+    """Check the data without training.
+
+    Prints a table of findings, and writes a page with pictures of them.
+
+    Exit code 0: a run would accept the data. 2: the config or the data are wrong.
+    """
     from pipeline.commands.check import run_check
 
     sys.exit(run_check(config_file))
@@ -57,16 +79,23 @@ def check(config_file: Path) -> None:
 @commands.command()
 @config_option
 def run(config_file: Path) -> None:
-    """Run the pipeline on this machine: exit code 0 done, 2 bad config or data, 3 not blessed."""
+    """Run the pipeline on this machine.
+
+    Exit code 0: done. 1: unexpected failure. 2: the config or the data are wrong. 3: the model was
+    not blessed, or failed ServingCheck.
+    """
     sys.exit(run_pipeline(config_file))
 
 
 @commands.command()
 @config_option
 def retrain(config_file: Path) -> None:
-    """One scheduled turn: run if there is something new; exit codes as `run`, 0 for nothing to do.
+    """Run the pipeline if the data, the config or the code changed.
 
-    Never two at a time. Tells whom the config names, and removes what only old runs need.
+    Meant for schedulers such as cron: it does nothing while another retraining is in progress. At
+    the end it notifies the recipients in `retrain.notify` and removes old artifacts.
+
+    Exit codes are those of `unetfx run`; 0 also if there was nothing to do.
     """
     from pipeline.retraining.retrain import retrain
 
@@ -76,7 +105,11 @@ def retrain(config_file: Path) -> None:
 @commands.command()
 @config_option
 def runs(config_file: Path) -> None:
-    """List past runs: data span, mean IoU, blessed, pushed version; and the trials of searches."""
+    """List past runs with their scores and pushed versions.
+
+    Shows the data span, mean IoU, blessing and pushed version of each run, newest first, and the
+    trials of each hyperparameter search.
+    """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "runs.txt"):
         from pipeline.commands.list_runs import list_runs
@@ -87,27 +120,26 @@ def runs(config_file: Path) -> None:
 @commands.command()
 @config_option
 @click.argument("run", required=False)
-@click.option("--compare", metavar="RUN", help="Set this run beside it, image by image.")
+@click.option("--compare", metavar="RUN", help="Compare with this run, image by image.")
 def review(config_file: Path, run: str | None, compare: str | None) -> None:
-    """Open the report of a run: of the newest one, or of the one whose id begins with RUN."""
+    """Open the report of a run.
+
+    RUN is the id of the run or the beginning of it.  [default: the newest run]
+    """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "review.txt"):
         from components.report.page import PAGE_FILE
         from pipeline.history.runs import find_run
         from pipeline.reports import comparison, publishing
 
-        found = find_run(config, run)
+        reviewed = find_run(config, run)
         if compare is None:
-            page = publishing.publish(config, found) / PAGE_FILE
+            page = publishing.publish(config, reviewed) / PAGE_FILE
         else:
-            page = comparison.compare(config, find_run(config, compare), found)
+            page = comparison.compare(config, find_run(config, compare), reviewed)
     click.echo(page)
     if sys.stdout.isatty():
         click.launch(str(page))
-
-
-_run = click.argument("run")
-_why = click.option("--why", required=True, metavar="TEXT", help="The reason; it is kept.")
 
 
 @commands.command()
@@ -115,7 +147,11 @@ _why = click.option("--why", required=True, metavar="TEXT", help="The reason; it
 @_run
 @_why
 def bless(config_file: Path, run: str, why: str) -> None:
-    """Bless a run's model although the gate did not: it may be pushed, and compared with."""
+    """Bless a model that the gate refused.
+
+    The model of RUN can then be pushed, and later models are compared with it. RUN is the id of the
+    run or the beginning of it.
+    """
     _decide(config_file, run, why, blessed=True)
 
 
@@ -124,80 +160,75 @@ def bless(config_file: Path, run: str, why: str) -> None:
 @_run
 @_why
 def unbless(config_file: Path, run: str, why: str) -> None:
-    """Withdraw the blessing of a run's model: it is not compared with, nor begun with, any more."""
+    """Withdraw the blessing of a model.
+
+    Later models are no longer compared with the model of RUN, and training no longer starts from
+    it. RUN is the id of the run or the beginning of it.
+    """
     _decide(config_file, run, why, blessed=False)
 
 
-def _decide(config_file: Path, name: str, why: str, *, blessed: bool) -> None:
+def _decide(config_file: Path, run: str, why: str, *, blessed: bool) -> None:
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "decisions.txt"):
-        from pipeline.history import decisions
-        from pipeline.history.runs import find_run
-        from pipeline.reports import publishing
+        from pipeline.commands.decisions import decide
 
-        run = find_run(config, name)
-        decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
-        run = find_run(config, run.id)
-        publishing.publish(config, run)
-    click.echo(f"Run {run.id}: {run.decisions[-1]}")
-    option = f" --config {config_file}"
-    if blessed:
-        click.echo(f"Push it: unetfx push {run.id}{option}")
-    elif run.pushed_folder and Path(run.pushed_folder).exists():
-        click.echo(
-            f"It was pushed to {run.pushed_folder}, which is still served. Go back to an older "
-            f"one: unetfx push RUN{option}"
-        )
+        decide(config, config_file, run, why, blessed=blessed)
 
 
 @commands.command()
 @config_option
 @_run
 def push(config_file: Path, run: str) -> None:
-    """Push a run's blessed model as a new version: the way back to an older one."""
+    """Push a blessed model as a new version.
+
+    Use it to go back to the model of an older run. RUN is the id of the run or the beginning of it.
+    """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "decisions.txt"):
-        from pipeline.history import decisions
-        from pipeline.history.runs import find_run
-        from pipeline.reports import publishing
+        from pipeline.commands.decisions import push
 
-        found = find_run(config, run)
-        if not found.blessed:
-            raise InputError(
-                f"{found.id}: its model is not blessed. If you know better: unetfx bless "
-                f"{found.id} --why TEXT"
-            )
-        if found.serves is False:
-            raise InputError(f"{found.id}: its model failed ServingCheck; its report says why.")
-        version = decisions.push(config, found.artifacts["Model"])
-        publishing.publish(config, find_run(config, found.id))
-    click.echo(f"Pushed the model of run {found.id} as version {Path(version).name}: {version}")
+        push(config, run)
 
 
 @commands.command()
 @click.argument("images", nargs=-1, required=True)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=_PATH,
+    metavar="FOLDER",
     required=True,
-    help="Folder for the masks, the overlays and classes.csv.",
+    help="Folder for masks, overlays and classes.csv.",
 )
 @config_option
-@click.option("--url", help="Ask this server: http://host:8501, https://… or grpc://host:8500.")
-@click.option("--name", help="The model's name on the server.  [default: the config's]")
-@click.option("--model-version", type=click.IntRange(0), metavar="V", help="Not the newest.")
-@click.option("--label", metavar="L", help="The version with this label, on the server.")
 @click.option(
-    "--batch", type=click.IntRange(1), default=1, show_default=True, help="Images at once."
+    "--url",
+    metavar="URL",
+    help="Use this server instead of a pushed model: http://host:8501, https://… or "
+    "grpc://host:8500.",
 )
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Batches at a time.  [default: 1; with --url 4]"
+    "--name", metavar="NAME", help="Name of the model on the server.  [default: from the config]"
+)
+@click.option(
+    "--model-version",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Version of the model.  [default: the newest]",
+)
+@click.option("--label", metavar="LABEL", help="Label of the model version on the server.")
+@_number_option("--batch", 1, "N", "Images per batch.", _AT_LEAST_1)
+@click.option(
+    "--jobs",
+    type=_AT_LEAST_1,
+    metavar="N",
+    help="Batches processed at a time.  [default: 1, or 4 with --url]",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    metavar="S",
-    help="Seconds that the server may take for a batch.  [default: 60]",
+    metavar="SECONDS",
+    help="Time limit for a batch on the server.  [default: 60]",
 )
 def predict(
     images: tuple[str, ...],
@@ -211,25 +242,33 @@ def predict(
     jobs: int | None,
     timeout: float | None,
 ) -> None:
-    """Segment images: a mask of class ids, an overlay, and a row of classes.csv for each.
+    """Segment images with a pushed model or a server.
 
-    IMAGES are files, folders (all images below) and quoted globs. The newest pushed model answers,
-    or the server that --url names. Exit code 2 if an image failed.
+    IMAGES are files, folders (with all images below them) and quoted glob patterns. For each image,
+    writes a mask of class ids, an overlay and a row in classes.csv.
+
+    Exit code 0: done. 2: an image failed.
     """
     config = load_config(config_file)
-    from pipeline.commands.predict import Where, run_predict
+    from pipeline.commands.predict import ModelChoice, run_predict
 
-    where = Where(url, name, model_version, label, timeout)
-    sys.exit(run_predict(config, images, out, where, batch=batch, jobs=jobs))
+    choice = ModelChoice(url, name, model_version, label, timeout)
+    sys.exit(run_predict(config, images, out, choice, batch=batch, jobs=jobs))
 
 
 @commands.command()
 @config_option
-@click.option("--layer", help="Draw this layer's feature maps.")
-@click.option("--image", type=click.Path(path_type=Path), help="The image that the layer sees.")
-@click.option("--out", type=click.Path(path_type=Path), help="The picture to write, a PNG.")
+@click.option("--layer", metavar="NAME", help="Layer whose feature maps to draw.")
+@click.option("--image", type=_PATH, metavar="FILE", help="Image to compute them from.")
+@click.option("--out", type=_PATH, metavar="FILE", help="PNG file to write.")
 def model(config_file: Path, layer: str | None, image: Path | None, out: Path | None) -> None:
-    """Show the network: layers, parameters, FLOPs, a sanity check; or a layer's feature maps."""
+    """Show the network, or the feature maps of a layer.
+
+    Shows all layers, the number of parameters, the FLOPs and a sanity check. With --layer, --image
+    and --out, draws the feature maps of one layer instead.
+
+    Exit code 0: the network is sane. 1: it is not. 2: the config or an option is wrong.
+    """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "model.txt"):
         from pipeline.commands.show_model import draw_features, show_model
@@ -241,39 +280,28 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
         draw_features(config, layer, image, out)
 
 
-_PORT, _AT_LEAST_1 = click.IntRange(0, 65535), click.IntRange(1)
-
-
 @commands.command()
 @config_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--rest-port", type=_PORT, default=8501, show_default=True, help="For REST and the page."
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on.",
 )
-@click.option("--grpc-port", type=_PORT, default=8500, show_default=True, help="For gRPC.")
+@_number_option("--rest-port", 8501, "PORT", "Port for REST and the web page.", _PORT)
+@_number_option("--grpc-port", 8500, "PORT", "Port for gRPC.", _PORT)
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="LABEL=VERSION",
-    help="Serve this version, too, by a name: stable=3. May be given several times.",
+    help="Also serve this version, under a label: stable=3. Can be repeated.",
 )
-@click.option(
-    "--max-body", type=_AT_LEAST_1, default=64, show_default=True, help="MiB of a request."
-)
-@click.option(
-    "--max-requests", type=_AT_LEAST_1, default=64, show_default=True, help="At the same time."
-)
-@click.option(
-    "--max-seconds",
-    type=click.FloatRange(min=0.001),
-    default=60.0,
-    show_default=True,
-    help="From request to answer.",
-)
-@click.option(
-    "--max-batch", type=_AT_LEAST_1, default=8, show_default=True, help="Images computed together."
-)
+@_number_option("--max-body", 64, "MIB", "Largest request in MiB.", _AT_LEAST_1)
+@_number_option("--max-requests", 64, "N", "Most requests at a time.", _AT_LEAST_1)
+@_number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
+@_number_option("--max-batch", 8, "N", "Most images computed together.", _AT_LEAST_1)
 def serve(
     config_file: Path,
     host: str,
@@ -285,7 +313,11 @@ def serve(
     max_seconds: float,
     max_batch: int,
 ) -> None:
-    """Serve the newest pushed model on this machine, as TF Serving would; stop with Ctrl-C."""
+    """Serve the newest pushed model on this machine.
+
+    The server has the REST and gRPC interfaces of TF Serving, and a web page to try the model. Stop
+    it with Ctrl-C.
+    """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving.server"):
         from serving.server.limits import Limits

@@ -1,4 +1,4 @@
-"""`unetfx runs`: past runs in a table, and the trials of their searches."""
+"""`unetfx runs`: tables of the past runs and of the trials of their searches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +14,16 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-_MOST_CLASSES = 8  # with columns of their own; the page of all runs has more room
-_WIDTH = 200  # columns: a cut version number is of no use, also where there is no terminal
+_MOST_CLASSES = 8  # no columns for more classes: they would not fit a terminal
+_WIDTH = 200  # characters, also without a terminal: a truncated version number is useless
 
 
 def list_runs(config: Config, config_file: Path) -> None:
-    """Prints a line for each run, newest first, and below them a table for each search.
+    """Prints a table of the runs, newest first, and a table of the trials of each search.
 
     Args:
-      config: Names the pipeline.
-      config_file: Where it was read from.
+      config: The config of the pipeline.
+      config_file: Path of the config file, for the printed command.
     """
     console = Console(highlight=False, width=_WIDTH)
     runs = all_runs(config)

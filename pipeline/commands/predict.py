@@ -1,4 +1,4 @@
-"""`unetfx predict`: masks and overlays of images, with progress."""
+"""`unetfx predict`: writes masks and overlays of images, with a progress bar."""
 
 import os
 import sys
@@ -24,20 +24,20 @@ from serving.palette import colour
 from serving.prediction import Predictor
 
 JOBS, JOBS_OF_SERVER = 1, 4
-"""How many batches are worked on at a time: TensorFlow uses all cores for one; a server waits."""
+"""Default number of batches at a time: TensorFlow uses all cores for one, a server can overlap."""
 TIMEOUT = 60.0
-"""Seconds that a server may take."""
+"""Default time limit for a batch on a server, in seconds."""
 
 
-class Where(NamedTuple):
-    """Which model is asked.
+class ModelChoice(NamedTuple):
+    """The model to use.
 
     Attributes:
-      url: A server's address; None for the model that was pushed on this machine.
-      name: The model's name on the server; None for the config's.
-      version: The model's version; None for the newest, or the label's.
-      label: The label of a version on the server.
-      timeout: Seconds that the server may take for a batch; None for `TIMEOUT`.
+      url: Address of a server; None for the model that was pushed on this machine.
+      name: Name of the model on the server; None for the name in the config.
+      version: Version of the model; None for the newest version, or that of the label.
+      label: Label of the version on the server.
+      timeout: Time limit for a batch on the server, in seconds; None for `TIMEOUT`.
     """
 
     url: str | None = None
@@ -51,46 +51,47 @@ def run_predict(
     config: Config,
     patterns: Sequence[str],
     out: Path,
-    where: Where,
+    choice: ModelChoice,
     *,
     batch: int = 1,
     jobs: int | None = None,
 ) -> int:
-    """Segments images, and prints a line for each.
+    """Segments images and prints a line for each.
 
     Args:
-      config: Names the model, its classes, and how large an image may be.
-      patterns: Files, folders and globs.
+      config: The config with the model, its classes and the limit on the size of images.
+      patterns: Files, folders and glob patterns.
       out: Folder for the masks, the overlays and the table.
-      where: Which model is asked.
-      batch: How many images are sent at once.
-      jobs: How many batches are worked on at a time; None for `JOBS`, or `JOBS_OF_SERVER`.
+      choice: The model to use.
+      batch: Number of images in a batch.
+      jobs: Number of batches at a time; None for `JOBS`, or `JOBS_OF_SERVER` with a server.
 
     Returns:
-      The exit code: 0 done, 2 if an image failed.
+      The exit code: `DONE`, or `BAD_INPUT` if an image failed.
 
     Raises:
-      InputError: The images or the model are not there; nothing has been written. Or the model
-        could not be reached any more, or a file not be written.
+      UnetfxError: The images or the model are missing, and nothing was written; or the server
+        stopped answering, or a file cannot be written.
     """
     images = find_images(patterns, out)
-    log = Path(os.devnull) if where.url else config.home / "logs" / "predict.txt"
-    with library_noise_to(log) as people, _model(config, where) as (model, data):
-        jobs = jobs or (JOBS_OF_SERVER if where.url else JOBS)
+    log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
+    with library_noise_to(log) as terminal, _model(config, choice) as (model, data):
+        jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
         outcomes = predict_files(images, model, out, data, batch=batch, jobs=jobs)
-        failed = _print(outcomes, len(images), model.classes, people)
+        failed = _print(outcomes, len(images), model.classes, terminal)
     if failed and len(images) > 1:
         raise InputError(
-            f"{failed} of {len(images)} images failed. Why is said above, and in {out / TABLE_FILE}"
+            f"{failed} of {len(images)} images failed. The reasons are above and in "
+            f"{out / TABLE_FILE}"
         )
     return BAD_INPUT if failed else DONE
 
 
 @contextmanager
-def _model(config: Config, where: Where) -> Iterator[tuple[Predictor, DataConfig]]:
-    if where.url is None:
-        _refuse_options_of_servers(where)
-        # Imported here: TensorFlow takes seconds to load.
+def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, DataConfig]]:
+    if choice.url is None:
+        _refuse_server_options(choice)
+        # Imported here, since TensorFlow takes seconds to load.
         from serving.model.description import model_intensity_range
         from serving.model.loading import ServedModel
         from serving.model.versions import newest_version, pushed_version
@@ -98,36 +99,40 @@ def _model(config: Config, where: Where) -> Iterator[tuple[Predictor, DataConfig
         folder = config.serving_folder
         version = (
             newest_version(folder)
-            if where.version is None
-            else pushed_version(folder, where.version)
+            if choice.version is None
+            else pushed_version(folder, choice.version)
         )
-        trained_with = {"intensity_range": model_intensity_range(version)}
-        yield ServedModel(version), config.data.model_copy(update=trained_with)
+        # The config may have changed since the model was trained.
+        settings = {"intensity_range": model_intensity_range(version)}
+        yield ServedModel(version), config.data.model_copy(update=settings)
         return
     with ServingClient(
-        where.url,
-        where.name or config.name,
+        choice.url,
+        choice.name or config.name,
         config.data.classes,
-        version=where.version,
-        label=where.label,
-        timeout=where.timeout or TIMEOUT,
+        version=choice.version,
+        label=choice.label,
+        timeout=choice.timeout or TIMEOUT,
     ) as client:
-        client.check()  # before an image is read
+        client.check()  # fails before any image is read
         yield client, config.data
 
 
-def _refuse_options_of_servers(where: Where) -> None:
-    given = {"--name": where.name, "--label": where.label, "--timeout": where.timeout}
-    for option in (option for option, value in given.items() if value is not None):
-        raise InputError(f"{option}: only with --url, the address of a server.")
+def _refuse_server_options(choice: ModelChoice) -> None:
+    options = {"--name": choice.name, "--label": choice.label, "--timeout": choice.timeout}
+    for option, value in options.items():
+        if value is not None:
+            raise InputError(f"{option}: only works with --url, the address of a server.")
 
 
-def _print(outcomes: Iterator[Outcome], count: int, classes: Sequence[str], people: TextIO) -> int:
-    """Prints a line for each image, and returns how many failed."""
+def _print(
+    outcomes: Iterator[Outcome], count: int, classes: Sequence[str], terminal: TextIO
+) -> int:
+    """Prints a line for each image, and returns the number of failed images."""
     failed = 0
-    # The legend of masks and overlays; where there is no terminal, click leaves colours out.
+    # In the colours of masks and overlays; click omits them where there is no terminal.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
-    console = Console(file=people, highlight=False, soft_wrap=True)
+    console = Console(file=terminal, highlight=False, soft_wrap=True)
     progress = terminal_progress(
         console,
         TextColumn("Predicting"),

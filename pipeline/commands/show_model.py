@@ -1,4 +1,4 @@
-"""`unetfx model`: the network of a config, layer by layer, and what a layer sees."""
+"""`unetfx model`: shows the network of a config, or the feature maps of a layer."""
 
 import math
 from pathlib import Path
@@ -17,24 +17,23 @@ from data.errors import InputError
 from data.input_pipeline.views import view_image
 from data.rasters.images import load_image
 from pipeline.config.config import Config
+from pipeline.exit_codes import DONE, FAILED
 
-OK, NOT_SANE = 0, 1
-"""Exit codes."""
 _GAP = 2  # pixels between feature maps
-_PAPER = 255
+_BACKGROUND = 255
 
 
 def show_model(config: Config) -> int:
-    """Prints each layer, what the network costs, and whether a random image passes sanely.
+    """Prints the layers of the network, its size and cost, and a sanity check.
 
     Args:
-      config: The config.
+      config: The config of the pipeline.
 
     Returns:
-      The exit code.
+      The exit code: `DONE`, or `FAILED` if the sanity check failed.
 
     Raises:
-      InputError: The encoder's weights cannot be had, or do not fit.
+      UnetfxError: The weights of the encoder are not available or do not fit.
     """
     view = config.data.view
     network = _network(config)
@@ -46,7 +45,8 @@ def show_model(config: Config) -> int:
     for heading in ("output", "parameters", ""):
         table.add_column(heading, justify="right" if heading else "left")
     for layer in facts.layers:
-        state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"  # as statistics
+        # "kept": only moving statistics of a normalisation, which no optimizer changes.
+        state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"
         shape = "×".join(map(str, layer.shape))
         table.add_row(
             layer.name,
@@ -64,17 +64,17 @@ def show_model(config: Config) -> int:
     )
     for sentence, holds in facts.sane.items():
         console.print(f"{'[green]yes[/]' if holds else '[bold red]NO[/] '} {sentence}")
-    return OK if all(facts.sane.values()) else NOT_SANE
+    return DONE if all(facts.sane.values()) else FAILED
 
 
 def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
-    """Draws what a layer makes of an image: a grid with a grey picture for each channel.
+    """Draws the feature maps of a layer for an image, as a grid with a grey picture per channel.
 
     Args:
-      config: The config.
-      layer: The layer's name.
-      image: An image file of any format that the ingestion reads.
-      out: The PNG to write.
+      config: The config of the pipeline.
+      layer: Name of the layer.
+      image: Image file in any format that the ingestion reads.
+      out: PNG file to write.
 
     Raises:
       InputError: There is no such layer or image, or the picture cannot be written.
@@ -84,10 +84,10 @@ def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
     except OSError as error:
         raise InputError(f"{image}: cannot be read ({error.strerror}).") from error
     view = config.data.view
-    seen = np.asarray(
+    network_input = np.asarray(
         view_image(pixels, view) if isinstance(view, ResizeView) else pixels, np.float32
     )
-    maps = feature_maps(_network(config), config.model.encoder, layer, seen)
+    maps = feature_maps(_network(config), config.model.encoder, layer, network_input)
     try:
         _grid(maps).save(out, "PNG")
     except OSError as error:
@@ -95,7 +95,7 @@ def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
     height, width, channels = maps.shape
     print(
         f"{layer}: {channels} feature maps of {height}×{width} pixels in {out}; in each, black is "
-        "its least value and white its greatest"
+        "the lowest value and white the highest"
     )
 
 
@@ -107,10 +107,10 @@ def _grid(maps: npt.NDArray[np.float32]) -> Image.Image:
     height, width, channels = maps.shape
     columns = math.ceil(math.sqrt(channels))
     rows = math.ceil(channels / columns)
-    least, greatest = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
-    grey = (maps - least) / np.maximum(greatest - least, 1e-9) * 255
+    lowest, highest = maps.min(axis=(0, 1)), maps.max(axis=(0, 1))
+    grey = (maps - lowest) / np.maximum(highest - lowest, 1e-9) * 255
     size = (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP)
-    picture = np.full(size, _PAPER, np.uint8)
+    picture = np.full(size, _BACKGROUND, np.uint8)
     for channel in range(channels):
         row, column = divmod(channel, columns)
         top, left = row * (height + _GAP) + _GAP, column * (width + _GAP) + _GAP

@@ -1,1 +1,1 @@
-"""The config file: one model for each section, and how a file is read."""
+"""The config file: a model for each section, the loader and the documentation."""

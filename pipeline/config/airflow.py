@@ -1,4 +1,4 @@
-"""The part of a config file that says when and how Airflow runs the pipeline."""
+"""The `airflow:` section of a config file."""
 
 import datetime
 import re
@@ -13,20 +13,23 @@ _CRON = re.compile(r"[\w*/,#?-]+( +[\w*/,#?-]+){4}")
 
 
 class AirflowConfig(Strict):
-    """When and how Airflow runs the pipeline. One run at a time, and none for missed times.
+    """When and how Airflow runs the pipeline.
+
+    Airflow runs one pipeline at a time and does not catch up on missed runs.
 
     Attributes:
-      schedule: When a run begins: a cron expression of five fields, `30 2 * * *`, or `@hourly`,
+      schedule: Start times: a cron expression of five fields, such as `30 2 * * *`, or `@hourly`,
         `@daily`, `@weekly`, `@monthly`, `@quarterly` or `@yearly`, in Airflow's default time zone.
-        Null for runs that a person or another system starts.
-      start_date: No scheduled run begins before this day.
-      retries: How often a run that failed unexpectedly is tried again. Wrong input is not tried
-        again, nor is a model that is not blessed.
-      retry_delay_minutes: How long to wait before that, in minutes.
-      not_blessed: Whether a run whose model is not blessed, or does not serve, is `failed` in
-        Airflow, or its verdict is `skipped` and the run a success.
-      on_failure: A program and its arguments, called when a task has failed for good, be it killed
-        or never started. It gets one JSON object on its standard input. Null for none.
+        Null: runs start only by hand or by another system.
+      start_date: First day of scheduled runs.
+      retries: Number of retries after an unexpected failure. A run with wrong input or with a model
+        that was not blessed is not retried.
+      retry_delay_minutes: Minutes between a failure and the retry.
+      not_blessed: State in Airflow when a model is not blessed or fails ServingCheck: `failed`
+        fails the run; `skipped` skips the task of the verdict, and the run succeeds.
+      on_failure: A program and its arguments, started when a task has failed after all retries,
+        also if it was killed or could not start. It gets a JSON object on its standard input. Null
+        for none.
     """
 
     schedule: str | None = None
@@ -39,10 +42,10 @@ class AirflowConfig(Strict):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, schedule: str | None) -> str | None:
-        # Whether the fields' numbers make sense, Airflow says when the pipeline is created.
+        # Airflow checks the numbers in the fields when the pipeline is created.
         if schedule is None or schedule in _PRESETS or _CRON.fullmatch(schedule):
             return schedule
         raise ValueError(
-            "should be five fields as in cron, like '30 2 * * *', or one of "
+            "should be a cron expression of five fields, such as '30 2 * * *', or one of "
             f"{', '.join(_PRESETS)}; found {schedule!r}"
         )

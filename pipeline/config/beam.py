@@ -1,6 +1,7 @@
-"""The `beam` part of a config file: on what engine the Beam jobs of the pipeline run.
+"""The `beam:` section of a config file: where the Beam jobs of the pipeline run.
 
-Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` says what each profile needs.
+Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes what each profile
+needs.
 """
 
 import re
@@ -13,19 +14,19 @@ from typing_extensions import Self
 from data.config import Strict
 
 OptionValue = str | int | float | bool | list[str]
-"""True sets a flag, False leaves it out, a list gives an option several times."""
-# TFX packs itself up at the start of every Beam job unless something says where workers find the
-# code. Workers that are started here, or from our own image, have it.
-_CODE_IS_THERE = {"sdk_container_image": "none"}
+"""True sets a flag, False omits it, and a list gives an option several times."""
+# TFX builds a package of itself for every Beam job unless this option says that workers have the
+# code. Workers that are started here or from the image of this repository have it.
+_WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
 
 
 def _address(prefix: str) -> BeforeValidator:
-    """Demands an address: the prefix, then `host:port`."""
+    """Returns a validator for an address: the prefix followed by `host:port`."""
 
-    def is_address(found: object) -> object:
-        if not isinstance(found, str) or not re.fullmatch(rf"{prefix}[^/:\s]+:\d{{1,5}}", found):
-            raise ValueError(f"should be {prefix}host:port, found {found!r}")
-        return found
+    def is_address(value: object) -> object:
+        if not isinstance(value, str) or not re.fullmatch(rf"{prefix}[^/:\s]+:\d{{1,5}}", value):
+            raise ValueError(f"should be {prefix}host:port, found {value!r}")
+        return value
 
     return BeforeValidator(is_address)
 
@@ -34,11 +35,11 @@ _Address = Annotated[str, _address("")]
 
 
 class _Profile(Strict):
-    """What every profile has.
+    """The keys of every profile.
 
     Attributes:
-      options: Beam's own options, without dashes, as in `parallelism: 4`; they win over those of
-        the profile.
+      options: More options for Beam, named without the leading dashes, such as `parallelism: 4`.
+        They override the options that the profile sets.
     """
 
     options: Mapping[str, OptionValue] = {}
@@ -48,11 +49,11 @@ class _Profile(Strict):
     def _names_have_no_dashes(cls, options: Mapping[str, OptionValue]) -> Mapping[str, OptionValue]:
         for name in options:
             if not re.fullmatch("[A-Za-z]\\w*", name):
-                raise ValueError(f"{name}: an option's name is written with underscores alone")
+                raise ValueError(f"{name}: should have underscores, no dashes, as in flink_version")
         return options
 
     def arguments(self) -> list[str]:
-        """Returns what Beam is told, as a command line would."""
+        """Returns the options for Beam as command-line arguments."""
         arguments = []
         for name, value in (self._own_options() | dict(self.options)).items():
             if isinstance(value, bool):
@@ -67,10 +68,10 @@ class _Profile(Strict):
 
 
 class LocalBeam(_Profile):
-    """This machine, and all its cores.
+    """This machine with all its cores.
 
-    Ingestion decodes in a process for each core, TensorFlow computes in a thread for each, so one
-    worker keeps them all busy; more workers would only load TensorFlow again.
+    One Beam worker is enough: ingestion decodes in one process for each core, and TensorFlow uses
+    one thread for each core. More workers would only load TensorFlow several times.
     """
 
     profile: Literal["local"] = "local"
@@ -80,19 +81,19 @@ class LocalBeam(_Profile):
             "runner": "DirectRunner",
             "direct_running_mode": "in_memory",
             "direct_num_workers": 1,
-            **_CODE_IS_THERE,
+            **_WORKERS_HAVE_THE_CODE,
         }
 
 
 class _Cluster(_Profile):
-    """What every engine has that is reached through a Beam job server.
+    """The keys of every runner that is used through a Beam job server.
 
     Attributes:
-      worker_pool: `host:port` of the worker pool that stands beside each of the engine's workers,
-        as they see it. It has to be started with our packages installed.
-      image: Container image with our packages, which each of the engine's workers starts with
-        Docker. With neither of the two, the Python code runs in this process, and the engine must
-        reach it.
+      worker_pool: `host:port` of a Beam worker pool that runs beside each worker of the cluster, as
+        seen from there. It needs the packages of this repository.
+      image: Container image with the packages of this repository, which each worker of the cluster
+        starts with Docker. Without `worker_pool` and `image`, the Python code runs in this process,
+        which the workers of the cluster must be able to reach.
     """
 
     worker_pool: _Address | None = None
@@ -101,7 +102,7 @@ class _Cluster(_Profile):
     @model_validator(mode="after")
     def _one_environment(self) -> Self:
         if self.worker_pool and self.image:
-            raise ValueError("give either worker_pool or image: workers have one environment")
+            raise ValueError("give either worker_pool or image, not both")
         return self
 
     def _own_options(self) -> dict[str, OptionValue]:
@@ -121,16 +122,16 @@ class _Cluster(_Profile):
             return {
                 "environment_type": "EXTERNAL",
                 "environment_config": self.worker_pool,
-                **_CODE_IS_THERE,
+                **_WORKERS_HAVE_THE_CODE,
             }
-        return {"environment_type": "LOOPBACK", **_CODE_IS_THERE}
+        return {"environment_type": "LOOPBACK", **_WORKERS_HAVE_THE_CODE}
 
 
 class FlinkBeam(_Cluster):
-    """Apache Flink; Beam fetches its job server from Maven Central and starts it here, with Java.
+    """Apache Flink. Beam downloads its job server from Maven Central and starts it here with Java.
 
     Attributes:
-      master: `host:port` of the cluster's REST interface, 8081 as a rule.
+      master: `host:port` of the REST interface of the cluster; the usual port is 8081.
     """
 
     profile: Literal["flink"]
@@ -141,10 +142,10 @@ class FlinkBeam(_Cluster):
 
 
 class SparkBeam(_Cluster):
-    """Apache Spark; Beam fetches its job server from Maven Central and starts it here, with Java.
+    """Apache Spark. Beam downloads its job server from Maven Central and starts it here with Java.
 
     Attributes:
-      master: `spark://host:port`, 7077 as a rule.
+      master: `spark://host:port` of the cluster; the usual port is 7077.
     """
 
     profile: Literal["spark"]
@@ -155,10 +156,10 @@ class SparkBeam(_Cluster):
 
 
 class PortableBeam(_Cluster):
-    """Any engine whose Beam job server runs already: Flink's, Spark's, Prism.
+    """Any runner with a Beam job server that is running already: Flink, Spark or Prism.
 
     Attributes:
-      job_server: `host:port` of its job service.
+      job_server: `host:port` of the job server.
     """
 
     profile: Literal["portable"]
@@ -172,10 +173,10 @@ class DataflowBeam(_Profile):
     """Google Cloud Dataflow.
 
     Attributes:
-      project: The Google Cloud project.
-      region: Where the workers run, as in `europe-west4`.
-      temp_location: Folder on Google Cloud Storage for what is between two stages of a job.
-      image: Container image with our packages, for the workers.
+      project: Name of the Google Cloud project.
+      region: Region of the workers, such as `europe-west4`.
+      temp_location: Folder in Google Cloud Storage for intermediate files, `gs://bucket/folder`.
+      image: Container image for the workers, with the packages of this repository.
     """
 
     profile: Literal["dataflow"]

@@ -1,4 +1,4 @@
-"""The `kubeflow:` part of a config file: what a cluster must be told. It imports no kfp."""
+"""The `kubeflow:` section of a config file. This module does not import kfp."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from data.config import Positive, Strict
 
 
 class Accelerator(Strict):
-    """The Trainer's GPUs.
+    """The GPUs of the Trainer.
 
     Attributes:
-      type: What the cluster calls them: on Kubernetes the resource (`nvidia.com/gpu`), on Vertex AI
-        the model (`NVIDIA_TESLA_T4`).
-      count: How many.
+      type: Name of the GPU type: the resource on Kubernetes (`nvidia.com/gpu`), the model on
+        Vertex AI (`NVIDIA_TESLA_T4`).
+      count: Number of GPUs.
     """
 
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")]
@@ -22,14 +22,15 @@ class Accelerator(Strict):
 
 
 class Resources(Strict):
-    """What the Trainer, and a search before it, need; the other steps take the cluster's defaults.
+    """Resources of the Trainer and the Tuner; the other steps use the defaults of the cluster.
 
     Attributes:
-      cpu_request: Cores that are set apart; null for the cluster's default.
-      cpu_limit: Cores that it may use; null for the cluster's default.
-      memory_request: GiB that are set apart; null for the cluster's default.
-      memory_limit: GiB past which it is ended; null for the cluster's default.
-      gpu: Its GPUs; null for none.
+      cpu_request: Number of reserved cores; null for the default of the cluster.
+      cpu_limit: Largest number of cores; null for the default of the cluster.
+      memory_request: Reserved memory in GiB; null for the default of the cluster.
+      memory_limit: Memory in GiB above which the step is killed; null for the default of the
+        cluster.
+      gpu: The GPUs; null for none.
     """
 
     cpu_request: Positive | None = None
@@ -51,10 +52,10 @@ class KubeflowConfig(Strict):
     """How the pipeline runs on Kubeflow Pipelines or Vertex AI.
 
     Attributes:
-      image: The container image of every step, made by the Dockerfile, with its tag or digest.
-      trainer: What the Trainer needs.
-      cache: Whether a step whose inputs, parameters and image are those of an earlier run is left
-        out.
+      image: Container image for all steps, built from the Dockerfile, with its tag or digest.
+      trainer: Resources of the Trainer.
+      cache: Whether to reuse the outputs of an earlier step with the same inputs, parameters and
+        image.
     """
 
     image: Annotated[str, Field(pattern=r"^\S+$")]

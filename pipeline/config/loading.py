@@ -1,63 +1,68 @@
-"""Reads a config file, and says in one line what is wrong with it."""
+"""Reads a config file, and reports everything that is wrong with it in one line each."""
 
-import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from data.errors import InputError
+from data.errors import InputError, nearest, one_line
 from pipeline.config.config import Config
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
-"""Names the config file where no command line can: under `tfx run`."""
+"""Environment variable with the path of the config file, for commands such as `tfx run` that have
+no option for it."""
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "blue_marble.yaml"
+
+_MERGE_KEY = "tag:yaml.org,2002:merge"  # the tag of `<<`
 
 
 def config_path() -> Path:
-    """Returns the config file that the environment names, or the Blue Marble one."""
+    """Returns the config file that the environment variable names, by default Blue Marble's."""
     return Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_CONFIG)
 
 
 def load_config(path: Path) -> Config:
-    """Reads and checks a config file.
+    """Reads and validates a config file.
 
     Args:
-      path: Of a YAML file.
+      path: Path of a YAML file.
 
     Returns:
       The config; relative paths in it start at the current folder.
 
     Raises:
-      InputError: No such file, not YAML, an unknown key, a wrong type, or an impossible value: a
-        line for each, naming the file, the key and what was expected.
+      InputError: The file is missing or not YAML, or it has an unknown key, a key twice, a wrong
+        type or an impossible value. The message has a line for each problem, with the file, the key
+        and what was expected.
     """
     try:
-        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506, it is a SafeLoader
+        content, repeated = _parse(path.read_text())
     except OSError as error:
         raise InputError(
             f"{path}: no such config file, or not readable. Name one with --config."
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise InputError(f"{path}: not YAML: {problem}") from error
-    if not isinstance(raw, dict):
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not YAML: {one_line(error)}") from error
+    if repeated:
+        raise InputError("\n".join(f"{path}: {problem}" for problem in repeated))
+    if not isinstance(content, dict):
         raise InputError(
-            f"{path}: expected keys and values (name, data, gate, …), found {type(raw).__name__}."
+            f"{path}: expected keys and values (name, data, gate, …), found "
+            f"{type(content).__name__}."
         )
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {_in_words(raw, problem)}" for problem in error.errors()]
+        lines = [f"{path}: {_message(content, problem)}" for problem in error.errors()]
         raise InputError("\n".join(lines)) from error
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes 1e-4 for a string; everybody else takes it for a number."""
+    """Also reads 1e-4 as a number, as YAML 1.2 does; in YAML 1.1 it is text."""
 
 
 _Loader.add_implicit_resolver(
@@ -67,20 +72,75 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    keys = _file_keys(raw, problem["loc"])
+def _parse(text: str) -> tuple[object, list[str]]:
+    """Returns the content of a YAML text, and a message for each key that is given repeatedly."""
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, []
+        repeated = list(_repeated_keys(loader, root, (), set()))
+        return loader.construct_document(root), repeated
+    finally:
+        loader.dispose()
+
+
+def _repeated_keys(
+    loader: _Loader, node: yaml.Node, path: tuple[str, ...], visited: set[yaml.Node]
+) -> Iterator[str]:
+    """Yields a message for each key that one mapping holds more than once.
+
+    Of such keys, PyYAML would silently keep the last. A key that overrides one merged in with `<<`
+    is no repetition.
+
+    Args:
+      loader: Constructs the keys: `a` and `"a"` are the same key, as are `10` and `0xa`.
+      node: A part of the document.
+      path: Keys that lead to the node.
+      visited: The nodes seen so far; an alias (`*name`) leads to a node a second time.
+    """
+    if node in visited:
+        return
+    visited.add(node)
+    inner: list[tuple[tuple[str, ...], yaml.Node]] = []
+    if isinstance(node, yaml.SequenceNode):
+        inner = [((*path, str(index)), item) for index, item in enumerate(node.value)]
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[object, list[int]] = {}
+        for key_node, value in node.value:
+            if isinstance(key_node, yaml.ScalarNode):  # PyYAML refuses any other
+                merges = key_node.tag == _MERGE_KEY
+                key = key_node.value if merges else loader.construct_object(key_node)
+                lines.setdefault(key, []).append(key_node.start_mark.line + 1)
+                inner.append((path if merges else (*path, str(key)), value))
+        for key, numbers in lines.items():
+            if len(numbers) > 1:
+                name = ".".join((*path, str(key)))
+                times = "twice" if len(numbers) == 2 else f"{len(numbers)} times"
+                yield f"{name}: the key is given {times}, in {_lines(numbers)}. Keep one."
+    for inner_path, inner_node in inner:
+        yield from _repeated_keys(loader, inner_node, inner_path, visited)
+
+
+def _lines(numbers: list[int]) -> str:
+    """Returns `line 3`, or `lines 3, 5 and 8`."""
+    *first, last = map(str, dict.fromkeys(numbers))
+    return f"lines {', '.join(first)} and {last}" if first else f"line {last}"
+
+
+def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
+    """Returns one of pydantic's errors as a line that begins with the key in the file."""
+    keys = _keys_in_file(content, problem["loc"])
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(problem["loc"][-1]), _known_keys(Config), 1)
-        return f"{key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
+        return f"{key}: unknown key{nearest(str(problem['loc'][-1]), _known_keys(Config))}"
     if problem["type"] == "missing":
         return f"{'.'.join((*keys, str(problem['loc'][-1])))}: missing"
     if problem["type"] == "union_tag_not_found":
         return f"{key}.{_discriminator(problem)}: missing"
     if problem["type"] == "union_tag_invalid":
         expected, found = problem["ctx"]["expected_tags"], problem["ctx"]["tag"]
-        name = _discriminator(problem)
-        return f"{key}.{name}: should be one of {expected}, found {found!r}"
+        return f"{key}.{_discriminator(problem)}: should be one of {expected}, found {found!r}"
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text
@@ -89,22 +149,23 @@ def _in_words(raw: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
 
 
 def _discriminator(problem: Mapping[str, Any]) -> str:
-    """The key that tells which of several types a part of the config is: `kind`, as a rule."""
+    """Returns the key that selects one of several models for a section, such as `kind`."""
     return str(problem["ctx"]["discriminator"]).strip("'")
 
 
-def _file_keys(raw: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """The file's own keys on the way to a problem: pydantic mixes in the names of types."""
+def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Returns the keys that lead to a problem, without the names of types that pydantic adds."""
     keys = []
     for part in location:
-        found = isinstance(raw, Mapping) and part in raw
-        if found or (isinstance(raw, list) and isinstance(part, int)):
-            raw = raw[part]
+        is_key = isinstance(content, Mapping) and part in content
+        if is_key or (isinstance(content, list) and isinstance(part, int)):
+            content = content[part]
             keys.append(str(part))
     return tuple(keys)
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
+    """Returns the keys of a model and of the models within."""
     keys = set(model.model_fields)
     for field in model.model_fields.values():
         for kind in (field.annotation, *get_args(field.annotation)):

@@ -1,4 +1,4 @@
-"""The part of a config file that says what scheduled turns keep, and whom they tell."""
+"""The `retrain:` section of a config file."""
 
 import os
 from typing import Annotated
@@ -13,14 +13,13 @@ _AtLeast1 = Annotated[int, Field(ge=1)]
 
 
 class NotifyConfig(Strict):
-    """Who is told what came of a turn, as one JSON object.
+    """Who is notified of the result of `unetfx retrain`, as a JSON object.
 
     Attributes:
-      webhook: An address to POST it to, `https://…`. `$NAME` and `${NAME}` in it stand for
-        environment variables: such addresses are often secrets. Null for none.
-      command: A program and its arguments, which gets it on its standard input. Null for
-        none.
-      nothing_new: Also tells of turns that found nothing new.
+      webhook: URL to POST the result to, `https://…`. `$NAME` and `${NAME}` in it are replaced by
+        environment variables, since such a URL is often a secret. Null for none.
+      command: A program and its arguments; it gets the result on its standard input. Null for none.
+      nothing_new: Whether to notify as well if there was nothing new.
     """
 
     webhook: str | None = None
@@ -35,30 +34,30 @@ class NotifyConfig(Strict):
         return webhook
 
     def address(self) -> str | None:
-        """Returns the webhook's address with the environment's values; None for no webhook.
+        """Returns the URL of the webhook with environment variables replaced; None for no webhook.
 
         Raises:
-          InputError: A variable is not set, or its value is no address.
+          InputError: A variable is not set, or the result is not a URL.
         """
         if self.webhook is None:
             return None
         address = os.path.expandvars(self.webhook)
         if "$" in address or not address.startswith(_SCHEMES):
             raise InputError(
-                f"retrain.notify.webhook: {self.webhook} is no address with this environment. Set "
-                "the variable to the whole https://… address."
+                f"retrain.notify.webhook: {self.webhook} is not a URL after its environment "
+                "variables are replaced. Set them so that it begins with https://."
             )
         return address
 
 
 class RetrainConfig(Strict):
-    """What `unetfx retrain` does beside the run itself.
+    """What `unetfx retrain` does besides running the pipeline.
 
     Attributes:
-      keep_runs: Of how many runs, the newest, the artifacts are kept; null for all. What is
-        served, compared with, or read by a kept run stays in any case.
-      keep_versions: How many pushed versions are kept, the newest; null for all.
-      notify: Who is told what came of a turn.
+      keep_runs: Number of newest runs whose artifacts are kept; null for all. Artifacts are never
+        removed while they are served, used as the baseline, or used by one of these runs.
+      keep_versions: Number of newest pushed versions to keep; null for all.
+      notify: Who is notified of the result.
     """
 
     keep_runs: _AtLeast1 | None = 10

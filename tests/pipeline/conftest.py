@@ -1,4 +1,4 @@
-"""What tests of configs share: a good one, changes of it, and how it is read."""
+"""A good config for tests, changes of it, and how to load it."""
 
 import pytest
 import yaml
@@ -27,7 +27,7 @@ def load(tmp_path):
 
 @pytest.fixture
 def problems(load, tmp_path):
-    """Loads a bad config, and returns what it is told, without the file's name before each line."""
+    """Loads a bad config and returns the lines of the error, without the path of the file."""
 
     def problems(text):
         with pytest.raises(InputError) as caught:
@@ -40,7 +40,7 @@ def problems(load, tmp_path):
 
 
 def changed(**changes):
-    """The good config, with values put at dotted keys (`__` for the dot)."""
+    """Returns the good config with other values at dotted keys, written with `__` for the dot."""
     config = yaml.safe_load(GOOD)
     for key, value in changes.items():
         *path, last = key.split("__")

@@ -55,7 +55,7 @@ def test_healthy_data(project, monkeypatch, capsys):
     assert "Nothing was found" in (project / "runs/discs/check/index.html").read_text()
 
 
-def test_bad_data_are_told_in_a_table_a_file_and_on_a_page(project, monkeypatch, capsys):
+def test_bad_data_are_listed_in_a_table_a_file_and_on_a_page(project, monkeypatch, capsys):
     data = project / "data"
     (data / "images/03.png").write_bytes((data / "images/03.png").read_bytes()[:60])
     (data / "masks/05.png").unlink()
@@ -63,10 +63,10 @@ def test_bad_data_are_told_in_a_table_a_file_and_on_a_page(project, monkeypatch,
     Image.fromarray(np.full((8, 8), 9, np.uint8)).save(data / "masks/09.png")
     code, out, _ = check(project, monkeypatch, capsys)
     assert code == 2
-    told = " ".join(out.split())
-    assert "Bad: a run would stop here." in told
+    table = " ".join(out.split())
+    assert "Bad: a run would stop here." in table
     for words in ("cannot be read", "no mask", "all pixels are ignored", "no class for"):
-        assert words in told or words in out.replace("\n", ""), words
+        assert words in table or words in out.replace("\n", ""), words
     report = json.loads((project / "runs/discs/check/check.json").read_text())
     assert not report["accepted"]
     kinds = {finding["kind"]: finding["keys"] for finding in report["findings"]}
@@ -77,7 +77,7 @@ def test_bad_data_are_told_in_a_table_a_file_and_on_a_page(project, monkeypatch,
     page = (project / "runs/discs/check/index.html").read_text()
     assert "cannot be shown" in page
     assert page.count("data:image/png;base64,") >= 6
-    assert "http" not in page.replace("http-equiv", "")  # nothing is loaded from anywhere
+    assert "http" not in page.replace("http-equiv", "")  # no external files
 
 
 def test_names_are_not_taken_for_markup(project, monkeypatch, capsys):
@@ -98,7 +98,7 @@ def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):
     assert "no such folder" in err
 
 
-def test_a_slice_by_a_column_that_there_is_not(project, monkeypatch, capsys):
+def test_a_slice_by_a_missing_column(project, monkeypatch, capsys):
     rows = [f"images/{i:02d}.png,masks/{i:02d}.png,A" for i in range(40)]
     (project / "data/pairs.csv").write_text("\n".join(["image,mask,scanner", *rows]))
     config = yaml.safe_load((project / "config.yaml").read_text())
@@ -115,7 +115,7 @@ def test_a_slice_by_a_column_that_there_is_not(project, monkeypatch, capsys):
 
 
 def test_tensorflow_is_not_loaded_for_local_files(project):
-    """Loading it takes seconds, and a check should be quick."""
+    """Loading TensorFlow takes seconds, and a check should be quick."""
     import subprocess
 
     script = (

@@ -29,7 +29,7 @@ def config_file(tmp_path):
 
 @pytest.fixture
 def unetfx(monkeypatch, capfd):
-    """Runs the console script, and returns its exit code, standard output and standard error."""
+    """Runs the console script and returns its exit code, standard output and standard error."""
 
     def unetfx(*arguments):
         monkeypatch.setattr(sys, "argv", ["unetfx", *map(str, arguments)])
@@ -49,7 +49,7 @@ def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
     assert f"{tmp_path}/x" in result.output
 
 
-def test_a_run_reads_no_file_when_a_slice_is_by_a_column_that_there_is_not(unetfx, tmp_path):
+def test_a_slice_by_a_missing_column_is_refused_before_any_file_is_read(unetfx, tmp_path):
     (tmp_path / "pairs.csv").write_text("image,mask,scanner\n1.png,2.png,A\n")
     config = yaml.safe_load(CONFIG.format(workspace=tmp_path))
     config["data"]["source"] = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
@@ -70,23 +70,32 @@ def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
     assert error.count("\n") == 1
 
 
-def test_an_unknown_sample_is_told_the_known_ones():
+def test_an_unknown_sample_is_refused_with_the_known_ones():
     result = CliRunner().invoke(cli.commands, ["sample", "mars", "--out", "x"])
     assert result.exit_code == 2
     assert "blue_marble" in result.output
 
 
-def test_every_command_is_helped():
-    for name in ("sample", "run", "runs", "predict"):
-        result = CliRunner().invoke(cli.commands, [name, "--help"])
-        assert result.exit_code == 0
-        assert cli.commands.commands[name].help.split(":")[0] in " ".join(result.output.split())
+@pytest.mark.parametrize("name", sorted(cli.commands.commands))
+def test_help_fits_on_80_columns(name):
+    result = CliRunner().invoke(cli.commands, [name, "--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert cli.commands.commands[name].help.partition("\n")[0] in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_the_list_of_commands_has_one_whole_line_for_each():
+    result = CliRunner().invoke(cli.commands, ["--help"], terminal_width=80)
+    lines = [line.strip() for line in result.output.partition("Commands:\n")[2].splitlines()]
+    for name, command in cli.commands.commands.items():
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        assert line.removeprefix(name).strip() == command.help.partition("\n")[0]
 
 
 @pytest.mark.parametrize("command", ["run", "runs", "predict x.png --out out"])
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "no such config file"), ("nme: x", "nme: unknown key; did you mean name?")],
+    [(None, "no such config file"), ("nme: x", "nme: unknown key (did you mean 'name'?)")],
     ids=["missing", "wrong"],
 )
 def test_a_bad_config_ends_in_lines_and_exit_code_2(unetfx, tmp_path, command, text, words):
@@ -111,7 +120,7 @@ def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path)
 
 
 class TestPredict:
-    """With a server of recorded answers: three classes, masks of 3×2 pixels."""
+    """With a server that replays recorded answers: three classes, masks of 3×2 pixels."""
 
     @pytest.fixture
     def predict(self, unetfx, config_file, tmp_path):
@@ -183,15 +192,15 @@ class TestPredict:
                 "{new} --url {url} --model-version 1 --label x",
                 "Give the model's version or a label",
             ),
-            ("{new} --label canary", "--label: only with --url"),
-            ("{new} --name sea", "--name: only with --url"),
-            ("{new} --timeout 3", "--timeout: only with --url"),
+            ("{new} --label canary", "--label: only works with --url"),
+            ("{new} --name sea", "--name: only works with --url"),
+            ("{new} --timeout 3", "--timeout: only works with --url"),
             ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
             ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
         ],
         ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
     )
-    def test_what_cannot_be_asked_ends_in_one_line(
+    def test_an_impossible_request_ends_in_one_line(
         self, predict, rest_server, tmp_path, arguments, words
     ):
         text = arguments.format(new=tmp_path / "new", url=rest_server.url)
@@ -213,7 +222,7 @@ class TestPredict:
         assert (code, error.count("\n")) == (2, 1)
         assert "it has 3 classes, expected the 2 of ['ground', 'disc']" in error
 
-    def test_a_server_is_asked_without_tensorflow(self, rest_server, tmp_path):
+    def test_a_server_is_used_without_tensorflow(self, rest_server, tmp_path):
         Image.new("RGB", (3, 2)).save(tmp_path / "1.png")
         code = (
             "import sys; sys.modules['tensorflow'] = None\n"
@@ -225,7 +234,7 @@ class TestPredict:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, tmp_path):
+def test_run_with_missing_data_ends_in_one_line(unetfx, config_file, tmp_path):
     code, _, error = unetfx("run", "--config", config_file)
     assert code == 2
     assert error == (
@@ -234,7 +243,7 @@ def test_run_with_data_that_are_not_there_ends_in_one_line(unetfx, config_file, 
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_run_hands_on_the_exit_code(monkeypatch, unetfx, config_file, code):
+def test_run_returns_the_exit_code(monkeypatch, unetfx, config_file, code):
     monkeypatch.setattr(cli, "run_pipeline", lambda path: code)
     assert unetfx("run", "--config", config_file)[0] == code
 

@@ -27,7 +27,7 @@ def run(number, *, fresh=STEPS, cached=(), failed=(), **artifacts):
 
 @pytest.fixture
 def listed(monkeypatch, capsys, tmp_path):
-    """Lists runs, and returns the words of each line."""
+    """Lists runs and returns the words of each line."""
 
     def listed(*runs, path="cells"):
         config = Config.model_validate(
@@ -53,7 +53,7 @@ def report(tmp_path):
     return artifact(tmp_path)
 
 
-def test_a_complete_run_has_its_score_its_verdict_and_its_version(listed, report):
+def test_a_complete_run_shows_score_verdict_and_version(listed, report):
     pushed = artifact(pushed=1, pushed_destination="/models/discs/1790000000")
     made = run(
         1,
@@ -94,7 +94,7 @@ def test_a_refused_model_was_not_pushed(listed, report):
     assert listed(made)[1][2:] == ["0.712", "0.500", "–", "no", "–"]
 
 
-def test_a_person_s_decision_counts_and_is_told(listed, report):
+def test_a_decision_by_a_person_counts_and_is_shown(listed, report):
     made = run(1, UnetfxReport=report, ModelBlessing=artifact(blessed=0))
     decisions = [
         Decision("blessed it", "ann", "2026-01-01", "the floor is wrong", None),
@@ -104,13 +104,13 @@ def test_a_person_s_decision_counts_and_is_told(listed, report):
     assert " ".join(row[2:]) == "0.712 0.500 – yes, by ann 1790000009"
 
 
-def test_a_run_that_failed_has_no_more_than_it_reached(listed):
+def test_a_failed_run_shows_only_the_steps_it_reached(listed):
     made = run(1, fresh=["ExampleGen"], failed=["Trainer"], Examples=artifact(span=2))
     row = listed(made, path="span-{SPAN}/cells")[1]
     assert " ".join(row) == "1 2 – – – – – did not finish: Trainer"
 
 
-def test_a_report_that_was_removed_is_no_obstacle(listed, tmp_path):
+def test_a_removed_report_leaves_dashes(listed, tmp_path):
     made = run(1, UnetfxReport=artifact(tmp_path / "gone"), ModelBlessing=artifact(blessed=1))
     assert listed(made)[1][2:6] == ["–", "–", "–", "yes"]
 
@@ -119,7 +119,7 @@ def test_a_repeated_run_is_nothing_new(listed):
     assert " ".join(listed(run(1, fresh=(), cached=STEPS))[1]).endswith("nothing new")
 
 
-def test_the_trials_of_a_search_stand_once_the_best_marked_and_failures_named(listed, tmp_path):
+def test_trials_are_listed_once_with_the_best_and_the_failures_marked(listed, tmp_path):
     rows = [
         {"trial_id": "2", "score": 0.5, "width": 0.25, "loss": '{"dice": 1.0, "focal": 0.5}'},
         {"trial_id": "0", "score": 0.5, "width": 1.0, "loss": '{"dice": 1.0}'},

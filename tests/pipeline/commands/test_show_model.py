@@ -27,7 +27,7 @@ def run(*arguments):
     return CliRunner().invoke(commands, ["model", *arguments])
 
 
-def test_the_network_is_shown_layer_by_layer(config):
+def test_the_layers_are_listed(config):
     result = run("--config", config)
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
@@ -38,7 +38,7 @@ def test_the_network_is_shown_layer_by_layer(config):
     assert sum(line.startswith("yes ") for line in lines) == 4
 
 
-def test_feature_maps_become_a_picture(config, tmp_path):
+def test_feature_maps_are_drawn(config, tmp_path):
     image, out = str(tmp_path / "image.png"), tmp_path / "maps.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)).save(image)
     result = run("--config", config, "--layer", "block1_pool", "--image", image, "--out", str(out))
@@ -57,7 +57,7 @@ def test_feature_maps_become_a_picture(config, tmp_path):
         (["--layer", "block1_pool", "--image", "no.png", "--out", "x.png"], "no.png: cannot be"),
     ],
 )
-def test_what_is_missing_is_one_line(config, options, words):
+def test_a_missing_option_or_file_is_one_line(config, options, words):
     result = run("--config", config, *options)
     assert isinstance(result.exception, InputError)
     assert words in str(result.exception)

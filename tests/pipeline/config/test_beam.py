@@ -1,4 +1,4 @@
-"""What Beam is told by the `beam` part of a config, as Beam itself reads it."""
+"""The options that each profile gives to Beam, as Beam parses them."""
 
 import pytest
 from apache_beam.options.pipeline_options import (
@@ -32,7 +32,7 @@ def options(**beam):
     return PipelineOptions(TypeAdapter(BeamConfig).validate_python(beam).arguments())
 
 
-def test_without_a_word_it_is_this_process():
+def test_the_default_is_this_process():
     found = PipelineOptions(LocalBeam().arguments())
     assert found.view_as(StandardOptions).runner == "DirectRunner"
     assert found.view_as(DirectOptions).direct_running_mode == "in_memory"
@@ -67,7 +67,7 @@ def test_a_job_server_with_a_worker_pool():
 def test_dataflow_has_all_that_beam_demands():
     found = options(**DATAFLOW)
     runner = create_runner(found.view_as(StandardOptions).runner)
-    # Not all that the validator does: it would also ask Google about the bucket.
+    # Not the whole validation, which would also ask Google Cloud for the bucket.
     validator = PipelineOptionsValidator(found, runner)
     assert validator.is_service_runner()
     google = found.view_as(GoogleCloudOptions)
@@ -105,9 +105,12 @@ def test_options_win_over_the_profile_and_may_be_flags_and_lists():
             "should be spark://host:port, found 'spark:7077'",
         ),
         "two environments": (POOL | {"image": "x"}, "give either worker_pool or image"),
-        "dashes": ({"profile": "local", "options": {"--a": 1}}, "written with underscores"),
+        "dashes": (
+            {"profile": "local", "options": {"--a": 1}},
+            "should have underscores, no dashes",
+        ),
     }.values(),
 )
-def test_what_cannot_be_is_told(beam, expected):
+def test_impossible_values_are_refused(beam, expected):
     with pytest.raises(ValidationError, match=expected):
         options(**beam)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from data.config import CropView, DataConfig, ResizeView
 from data.rasters.images import encode_png, load_image
-from pipeline.commands.predict import Where, run_predict
+from pipeline.commands.predict import ModelChoice, run_predict
 from pipeline.config.config import Config
 from serving.model.description import model_intensity_range
 from serving.model.export import export_saved_model
@@ -69,7 +69,7 @@ def test_a_client_applies_the_models_range_once_whatever_the_config_says(path, t
         serving={"push_to": str(path.parent)},
     )
     files = [str(tmp_path / "tiff.tif"), str(tmp_path / "png.png")]
-    assert run_predict(config, files, tmp_path / "out", Where()) == 0
+    assert run_predict(config, files, tmp_path / "out", ModelChoice()) == 0
     mapped = np.round((SAMPLES.clip(*RANGE) - 100.0) * 255 / 3995).astype(np.uint8)
     (expected,) = ServedModel(str(path)).predict([encode_png(mapped)])
     for name in ("tiff", "png"):

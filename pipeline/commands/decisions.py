@@ -1,0 +1,61 @@
+"""`unetfx bless`, `unbless` and `push`: what a person decides about the model of a run."""
+
+from pathlib import Path
+
+import click
+
+from data.errors import InputError
+from pipeline.config.config import Config
+from pipeline.history import decisions
+from pipeline.history.runs import find_run
+from pipeline.reports import publishing
+
+
+def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: bool) -> None:
+    """Blesses the model of a run, or withdraws its blessing, and prints the next step.
+
+    Args:
+      config: The config of the pipeline.
+      config_file: Its file, for the printed command.
+      name: Id of the run or the beginning of it.
+      why: Reason of the decision.
+      blessed: Whether the model is blessed from now on.
+
+    Raises:
+      InputError: There is no such run, or the decision is not possible.
+    """
+    run = find_run(config, name)
+    decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
+    run = find_run(config, run.id)
+    publishing.publish(config, run)
+    click.echo(f"Run {run.id}: {run.decisions[-1]}")
+    option = f" --config {config_file}"
+    if blessed:
+        click.echo(f"Push it: unetfx push {run.id}{option}")
+    elif run.pushed_folder and Path(run.pushed_folder).exists():
+        click.echo(
+            f"Its version {run.pushed_folder} is still served. Push an older model instead: "
+            f"unetfx push RUN{option}"
+        )
+
+
+def push(config: Config, name: str) -> None:
+    """Pushes the blessed model of a run as a new version.
+
+    Args:
+      config: The config of the pipeline.
+      name: Id of the run or the beginning of it.
+
+    Raises:
+      InputError: There is no such run, or its model is not blessed or failed ServingCheck.
+    """
+    run = find_run(config, name)
+    if not run.blessed:
+        raise InputError(
+            f"{run.id}: its model is not blessed. To bless it: unetfx bless {run.id} --why TEXT"
+        )
+    if run.serves is False:
+        raise InputError(f"{run.id}: its model failed ServingCheck; its report says why.")
+    version = decisions.push(config, run.artifacts["Model"])
+    publishing.publish(config, find_run(config, run.id))
+    click.echo(f"Pushed the model of run {run.id} as version {Path(version).name}: {version}")

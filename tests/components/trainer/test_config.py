@@ -1,0 +1,23 @@
+import pytest
+
+from components.trainer.config import ModelConfig, TrainingConfig
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("dice", {"dice": 1}),
+        ({"cross_entropy": 1, "dice": 0.5}, {"cross_entropy": 1, "dice": 0.5}),
+    ],
+)
+def test_a_loss_is_a_name_or_a_sum(loss, expected):
+    assert TrainingConfig(loss=loss).loss == expected
+
+
+def test_the_default_loss():
+    assert TrainingConfig().loss == {"cross_entropy": 1}
+
+
+@pytest.mark.parametrize("freeze", ["all", "none", 10, ["block1", "block2"]])
+def test_what_freeze_may_be(freeze):
+    assert ModelConfig(freeze=freeze).freeze == freeze

@@ -1,0 +1,317 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.errors import InputError
+from pipeline.config.loading import DEFAULT_CONFIG, ENVIRONMENT_VARIABLE, config_path, load_config
+from tests.pipeline.conftest import GOOD, changed
+
+KEYS = st.text("abcdef", min_size=1, max_size=3)
+VALUES = st.recursive(
+    st.integers() | st.text("xyz ", max_size=4) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("number", ["1e-4", "1E-4", "1.0e-4", "0.0001", "+1.e-4"])
+def test_exponents_of_all_spellings_are_numbers(load, number):
+    config = load(GOOD + f"training: {{learning_rate: {number}}}\n")
+    assert config.training.learning_rate == pytest.approx(1e-4)
+
+
+def test_text_that_resembles_a_number_stays_text(load):
+    assert load(GOOD.replace("discs", "1e4x")).name == "1e4x"
+
+
+def test_mask_values_have_whole_numbers_as_keys(load):
+    config = load(changed(data__mask_values={0: "ground", 255: "disc"}))
+    assert config.data.mask_values == {0: "ground", 255: "disc"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (changed(model__encodr="vgg16"), ["model.encodr: unknown key", "did you mean 'encoder'?"]),
+        (changed(trainng={}), ["trainng: unknown key", "did you mean 'training'?"]),
+        (changed(beam__options={}), ["beam.profile: missing"]),
+        (changed(beam__profile="slurm"), ["beam.profile: should be one of 'local', 'flink'"]),
+        (changed(beam__profile="flink"), ["beam.master: missing"]),
+        (changed(beam={"profile": "local", "optons": {}}), ["beam.optons: unknown key"]),
+        (
+            changed(beam={"profile": "portable", "job_server": "here"}),
+            ["beam.job_server: should be host:port, found 'here'"],
+        ),
+        (changed(gate__qqq=1), ["gate.qqq: unknown key"]),
+        (changed(data__source__imges="x"), ["data.source.imges: unknown key"]),
+        (changed(training__epochs="four"), ["training.epochs: ", "valid integer", "'four'"]),
+        (changed(training__epochs=4.5), ["training.epochs: ", "integer", "4.5"]),
+        (changed(data__classes="ground"), ["data.classes: ", "list", "'ground'"]),
+        (changed(model="vgg16"), ["model: ", "'vgg16'"]),
+        (changed(name=7), ["name: ", "string", "7"]),
+        (changed(name="my discs"), ["name: ", "pattern", "'my discs'"]),
+        (changed(training__batch_size=0), ["training.batch_size: ", "greater", "1", "0"]),
+        (changed(training__learning_rate=-1.0), ["training.learning_rate: ", "greater", "-1.0"]),
+        (changed(gate__mean_iou=60.0), ["gate.mean_iou: ", "less than or equal to 1", "60"]),
+        (changed(data__splits__val=0), ["data.splits.val: ", "greater", "0"]),
+        (
+            changed(data__view={"kind": "resize", "height": 7}),
+            ["data.view.height: ", "16", "7"],
+        ),
+        (changed(model__freeze="some"), ["model.freeze: ", "number of layers", "'some'"]),
+        (changed(model__freeze=-1), ["model.freeze: ", "number of layers", "-1"]),
+        (changed(training__learning_rate=float("inf")), ["training.learning_rate: ", "finite"]),
+        (changed(model__dropout=1.0), ["model.dropout: ", "less than 1", "1.0"]),
+        (changed(training__warm_start="yes"), ["training.warm_start: ", "boolean", "'yes'"]),
+        (changed(model__decoder="segnet"), ["model.decoder: ", "'unet'", "'segnet'"]),
+        (changed(data__source__kind="ftp"), ["data.source", "'folder'", "ftp"]),
+        (changed(data__group="("), ["data.group: not a regular expression"]),
+        (changed(data__ignore_value=1), ["data", "ignore_value: 1 is the id of", "disc"]),
+        (changed(data__mask_values={0: "disk"}), ["mask_values: disk is not among the classes"]),
+        (changed(data__mask_values={"a": "disc"}), ["data.mask_values", "a number from 0", "'a'"]),
+        (changed(data__mask_values={70000: "disc"}), ["data.mask_values", "65535", "70000"]),
+        (changed(data__classes=["a", "a"]), ["classes: ", "twice"]),
+        (
+            changed(training__augmentation={"rotate": 5}),
+            ["training.augmentation.rotate", "rotation"],
+        ),
+        (
+            changed(training__augmentation={"hue": 0.7}),
+            ["training.augmentation.hue: ", "0.5", "0.7"],
+        ),
+        (changed(gate={}), ["gate: ", "no floor"]),
+        (GOOD.replace("gate: {mean_iou: 0.6}", ""), ["gate: missing"]),
+        (GOOD.replace("name: discs", ""), ["name: missing"]),
+        (GOOD.replace("path: some/where", ""), ["data.source.path: missing"]),
+    ],
+    ids=lambda value: value[0].split(":")[0] if isinstance(value, list) else "in",
+)
+def test_each_mistake_is_one_line(problems, text, words):
+    (line,) = problems(text)
+    places = [line.find(word) for word in words]
+    assert -1 not in places, line
+    assert line.startswith(words[0]) or line.startswith("data"), line
+    assert ".folder." not in line
+    assert "http" not in line
+
+
+@pytest.mark.parametrize(
+    ("training", "key", "words"),
+    [
+        ({"loss": "jaccard"}, "training.loss", ("dice", "focal", "jaccard")),
+        ({"loss": {"dice": 0}}, "training.loss.dice", ("greater than 0",)),
+        ({"loss": {}}, "training.loss", ("at least 1",)),
+        ({"class_weights": "equal"}, "training.class_weights", ("balanced", "equal")),
+        ({"warmup_epochs": 9, "epochs": 2}, "training", ("warmup_epochs", "9", "2 epochs")),
+        (
+            {"second_phase": {"unfreeze_from": "block5", "epochs": 1}},
+            "training.second_phase.learning_rate",
+            ("missing",),
+        ),
+        ({"strategy": "tpu"}, "training.strategy", ("mirrored", "tpu")),
+    ],
+)
+def test_each_mistake_in_training_is_one_line(problems, training, key, words):
+    (line,) = problems(changed(training=training))
+    assert line.startswith(key)
+    assert all(word in line for word in words), line
+
+
+def test_an_unknown_encoder_is_refused_with_the_known_ones(problems):
+    (line,) = problems(changed(model={"encoder": "vgg17"}))
+    assert line.startswith("model.encoder: ")
+    assert all(name in line for name in ("vgg16", "vgg19", "resnet50", "vgg17"))
+
+
+@pytest.mark.parametrize(
+    ("tuner", "key", "words"),
+    [
+        ({}, "tuner.search", ("missing",)),
+        ({"search": {}}, "tuner.search", ("nothing to search", "learning_rate, loss, width")),
+        ({"search": {"width": []}}, "tuner.search.width", ("at least 1",)),
+        ({"search": {"loss": []}}, "tuner.search.loss", ("at least 1",)),
+        ({"search": {"widht": [1]}}, "tuner.search.widht", ("unknown key", "'width'?")),
+        ({"serach": {"width": [1]}, "search": {"width": [1]}}, "tuner.serach", ("'search'?",)),
+        ({"search": {"width": 0.5}}, "tuner.search.width", ("list of values", "min", "0.5")),
+        ({"search": {"width": [3]}}, "tuner.search.width.0", ("less than or equal to 2", "3")),
+        ({"search": {"dropout": [0, 1]}}, "tuner.search.dropout.1", ("less than 1",)),
+        ({"search": {"loss": ["jaccard"]}}, "tuner.search.loss.0", ("dice", "jaccard")),
+        (
+            {"search": {"learning_rate": {"min": 0, "max": 1}}},
+            "tuner.search.learning_rate.min",
+            ("greater than 0",),
+        ),
+        (
+            {"search": {"learning_rate": {"min": 0.1}}},
+            "tuner.search.learning_rate.max",
+            ("missing",),
+        ),
+        (
+            {"search": {"learning_rate": {"min": 0.1, "max": 0.01}}},
+            "tuner.search.learning_rate",
+            ("0.1 is not below max: 0.01",),
+        ),
+        (
+            {"search": {"width": {"min": 0.1, "max": 1, "step": 0.1}}},
+            "tuner.search.width.step",
+            ("unknown key",),
+        ),
+        ({"search": {"width": [1]}, "trials": 0}, "tuner.trials", ("greater",)),
+        ({"search": {"width": [1]}, "algorithm": "grid"}, "tuner.algorithm", ("random", "grid")),
+    ],
+)
+def test_each_mistake_in_a_search_is_one_line(problems, tuner, key, words):
+    (line,) = problems(changed(tuner=tuner))
+    assert line.startswith(f"{key}: ")
+    assert all(word in line for word in words), line
+
+
+def test_every_missing_key_of_dataflow_has_its_line(problems):
+    assert problems(changed(beam={"profile": "dataflow", "region": "r"})) == [
+        "beam.project: missing",
+        "beam.temp_location: missing",
+        "beam.image: missing",
+    ]
+
+
+def test_every_problem_has_its_line(problems):
+    text = changed(training__epochs=0, model__decodr="unet", gate__mean_iou=2.0)
+    assert [line.split(":")[0] for line in problems(text)] == [
+        "model.decodr",
+        "training.epochs",
+        "gate.mean_iou",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: [discs\ndata:", "not YAML"),
+        ("name: discs\n\tdata: 1", "not YAML"),
+        ("- a\n- b\n", "expected keys and values"),
+        ("", "expected keys and values"),
+        ("just words", "expected keys and values"),
+        ("name: !!python/object/apply:os.getcwd []", "not YAML"),
+        ("start_date: 2026-13-01", "not YAML: month must be in 1..12"),
+    ],
+    ids=["open bracket", "tab", "a list", "empty", "text", "python object", "no such date"],
+)
+def test_a_file_that_is_not_a_config_is_refused_in_one_line(problems, text, words):
+    (line,) = problems(text)
+    assert line.startswith(words)
+
+
+def test_a_file_that_is_not_text_is_refused_in_one_line(tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00name")
+    with pytest.raises(InputError) as caught:
+        load_config(tmp_path / "mine.yaml")
+    assert str(caught.value).startswith(f"{tmp_path}/mine.yaml: not YAML")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    for path in (tmp_path / "nowhere.yaml", tmp_path):
+        with pytest.raises(InputError) as caught:
+            load_config(path)
+        assert str(caught.value).startswith(f"{path}: no such config file")
+
+
+def test_the_environment_names_the_config(monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "some/where.yaml")
+    assert config_path() == Path("some/where.yaml")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "")
+    assert config_path() == DEFAULT_CONFIG
+    monkeypatch.delenv(ENVIRONMENT_VARIABLE)
+    assert config_path() == DEFAULT_CONFIG
+
+
+def test_a_key_that_is_given_twice_is_refused_with_both_lines(problems):
+    text = GOOD + "training:\n  epochs: 4\n  seed: 1\n  epochs: 3\n"
+    assert problems(text) == [
+        "training.epochs: the key is given twice, in lines 8 and 10. Keep one."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    {
+        "at the top": (GOOD + "gate: {}\n", ["gate: the key is given twice, in lines 6 and 7."]),
+        "three times": (
+            GOOD + "name: a\n'name': b\n",
+            ["name: the key is given 3 times, in lines 2, 7 and 8."],
+        ),
+        "in one line": ("a: {b: 1, b: 2}", ["a.b: the key is given twice, in line 1."]),
+        "in a list": ("a:\n- b: 1\n- b: 1\n  b: 2", ["a.1.b: the key is given twice, in lines 3"]),
+        "as numbers": ("a: {10: b, 0xa: c}", ["a.10: the key is given twice"]),
+        "in a section that is merged in": (
+            "a: &a {b: 1, b: 2}\nc: {<<: *a}",
+            ["a.b: the key is given twice, in line 1."],
+        ),
+        "in what is merged in": ("c:\n  <<: {b: 1, b: 2}", ["c.b: the key is given twice"]),
+        "merge keys": ("c:\n  <<: {a: 1}\n  <<: {b: 1}", ["c.<<: the key is given twice"]),
+        "several": (
+            "a: 1\na: 2\nb:\n  c: 1\n  c: 2",
+            ["a: the key is given twice, in lines 1", "b.c: the key is given twice, in lines 4"],
+        ),
+    }.values(),
+)
+def test_repeated_keys_at_every_level(problems, text, expected):
+    lines = problems(text)
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start)
+        assert line.endswith(". Keep one.")
+
+
+def test_a_merged_key_may_be_overridden(load):
+    text = GOOD.replace("gate:", "training: &base {epochs: 4, seed: 2}\ngate:")
+    text += "tuner: {search: {width: [1]}, <<: {epochs: 3, trials: 5}, trials: 6}\n"
+    config = load(text)
+    assert (config.tuner.epochs, config.tuner.trials) == (3, 6)
+
+
+def test_an_alias_to_an_outer_part_ends(problems):
+    assert "a: unknown key" in problems("a: &a {b: *a}")
+
+
+@given(tree=st.dictionaries(KEYS, VALUES, min_size=1, max_size=3), data=st.data())
+def test_a_repeated_key_is_found_wherever_it_is(tmp_path_factory, tree, data):
+    file = tmp_path_factory.mktemp("config") / "mine.yaml"
+    root = yaml.compose(yaml.safe_dump(tree))
+    file.write_text(yaml.serialize(root))
+    with pytest.raises(InputError) as caught:
+        load_config(file)
+    assert "the key is given" not in str(caught.value)
+
+    path, mapping = data.draw(st.sampled_from(list(mappings(root))))
+    key, _ = data.draw(st.sampled_from(mapping.value))
+    place = data.draw(st.integers(0, len(mapping.value)))
+    again = yaml.ScalarNode(key.tag, key.value), yaml.ScalarNode("tag:yaml.org,2002:int", "7")
+    mapping.value.insert(place, again)
+    file.write_text(yaml.serialize(root))
+    with pytest.raises(InputError) as caught:
+        load_config(file)
+    name = re.escape(".".join((*path, key.value)))
+    numbers = re.fullmatch(
+        rf"{file}: {name}: the key is given twice, in lines (\d+) and (\d+)\. Keep one\.",
+        str(caught.value),
+    )
+    lines = file.read_text().splitlines()
+    for number in numbers.groups():
+        assert lines[int(number) - 1].lstrip(" -").startswith(f"{key.value}:")
+
+
+def mappings(node, path=()):
+    """Yields the mappings of a YAML document that are not empty, each with its path."""
+    if isinstance(node, yaml.MappingNode):
+        if node.value:
+            yield path, node
+        for key, value in node.value:
+            yield from mappings(value, (*path, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            yield from mappings(value, (*path, str(index)))
