@@ -180,7 +180,7 @@ def test_bad_input_fails_the_run_without_a_retry(airflow, discs):
     run, state = airflow.run("discs")
     assert state == "failed"
     assert airflow.tasks(run) == {"run": ("failed", 1), "verdict": ("upstream_failed", 0)}
-    assert "gates: unknown key; did you mean gate?" in airflow.log(run, "run")
+    assert "gates: unknown key (did you mean 'gate'?)" in airflow.log(run, "run")
     assert "Bad config or data" in json.loads(notice_file.read_text())["text"]
 
 

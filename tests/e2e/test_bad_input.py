@@ -65,7 +65,7 @@ CASES = {
     "unpaired file": (remove_mask, ["07.png: no mask of that name"]),
     "unreadable image": (truncate_image, ["images/07.png: cannot be read as an image"]),
     "mask of another size": (shrink_mask, ["masks/07.png: 32×32 pixels", "has 64×64"]),
-    "unknown config key": (misspell_key, ["training.epoch: unknown key; did you mean epochs?"]),
+    "unknown config key": (misspell_key, ["training.epoch: unknown key (did you mean 'epochs'?)"]),
     "unreachable job server": (
         configure_unreachable_job_server,
         ["beam.job_server: no Beam job server answers at 127.0.0.1:1", "Start it"],
