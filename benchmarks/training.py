@@ -243,10 +243,8 @@ def _infer_openvino(folder: Path, batch: int) -> dict[str, Any]:
     spec = tf.TensorSpec([batch, *images.shape[1:]], tf.float32, "images")
     graph = tf.function(lambda x: tf.nn.softmax(network(x, training=False)), input_signature=[spec])
     module = tf.Module()
-    module.graph, module.variables_to_save = (
-        graph,
-        [variable.value for variable in network.variables],
-    )
+    module.graph = graph
+    module.variables_to_save = [variable.value for variable in network.variables]
     tf.saved_model.save(module, str(folder / "plain"), signatures=graph)
     core = openvino.Core()
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
