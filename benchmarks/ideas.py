@@ -172,7 +172,7 @@ def _low_resolution_decoder() -> Callable[..., Any]:
     options = relu | {"padding": "same"}
     up_convolution = _up_sampling_convolution()
 
-    def decode(skips: Sequence[Any], *_: float) -> Any:
+    def decode(skips: Sequence[Any], *_unused: float) -> Any:
         x = layers.MaxPooling2D()(skips[-1])
         for _ in range(2):
             x = layers.Conv2D(1024, 3, **options)(x)
