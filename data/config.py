@@ -7,12 +7,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from data.source_config import (
-    SPAN_PLACEHOLDER,
     SPLITS,
     AnySource,
     FolderSource,
     ManifestSource,
-    SampleSource,
     SplitName,
     TfdsSource,
 )
@@ -20,7 +18,6 @@ from data.strict import Positive, Strict
 
 __all__ = [
     "IGNORE",
-    "SPAN_PLACEHOLDER",
     "SPLITS",
     "AnySource",
     "Augmentation",
@@ -30,7 +27,6 @@ __all__ = [
     "ManifestSource",
     "Positive",
     "ResizeView",
-    "SampleSource",
     "SplitName",
     "Splits",
     "Strict",
