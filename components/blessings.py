@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator
 
-import tensorflow as tf
 from tfx import types
 from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
+from data.errors import MissingFileError
+from data.files import is_file, join, read_bytes
 from serving.model.description import model_classes
 from serving.model.versions import versions
 
@@ -84,7 +85,7 @@ def saved_model_path(model: types.Artifact) -> str:
       model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
         is itself a SavedModel.
     """
-    if tf.io.gfile.exists(os.path.join(model.uri, "saved_model.pb")):
+    if is_file(join(model.uri, "saved_model.pb")):
         return model.uri
     return path_utils.serving_model_path(model.uri)
 
@@ -92,11 +93,9 @@ def saved_model_path(model: types.Artifact) -> str:
 def _fingerprint(path: str) -> bytes | None:
     """Content of the file that makes each export unique; None if it is missing."""
     try:
-        with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
-            content: bytes = file.read()
-    except tf.errors.NotFoundError:
+        return read_bytes(join(path, "fingerprint.pb"))
+    except MissingFileError:
         return None
-    return content
 
 
 def _is_by_person(blessing: types.Artifact) -> bool:
@@ -116,5 +115,5 @@ def classes_of(model: types.Artifact) -> list[str] | None:
     """Returns the names of a model's classes, by class id; None if its files are missing."""
     try:
         return model_classes(saved_model_path(model))
-    except tf.errors.NotFoundError:
+    except MissingFileError:
         return None

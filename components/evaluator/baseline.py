@@ -17,6 +17,7 @@ from components.blessings import (
     short_name,
 )
 from data.errors import InputError, one_line
+from data.files import is_folder
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 
@@ -126,7 +127,7 @@ def why_not_loaded(path: str) -> str | None:
 
 def _load(path: str) -> Mapping[str, Any] | str:
     """Outputs of the signature `evaluation`, or why the model does not load."""
-    if not tf.io.gfile.exists(path):
+    if not is_folder(path):
         return "its files are gone"
     try:
         outputs: Mapping[str, Any] = (

@@ -26,6 +26,7 @@ from data.errors import one_line
 from data.examples import features
 from data.examples.parsing import decode_mask
 from data.examples.records import Record
+from data.files import join, write_text
 from serving.config import CheckConfig
 from serving.model import probe
 
@@ -137,10 +138,5 @@ def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] |
 
 def _write(blessing: artifact.Artifact, verdict: ServingVerdict) -> None:
     blessing.set_int_custom_property("blessed", int(verdict.blessed))
-    files = {
-        _BLESSED if verdict.blessed else _NOT_BLESSED: "",
-        VERDICT_FILE: verdict.model_dump_json(indent=2),
-    }
-    for name, text in files.items():
-        with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:
-            file.write(text)
+    write_text(join(blessing.uri, _BLESSED if verdict.blessed else _NOT_BLESSED), "")
+    write_text(join(blessing.uri, VERDICT_FILE), verdict.model_dump_json(indent=2))

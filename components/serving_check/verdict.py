@@ -2,17 +2,16 @@
 
 import base64
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image
 from pydantic import BaseModel
 
 from data.config import IGNORE
+from data.files import join, read_text
 from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
@@ -51,8 +50,7 @@ def read_verdict(blessing: str) -> ServingVerdict:
     Args:
       blessing: Path of ServingCheck's `blessing` artifact.
     """
-    with tf.io.gfile.GFile(os.path.join(blessing, VERDICT_FILE)) as file:
-        return ServingVerdict.model_validate_json(file.read())
+    return ServingVerdict.model_validate_json(read_text(join(blessing, VERDICT_FILE)))
 
 
 def decide(

@@ -4,7 +4,6 @@ import hashlib
 import os
 import tempfile
 
-import tensorflow as tf
 from tfx import v1 as tfx
 
 from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
@@ -14,6 +13,7 @@ from components.trainer.training.devices import choose_strategy, is_chief, worke
 from components.trainer.training.training import Training
 from components.trainer.warm_start import base_model_of
 from data.errors import InputError
+from data.files import remove_folder
 from serving.model.export import export_saved_model
 
 
@@ -68,7 +68,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             max_pixels=settings.max_pixels,
             config=settings.model_dump(mode="json"),
         )
-    tf.io.gfile.rmtree(folder)
+    remove_folder(folder)
 
 
 def _unfinished_folder(

@@ -22,6 +22,7 @@ from components.blessings import (
     short_name,
 )
 from components.trainer.config import PUSHED, SETTINGS, TrainerSettings
+from data.errors import MissingFileError
 from serving.model.description import model_weights
 
 EXAMPLES = "examples"
@@ -126,7 +127,7 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except tf.errors.NotFoundError:
+    except (MissingFileError, tf.errors.NotFoundError):  # the description, or the weights
         return f"Starts cold: the files of the last blessed model, {name}, are gone."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}

@@ -8,7 +8,6 @@ import time
 
 import keras
 import keras_tuner
-import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
@@ -23,6 +22,7 @@ from components.trainer.warm_start import base_model_of
 from components.tuner.config import TunerSettings
 from components.tuner.search_space import hyperparameters
 from data.errors import InputError
+from data.files import remove_folder
 
 FAILED_SCORE = -1.0
 """Score of a failed trial, less than any mean IoU. The trial is not marked as failed in KerasTuner
@@ -94,7 +94,7 @@ class Search(BaseTuner):
             trial.status = TrialStatus.COMPLETED
             self.on_trial_end(trial)
             trial = self.oracle.create_trial(self.tuner_id)
-        tf.io.gfile.rmtree(self.project_dir)
+        remove_folder(self.project_dir)
         (best,) = self.oracle.get_best_trials(1)
         if best.score == FAILED_SCORE:
             raise InputError(
@@ -146,8 +146,7 @@ class Search(BaseTuner):
         except FailedTrainingError as error:
             trial.message, score, outcome = str(error), FAILED_SCORE, f"failed: {error}"
         self._print(f"{outcome}\n")
-        if tf.io.gfile.exists(folder):
-            tf.io.gfile.rmtree(folder)
+        remove_folder(folder)
         return score
 
     def _print(self, text: str) -> None:

@@ -125,27 +125,40 @@ def read_training_batches(
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
-def count_classes(patterns: Sequence[str], classes: Sequence[str]) -> tuple[int, list[float]]:
-    """Counts examples and their labelled pixels; decodes the masks but no image.
+def count_examples(patterns: Sequence[str]) -> int:
+    """Counts examples without decoding them.
 
     Args:
       patterns: Patterns of the paths of gzipped TFRecord files.
-      classes: Class names, by class id.
-
-    Returns:
-      The number of examples, and each class's share of their labelled pixels.
 
     Raises:
       InputError: A pattern matches no file, or the files hold no example.
     """
     files = _files(patterns)
     records = tf.data.TFRecordDataset(files, _COMPRESSION)
-    counts = records.map(lambda record: parse_class_pixels(record, len(classes)), **_PARALLEL)
-    pixels = np.array(list(counts.as_numpy_iterator()))
-    if not len(pixels):
+    count = int(records.reduce(np.int64(0), lambda count, _: count + 1))
+    if not count:
         raise _no_example(files)
-    total = pixels.sum(axis=0)
-    return len(pixels), (total / total.sum()).tolist()
+    return count
+
+
+def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
+    """Returns each class's share of the labelled pixels; decodes the masks but no image.
+
+    Args:
+      patterns: Patterns of the paths of gzipped TFRecord files with at least one example.
+      num_classes: Number of classes C.
+
+    Returns:
+      C shares, by class id; their sum is 1.
+
+    Raises:
+      InputError: A pattern matches no file.
+    """
+    records = tf.data.TFRecordDataset(_files(patterns), _COMPRESSION)
+    counts = records.map(lambda record: parse_class_pixels(record, num_classes), **_PARALLEL)
+    pixels = counts.reduce(np.zeros(num_classes, np.int64), tf.add).numpy()
+    return (pixels / pixels.sum()).tolist()
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image
 from tfx.utils import path_utils
 from typing_extensions import Self
@@ -19,7 +18,7 @@ from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples
 from components.report.page import class_marks, templates
 from data.errors import InputError
-from data.files import new_file
+from data.files import is_folder, write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
@@ -116,8 +115,7 @@ def compare(config: Config, one: Run, two: Run) -> Path:
             only=[len(ious) - len(common) for ious in evaluated],
         )
     )
-    with new_file(str(page)) as file:
-        file.write(html.encode())
+    write_text(str(page), html)
     return page
 
 
@@ -153,7 +151,7 @@ def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[
     """Key of each drawn image to its card; empty if the files of a model are gone."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
-    if not drawn or not all(tf.io.gfile.exists(path) for path in paths):
+    if not drawn or not all(map(is_folder, paths)):
         return {}
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
     examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from data.config import Strict
 from data.errors import InputError
-from data.files import file_state, is_file, new_file, read_text
+from data.files import file_state, is_file, read_text, write_text
 from data.sources.pairs import find_pairs, fingerprint, newest_span
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
@@ -127,8 +127,7 @@ def save_retraining(config: Config, retraining: PastRetraining) -> None:
       config: The config.
       retraining: The retraining.
     """
-    with new_file(str(config.home / _FILE)) as file:
-        file.write(retraining.model_dump_json(indent=1).encode())
+    write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
 
 
 class _FileStates:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from components.blessings import blessed_models
-from data.files import is_remote
+from data.files import is_remote, remove_folder
 from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
@@ -163,7 +161,7 @@ def _remove_versions(config: Config, remover: _Remover) -> list[str]:
     for version in unneeded:
         folder = os.path.join(serving, version)
         if is_remote(folder):
-            tf.io.gfile.rmtree(folder)
+            remove_folder(folder)
         else:
             # Renamed first: a server loads every folder whose name is a number, even half of one.
             remover.remove(Path(folder).rename(f"{serving}/.{version}"))

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from data.errors import MissingFileError
+from data.files import is_file
 from serving.config import MAX_PIXELS
 from serving.model.description import model_description
 from serving.model.tf_errors import tf_error_text
@@ -118,7 +120,7 @@ class LoadedModel:
             trim(0)
 
     def _warm_up(self, file: str) -> None:
-        if not tf.io.gfile.exists(file):
+        if not is_file(file):
             return
         for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
@@ -142,5 +144,5 @@ def _session_config() -> Any:
 def _description(path: str) -> dict[str, Any]:
     try:
         return model_description(path)
-    except tf.errors.NotFoundError:  # a model of another project can be served, too
+    except MissingFileError:  # a model of another project can be served, too
         return {}

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import os
 from concurrent.futures import Executor
 
-import tensorflow as tf
-
+from data.files import file_state, join, list_files
 from serving.model.tf_errors import tf_error_text
 from serving.model.versions import numbered_folders
 from serving.server.batching import Batcher
@@ -156,10 +154,5 @@ class Watcher:
 
 def _files(path: str) -> _Files:
     """Lists all files of a folder with size and time, to see whether it has changed."""
-    files = set()
-    for folder, _, names in tf.io.gfile.walk(path):
-        for name in names:
-            file = os.path.join(folder, name)
-            stat = tf.io.gfile.stat(file)
-            files.add((os.path.relpath(file, path), stat.length, stat.mtime_nsec))
-    return frozenset(files)
+    states = {name: file_state(join(path, name)) for name in list_files(path)}
+    return frozenset((name, state.size, state.modified) for name, state in states.items())

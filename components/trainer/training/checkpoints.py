@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.files import is_file, new_file, read_text
+from data.files import is_file, new_file, read_text, remove_file, write_text
 
 MONITOR = "val_mean_iou"
 """The score that the best epoch has the most of."""
@@ -83,12 +83,11 @@ class Checkpoints:
                 np.savez(file, *network.get_weights())
         network.save_weights(self._last(epoch))
         # Writing the history completes the epoch; a training killed before this repeats it.
-        with new_file(self._path("history.json")) as file:
-            file.write(json.dumps(self.history).encode())
+        write_text(self._path("history.json"), json.dumps(self.history))
         for older in range(epoch):
             for path in (self._last(older), self._best(older)):
-                if path != self._best(self._best_epoch) and tf.io.gfile.exists(path):
-                    tf.io.gfile.remove(path)
+                if path != self._best(self._best_epoch):
+                    remove_file(path)
         self._write_table()
 
     @property
@@ -101,8 +100,7 @@ class Checkpoints:
         table = csv.DictWriter(text, ["epoch", *self.history[0]])
         table.writeheader()
         table.writerows({"epoch": i + 1} | scores for i, scores in enumerate(self.history))
-        with new_file(os.path.join(self._log_dir, "history.csv")) as file:
-            file.write(text.getvalue().encode())
+        write_text(os.path.join(self._log_dir, "history.csv"), text.getvalue())
 
     def _last(self, epoch: int) -> str:
         return self._path(f"last-{epoch:05d}.weights.h5")

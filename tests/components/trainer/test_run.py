@@ -253,6 +253,16 @@ def test_balanced_class_weights_are_those_of_the_training_pixels(train):
     assert train("two", epochs=1, class_weights={"bright": 3}).loss.class_weights == [1, 3, 1]
 
 
+def test_class_shares_are_computed_for_balanced_class_weights_only(train, monkeypatch):
+    def refuse(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(training_module, "class_shares", refuse)
+    train(epochs=1, class_weights={"bright": 3})
+    with pytest.raises(ZeroDivisionError):
+        train("two", epochs=1, class_weights="balanced")
+
+
 def test_tensorboard_shows_images(train, tmp_path):
     train(epochs=2)
     reader = EventAccumulator(str(tmp_path / "one/logs/phase1/validation"))
