@@ -11,10 +11,10 @@ from data.examples.records import Record
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
-_FEWEST_PAIRS = 5  # in a split; with fewer, a metric depends on single images
-_NARROW = 2**13  # 16-bit samples below this use an eighth of their range, or less
-_MOST_VALUES = 8  # pixel values in one line
-_MOST_NAMES = 3  # files or pairs in one line
+_FEWEST_PAIRS = 5  # minimum number of pairs in a split; with fewer, single images dominate a metric
+_NARROW = 2**13  # 16-bit images whose samples are all below this use at most an eighth of the range
+_MOST_VALUES = 8  # maximum number of pixel values in a message
+_MOST_NAMES = 3  # maximum number of files or pairs in a message
 
 
 class Finding(NamedTuple):
@@ -97,8 +97,8 @@ def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Ite
     """Yields one finding for all files with the same fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # One change of the config must suit all masks, the good ones too, so the advice is based on the
-    # values of all of them, numbers and colours separately.
+    # A change of data.mask_values applies to all masks, including the good ones. So the advice is
+    # based on the values of all masks; numbers and colours are kept apart.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
         for coloured in {_coloured(record) for record in affected}
@@ -206,7 +206,7 @@ def _divided_groups(good: _Good) -> Iterator[Finding]:
 
 
 def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # Bad pairs that stop the run are counted as usable: once corrected, they will be.
+    # If bad pairs stop the run, they are counted as usable, because the user will correct them.
     count_bad = data.on_bad_pair == "fail"
     if count_bad and found.problems and not records:
         return

@@ -66,7 +66,8 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 def _problem(error: InputError) -> PairError:
     if isinstance(error, PairError):
         return PairError(error.kind, error.file, error.reason)
-    file, _, reason = str(error).partition(": ")  # the file is missing, or not accessible
+    # The error text of a missing or inaccessible file begins with its path.
+    file, _, reason = str(error).partition(": ")
     return PairError("unreadable", file, reason)
 
 

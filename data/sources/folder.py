@@ -48,7 +48,7 @@ class _Pattern(NamedTuple):
 
     before: str
     after: str
-    suffix: str | None  # None for any image suffix
+    suffix: str | None  # None: any image suffix matches
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -74,7 +74,7 @@ class _Pattern(NamedTuple):
 class _Place(NamedTuple):
     """Folders of the images and of the masks of some pairs, and the patterns of their names."""
 
-    folders: dict[str, str]  # by "image" and "mask", as the patterns
+    folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
     patterns: dict[str, str]
     split: SplitName | None
 

@@ -100,7 +100,7 @@ class _Root(NamedTuple):
     """The manifest's folder."""
 
     path: str
-    without_links: Path  # meaningless if the folder is remote
+    without_links: Path  # the resolved path of a local folder; not used for a remote one
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -161,7 +161,8 @@ def _read_csv(path: str) -> list[_Row]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
-            line = reader.line_num + 1  # a quoted cell may span several lines
+            # `line_num` counts lines, not rows, because a quoted cell may contain line breaks.
+            line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error
     return rows

@@ -181,9 +181,9 @@ def _group_of(key: str, expression: str) -> str | None:
 def _split_of(group: str, shares: Splits) -> SplitName:
     """Returns the split that TFX's ExampleGen assigns when it partitions by the group."""
     bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
-    # TFX hashes a serialized tf.train.Feature, whose class is in TensorFlow, which is slow to
-    # import. A feature is a message whose field 1 is a list of bytes, and this list is a message
-    # whose field 1 is the value. A BytesValue is serialized alike.
+    # TFX hashes a serialized tf.train.Feature. Two nested BytesValue messages serialize to the same
+    # bytes (field 1 of Feature is a BytesList, whose field 1 is the value) and do not need
+    # TensorFlow, which is slow to import.
     bytes_list = BytesValue(value=group.encode()).SerializeToString()
     feature = BytesValue(value=bytes_list).SerializeToString()
     number = int.from_bytes(hashlib.sha256(feature).digest(), "big")

@@ -69,7 +69,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
-    if os.path.lexists(pattern):  # the brackets in the name of an existing file are not wildcards
+    # A file exists with this exact name, so brackets in the name are not wildcards.
+    if os.path.lexists(pattern):
         yield from _below(Path(pattern), Path(pattern), out)
         return
     if not glob.has_magic(pattern):
@@ -77,10 +78,10 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
     fixed, wild = Path(pattern), Path()
     while glob.has_magic(str(fixed)):
         fixed, wild = fixed.parent, fixed.name / wild
-    # Unlike Path.glob, it follows links and skips hidden files.
+    # Unlike `Path.glob`, `glob.glob` follows symbolic links and skips hidden files.
     names = glob.glob(str(wild), root_dir=fixed, recursive=True)  # noqa: PTH207
     paths = [fixed / name for name in sorted(names)]
-    if "**" in pattern:  # it also matches the folders of the files
+    if "**" in pattern:  # the pattern `**` also matches folders
         paths = [path for path in paths if not path.is_dir()]
     if not paths:
         raise InputError(f"{pattern}: matches nothing.")

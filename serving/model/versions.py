@@ -78,7 +78,7 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
 
 
 def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers are in use.
+    # Incomplete versions count, too: their numbers cannot be used again.
     newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)
 
