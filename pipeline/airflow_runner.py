@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_COMMAND = "retrain"  # of `unetfx`
-# Copies of pipeline/exit_codes.py.
+_COMMAND = "retrain"  # subcommand of `unetfx` that the DAG runs
+# Copies of values in pipeline/exit_codes.py, since Airflow may run in an environment without
+# unetfx.
 _DONE = 0
 _BAD_INPUT = 2
 _NOT_BLESSED = 3
-_ON_FAILURE_TIMEOUT = 60  # seconds
-_LONGEST_REASON = 300  # characters
+_ON_FAILURE_TIMEOUT = 60  # time limit in seconds for the command that reports a failure
+_LONGEST_REASON = 300  # maximum length of a failure reason in characters
 
 
 def _read_deployment() -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
             "log": ti.log_url,
             "host": socket.gethostname(),
         }
-        # The command is from the config.
+        # The command is from the config and runs without a shell.
         subprocess.run(  # noqa: S603
             command, input=json.dumps(notice), text=True, check=True, timeout=_ON_FAILURE_TIMEOUT
         )

@@ -132,7 +132,7 @@ def _load(path: str) -> Mapping[str, Any] | str:
         outputs: Mapping[str, Any] = (
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
-    except Exception as error:  # TensorFlow raises many types for broken files
+    except Exception as error:  # for broken files, TensorFlow may raise any exception
         return f"its files are broken ({one_line(tf_error_text(error), 100)})"
     return outputs
 

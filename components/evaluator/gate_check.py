@@ -19,7 +19,7 @@ from data.config import SPLITS, SplitName
 from data.errors import InputError
 from data.examples.records import Record
 
-_MAX_NAMED = 10  # values of a feature in a message
+_MAX_NAMED = 10  # maximum number of feature values in a message
 
 
 @component
@@ -44,7 +44,7 @@ def GateCheck(
         floor has no pixel, or there are too few images for any rule; a line for each problem, with
         the numbers.
     """
-    del code  # part of the cache key only
+    del code  # TFX only needs `code` for its cache key
     by_split = {split: read_records(examples, split) for split in SPLITS}
     present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
     refuse_unknown_columns(json.loads(columns), present)

@@ -18,7 +18,7 @@ from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
 """File in the blessing artifact: a `ServingVerdict`."""
-_ROUNDING = 1e-3  # share of an image's pixels that may differ: the batch size changes rounding
+_ROUNDING = 1e-3  # share of pixels that may differ, because rounding depends on the batch size
 
 
 class ServingVerdict(BaseModel):

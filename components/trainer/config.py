@@ -18,7 +18,7 @@ PUSHED = "pushed"
 """Key of `custom_config` where there is no ML Metadata with blessed models: the folder of the
 pushed models."""
 
-if TYPE_CHECKING:  # type checkers do not accept computed names
+if TYPE_CHECKING:  # type checkers reject a Literal of computed values
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str

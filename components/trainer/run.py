@@ -37,9 +37,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
       FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
-    strategy = choose_strategy(settings.training.strategy)  # first, so that the machines connect
+    # Must come first: the strategy connects the workers before TensorFlow is initialised.
+    strategy = choose_strategy(settings.training.strategy)
     if is_chief(strategy):
-        print(flush=True)  # ends the runner's line about the Trainer
+        print(flush=True)  # ends the line in which the runner prints the name of the step
     if fn_args.hyperparameters:
         values = fn_args.hyperparameters["values"]
         settings = override(settings, values)

@@ -62,7 +62,8 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            if classes_of(model) is None:  # its files are gone, so the cache cannot be used
+            # The model's files were removed, so the Trainer must run again.
+            if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
                 if inputs.get(keys.EXAMPLES_KEY) == examples:

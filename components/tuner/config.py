@@ -37,7 +37,8 @@ def _is_list_or_range(value: object) -> object:
     return value
 
 
-_Range = TypeVar("_Range")  # a Range[Number]; typing cannot parametrise a pydantic model
+# Stands for Range[Number]; type aliases accept only a TypeVar as a parameter.
+_Range = TypeVar("_Range")
 Searched = Annotated[
     Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),

@@ -64,7 +64,8 @@ def _sentences(
             yield f"{title} goes up to {seen.max:.4g}; the schema allows {high:.4g} at most"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
             before = _numbers(older, name) if older else None
-            if older is None:  # TFDV's description would speak of training and serving data
+            # TFDV's own text would say `training` and `serving`, not `train` and `test`.
+            if older is None:
                 yield f"{title} is not the same in train and test{_divergence(reason)}"
             elif seen and before:
                 means = f"mean {seen.mean:.4g} against {before.mean:.4g}"

@@ -14,8 +14,9 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-_MOST_CLASSES = 8  # no columns for more classes: they would not fit a terminal
-_WIDTH = 200  # characters, also without a terminal: a truncated version number is useless
+# With more classes, the table omits their columns, which would not fit a terminal.
+_MOST_CLASSES = 8
+_WIDTH = 200  # minimum table width in characters, so that no version number is truncated
 
 
 def list_runs(config: Config, config_file: Path) -> None:

@@ -22,7 +22,7 @@ from pipeline.config.beam import (
     SparkBeam,
 )
 
-_TIMEOUT = 5  # seconds for each request: Beam itself would wait for minutes, or for ever
+_TIMEOUT = 5  # time limit of a request in seconds; Beam itself would wait for minutes, or for ever
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:

@@ -109,7 +109,7 @@ def decisions(history: History) -> Mapping[int, list[Decision]]:
             who, when, why = (text_property(artifact, key) for key in (WHO, store.WHEN, store.WHY))
             model = int_property(artifact, store.MODEL_ID)
             if who is None or when is None or why is None or model is None:
-                continue  # the output of a step
+                continue  # the artifact is the output of a step, not a person's decision
             pushed_to = text_property(artifact, store.DESTINATION)
             blessed = int_property(artifact, store.BLESSED) == constants.BLESSED_VALUE
             verb = _PUSHED_IT if pushed_to else _BLESSED if blessed else _WITHDREW
@@ -137,8 +137,7 @@ def _record(
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (
-        KeyError,
-        OSError,
-    ):  # users of containers often have no name; the error depends on Python
+    except (KeyError, OSError):
+        # The user ID in a container often has no user name; the exception depends on the Python
+        # version.
         return f"user {os.getuid()}"

@@ -25,8 +25,8 @@ from pipeline.history.store import (
 
 SOURCE_FILE = "source.txt"
 """File in the folder of a published report: path of the artifact that the report came from."""
-_MOST_NAMED = 5  # runs in a message
-_TRIALS_FILE = "tuner_results.json"  # TFX's Tuner writes it
+_MOST_NAMED = 5  # maximum number of runs in a message
+_TRIALS_FILE = "tuner_results.json"  # name of the file that TFX's Tuner writes
 
 
 class Trial(NamedTuple):

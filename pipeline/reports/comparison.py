@@ -26,8 +26,9 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-_MOST_ROWS, _MOST_DRAWN = 100, 6  # images in the table of a part, and images with pictures
-_SMALLEST_CHANGE = 0.0005  # of mean IoU
+# Maximum number of images in a table, and of those shown as pictures.
+_MOST_ROWS, _MOST_DRAWN = 100, 6
+_SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 

@@ -55,7 +55,7 @@ def versions(serving_folder: str) -> list[str]:
       Names of the version folders.
     """
     return [
-        os.path.basename(path)  # noqa: PTH119, it may be gs://…
+        os.path.basename(path)  # noqa: PTH119, may be a gs:// URL
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
         if tf.io.gfile.exists(os.path.join(path, _SAVED_MODEL))
     ]

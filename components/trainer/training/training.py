@@ -32,7 +32,7 @@ class FailedTrainingError(UnetfxError):
 
 
 class _Phase(NamedTuple):
-    number: int  # from 1
+    number: int  # 1 for the first phase
     epochs: int
     learning_rate: float
 
