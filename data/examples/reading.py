@@ -108,8 +108,8 @@ def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ..
         raise PairError(
             "size_mismatch",
             pair.mask,
-            "has the size of its image before the rotation in the image's EXIF data. Draw the mask "
-            "on the rotated image, or remove the EXIF orientation.",
+            "the mask has the size of the image before its EXIF rotation. Draw the mask on the "
+            "rotated image, or remove the EXIF orientation.",
         )
     raise PairError(
         "size_mismatch",

@@ -195,7 +195,9 @@ def _files(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         matches = find_files(pattern)
         if not matches:
-            raise InputError(f"{pattern}: no such TFRecord files. Run the ingestion first.")
+            raise InputError(
+                f"{pattern}: no TFRecord files match this pattern. Run ExampleGen first."
+            )
         files += matches
     return sorted(files)
 
@@ -212,7 +214,7 @@ def _shuffle_buffer(files: list[str]) -> int:
 
 
 def _no_example(files: list[str]) -> InputError:
-    return InputError(f"{files[0]}: no example in it, nor in the other files of the split.")
+    return InputError(f"{files[0]}: contains no examples, nor do the other files of the split.")
 
 
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:

@@ -33,7 +33,7 @@ def read_raster(file: RasterFile) -> Raster:
     if reader is None:
         raise file.error(
             "unreadable",
-            "cannot be read as an image (it is no PNG, JPEG, BMP, GIF or TIFF file). Convert or "
+            "cannot be read as an image (not a PNG, JPEG, BMP, GIF or TIFF file). Convert or "
             "remove the file.",
         )
     try:
@@ -43,7 +43,7 @@ def read_raster(file: RasterFile) -> Raster:
     except Exception as error:  # for a damaged file, a decoder may raise any exception
         raise file.error(
             "unreadable",
-            "cannot be read as an image (damaged or cut short). Restore or remove the file.",
+            "cannot be read as an image (damaged or truncated). Restore or remove the file.",
         ) from error
 
 

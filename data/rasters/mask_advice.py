@@ -40,7 +40,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     classes = data.classes
     unknown = [value for value in values if value not in data.class_of_value]
     if not data.mask_values and set(values) <= {0, 255}:
-        return f"A 0/255 mask? Then write, under data: {mask_values_line(classes)}"
+        return f"If this is a 0/255 mask, write, under data: {mask_values_line(classes)}"
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
     if data.mask_values:
@@ -61,7 +61,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
         others = [value for value in labels if value != extra]
         line = _line(dict(zip(others, classes, strict=True)))
         return (
-            f"One value more than there are classes. If {extra} marks unlabelled pixels, write, "
+            f"There is one value more than classes. If {extra} marks unlabelled pixels, write, "
             f"under data: {line} and: ignore_value: {extra}"
         )
     expected = f"0 to {len(classes) - 1}, the ids of {classes}"
@@ -79,8 +79,8 @@ def _advice_on_colours(values: list[str], data: DataConfig) -> str:
     shown = ", ".join(values[:_MOST_COLOURS]) + (", …" if len(values) > _MOST_COLOURS else "")
     example = _line({values[0]: data.classes[0]})[:-1]
     return (
-        f"Colours, not class ids: {shown}. Give each its class, under data: {example}, …}}; one of "
-        f"them may be the ignore_value."
+        f"Colours, not class ids: {shown}. Give each colour a class, under data: {example}, …}}; "
+        "one of them may be the ignore_value."
     )
 
 

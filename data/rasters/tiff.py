@@ -82,13 +82,13 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
     bits = page.bitspersample
     types = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
     if page.sampleformat != 1 or bits not in (1, 2, 4, 8, *range(9, 17)):
-        name = types.get(page.sampleformat, "samples of another type")
-        raise file.unsupported(f"{name} of {bits} bits, expected unsigned ones of 8 or 16 bits")
+        name = types.get(page.sampleformat, "samples of an unknown type")
+        raise file.unsupported(f"{name} of {bits} bits, expected unsigned integers of 8 or 16 bits")
     samples = page.samplesperpixel
     if samples > 4:
         raise file.unsupported(
-            f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), and at most one more, "
-            "which is left out"
+            f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), plus at most one extra "
+            "sample such as alpha, which is ignored"
         )
     # For a JPEG-compressed page, tifffile converts the colours to RGB.
     jpeg = page.compression in _JPEG
@@ -103,7 +103,8 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
     if not readable.get(page.photometric):
         name = getattr(page.photometric, "name", str(page.photometric))
         raise file.unsupported(
-            f"{samples} samples per pixel of the kind {name}, expected grey, RGB or a palette"
+            f"{samples} samples per pixel in the colour space {name}, expected grey, RGB or a "
+            "palette"
         )
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(page.compression, "name", str(page.compression))

@@ -55,7 +55,7 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
             other = images.setdefault(image.name, image)
             if other.path.resolve() != image.path.resolve():
                 raise InputError(
-                    f"{image.path}: its mask would have the same name as that of {other.path}. "
+                    f"{image.path}: its mask would have the same name as the mask of {other.path}. "
                     "Predict them into two folders, or name the folder that contains both."
                 )
     paths = {image.path.resolve() for image in images.values()}
@@ -63,7 +63,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
         for output in (out / image.mask, out / image.overlay):
             if output.resolve() in paths:
                 raise InputError(
-                    f"{output}: would be overwritten. Choose another folder for --out."
+                    f"{output}: the image would be overwritten. Choose a different folder for "
+                    "--out."
                 )
     return list(images.values())
 
@@ -84,7 +85,7 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
     if "**" in pattern:  # the pattern `**` also matches folders
         paths = [path for path in paths if not path.is_dir()]
     if not paths:
-        raise InputError(f"{pattern}: matches nothing.")
+        raise InputError(f"{pattern}: no file matches this pattern.")
     for path in paths:
         if not _is_below(path, out) or _is_below(fixed, out):
             yield from _below(path, fixed, out)
@@ -97,7 +98,7 @@ def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
         yield ImageFile(path, str(name.with_suffix("")))
         return
     if path.resolve() == out.resolve():
-        raise InputError(f"{out}: contains the images. Choose another folder for --out.")
+        raise InputError(f"{out}: contains the images. Choose a different folder for --out.")
     images = [
         path / name
         for name in list_files(str(path))
@@ -105,7 +106,7 @@ def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
     ]
     if not images:
         raise InputError(
-            f"{path}: no image file below it. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{path}: contains no image files. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
         )
     for image in images:
         yield ImageFile(image, str(image.relative_to(folder).with_suffix("")))

@@ -52,7 +52,10 @@ def test_class_of_value(changes, expected):
         ({"intensity_range": [4095, 0]}, "lowest, highest"),
         ({"intensity_range": [0, 65536]}, "lowest, highest"),
         ({"max_bad_fraction": 1.5}, "less than or equal to 1"),
-        ({"source": {"kind": "folder", "path": "x", "newest_spans": 2}}, "no {SPAN} in it"),
+        (
+            {"source": {"kind": "folder", "path": "x", "newest_spans": 2}},
+            "path should contain {SPAN}",
+        ),
         ({"source": {"kind": "folder", "path": "x", "masks": "images"}}, "tell them apart"),
         ({"source": {"kind": "folder", "path": "x", "mask_pattern": "a"}}, "match pattern"),
         ({"source": {"kind": "manifest", "path": "pairs.xlsx"}}, ".csv or .jsonl"),

@@ -61,7 +61,7 @@ def gate_a_slice_that_is_nowhere(project):
 
 CASES = {
     "no such folder": (rename_folder, ["data/images: no such folder", "data.source"]),
-    "no pairs": (remove_all, ["data/images: no images in it"]),
+    "no pairs": (remove_all, ["data/images: no images found"]),
     "unpaired file": (remove_mask, ["07.png: no mask of that name"]),
     "unreadable image": (truncate_image, ["images/07.png: cannot be read as an image"]),
     "mask of another size": (shrink_mask, ["masks/07.png: 32×32 pixels", "has 64×64"]),

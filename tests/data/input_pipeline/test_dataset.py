@@ -280,7 +280,7 @@ def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
 
 def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match="no example in it"):
+    with pytest.raises(InputError, match="contains no examples"):
         count_classes([str(tmp_path / "a.gz")], ["class 0"])
 
 

@@ -196,7 +196,7 @@ class TestPredict:
             ("{new} --name sea", "--name: only works with --url"),
             ("{new} --timeout 3", "--timeout: only works with --url"),
             ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
-            ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
+            ("{new}/*.jpg --url {url}", "*.jpg: no file matches this pattern."),
         ],
         ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
     )
