@@ -81,7 +81,7 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
             code = self._hook.run_command(command, cwd=deployment["folder"]).exit_code
             if code == _BAD_INPUT:
-                raise AirflowFailException("Bad config or data: see the lines above.")
+                raise AirflowFailException("Bad config or data: see the log above.")
             if code not in (_DONE, _NOT_BLESSED):
                 raise AirflowException(f"unetfx {_COMMAND} ended with exit code {code}.")
             return code
@@ -157,7 +157,7 @@ def _read_verdict(report: Path) -> dict[str, Any]:
     metrics = json.loads((report / "metrics.json").read_text())
     reasons = [*metrics["reasons"], *metrics["serving"]["reasons"]]
     blessed, serves = metrics["blessed"], metrics["serving"]["blessed"]
-    verdict = "Blessed" if blessed and serves else "Does not serve" if blessed else "Not blessed"
+    verdict = "Blessed" if blessed and serves else "Cannot be served" if blessed else "Not blessed"
     iou = metrics["metrics"]["mean_iou"]
     mean_iou = "" if iou is None else f" Mean IoU {iou:.3f}."
     return {

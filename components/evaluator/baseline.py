@@ -99,7 +99,9 @@ def choose_baseline(
             known = classes_of(model)
             if known == list(classes):
                 return Choice(model, remarks)
-            remarks.append(f"not compared with the blessed model {name}: its classes are {known}")
+            remarks.append(
+                f"not compared with the blessed model {name}: it has different classes, {known}"
+            )
             continue
         remarks.append(f"not compared with the blessed model {name}: {problem}")
         if on_broken == "fail":

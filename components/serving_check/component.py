@@ -131,7 +131,7 @@ def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] |
             return f"the process that served the model exited with {process.returncode}{memory}"
         answers: dict[str, Any] = json.loads(Path(folder, probe.ANSWERS).read_text())
     if probe.FAILURE in answers:
-        return f"it does not load, or fails: {one_line(answers[probe.FAILURE])}"
+        return f"the model does not load, or fails: {one_line(answers[probe.FAILURE])}"
     return answers
 
 

@@ -156,7 +156,7 @@ class TrainingConfig(Strict):
     def _ends_after_the_warmup(self) -> Self:
         if self.warmup_epochs > self.epochs:
             raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs:g}, but there are only {self.epochs} epochs"
+                f"warmup_epochs: {self.warmup_epochs:g}, but epochs is only {self.epochs}"
             )
         return self
 

@@ -45,7 +45,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         values = fn_args.hyperparameters["values"]
         settings = override(settings, values)
         if is_chief(strategy):
-            print(f"  the best trial's {', '.join(hyperparameter_texts(values))}", flush=True)
+            texts = ", ".join(hyperparameter_texts(values))
+            print(f"  hyperparameters of the best trial: {texts}", flush=True)
     base_model = base_model_of(fn_args, settings)
     folder = _unfinished_folder(fn_args, settings, base_model, worker(strategy))
     training = Training(

@@ -74,7 +74,7 @@ def _remark(run: Run) -> str:
     if run.failed:
         return f"did not finish: {', '.join(sorted(run.failed))}"
     if run.serves is False:
-        return "does not serve"
+        return "cannot be served"
     return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
 
 

@@ -58,9 +58,9 @@ def show_model(config: Config) -> int:
         )
     console.print(table)
     console.print(
-        f"\n{facts.parameters:,} parameters: {facts.learning:,} learn, "
-        f"{facts.parameters - facts.learning:,} are frozen or kept as statistics\n"
-        f"{facts.flops / 1e9:.1f} GFLOPs an image of {view.height}×{view.width} pixels\n",
+        f"\n{facts.parameters:,} parameters: {facts.learning:,} trainable, "
+        f"{facts.parameters - facts.learning:,} frozen or moving statistics\n"
+        f"{facts.flops / 1e9:.1f} GFLOPs for an image of {view.height}×{view.width} pixels\n",
         soft_wrap=True,
     )
     for sentence, holds in facts.sane.items():

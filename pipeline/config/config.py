@@ -71,8 +71,8 @@ class Config(Strict):
             for metric in metrics:
                 if metric not in known:
                     raise ValueError(
-                        f"{key}: {metric} is not a metric with a floor{nearest(metric, known)}. "
-                        f"Choose from {', '.join(known)}"
+                        f"{key}: {metric} cannot have a floor{nearest(metric, known)}. Choose from "
+                        f"{', '.join(known)}"
                     )
         return self
 
@@ -168,8 +168,8 @@ class Config(Strict):
         """
         if is_remote(self.workspace):
             raise InputError(
-                f"workspace: {self.workspace} is on a bucket, which only Kubeflow and Vertex AI "
-                "can use. For this command, give a folder on this machine."
+                f"workspace: {self.workspace} is in a bucket, which only Kubeflow and Vertex AI "
+                "can use. For this command, give a local folder."
             )
         return Path(self.root)
 

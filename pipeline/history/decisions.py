@@ -87,7 +87,9 @@ def push(config: Config, model: store.Artifact) -> str:
     """
     source = path_utils.serving_model_path(model.uri)
     if problem := why_not_loaded(source):
-        raise InputError(f"{source}: cannot be pushed: {problem}. Push another run's model.")
+        raise InputError(
+            f"{source}: cannot be pushed: {problem}. Push the model of a different run."
+        )
     version = push_model(source, config.serving_folder)
     properties: dict[str, int | str] = {store.PUSHED: 1, store.DESTINATION: version}
     _record(config, model, store.PUSHED_MODEL, version, properties, "")
@@ -127,7 +129,9 @@ def _record(
 ) -> None:
     history = open_history(config, for_writing=True)
     if history is None:
-        raise InputError(f"{config.home}: the pipeline never ran here.")
+        raise InputError(
+            f"{config.home}: the pipeline has not run here yet. Run it first: unetfx run"
+        )
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
     author = {WHO: _user(), store.WHEN: now, store.WHY: why.strip()}
     everything = {store.MODEL_ID: model.id, **properties, **author}

@@ -81,12 +81,13 @@ def compare(config: Config, one: Run, two: Run) -> Path:
     common = sorted(evaluated[0].keys() & evaluated[1].keys())
     if not common:
         raise InputError(
-            f"{one.id} and {two.id} evaluated no image in common. Compare runs on the same data."
+            f"{one.id} and {two.id} have no evaluated images in common. Compare runs on the same "
+            "data."
         )
     if any(len(ious[common[0]]) != len(classes) for ious in evaluated):
         raise InputError(
             f"{one.id} and {two.id} do not have the {len(classes)} classes of the config. Compare "
-            "runs of the same classes."
+            "runs with the same classes."
         )
     folders = [publish(config, run) for run in runs]
     pairs = [_pair(key, evaluated[0][key], evaluated[1][key]) for key in common]

@@ -27,7 +27,7 @@ from pipeline.retraining.notification import Notice, Outcome, send_notice
 _OUTCOME_TEXTS: Mapping[str, str] = {
     "pushed": "pushed",
     "not_blessed": "not blessed",
-    "does_not_serve": "does not serve",
+    "does_not_serve": "cannot be served",
     "failed": "failed",
     "bad_input": "bad data or config",
     "nothing_new": "nothing new",

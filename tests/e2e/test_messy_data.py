@@ -87,7 +87,7 @@ def test_deliveries_of_deep_images_and_a_bad_one(project, capfd):
     write_delivery(made, 2, gain=3)
     run_pipeline(made.config)
     output = capfd.readouterr().out
-    assert "span 2: the brightness in red is not what it was in the older spans" in output
+    assert "span 2: the brightness in red differs from the older spans" in output
     newest = max(made.home.glob("artifacts/ExampleGen/examples/*"), key=lambda path: int(path.name))
     again = [json.loads(line) for line in (newest / "pairs.jsonl").read_text().splitlines()]
     split_of = {row["key"]: row["split"] for row in again}

@@ -182,7 +182,7 @@ def test_review_names_the_page_of_a_run(reviewed, run_command):
     assert (code, output.strip()) == (0, str(reviewed.folder(1) / "index.html"))
     code, output = run_command("unetfx", "review", "1999", "--config", reviewed.made.config)
     assert code == 2
-    assert "1999: no run of that id has a report" in output
+    assert "1999: no run with this ID has a report" in output
     assert reviewed.runs[0] in output
 
 
@@ -193,7 +193,7 @@ def test_a_person_knows_better(reviewed, run_command, opened):
     versions = reviewed.made.versions()
     refused = run_command("unetfx", "push", second, *config)
     assert refused.code == 2
-    assert "its model is not blessed" in refused.output
+    assert "the model of this run is not blessed" in refused.output
     assert reviewed.made.versions() == versions
     unreasoned = run_command("unetfx", "bless", second, "--why", " ", *config)
     assert (unreasoned.code, "--why" in unreasoned.output) == (2, True)

@@ -44,7 +44,7 @@ OTHER = png([[1, 1], [1, 1]])
         ({"again": [OTHER]}, "loaded a second time"),
         ({"odd": [[1, 1], [33, 47], [7, 201]]}, "have masks of the sizes"),
         ({"probabilities": [1, 3, 2, 3]}, "probabilities has the shape [1, 3, 2, 3]"),
-        ({"evaluation": [[0, 1], [0, 2]]}, "the signature evaluation returns other counts"),
+        ({"evaluation": [[0, 1], [0, 2]]}, "the signature evaluation returns different counts"),
         ({"refusal": "assertion failed"}, "does not name its position"),
         ({"refusal": ""}, "does not name its position"),
     ],
