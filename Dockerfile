@@ -12,7 +12,8 @@ ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr
 RUN python3 -m venv /opt/venv && pip install --no-cache-dir uv==0.13.9
 
 # Libraries are installed before the code, because they change less often and the build cache keeps their layer. They are
-# compiled to bytecode here: the user below cannot write to this folder, and without bytecode a step takes twice as long to start.
+# compiled to bytecode here, since the user below cannot write to this folder: without bytecode, a step takes twice as long
+# to start.
 WORKDIR /opt/unetfx
 COPY pyproject.toml requirements.lock ./
 ENV UV_LINK_MODE=copy

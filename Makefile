@@ -29,7 +29,7 @@ ifdef ARGS
 test: setup
 	@$(BIN)/pytest $(ARGS)
 else
-# The tests run in two processes: a pipeline's step keeps only one core busy, and more processes would need more than 24 GiB of
+# The tests run in two processes: a pipeline's step keeps only one core busy, and more processes need more than 24 GiB of
 # memory. The files keep their order, in which the longest come early. `make test COVERAGE=` does not measure coverage, which
 # costs a fifth to two fifths of processor time on Python 3.11.
 COVERAGE := --cov --cov-report= -p scripts.coverage_summary
@@ -61,7 +61,8 @@ bench: setup
 	@$(BIN)/python -m benchmarks.decoders
 
 # Updates requirements.lock after a change of dependencies in pyproject.toml, with all extras, for every Python that TFX
-# supports. Locked versions change only if they no longer fit; to upgrade, set LOCK_ARGS to --upgrade or --upgrade-package NAME.
+# supports. Locked versions change only if they no longer fit; to upgrade, set LOCK_ARGS to --upgrade or
+# --upgrade-package NAME.
 lock:
 	@$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --quiet \
 		pyproject.toml --all-extras --group dev --output-file requirements.lock $(LOCK_ARGS)

@@ -56,7 +56,7 @@ if version in ("3.10", "3.11", "3.12", "3.13"):
 for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
   python=$("$candidate" -c "$base" 2>/dev/null) && [ -x "$python" ] && break
 done
-[ -x "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }(what TFX 1.21 supports). Install one, or" \
+[ -x "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }found; TFX 1.21 supports no others. Install one, or" \
   "name it: make setup PYTHON=/path/to/python3.11"
 
 libc=$("$python" -c 'import platform; print(*platform.libc_ver())')

@@ -19,7 +19,8 @@ from components.evaluator.slice_names import EMPTY, SIZE, presence, sliceable
 from data.examples import features
 from data.examples.records import Record
 
-_SIDES = (256, 512, 1024, 2048)  # image sides in pixels that divide the size slices
+# Upper limits of the size slices: longer side of an image in pixels.
+_SIDES = (256, 512, 1024, 2048)
 # Maximum number of values of a feature to slice by; a longer table would be unreadable.
 _MAX_VALUES = 10
 

@@ -62,7 +62,7 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            # The model's files were removed, so the Trainer must run again.
+            # The files of this model were removed, so its cached training cannot be reused.
             if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _TIMEOUT = 10.0  # time limit of a request in seconds
 _REFUSALS = {
     401: "asks for a login. Log in, or connect through kubectl port-forward (docs/kubeflow.md).",
-    403: "denies access. Ask for the right to create runs there, or give another --namespace.",
+    403: "denies access. Ask for the right to create runs there, or give a different --namespace.",
 }
 
 
@@ -80,8 +80,8 @@ def _submit(
         run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **arguments)
         return f"Run {run.run_id} of {name}"
     existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
-    # A run may take hours: the next run waits until the previous one ends, and missed runs are not
-    # made up for.
+    # A run may take hours: the next run waits until the previous one ends, and missed runs are
+    # skipped.
     created = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )

@@ -15,7 +15,7 @@ from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # length of a run ID in characters up to the seconds
+_TO_SECONDS = 19  # number of characters of a run ID up to the seconds of its time
 
 
 def publish(config: Config, run: Run) -> Path:

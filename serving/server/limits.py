@@ -14,7 +14,8 @@ from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 """Image formats that the model's graph decodes."""
-_FULL_IMAGES = 4  # maximum size of a request, in images of data.max_pixels pixels
+# Maximum number of pixels of a request, as a multiple of the model's limit for an image.
+_FULL_IMAGES = 4
 
 # This module checks the model's limit. Pillow's own limit only warns, or may be lower.
 Image.MAX_IMAGE_PIXELS = None

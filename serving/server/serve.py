@@ -190,5 +190,5 @@ def _address(host: str, port: int) -> str:
 def _taken(option: str, host: str, port: int) -> InputError:
     return InputError(
         f"{_address(host, port)}: cannot listen on this address (is another server using it?). "
-        f"Choose another port with {option}, or another address with --host"
+        f"Choose a different port with {option}, or a different address with --host"
     )

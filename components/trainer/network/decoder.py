@@ -36,7 +36,7 @@ def unet_decoder(
       [batch, height, width, 64 * width].
     """
     # The normalisation of the skips has no trainable weights: otherwise gradients would be computed
-    # for them even if the encoder is frozen.
+    # for the skips even if the encoder is frozen.
     normalised = [
         _normalise(skip, f"skip{level}", learnt=False) for level, skip in enumerate(skips, 1)
     ]

@@ -33,7 +33,7 @@ def build_encoder(config: ModelConfig) -> keras.Model:
     pixels = getattr(keras.applications, module).preprocess_input(images)
     whole = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=pixels)
     outputs = [pixels if skip is None else whole.get_layer(skip).output for skip in skips]
-    # The model ends at the deepest skip, because later layers have no effect.
+    # The model ends at the deepest skip, because the decoder does not use later layers.
     encoder = keras.Model(images, outputs, name=config.encoder)
     load_weights(encoder, config.weights, name)
     _freeze(encoder, set(keras.Model(images, pixels).layers[1:]), config.freeze)

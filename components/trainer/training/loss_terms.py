@@ -54,7 +54,7 @@ def dice(pixels: Pixels) -> tf.Tensor:
 def tversky(pixels: Pixels) -> tf.Tensor:
     """Returns 1 minus the Tversky index, where a missed pixel costs more than a false alarm."""
     truth, predicted, axis = _overlap(pixels)
-    # Keras names the two weights the other way round: its alpha applies to missed pixels, its beta
+    # Keras' documentation swaps the two weights: alpha in fact applies to missed pixels, and beta
     # to false alarms.
     losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
     return _mean_of_present(losses, truth)
