@@ -106,8 +106,8 @@ def choose_baseline(
         remarks.append(f"not compared with the blessed model {name}: {problem}")
         if on_broken == "fail":
             raise InputError(
-                f"{name}, the last blessed model: {problem}. Restore them, or withdraw the "
-                f"blessing: unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
+                f"{name}, the last blessed model: {problem}. Restore the files, withdraw the "
+                f"blessing (unetfx unbless {name} --why TEXT), or set gate.on_broken_baseline."
             )
         if on_broken == "floors":
             break

@@ -101,8 +101,8 @@ def _check_flink(beam: FlinkBeam) -> None:
         version, task_managers = overview["flink-version"], overview["taskmanagers"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise UnavailableError(
-            f"beam.master: the server at {beam.master} is not a Flink cluster. Give its REST "
-            "address: the one of its web page."
+            f"beam.master: the server at {beam.master} is not a Flink cluster. Give the REST "
+            "address of the cluster, which is also the address of its web page."
         ) from error
     if not task_managers:
         raise UnavailableError(

@@ -56,7 +56,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
             if other.path.resolve() != image.path.resolve():
                 raise InputError(
                     f"{image.path}: its mask would have the same name as the mask of {other.path}. "
-                    "Predict them into two folders, or name the folder that contains both."
+                    "Predict the two images into different folders, or name the folder that "
+                    "contains both."
                 )
     paths = {image.path.resolve() for image in images.values()}
     for image in images.values():

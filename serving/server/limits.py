@@ -76,7 +76,7 @@ def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[
 def _images_in_example(serialized: bytes, position: int) -> Sequence[bytes]:
     try:
         features = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # protobuf's DecodeError has no stable import path
+    except Exception as error:  # protobuf's DecodeError, whose class depends on its implementation
         raise RequestError(
             Code.INVALID_ARGUMENT, f"example {position}: not a tf.Example"
         ) from error
