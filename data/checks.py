@@ -85,7 +85,7 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
         more = len(lines) - most
-        lines[most:] = [f"… and {more} more problems: unetfx check shows them all, with pictures."]
+        lines[most:] = [f"… and {more} more problems: unetfx check shows all, with pictures."]
     if lines:
         raise InputError("\n".join(lines))
 

@@ -48,7 +48,7 @@ def test_class_of_value(changes, expected):
         ({"mask_values": {"#ff00": "a"}}, "a number from 0 to 65535 or a colour"),
         ({"mask_values": {True: "a"}}, "a number from 0 to 65535 or a colour"),
         ({"mask_values": {0: "a", "#ffffff": "b"}}, "all values as numbers, or all as colours"),
-        ({"ignore_value": "#000000"}, "mask_values has no colours"),
+        ({"ignore_value": "#000000"}, "mask_values needs colours"),
         ({"intensity_range": [4095, 0]}, "lowest, highest"),
         ({"intensity_range": [0, 65536]}, "lowest, highest"),
         ({"max_bad_fraction": 1.5}, "less than or equal to 1"),

@@ -104,7 +104,7 @@ def test_0_255_masks_are_told_which_line_mends_them(project, capfd, monkeypatch,
 GATES = {
     "gated class that test has not": (
         gate_a_class_that_is_nowhere,
-        ["gate: iou/ring has a floor", "no pixel of ring", "train 0, val 0, test 0"],
+        ["gate: iou/ring has a floor", "no pixels of ring", "train 0, val 0, test 0"],
     ),
     "gated slice that test has not": (
         gate_a_slice_that_is_nowhere,

@@ -111,7 +111,7 @@ REFUSED = {
         map_all(lambda ids: ids * 255),
         {"ignore_value": None},
         "value_without_class",
-        "A 0/255 mask",
+        "this is a 0/255 mask",
     ),
     "2 0/255 where 255 is ignored (nnUNet#1777)": (
         map_all(lambda ids: ids * 255),

@@ -39,7 +39,7 @@ OTHER = png([[1, 1], [1, 1]])
         ({"alone": [png([[0]])]}, "the served mask has 1×1 pixels, the image 2×2"),
         (
             {"together": [OTHER], "again": [OTHER]},
-            "in a batch differs from its mask when sent",
+            "in a batch differs from the mask for the image",
         ),
         ({"again": [OTHER]}, "loaded a second time"),
         ({"odd": [[1, 1], [33, 47], [7, 201]]}, "have masks of the sizes"),

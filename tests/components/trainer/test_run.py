@@ -288,7 +288,7 @@ def test_a_warm_start_uses_the_base_model_s_weights(train, tmp_path, capsys):
 
 def test_a_warm_start_without_a_base_model_starts_cold(train, capsys):
     train(epochs=1, warm_start=True)
-    assert "\n  Starts cold: no model of these classes" in capsys.readouterr().out
+    assert "\n  Starts cold: no model with these classes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -209,7 +209,7 @@ class TestTakingWeights:
         assert (taker.get_layer("norm").moving_variance.numpy() != 1).all()
 
     def test_without_a_model_it_starts_cold(self):
-        assert take_weights(network(), None).startswith("Starts cold: no model of these classes")
+        assert take_weights(network(), None).startswith("Starts cold: no model with these classes")
 
     def test_a_model_whose_files_are_gone_is_named(self, tmp_path):
         message = take_weights(network(), str(tmp_path / "Trainer/model/3/Format-Serving"))

@@ -370,5 +370,5 @@ def test_a_pattern_without_files_is_an_error_that_names_it(read, files, tmp_path
 
 def test_no_example_in_the_files_is_an_error(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match=r"a\.gz: no example"):
+    with pytest.raises(InputError, match=r"a\.gz: contains no examples"):
         training([str(tmp_path / "a.gz")])

@@ -66,7 +66,7 @@ def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     code, out, error = unetfx("sample", "blue_marble", "--out", tmp_path)
     assert (code, out) == (2, "")
-    assert error.startswith(f"unetfx: {tmp_path}: exists already")
+    assert error.startswith(f"unetfx: {tmp_path}: already exists")
     assert error.count("\n") == 1
 
 
