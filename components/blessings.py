@@ -18,7 +18,7 @@ MODEL_BLESSING = "model_blessing"
 """Input keys of resolvers, for all models and all blessings."""
 WHO = "who"
 """Property with a person's name, in the blessings that a person gave or withdrew."""
-MAX_MODELS = 10  # blessed models that are tried, newest first, before going on without one
+MAX_MODELS = 10  # maximum number of blessed models to try, newest first, if files are missing
 
 
 def blessed_models(
@@ -37,7 +37,7 @@ def blessed_models(
       Each blessed model with its blessing, newest model first.
     """
     by_model: dict[int, types.Artifact] = {}
-    # The Evaluator's first: what a person decided then overrides it.
+    # The Evaluator's blessings come first, so that a person's decision overrides them.
     for blessing in sorted(blessings, key=lambda blessing: (_is_by_person(blessing), blessing.id)):
         model_id = blessing.get_int_custom_property(
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY

@@ -373,7 +373,8 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder}: exists already and is not empty. Choose another folder, or remove it."
+            f"{folder}: already exists and is not empty. Choose a different folder, or remove this "
+            "one."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -61,7 +61,7 @@ class SpannedSource(Source):
     def _check_spans(self) -> Self:
         placeholders = len(SPAN_PLACEHOLDER.findall(self.path))
         if self.newest_spans is not None and not placeholders:
-            raise ValueError("newest_spans: path has no {SPAN} in it")
+            raise ValueError("newest_spans: path should contain {SPAN}")
         if placeholders > 1:
             raise ValueError(f"path: more than one {{SPAN}}, found {self.path!r}")
         return self

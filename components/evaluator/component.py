@@ -39,7 +39,7 @@ from data.files import join, write_text
 
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"
-_BATCH = 8  # examples with their images that are in memory at once
+_BATCH = 8  # number of examples, with their images, in memory at the same time
 
 
 class EvaluatorSettings(Strict):

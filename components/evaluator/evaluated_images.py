@@ -15,7 +15,7 @@ from data.examples import features
 from data.files import find_files, read_lines
 from serving.model.pixel_counts import CONFUSION
 
-_FILE = "images"  # -00000-of-00001.jsonl, and so on
+_FILE = "images"  # Beam appends the shard: images-00000-of-00001.jsonl
 
 
 class EvaluatedImage(NamedTuple):
@@ -66,7 +66,7 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
             "source": features.SOURCE,
         }.items()
     }
-    # With a single model, TFMA leaves out the model's name.
+    # With a single model, TFMA does not group the predictions by model.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
     return json.dumps(row)

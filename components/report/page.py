@@ -20,7 +20,8 @@ from data.files import is_file, join, read_text, write_text
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
-_MOST_SLICES = 50  # rows of the table: a feature may have thousands of values
+# Maximum number of rows in the table of slices; a feature may have thousands of values.
+_MOST_SLICES = 50
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 

@@ -18,7 +18,7 @@ PUSHED = "pushed"
 """Key of `custom_config` where there is no ML Metadata with blessed models: the folder of the
 pushed models."""
 
-if TYPE_CHECKING:  # type checkers do not accept computed names
+if TYPE_CHECKING:  # type checkers reject a Literal of computed values
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str
@@ -156,7 +156,7 @@ class TrainingConfig(Strict):
     def _ends_after_the_warmup(self) -> Self:
         if self.warmup_epochs > self.epochs:
             raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs:g}, but there are only {self.epochs} epochs"
+                f"warmup_epochs: {self.warmup_epochs:g}, but epochs is only {self.epochs}"
             )
         return self
 

@@ -70,10 +70,12 @@ class Search(BaseTuner):
         inputs = repr((settings, self._base_model, fn_args.train_files, fn_args.eval_files))
         name = f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}-{number}"
         location = {"directory": fn_args.custom_config[UNFINISHED], "project_name": name}
-        with contextlib.redirect_stdout(sys.stderr):  # KerasTuner prints that it reloads a search
+        # KerasTuner prints a line when it reloads a search.
+        with contextlib.redirect_stdout(sys.stderr):
             try:
                 super().__init__(self._oracle(), **location)
-            except ValueError:  # killed while it wrote its state
+            except ValueError:
+                # The saved search is broken, because the process was killed while writing.
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
@@ -85,7 +87,7 @@ class Search(BaseTuner):
           InputError: A training cannot start, or every trial failed.
         """
         if is_chief(self._strategy):
-            print(flush=True)  # ends the runner's line about the Tuner
+            print(flush=True)  # ends the line in which the runner prints the name of the step
         self.save()
         trial = self.oracle.create_trial(self.tuner_id)
         while trial.status == TrialStatus.RUNNING:
@@ -113,7 +115,8 @@ class Search(BaseTuner):
             objective=keras_tuner.Objective(MONITOR, "max"),
             max_trials=tuner.trials,
             hyperparameters=hyperparameters(tuner.search),
-            seed=self._settings.trainer.training.seed + 1,  # KerasTuner takes 0 for no seed
+            # 1 is added, because KerasTuner treats the seed 0 as no seed.
+            seed=self._settings.trainer.training.seed + 1,
         )
         oracle.verbose = 0
         return oracle
@@ -126,7 +129,7 @@ class Search(BaseTuner):
         self._print(f"  trial {int(trial.trial_id) + 1}/{count}   {texts}   ")
         start = time.monotonic()
         folder = os.path.join(self.project_dir, f"training-{trial.trial_id}")
-        keras.utils.clear_session()  # otherwise the networks of all trials stay in memory
+        keras.utils.clear_session()  # frees the memory of the previous trial's network
         try:
             training = Training(
                 override(self._settings.trainer, values),

@@ -22,7 +22,8 @@ from data.files import join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
 """File in the schema artifact; TFX's SchemaGen uses the same name."""
-_ANOMALIES_FILE = "SchemaDiff.pb"  # in the folder of each split, as TFX's ExampleValidator has it
+# Name of the anomalies file of a split; TFX's ExampleValidator uses the same name.
+_ANOMALIES_FILE = "SchemaDiff.pb"
 
 
 @component
@@ -47,7 +48,7 @@ def SchemaGen(
     Raises:
       InputError: The file is not a schema in text form.
     """
-    del attempt  # only the cache reads it
+    del attempt  # TFX only needs `attempt` for its cache key
     if text:
         try:
             text_format.Parse(text, schema_pb2.Schema())
@@ -95,7 +96,7 @@ def ExampleValidator(
     Raises:
       InputError: There are anomalies, and `on_anomaly` is `fail`.
     """
-    del code  # part of the cache key only
+    del code  # TFX only needs `code` for its cache key
     expected = text_format.Parse(read_text(join(schema.uri, SCHEMA_FILE)), schema_pb2.Schema())
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
     lines = []

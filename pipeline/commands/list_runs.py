@@ -13,8 +13,9 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-_MOST_CLASSES = 8  # no columns for more classes: they would not fit a terminal
-_WIDTH = 200  # characters, also without a terminal: a truncated version number is useless
+# With more classes, the table omits their columns, which would not fit a terminal.
+_MOST_CLASSES = 8
+_WIDTH = 200  # minimum table width in characters, so that no version number is truncated
 
 
 def list_runs(config: Config, config_file: Path) -> None:
@@ -68,7 +69,7 @@ def _remark(run: Run) -> str:
     if run.failed:
         return f"did not finish: {', '.join(sorted(run.failed))}"
     if run.serves is False:
-        return "does not serve"
+        return "cannot be served"
     return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
 
 

@@ -48,7 +48,8 @@ class Local(Platform):
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
         """Returns the SQLite file in the pipeline's folder."""
-        # TFX's own helper would make the folder at once, and create_pipeline has no side effects.
+        # TFX's own helper would create the folder immediately, but create_pipeline must have no
+        # side effects.
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(config.home / "metadata.db")
         connection.sqlite.connection_mode = (

@@ -25,8 +25,9 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-_MOST_ROWS, _MOST_DRAWN = 100, 6  # images in the table of a part, and images with pictures
-_SMALLEST_CHANGE = 0.0005  # of mean IoU
+# Maximum number of images in a table, and of those shown as pictures.
+_MOST_ROWS, _MOST_DRAWN = 100, 6
+_SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 
@@ -79,12 +80,13 @@ def compare(config: Config, one: Run, two: Run) -> Path:
     common = sorted(evaluated[0].keys() & evaluated[1].keys())
     if not common:
         raise InputError(
-            f"{one.id} and {two.id} evaluated no image in common. Compare runs on the same data."
+            f"{one.id} and {two.id} have no evaluated images in common. Compare runs on the same "
+            "data."
         )
     if any(len(ious[common[0]]) != len(classes) for ious in evaluated):
         raise InputError(
             f"{one.id} and {two.id} do not have the {len(classes)} classes of the config. Compare "
-            "runs of the same classes."
+            "runs with the same classes."
         )
     folders = [publish(config, run) for run in runs]
     pairs = [_pair(key, evaluated[0][key], evaluated[1][key]) for key in common]

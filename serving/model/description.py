@@ -13,7 +13,7 @@ from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
 """Path of the file in the SavedModel. TF Serving ignores it."""
-# Key of a weight in the SavedModel's checkpoint: the attribute `_weights` of `ServingGraph`.
+# Key of a weight in the SavedModel's checkpoint, derived from `ServingGraph._weights`.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 

@@ -54,7 +54,7 @@ def versions(serving_folder: str) -> list[str]:
       Names of the version folders.
     """
     return [
-        os.path.basename(path)  # noqa: PTH119, it may be gs://…
+        os.path.basename(path)  # noqa: PTH119, may be a gs:// URL
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
         if is_file(os.path.join(path, _SAVED_MODEL))
     ]
@@ -74,7 +74,7 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
 
 
 def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers are in use.
+    # Incomplete versions count, too: their numbers cannot be used again.
     newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)
 

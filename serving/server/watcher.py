@@ -58,7 +58,7 @@ class Watcher:
         while True:
             try:
                 await self.update()
-            except Exception as error:  # the next update may succeed
+            except Exception as error:  # the next poll of the push folder may succeed
                 self._warn_once(f"{self._folder}: cannot be read: {tf_error_text(error)}")
             await asyncio.sleep(seconds)
 
@@ -108,7 +108,7 @@ class Watcher:
             if not any(name == "saved_model.pb" for name, *_ in files):
                 raise ValueError("it has no saved_model.pb (empty, or still being copied?)")
             model = await asyncio.to_thread(LoadedModel, path)
-        except Exception as error:  # a damaged file can make TensorFlow raise anything
+        except Exception as error:  # for a damaged SavedModel, TensorFlow may raise any exception
             self._bad[number] = files
             self._metrics.load("failed")
             reason = tf_error_text(error)
@@ -138,10 +138,12 @@ class Watcher:
         self._metrics.available(version.number, False)
         self._versions.set_status(version.number, ModelVersionStatus.UNLOADING)
         await version.idle()
-        # In the thread where models run: a request whose client has gone may still be running.
+        # Unloading uses the thread that runs models, so it waits for requests that still run after
+        # their client has disconnected.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, version.model.close)
-        if version.number not in self._versions.loaded:  # else it was loaded again meanwhile
+        # The version may have been loaded again in the meantime.
+        if version.number not in self._versions.loaded:
             self._versions.set_status(version.number, ModelVersionStatus.END)
         log.info("unloaded version %d", version.number)
 

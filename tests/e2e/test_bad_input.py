@@ -61,7 +61,7 @@ def gate_absent_slice(project):
 
 CASES = {
     "no such folder": (rename_folder, ["data/images: no such folder", "data.source"]),
-    "no pairs": (remove_all_files, ["data/images: no images in it"]),
+    "no pairs": (remove_all_files, ["data/images: no images found"]),
     "unpaired file": (remove_mask, ["07.png: no mask of that name"]),
     "unreadable image": (truncate_image, ["images/07.png: cannot be read as an image"]),
     "mask of another size": (shrink_mask, ["masks/07.png: 32×32 pixels", "has 64×64"]),
@@ -108,7 +108,7 @@ def test_0_255_masks_get_a_message_with_the_line_to_write(
 GATES = {
     "gated class absent from test": (
         gate_absent_class,
-        ["gate: iou/ring has a floor", "no pixel of ring", "train 0, val 0, test 0"],
+        ["gate: iou/ring has a floor", "no pixels of ring", "train 0, val 0, test 0"],
     ),
     "gated slice absent from test": (
         gate_absent_slice,

@@ -223,7 +223,7 @@ def test_the_steps_run_from_files_to_a_pushed_model(cluster, project):
     assert cluster.artifacts["Pusher", "pushed_model"]["metadata"]["pushed_destination"] == str(
         pushed
     )
-    assert "Starts cold: no model of these classes" in cluster.logs["Trainer"]
+    assert "Starts cold: no model with these classes" in cluster.logs["Trainer"]
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["blessed"]
     assert verdict["baseline"] is None

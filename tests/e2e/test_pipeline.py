@@ -126,9 +126,9 @@ def test_a_model_that_serves_too_slowly_is_not_pushed_and_a_notice_says_so(train
     path.write_text(yaml.safe_dump(config))
     assert retrain(path) == NOT_BLESSED
     output = capfd.readouterr().out
-    assert "Blessed: every floor is kept" in output
+    assert "Blessed: every floor is reached" in output
     assert re.search(
-        r"Does not serve: serving\.check\.p95_ms: \d+ ms for one image, more than 0\.001", output
+        r"Cannot be served: serving\.check\.p95_ms: \d+ ms for one image, more than 0\.001", output
     )
     assert "Nothing was pushed" in output
     assert trained.versions() == versions

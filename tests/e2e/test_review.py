@@ -187,7 +187,7 @@ def test_review_prints_the_path_of_a_report(reviewed, run_command):
     assert (code, output.strip()) == (0, str(reviewed.folder(1) / "index.html"))
     code, output = run_command("unetfx", "review", "1999", "--config", reviewed.project.config)
     assert code == 2
-    assert "1999: no run of that id has a report" in output
+    assert "1999: no run with this ID has a report" in output
     assert reviewed.runs[0] in output
 
 
@@ -198,7 +198,7 @@ def test_a_person_can_override_the_gate(reviewed, run_command, opened):
     versions = reviewed.project.versions()
     refused = run_command("unetfx", "push", second, *config)
     assert refused.code == 2
-    assert "its model is not blessed" in refused.output
+    assert "the model of this run is not blessed" in refused.output
     assert reviewed.project.versions() == versions
     without_reason = run_command("unetfx", "bless", second, "--why", " ", *config)
     assert (without_reason.code, "--why" in without_reason.output) == (2, True)

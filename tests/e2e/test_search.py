@@ -109,8 +109,8 @@ def test_the_first_run_searches_and_trains_the_best_settings_from_a_cold_start(s
     assert [number for number, *_ in rows(TRIAL, first)] == ["1", "2"]
     assert set(searched.scores) == set(RATES)
     assert searched.scores[3e-3] > searched.scores[1e-7]
-    assert "  the best trial's learning_rate 0.003, width 0.1\n" in first
-    assert "  Starts cold: no model of these classes has been blessed yet.\n" in first
+    assert "  hyperparameters of the best trial: learning_rate 0.003, width 0.1\n" in first
+    assert "  Starts cold: no model with these classes has been blessed yet.\n" in first
     assert searched.channels[FIRST] == 2 * round(512 * 0.1)
     assert not re.search(r"Search space|Results summary|keras_tuner|absl", first)
 

@@ -111,7 +111,7 @@ REFUSED = {
         map_all(lambda ids: ids * 255),
         {"ignore_value": None},
         "value_without_class",
-        "A 0/255 mask",
+        "this is a 0/255 mask",
     ),
     "2 0/255 where 255 is ignored (nnUNet#1777)": (
         map_all(lambda ids: ids * 255),
@@ -123,7 +123,7 @@ REFUSED = {
         lambda folder: save(folder, "masks", 5, class_ids(5), "jpg"),
         {},
         "jpeg_mask",
-        "masks/05.jpg: a JPEG mask; its compression invents values",
+        "masks/05.jpg: a JPEG mask, whose compression changes the values",
     ),
     "3 a PNG that was a JPEG (nnUNet#2404)": (
         lambda folder: (map_all(lambda ids: ids * 255)(folder), convert_through_jpeg(folder)),
@@ -166,7 +166,7 @@ REFUSED = {
         lambda folder: rotate_by_exif(folder, class_ids(5)),
         {},
         "size_mismatch",
-        "masks/05.png: has the size of its image before the rotation",
+        "masks/05.png: the mask has the size of the image before its EXIF rotation",
     ),
     "10 one image in several splits (nnUNet#1871)": (
         copy_into_all_splits,

@@ -75,14 +75,15 @@ class Checkpoints:
           scores: Scores of the epoch.
         """
         epoch = len(self.history)
-        # On several devices the learning rate is a distributed variable, which float() refuses.
+        # With several devices, the learning rate is a distributed variable, which float() rejects.
         learning_rate = float(tf.convert_to_tensor(network.optimizer.learning_rate))
         self.history.append({**scores, "learning_rate": learning_rate})
         if self._best_epoch == epoch:
             with new_file(self._best(epoch)) as file:
                 np.savez(file, *network.get_weights())
         network.save_weights(self._last(epoch))
-        # Writing the history completes the epoch; a training killed before this repeats it.
+        # An epoch is complete when the history is written; if the process is killed before, the
+        # resumed training repeats the epoch.
         write_text(self._path("history.json"), json.dumps(self.history))
         for older in range(epoch):
             for path in (self._last(older), self._best(older)):

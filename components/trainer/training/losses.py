@@ -48,7 +48,8 @@ class SegmentationLoss(keras.losses.Loss):
         total = sum(
             weight * getattr(loss_terms, name)(pixels) for name, weight in self.terms.items()
         )
-        return ops.reshape(total, [1])  # Keras would not divide a scalar by the number of replicas
+        # Keras divides only a non-scalar loss by the number of replicas.
+        return ops.reshape(total, [1])
 
     def get_config(self) -> dict[str, object]:
         """Returns the arguments of the constructor."""

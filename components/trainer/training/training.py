@@ -37,7 +37,7 @@ class FailedTrainingError(UnetfxError):
 
 
 class _Phase(NamedTuple):
-    number: int  # from 1
+    number: int  # 1 for the first phase
     epochs: int
     learning_rate: float
 
@@ -250,6 +250,6 @@ class Training:
         names = ", ".join(key.decode() for key in keys.numpy())
         return FailedTrainingError(
             f"the loss is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}, of the images "
-            f"{names}. Look at these and at their masks; if they are fine, lower "
+            f"{names}. Check these images and their masks; if they are correct, lower "
             "training.learning_rate."
         )

@@ -278,7 +278,7 @@ def test_the_best_hyperparameters_replace_the_config(train, tmp_path, capsys):
     network = train(epochs=1, learning_rate=1e-3, hyperparameters=values)
     assert history(tmp_path, "learning_rate") == [0.25]
     assert network.loss.terms == {"dice": 1, "focal": 0.5}
-    words = "\n  the best trial's learning_rate 0.25, loss dice + 0.5 focal\n"
+    words = "\n  hyperparameters of the best trial: learning_rate 0.25, loss dice + 0.5 focal\n"
     assert words in capsys.readouterr().out
 
 
@@ -298,7 +298,7 @@ def test_a_warm_start_uses_the_base_model_s_weights(train, tmp_path, capsys):
 
 def test_a_warm_start_without_a_base_model_starts_cold(train, capsys):
     train(epochs=1, warm_start=True)
-    assert "\n  Starts cold: no model of these classes" in capsys.readouterr().out
+    assert "\n  Starts cold: no model with these classes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

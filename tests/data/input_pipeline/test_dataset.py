@@ -290,7 +290,7 @@ def test_counting_examples_decodes_nothing(tmp_path):
 
 def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match="no example in it"):
+    with pytest.raises(InputError, match="contains no examples"):
         count_examples([str(tmp_path / "a.gz")])
 
 
@@ -380,5 +380,5 @@ def test_a_pattern_without_files_is_an_error_that_names_it(read, files, tmp_path
 
 def test_no_example_in_the_files_is_an_error(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match=r"a\.gz: no example"):
+    with pytest.raises(InputError, match=r"a\.gz: contains no examples"):
         training([str(tmp_path / "a.gz")])
