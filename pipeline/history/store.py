@@ -280,7 +280,8 @@ def open_history(config: Config, *, for_writing: bool = False) -> History | None
 
 def int_property(artifact: Artifact, key: str) -> int | None:
     """Returns an integer custom property of an artifact; None if the property is missing."""
-    # Access to a missing key would add an empty value, at which ML Metadata aborts.
+    # Reading a missing key of a protobuf map adds an empty value, and ML Metadata aborts when it
+    # stores such a value.
     properties = artifact.custom_properties
     return properties[key].int_value if key in properties else None
 

@@ -5,10 +5,16 @@ import shutil
 import time
 from pathlib import Path
 
-import tensorflow as tf
-
 from data.errors import InputError
-from data.files import complete_folder, is_remote
+from data.files import (
+    complete_folder,
+    copy_file,
+    is_file,
+    is_folder,
+    is_remote,
+    list_files,
+    list_folders,
+)
 
 _SAVED_MODEL = "saved_model.pb"
 
@@ -30,15 +36,8 @@ def push_model(model: str, serving_folder: str) -> str:
     """
     version = os.path.join(serving_folder, str(_next_version(serving_folder)))
     if is_remote(serving_folder):
-        files = [
-            os.path.relpath(os.path.join(folder, name), model)
-            for folder, _, names in tf.io.gfile.walk(model)
-            for name in names
-        ]
-        for file in sorted(files, key=lambda file: file == _SAVED_MODEL):
-            target = os.path.join(version, file)
-            tf.io.gfile.makedirs(os.path.dirname(target))
-            tf.io.gfile.copy(os.path.join(model, file), target)
+        for file in sorted(list_files(model), key=lambda file: file == _SAVED_MODEL):
+            copy_file(os.path.join(model, file), os.path.join(version, file))
     else:
         with complete_folder(Path(version)) as unfinished:
             shutil.copytree(model, unfinished, dirs_exist_ok=True)
@@ -55,9 +54,9 @@ def versions(serving_folder: str) -> list[str]:
       Names of the version folders.
     """
     return [
-        os.path.basename(path)  # noqa: PTH119, it may be gs://…
+        os.path.basename(path)  # noqa: PTH119, may be a gs:// URL
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
-        if tf.io.gfile.exists(os.path.join(path, _SAVED_MODEL))
+        if is_file(os.path.join(path, _SAVED_MODEL))
     ]
 
 
@@ -70,15 +69,12 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
     Returns:
       Path of the folder by version number.
     """
-    if not tf.io.gfile.isdir(serving_folder):
-        return {}
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(serving_folder)]
-    paths = {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
-    return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
+    names = list_folders(serving_folder) if is_folder(serving_folder) else []
+    return {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
 
 
 def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers are in use.
+    # Incomplete versions count, too: their numbers cannot be used again.
     newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)
 

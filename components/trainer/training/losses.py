@@ -6,22 +6,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from components.trainer.registry import LOSSES
 from components.trainer.training import loss_terms
 from components.trainer.training.loss_terms import Pixels
 from data.config import IGNORE
 
 
 class SegmentationLoss(keras.losses.Loss):
-    """A weighted sum of loss terms.
-
-    - `cross_entropy`: mean cross-entropy of the labelled pixels, weighted by class.
-    - `focal`: mean focal loss of the labelled pixels, weighted by class; pixels of high confidence
-      count little.
-    - `dice`: 1 minus the Dice coefficient of probabilities and truth over the whole batch, as a
-      mean over the classes in the masks.
-    - `tversky`: like `dice`, but with the Tversky index, which weighs missed pixels (0.7) more than
-      false alarms (0.3).
+    """A weighted sum of loss terms (see `components.trainer.training.loss_terms`).
 
     Ignored pixels (class id 255) have no effect on any term.
     """
@@ -55,10 +46,10 @@ class SegmentationLoss(keras.losses.Loss):
         weights = ops.take(ops.convert_to_tensor(self.class_weights, y_pred.dtype), class_ids)
         pixels = Pixels(class_ids, labelled, ops.where(labelled, weights, 0.0), y_pred)
         total = sum(
-            weight * getattr(loss_terms, LOSSES[name])(pixels)
-            for name, weight in self.terms.items()
+            weight * getattr(loss_terms, name)(pixels) for name, weight in self.terms.items()
         )
-        return ops.reshape(total, [1])  # Keras would not divide a scalar by the number of replicas
+        # Keras divides only a non-scalar loss by the number of replicas.
+        return ops.reshape(total, [1])
 
     def get_config(self) -> dict[str, object]:
         """Returns the constructor's arguments, with which Keras can rebuild the loss."""

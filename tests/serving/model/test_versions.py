@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import InputError
+from serving.model import versions as versions_module
 from serving.model.versions import newest_version, push_model, pushed_version, versions
 
 
@@ -82,9 +83,11 @@ def test_a_push_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
 
 def test_saved_model_pb_comes_last_where_nothing_is_atomic(model, tmp_path, monkeypatch):
     copied = []
-    copy = tf.io.gfile.copy
+    copy = versions_module.copy_file
     monkeypatch.setattr(
-        tf.io.gfile, "copy", lambda source, target: (copied.append(target), copy(source, target))
+        versions_module,
+        "copy_file",
+        lambda source, target: (copied.append(target), copy(source, target)),
     )
     push_model(model, f"ram://{tmp_path}/serving")
     assert copied[-1].endswith("/saved_model.pb")
