@@ -29,13 +29,12 @@ ifdef ARGS
 test: setup
 	@$(BIN)/pytest $(ARGS)
 else
-# The tests run in two processes: a pipeline's step keeps only one core busy, and more processes need more than 24 GiB of
-# memory. The files keep their order, in which the longest come early. `make test COVERAGE=` does not measure coverage, which
-# costs a fifth to two fifths of processor time on Python 3.11.
-COVERAGE := --cov --cov-report= -p scripts.coverage_summary
+# The tests run in three processes, since they wait for servers and other programs for a third of their time. The files keep
+# their order, in which the longest come early. Coverage leaves out tests/e2e (see tests/e2e/conftest.py).
 test: setup airflow
 	@scripts/test_tools.sh
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report= -p scripts.coverage_summary
 endif
 
 lint: setup
