@@ -52,7 +52,7 @@ def test_a_slice_with_a_floor_that_test_lacks():
     assert line.startswith(
         "gate.slices.image/source=c: no image of the test split is in this slice"
     )
-    assert line.endswith("of image/source there are a, b.")
+    assert line.endswith("Values of image/source in the test split: a, b.")
 
 
 def test_a_class_with_a_floor_that_a_slice_lacks():

@@ -106,7 +106,7 @@ def test_each_mistake_is_one_line(problems, text, words):
         ({"loss": {"dice": 0}}, "training.loss.dice", ("greater than 0",)),
         ({"loss": {}}, "training.loss", ("at least 1",)),
         ({"class_weights": "equal"}, "training.class_weights", ("balanced", "equal")),
-        ({"warmup_epochs": 9, "epochs": 2}, "training", ("warmup_epochs", "9", "2 epochs")),
+        ({"warmup_epochs": 9, "epochs": 2}, "training", ("warmup_epochs", "9", "epochs is only 2")),
         (
             {"second_phase": {"unfreeze_from": "block5", "epochs": 1}},
             "training.second_phase.learning_rate",
