@@ -391,7 +391,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
 def _entries(folder: str) -> dict[str, bool]:
     """Returns the visible names in a folder, and whether each is that of a folder."""
     if not is_folder(folder):
-        raise InputError(f"{folder}: no such folder. Check data.source in the config.")
+        raise MissingFileError(f"{folder}: no such folder.")
     if is_remote(folder):
         with _remote(folder) as gfile:
             names = [name.rstrip("/") for name in gfile.listdir(folder)]

@@ -4,16 +4,17 @@ import bisect
 import hashlib
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from data.config import DataConfig, Splits
-from data.errors import InputError, PairError
+from data.errors import InputError, MissingFileError, PairError
 from data.files import THREADS, read_bytes
 from data.source_config import SPLITS, SplitName
+from data.sources.raw_pairs import RawFound
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans
 
@@ -77,10 +78,8 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     problems: list[PairError] = []
     unused: list[str] = []
     without_group: list[str] = []
-    functions = SOURCES[data.source.kind]
-    for span, source in find_spans(data.source):
+    for span, found in _found_by_span(data, folder):
         prefix = f"span-{span}/" if data.source.has_spans else ""
-        found = functions.find(source, data.group, folder)
         problems.extend(found.problems)
         unused.extend(prefix + key for key in found.unused)
         for raw in found.pairs:
@@ -106,6 +105,16 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
         )
     pairs = _with_the_same_columns(pairs)
     return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))
+
+
+def _found_by_span(data: DataConfig, folder: str) -> Iterator[tuple[int, RawFound]]:
+    """Returns the number and the content of each span."""
+    find = SOURCES[data.source.kind].find
+    try:
+        for span, source in find_spans(data.source):
+            yield span, find(source, data.group, folder)
+    except MissingFileError as error:
+        raise InputError(f"{error} Check data.source in the config.") from error
 
 
 def find_columns(data: DataConfig) -> list[str]:
