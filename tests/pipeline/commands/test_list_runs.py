@@ -76,7 +76,7 @@ def test_a_blessed_model_that_does_not_serve_says_so(listed, report):
         PushedModel=artifact(pushed=0),
     )
     _, row = listed(made)
-    assert row[-5:] == ["yes", "–", "does", "not", "serve"]
+    assert row[-5:] == ["yes", "–", "cannot", "be", "served"]
 
 
 def test_a_source_without_spans_has_none(listed):
