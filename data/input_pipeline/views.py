@@ -1,7 +1,7 @@
 """Views: the parts of an image that the network takes as its input.
 
-Training and the serving graph call the same functions, so their inputs cannot differ. Padding is
-black in images and ignored in masks.
+Training and the serving graph call the same functions, so the network gets the same input in both.
+Padding is black in images and ignored in masks.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,20 @@ import tensorflow as tf
 from data.config import IGNORE, CropView, ResizeView
 
 BLACK = 0
-"""Value of padding in images, at the bottom and at the right, as in the network itself."""
+"""Value of the padding at the bottom and at the right of images, as in the network itself."""
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 
 
 class ViewFunctions(NamedTuple):
-    """How reading for training takes views from pairs, for one kind of view.
+    """Functions that take views from pairs for training and evaluation, for one kind of view.
 
     Attributes:
-      whole_pair: Prepares a whole pair. Arguments: image, uint8 [height, width, 3]; class ids,
-        uint8 [height, width]; view. Returns both, resized to the view or unchanged.
-      every_view: Returns the views that together hold each pixel exactly once. Arguments: a pair
-        from `whole_pair`; view. Returns images [views, view.height, view.width, 3] and class ids
-        [views, view.height, view.width].
+      whole_pair: Prepares the image and the mask of a pair. Arguments: image, uint8 [height, width,
+        3]; class ids, uint8 [height, width]; view. Returns both, resized to the view or unchanged.
+      every_view: Returns the views that together hold each pixel of the pair exactly once.
+        Arguments: a pair from `whole_pair`; view. Returns images [views, view.height, view.width,
+        3] and class ids [views, view.height, view.width].
       training_window: Returns the part of a pair from which one augmented view is sampled.
         Arguments: a pair from `whole_pair`; view; height and width of the window, at least those
         of the view; share of class-aware crops (see `random_corner`); seed, int64 or int32 [2].
@@ -41,7 +41,7 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
     Args:
       image: uint8 [height, width, 3].
-      view: The view; gives the size in pixels.
+      view: The view, which sets the size of the result in pixels.
 
     Returns:
       float32 [view.height, view.width, 3] in 0..255.
@@ -50,14 +50,14 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask by nearest neighbour, since the mean of two class ids is another class.
+    """Resizes a mask by nearest neighbour: the mean of two class ids would be a different class.
 
     Args:
       class_ids: uint8 [height, width].
-      view: The view; gives the size in pixels.
+      view: The view, which sets the size of the result in pixels.
 
     Returns:
-      uint8 [view.height, view.width]; every value occurs in the mask.
+      uint8 [view.height, view.width], with class ids that occur in `class_ids`.
     """
     return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[
         ..., 0
@@ -75,14 +75,14 @@ def cut(
 
     Args:
       pixels: [image height, image width] or [image height, image width, channels], of any dtype.
-      corner: int32 [2], row and column of the window's first pixel. It may be outside, as long as
-        window and image overlap.
+      corner: int32 [2], row and column of the window's first pixel. The corner may be outside the
+        image, as long as window and image overlap.
       height: Height of the window in pixels.
       width: Width of the window in pixels.
       outside: Value of the pixels outside the image.
 
     Returns:
-      [height, width] or [height, width, channels] of the same dtype.
+      The window, [height, width] or [height, width, channels], of the same dtype as `pixels`.
     """
     size = tf.shape(pixels)[:2]
     first = tf.maximum(corner, 0)
@@ -98,16 +98,17 @@ def cut(
 
 
 def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
-    """Cuts a whole image into tiles that do not overlap, each pixel into one of them.
+    """Cuts an image and its mask into tiles that do not overlap and that cover every pixel.
 
     Args:
       image: uint8 [height, width, 3].
       class_ids: uint8 [height, width].
-      view: The view; its size is that of a tile.
+      view: The view, which sets the size of a tile.
 
     Returns:
-      uint8 [tiles, view.height, view.width, 3] and uint8 [tiles, view.height, view.width], row by
-      row. The last tiles of a row and of a column are padded: black, and 255 (ignored).
+      Tiles of the image, uint8 [tiles, view.height, view.width, 3], and of the mask, uint8 [tiles,
+      view.height, view.width], row by row. Tiles at the right and at the bottom are padded: with
+      black in images, and with 255 (ignored) in masks.
     """
     return _tiles_of(image, view, BLACK), _tiles_of(class_ids, view, IGNORE)
 
@@ -115,14 +116,14 @@ def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
 def random_corner(
     class_ids: tf.Tensor, view: CropView, class_aware: float, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Chooses the place of a crop at random: anywhere, or on a class, so that rare ones occur.
+    """Chooses a random position of a crop: anywhere, or on a class, so that rare classes occur.
 
     Args:
       class_ids: uint8 [height, width].
-      view: The view; its size is that of the crop.
-      class_aware: Share of the crops, 0..1, that are placed on a class: on a random pixel of a
-        random class of the mask, each class with the same probability. A mask without labelled
-        pixels has no such crops.
+      view: The view, which sets the size of the crop.
+      class_aware: Probability, 0..1, that the crop is placed on a class: it then contains a random
+        pixel of a random class of the mask, each class with the same probability. If the mask has
+        no labelled pixel, the crop is placed anywhere.
       seed: int64 or int32 [2].
 
     Returns:
@@ -161,7 +162,7 @@ def _tiles_of(pixels: tf.Tensor, view: CropView, outside: int) -> tf.Tensor:
 
 
 def _one_of(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns a random row, each with the same probability."""
+    """Returns one row at random, all rows with the same probability."""
     return rows[tf.random.stateless_uniform([], seed, 0, tf.shape(rows)[0], tf.int32)]
 
 
@@ -195,4 +196,4 @@ VIEW_FUNCTIONS = {
     "resize": ViewFunctions(_resized, every_view=_only_view, training_window=_unchanged),
     "crop": ViewFunctions(_unchanged, every_view=tiles, training_window=_crop_window),
 }
-"""Kind of view, as in the config, to its functions."""
+"""Functions of each kind of view, by the name of the kind in the config."""
