@@ -12,10 +12,11 @@ class SourceFunctions(NamedTuple):
     """Functions of one kind of source.
 
     Attributes:
-      find: Finds the pairs of a source, or of one of its spans. Arguments: the source;
-        `data.group` of the config; the folder in which a source without files writes them, once.
-        Raises an InputError if the source as a whole cannot be used.
-      kept_columns: Returns the names of the columns that examples keep, if the source is a table.
+      find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`
+        of the config; the folder in which a data set from a package writes its images and masks,
+        once. Raises an InputError if the source as a whole cannot be used.
+      kept_columns: Returns the names of the manifest's columns that are stored in the examples;
+        empty for a source that is not a manifest.
     """
 
     find: Callable[[Any, str | None, str], RawFound]
@@ -31,4 +32,4 @@ SOURCES: dict[type[Source], SourceFunctions] = {
     SampleSource: SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
     TfdsSource: SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
 }
-"""Config class of each kind of source to its functions."""
+"""Functions of each kind of source, by the config class of the kind."""
