@@ -14,19 +14,19 @@ _SAVED_MODEL = "saved_model.pb"
 
 
 def push_model(model: str, serving_folder: str) -> str:
-    """Copies a SavedModel to the push folder as a new version.
+    """Copies a SavedModel to a push folder as a new version.
 
     On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
-    folder: there, `saved_model.pb` is copied last, and a server that reads the folder too early
-    fails to load the version and tries again.
+    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
+    too early fails to load the version and tries again.
 
     Args:
       model: Folder of the SavedModel.
       serving_folder: Push folder that a server watches; created if it does not exist.
 
     Returns:
-      Folder of the new version. Its name is the current time in seconds, or the number of the
-      newest version plus one if that is greater.
+      Folder of the new version. The version number is the current time in seconds since 1970, or
+      the newest version's number plus one if that is greater.
     """
     version = os.path.join(serving_folder, str(_next_version(serving_folder)))
     if is_remote(serving_folder):
@@ -46,13 +46,14 @@ def push_model(model: str, serving_folder: str) -> str:
 
 
 def versions(serving_folder: str) -> list[str]:
-    """Lists the complete versions, newest first; empty if the push folder does not exist.
+    """Lists the complete versions of a model, newest first.
 
     Args:
       serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Names of the version folders.
+      Names of the version folders, which are version numbers; empty if the push folder does not
+      exist.
     """
     return [
         os.path.basename(path)  # noqa: PTH119, it may be gs://…
@@ -68,7 +69,7 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
       serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Path of the folder by version number.
+      Path of each version's folder, by version number.
     """
     if not tf.io.gfile.isdir(serving_folder):
         return {}
@@ -90,7 +91,7 @@ def newest_version(serving_folder: str) -> str:
       serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Folder of the newest version.
+      Path of the newest version's folder.
 
     Raises:
       InputError: The push folder has no version.
@@ -106,7 +107,7 @@ def pushed_version(serving_folder: str, version: int) -> str:
       version: Version number.
 
     Returns:
-      Folder of the version.
+      Path of the version's folder.
 
     Raises:
       InputError: The push folder does not have this version.
