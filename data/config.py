@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from data.config_base import Positive, Strict
 from data.source_config import (
     SPAN_PLACEHOLDER,
     SPLITS,
@@ -16,7 +17,6 @@ from data.source_config import (
     SplitName,
     TfdsSource,
 )
-from data.strict import Positive, Strict
 
 __all__ = [
     "IGNORE",
@@ -127,7 +127,7 @@ class Augmentation(Strict):
 
 
 class Splits(Strict):
-    """Shares of the splits, as whole numbers; a hash of its name assigns each group to a split.
+    """Shares of the splits, as whole numbers; a hash of a group's name decides the group's split.
 
     Attributes:
       train: Share of `train`, the split that the network is trained on.
@@ -167,7 +167,7 @@ class DataConfig(Strict):
         file and keep it under version control. Null: a file in the workspace.
       on_anomaly: Whether statistics that violate the schema stop the run (`fail`) or are only
         reported (`warn`).
-      view: Part of an image that the network gets as input: the whole image resized, or crops.
+      view: Form in which the network gets an image: whole and resized, or as crops.
     """
 
     source: AnySource

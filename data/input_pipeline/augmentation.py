@@ -12,7 +12,7 @@ import math
 import tensorflow as tf
 
 from data.config import IGNORE, Augmentation
-from data.input_pipeline.views import BLACK
+from data.input_pipeline.crops import BLACK
 
 
 def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from data.config import CropView
-from data.input_pipeline.views import BLACK, cut
+from data.input_pipeline.crops import BLACK, cut
 
 WINDOWS_AT_ONCE = 4
 """Number of windows that the network processes in one batch."""

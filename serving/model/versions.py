@@ -1,48 +1,10 @@
-"""The versions of a model in its push folder: pushes new ones and finds existing ones."""
+"""Finds the versions of a model in its push folder."""
 
 import os
-import shutil
-import time
-from pathlib import Path
 
 import tensorflow as tf
 
 from data.errors import InputError
-from data.files import complete_folder, is_remote
-
-_SAVED_MODEL = "saved_model.pb"
-
-
-def push_model(model: str, serving_folder: str) -> str:
-    """Copies a SavedModel to a push folder as a new version.
-
-    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
-    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
-    too early fails to load the version and tries again.
-
-    Args:
-      model: Folder of the SavedModel.
-      serving_folder: Push folder that a server watches; created if it does not exist.
-
-    Returns:
-      Folder of the new version. The version number is the current time in seconds since 1970, or
-      the newest version's number plus one if that is greater.
-    """
-    version = os.path.join(serving_folder, str(_next_version(serving_folder)))
-    if is_remote(serving_folder):
-        files = [
-            os.path.relpath(os.path.join(folder, name), model)
-            for folder, _, names in tf.io.gfile.walk(model)
-            for name in names
-        ]
-        for file in sorted(files, key=lambda file: file == _SAVED_MODEL):
-            target = os.path.join(version, file)
-            tf.io.gfile.makedirs(os.path.dirname(target))
-            tf.io.gfile.copy(os.path.join(model, file), target)
-    else:
-        with complete_folder(Path(version)) as unfinished:
-            shutil.copytree(model, unfinished, dirs_exist_ok=True)
-    return version
 
 
 def versions(serving_folder: str) -> list[str]:
@@ -58,7 +20,7 @@ def versions(serving_folder: str) -> list[str]:
     return [
         os.path.basename(path)  # noqa: PTH119, it may be gs://…
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
-        if tf.io.gfile.exists(os.path.join(path, _SAVED_MODEL))
+        if tf.io.gfile.exists(os.path.join(path, tf.saved_model.SAVED_MODEL_FILENAME))
     ]
 
 
@@ -76,12 +38,6 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
     names = [name.rstrip("/") for name in tf.io.gfile.listdir(serving_folder)]
     paths = {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
     return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
-
-
-def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers are in use.
-    newest = max(numbered_folders(serving_folder), default=0)
-    return max(int(time.time()), newest + 1)
 
 
 def newest_version(serving_folder: str) -> str:

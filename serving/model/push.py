@@ -1,0 +1,49 @@
+"""Pushes a model: copies it to the push folder as a new version."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import tensorflow as tf
+
+from data.files import complete_folder, is_remote
+from serving.model.versions import numbered_folders
+
+
+def push_model(model: str, serving_folder: str) -> str:
+    """Copies a SavedModel to a push folder as a new version.
+
+    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
+    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
+    too early fails to load the version and tries again.
+
+    Args:
+      model: Folder of the SavedModel.
+      serving_folder: Push folder that a server watches; created if it does not exist.
+
+    Returns:
+      Folder of the new version. The version number is the current time in seconds since 1970, or
+      the newest version's number plus one if that is greater.
+    """
+    version = os.path.join(serving_folder, str(_next_version(serving_folder)))
+    if is_remote(serving_folder):
+        files = [
+            os.path.relpath(os.path.join(folder, name), model)
+            for folder, _, names in tf.io.gfile.walk(model)
+            for name in names
+        ]
+        for file in sorted(files, key=lambda file: file == tf.saved_model.SAVED_MODEL_FILENAME):
+            target = os.path.join(version, file)
+            tf.io.gfile.makedirs(os.path.dirname(target))
+            tf.io.gfile.copy(os.path.join(model, file), target)
+    else:
+        with complete_folder(Path(version)) as unfinished:
+            shutil.copytree(model, unfinished, dirs_exist_ok=True)
+    return version
+
+
+def _next_version(serving_folder: str) -> int:
+    # Incomplete versions count, too: their numbers are in use.
+    newest = max(numbered_folders(serving_folder), default=0)
+    return max(int(time.time()), newest + 1)
