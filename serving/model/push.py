@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from data.files import complete_folder, is_remote
-from serving.model.versions import numbered_folders
+from serving.model.versions import MODEL_FILE, numbered_folders
 
 
 def push_model(model: str, serving_folder: str) -> str:
@@ -33,7 +33,7 @@ def push_model(model: str, serving_folder: str) -> str:
             for folder, _, names in tf.io.gfile.walk(model)
             for name in names
         ]
-        for file in sorted(files, key=lambda file: file == tf.saved_model.SAVED_MODEL_FILENAME):
+        for file in sorted(files, key=lambda file: file == MODEL_FILE):
             target = os.path.join(version, file)
             tf.io.gfile.makedirs(os.path.dirname(target))
             tf.io.gfile.copy(os.path.join(model, file), target)

@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from data.errors import InputError
 
+MODEL_FILE = "saved_model.pb"
+"""Name of the file that a complete version of a model contains."""
+
 
 def versions(serving_folder: str) -> list[str]:
     """Lists the complete versions of a model, newest first.
@@ -20,7 +23,7 @@ def versions(serving_folder: str) -> list[str]:
     return [
         os.path.basename(path)  # noqa: PTH119, it may be gs://…
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
-        if tf.io.gfile.exists(os.path.join(path, tf.saved_model.SAVED_MODEL_FILENAME))
+        if tf.io.gfile.exists(os.path.join(path, MODEL_FILE))
     ]
 
 
