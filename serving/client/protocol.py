@@ -25,7 +25,7 @@ _HINTS = {
 
 
 class ServingError(UnetfxError):
-    """A model server cannot be reached, refuses a request, or does not serve the expected model.
+    """A model server cannot be reached, rejects a request, or does not serve the expected model.
 
     Attributes:
       status: The gRPC status code. HTTP status codes are translated as TF Serving does (404 is

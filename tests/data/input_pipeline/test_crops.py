@@ -44,13 +44,13 @@ CROP = CropView(kind="crop", height=16, width=24)
 
 
 def places(height, width):
-    """An image with the row and the column of each pixel as red and green; blue is 1."""
+    """Makes an image whose red is the row, green the column, and blue 1."""
     rows, columns = np.indices((height, width))
     return np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.uint8)
 
 
 def mask_of(image):
-    """A mask in which each label depends on the place of the pixel."""
+    """Makes a mask for an image of `places`, with a label that depends on the pixel's place."""
     return (image[..., 0] * 3 + image[..., 1] * 5) % 200
 
 
