@@ -8,7 +8,7 @@ class UnetfxError(Exception):
     """Base of all errors whose message is written for the user.
 
     The message says what is wrong, where, and what to do, in one line for each finding. Commands
-    print it and exit with code 2.
+    print the message and exit with code 2.
     """
 
 

@@ -1,7 +1,7 @@
 """Reads and writes files by path. All code of this project goes through these functions.
 
 A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
-TensorFlow takes seconds to import, so it is imported only for remote paths.
+TensorFlow takes seconds to import, so TensorFlow is imported only for remote paths.
 
 `etils.epath` is not used: it rejects schemes that TensorFlow reads (`hdfs://`, and `ram://` in
 tests), rounds modification times to seconds, omits files whose names end in `~` from listings, and
@@ -270,7 +270,7 @@ def remove_folder(path: str) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8 that appears only when it is complete.
+    """Writes a text file in UTF-8, which appears at its path only when complete.
 
     Args:
       path: Path of the file, local or remote.

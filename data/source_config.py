@@ -26,8 +26,8 @@ _FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 class Source(Strict):
     """Base class of the `data.source` section of the config, for all kinds of sources.
 
-    To add a kind, write a subclass here that narrows `kind` to a literal, add it to `AnySource`,
-    and add its functions to `data.sources.registry`.
+    To add a kind of source, write a subclass here that narrows `kind` to a literal, add the
+    subclass to `AnySource`, and add its functions to `data.sources.registry`.
 
     Attributes:
       kind: Name of the kind of source.
@@ -123,7 +123,7 @@ class FolderSource(SpannedSource):
 
 
 class ManifestSource(SpannedSource):
-    """A table with one row per pair.
+    """A manifest: a table with one row per pair of image and mask files.
 
     Attributes:
       path: Path of the table: `.csv` with a header line, or `.jsonl` with one object per line;

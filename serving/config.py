@@ -56,8 +56,9 @@ class ServingConfig(Strict):
         evaluates the model with this dtype.
       push_to: Folder that TF Serving watches, local or on any file system that TensorFlow can write
         to (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
-      check: Requirements that a model must meet before it is pushed.
-      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave it out.
+      check: Requirements that a model must meet before being pushed.
+      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave this
+        step out.
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)

@@ -33,7 +33,7 @@ class Predictor(Protocol):
         """Names of the classes, by class id."""
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Predicts the mask of each image.
 
         Args:
           images: The contents of PNG, JPEG, BMP or GIF files, of any size. The EXIF orientation is

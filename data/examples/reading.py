@@ -40,9 +40,9 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
       data: The `data` section of the config.
 
     Returns:
-      The content of the pair, or the reason why it cannot be used: one of its files cannot be read,
-      is too large or of a wrong kind, the mask has a value without a class or no labelled pixel, or
-      the sizes differ.
+      The content of the pair, or the reason why the pair cannot be used: one of its files cannot be
+      read, is too large or of a wrong kind, the mask has a value without a class or no labelled
+      pixel, or the sizes differ.
     """
     values: tuple[int | str, ...] = ()
     try:
@@ -80,8 +80,8 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
       data: The `data` section of the config.
 
     Yields:
-      The content of each pair, or the reason why it cannot be used. Only a few pairs are in memory
-      at the same time, since images may be large.
+      The content of each pair, or the reason why the pair cannot be used. Only a few pairs are in
+      memory at the same time, since images may be large.
     """
     if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
         yield from (read_pair(pair, data) for pair in pairs)

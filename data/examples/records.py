@@ -15,7 +15,7 @@ class Record(NamedTuple):
 
     Attributes:
       pair: The pair that was read.
-      statistics: Statistics of the pair; None if it cannot be used.
+      statistics: Statistics of the pair; None if the pair cannot be used.
       problem: The reason why the pair cannot be used; None if it can.
       values: Pixel values in the mask file, numbers or colours; empty if the mask cannot be read.
     """

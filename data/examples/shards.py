@@ -28,7 +28,7 @@ class Shard(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Result of writing a shard.
+    """Result of writing a shard (a TFRecord file).
 
     Attributes:
       good: Number of pairs that are written to the file.

@@ -70,14 +70,14 @@ def random_corner(
     Args:
       class_ids: uint8 [height, width].
       view: The view, which sets the size of the crop.
-      class_aware: Probability, 0..1, that the crop is placed on a class: it then contains a random
-        pixel of a random class of the mask, each class with the same probability. If the mask has
-        no labelled pixel, the crop is placed anywhere.
+      class_aware: Probability, 0..1, that the crop is placed on a class: the crop then contains a
+        random pixel of a random class of the mask, each class with the same probability. If the
+        mask has no labelled pixel, the crop is placed anywhere.
       seed: int64 or int32 [2].
 
     Returns:
       int32 [2], row and column of the crop's first pixel; 0 where the image is smaller than the
-      crop, so that it is padded at the bottom and at the right.
+      crop, so that padding is at the bottom and at the right.
     """
     coin, class_seed, pixel_seed, corner_seed = tf.unstack(tf.random.split(seed, 4))
     crop = tf.constant([view.height, view.width])

@@ -23,8 +23,9 @@ class ViewFunctions(NamedTuple):
         Arguments: a pair from `whole_pair`; view. Returns images [views, view.height, view.width,
         3] and class ids [views, view.height, view.width].
       training_window: Returns the part of a pair from which one augmented view is sampled.
-        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those
-        of the view; share of class-aware crops (see `random_corner`); seed, int64 or int32 [2].
+        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those of
+        the view; share of crops that are placed on a class, 0..1 (see `crops.random_corner`); seed,
+        int64 or int32 [2].
     """
 
     whole_pair: Callable[..., Pair]

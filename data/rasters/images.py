@@ -80,7 +80,7 @@ def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.
 
 
 def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
-    """Encodes pixels as PNG.
+    """Encodes pixels as the bytes of a PNG file.
 
     Args:
       pixels: uint8 [height, width], or [height, width, 3] in RGB.

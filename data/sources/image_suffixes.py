@@ -1,4 +1,4 @@
-"""File suffixes of images."""
+"""Supported suffixes of image files."""
 
 import posixpath
 

@@ -20,7 +20,7 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: ManifestSource, group: str) -> RawFound:
-    """Finds the pairs of a manifest.
+    """Finds the pairs of image and mask files that a manifest lists.
 
     Args:
       source: Config of the source, whose path has no `{SPAN}`.

@@ -1,4 +1,4 @@
-"""Finds pairs of image and mask files, and assigns groups and splits to them."""
+"""Finds pairs of image and mask files, and assigns a group and a split to each pair."""
 
 import bisect
 import hashlib

@@ -8,7 +8,7 @@ from data.source_config import SplitName
 
 
 class RawPair(NamedTuple):
-    """A pair as it was found, with only the properties that the source gives.
+    """A pair of image and mask files, with only the properties that the source gives.
 
     Attributes:
       key: Name of the pair, unique in the source.

@@ -1,4 +1,4 @@
-"""The kinds of data sources: the config class of each kind, and the functions that read it."""
+"""The kinds of data sources: config class of each kind, and the functions that find its pairs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from data.sources.raw_pairs import RawFound
 
 
 class SourceFunctions(NamedTuple):
-    """Functions of one kind of source.
+    """The functions that find pairs and columns in one kind of source.
 
     Attributes:
       find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`

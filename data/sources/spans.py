@@ -9,7 +9,7 @@ from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 
 def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
-    """Finds the spans of a source.
+    """Finds the spans (numbered deliveries) of a source.
 
     A source without spans counts as one span with the number 0.
 

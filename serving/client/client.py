@@ -77,7 +77,7 @@ class ServingClient:
         )
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Segments images by one request to the server.
 
         Args:
           images: The contents of PNG, JPEG, BMP or GIF files, of any size. The server ignores the

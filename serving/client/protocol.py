@@ -67,7 +67,7 @@ class ModelAddress(NamedTuple):
 
 
 class VersionStatus(NamedTuple):
-    """Status of a version of a model.
+    """Status of one version of a model on a server.
 
     Attributes:
       version: Version number.

@@ -35,10 +35,10 @@ _IMAGE_ERRORS = frozenset(
 
 
 class Outcome(NamedTuple):
-    """The result for one image.
+    """The result of segmenting one image file.
 
     Attributes:
-      image: The image.
+      image: The image file.
       height: Height of the image in pixels; 0 if the image failed.
       width: Width of the image in pixels; 0 if the image failed.
       class_fraction: Share of the mask's pixels by class id; empty if the image failed.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
-"""Path of the file in the SavedModel. TF Serving ignores it."""
+"""Path of the description file in the SavedModel; TF Serving ignores the file."""
 # Key of a weight in the SavedModel's checkpoint: the attribute `_weights` of `ServingGraph`.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 

@@ -32,7 +32,7 @@ class ServingGraph(tf.Module):
         intensity_range: tuple[int, int] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Wraps a network.
+        """Wraps a network with decoding, resizing or cropping, and encoding of masks.
 
         Args:
           network: Network that maps float32 images [batch, height, width, 3] in 0..255 to float32

@@ -23,7 +23,7 @@ class Inference(ABC, Generic[_View]):
     """Segments images with a network; a subclass for each kind of view."""
 
     def __init__(self, network: Network, view: _View, num_classes: int) -> None:
-        """Wraps a network.
+        """Wraps a network for images of any size.
 
         Args:
           network: The network, softmax included.

@@ -28,7 +28,7 @@ class ServedModel:
         self.classes = model_classes(path)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Segments images with the loaded model.
 
         Args:
           images: The contents of PNG, JPEG, BMP or GIF files, of any size.

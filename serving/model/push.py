@@ -1,4 +1,4 @@
-"""Pushes a model: copies it to the push folder as a new version."""
+"""Copies a model to the push folder as a new version."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def push_model(model: str, serving_folder: str) -> str:
 
     Args:
       model: Folder of the SavedModel.
-      serving_folder: Push folder that a server watches; created if it does not exist.
+      serving_folder: Push folder, which a server watches; the folder is created if missing.
 
     Returns:
       Folder of the new version. The version number is the current time in seconds since 1970, or

@@ -29,12 +29,12 @@ class Code(enum.Enum):
 
     @property
     def http(self) -> int:
-        """The HTTP status code."""
+        """The HTTP status code of the response."""
         return self.value[0]
 
     @property
     def status(self) -> grpc.StatusCode:
-        """The gRPC status code."""
+        """The gRPC status code of the response."""
         return self.value[1]
 
     @property
@@ -52,7 +52,7 @@ class RequestError(Exception):
     """
 
     def __init__(self, code: Code, message: str) -> None:
-        """Makes an error.
+        """Makes the error for a failed request.
 
         Args:
           code: Status of the error response.

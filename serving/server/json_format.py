@@ -23,7 +23,7 @@ _BASE64 = "b64"
 
 
 class PredictRequest(NamedTuple):
-    """A parsed request body.
+    """The parsed body of a prediction request.
 
     Attributes:
       signature_name: Name of the signature.

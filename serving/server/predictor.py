@@ -43,7 +43,7 @@ class RequestPredictor:
         handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
     ) -> _Response:
-        """Handles a request within the limits, and counts it.
+        """Handles a prediction request within the limits, and counts the request.
 
         Args:
           interface: `REST` or `gRPC`.

@@ -34,7 +34,8 @@ class ServerSettings(NamedTuple):
       host: Address to listen on.
       rest_port: Port for REST and the page; 0 for any free port.
       grpc_port: Port for gRPC; 0 for any free port.
-      labels: Version number by label; these versions are served beside the newest one.
+      labels: Version number by label (`stable`); these versions are served beside the newest
+        version.
       limits: Limits of body size, number of requests, time and batch size.
     """
 

@@ -1,4 +1,4 @@
-"""Converts tensors of requests and responses from and to TensorProto, and checks them."""
+"""Converts arrays from and to TensorProto, and checks the inputs of requests."""
 
 import math
 from collections.abc import Mapping

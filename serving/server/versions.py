@@ -107,7 +107,7 @@ class Versions:
         return [self._statuses[number] for number in numbers]
 
     def set_status(self, number: int, state: int, problem: str = "") -> None:
-        """Records the status of a version.
+        """Records the status of a version of the model.
 
         Args:
           number: Version number.
