@@ -11,8 +11,9 @@ RUN apt-get update \
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 RUN python3 -m venv /opt/venv && pip install --no-cache-dir uv==0.13.9
 
-# The libraries come first: they change seldom, and the engine reuses their layer. Python's compiled files are kept,
-# since the user below cannot write here, and without them a step takes twice as long to start.
+# Libraries are installed before the code, because they change less often and the build cache keeps their layer. They are
+# compiled to bytecode here, since the user below cannot write to this folder: without bytecode, a step takes twice as long
+# to start.
 WORKDIR /opt/unetfx
 COPY pyproject.toml requirements.lock ./
 ENV UV_LINK_MODE=copy
@@ -33,7 +34,7 @@ COPY pipeline pipeline
 RUN uv pip install --quiet --offline --no-deps --no-build-isolation -e . && python -m compileall -q .
 
 RUN useradd --create-home --home-dir /var/lib/unetfx --uid 1000 unetfx
-# A number, not a name, so that Kubernetes can check that the user is not root.
+# A user ID instead of a name, so that Kubernetes can check that the user is not root.
 USER 1000
 ENV HOME=/var/lib/unetfx NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /var/lib/unetfx

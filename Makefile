@@ -4,9 +4,9 @@
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-# Installs at the versions and hashes of requirements.lock.
+# Installs packages at the versions and hashes of requirements.lock.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --requirement pyproject.toml
-# Without compiled Python files, TensorFlow and TFX take twice as long to load.
+# Python must write compiled files: without them, TensorFlow and TFX take twice as long to load.
 unexport PYTHONDONTWRITEBYTECODE
 
 setup: .venv/.ready
@@ -29,13 +29,12 @@ ifdef ARGS
 test: setup
 	@$(BIN)/pytest $(ARGS)
 else
-# Two processes, since a pipeline's steps keep only one core busy; more would need more than 24 GiB of memory.
-# The files run in their own order: the longest come early. `make test COVERAGE=` does not measure coverage, which costs a fifth
-# to two fifths of processor time on Python 3.11.
-COVERAGE := --cov --cov-report= -p scripts.coverage_summary
+# The tests run in three processes, since they wait for servers and other programs for a third of their time. The files keep
+# their order, in which the longest come early. Coverage leaves out tests/e2e (see tests/e2e/conftest.py).
 test: setup airflow
 	@scripts/test_tools.sh
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report= -p scripts.coverage_summary
 endif
 
 lint: setup
@@ -48,7 +47,7 @@ lint: setup
 docs: setup
 	@$(BIN)/python -m pipeline.config.documentation
 
-# Measures speed and memory, each against a named rival in the same run.
+# Measures speed and memory, each in comparison with a named rival in the same run.
 bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
@@ -60,8 +59,9 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
 
-# Run this after a change of dependencies in pyproject.toml: resolves them, with all extras, for every Python that TFX
-# supports. Versions in the lock stay unless they no longer fit; add --upgrade or --upgrade-package NAME by LOCK_ARGS.
+# Updates requirements.lock after a change of dependencies in pyproject.toml, with all extras, for every Python that TFX
+# supports. Locked versions change only if they no longer fit; to upgrade, set LOCK_ARGS to --upgrade or
+# --upgrade-package NAME.
 lock:
 	@$(BIN)/uv pip compile --universal --python-version 3.10 --generate-hashes --no-header --quiet \
 		pyproject.toml --all-extras --group dev --output-file requirements.lock $(LOCK_ARGS)

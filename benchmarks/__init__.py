@@ -1,1 +1,1 @@
-"""Speed and memory, each as a ratio against a named rival in one run."""
+"""Benchmarks of speed, memory and quality. Each one measures a rival in the same run."""

@@ -1,13 +1,13 @@
-"""Decoders compared on three real data sets: normalisation, up-sampling, dropout, width.
+"""Compares decoders on three real data sets: normalisation, up-sampling, dropout and width.
 
     python -m benchmarks.decoders [--steps 150] [--seeds 2]
 
-The sets: the sample's tiles of coasts and lakes; neurons in electron microscopy (ISBI 2012, the
-config `isbi_em.yaml`); slices of a brain, of which grey and white matter are told from the rest
-(the ICBM 152 template, T1 and tissue maps, in the package `nilearn`). The encoder is frozen, so its
-features are computed once, and every decoder of a seed sees the same crops of them in the same
-order. What is printed is the mean IoU on whole images of groups that were not trained on, the mean
-of the seeds, and how far they are apart.
+The data sets: Blue Marble tiles of coasts and lakes (`blue_marble.yaml`); neurons in electron
+microscopy (ISBI 2012, `isbi_em.yaml`); brain slices with the classes grey matter, white matter and
+other (the ICBM 152 template, T1 and tissue maps, from the package `nilearn`). The encoder is
+frozen, so its features are computed once. All decoders of a seed train on the same crops in the
+same order. The score is the mean IoU on whole images of groups that are not in the training set:
+the mean over the seeds, and half the range.
 """
 
 import argparse
@@ -41,14 +41,14 @@ _CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"
 _CROP = 96  # pixels
 _BATCH = 4
 _LEARNING_RATE = 2e-3
-_UNTIMED = 3  # steps, in which graphs are traced
-_SLAB = 12  # slices of a brain; neighbours look alike
+_UNTIMED = 3  # first steps, which trace graphs
+_SLAB = 12  # adjacent slices of the brain, which look alike and share a split
 _Pixels = npt.NDArray[np.uint8]
 _Tensors = Sequence[Any]
 
 
-class Picture(NamedTuple):
-    """An image and its truth.
+class Pair(NamedTuple):
+    """An image and its mask.
 
     Attributes:
       image: uint8 [height, width, 3].
@@ -63,8 +63,8 @@ class Variant(NamedTuple):
     """A decoder.
 
     Attributes:
-      title: As it is printed.
-      build: From the five skips to features at the image's resolution.
+      title: Name in the output.
+      build: Returns features at the resolution of the image from the five skips.
     """
 
     title: str
@@ -72,13 +72,13 @@ class Variant(NamedTuple):
 
 
 def main() -> None:
-    """Trains every decoder on every set, and prints a line for each."""
+    """Trains every decoder on every data set, and prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    for title, (train, test) in _sets():
-        classes = 1 + max(int(picture.class_ids.max()) for picture in train)
+    for title, (train, test) in _data_sets():
+        classes = 1 + max(int(pair.class_ids.max()) for pair in train)
         print(
             f"\n{title}: {len(train)} images to train, {len(test)} to test, {classes} classes; "
             f"{arguments.steps} steps of {_BATCH} crops of {_CROP}×{_CROP}"
@@ -86,28 +86,36 @@ def main() -> None:
         print(f"{'':44}mean IoU   ± seeds   parameters   CPU ms/step")
         seeds = range(1, arguments.seeds + 1)
         crops = {seed: _features(_crops(train, seed, arguments.steps)) for seed in seeds}
-        whole = [_features([picture]) for picture in test]
+        whole = [_features([pair]) for pair in test]
         for variant in VARIANTS:
-            found = [_measure(variant, crops[seed], whole, classes, seed) for seed in seeds]
-            scores = [result.score for result in found]
+            results = [_measure(variant, crops[seed], whole, classes, seed) for seed in seeds]
+            scores = [result.score for result in results]
+            step = np.mean([result.milliseconds for result in results])
             print(
                 f"{variant.title:44}{np.mean(scores):8.3f}{np.ptp(scores) / 2:10.3f}"
-                f"{found[0].parameters / 1e6:11.2f} M{np.mean([r.step for r in found]):14.0f}",
+                f"{results[0].parameters / 1e6:11.2f} M{step:14.0f}",
                 flush=True,
             )
 
 
 class _Features(NamedTuple):
-    """What the encoder makes of some images, float16, and their class ids."""
+    """Encoder features and masks of some images.
+
+    Attributes:
+      skips: Features at the five resolutions, float16 [images, height, width, channels].
+      class_ids: uint8 [images, height, width].
+    """
 
     skips: list[npt.NDArray[np.float16]]
     class_ids: _Pixels
 
 
 class _Result(NamedTuple):
+    """Mean IoU, number of parameters and CPU time of a step of a decoder."""
+
     score: float
     parameters: int
-    step: float  # processor milliseconds
+    milliseconds: float  # CPU time of a step
 
 
 def _measure(
@@ -132,10 +140,10 @@ def _measure(
     milliseconds = 1000 * (time.process_time() - began) / (steps - _UNTIMED)
     counts = np.zeros((classes, classes), np.int64)
     predict = tf.function(lambda skips: tf.argmax(network(skips, training=False), -1))
-    for picture in test:
-        height, width = picture.class_ids.shape[1:]
-        predicted = predict(_float32(picture.skips, slice(None))).numpy()[:, :height, :width]
-        np.add.at(counts, (picture.class_ids.ravel(), predicted.ravel()), 1)
+    for image in test:
+        height, width = image.class_ids.shape[1:]
+        predicted = predict(_float32(image.skips, slice(None))).numpy()[:, :height, :width]
+        np.add.at(counts, (image.class_ids.ravel(), predicted.ravel()), 1)
     return _Result(mean_of_defined(iou(counts)), network.count_params(), milliseconds)
 
 
@@ -143,71 +151,71 @@ def _float32(skips: _Tensors, batch: slice) -> list[tf.Tensor]:
     return [tf.constant(skip[batch], tf.float32) for skip in skips]
 
 
-def _features(pictures: Sequence[Picture]) -> _Features:
+def _features(pairs: Sequence[Pair]) -> _Features:
     encoder = build_encoder(ModelConfig())
     run = tf.function(lambda images: [tf.cast(s, tf.float16) for s in encoder(images)])
-    height, width = pictures[0].class_ids.shape
+    height, width = pairs[0].class_ids.shape
     padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
-    by_picture = [
+    by_image = [
         [skip.numpy() for skip in run(tf.constant(np.pad(image, padding)[None], tf.float32))]
-        for image, _ in pictures
+        for image, _ in pairs
     ]
-    class_ids = np.stack([picture.class_ids for picture in pictures])
-    return _Features([np.concatenate(skips) for skips in zip(*by_picture, strict=True)], class_ids)
+    class_ids = np.stack([pair.class_ids for pair in pairs])
+    return _Features([np.concatenate(skips) for skips in zip(*by_image, strict=True)], class_ids)
 
 
-def _crops(pictures: Sequence[Picture], seed: int, steps: int) -> list[Picture]:
-    """Crops of images in turn; half of them are made to hold the rarest class of their image."""
+def _crops(pairs: Sequence[Pair], seed: int, steps: int) -> list[Pair]:
+    """Returns crops of shuffled images; every second one contains the rarest class of its image."""
     random = np.random.default_rng(seed)
     order = np.concatenate(
-        [random.permutation(len(pictures)) for _ in range(-(-steps * _BATCH // len(pictures)))]
+        [random.permutation(len(pairs)) for _ in range(-(-steps * _BATCH // len(pairs)))]
     )
     crops = []
     for number, index in enumerate(order[: steps * _BATCH]):
-        image, class_ids = pictures[index]
+        image, class_ids = pairs[index]
         corner = [random.integers(0, size - _CROP + 1) for size in class_ids.shape]
         if number % 2:
-            names, counts = np.unique(class_ids, return_counts=True)
-            pixels = np.argwhere(class_ids == names[counts.argmin()])
+            present, counts = np.unique(class_ids, return_counts=True)
+            pixels = np.argwhere(class_ids == present[counts.argmin()])
             inside = pixels[random.integers(len(pixels))] - random.integers(0, _CROP, 2)
             corner = np.clip(inside, 0, np.array(class_ids.shape) - _CROP)
         window = tuple(slice(start, start + _CROP) for start in corner)
         flip = tuple(slice(None, None, random.choice([-1, 1])) for _ in range(2))
-        crops.append(Picture(image[window][flip], class_ids[window][flip]))
+        crops.append(Pair(image[window][flip], class_ids[window][flip]))
     return crops
 
 
-def _sets() -> Iterator[tuple[str, tuple[list[Picture], list[Picture]]]]:
+def _data_sets() -> Iterator[tuple[str, tuple[list[Pair], list[Pair]]]]:
     yield "Blue Marble", _pairs("blue_marble.yaml")
     yield "ISBI EM", _pairs("isbi_em.yaml")
     yield "ICBM 152", _brain()
 
 
-def _pairs(file: str) -> tuple[list[Picture], list[Picture]]:
-    """The pairs of a shipped config, split as it says; `val` is left alone."""
+def _pairs(file: str) -> tuple[list[Pair], list[Pair]]:
+    """Returns the train and test pairs of a shipped config; `val` is not used."""
     config = load_config(_CONFIGS / file)
     data, ids_of = config.data, np.arange(256, dtype=np.uint8)
     for value, name in (data.mask_values or {}).items():
         ids_of[int(value)] = data.classes.index(name)
-    by_split: dict[str, list[Picture]] = {"train": [], "val": [], "test": []}
+    by_split: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
     with tempfile.TemporaryDirectory() as scratch:
         for pair in find_pairs(data, name=config.name, folder=f"{scratch}/sample").pairs:
             with Image.open(pair.image) as image, Image.open(pair.mask) as mask:
                 pixels = np.asarray(image.convert("RGB"))
-                by_split[pair.split].append(Picture(pixels, ids_of[np.asarray(mask)]))
+                by_split[pair.split].append(Pair(pixels, ids_of[np.asarray(mask)]))
     return by_split["train"], by_split["test"]
 
 
-def _brain() -> tuple[list[Picture], list[Picture]]:
-    """Axial slices with brain in them: every third slab is for testing."""
+def _brain() -> tuple[list[Pair], list[Pair]]:
+    """Returns axial slices that show the brain; every third slab is for testing."""
     volumes = []
     for name in ("t1", "gm", "wm"):
         file = f"nilearn/datasets/data/mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
-        path = package_file("nilearn", file, needed_for="The brain's template")
+        path = package_file("nilearn", file, needed_for="The brain template")
         volume = nibabel.load(path).get_fdata()
         volumes.append(volume / volume.max())
-    train: list[Picture] = []
-    test: list[Picture] = []
+    train: list[Pair] = []
+    test: list[Pair] = []
     for number in range(volumes[0].shape[2]):
         brightness, grey, white = (volume[:, :, number] for volume in volumes)
         tissue = np.maximum(grey, white)
@@ -216,7 +224,7 @@ def _brain() -> tuple[list[Picture], list[Picture]]:
             continue
         image = (255 * brightness).round().astype(np.uint8)
         slab = number // _SLAB
-        (test if slab % 3 == 2 else train).append(Picture(np.stack([image] * 3, -1), ids))
+        (test if slab % 3 == 2 else train).append(Pair(np.stack([image] * 3, -1), ids))
     return train, test
 
 
@@ -227,7 +235,14 @@ def _decoder(
     skips_too: bool = True,
     up: Callable[[int], Callable[[Any], Any]] | None = None,
 ) -> Callable[[_Tensors], Any]:
-    """The default's five blocks, with other layers in some places."""
+    """Returns the five blocks of the default decoder with some layers replaced.
+
+    Args:
+      width: Factor for the numbers of channels.
+      normalise: Creates a normalisation layer; None for no normalisation.
+      skips_too: Whether to normalise the skips as well.
+      up: Creates an up-sampling layer from a number of channels; None for the default.
+    """
 
     def normalised(x: Any) -> Any:
         return normalise()(x) if normalise else x
@@ -284,7 +299,7 @@ VARIANTS = [
     Variant("decoder: notebook, width 0.25", lambda skips: notebook_decoder(skips, 0.25)),
     Variant("no normalisation", _decoder()),
     Variant("skips with scale and offset", _decoder(normalise=_batch)),
-    Variant("batch normalisation, not of the skips", _decoder(normalise=_batch, skips_too=False)),
+    Variant("batch normalisation, but not of skips", _decoder(normalise=_batch, skips_too=False)),
     Variant(
         "group normalisation, 8 groups",
         _decoder(normalise=lambda: layers.GroupNormalization(8)),

@@ -1,4 +1,4 @@
-"""A measurement in a process of its own, which has neither memory nor settings of another."""
+"""Runs a measurement in a new process, which shares no memory or settings with others."""
 
 import json
 import os
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def measure(module: str, *arguments: str, **environment: str) -> Any:
-    """Runs a benchmark's module once more, to do a part of its work.
+    """Runs the module of a benchmark in a new process, to do one part of its work.
 
     Args:
-      module: Its name.
-      arguments: Of its command line: which part.
-      environment: Variables that are set there.
+      module: Name of the module.
+      arguments: Command-line arguments, which select the part.
+      environment: Environment variables to set in the process.
 
     Returns:
-      The last line that it prints, read as JSON.
+      The last line of its output, parsed as JSON.
     """
-    done = subprocess.run(  # noqa: S603
+    process = subprocess.run(  # noqa: S603
         [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -26,4 +26,4 @@ def measure(module: str, *arguments: str, **environment: str) -> Any:
         check=True,
         env=os.environ | environment,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])

@@ -1,10 +1,10 @@
-"""Ideas for a faster training step, each measured against the step as it is.
+"""Measures ideas for a faster training step against the unchanged step.
 
     python -m benchmarks.ideas [--size 96] [--batch 4] [--steps 8]
 
-The step is that of the reference's architecture (`decoder: notebook`) with a frozen encoder, on
-random images. Every idea runs in a process of its own, and the step as it is first and last.
-Machines are shared, so what counts is the processor time of an image; the clock's is beside it.
+The step trains the reference architecture (`decoder: notebook`) with a frozen encoder on random
+images. Every variant runs in its own process, the unchanged step first and last. The
+machines may be shared, so compare the CPU time; the wall time is printed as well.
 """
 
 import argparse
@@ -20,40 +20,42 @@ import numpy as np
 from benchmarks.fresh_process import measure
 
 CLASSES = 3
-_UNTIMED = 2  # steps, in which graphs are traced and memory is found
-AS_IT_IS = "as it is"
+_UNTIMED = 2  # first steps, which trace graphs and allocate memory
+UNCHANGED = "unchanged"
 _Shape = tuple[Any, ...]
 
 
 def main() -> None:
-    """Runs every idea, and prints its time and the ratio."""
+    """Runs every variant, and prints its time and the ratio to the unchanged step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=96, help="height and width")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--idea", choices=_IDEAS, help=argparse.SUPPRESS)
+    parser.add_argument("--variant", choices=_VARIANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.idea:
-        print(json.dumps(_IDEAS[arguments.idea](arguments)))
+    if arguments.variant:
+        print(json.dumps(_VARIANTS[arguments.variant](arguments)))
         return
-    found = [(name, _elsewhere(name)) for name in (*_IDEAS, AS_IT_IS)]
-    before = [times for name, times in found if name == AS_IT_IS]
+    results = [(name, _run(name)) for name in (*_VARIANTS, UNCHANGED)]
+    before = [times for name, times in results if name == UNCHANGED]
     cpu, wall = (float(np.mean([times[kind] for times in before])) for kind in ("cpu", "wall"))
     print(
         f"{arguments.size}×{arguments.size} pixels, batch {arguments.batch}, {os.cpu_count()} cores"
     )
     print(f"{'':48}CPU s/image   faster   s/image   faster")
-    for name, times in found:
+    for name, times in results:
         print(
             f"{name:48}{times['cpu']:11.3f}{cpu / times['cpu']:9.2f}"
             f"{times['wall']:10.3f}{wall / times['wall']:9.2f}"
         )
 
 
-def _elsewhere(idea: str) -> dict[str, float]:
-    with_onednn = "0" if "oneDNN" in idea else "1"
-    told = ("--idea", idea, *sys.argv[1:])
-    times: dict[str, float] = measure("benchmarks.ideas", *told, TF_ENABLE_ONEDNN_OPTS=with_onednn)
+def _run(variant: str) -> dict[str, float]:
+    with_onednn = "0" if "oneDNN" in variant else "1"
+    arguments = ("--variant", variant, *sys.argv[1:])
+    times: dict[str, float] = measure(
+        "benchmarks.ideas", *arguments, TF_ENABLE_ONEDNN_OPTS=with_onednn
+    )
     return times
 
 
@@ -64,11 +66,22 @@ def _step(
     threads: int = 0,
     precision: str = "float32",
     decoder: Literal["notebook", "unet"] = "notebook",
-    composed: bool = False,
-    many_passes: bool = False,
+    keras_normalisation: bool = False,
+    keras_adam: bool = False,
     after_concatenation: Callable[..., Any] | None = None,
 ) -> Callable[[argparse.Namespace], dict[str, float]]:
-    """A training step with some of the ideas in it."""
+    """Returns a function that measures a training step.
+
+    Args:
+      low_resolution: Compute the convolutions after an up-sampling before it.
+      batches: Factor for the batch size.
+      threads: Threads of an operation; 0 for all cores.
+      precision: Precision of the network.
+      decoder: The decoder.
+      keras_normalisation: Use the batch normalisation of Keras.
+      keras_adam: Use the Adam of Keras.
+      after_concatenation: Replaces the call of the convolution after a concatenation.
+    """
 
     def step(arguments: argparse.Namespace) -> dict[str, float]:
         import tensorflow as tf
@@ -90,12 +103,12 @@ def _step(
             setattr(decoders, DECODERS[decoder], _low_resolution_decoder())
         if after_concatenation:
             SkipConv2D.call = after_concatenation  # type: ignore[method-assign]
-        if composed:
+        if keras_normalisation:
             BatchNormalization.call = keras.layers.BatchNormalization.call  # type: ignore[method-assign]
         with dtype_policy(precision):
             network = build_network(ModelConfig(weights="none", decoder=decoder), CLASSES)
         loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * CLASSES)
-        adam = keras.optimizers.Adam if many_passes else Adam
+        adam = keras.optimizers.Adam if keras_adam else Adam
         network.compile(adam(1e-4), loss, jit_compile=False)
         batch = arguments.batch * batches
         random = np.random.default_rng(0)
@@ -107,15 +120,15 @@ def _step(
     return step
 
 
-def _into_skips(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
-    """As Keras has it: a gradient of the whole concatenation."""
+def _whole_gradient(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
+    """Convolves as Keras does, with a gradient for the whole concatenation."""
     import keras
 
     return keras.layers.Conv2D.call(layer, inputs)
 
 
 def _sum_of_two(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
-    """A convolution of each part, so that none flows back into a frozen skip."""
+    """Convolves each part on its own, so that frozen skips get no gradient."""
     from keras import ops
 
     first, second = layer.kernel[:, :, : skip.shape[-1]], layer.kernel[:, :, skip.shape[-1] :]
@@ -123,8 +136,8 @@ def _sum_of_two(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
     return layer.activation(total + layer.bias)
 
 
-def _encoder_alone(arguments: argparse.Namespace) -> dict[str, float]:
-    """What would be spared if the encoder's features of an image were kept."""
+def _time_encoder(arguments: argparse.Namespace) -> dict[str, float]:
+    """Measures the encoder, whose time a cache of its features would save."""
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
@@ -149,53 +162,53 @@ def _time(step: Callable[[], Any], images: int, steps: int) -> dict[str, float]:
 
 
 def _low_resolution_decoder() -> Callable[..., Any]:
-    """The reference's, each 2×2 convolution of what was scaled up computed before that."""
+    """Returns the reference decoder with each 2×2 convolution computed before its up-sampling."""
     from keras import layers
 
     from components.trainer.network.convolution import SkipConv2D
     from components.trainer.network.decoder import CHANNELS
 
     relu = {"activation": "relu", "kernel_initializer": "he_normal"}
-    told = relu | {"padding": "same"}
+    options = relu | {"padding": "same"}
     up_convolution = _up_sampling_convolution()
 
-    def decode(skips: Sequence[Any], *options: float) -> Any:
+    def decode(skips: Sequence[Any], *_unused: float) -> Any:
         x = layers.MaxPooling2D()(skips[-1])
         for _ in range(2):
-            x = layers.Conv2D(1024, 3, **told)(x)
+            x = layers.Conv2D(1024, 3, **options)(x)
         for block, (filters, skip) in enumerate(zip(CHANNELS, skips[::-1], strict=True), 1):
-            x = up_convolution(filters, 2, **told)(x)
+            x = up_convolution(filters, 2, **options)(x)
             x = SkipConv2D(filters, 3, **relu)(layers.Concatenate()([skip, x]), skip, x)
-            x = layers.Conv2D(filters, 3, **told)(x)
+            x = layers.Conv2D(filters, 3, **options)(x)
             if block >= 4:
-                x = layers.Conv2D(2, 3, **told)(x)
+                x = layers.Conv2D(2, 3, **options)(x)
         return x
 
     return decode
 
 
 def _up_sampling_convolution() -> Any:
-    """A layer's class."""
+    """Returns the class of the layer."""
     import tensorflow as tf
     from keras import layers, ops
 
     class UpSamplingConvolution(layers.Conv2D):
-        """2× nearest up-sampling, then 2×2, as one 2×2 with four times the channels."""
+        """Nearest up-sampling by 2 and a 2×2 convolution, as one 2×2 convolution of 4× channels."""
 
         def call(self, inputs: tf.Tensor) -> tf.Tensor:
-            k, none = self.kernel, ops.zeros_like(self.kernel[0, 0])
-            # An output pixel sees one, two or four different input pixels, by where it lies.
+            k, zero = self.kernel, ops.zeros_like(self.kernel[0, 0])
+            # Depending on its position, an output pixel depends on one, two or four input pixels.
             phases = [
-                [[k[0, 0] + k[0, 1] + k[1, 0] + k[1, 1], none], [none, none]],
-                [[k[0, 0] + k[1, 0], k[0, 1] + k[1, 1]], [none, none]],
-                [[k[0, 0] + k[0, 1], none], [k[1, 0] + k[1, 1], none]],
+                [[k[0, 0] + k[0, 1] + k[1, 0] + k[1, 1], zero], [zero, zero]],
+                [[k[0, 0] + k[1, 0], k[0, 1] + k[1, 1]], [zero, zero]],
+                [[k[0, 0] + k[0, 1], zero], [k[1, 0] + k[1, 1], zero]],
                 [[k[0, 0], k[0, 1]], [k[1, 0], k[1, 1]]],
             ]
             kernel = ops.concatenate(
                 [ops.stack([ops.stack(row) for row in phase]) for phase in phases], axis=-1
             )
-            apart = tf.nn.depth_to_space(ops.conv(inputs, kernel, padding="same"), 2)
-            return self.activation(apart + self.bias)
+            upsampled = tf.nn.depth_to_space(ops.conv(inputs, kernel, padding="same"), 2)
+            return self.activation(upsampled + self.bias)
 
         def compute_output_shape(self, shape: _Shape) -> _Shape:
             height, width = (None if side is None else 2 * side for side in shape[1:3])
@@ -204,25 +217,29 @@ def _up_sampling_convolution() -> Any:
     return UpSamplingConvolution
 
 
-_IDEAS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
-    AS_IT_IS: _step(),
+_VARIANTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
+    UNCHANGED: _step(),
     "without oneDNN": _step(),
-    "gradients into frozen skips, too": _step(after_concatenation=_into_skips),
-    "none, by the convolution as a sum of two": _step(after_concatenation=_sum_of_two),
-    "up-sampling and 2×2 at low resolution": _step(low_resolution=True),
-    "batch × 4, a quarter of the optimizer's passes": _step(batches=4),
+    "gradients for frozen skips": _step(after_concatenation=_whole_gradient),
+    "no such gradients, with two convolutions": _step(after_concatenation=_sum_of_two),
+    "convolution before up-sampling": _step(low_resolution=True),
+    "batch × 4, a quarter of the optimizer steps": _step(batches=4),
     "one thread": _step(threads=1),
-    "the encoder alone": _encoder_alone,
+    "only the encoder": _time_encoder,
     "bfloat16": _step(precision="bfloat16"),
-    "…, Adam as Keras composes it": _step(precision="bfloat16", many_passes=True),
-    "…, gradients into frozen skips, too": _step(
-        precision="bfloat16", after_concatenation=_into_skips
+    "…, Adam of Keras": _step(precision="bfloat16", keras_adam=True),
+    "…, gradients for frozen skips": _step(
+        precision="bfloat16", after_concatenation=_whole_gradient
     ),
     "decoder: unet": _step(decoder="unet"),
-    "…, normalised as Keras composes it": _step(decoder="unet", composed=True),
-    "…, with gradients into frozen skips": _step(decoder="unet", after_concatenation=_into_skips),
+    "…, batch normalisation of Keras": _step(decoder="unet", keras_normalisation=True),
+    "…, with gradients for frozen skips": _step(
+        decoder="unet", after_concatenation=_whole_gradient
+    ),
     "decoder: unet, bfloat16": _step(decoder="unet", precision="bfloat16"),
-    "…, bfloat16, as Keras composes it": _step(decoder="unet", precision="bfloat16", composed=True),
+    "…, bfloat16, batch normalisation of Keras": _step(
+        decoder="unet", precision="bfloat16", keras_normalisation=True
+    ),
 }
 
 

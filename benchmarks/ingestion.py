@@ -1,12 +1,13 @@
-"""Ingestion against a bare two-process loop that reads and decodes the same files.
+"""Compares the ingestion with a plain loop that reads and decodes the same files.
 
     python -m benchmarks.ingestion [--pairs 20000]
 
-The corpus is made of the Blue Marble sample: its 224-pixel PNG tiles, mirrored, turned and marked,
-so that no two are alike, and their palette masks. Both sides read it from the page cache. Ingestion
-is the ExampleGen component's whole executor: it lists, reads, decodes, checks, measures, hashes and
-writes gzipped TFRecords; starting its processes counts. Beam has one worker, as in the profile
-`local`; beside it stands what two Beam workers make of the same.
+The corpus consists of the 224-pixel PNG tiles of the Blue Marble sample, mirrored, rotated and
+marked so that no two are equal, and their palette masks. Both sides read it from the page cache.
+Ingestion is the whole executor of ExampleGen: it lists, reads, decodes, checks, measures and hashes
+the files and writes gzipped TFRecord files; its time includes starting processes. Beam has one
+worker, as with the profile `local`; the rate with two workers is printed as well. The loop has two
+processes.
 """
 
 import argparse
@@ -26,21 +27,21 @@ from benchmarks.fresh_process import measure
 from data.sources.blue_marble import TILE, write_blue_marble
 
 WORKERS = 2
-_MOVES = [
-    (mirror, turn)
+_POSITIONS = [
+    (mirror, rotation)
     for mirror in (None, Image.Transpose.FLIP_LEFT_RIGHT)
-    for turn in (
+    for rotation in (
         None,
         Image.Transpose.ROTATE_90,
         Image.Transpose.ROTATE_180,
         Image.Transpose.ROTATE_270,
     )
 ]
-_FEW = 2000  # pairs, to see whether memory grows
+_FEW = 2000  # pairs, to check whether memory grows
 
 
 def main() -> None:
-    """Makes the corpus, runs both sides, prints rates, memory and the ratio."""
+    """Makes the corpus, runs both sides, and prints rates, memory and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--ingest", type=Path, help=argparse.SUPPRESS)
@@ -53,19 +54,19 @@ def main() -> None:
         many, few = Path(scratch) / "many", Path(scratch) / "few"
         _write_corpus(Path(scratch) / "sample", many, arguments.pairs)
         _write_corpus(Path(scratch) / "sample", few, min(_FEW, arguments.pairs))
-        _bare_loop(many)  # fills the page cache
-        bare = arguments.pairs / _bare_loop(many)
-        seconds, gigabytes = _ingest_elsewhere(many)
-        ours = arguments.pairs / seconds
-        again = arguments.pairs / _bare_loop(many)
-        seconds, _ = _ingest_elsewhere(many, beam_workers=WORKERS)
-        with_more = arguments.pairs / seconds
-        _, gigabytes_of_few = _ingest_elsewhere(few)
-    bare = (bare + again) / 2  # before and after, since machines are shared
+        _plain_loop(many)  # fills the page cache
+        before = arguments.pairs / _plain_loop(many)
+        seconds, gigabytes = _ingest_in_new_process(many)
+        rate = arguments.pairs / seconds
+        after = arguments.pairs / _plain_loop(many)
+        seconds, _ = _ingest_in_new_process(many, beam_workers=WORKERS)
+        rate_of_more_workers = arguments.pairs / seconds
+        _, gigabytes_of_few = _ingest_in_new_process(few)
+    plain = (before + after) / 2  # because the load of a shared machine varies
     print(f"{arguments.pairs} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
-    print(f"bare loop, {WORKERS} processes    {bare:7.0f} pairs/s")
-    print(f"ingestion                 {ours:7.0f} pairs/s   {ours / bare:.0%} of the bare loop")
-    print(f"  with {WORKERS} Beam workers     {with_more:7.0f} pairs/s")
+    print(f"plain loop, {WORKERS} processes   {plain:7.0f} pairs/s")
+    print(f"ingestion                 {rate:7.0f} pairs/s   {rate / plain:.0%} of the plain loop")
+    print(f"  with {WORKERS} Beam workers     {rate_of_more_workers:7.0f} pairs/s")
     print(f"peak memory of a process  {gigabytes:7.2f} GiB")
     print(f"  with {_FEW} pairs         {gigabytes_of_few:7.2f} GiB")
 
@@ -77,26 +78,26 @@ def _write_corpus(sample: Path, folder: Path, count: int) -> None:
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
     with ProcessPoolExecutor(WORKERS) as pool:
-        # Every tile in each position before it comes again.
-        jobs = [(sample, folder, tiles[i // len(_MOVES) % len(tiles)], i) for i in range(count)]
+        # A tile is written in all eight positions, then the next one.
+        jobs = [(sample, folder, tiles[i // len(_POSITIONS) % len(tiles)], i) for i in range(count)]
         list(pool.map(_write_pair, jobs, chunksize=64))
 
 
 def _write_pair(job: tuple[Path, Path, Path, int]) -> None:
-    """One of the eight positions of a tile, with its number in the first pixel."""
+    """Writes a tile in one of eight positions, with its number in the first pixel."""
     sample, folder, tile, number = job
     for kind in ("images", "masks"):
-        with Image.open(sample / kind / tile) as picture:
-            moved: Image.Image = picture
-            for move in _MOVES[number % len(_MOVES)]:
-                moved = moved if move is None else moved.transpose(move)
+        with Image.open(sample / kind / tile) as tile_image:
+            image: Image.Image = tile_image
+            for transposition in _POSITIONS[number % len(_POSITIONS)]:
+                image = image if transposition is None else image.transpose(transposition)
             if kind == "images":
                 mark = number % 256, number // 256 % 256, number // 65536
-                moved.putpixel((0, 0), mark)
-            moved.save(folder / kind / f"{number:06d}.png", compress_level=1)
+                image.putpixel((0, 0), mark)
+            image.save(folder / kind / f"{number:06d}.png", compress_level=1)
 
 
-def _bare_loop(folder: Path) -> float:
+def _plain_loop(folder: Path) -> float:
     files = sorted((folder / "images").iterdir())
     began = time.monotonic()
     with multiprocessing.Pool(WORKERS) as pool:
@@ -110,10 +111,10 @@ def _decode(file: Path) -> None:
             np.asarray(image)
 
 
-def _ingest_elsewhere(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
-    """Seconds of the executor, in a process of its own, and peak GiB of its largest process."""
-    told = ("--ingest", str(folder), "--beam-workers", str(beam_workers))
-    seconds, gigabytes = measure("benchmarks.ingestion", *told)
+def _ingest_in_new_process(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
+    """Returns the seconds of the executor and the peak GiB of its largest process."""
+    job = ("--ingest", str(folder), "--beam-workers", str(beam_workers))
+    seconds, gigabytes = measure("benchmarks.ingestion", *job)
     return seconds, gigabytes
 
 
@@ -148,10 +149,10 @@ def _ingest(folder: Path, beam_workers: int) -> None:
     began = time.monotonic()
     Executor(context).Do({}, {"examples": [examples]}, properties)
     seconds = time.monotonic() - began
-    loky.get_reusable_executor().shutdown()  # the memory of processes counts when they have ended
+    loky.get_reusable_executor().shutdown()  # only ended processes count in RUSAGE_CHILDREN
     kilobytes = max(
-        resource.getrusage(whose).ru_maxrss
-        for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     print(json.dumps([seconds, kilobytes / 2**20]))
 

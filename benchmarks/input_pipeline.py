@@ -1,10 +1,10 @@
-"""The input pipeline against the training step it feeds.
+"""Compares the rate of the input pipeline with that of training.
 
     python -m benchmarks.input_pipeline
 
-The examples are the Blue Marble sample's tiles of 224×224 pixels, ingested by the project's own
-reading; the network is the default U-Net at batch 8, compiled as the Trainer does. The pipeline is
-timed alone; training once on a batch that lies in memory, and once fed by the pipeline.
+The examples are the 224×224 tiles of the Blue Marble sample, written as by ExampleGen. The network
+is the default U-Net with batches of 8, compiled as in the Trainer. Training is measured twice: on
+one batch in memory, and on the batches of the pipeline.
 """
 
 import os
@@ -27,10 +27,10 @@ from data.sources.pairs import find_pairs
 
 CLASSES = ["ocean", "land", "lake"]
 BATCH = 8
-STEPS = 4  # of training, each way; a step of the default network takes seconds on a CPU
+STEPS = 4  # training steps, each of which takes seconds on a CPU
 WHOLE = ResizeView(kind="resize", height=224, width=224)
 CROPS = CropView(kind="crop", height=160, width=160)
-EVERYTHING = Augmentation(
+ALL_AUGMENTATION = Augmentation(
     flip="both",
     rotation=15,
     scale=0.2,
@@ -42,26 +42,32 @@ EVERYTHING = Augmentation(
 
 
 def main() -> None:
-    """Writes the examples, times both, and prints the rates and their ratios."""
+    """Writes the examples, measures both, and prints the rates and their ratios."""
     keras.utils.set_random_seed(1)
-    tf.config.experimental.enable_op_determinism()  # as the Trainer does
+    tf.config.experimental.enable_op_determinism()  # as in the Trainer
     with tempfile.TemporaryDirectory() as scratch:
         file = str(Path(scratch) / "train.gz")
         count = _write_examples(Path(scratch) / "sample", file)
-        print(f"{count} tiles, {os.cpu_count()} cores; images a second")
-        alone = {
-            "as they are": _pipeline_rate(_batches(file, WHOLE, Augmentation())),
-            "all augmentation": _pipeline_rate(_batches(file, WHOLE, EVERYTHING)),
-            "the same, cached": _pipeline_rate(_batches(file, WHOLE, EVERYTHING, cache=True)),
-            "crops of 160, all augmentation": _pipeline_rate(_batches(file, CROPS, EVERYTHING)),
+        print(f"{count} tiles, {os.cpu_count()} cores; images per second")
+        pipeline_rates = {
+            "no augmentation": _pipeline_rate(_batches(file, WHOLE, Augmentation())),
+            "all augmentation": _pipeline_rate(_batches(file, WHOLE, ALL_AUGMENTATION)),
+            "all augmentation, cached": _pipeline_rate(
+                _batches(file, WHOLE, ALL_AUGMENTATION, cache=True)
+            ),
+            "crops of 160, all augmentation": _pipeline_rate(
+                _batches(file, CROPS, ALL_AUGMENTATION)
+            ),
         }
-        fed, from_memory = _training_rates(_batches(file, WHOLE, EVERYTHING))
+        from_pipeline, from_memory = _training_rates(_batches(file, WHOLE, ALL_AUGMENTATION))
     print(f"{'training on one batch in memory':54}{from_memory:8.2f}")
-    print(f"{'training fed with all augmentation':54}{fed:8.2f}{fed / from_memory:8.0%} of it")
-    for name, rate in alone.items():
-        print(
-            f"{f'input pipeline alone, {name}':54}{rate:8.1f}{rate / from_memory:8.0f} × training"
-        )
+    print(
+        f"{'training on the pipeline, all augmentation':54}{from_pipeline:8.2f}"
+        f"{from_pipeline / from_memory:8.0%} of it"
+    )
+    for name, rate in pipeline_rates.items():
+        title = f"pipeline without training, {name}"
+        print(f"{title:54}{rate:8.1f}{rate / from_memory:8.0f} × training")
 
 
 def _write_examples(folder: Path, file: str) -> int:
@@ -84,7 +90,10 @@ def _batches(
 
 
 def _pipeline_rate(batches: tf.data.Dataset) -> float:
-    """Of the second pass: the first one fills the cache and finds out what to do in parallel."""
+    """Returns images per second in the second pass.
+
+    The first pass fills the cache, and tf.data tunes its parallelism.
+    """
     for _ in range(2):
         began, count = time.monotonic(), 0
         for images, _ in batches:
@@ -94,6 +103,7 @@ def _pipeline_rate(batches: tf.data.Dataset) -> float:
 
 
 def _training_rates(batches: tf.data.Dataset) -> tuple[float, float]:
+    """Returns images per second of training on the pipeline and on one batch in memory."""
     training = TrainingConfig()
     with dtype_policy(training.precision):
         network = build_network(ModelConfig(), len(CLASSES))
@@ -105,13 +115,13 @@ def _training_rates(batches: tf.data.Dataset) -> tuple[float, float]:
     in_memory = batches.take(1).cache().repeat(STEPS)
     network.fit(in_memory, steps_per_epoch=1, shuffle=False, verbose=0)  # traces the graph
 
-    def rate(fed_by: tf.data.Dataset) -> float:
+    def rate(dataset: tf.data.Dataset) -> float:
         began = time.monotonic()
-        network.fit(fed_by, steps_per_epoch=STEPS, shuffle=False, verbose=0)
+        network.fit(dataset, steps_per_epoch=STEPS, shuffle=False, verbose=0)
         return STEPS * BATCH / (time.monotonic() - began)
 
-    before, fed, after = rate(in_memory), rate(batches.take(STEPS)), rate(in_memory)
-    return fed, (before + after) / 2  # before and after, since machines are shared
+    before, from_pipeline, after = rate(in_memory), rate(batches.take(STEPS)), rate(in_memory)
+    return from_pipeline, (before + after) / 2  # because the load of a shared machine varies
 
 
 if __name__ == "__main__":

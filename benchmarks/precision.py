@@ -1,10 +1,10 @@
-"""What the served model should compute in, by what the processor has.
+"""Measures a served model in each precision on two kinds of processors.
 
     python -m benchmarks.precision [--size 224] [--batch 4] [--batches 4]
 
-The signature `serving_default` of a default network with a narrow decoder, exported in each
-precision, on this processor as it is, and with oneDNN told that it has AVX-512 but nothing for
-bfloat16, as many in clouds. Float32 is the rival. Each runs in a process of its own.
+The model is a default network with a narrow decoder, called by the signature `serving_default`. It
+runs on this processor, and again with oneDNN limited to AVX-512 without bfloat16, as on many cloud
+machines. Float32 is the rival. Each measurement runs in its own process.
 """
 
 import argparse
@@ -23,24 +23,30 @@ from benchmarks.fresh_process import measure
 from serving.config import Precision
 
 _PRECISIONS = get_args(Precision)
-_PROCESSORS = {"as it is": "DEFAULT", "AVX-512, no bfloat16": "AVX512_CORE"}
+_PROCESSORS = {"this processor": "DEFAULT", "AVX-512, no bfloat16": "AVX512_CORE"}  # oneDNN's names
 _CLASSES = ["ocean", "land", "lake"]
 
 
 def main() -> None:
-    """Runs every precision on every processor, and prints its time and the ratio."""
+    """Runs every precision on both kinds of processors, and prints the times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=224, help="height and width")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--batches", type=int, default=4)
     parser.add_argument("--precision", choices=_PRECISIONS, help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.precision:
-        print(json.dumps(_time(told.precision, told.size, told.batch, told.batches)))
+    arguments = parser.parse_args()
+    if arguments.precision:
+        print(
+            json.dumps(
+                _time(arguments.precision, arguments.size, arguments.batch, arguments.batches)
+            )
+        )
         return
-    print(f"{told.size}×{told.size} pixels, batch {told.batch}, {os.cpu_count()} cores")
+    print(
+        f"{arguments.size}×{arguments.size} pixels, batch {arguments.batch}, {os.cpu_count()} cores"
+    )
     print(f"{'processor':24}{'precision':12}CPU s/image   of float32   s/image")
-    for processor, most in _PROCESSORS.items():
+    for processor, instructions in _PROCESSORS.items():
         rival = None
         for precision in _PRECISIONS:
             cpu, wall = measure(
@@ -48,15 +54,15 @@ def main() -> None:
                 *sys.argv[1:],
                 "--precision",
                 precision,
-                ONEDNN_MAX_CPU_ISA=most,
+                ONEDNN_MAX_CPU_ISA=instructions,
             )
             rival = rival or cpu
             print(f"{processor:24}{precision:12}{cpu:11.3f}{cpu / rival:13.2f}{wall:10.3f}")
 
 
 def _time(precision: Precision, size: int, batch: int, batches: int) -> tuple[float, float]:
-    """Processor seconds and seconds of an image, the fastest batch's."""
-    import pipeline  # noqa: F401, I001, its settings of TensorFlow
+    """Returns CPU seconds and wall seconds per image of the fastest batch."""
+    import pipeline  # noqa: F401, I001, it sets environment variables
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
@@ -76,7 +82,7 @@ def _time(precision: Precision, size: int, batch: int, batches: int) -> tuple[fl
     Image.fromarray(pixels).save(file, "PNG")
     images = tf.constant(batch * [file.getvalue()])
     signature = loaded.signatures["serving_default"]
-    signature(image_bytes=images)  # finds memory
+    signature(image_bytes=images)  # allocates memory
     times = []
     for _ in range(batches):
         cpu, wall = time.process_time(), time.perf_counter()

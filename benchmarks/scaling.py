@@ -1,12 +1,12 @@
-"""What one core does, step by step, and how that grows with pairs, pixels and classes.
+"""Measures each step on one core, and how its time grows with pairs, pixels and classes.
 
     python -m benchmarks.scaling [--pairs 50000]
 
-The corpora are made up: noisy discs, one to each class, so that no two images are alike. 1,000 and
-10,000 pairs (and as many as are asked for) of 64 pixels and 2 classes; 1,000 pairs of more pixels;
-1,000 pairs of more classes. 5 in 100 pairs are evaluated. Every step is the component's whole
-executor, in a process of its own that may use one core; the files come from the page cache. The
-network is the default one, and is not trained: that costs no time in evaluation.
+The corpora are generated images of noisy discs, one for each class: 1,000 and 10,000 pairs (and
+`--pairs`) of 64 pixels and 2 classes, 1,000 pairs of more pixels, and 1,000 pairs of more classes.
+5 % of the pairs are evaluated. Every step is the whole executor of its component, in its own
+process on one core; the files come from the page cache. The network is the default one. The
+evaluation uses untrained weights, which do not change its time.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _STEPS_TRAINED, _BATCH = 4, 8
 
 
 class Corpus(NamedTuple):
-    """How many pairs, of how many pixels on each side, of how many classes."""
+    """A generated data set: number of pairs, side length in pixels, and number of classes."""
 
     pairs: int
     size: int
@@ -39,9 +39,9 @@ class Corpus(NamedTuple):
 
 
 def main() -> None:
-    """Makes each corpus, runs every step on it, and prints a line."""
+    """Generates each corpus, runs every step on it, and prints a line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, help="one more corpus, of so many pairs")
+    parser.add_argument("--pairs", type=int, help="number of pairs of an additional corpus")
     parser.add_argument("--step", choices=_STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--corpus", type=json.loads, help=argparse.SUPPRESS)
@@ -53,7 +53,7 @@ def main() -> None:
     corpora += [Corpus(arguments.pairs, 64, 2)] if arguments.pairs else []
     corpora += [Corpus(1000, size, 2) for size in (128, 256)]
     corpora += [Corpus(1000, 64, classes) for classes in (8, 32)]
-    print("one core; seconds of a step, and peak GiB of its process and of its worker")
+    print("one core; seconds of each step, and peak GiB of its process and of its worker")
     print(
         f"{'pairs':>7}{'pixels':>8}{'classes':>8}{'MB':>7} │ {'ingestion s':>11}{'pairs/s':>8}"
         f"{'MB/s':>6}{'GiB':>6}{'worker':>7} │ {'statistics s':>12}{'GiB':>6} │ "
@@ -67,10 +67,10 @@ def _line(corpus: Corpus) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         megabytes = _write(folder / "data", corpus) / 1e6
-        told = ("--folder", str(folder), "--corpus", json.dumps(corpus))
-        done = {step: measure("benchmarks.scaling", "--step", step, *told) for step in _STEPS}
-    ingestion, statistics = done["ingestion"], done["statistics"]
-    evaluation, training = done["evaluation"], done["training"]
+        options = ("--folder", str(folder), "--corpus", json.dumps(corpus))
+        results = {step: measure("benchmarks.scaling", "--step", step, *options) for step in _STEPS}
+    ingestion, statistics = results["ingestion"], results["statistics"]
+    evaluation, training = results["evaluation"], results["training"]
     return (
         f"{corpus.pairs:7}{corpus.size:8}{corpus.classes:8}{megabytes:7.0f} │ "
         f"{ingestion['seconds']:11.1f}{corpus.pairs / ingestion['seconds']:8.0f}"
@@ -83,7 +83,7 @@ def _line(corpus: Corpus) -> str:
 
 
 def _write(folder: Path, corpus: Corpus) -> int:
-    """Writes the pairs; returns the bytes of all files."""
+    """Writes the pairs and returns the size of all files in bytes."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
     with ProcessPoolExecutor() as pool:
@@ -109,15 +109,15 @@ def _write_pair(job: tuple[Path, Corpus, int]) -> int:
 
 def _measure(step: str, folder: Path, corpus: Corpus) -> dict[str, Any]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    facts = _STEPS[step](folder, corpus)
+    result = _STEPS[step](folder, corpus)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return facts | {"gigabytes": own, "worker": _peak_of_children()}
+    return result | {"gigabytes": own, "worker": _peak_of_children()}
 
 
 def _peak_of_children() -> float:
-    """Peak GiB of the largest process that this one has started and that still runs.
+    """Returns the peak GiB of the largest running child process.
 
-    Not by `getrusage`: that counts what a process had before it became another program.
+    `getrusage` would include the memory of the fork before it started another program.
     """
     peaks = [0]
     for children in Path("/proc/self/task").glob("*/children"):
@@ -156,10 +156,10 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
     )
     inputs = {"examples": types.Examples, "model": types.Model}
     outputs = {"evaluation": types.ModelEvaluation, "blessing": types.ModelBlessing}
-    facts = _run("Evaluator", folder, corpus, inputs, outputs)
+    result = _run("Evaluator", folder, corpus, inputs, outputs)
     examples = types.Examples()
     examples.uri = str(folder / "examples")
-    return facts | {"images": len(read_records(examples, "test"))}
+    return result | {"images": len(read_records(examples, "test"))}
 
 
 def _train(folder: Path, corpus: Corpus) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _run(
     inputs: dict[str, type],
     outputs: dict[str, type],
 ) -> dict[str, Any]:
-    """Runs a component's executor on artifacts that lie in the folder under their keys."""
+    """Runs the executor of a component, with each artifact in the folder named after its key."""
     from pipeline.config.config import Config
     from pipeline.create_pipeline import create_pipeline
 
@@ -209,14 +209,14 @@ def _run(
     )
     component = next(node for node in create_pipeline(config).components if node.id == step)
 
-    def artifacts(of: dict[str, type]) -> dict[str, list[Any]]:
-        made = {key: [kind()] for key, kind in of.items()}
-        for key, (artifact,) in made.items():
+    def artifacts(types: dict[str, type]) -> dict[str, list[Any]]:
+        by_key = {key: [artifact_type()] for key, artifact_type in types.items()}
+        for key, (artifact,) in by_key.items():
             artifact.uri = str(folder / key)
-            if key == "examples" and of is inputs:
+            if key == "examples" and types is inputs:
                 artifact.split_names = json.dumps(list(_SPLITS))
             (folder / key).mkdir(exist_ok=True)
-        return made
+        return by_key
 
     executor = component.executor_spec.executor_class
     context = executor.Context(

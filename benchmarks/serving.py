@@ -1,14 +1,15 @@
-"""The local server against calling the model's signature directly.
+"""Compares the local server with direct calls of the signature of the model.
 
     python -m benchmarks.serving [--model VERSION_FOLDER] [--rounds 2] [--minutes 1]
 
-Throughput and latency with the demo's model, if it has been pushed (else with a network of random
-weights), and 1, 4 and 16 clients that each wait for their answer before they ask again. The rival
-runs the same signature of the same files in one process, in batches of the very sizes that the
-server made of the requests. Server and rival take turns, since machines are shared.
+Throughput and latency are measured with the pushed model of the demo (if there is none, with random
+weights), and with 1, 4 and 16 clients that wait for each response before they send the next
+request. The rival calls the same signature of the same files in one process, in batches of the same
+sizes as the server's. Server and rival alternate, because the load of a shared machine varies.
 
-Then, with a small network, so that there are many requests: versions that change under load, the
-server's memory over minutes of load and after many changes; and the size of an answer.
+A small network, which allows many requests, is used to measure failures when the version changes
+under load, and the memory of the server over minutes of load and after many changes. The size of a
+response is printed too.
 """
 
 import argparse
@@ -34,7 +35,7 @@ import numpy as np
 from PIL import Image
 
 CLIENTS = (1, 4, 16)
-REQUESTS_OF_A_CLIENT = 4  # in a round
+REQUESTS_PER_CLIENT = 4  # in a round
 SWAPS, REQUESTS_WHILE_SWAPPING = 5, 2000
 SWAPS_FOR_MEMORY = 20
 DEMO = Path("runs/blue_marble/serving/blue_marble")
@@ -44,10 +45,10 @@ _SIZE, _SMALL = 224, 32
 
 
 class Round(NamedTuple):
-    """What clients saw, and what the server made of it.
+    """A round of requests by several clients.
 
     Attributes:
-      seconds: From the first request to the last answer.
+      seconds: Time from the first request to the last response.
       latencies: Seconds of each request.
       batches: Images in each batch.
     """
@@ -60,37 +61,39 @@ class Round(NamedTuple):
 def main() -> None:
     """Runs all parts, and prints their figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, help="a pushed version; default: the demo's newest")
-    parser.add_argument("--rounds", type=int, default=2, help="of each number of clients")
-    parser.add_argument("--minutes", type=float, default=1, help="of load, for the memory")
+    parser.add_argument(
+        "--model", type=Path, help="a pushed version; default: the newest of the demo"
+    )
+    parser.add_argument("--rounds", type=int, default=2, help="rounds for each number of clients")
+    parser.add_argument("--minutes", type=float, default=1, help="minutes of load for the memory")
     for job in ("serve", "direct", "export"):
         parser.add_argument(f"--{job}", type=Path, help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    if told.serve:
-        _serve(told.serve)
-    elif told.direct:
-        _answer_directly(told.direct)
-    elif told.export:
-        _export(told.export)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        _serve(arguments.serve)
+    elif arguments.direct:
+        _serve_directly(arguments.direct)
+    elif arguments.export:
+        _export(arguments.export)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            _measure(Path(scratch), told)
+            _measure(Path(scratch), arguments)
 
 
-def _measure(scratch: Path, told: argparse.Namespace) -> None:
+def _measure(scratch: Path, arguments: argparse.Namespace) -> None:
     _run("--export", scratch)
     sample, small = scratch / "tile.png", scratch / "small"
-    model = told.model or _demo() or scratch / "large"
+    model = arguments.model or _demo() or scratch / "large"
     print(f"{model.parent.name}, {os.cpu_count()} cores")
     _push(model, scratch / "served", 1)
     with _server(scratch / "served") as url, _direct(model) as direct:
-        _throughput(url, direct, sample, told.rounds)
+        _throughput(url, direct, sample, arguments.rounds)
         _response_size(url, sample)
     with _server(scratch / "swapped") as url:
         _push(small, scratch / "swapped", 1)
         _wait(url, 1)
         _swap_under_load(url, small, scratch / "swapped", sample)
-        _memory(url, small, scratch / "swapped", sample, told.minutes)
+        _memory(url, small, scratch / "swapped", sample, arguments.minutes)
 
 
 def _demo() -> Path | None:
@@ -100,35 +103,35 @@ def _demo() -> Path | None:
 
 def _throughput(url: str, direct: Any, image: Path, rounds: int) -> None:
     body = _body(image)
-    for _ in range(2):  # finds memory, traces what is traced
+    for _ in range(2):  # traces graphs and allocates memory
         _load(url, body, 1)
         _load(url, body, max(CLIENTS))
-    _directly(direct, image, [1, 8, 1, 8])
-    print("clients   server/s   direct/s   server of direct   p50, p95, p99 in s   mean batch")
+    _call_directly(direct, image, [1, 8, 1, 8])
+    print("clients   server/s   direct/s   server / direct   p50, p95, p99 in s   mean batch")
     for clients in CLIENTS:
         served, rival = [], 0.0
         for _ in range(rounds):
             served.append(_load(url, body, clients))
-            rival += _directly(direct, image, served[-1].batches)
-        latencies = [seconds for one in served for seconds in one.latencies]
-        seconds = sum(one.seconds for one in served)
-        sizes = [size for one in served for size in one.batches]
+            rival += _call_directly(direct, image, served[-1].batches)
+        latencies = [seconds for round_ in served for seconds in round_.latencies]
+        seconds = sum(round_.seconds for round_ in served)
+        sizes = [size for round_ in served for size in round_.batches]
         percentiles = np.percentile(latencies, (50, 95, 99))
         print(
             f"{clients:7}{len(latencies) / seconds:11.2f}{len(latencies) / rival:11.2f}"
-            f"{rival / seconds:15.0%}       {', '.join(f'{value:5.2f}' for value in percentiles)}"
+            f"{rival / seconds:15.0%}      {', '.join(f'{value:5.2f}' for value in percentiles)}"
             f"{np.mean(sizes):13.1f}"
         )
 
 
 def _load(url: str, body: bytes, clients: int) -> Round:
-    """Each client asks, waits, and asks again."""
+    """Sends requests from several clients, which wait for each response."""
     before = _batches(url)
 
     def client(_: int) -> list[float]:
         latencies = []
         with httpx.Client(base_url=url, timeout=600) as session:
-            for _ in range(REQUESTS_OF_A_CLIENT if clients > 1 else 2 * REQUESTS_OF_A_CLIENT):
+            for _ in range(REQUESTS_PER_CLIENT if clients > 1 else 2 * REQUESTS_PER_CLIENT):
                 began = time.monotonic()
                 session.post(_PREDICT, content=body).raise_for_status()
                 latencies.append(time.monotonic() - began)
@@ -136,18 +139,22 @@ def _load(url: str, body: bytes, clients: int) -> Round:
 
     began = time.monotonic()
     with ThreadPoolExecutor(clients) as pool:
-        latencies = [one for found in pool.map(client, range(clients)) for one in found]
+        latencies = [
+            latency
+            for client_latencies in pool.map(client, range(clients))
+            for latency in client_latencies
+        ]
     seconds = time.monotonic() - began
     return Round(seconds, latencies, list((_batches(url) - before).elements()))
 
 
 def _batches(url: str) -> Counter[int]:
-    """How many batches there were of each size, from the server's metrics."""
-    found = re.findall(r'unetfx_batch_images_bucket{le="(\d+)\.0"} ([\d.]+)', _metrics(url))
-    upto = [(int(size), float(count)) for size, count in found]
-    below = [0.0, *(count for _, count in upto)]
+    """Returns the number of batches of each size, from the metrics of the server."""
+    buckets = re.findall(r'unetfx_batch_images_bucket{le="(\d+)\.0"} ([\d.]+)', _metrics(url))
+    cumulative = [(int(size), float(count)) for size, count in buckets]
+    below = [0.0, *(count for _, count in cumulative)]
     return Counter(
-        {size: int(count - less) for (size, count), less in zip(upto, below, strict=False)}
+        {size: int(count - less) for (size, count), less in zip(cumulative, below, strict=False)}
     )
 
 
@@ -155,7 +162,7 @@ def _swap_under_load(url: str, model: Path, folder: Path, image: Path) -> None:
     done = threading.Event()
     statuses: list[int] = []
     with ThreadPoolExecutor(8) as pool:
-        clients = [pool.submit(_ask_until, url, _body(image), done, statuses) for _ in range(8)]
+        clients = [pool.submit(_send_until, url, _body(image), done, statuses) for _ in range(8)]
         for version in range(2, SWAPS + 2):
             while len(statuses) < REQUESTS_WHILE_SWAPPING * (version - 1) / (SWAPS + 1):
                 time.sleep(0.01)
@@ -164,10 +171,10 @@ def _swap_under_load(url: str, model: Path, folder: Path, image: Path) -> None:
         while len(statuses) < REQUESTS_WHILE_SWAPPING:
             time.sleep(0.01)
         done.set()
-        for one in clients:
-            one.result()
+        for client in clients:
+            client.result()
     failed = sum(status != 200 for status in statuses)
-    print(f"{SWAPS} swaps under load: {failed} of {len(statuses)} requests failed")
+    print(f"{SWAPS} version changes under load: {failed} of {len(statuses)} requests failed")
 
 
 def _memory(url: str, model: Path, folder: Path, image: Path, minutes: float) -> None:
@@ -176,7 +183,7 @@ def _memory(url: str, model: Path, folder: Path, image: Path, minutes: float) ->
     statuses: list[int] = []
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
-            pool.submit(_ask_until, url, body, done, statuses)
+            pool.submit(_send_until, url, body, done, statuses)
         time.sleep(10)
         track = [_resident(url)]
         for _ in range(4):
@@ -191,13 +198,13 @@ def _memory(url: str, model: Path, folder: Path, image: Path, minutes: float) ->
         _wait(url, version)
         _load(url, body, 4)
         if (version - first) % 5 == 4:
-            time.sleep(3)  # the old version is unloaded
+            time.sleep(3)  # until the old version is unloaded
             track.append(_resident(url))
     sizes = ", ".join(f"{size:.0f}" for size in track)
-    print(f"MiB before, and after every 5 of {SWAPS_FOR_MEMORY} swaps: {sizes}")
+    print(f"MiB before, and after every 5 of {SWAPS_FOR_MEMORY} version changes: {sizes}")
 
 
-def _ask_until(url: str, body: bytes, done: threading.Event, statuses: list[int]) -> None:
+def _send_until(url: str, body: bytes, done: threading.Event, statuses: list[int]) -> None:
     with httpx.Client(base_url=url, timeout=600) as session:
         while not done.is_set():
             statuses.append(session.post(_PREDICT, content=body).status_code)
@@ -207,10 +214,10 @@ def _response_size(url: str, image: Path) -> None:
     pixels = np.asarray(Image.open(image).convert("RGB")).tolist()
     probabilities = {"signature_name": "probabilities", "instances": [pixels]}
     mask = httpx.post(url + _PREDICT, content=_body(image), timeout=600).content
-    every = httpx.post(url + _PREDICT, json=probabilities, timeout=600).content
+    values = httpx.post(url + _PREDICT, json=probabilities, timeout=600).content
     print(
-        f"answer for one image: {len(mask)} bytes as PNG mask, {len(every)} as JSON "
-        f"probabilities, {len(every) / len(mask):.0f} times as many"
+        f"response for one image: {len(mask)} bytes as PNG mask, {len(values)} as JSON "
+        f"probabilities, {len(values) / len(mask):.0f} times as many"
     )
 
 
@@ -243,9 +250,9 @@ def _wait(url: str, version: int) -> None:
 def _server(folder: Path) -> Iterator[str]:
     process = _start("--serve", folder)
     try:
-        while not (found := re.search(r"page (http://\S+)/ ", _line(process))):
+        while not (match := re.search(r"page (http://\S+)/ ", _line(process))):
             pass
-        url = found[1]
+        url = match[1]
         if list(folder.glob("*")):
             _wait(url, 1)
         yield url
@@ -264,8 +271,8 @@ def _direct(model: Path) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def _directly(process: subprocess.Popen[str], image: Path, batches: Sequence[int]) -> float:
-    """Seconds that the rival takes."""
+def _call_directly(process: subprocess.Popen[str], image: Path, batches: Sequence[int]) -> float:
+    """Returns the seconds that the rival takes for batches of these sizes."""
     assert process.stdin  # noqa: S101, for the type checker
     process.stdin.write(json.dumps([str(image), list(batches)]) + "\n")
     process.stdin.flush()
@@ -276,7 +283,7 @@ def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout  # noqa: S101, for the type checker
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError("the other process has ended")
+        raise RuntimeError("the benchmark's child process has ended")
     return line
 
 
@@ -297,7 +304,7 @@ def _run(job: str, path: Path) -> None:
 
 
 def _serve(folder: Path) -> None:
-    import pipeline  # noqa: F401, its settings of TensorFlow
+    import pipeline  # noqa: F401, it sets environment variables for TensorFlow
     from pipeline.execution.console import log_lines_of
     from serving.server.serve import ServerSettings, serve
 
@@ -305,8 +312,8 @@ def _serve(folder: Path) -> None:
         serve(ServerSettings(name=_NAME, folder=str(folder), rest_port=0, grpc_port=0))
 
 
-def _answer_directly(model: Path) -> None:
-    import pipeline  # noqa: F401, I001, its settings of TensorFlow
+def _serve_directly(model: Path) -> None:
+    import pipeline  # noqa: F401, I001, it sets environment variables
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
@@ -316,14 +323,14 @@ def _answer_directly(model: Path) -> None:
         image = Path(file).read_bytes()
         began = time.monotonic()
         for size in batches:
-            answer = signature(image_bytes=tf.constant(size * [image]))
-            for value in answer.values():
+            outputs = signature(image_bytes=tf.constant(size * [image]))
+            for value in outputs.values():
                 value.numpy()
         print(time.monotonic() - began, flush=True)
 
 
 def _export(scratch: Path) -> None:
-    """A tile of the sample, a default network for want of a trained one, and a small network."""
+    """Writes a tile of the sample, a default network with random weights, and a small network."""
     from components.trainer.config import ModelConfig
     from components.trainer.network.network import build_network
     from data.config import ResizeView

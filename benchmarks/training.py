@@ -1,15 +1,15 @@
-"""Training and inference: the notebook's way, ours, and OpenVINO's.
+"""Compares training with plain Keras, and inference with OpenVINO.
 
     python -m benchmarks.training [--size 224] [--batch 4] [--steps 50]
 
-The rival of training is the reference's VGG16 U-Net in plain Keras: float32, `fit` on arrays,
-frozen encoder, as a notebook has it. Ours are the decoders `notebook`, which is the same
-architecture and begins with the same weights, and `unet`, both compiled as the Trainer does. All
-see the same tiles of the sample in the same order. The rival of inference is OpenVINO, on the same
-weights, in bfloat16 where the CPU has it.
+The rival for training is the reference VGG16 U-Net as in a notebook: plain Keras, float32, `fit` on
+arrays, frozen encoder. unetfx trains the decoders `notebook` (the same architecture and initial
+weights) and `unet`, compiled as in the Trainer. All train on the same tiles of the sample in the
+same order. The rival for inference is OpenVINO with the same weights, in bfloat16 if the CPU
+supports it.
 
-Each side runs in a process of its own, so that none has the memory or the settings of another; the
-notebook twice, first and last, since machines are shared.
+Each side runs in its own process. Plain Keras runs first and last, because the load of a shared
+machine varies.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from data.sources.blue_marble import write_blue_marble
 
 CLASSES = ["ocean", "land", "lake"]
 LEARNING_RATE = 1e-4
-_UNTIMED = 2  # steps, in which graphs are traced and memory is found
+_UNTIMED = 2  # first steps, which trace graphs and allocate memory
 _INFERENCES = 8  # batches
 
 
 def main() -> None:
-    """Makes the tiles, runs every side, prints rates, memory and ratios."""
+    """Writes the tiles, runs every side, and prints rates, memory and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=224, help="height and width, at most 224")
     parser.add_argument("--batch", type=int, default=4)
@@ -51,44 +51,44 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _write_tiles(folder, arguments.size, arguments.batch * arguments.steps)
-        told = ("--folder", str(folder), "--batch", str(arguments.batch))
-        found = [
-            (side, measure("benchmarks.training", "--side", side, *told))
-            for side in ("notebook", "ours", "default", "notebook", "inference", "openvino")
+        options = ("--folder", str(folder), "--batch", str(arguments.batch))
+        results = [
+            (side, measure("benchmarks.training", "--side", side, *options))
+            for side in ("keras", "notebook", "unet", "keras", "exported", "openvino")
         ]
     print(
         f"{arguments.size}×{arguments.size} pixels, batch {arguments.batch}, {arguments.steps} "
-        f"steps, {os.cpu_count()} cores, computing in {dict(found)['ours']['precision']}"
+        f"steps, {os.cpu_count()} cores, computing in {dict(results)['notebook']['precision']}"
     )
-    _print_training(found)
-    _print_inference(dict(found))
+    _print_training(results)
+    _print_inference(dict(results))
 
 
-def _print_training(found: list[tuple[str, dict[str, Any]]]) -> None:
+def _print_training(results: list[tuple[str, dict[str, Any]]]) -> None:
     titles = {
-        "notebook": "the notebook's way",
-        "ours": "decoder: notebook",
-        "default": "decoder: unet",
+        "keras": "plain Keras",
+        "notebook": "decoder: notebook",
+        "unet": "decoder: unet",
     }
-    rivals = [facts for side, facts in found if side == "notebook"]
+    rivals = [facts for side, facts in results if side == "keras"]
     wall = float(np.mean([facts["wall"] for facts in rivals]))
     cpu = float(np.mean([facts["cpu"] for facts in rivals]))
-    print(f"{'training':22}images/s   × notebook   CPU s/image   × notebook   peak GiB")
-    for side, facts in found:
+    print(f"{'training':22}images/s   × Keras   CPU s/image   × Keras   peak GiB")
+    for side, facts in results:
         if side in titles:
             print(
-                f"{titles[side]:22}{1 / facts['wall']:8.2f}{wall / facts['wall']:13.2f}"
-                f"{facts['cpu']:14.3f}{cpu / facts['cpu']:13.2f}{facts['gigabytes']:11.2f}"
+                f"{titles[side]:22}{1 / facts['wall']:8.2f}{wall / facts['wall']:10.2f}"
+                f"{facts['cpu']:14.3f}{cpu / facts['cpu']:10.2f}{facts['gigabytes']:11.2f}"
             )
-    notebook, ours = (np.array(dict(found)[side]["losses"]) for side in ("notebook", "ours"))
-    apart = np.abs(_running_mean(ours) / _running_mean(notebook) - 1).max()
-    print(f"loss curves of one architecture, running means: at most {apart:.2%} apart")
+    rival, own = (np.array(dict(results)[side]["losses"]) for side in ("keras", "notebook"))
+    difference = np.abs(_running_mean(own) / _running_mean(rival) - 1).max()
+    print(f"running means of the loss, same architecture: at most {difference:.2%} apart")
 
 
-def _print_inference(found: dict[str, dict[str, Any]]) -> None:
-    ours, rival = found["inference"], found["openvino"]
+def _print_inference(results: dict[str, dict[str, Any]]) -> None:
+    own, rival = results["exported"], results["openvino"]
     print(f"{'inference':22}images/s   × OpenVINO   CPU s/image   × OpenVINO")
-    for title, facts in (("OpenVINO", rival), ("the exported graph", ours)):
+    for title, facts in (("OpenVINO", rival), ("the exported graph", own)):
         print(
             f"{title:22}{1 / facts['wall']:8.2f}{rival['wall'] / facts['wall']:13.2f}"
             f"{facts['cpu']:14.3f}{rival['cpu'] / facts['cpu']:13.2f}"
@@ -112,8 +112,8 @@ def _write_tiles(folder: Path, size: int, count: int) -> None:
         np.save(folder / f"{kind}.npy", np.stack(pixels))
 
 
-def _notebook(folder: Path, batch: int) -> dict[str, Any]:
-    """Plain Keras, and none of our code but what reads the encoder's weights from a file."""
+def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
+    """Trains with plain Keras; only the weights of the encoder are read by unetfx."""
     import keras
     from keras import layers
 
@@ -148,9 +148,9 @@ def _notebook(folder: Path, batch: int) -> dict[str, Any]:
     return _train(network, images, np.load(folder / "masks.npy"), batch) | {"precision": "float32"}
 
 
-def _ours(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
+def _unetfx(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
     def train(folder: Path, batch: int) -> dict[str, Any]:
-        import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+        import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 
         # isort: split
         import tensorflow as tf
@@ -182,25 +182,25 @@ def _train(
 ) -> dict[str, Any]:
     import keras
 
-    class Watch(keras.callbacks.Callback):
+    class StepTimes(keras.callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
-            self.at: list[tuple[float, float, float]] = []
+            self.steps: list[tuple[float, float, float]] = []
 
         def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-            self.at.append((time.perf_counter(), time.process_time(), (logs or {})["loss"]))
+            self.steps.append((time.perf_counter(), time.process_time(), (logs or {})["loss"]))
 
-    watch = Watch()
+    step_times = StepTimes()
     network.fit(
         images.astype(np.float32),
         masks,
         batch_size=batch,
         shuffle=False,
         verbose=0,
-        callbacks=[watch],
+        callbacks=[step_times],
     )
-    wall, cpu, means = np.array(watch.at).T
-    losses = np.diff(means * np.arange(1, len(means) + 1), prepend=0)  # Keras tells their mean
+    wall, cpu, means = np.array(step_times.steps).T
+    losses = np.diff(means * np.arange(1, len(means) + 1), prepend=0)  # Keras reports their mean
     timed = batch * (len(wall) - _UNTIMED)
     return {
         "wall": (wall[-1] - wall[_UNTIMED - 1]) / timed,
@@ -210,8 +210,8 @@ def _train(
     }
 
 
-def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
-    import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+def _infer_exported(folder: Path, batch: int) -> dict[str, Any]:
+    import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 
     # isort: split
     import tensorflow as tf
@@ -227,7 +227,9 @@ def _infer_ours(folder: Path, batch: int) -> dict[str, Any]:
     export_saved_model(network, str(folder / "model"), classes=CLASSES, view=view)
     served = tf.saved_model.load(str(folder / "model")).signatures["probabilities"]
     return _time(
-        lambda some: served(images=tf.constant(some))["probabilities"].numpy(), images, batch
+        lambda batch_images: served(images=tf.constant(batch_images))["probabilities"].numpy(),
+        images,
+        batch,
     )
 
 
@@ -241,13 +243,14 @@ def _infer_openvino(folder: Path, batch: int) -> dict[str, Any]:
     spec = tf.TensorSpec([batch, *images.shape[1:]], tf.float32, "images")
     graph = tf.function(lambda x: tf.nn.softmax(network(x, training=False)), input_signature=[spec])
     module = tf.Module()
-    module.graph, module.held = graph, [variable.value for variable in network.variables]
+    module.graph = graph
+    module.variables_to_save = [variable.value for variable in network.variables]
     tf.saved_model.save(module, str(folder / "plain"), signatures=graph)
     core = openvino.Core()
-    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    hint = {"INFERENCE_PRECISION_HINT": "bf16" if "BF16" in able else "f32"}
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = {"INFERENCE_PRECISION_HINT": "bf16" if "BF16" in capabilities else "f32"}
     compiled = core.compile_model(openvino.convert_model(str(folder / "plain")), "CPU", hint)
-    return _time(lambda some: compiled([some.astype(np.float32)])[0], images, batch)
+    return _time(lambda batch_images: compiled([batch_images.astype(np.float32)])[0], images, batch)
 
 
 def _time(
@@ -280,10 +283,10 @@ def _network(decoder: str, precision: str) -> Any:
 
 
 _SIDES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
-    "notebook": _notebook,
-    "ours": _ours("notebook"),
-    "default": _ours("unet"),
-    "inference": _infer_ours,
+    "keras": _plain_keras,
+    "notebook": _unetfx("notebook"),
+    "unet": _unetfx("unet"),
+    "exported": _infer_exported,
     "openvino": _infer_openvino,
 }
 

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator
 
-import tensorflow as tf
 from tfx import types
 from tfx import v1 as tfx
 from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
+from data.errors import MissingFileError
+from data.files import is_file, join, read_bytes
 from serving.model.description import model_classes
 from serving.model.versions import versions
 
@@ -17,7 +18,7 @@ MODEL_BLESSING = "model_blessing"
 """Input keys of resolvers, for all models and all blessings."""
 WHO = "who"
 """Property with a person's name, in the blessings that a person gave or withdrew."""
-MAX_MODELS = 10  # blessed models that are tried, newest first, before going on without one
+MAX_MODELS = 10  # maximum number of blessed models to try, newest first, if files are missing
 
 
 def blessed_models(
@@ -36,7 +37,7 @@ def blessed_models(
       Each blessed model with its blessing, newest model first.
     """
     by_model: dict[int, types.Artifact] = {}
-    # The Evaluator's first: what a person decided then overrides it.
+    # The Evaluator's blessings come first, so that a person's decision overrides them.
     for blessing in sorted(blessings, key=lambda blessing: (_is_by_person(blessing), blessing.id)):
         model_id = blessing.get_int_custom_property(
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
@@ -84,7 +85,7 @@ def saved_model_path(model: types.Artifact) -> str:
       model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
         is itself a SavedModel.
     """
-    if tf.io.gfile.exists(os.path.join(model.uri, "saved_model.pb")):
+    if is_file(join(model.uri, "saved_model.pb")):
         return model.uri
     return path_utils.serving_model_path(model.uri)
 
@@ -92,11 +93,9 @@ def saved_model_path(model: types.Artifact) -> str:
 def _fingerprint(path: str) -> bytes | None:
     """Content of the file that makes each export unique; None if it is missing."""
     try:
-        with tf.io.gfile.GFile(os.path.join(path, "fingerprint.pb"), "rb") as file:
-            content: bytes = file.read()
-    except tf.errors.NotFoundError:
+        return read_bytes(join(path, "fingerprint.pb"))
+    except MissingFileError:
         return None
-    return content
 
 
 def _is_by_person(blessing: types.Artifact) -> bool:
@@ -116,5 +115,5 @@ def classes_of(model: types.Artifact) -> list[str] | None:
     """Returns the names of a model's classes, by class id; None if its files are missing."""
     try:
         return model_classes(saved_model_path(model))
-    except tf.errors.NotFoundError:
+    except MissingFileError:
         return None

@@ -11,10 +11,10 @@ from data.examples.records import Record
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
-_FEWEST_PAIRS = 5  # in a split; with fewer, a metric depends on single images
-_NARROW = 2**13  # 16-bit samples below this use an eighth of their range, or less
-_MOST_VALUES = 8  # pixel values in one line
-_MOST_NAMES = 3  # files or pairs in one line
+_FEWEST_PAIRS = 5  # minimum number of pairs in a split; with fewer, single images dominate a metric
+_NARROW = 2**13  # 16-bit images whose samples are all below this use at most an eighth of the range
+_MOST_VALUES = 8  # maximum number of pixel values in a message
+_MOST_NAMES = 3  # maximum number of files or pairs in a message
 
 
 class Finding(NamedTuple):
@@ -85,7 +85,7 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
         more = len(lines) - most
-        lines[most:] = [f"… and {more} more problems: unetfx check shows them all, with pictures."]
+        lines[most:] = [f"… and {more} more problems: unetfx check shows all, with pictures."]
     if lines:
         raise InputError("\n".join(lines))
 
@@ -97,8 +97,8 @@ def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Ite
     """Yields one finding for each fault, which covers all files with this fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # One change of the config must suit all masks, the good ones too, so the advice is based on the
-    # values of all of them, numbers and colours separately.
+    # A change of data.mask_values applies to all masks, including the good ones. So the advice is
+    # based on the values of all masks; numbers and colours are kept apart.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
         for coloured in {_coloured(record) for record in affected}
@@ -140,7 +140,7 @@ def _too_many_bad(records: Sequence[Record], found: Found, data: DataConfig) -> 
     if data.on_bad_pair == "skip" and bad > data.max_bad_fraction * total:
         text = (
             f"{bad} of {total} pairs are bad, more than data.max_bad_fraction "
-            f"{data.max_bad_fraction:g} allows. Correct them, or allow more."
+            f"{data.max_bad_fraction:g} allows. Correct the pairs, or raise this limit."
         )
         yield Finding("too_many_bad", "error", (), text)
 
@@ -171,8 +171,8 @@ def _duplicates(good: _Good) -> Iterator[Finding]:
                 " = ".join(f"{record.pair.key} ({record.pair.split})" for record in same)
                 for same in across
             ),
-            "the same image in several splits, so the metrics would be too good. Remove the "
-            "copies, or give them one data.group.",
+            "the same image in several splits, so the metrics would be too optimistic. Remove the "
+            "copies, or put them into one group (data.group).",
             tuple(record.pair.key for same in across for record in same),
         )
     within = [same for same in copies if same not in across]
@@ -181,7 +181,8 @@ def _duplicates(good: _Good) -> Iterator[Finding]:
             "duplicate",
             "warning",
             tuple(" = ".join(record.pair.key for record in same) for same in within),
-            "the same image several times in one split. Remove the copies, unless you want them.",
+            "the same image several times in one split. Remove the copies, unless they are "
+            "intended.",
             tuple(record.pair.key for same in within for record in same),
         )
 
@@ -199,14 +200,14 @@ def _divided_groups(good: _Good) -> Iterator[Finding]:
             tuple(
                 f"{group} ({', '.join(_splits_of(records))})" for group, records in divided.items()
             ),
-            "a group in several of the ready-made splits, so the metrics would be too good. Move "
-            "its pairs into one split.",
+            "a group with pairs in several splits, so the metrics would be too optimistic. Move "
+            "all pairs of the group into one split.",
             tuple(record.pair.key for records in divided.values() for record in records),
         )
 
 
 def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # Bad pairs that stop the run are counted as usable: once corrected, they will be.
+    # If bad pairs stop the run, they are counted as usable, because the user will correct them.
     count_bad = data.on_bad_pair == "fail"
     if count_bad and found.problems and not records:
         return
@@ -214,9 +215,9 @@ def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterat
     for split in SPLITS:
         if not members[split]:
             text = (
-                f"no usable pair falls into the split {split!r}. A hash of the group assigns the "
-                "split, unless the source does. Add pairs, use smaller groups, or give that split "
-                "a larger share in data.splits."
+                f"the split {split!r} has no usable pairs. Unless the source defines the splits, a "
+                "hash of the group assigns each pair to a split. Add pairs, use smaller groups, "
+                "or give this split a larger share in data.splits."
             )
             yield Finding("empty_split", "error", (), text)
         elif members[split] < _FEWEST_PAIRS:
@@ -233,8 +234,8 @@ def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
         splits = _splits_of(with_class)
         if good and not with_class:
             text = (
-                f"the class {name} never occurs. Check data.classes and data.mask_values, or "
-                "remove it."
+                f"the class {name} never occurs in the masks. Check data.classes and "
+                "data.mask_values, or remove the class."
             )
             yield Finding("class_never", "warning", (), text)
         elif good and (len(splits) == 1 or "train" not in splits):
@@ -249,7 +250,7 @@ def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
 def _empty_masks(good: _Good, data: DataConfig) -> Iterator[Finding]:
     empty = [record.pair.key for record, statistics in good if statistics.fractions[0] == 1]
     if empty:
-        text = f"{len(empty)} of {len(good)} masks have no class but {data.classes[0]}."
+        text = f"{len(empty)} of {len(good)} masks contain only the class {data.classes[0]}."
         yield Finding("empty_mask", "note", (), text, tuple(empty))
 
 

@@ -8,19 +8,16 @@ from typing_extensions import Self
 
 from data.config_base import Positive, Strict
 from data.source_config import (
-    SPAN_PLACEHOLDER,
     SPLITS,
     AnySource,
     FolderSource,
     ManifestSource,
-    SampleSource,
     SplitName,
     TfdsSource,
 )
 
 __all__ = [
     "IGNORE",
-    "SPAN_PLACEHOLDER",
     "SPLITS",
     "AnySource",
     "Augmentation",
@@ -30,7 +27,6 @@ __all__ = [
     "ManifestSource",
     "Positive",
     "ResizeView",
-    "SampleSource",
     "SplitName",
     "Splits",
     "Strict",
@@ -221,14 +217,17 @@ class DataConfig(Strict):
         if len({type(value) for value in self.mask_values}) > 1:
             raise ValueError("mask_values: give all values as numbers, or all as colours")
         if isinstance(self.ignore_value, str) and not self.by_colour:
-            raise ValueError("ignore_value: a colour, but mask_values has no colours")
+            raise ValueError("ignore_value: is a colour, so mask_values needs colours, too")
         if (
             not self.mask_values
             and isinstance(self.ignore_value, int)
             and self.ignore_value < len(self.classes)
         ):
             name = self.classes[self.ignore_value]
-            raise ValueError(f"ignore_value: {self.ignore_value} is the id of the class {name}")
+            raise ValueError(
+                f"ignore_value: {self.ignore_value} is the id of the class {name}. Choose a value "
+                "that no class has"
+            )
         return self
 
     @property

@@ -16,6 +16,10 @@ class InputError(UnetfxError):
     """The user's input is wrong: a file, a folder, a config value."""
 
 
+class MissingFileError(InputError):
+    """A file does not exist."""
+
+
 class UnavailableError(UnetfxError):
     """Something outside this program is not available: a server, a cluster, enough memory."""
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from data.errors import InputError, one_line
+from data.errors import InputError, MissingFileError, one_line
 
 THREADS = 16
 """Number of files to read in parallel; reading a remote file is mostly waiting."""
@@ -92,7 +92,8 @@ def file_state(path: str) -> FileState:
       path: Path of the file, local or remote.
 
     Raises:
-      InputError: The file does not exist or is not accessible.
+      MissingFileError: The file does not exist.
+      InputError: The file is not accessible.
     """
     if is_remote(path):
         with _remote(path) as gfile:
@@ -113,7 +114,8 @@ def read_bytes(path: str) -> bytes:
       The file's content.
 
     Raises:
-      InputError: The file does not exist or cannot be read.
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read.
     """
     if not is_remote(path):
         with _local(path):
@@ -132,12 +134,34 @@ def read_text(path: str) -> str:
       The text, with its line ends unchanged.
 
     Raises:
-      InputError: The file does not exist, or the text is not in UTF-8.
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read, or the text is not in UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+
+
+def read_lines(path: str) -> Iterator[bytes]:
+    """Reads a file line by line, so that a large file need not fit into memory.
+
+    Args:
+      path: Path of the file, local or remote.
+
+    Yields:
+      The lines without their line ends.
+
+    Raises:
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read.
+    """
+    if not is_remote(path):
+        with _local(path), Path(path).open("rb") as local_file:
+            yield from (line.rstrip(b"\r\n") for line in local_file)
+        return
+    with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+        yield from (line.rstrip(b"\r\n") for line in file)
 
 
 def list_folder(folder: str) -> list[str]:
@@ -153,6 +177,21 @@ def list_folder(folder: str) -> list[str]:
       InputError: The folder does not exist or cannot be read.
     """
     return sorted(_entries(folder))
+
+
+def list_folders(folder: str) -> list[str]:
+    """Lists the names of the sub-folders in a folder, except hidden ones.
+
+    Args:
+      folder: Path of the folder, local or remote.
+
+    Returns:
+      Names of the sub-folders, sorted; links to folders are among them.
+
+    Raises:
+      InputError: There is no such folder, or it cannot be read.
+    """
+    return sorted(name for name, entry_is_folder in _entries(folder).items() if entry_is_folder)
 
 
 def list_files(folder: str) -> list[str]:
@@ -335,7 +374,8 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            f"{folder}: exists already and is not empty. Choose another folder, or remove it."
+            f"{folder}: already exists and is not empty. Choose a different folder, or remove this "
+            "one."
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -384,7 +424,7 @@ def _local(path: str, done: str = "read") -> Iterator[None]:
         yield
     except OSError as error:
         if done == "read" and isinstance(error, FileNotFoundError):
-            raise InputError(f"{path}: no such file. Restore it.") from error
+            raise MissingFileError(f"{path}: no such file. Restore it.") from error
         raise InputError(f"{path}: cannot be {done} ({error.strerror}).") from error
 
 
@@ -396,5 +436,5 @@ def _remote(path: str, done: str = "read") -> Iterator[Any]:
         yield tf.io.gfile
     except tf.errors.OpError as error:
         if done == "read" and isinstance(error, tf.errors.NotFoundError):
-            raise InputError(f"{path}: no such file. Restore it.") from error
+            raise MissingFileError(f"{path}: no such file. Restore it.") from error
         raise InputError(f"{path}: cannot be {done} ({one_line(error.message)}).") from error

@@ -15,7 +15,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from data.errors import UnavailableError
 
-_IDLE_SECONDS = 10  # an idle process then ends and frees its memory
+_IDLE_SECONDS = 10  # an idle worker process ends after this time, which frees its memory
 
 Result = TypeVar("Result")
 

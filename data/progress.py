@@ -20,7 +20,7 @@ def terminal_progress(
     Returns:
       The bar, which is not started yet.
     """
-    # A disabled bar of rich ends with an empty line unless the console is interactive.
+    # Without this, rich prints an empty line at the end of a disabled progress bar.
     console.is_interactive = True
     disable = disable or not console.is_terminal
     return Progress(*columns, console=console, transient=True, disable=disable, **options)

@@ -5,7 +5,9 @@ of the pipeline read the config: a change of that code should not make all steps
 """
 
 import re
-from typing import Annotated, ClassVar, Literal, get_args
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -26,8 +28,8 @@ _FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 class Source(Strict):
     """Base class of the `data.source` section of the config, for all kinds of sources.
 
-    To add a kind of source, write a subclass here that narrows `kind` to a literal, add the
-    subclass to `AnySource`, and add its functions to `data.sources.registry`.
+    A kind of source is a subclass that narrows `kind` to a literal; `data.sources.registry` has
+    its functions.
 
     Attributes:
       kind: Name of the kind of source.
@@ -59,7 +61,7 @@ class SpannedSource(Source):
     def _check_spans(self) -> Self:
         placeholders = len(SPAN_PLACEHOLDER.findall(self.path))
         if self.newest_spans is not None and not placeholders:
-            raise ValueError("newest_spans: path has no {SPAN} in it")
+            raise ValueError("newest_spans: path should contain {SPAN}")
         if placeholders > 1:
             raise ValueError(f"path: more than one {{SPAN}}, found {self.path!r}")
         return self
@@ -180,7 +182,18 @@ class TfdsSource(Source):
     splits: dict[SplitName, str] = Field(default={})
 
 
-AnySource = Annotated[
-    FolderSource | ManifestSource | SampleSource | TfdsSource, Field(discriminator="kind")
-]
+def _kinds_of(base: type[Source]) -> list[type[Source]]:
+    """Lists the subclasses of a class that are kinds of sources, in the order of definition."""
+    return [
+        kind
+        for subclass in base.__subclasses__()
+        for kind in (subclass, *_kinds_of(subclass))
+        if kind.model_fields["kind"].annotation is not str
+    ]
+
+
+if TYPE_CHECKING:  # type checkers do not accept computed unions
+    AnySource: TypeAlias = Source
+else:
+    AnySource = Annotated[reduce(or_, _kinds_of(Source)), Field(discriminator="kind")]
 """Config of any kind of source, as `kind` says."""

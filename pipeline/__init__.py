@@ -2,6 +2,7 @@
 
 import os
 
-# Read when TensorFlow is loaded, so it stands here: whoever starts a pipeline imports this first.
-# On CPUs without AVX-512, TensorFlow leaves Intel's oneDNN off, which is faster there too.
+# On CPUs without AVX-512, TensorFlow disables Intel's oneDNN by default, although it is faster
+# there, too. TensorFlow reads the variable when it is loaded, and every program imports this
+# package before that.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_COMMAND = "retrain"  # of `unetfx`
-# Copies of pipeline/exit_codes.py.
+_COMMAND = "retrain"  # subcommand of `unetfx` that the DAG runs
+# Copies of values in pipeline/exit_codes.py, since Airflow may run in an environment without
+# unetfx.
 _DONE = 0
 _BAD_INPUT = 2
 _NOT_BLESSED = 3
-_ON_FAILURE_TIMEOUT = 60  # seconds
-_LONGEST_REASON = 300  # characters
+_ON_FAILURE_TIMEOUT = 60  # time limit in seconds for the command that reports a failure
+_LONGEST_REASON = 300  # maximum length of a failure reason in characters
 
 
 def _read_deployment() -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
             code = self._hook.run_command(command, cwd=deployment["folder"]).exit_code
             if code == _BAD_INPUT:
-                raise AirflowFailException("Bad config or data: see the lines above.")
+                raise AirflowFailException("Bad config or data: see the log above.")
             if code not in (_DONE, _NOT_BLESSED):
                 raise AirflowException(f"unetfx {_COMMAND} ended with exit code {code}.")
             return code
@@ -134,7 +135,7 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
             "log": ti.log_url,
             "host": socket.gethostname(),
         }
-        # The command is from the config.
+        # The command is from the config and runs without a shell.
         subprocess.run(  # noqa: S603
             command, input=json.dumps(notice), text=True, check=True, timeout=_ON_FAILURE_TIMEOUT
         )
@@ -156,7 +157,7 @@ def _read_verdict(report: Path) -> dict[str, Any]:
     metrics = json.loads((report / "metrics.json").read_text())
     reasons = [*metrics["reasons"], *metrics["serving"]["reasons"]]
     blessed, serves = metrics["blessed"], metrics["serving"]["blessed"]
-    verdict = "Blessed" if blessed and serves else "Does not serve" if blessed else "Not blessed"
+    verdict = "Blessed" if blessed and serves else "Cannot be served" if blessed else "Not blessed"
     iou = metrics["metrics"]["mean_iou"]
     mean_iou = "" if iou is None else f" Mean IoU {iou:.3f}."
     return {

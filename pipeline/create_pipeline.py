@@ -84,7 +84,8 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
         *(infra_validator, serving_check, report, pusher),
     ]
     for node in filter(None, (tuner, trainer)):
-        # Anomalies, and data on which the gate cannot decide, stop the run before the long part.
+        # If the data have anomalies, or the gate cannot judge a model on them, the run stops before
+        # the training.
         node.add_upstream_nodes([validator, gate_check])
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
@@ -97,7 +98,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
 
 
 def _ingestion_settings(config: Config) -> ExampleGenSettings:
-    # These keys do not affect the examples: the data need not be read again when they change.
+    # These keys do not affect the examples, so a change of them should not run ExampleGen again.
     unused = ("view", "schema_file", "on_anomaly")
     defaults = {name: DataConfig.model_fields[name].default for name in unused}
     return ExampleGenSettings(
@@ -109,7 +110,7 @@ def _ingestion_settings(config: Config) -> ExampleGenSettings:
 
 
 def _statistics_gen(config: Config, examples: tfx.dsl.Channel) -> StatisticsGen:
-    # Statistics of image bytes mean nothing, and every example has another key.
+    # Statistics of image bytes are meaningless, and every example has a different key.
     names = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
     names += [features.fraction(name) for name in config.data.classes]
     return StatisticsGen(
@@ -186,7 +187,8 @@ def _training_arguments(
 ) -> dict[str, Any]:
     custom_config = {
         SETTINGS: settings.model_dump_json(),
-        # Outside the folder of the execution, so that another execution can continue the work.
+        # This folder is outside the execution's own folder, so that a later execution can resume an
+        # interrupted training.
         UNFINISHED: join(config.root, f"artifacts/{step}/.unfinished"),
     }
     if start.push_folder:
@@ -226,7 +228,8 @@ def _report(
     serving_check: BaseNode,
 ) -> BaseNode:
     folder = platform.reports_folder(config)
-    # Where the runner publishes the report, it adds the anomalies of the run.
+    # With a reports folder, the Report step publishes the report and needs the anomalies. Otherwise
+    # the runner publishes the report and adds the anomalies.
     anomalies = {"example_anomalies": validator.outputs["anomalies"]} if folder else {}
     return Report(
         examples=examples,
@@ -246,7 +249,8 @@ def _report(
 
 
 def _reported_config(config: Config) -> str:
-    # A change of these sections is no reason for another report, and some hold secrets.
+    # A change in the sections AROUND_A_RUN should not trigger a new report, and some contain
+    # secrets.
     shown = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
     return yaml.safe_dump(shown, sort_keys=False)
 
@@ -254,7 +258,8 @@ def _reported_config(config: Config) -> str:
 def _pusher(
     config: Config, model: tfx.dsl.Channel, evaluator: Evaluator, serving_check: BaseNode
 ) -> Pusher:
-    # Without a code version: after a change of the code the same model is not pushed again.
+    # Unlike other steps, the Pusher has no code version, so that a change in the code does not push
+    # the same model again.
     return Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

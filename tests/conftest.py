@@ -1,4 +1,4 @@
-"""For every test: the settings that a user's commands have, a model server, and a browser."""
+"""Fixtures for all tests: a fake model server and a browser."""
 
 import json
 import shutil
@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import sync_playwright
 
-import pipeline  # noqa: F401, first: it sets what TensorFlow reads when it is loaded
+import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 
-# What TF Serving answers, as it formats it. The mask is [[0, 1, 2], [0, 0, 0]].
+# Responses formatted as by TF Serving. The mask is [[0, 1, 2], [0, 0, 0]].
 MASK_B64 = (
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVQImWNk"
     "YGRkYGBgAAAAGwAEOzAfRgAAAABJRU5ErkJggg=="
@@ -83,13 +83,13 @@ ROWS = """{
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Answers what a test recorded, one answer after the other, and remembers what it was asked.
+    """A server that sends prepared responses and records the requests.
 
     Attributes:
-      answers: Codes and bodies of predictions; the last is given from then on. Code 0 hangs up, and
-        1 is silent until the test is over.
-      metadata: The body for a model's metadata; None for 404.
-      status: The body for a model's status.
+      answers: Codes and bodies of the responses to predictions, in order; the last one is
+        repeated. Code 0 closes the connection, and code 1 sends nothing until the test ends.
+      metadata: Body of the response to a request for metadata; None for 404.
+      status: Body of the response to a request for the status.
       requests: Method, path and parsed body of each request.
     """
 
@@ -102,7 +102,7 @@ class ModelServer(ThreadingHTTPServer):
         self.metadata = METADATA
         self.status = STATUS
         self.requests = []
-        self.over = threading.Event()
+        self.end = threading.Event()
 
     def next_answer(self):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -117,26 +117,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append(("GET", self.path, None))
-        answer = self.server.status
+        body = self.server.status
         if self.path.endswith("/metadata"):
-            answer = self.server.metadata
-        if answer is None:
-            self._answer(404, '{"error": "Servable not found for request: Latest(x)"}')
+            body = self.server.metadata
+        if body is None:
+            self._send(404, '{"error": "Servable not found for request: Latest(x)"}')
         else:
-            self._answer(200, answer)
+            self._send(200, body)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append(("POST", self.path, json.loads(body)))
         code, text = self.server.next_answer()
         if code > 1:
-            self._answer(code, text)
+            self._send(code, text)
             return
         if code == 1:
-            self.server.over.wait()
+            self.server.end.wait()
         self.close_connection = True
 
-    def _answer(self, code, text):
+    def _send(self, code, text):
         content = text.encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorded_mask():
-    """The mask of the recorded answers, a PNG in base64."""
+    """The mask in the prepared responses, a PNG in base64."""
     return MASK_B64
 
 
@@ -160,7 +160,7 @@ def rest_server():
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
-        server.over.set()
+        server.end.set()
         server.shutdown()
         thread.join()
 

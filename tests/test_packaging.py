@@ -1,4 +1,4 @@
-"""pyproject.toml and requirements.lock."""
+"""pyproject.toml, and the locked versions in requirements.lock."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-tomllib = pytest.importorskip("tomllib")  # Python 3.10 has none
+tomllib = pytest.importorskip("tomllib")  # not in Python 3.10
 REPOSITORY = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
 LOCK = (REPOSITORY / "requirements.lock").read_text()
@@ -20,10 +20,10 @@ REQUIREMENTS = [
 
 @pytest.mark.parametrize("line", REQUIREMENTS)
 def test_the_lock_has_a_version_in_each_range(line):
-    wanted = Requirement(line)
-    locked = re.findall(rf"^{canonicalize_name(wanted.name)}==(\S+)", LOCK, re.M)
+    requirement = Requirement(line)
+    locked = re.findall(rf"^{canonicalize_name(requirement.name)}==(\S+)", LOCK, re.M)
     assert locked, "run `make lock`"
-    assert all(wanted.specifier.contains(version) for version in locked), "run `make lock`"
+    assert all(requirement.specifier.contains(version) for version in locked), "run `make lock`"
 
 
 def test_every_locked_version_has_a_hash():

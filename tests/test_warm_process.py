@@ -8,14 +8,14 @@ def print_facts():
     return 3
 
 
-def test_a_process_has_its_arguments_and_every_module_of_the_list(tmp_path):
-    done = warm_process.run(f"{__name__}:print_facts", ["program", 1], folder=tmp_path)
-    assert done == (3, "['program', '1'] True\n")
+def test_a_process_gets_its_arguments_and_has_all_modules_imported(tmp_path):
+    finished = warm_process.run(f"{__name__}:print_facts", ["program", 1], folder=tmp_path)
+    assert finished == (3, "['program', '1'] True\n")
 
 
-def test_a_process_has_its_own_environment_and_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("OF_THIS_PROCESS", "yes")
-    environment = {"OF_THAT_PROCESS": "yes"}
-    done = warm_process.run("os:getcwd", ["x"], environment=environment, folder=tmp_path)
-    assert done.code == 1  # sys.exit prints a text, here the folder, and exits with 1
-    assert done.output.strip() == str(tmp_path)
+def test_a_process_has_its_own_environment_and_working_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARENT_VARIABLE", "yes")
+    environment = {"CHILD_VARIABLE": "yes"}
+    finished = warm_process.run("os:getcwd", ["x"], environment=environment, folder=tmp_path)
+    assert finished.code == 1  # sys.exit prints the text that getcwd returns, and exits with 1
+    assert finished.output.strip() == str(tmp_path)

@@ -1,7 +1,7 @@
 """Processes that start with TensorFlow and TFX already imported.
 
-Importing them takes ten seconds of processor time. Python's fork server imports them once, before
-any operation of TensorFlow runs, and each process is a copy of it.
+The imports take ten seconds of CPU time. Python's fork server does them once, before any operation
+of TensorFlow runs, and each process is a fork of that server.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from loky import get_reusable_executor
 
 _IMPORTED_ONCE = [
-    "pipeline",  # first: it sets what TensorFlow reads when it is loaded
+    "pipeline",  # first: it sets environment variables for TensorFlow
     "pipeline.create_pipeline",
     "pipeline.commands.cli",
     "pipeline.reports.comparison",
@@ -31,7 +31,7 @@ UNETFX = "pipeline.commands.cli:main"
 
 
 class Finished(NamedTuple):
-    """A command that ended: its exit code, and all that it printed."""
+    """Exit code and output of a process that has ended."""
 
     code: int
     output: str
@@ -52,14 +52,15 @@ def start(
       arguments: Command-line arguments; the first is the name of the program.
       output: File to which both output streams are appended.
       environment: Environment variables that differ from those of this process.
-      folder: Working folder; None for that of this process.
+      folder: Working folder; None for the one of this process.
 
     Returns:
       The process. Its `exitcode` is the exit code, or a negative signal number.
     """
     variables = os.environ | (environment or {})
-    place = (output, dict(variables), folder or Path.cwd())
-    process = _context.Process(target=_run, args=(entry_point, [*map(str, arguments)], *place))
+    words = [*map(str, arguments)]
+    options = (entry_point, words, output, dict(variables), folder or Path.cwd())
+    process = _context.Process(target=_run, args=options)
     process.start()
     return process
 
@@ -71,7 +72,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Finished:
-    """Runs a process to its end; the arguments are those of `start`."""
+    """Runs a process to its end. The arguments are those of `start`."""
     with tempfile.NamedTemporaryFile() as output:
         path = Path(output.name)
         process = start(entry_point, arguments, path, environment=environment, folder=folder)
@@ -99,5 +100,5 @@ def _run(
     try:
         sys.exit(getattr(importlib.import_module(module), function)())
     finally:
-        # Any other process ends these as it exits; multiprocessing waits until they are idle.
+        # multiprocessing would otherwise wait until loky's workers are idle.
         get_reusable_executor(reuse=True).shutdown()

@@ -17,6 +17,7 @@ from components.blessings import (
     short_name,
 )
 from data.errors import InputError, one_line
+from data.files import is_folder
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 
@@ -99,13 +100,15 @@ def choose_baseline(
             known = classes_of(model)
             if known == list(classes):
                 return Choice(model, remarks)
-            remarks.append(f"not compared with the blessed model {name}: its classes are {known}")
+            remarks.append(
+                f"not compared with the blessed model {name}: it has different classes, {known}"
+            )
             continue
         remarks.append(f"not compared with the blessed model {name}: {problem}")
         if on_broken == "fail":
             raise InputError(
-                f"{name}, the last blessed model: {problem}. Restore them, or withdraw the "
-                f"blessing: unetfx unbless {name} --why TEXT. Or set gate.on_broken_baseline."
+                f"{name}, the last blessed model: {problem}. Restore the files, withdraw the "
+                f"blessing (unetfx unbless {name} --why TEXT), or set gate.on_broken_baseline."
             )
         if on_broken == "floors":
             break
@@ -126,13 +129,13 @@ def why_not_loaded(path: str) -> str | None:
 
 def _load(path: str) -> Mapping[str, Any] | str:
     """Outputs of the signature `evaluation`, or why the model does not load."""
-    if not tf.io.gfile.exists(path):
+    if not is_folder(path):
         return "its files are gone"
     try:
         outputs: Mapping[str, Any] = (
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
-    except Exception as error:  # TensorFlow raises many types for broken files
+    except Exception as error:  # for broken files, TensorFlow may raise any exception
         return f"its files are broken ({one_line(tf_error_text(error), 100)})"
     return outputs
 

@@ -4,7 +4,6 @@ import json
 import os
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tfx import types
@@ -36,10 +35,11 @@ from components.evaluator.verdict import VERDICT_FILE, Verdict
 from components.example_gen.artifact import read_records
 from data.config import Strict
 from data.examples.records import Record
+from data.files import join, write_text
 
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"
-_BATCH = 8  # examples with their images that are in memory at once
+_BATCH = 8  # number of examples, with their images, in memory at the same time
 
 
 class EvaluatorSettings(Strict):
@@ -258,10 +258,6 @@ def _write(
     blessing.set_int_custom_property(
         constants.ARTIFACT_PROPERTY_BLESSED_KEY, blessed if verdict.blessed else not_blessed
     )
-    files = {
-        constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME: "",
-        VERDICT_FILE: verdict.model_dump_json(indent=2),
-    }
-    for name, text in files.items():
-        with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:
-            file.write(text)
+    mark = constants.BLESSED_FILE_NAME if verdict.blessed else constants.NOT_BLESSED_FILE_NAME
+    write_text(join(blessing.uri, mark), "")
+    write_text(join(blessing.uri, VERDICT_FILE), verdict.model_dump_json(indent=2))

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.results import BASELINE, CANDIDATE
 from data.examples import features
+from data.files import find_files, read_lines
 from serving.model.pixel_counts import CONFUSION
 
-_FILE = "images"  # -00000-of-00001.jsonl, and so on
+_FILE = "images"  # Beam appends the shard: images-00000-of-00001.jsonl
 
 
 class EvaluatedImage(NamedTuple):
@@ -66,7 +66,7 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
             "source": features.SOURCE,
         }.items()
     }
-    # With a single model, TFMA leaves out the model's name.
+    # With a single model, TFMA does not group the predictions by model.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
     return json.dumps(row)
@@ -81,10 +81,9 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
     Yields:
       The images, in no particular order.
     """
-    for file in sorted(tf.io.gfile.glob(os.path.join(evaluation, f"{_FILE}-*.jsonl"))):
-        with tf.io.gfile.GFile(file) as lines:
-            for row in map(json.loads, lines):
-                baseline = np.array(row[BASELINE]) if BASELINE in row else None
-                yield EvaluatedImage(
-                    row["key"], row["group"], row["source"], np.array(row[CANDIDATE]), baseline
-                )
+    for file in find_files(os.path.join(evaluation, f"{_FILE}-*.jsonl")):
+        for row in map(json.loads, read_lines(file)):
+            baseline = np.array(row[BASELINE]) if BASELINE in row else None
+            yield EvaluatedImage(
+                row["key"], row["group"], row["source"], np.array(row[CANDIDATE]), baseline
+            )

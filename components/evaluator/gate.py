@@ -10,7 +10,8 @@ from components.evaluator.results import OVERALL, Evaluation, Scores
 from components.evaluator.rule import DROP, FLOOR, Rule
 from components.evaluator.verdict import Verdict
 
-_ROUNDING = 1e-9  # in floating point, 0.9 - 0.2 is slightly more than 0.7
+# Tolerance for rounding errors: in floating point, 0.9 - 0.2 is slightly more than 0.7.
+_ROUNDING = 1e-9
 
 
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
@@ -76,7 +77,7 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
             continue
         value, before = candidate.metrics[metric], baseline.metrics[metric]
         reason = _why_unchecked(candidate, metric, gate, classes)
-        # An undefined value of the baseline cannot be fallen from.
+        # If the metric of the baseline is undefined, a drop is impossible and the rule is passed.
         holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
         yield Rule(
             metric=metric,

@@ -19,7 +19,7 @@ from data.config import SPLITS, SplitName
 from data.errors import InputError
 from data.examples.records import Record
 
-_MAX_NAMED = 10  # values of a feature in a message
+_MAX_NAMED = 10  # maximum number of feature values in a message
 
 
 @component
@@ -44,7 +44,7 @@ def GateCheck(
         floor has no pixel, or there are too few images for any rule; a line for each problem, with
         the numbers.
     """
-    del code  # part of the cache key only
+    del code  # TFX only needs `code` for its cache key
     by_split = {split: read_records(examples, split) for split in SPLITS}
     present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
     refuse_unknown_columns(json.loads(columns), present)
@@ -72,8 +72,8 @@ def gate_problems(
     if len(test) < gate.min_images:
         yield (
             f"gate.min_images: {gate.min_images}, but the test split has "
-            f"{count_text(len(test), 'image')}, so no model could ever be blessed. Lower it, or "
-            "give test a greater share in data.splits."
+            f"{count_text(len(test), 'image')}, so no model could ever be blessed. Lower "
+            "gate.min_images, or give the test split a larger share in data.splits."
         )
     values = [slice_values(record, classes) for record in test]
     slices = {OVERALL: test}
@@ -86,7 +86,8 @@ def gate_problems(
             present = sorted({row[feature] for row in values})
             more = len(present) - _MAX_NAMED
             yield (
-                f"gate.slices.{name}: no image of the test split is in it; of {feature} there are "
+                f"gate.slices.{name}: no image of the test split is in this slice. Values of "
+                f"{feature} in the test split: "
                 f"{', '.join(present[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}."
             )
     pixels = {name: _class_pixels(records, len(classes)) for name, records in slices.items()}
@@ -105,8 +106,8 @@ def gate_problems(
         images = count_text(len(slices[name]), "image")
         part = f"the {images} of the test split" + (f" in {name}" if name else "")
         yield (
-            f"{where} has a floor, but in {part} there is no pixel of {class_name} (pixels: "
-            f"{', '.join(counts)}). Change data.splits, add data, or leave it out of the gate."
+            f"{where} has a floor, but there are no pixels of {class_name} in {part} (pixels: "
+            f"{', '.join(counts)}). Change data.splits, add data, or remove this floor."
         )
 
 

@@ -28,9 +28,9 @@ def rule_text(rule: Rule) -> str:
         relation = "is not below" if rule.passed else "is below"
         return f"{metric} {rule.value:.3f} {relation} its floor {rule.limit:.3f}"
     if rule.baseline is None:
-        return f"{metric} cannot fall: the last blessed model's is undefined"
+        return f"{metric} cannot fall: it is undefined for the last blessed model"
     if rule.value is None:
-        return f"{metric} is undefined, but the last blessed model's is {rule.baseline:.3f}"
+        return f"{metric} is undefined, but was {rule.baseline:.3f} for the last blessed model"
     relation = "falls by no more than" if rule.passed else "falls by more than"
     return (
         f"{metric} {rule.value:.3f} {relation} {rule.limit:.3f} from the last blessed model's "

@@ -64,7 +64,7 @@ def read_evaluation(path: str) -> Evaluation:
         values: dict[str, dict[str, Any]] = {}
         for item in record.metric_keys_and_values:
             if not item.key.is_diff:
-                # Without a baseline, TFMA leaves out the candidate's name.
+                # Without a baseline, TFMA gives no model name.
                 model = item.key.model_name or CANDIDATE
                 values.setdefault(model, {})[item.key.name] = _value(item.value)
         for model, metrics in values.items():

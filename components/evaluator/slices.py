@@ -19,8 +19,10 @@ from components.evaluator.slice_names import EMPTY, SIZE, presence, sliceable
 from data.examples import features
 from data.examples.records import Record
 
-_SIDES = (256, 512, 1024, 2048)  # pixels
-_MAX_VALUES = 10  # of a feature; nobody reads more slices than that
+# Upper limits of the size slices: longer side of an image in pixels.
+_SIDES = (256, 512, 1024, 2048)
+# Maximum number of values of a feature to slice by; a longer table would be unreadable.
+_MAX_VALUES = 10
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:

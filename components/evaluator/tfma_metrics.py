@@ -38,7 +38,7 @@ class SegmentationMetrics(metric_types.Metric):
 
 
 def _computations(classes: Sequence[str], name: str, model_name: str = "") -> list[Any]:
-    # TFMA does not output keys with a leading underscore.
+    # TFMA omits keys with a leading underscore from its output.
     counts_key = metric_types.MetricKey(name=f"_{name}", model_name=model_name)
     keys = {
         metric: metric_types.MetricKey(name=metric, model_name=model_name)

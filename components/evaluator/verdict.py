@@ -1,12 +1,10 @@
 """The gate's verdict: whether a model is blessed, and by which rules."""
 
-import os
-
-import tensorflow as tf
 from pydantic import BaseModel
 
 from components.evaluator.gate_text import NOTHING_CHECKED, rule_text
 from components.evaluator.rule import Rule
+from data.files import join, read_text
 
 VERDICT_FILE = "verdict.json"
 """File in the blessing artifact: a `Verdict`."""
@@ -39,5 +37,4 @@ def read_verdict(blessing: str) -> Verdict:
     Args:
       blessing: Path of the Evaluator's `blessing` artifact.
     """
-    with tf.io.gfile.GFile(os.path.join(blessing, VERDICT_FILE)) as file:
-        return Verdict.model_validate_json(file.read())
+    return Verdict.model_validate_json(read_text(join(blessing, VERDICT_FILE)))

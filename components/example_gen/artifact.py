@@ -1,13 +1,13 @@
 """Reads the examples artifact: the records of the pairs, and the examples of a split."""
 
 import json
-import os
 from collections.abc import Iterator
 
 import tensorflow as tf
 from tfx import types
 
 from data.examples.records import Record
+from data.files import find_files, join, read_lines
 
 PAIRS_FILE = "pairs.jsonl"
 """File in the examples artifact: a JSON object a line for each pair, good or bad."""
@@ -25,8 +25,8 @@ def read_records(examples: types.Artifact, split: str | None = None) -> list[Rec
     Returns:
       The records in the order of the keys.
     """
-    with tf.io.gfile.GFile(os.path.join(examples.uri, PAIRS_FILE)) as lines:
-        records = [Record.of_row(json.loads(line)) for line in lines]
+    lines = read_lines(join(examples.uri, PAIRS_FILE))
+    records = [Record.of_row(json.loads(line)) for line in lines]
     if split is None:
         return records
     return [record for record in records if record.pair.split == split and record.statistics]
@@ -42,6 +42,6 @@ def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
     Yields:
       The examples in the order of their keys' hashes, so that the first ones are a random sample.
     """
-    files = sorted(tf.io.gfile.glob(os.path.join(examples, f"Split-{split}", "*.gz")))
+    files = find_files(join(examples, f"Split-{split}/*.gz"))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         yield tf.train.Example.FromString(record)

@@ -16,7 +16,7 @@ import apache_beam as beam
 
 from data.config import DataConfig
 from data.examples.shards import Shard, write_shard
-from data.files import new_file, read_bytes
+from data.files import new_file, read_bytes, write_text
 from data.processes import in_processes
 from data.sources.pairs import Pair
 
@@ -38,8 +38,7 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
     batches: list[str] = []
     for start in range(0, len(shards), _SHARDS_A_BATCH):
         batch = os.path.join(folder, f"{len(batches):05d}.json")
-        with new_file(batch) as file:
-            file.write(json.dumps(shards[start : start + _SHARDS_A_BATCH]).encode())
+        write_text(batch, json.dumps(shards[start : start + _SHARDS_A_BATCH]))
         batches.append(batch)
     return batches
 

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx import types
 from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
@@ -27,7 +26,7 @@ from data.checks import check, refuse_errors
 from data.config import SPLITS
 from data.examples.records import Record
 from data.examples.shards import Shard, write_shard
-from data.files import new_file
+from data.files import new_file, remove_folder, write_text
 from data.processes import start_processes
 from data.sources.pairs import Found, Pair, newest_span
 
@@ -84,7 +83,7 @@ class Executor(EngineExecutor):
             write = WriteShards(settings.data, files_without_pair=len(contents.problems))
             _ = pipeline | "Batches" >> beam.Create(batches) | "WriteShards" >> write
         rows = [row for batch in batches for row in read_rows(batch)]
-        tf.io.gfile.rmtree(scratch)
+        remove_folder(scratch)
         _list_and_check(rows, artifact, contents, settings)
 
 
@@ -121,6 +120,6 @@ def _list_and_check(
     artifact.set_int_custom_property(PAIRS_BAD, bad)
     artifact.set_int_custom_property(FILES_WITHOUT_PAIR, len(contents.problems))
     findings = check([record for record, _ in by_key], contents, settings.data)
-    with new_file(os.path.join(artifact.uri, FINDINGS_FILE)) as file:
-        file.write(json.dumps([finding._asdict() for finding in findings], indent=1).encode())
+    text = json.dumps([finding._asdict() for finding in findings], indent=1)
+    write_text(os.path.join(artifact.uri, FINDINGS_FILE), text)
     refuse_errors(findings)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from serving.palette import colour
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-# currentColor is the text colour of the page, in light and in dark mode.
+# `currentColor` is the text colour of the page, so the axes suit light and dark mode.
 _AXIS = {
     **dict.fromkeys(("labelColor", "titleColor", "gridColor", "domainColor"), "currentColor"),
     "tickColor": "currentColor",
@@ -23,7 +23,7 @@ _CONFIG = {
     "aria": False,
     "font": "system-ui, sans-serif",
 }
-_WIDTH, _HEIGHT = 400, 200  # pixels
+_WIDTH, _HEIGHT = 400, 200  # width and height of a chart in pixels
 _MOST_TICKS = 12
 
 
@@ -57,7 +57,7 @@ def lines(
       An SVG element.
     """
     colours = [css_colour(number) for number in range(len(order))]
-    # Vega-Lite merges the three legends into one because their domains are equal.
+    # Vega-Lite merges the legends of the encodings by series into one if their domains are equal.
     by_series = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
     positions = list(dict.fromkeys(row[x] for row in rows))
@@ -146,11 +146,13 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},  # widths of fonts differ
+        # Room for text, whose width depends on the browser's font.
+        "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},
         "config": _CONFIG,
         **chart,
     }
-    # Vega describes every mark, and a screen reader would read out all the numbers.
+    # One label for the whole chart: Vega labels every mark, so a screen reader would read out all
+    # the numbers.
     label = Markup('<svg role="img" aria-label="{}" ').format(description)
     svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", label, 1)
-    return Markup(svg)  # noqa: S704, Vega escapes the text in it
+    return Markup(svg)  # noqa: S704, Vega escapes the text in the SVG

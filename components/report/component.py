@@ -38,8 +38,8 @@ def Report(
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     serving_check: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],
-    # TFX's compiler for Kubeflow writes custom artifact types under names that its entry point
-    # cannot import.
+    # `File`, because TFX's compiler for Kubeflow gives custom artifact types names that its entry
+    # point cannot import.
     report: tfx.dsl.components.OutputArtifact[File],
     settings: tfx.dsl.components.Parameter[str],
     example_anomalies: tfx.dsl.components.InputArtifact[

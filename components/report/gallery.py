@@ -19,9 +19,10 @@ from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
-_PER_TITLE = 6  # images
-_WORST_OF_CLASSES = 60  # images of all classes together, or one for each class if that is more
-_LONGEST_SIDE = 512  # pixels of a picture
+_PER_TITLE = 6  # number of images in a group
+# Maximum number of images in all groups of worst images; each class has at least one image.
+_WORST_OF_CLASSES = 60
+_LONGEST_SIDE = 512  # longest side of a picture in pixels
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]
 """A model: takes an encoded image and returns class ids, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
@@ -70,7 +71,7 @@ def choose(
 class _Scored(NamedTuple):
     mean: float
     key: str
-    ious: npt.NDArray[np.float32]  # NaN for classes that are not in the truth
+    ious: npt.NDArray[np.float32]  # IoU of each class; NaN if the class is not in the truth
 
     @classmethod
     def of(cls, image: EvaluatedImage) -> Self:

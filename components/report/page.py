@@ -16,11 +16,12 @@ from components.report.charts import css_colour, lines, reliability
 from components.report.contents import CONTENTS_FILE, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
-from data.files import is_file, join, new_file, read_text
+from data.files import is_file, join, read_text, write_text
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
-_MOST_SLICES = 50  # rows of the table: a feature may have thousands of values
+# Maximum number of rows in the table of slices; a feature may have thousands of values.
+_MOST_SLICES = 50
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 
@@ -78,8 +79,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
             },
         )
     )
-    with new_file(join(folder, PAGE_FILE)) as file:
-        file.write(html.encode())
+    write_text(join(folder, PAGE_FILE), html)
 
 
 def read_anomalies(example_anomalies: str) -> list[str]:

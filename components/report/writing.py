@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 import platform
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -12,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image
-from pydantic import BaseModel
 from tfx.types import artifact
 
 from components.blessings import saved_model_path
@@ -29,7 +26,7 @@ from components.report.metrics import METRICS_FILE, RunMetrics
 from components.serving_check import verdict
 from data.config import SPLITS
 from data.examples.records import Record
-from data.files import join, new_file, read_text
+from data.files import find_files, join, new_file, read_text, write_text
 from serving.model.loading import ServedModel
 
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
@@ -68,8 +65,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         return served.predict([encoded])[0].class_ids
 
     def save(path: str, picture: Image.Image) -> None:
-        tf.io.gfile.makedirs(os.path.dirname(join(folder, path)))
-        with tf.io.gfile.GFile(join(folder, path), "wb") as file:
+        with new_file(join(folder, path)) as file:
             picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
@@ -83,17 +79,12 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         provenance=list(_provenance(examples, records, code)),
         config=config,
     )
-    _write(join(folder, METRICS_FILE), metrics)
-    _write(join(folder, CONTENTS_FILE), contents)
-
-
-def _write(path: str, content: BaseModel) -> None:
-    with new_file(path) as file:
-        file.write(content.model_dump_json(indent=2).encode())
+    for file, content in ((METRICS_FILE, metrics), (CONTENTS_FILE, contents)):
+        write_text(join(folder, file), content.model_dump_json(indent=2))
 
 
 def _histories(model_run: str) -> Iterator[list[dict[str, float | None]]]:
-    for path in sorted(tf.io.gfile.glob(os.path.join(model_run, "phase*/history.csv"))):
+    for path in find_files(join(model_run, "phase*/history.csv")):
         rows = csv.DictReader(io.StringIO(read_text(path)))
         yield [{name: _finite(float(text)) for name, text in row.items()} for row in rows]
 

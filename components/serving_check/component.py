@@ -26,6 +26,7 @@ from data.errors import one_line
 from data.examples import features
 from data.examples.parsing import decode_mask
 from data.examples.records import Record
+from data.files import join, write_text
 from serving.config import CheckConfig
 from serving.model import probe
 
@@ -116,10 +117,10 @@ def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] |
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:
                 writer.write(example.SerializeToString())
-        process = subprocess.run(  # noqa: S603, a module of this package
+        process = subprocess.run(  # noqa: S603, the command is a module of this package
             [sys.executable, "-m", probe.__name__, model, folder],
-            cwd=_REPOSITORY,  # the first folder that `python -m` imports from
-            # The Trainer's process may still hold a GPU's memory.
+            cwd=_REPOSITORY,  # `python -m` imports from the working directory first
+            # The process of the Trainer may still hold GPU memory.
             env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
             capture_output=True,
             text=True,
@@ -131,16 +132,11 @@ def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] |
             return f"the process that served the model exited with {process.returncode}{memory}"
         answers: dict[str, Any] = json.loads(Path(folder, probe.ANSWERS).read_text())
     if probe.FAILURE in answers:
-        return f"it does not load, or fails: {one_line(answers[probe.FAILURE])}"
+        return f"the model does not load, or fails: {one_line(answers[probe.FAILURE])}"
     return answers
 
 
 def _write(blessing: artifact.Artifact, verdict: ServingVerdict) -> None:
     blessing.set_int_custom_property("blessed", int(verdict.blessed))
-    files = {
-        _BLESSED if verdict.blessed else _NOT_BLESSED: "",
-        VERDICT_FILE: verdict.model_dump_json(indent=2),
-    }
-    for name, text in files.items():
-        with tf.io.gfile.GFile(os.path.join(blessing.uri, name), "w") as file:
-            file.write(text)
+    write_text(join(blessing.uri, _BLESSED if verdict.blessed else _NOT_BLESSED), "")
+    write_text(join(blessing.uri, VERDICT_FILE), verdict.model_dump_json(indent=2))

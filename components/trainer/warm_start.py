@@ -22,6 +22,7 @@ from components.blessings import (
     short_name,
 )
 from components.trainer.config import PUSHED, SETTINGS, TrainerSettings
+from data.errors import MissingFileError
 from serving.model.description import model_weights
 
 EXAMPLES = "examples"
@@ -62,7 +63,8 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            if classes_of(model) is None:  # its files are gone, so the cache cannot be used
+            # The files of this model were removed, so its cached training cannot be reused.
+            if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
                 if inputs.get(keys.EXAMPLES_KEY) == examples:
@@ -122,17 +124,18 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
       A sentence for a person about the weights that the network starts with.
     """
     if base_model is None:
-        return "Starts cold: no model of these classes has been blessed yet."
+        return "Starts cold: no model with these classes has been blessed yet."
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except tf.errors.NotFoundError:
-        return f"Starts cold: the files of the last blessed model, {name}, are gone."
+    except (MissingFileError, tf.errors.NotFoundError):  # the description, or the weights
+        return f"Starts cold: the files of the last blessed model, {name}, are missing."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}
     if difference := _difference(shapes, expected):
         return (
-            f"Starts cold: the last blessed model, {name}, has another architecture: {difference}."
+            f"Starts cold: the last blessed model, {name}, has a different architecture: "
+            f"{difference}."
         )
     network.set_weights([weights[path] for path in expected])
     return f"Starts with the weights of the last blessed model, {name}."
@@ -143,8 +146,8 @@ def _difference(found: _Shapes, expected: _Shapes) -> str | None:
         if path not in found:
             return f"it has no {path}"
         if path not in expected:
-            return f"it has {path}, which this network has not"
+            return f"it has {path}, which this network does not have"
         if found[path] != expected[path]:
             its_shape, shape = ("×".join(map(str, s)) for s in (found[path], expected[path]))
-            return f"its {path} is {its_shape}, this network's is {shape}"
+            return f"its {path} has the shape {its_shape}, but this network expects {shape}"
     return None

@@ -32,12 +32,13 @@ class Range(Strict, Generic[Number]):
 def _is_list_or_range(value: object) -> object:
     if not isinstance(value, list | dict | Range):
         raise ValueError(
-            f"should be a list of values, or {{min: …, max: …}} for all between, found {value!r}"
+            f"should be a list of values, or {{min: …, max: …}} for a range, found {value!r}"
         )
     return value
 
 
-_Range = TypeVar("_Range")  # a Range[Number]; typing cannot parametrise a pydantic model
+# Stands for Range[Number]; type aliases accept only a TypeVar as a parameter.
+_Range = TypeVar("_Range")
 Searched = Annotated[
     Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
@@ -75,7 +76,7 @@ class SearchSpace(Strict):
     def _is_not_empty(self) -> Self:
         names = list(type(self).model_fields)
         if all(getattr(self, name) is None for name in names):
-            raise ValueError(f"nothing to search; give one of {', '.join(names)}")
+            raise ValueError(f"the search space is empty; give at least one of {', '.join(names)}")
         return self
 
 

@@ -8,7 +8,6 @@ import time
 
 import keras
 import keras_tuner
-import tensorflow as tf
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx import v1 as tfx
@@ -23,6 +22,7 @@ from components.trainer.warm_start import base_model_of
 from components.tuner.config import TunerSettings
 from components.tuner.search_space import hyperparameters
 from data.errors import InputError
+from data.files import remove_folder
 
 FAILED_SCORE = -1.0
 """Score of a failed trial, less than any mean IoU. The trial is not marked as failed in KerasTuner
@@ -70,10 +70,12 @@ class Search(BaseTuner):
         inputs = repr((settings, self._base_model, fn_args.train_files, fn_args.eval_files))
         name = f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}-{number}"
         location = {"directory": fn_args.custom_config[UNFINISHED], "project_name": name}
-        with contextlib.redirect_stdout(sys.stderr):  # KerasTuner prints that it reloads a search
+        # KerasTuner prints a line when it reloads a search.
+        with contextlib.redirect_stdout(sys.stderr):
             try:
                 super().__init__(self._oracle(), **location)
-            except ValueError:  # killed while it wrote its state
+            except ValueError:
+                # The saved search is broken, because the process was killed while writing.
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
@@ -85,7 +87,7 @@ class Search(BaseTuner):
           InputError: A training cannot start, or every trial failed.
         """
         if is_chief(self._strategy):
-            print(flush=True)  # ends the runner's line about the Tuner
+            print(flush=True)  # ends the line in which the runner prints the name of the step
         self.save()
         trial = self.oracle.create_trial(self.tuner_id)
         while trial.status == TrialStatus.RUNNING:
@@ -94,7 +96,7 @@ class Search(BaseTuner):
             trial.status = TrialStatus.COMPLETED
             self.on_trial_end(trial)
             trial = self.oracle.create_trial(self.tuner_id)
-        tf.io.gfile.rmtree(self.project_dir)
+        remove_folder(self.project_dir)
         (best,) = self.oracle.get_best_trials(1)
         if best.score == FAILED_SCORE:
             raise InputError(
@@ -113,7 +115,8 @@ class Search(BaseTuner):
             objective=keras_tuner.Objective(MONITOR, "max"),
             max_trials=tuner.trials,
             hyperparameters=hyperparameters(tuner.search),
-            seed=self._settings.trainer.training.seed + 1,  # KerasTuner takes 0 for no seed
+            # 1 is added, because KerasTuner treats the seed 0 as no seed.
+            seed=self._settings.trainer.training.seed + 1,
         )
         oracle.verbose = 0
         return oracle
@@ -126,7 +129,7 @@ class Search(BaseTuner):
         self._print(f"  trial {int(trial.trial_id) + 1}/{count}   {texts}   ")
         start = time.monotonic()
         folder = os.path.join(self.project_dir, f"training-{trial.trial_id}")
-        keras.utils.clear_session()  # otherwise the networks of all trials stay in memory
+        keras.utils.clear_session()  # frees the memory of the previous trial's network
         try:
             training = Training(
                 override(self._settings.trainer, values),
@@ -146,8 +149,7 @@ class Search(BaseTuner):
         except FailedTrainingError as error:
             trial.message, score, outcome = str(error), FAILED_SCORE, f"failed: {error}"
         self._print(f"{outcome}\n")
-        if tf.io.gfile.exists(folder):
-            tf.io.gfile.rmtree(folder)
+        remove_folder(folder)
         return score
 
     def _print(self, text: str) -> None:

@@ -58,17 +58,18 @@ def _sentences(
     for reason in anomaly.reason:
         if reason.type in _LOW and seen:
             low = _domain(schema, name).min
-            yield f"{title} goes down to {seen.min:.4g}; the schema allows {low:.4g} at least"
+            yield f"{title} goes down to {seen.min:.4g}; the minimum in the schema is {low:.4g}"
         elif reason.type in _HIGH and seen:
             high = _domain(schema, name).max
-            yield f"{title} goes up to {seen.max:.4g}; the schema allows {high:.4g} at most"
+            yield f"{title} goes up to {seen.max:.4g}; the maximum in the schema is {high:.4g}"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
             before = _numbers(older, name) if older else None
-            if older is None:  # TFDV's description would speak of training and serving data
-                yield f"{title} is not the same in train and test{_divergence(reason)}"
+            # TFDV's own text would say `training` and `serving`, not `train` and `test`.
+            if older is None:
+                yield f"{title} differs between train and test{_divergence(reason)}"
             elif seen and before:
                 means = f"mean {seen.mean:.4g} against {before.mean:.4g}"
-                yield f"{title} is not what it was in the older spans: {means}{_divergence(reason)}"
+                yield f"{title} differs from the older spans: {means}{_divergence(reason)}"
         elif reason.type == _Type.SCHEMA_NEW_COLUMN:
             yield f"{title} is not in the schema"
         elif reason.type == _Type.SCHEMA_MISSING_COLUMN:

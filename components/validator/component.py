@@ -1,10 +1,8 @@
 """The components SchemaGen and ExampleValidator: the kept schema, and the check of the data."""
 
 import json
-import os
 from typing import Any
 
-import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -20,10 +18,12 @@ from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
+from data.files import join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
 """File in the schema artifact; TFX's SchemaGen uses the same name."""
-_ANOMALIES_FILE = "SchemaDiff.pb"  # in the folder of each split, as TFX's ExampleValidator has it
+# Name of the anomalies file of a split; TFX's ExampleValidator uses the same name.
+_ANOMALIES_FILE = "SchemaDiff.pb"
 
 
 @component
@@ -48,7 +48,7 @@ def SchemaGen(
     Raises:
       InputError: The file is not a schema in text form.
     """
-    del attempt  # only the cache reads it
+    del attempt  # TFX only needs `attempt` for its cache key
     if text:
         try:
             text_format.Parse(text, schema_pb2.Schema())
@@ -61,13 +61,8 @@ def SchemaGen(
         text = text_format.MessageToString(
             infer_schema([_statistics(statistics, split) for split in SPLITS])
         )
-        if os.path.dirname(file):
-            tf.io.gfile.makedirs(os.path.dirname(file))
-        with tf.io.gfile.GFile(f"{file}.unfinished", "w") as kept:
-            kept.write(text)
-        tf.io.gfile.rename(f"{file}.unfinished", file, overwrite=True)
-    with tf.io.gfile.GFile(os.path.join(schema.uri, SCHEMA_FILE), "w") as copy:
-        copy.write(text)
+        write_text(file, text)
+    write_text(join(schema.uri, SCHEMA_FILE), text)
 
 
 @component
@@ -101,10 +96,8 @@ def ExampleValidator(
     Raises:
       InputError: There are anomalies, and `on_anomaly` is `fail`.
     """
-    del code  # part of the cache key only
-    expected = text_format.Parse(
-        tf.io.gfile.GFile(os.path.join(schema.uri, SCHEMA_FILE)).read(), schema_pb2.Schema()
-    )
+    del code  # TFX only needs `code` for its cache key
+    expected = text_format.Parse(read_text(join(schema.uri, SCHEMA_FILE)), schema_pb2.Schema())
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
     lines = []
     for split, measured in by_split.items():
@@ -124,8 +117,7 @@ def ExampleValidator(
     if lines and on_anomaly == "fail":
         advice = f"If the data are right, edit {file} (or data.on_anomaly)."
         raise InputError("\n".join([*lines, advice]))
-    with tf.io.gfile.GFile(os.path.join(anomalies.uri, ANOMALY_TEXT_FILE), "w") as output:
-        output.write("".join(f"{line}\n" for line in lines))
+    write_text(join(anomalies.uri, ANOMALY_TEXT_FILE), "".join(f"{line}\n" for line in lines))
 
 
 def _statistics(
@@ -135,6 +127,6 @@ def _statistics(
 
 
 def _write(artifact: Any, split: str, anomalies: anomalies_pb2.Anomalies) -> None:
-    folder = os.path.join(artifact.uri, f"Split-{split}")
-    tf.io.gfile.makedirs(folder)
-    writer_utils.write_anomalies(os.path.join(folder, _ANOMALIES_FILE), anomalies)
+    folder = join(artifact.uri, f"Split-{split}")
+    make_folder(folder)
+    writer_utils.write_anomalies(join(folder, _ANOMALIES_FILE), anomalies)

@@ -10,7 +10,8 @@ from data.examples import features
 DRIFT = 0.3
 """Allowed Jensen-Shannon divergence of a new span from the older ones, in bits, 0..1."""
 _BRIGHTEST = 255.0
-_MIN_MARGIN = 0.1  # share of the whole scale, on both sides of the observed range
+# Margin of a schema range below and above the observed values, as a share of the full scale.
+_MIN_MARGIN = 0.1
 
 
 def infer_schema(

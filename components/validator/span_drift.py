@@ -84,7 +84,7 @@ def drift_anomalies(
 
 
 def _statistics(table: pd.DataFrame) -> statistics_pb2.DatasetFeatureStatisticsList:
-    # TFDV would take an index with gaps for a feature.
+    # TFDV would treat a pandas index with gaps as a feature.
     return tfdv.generate_statistics_from_dataframe(table.reset_index(drop=True))
 
 

@@ -46,7 +46,7 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
 
     def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
         length = 2 * kind.size
-        # Shorter strings are padded, so that there is enough to read.
+        # `substr` fails if the string is too short, so the string is padded.
         part = tf.strings.substr(encoded + tf.constant(bytes(first + length)), first, length)
         numbers = tf.io.decode_raw(part, kind, little_endian=little_endian)
         return tf.cast(tf.ensure_shape(numbers, [2]), tf.int64)
@@ -61,7 +61,7 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
         return integers(6, tf.uint16, little_endian=True)[::-1]
 
     def bmp() -> tf.Tensor:
-        # A negative height means that rows are stored from the top.
+        # In a BMP header, a negative height means that the top row is stored first.
         return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
 
     def jpeg() -> tf.Tensor:

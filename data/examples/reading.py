@@ -67,7 +67,8 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 def _problem(error: InputError) -> PairError:
     if isinstance(error, PairError):
         return PairError(error.kind, error.file, error.reason)
-    file, _, reason = str(error).partition(": ")  # the file is missing, or not accessible
+    # The error text of a missing or inaccessible file begins with its path.
+    file, _, reason = str(error).partition(": ")
     return PairError("unreadable", file, reason)
 
 
@@ -109,8 +110,8 @@ def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ..
         raise PairError(
             "size_mismatch",
             pair.mask,
-            "has the size of its image before the rotation in the image's EXIF data. Draw the mask "
-            "on the rotated image, or remove the EXIF orientation.",
+            "the mask has the size of the image before its EXIF rotation. Draw the mask on the "
+            "rotated image, or remove the EXIF orientation.",
         )
     raise PairError(
         "size_mismatch",

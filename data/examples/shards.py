@@ -58,7 +58,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
       InputError: The file cannot be written.
     """
     good, rows = 0, []
-    # Images are already compressed; TFX expects gzip, and compressing again would only cost time.
+    # TFX expects gzip files, but the images are already compressed: level 0 stores them unchanged.
     with (
         new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,

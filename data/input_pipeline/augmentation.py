@@ -100,7 +100,7 @@ def _transform(
     factor = 1 + zoom * augmentation.scale
     xx, xy = sign_x * tf.cos(angle) / factor, -sign_y * tf.sin(angle) / factor
     yx, yy = sign_x * tf.sin(angle) / factor, sign_y * tf.cos(angle) / factor
-    # The map turns around the middle, which is between two pixels if their number is even.
+    # The centre of rotation is between two pixels if the number of pixels is even.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     window_y, window_x = tf.unstack((tf.cast(window, tf.float32) - 1) / 2)
     from_x = window_x + right * augmentation.translation * width - xx * middle_x - xy * middle_y

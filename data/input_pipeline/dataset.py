@@ -14,9 +14,9 @@ from data.input_pipeline.augmentation import augment, reach
 from data.input_pipeline.views import VIEW_FUNCTIONS
 
 _COMPRESSION = "GZIP"
-_FILES_AT_ONCE = 16  # open at the same time and read alternately
-# Size of the buffer that shuffles serialized examples: in bytes, since an example may be a small
-# tile or a whole scan, and at most so many examples.
+_FILES_AT_ONCE = 16  # number of TFRecord files that are read at the same time
+# The shuffle buffer of serialized examples has a maximum size in bytes, because an example may be a
+# small tile or a whole scan, and a maximum number of examples.
 _SHUFFLE_BYTES = 2**27
 _SHUFFLE_MOST = 10_000
 _PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
@@ -122,32 +122,46 @@ def read_training_batches(
     if crops_per_image > 1:
         examples = examples.flat_map(repeat)
     views = examples.map(augmented_view, **_PARALLEL)
-    if crops_per_image > 1:  # crops of one image are adjacent; a batch should mix many images
+    # Crops of one image follow each other, but a batch should mix many images.
+    if crops_per_image > 1:
         views = views.shuffle(crops_per_image * batch_size, seed)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
-def count_classes(patterns: Sequence[str], classes: Sequence[str]) -> tuple[int, list[float]]:
-    """Counts the examples, and computes each class's share of the labelled pixels of all masks.
+def count_examples(patterns: Sequence[str]) -> int:
+    """Counts examples without decoding them.
 
     Args:
       patterns: Patterns of the paths of gzipped TFRecord files.
-      classes: Class names, by class id.
-
-    Returns:
-      The number of examples, and the share of the labelled pixels by class id.
 
     Raises:
       InputError: A pattern matches no file, or the files contain no example.
     """
     files = _files(patterns)
     records = tf.data.TFRecordDataset(files, _COMPRESSION)
-    counts = records.map(lambda record: parse_class_pixels(record, len(classes)), **_PARALLEL)
-    pixels = np.array(list(counts.as_numpy_iterator()))
-    if not len(pixels):
+    count = int(records.reduce(np.int64(0), lambda count, _: count + 1))
+    if not count:
         raise _no_example(files)
-    total = pixels.sum(axis=0)
-    return len(pixels), (total / total.sum()).tolist()
+    return count
+
+
+def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
+    """Returns each class's share of the labelled pixels; decodes the masks but no image.
+
+    Args:
+      patterns: Patterns of the paths of gzipped TFRecord files with at least one example.
+      num_classes: Number of classes C.
+
+    Returns:
+      C shares, by class id; their sum is 1.
+
+    Raises:
+      InputError: A pattern matches no file.
+    """
+    records = tf.data.TFRecordDataset(_files(patterns), _COMPRESSION)
+    counts = records.map(lambda record: parse_class_pixels(record, num_classes), **_PARALLEL)
+    pixels = counts.reduce(np.zeros(num_classes, np.int64), tf.add).numpy()
+    return (pixels / pixels.sum()).tolist()
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
@@ -157,8 +171,8 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
         return records.map(lambda number, record: (record, tf.stack([file_seed, number])))
 
-    # Seeds are zipped with files, and not with examples further down: tf.data cannot look through
-    # such a zip when it distributes files among workers.
+    # Seeds are zipped with file names and not with examples: tf.data can only distribute files
+    # among workers if no zip follows the reading of the files.
     file_seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     return (
         tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), file_seeds)
@@ -178,7 +192,8 @@ def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
         tf.data.TFRecordDataset(files, _COMPRESSION)
         .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
         .cache()
-        .shuffle(_SHUFFLE_MOST, seed)  # costs no memory: the cache holds the images
+        # This shuffle costs no memory, because the cache holds the images anyway.
+        .shuffle(_SHUFFLE_MOST, seed)
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(examples, seeds).map(
@@ -195,7 +210,9 @@ def _files(patterns: Sequence[str]) -> list[str]:
     for pattern in patterns:
         matches = find_files(pattern)
         if not matches:
-            raise InputError(f"{pattern}: no such TFRecord files. Run the ingestion first.")
+            raise InputError(
+                f"{pattern}: no TFRecord files match this pattern. Run ExampleGen first."
+            )
         files += matches
     return sorted(files)
 
@@ -212,7 +229,7 @@ def _shuffle_buffer(files: list[str]) -> int:
 
 
 def _no_example(files: list[str]) -> InputError:
-    return InputError(f"{files[0]}: no example in it, nor in the other files of the split.")
+    return InputError(f"{files[0]}: contains no examples, nor do the other files of the split.")
 
 
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:

@@ -9,7 +9,7 @@ from data.rasters.png import PNG_START, read_png
 from data.rasters.raster import Raster, RasterFile
 from data.rasters.tiff import read_tiff
 
-# Faults are reported as one-line errors; the decoder's own log would repeat them.
+# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
 
@@ -34,17 +34,17 @@ def read_raster(file: RasterFile) -> Raster:
     if reader is None:
         raise file.error(
             "unreadable",
-            "cannot be read as an image (it is no PNG, JPEG, BMP, GIF or TIFF file). Convert or "
+            "cannot be read as an image (not a PNG, JPEG, BMP, GIF or TIFF file). Convert or "
             "remove the file.",
         )
     try:
         return reader(file).upright()
     except PairError:
         raise
-    except Exception as error:  # decoders raise exceptions of any kind for damaged files
+    except Exception as error:  # for a damaged file, a decoder may raise any exception
         raise file.error(
             "unreadable",
-            "cannot be read as an image (damaged or cut short). Restore or remove the file.",
+            "cannot be read as an image (damaged or truncated). Restore or remove the file.",
         ) from error
 
 

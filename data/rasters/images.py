@@ -94,7 +94,8 @@ def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
     png = imagecodecs.PNG
     return bytes(
         imagecodecs.png_encode(
-            np.array(pixels, np.uint8, order="C"),  # the encoder misreads the strides of views
+            # The encoder of imagecodecs ignores the strides of NumPy views.
+            np.array(pixels, np.uint8, order="C"),
             level=1,
             strategy=png.STRATEGY.RLE,
             filter=png.FILTER.NO if flat else png.FILTER.PAETH,

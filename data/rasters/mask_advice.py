@@ -6,9 +6,9 @@ import yaml
 
 from data.config import IGNORE, DataConfig
 
-_MOST_COLOURS = 12  # colours in one sentence
+_MOST_COLOURS = 12  # maximum number of colours in a message
 _USUAL_IGNORE_VALUES = (255, 65535)
-_FAR_MORE = 4  # with so many times more values than classes, the values are hardly labels
+_FAR_MORE = 4  # with more than 4 pixel values for each class, the values are probably not labels
 
 
 def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
@@ -25,7 +25,7 @@ def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
     colours = {value for value in values if isinstance(value, str)}
     numbers = {value for value in values if isinstance(value, int)}
     if colours or data.by_colour:
-        # A mask whose pixels are all grey is read as numbers.
+        # An RGB mask whose pixels are all grey (R = G = B) is read as a mask of numbers.
         colours |= {f"#{number:02x}{number:02x}{number:02x}" for number in numbers}
         return _advice_on_colours(sorted(colours), data)
     return _advice_on_numbers(sorted(numbers), data)
@@ -40,7 +40,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     classes = data.classes
     unknown = [value for value in values if value not in data.class_of_value]
     if not data.mask_values and set(values) <= {0, 255}:
-        return f"A 0/255 mask? Then write, under data: {mask_values_line(classes)}"
+        return f"If this is a 0/255 mask, write, under data: {mask_values_line(classes)}"
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
     if data.mask_values:
@@ -61,7 +61,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
         others = [value for value in labels if value != extra]
         line = _line(dict(zip(others, classes, strict=True)))
         return (
-            f"One value more than there are classes. If {extra} marks unlabelled pixels, write, "
+            f"There is one value more than classes. If {extra} marks unlabelled pixels, write, "
             f"under data: {line} and: ignore_value: {extra}"
         )
     expected = f"0 to {len(classes) - 1}, the ids of {classes}"
@@ -79,8 +79,8 @@ def _advice_on_colours(values: list[str], data: DataConfig) -> str:
     shown = ", ".join(values[:_MOST_COLOURS]) + (", …" if len(values) > _MOST_COLOURS else "")
     example = _line({values[0]: data.classes[0]})[:-1]
     return (
-        f"Colours, not class ids: {shown}. Give each its class, under data: {example}, …}}; one of "
-        f"them may be the ignore_value."
+        f"Colours, not class ids: {shown}. Give each colour a class, under data: {example}, …}}; "
+        "one of them may be the ignore_value."
     )
 
 
@@ -94,7 +94,7 @@ _SMOOTHED_ADVICE = (
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
     unknown = set(values) - data.class_of_value.keys()
-    # A single value without a class is a mistake; smoothing creates several.
+    # A single value without a class is a mistake; smoothing a mask creates several such values.
     between_black_and_white = (
         {0, 255} <= set(values) and len(values) > labels + 1 and len(unknown) > 1
     )

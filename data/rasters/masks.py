@@ -14,8 +14,8 @@ from data.rasters.images import encode_png
 from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
-_MOST_VALUES = 300  # more distinct values than any mask of classes has
-_MOST_SHOWN = 8  # pixel values in one message
+_MOST_VALUES = 300  # maximum number of distinct values kept; a mask of classes has fewer
+_MOST_SHOWN = 8  # maximum number of pixel values in a message
 
 
 class LoadedMask(NamedTuple):
@@ -82,7 +82,7 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     if raster.lossy:
         raise file.error(
             "jpeg_mask",
-            "a JPEG mask; its compression invents values at edges. Export the mask as PNG.",
+            "a JPEG mask, whose compression changes the values at edges. Export the mask as PNG.",
         )
     numbers = None if data.by_colour else _numbers(raster)
     values = _packed_colours(raster, file) if numbers is None else numbers
@@ -125,7 +125,8 @@ def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
 def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
     """Returns the distinct pixel values, sorted, and the number of pixels with each value."""
     if values.dtype == np.uint8:
-        counts = np.array(Image.fromarray(values).histogram())  # faster than NumPy's
+        # Pillow's histogram is faster than NumPy's.
+        counts = np.array(Image.fromarray(values).histogram())
         present = np.flatnonzero(counts)
         return present.tolist(), counts[present]
     starts, lengths = _runs(values)
@@ -144,7 +145,7 @@ def _replace(
             return values
         table = np.zeros(256, np.uint8)
         table[present] = ids
-        # Many times faster than indexing.
+        # `bytes.translate` is many times faster than NumPy indexing.
         replaced = values.tobytes().translate(table.tobytes())
         return np.frombuffer(replaced, np.uint8).reshape(values.shape)
     starts, lengths = _runs(values)
@@ -173,7 +174,8 @@ def _no_class(
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
     noun = "colour" if isinstance(present[0], str) else "pixel value"
-    if len(shown) > _MOST_SHOWN:  # values differ between files, and equal faults need one text
+    # Files with the same fault but different values must have the same text.
+    if len(shown) > _MOST_SHOWN:
         reason = f"no class for more than {_MOST_SHOWN} of its {noun}s."
     else:
         plural = "s" if len(shown) > 1 else ""

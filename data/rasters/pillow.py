@@ -7,8 +7,7 @@ from PIL import ExifTags, Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, full_palette, with_channels
 
-# `data.max_pixels` is the limit, and it is checked here. Pillow's own limit would only warn, or
-# stop earlier.
+# This module checks `data.max_pixels`. Pillow's own limit only warns, or may be lower.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -24,7 +23,7 @@ def read_jpeg(file: RasterFile) -> Raster:
 def read_bmp(file: RasterFile) -> Raster:
     """Reads a BMP file."""
     image = open_image(file)
-    # TensorFlow reads only BMP files of 24 bits, and requires the padding of the last row.
+    # TensorFlow reads only 24-bit BMP files, and requires the padding of the last row.
     header = int.from_bytes(file.content[14:18], "little")
     start = int.from_bytes(file.content[10:14], "little")
     bits = int.from_bytes(file.content[28:30], "little")

@@ -21,8 +21,9 @@ from data.rasters.pillow import exif_orientation, open_image
 from data.rasters.raster import Raster, RasterFile, full_palette, with_channels
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
-_GREY, _PALETTE = 0, 3  # colour types
-# Text chunks that may hold an orientation. Pillow decodes the whole file to look for it.
+_GREY, _PALETTE = 0, 3  # PNG colour types
+# Text chunks that may hold an EXIF orientation. They are searched first, because Pillow decodes the
+# whole file to find the orientation.
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _ORIENTATION_TEXTS = (b"Raw profile type exif", b"tiff:Orientation")
 
@@ -58,11 +59,13 @@ def read_png(file: RasterFile) -> Raster:
             kind in _TEXT_CHUNKS and any(text in content for text in _ORIENTATION_TEXTS)
         ):
             orientation = exif_orientation(open_image(file))
-    if colour_type == _PALETTE:  # indices are stored like greys: only the header differs
+    # Palette indices are stored like grey values: only the header differs.
+    if colour_type == _PALETTE:
         header = header[:9] + bytes([_GREY]) + header[10:]
     bare = _png_of(header, b"".join(parts))
     samples = with_channels(imagecodecs.png_decode(bare))
-    if colour_type == _PALETTE and bits < 8:  # the decoder scales greys to 0..255
+    # The decoder scales grey values to 0..255, and palette indices must not be scaled.
+    if colour_type == _PALETTE and bits < 8:
         samples //= 255 // (2**bits - 1)
     grey = {_GREY: file.content, _PALETTE: bare}.get(colour_type)
     return Raster(

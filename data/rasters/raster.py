@@ -91,8 +91,8 @@ class RasterFile(NamedTuple):
         if height * width > self.max_pixels:
             raise self.error(
                 "too_large",
-                f"more than the {self.max_pixels} pixels that data.max_pixels allows. Scale it "
-                "down, cut it up, or raise data.max_pixels.",
+                f"more than the {self.max_pixels} pixels that data.max_pixels allows. Scale the "
+                f"{self.purpose} down, cut it into tiles, or raise data.max_pixels.",
             )
 
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_channels
 
-_ORIENTATION = 274  # number of the tag
-_JPEG = frozenset({6, 7, 33007, 34892})  # numbers of the lossy JPEG compressions
+_ORIENTATION = 274  # number of the TIFF tag
+_JPEG = frozenset({6, 7, 33007, 34892})  # TIFF numbers of the JPEG compressions
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
-# Faults are reported as one-line errors; the decoder's own log would repeat them.
+# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
@@ -35,13 +35,14 @@ def read_tiff(file: RasterFile) -> Raster:
       Exception: The file is damaged.
     """
     content = io.BytesIO(file.content)
-    # Files of these three kinds refer to other files, which do not belong to this pair.
+    # OME-TIFF, MMStack and NDTiff files refer to other files, which do not belong to this pair.
     with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
         page = _only_page(tiff, file)
         file.refuse_too_large(page.tilelength, page.tilewidth)
         _refuse_holes(page, len(file.content))
         _refuse_unsupported(page, file)
-        samples = page.asarray(maxworkers=1)  # several files are read in parallel instead
+        # One thread, because several files are already read in parallel.
+        samples = page.asarray(maxworkers=1)
         samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else with_channels(samples)
         samples, palette = _as_shown(samples, page)
         if samples.shape[:2] != (page.imagelength, page.imagewidth) or samples.ndim != 3:
@@ -81,15 +82,16 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
     bits = page.bitspersample
     types = {1: "unsigned integers", 2: "signed integers", 3: "floating-point numbers"}
     if page.sampleformat != 1 or bits not in (1, 2, 4, 8, *range(9, 17)):
-        name = types.get(page.sampleformat, "samples of another type")
-        raise file.unsupported(f"{name} of {bits} bits, expected unsigned ones of 8 or 16 bits")
+        name = types.get(page.sampleformat, "samples of an unknown type")
+        raise file.unsupported(f"{name} of {bits} bits, expected unsigned integers of 8 or 16 bits")
     samples = page.samplesperpixel
     if samples > 4:
         raise file.unsupported(
-            f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), and at most one more, "
-            "which is left out"
+            f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), plus at most one extra "
+            "sample such as alpha, which is ignored"
         )
-    jpeg = page.compression in _JPEG  # tifffile converts its colours to RGB
+    # For a JPEG-compressed page, tifffile converts the colours to RGB.
+    jpeg = page.compression in _JPEG
     readable: dict[int, bool] = {
         _PHOTOMETRIC.MINISWHITE: samples <= 2,
         _PHOTOMETRIC.MINISBLACK: True,
@@ -101,7 +103,8 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
     if not readable.get(page.photometric):
         name = getattr(page.photometric, "name", str(page.photometric))
         raise file.unsupported(
-            f"{samples} samples per pixel of the kind {name}, expected grey, RGB or a palette"
+            f"{samples} samples per pixel in the colour space {name}, expected grey, RGB or a "
+            "palette"
         )
     if page.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(page.compression, "name", str(page.compression))

@@ -17,11 +17,12 @@ from data.packages import package_file
 
 TILE = 224
 """Height and width of a tile in pixels."""
-# Tiles along each side of a block. Neighbours look alike, so a block is never divided among splits.
+# Side of a block in tiles. Adjacent tiles look alike, so all tiles of a block are in the same
+# split.
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
-_CELLS, _PIXELS = 16, 5  # 16 cells of the fine mask are as long as 5 pixels of the image
-# Colours of ocean, land and lake in viewers; the ids in the mask do not depend on them.
+_CELLS, _PIXELS = 16, 5  # 16 cells of the fine land-water mask are as long as 5 image pixels
+# Image viewers show ocean, land and lake in these colours; the class ids do not depend on them.
 _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
@@ -79,12 +80,13 @@ def _world_mask() -> npt.NDArray[np.uint8]:
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
             ::-1
-        ]  # the file's first row is the south
+        ]  # the first row in the file is the southernmost
     starts = np.arange(_PIXELS)[:, np.newaxis] * _CELLS / _PIXELS
     cells = np.arange(_CELLS)
-    # Share of each cell that a pixel covers, along one axis: float32 [_PIXELS, _CELLS].
+    # Share of each mask cell that an image pixel covers, along one axis: float32 [_PIXELS, _CELLS].
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    # Strips save memory: the whole world in float32 is hundreds of megabytes.
+    # The mask is processed in strips to save memory: the whole world in float32 has hundreds of
+    # megabytes.
     strips = np.split(fine, len(fine) // (30 * _CELLS))
     return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
 

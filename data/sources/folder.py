@@ -48,7 +48,7 @@ class _Pattern(NamedTuple):
 
     before: str
     after: str
-    suffix: str | None  # None for any image suffix
+    suffix: str | None  # None: any image suffix matches
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -74,7 +74,7 @@ class _Pattern(NamedTuple):
 class _Place(NamedTuple):
     """Where pairs are: the folders of images and masks, the file name patterns, and the split."""
 
-    folders: dict[str, str]  # by "image" and "mask", as the patterns
+    folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
     patterns: dict[str, str]
     split: SplitName | None
 
@@ -120,8 +120,9 @@ def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
     for kind, by_key in files.items():
         if not by_key:
             raise InputError(
-                f"{place.folders[kind]}: no {kind}s in it (expected {expected_suffixes()}, nested "
-                f"folders included, and data.source.{kind}_pattern: {place.patterns[kind]!r})."
+                f"{place.folders[kind]}: no {kind}s found, even in nested folders. Expected "
+                f"{expected_suffixes()}, matching data.source.{kind}_pattern: "
+                f"{place.patterns[kind]!r}."
             )
     return _Files(files["image"], files["mask"], problems)
 
@@ -132,14 +133,19 @@ def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, st
     keys = " and ".join(f"data.source.{kind}_pattern" for kind in patterns)
     if not stems:
         if posixpath.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
-            reason = f"not an image suffix (expected {expected_suffixes()}). Move it elsewhere."
+            reason = (
+                f"not an image suffix (expected {expected_suffixes()}). Move the file elsewhere."
+            )
             raise PairError("not_an_image", path, reason)
-        reason = f"its name does not match {keys}. Correct that, or move the file elsewhere."
+        reason = (
+            f"the name does not match {keys}. Rename the file, move it elsewhere, or correct the "
+            "pattern."
+        )
         raise PairError("unmatched", path, reason)
     most = max(patterns[kind].exactness for kind in stems)
     kind, *others = (kind for kind in stems if patterns[kind].exactness == most)
     if others:
-        reason = f"its name matches both {keys}, and neither is more exact. Correct them."
+        reason = f"the name matches {keys} equally well. Make one of the patterns more specific."
         raise PairError("unmatched", path, reason)
     return kind, stems[kind]
 
@@ -228,11 +234,11 @@ def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Plac
     if len(layouts) != 1:
         raise InputError(
             f"{source.path}: found {'both' if layouts else 'neither'} <split>/{images} "
-            f"{'and' if layouts else 'nor'} {images}/<split>, where data.source.split_folders "
-            f"expects one of them. Names of splits: {names}."
+            f"{'and' if layouts else 'nor'} {images}/<split>, but data.source.split_folders needs "
+            f"one of them. Names of splits: {names}."
         )
     if layouts[0] is inner:
-        reason = "in none of the split folders beside it. Move it into one, or elsewhere."
+        reason = "not in a split folder. Move the file into one, or elsewhere."
         outside = [path for path, name in below if name not in inner]
         problems.extend(PairError("unmatched", path, reason) for path in outside)
     places: dict[SplitName, _Place] = {}

@@ -51,10 +51,16 @@ def find(source: ManifestSource, group: str) -> RawFound:
         for row, pair in pairs:
             missing = [path for path in (pair.image, pair.mask) if not next(exist)]
             if files["image", pair.image] > 1 or files["mask", pair.mask] > 1:
-                reason = "its image or its mask is also in another row. Keep one of the rows."
+                reason = (
+                    "the image or the mask of this row is also in another row. Keep one of the "
+                    "rows."
+                )
                 problem = row.problem("doubly_paired", pair.image, reason)
             elif keys[pair.key] > 1:
-                reason = "another row's image differs in the suffix alone. Rename one of them."
+                reason = (
+                    "the name of the image in another row differs only in the suffix. Rename one "
+                    "of the images."
+                )
                 problem = row.problem("same_name", pair.image, reason)
             elif missing:
                 reason = "no such file. Restore it, or remove the row."
@@ -101,7 +107,7 @@ class _Root(NamedTuple):
     """Folder of the manifest, to which the paths in the cells are relative."""
 
     path: str
-    without_links: Path  # meaningless if the folder is remote
+    without_links: Path  # the resolved path of a local folder; not used for a remote one
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -153,7 +159,7 @@ def _read_csv(path: str) -> list[_Row]:
                     name for name, count in Counter(columns).items() if name and count > 1
                 ]:
                     raise InputError(
-                        f"{path}:{line}: two columns {twice[0]!r}. Rename one of them."
+                        f"{path}:{line}: two columns are named {twice[0]!r}. Rename one of them."
                     )
             elif any(cells):
                 if len(cells) != len(columns):
@@ -162,7 +168,8 @@ def _read_csv(path: str) -> list[_Row]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
-            line = reader.line_num + 1  # a quoted cell may span several lines
+            # `line_num` counts lines, not rows, because a quoted cell may contain line breaks.
+            line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error
     return rows
@@ -212,16 +219,20 @@ def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) 
             raise row.problem("not_an_image", file, reason)
         if not (source.allow_outside or root.holds(root.path_of(cell))):
             reason = (
-                "leads out of the manifest's folder. Correct it, or set data.source.allow_outside."
+                "the path leads out of the manifest's folder. Correct it, or set "
+                "data.source.allow_outside."
             )
             raise row.problem("outside_root", file, reason)
     image, mask = (root.path_of(cell) for cell in cells.values())
     split = row.cells.get(source.split, "")
     if split and not split_of(split):
-        reason = f"the split {split!r} is not one of {', '.join(SPLIT_NAMES)}. Correct or empty it."
+        reason = (
+            f"the split {split!r} is not one of {', '.join(SPLIT_NAMES)}. Correct it, or leave the "
+            "cell empty."
+        )
         raise row.problem("unknown_split", cells["image"], reason)
     if group and not row.cells.get(group):
-        reason = f"the group, in the column {group!r}, is empty. Fill it in."
+        reason = f"the column {group!r} is empty, but data.group names it. Fill it in."
         raise row.problem("no_group", cells["image"], reason)
     return RawPair(
         root.key_of(image),

@@ -77,7 +77,7 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     problems: list[PairError] = []
     unused: list[str] = []
     without_group: list[str] = []
-    functions = SOURCES[type(data.source)]
+    functions = SOURCES[data.source.kind]
     for span, source in find_spans(data.source):
         prefix = f"span-{span}/" if data.source.has_spans else ""
         found = functions.find(source, data.group, folder)
@@ -87,7 +87,10 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
             key = prefix + raw.key
             group = raw.group or (_group_of(raw.key, data.group) if data.group else key)
             if group is None:
-                reason = f"data.group: the expression {data.group!r} does not match its key."
+                reason = (
+                    f"the regular expression data.group, {data.group!r}, does not match the key of "
+                    "the pair."
+                )
                 problems.append(PairError("no_group", raw.image, reason))
                 without_group.append(raw.key)
                 continue
@@ -95,11 +98,11 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
             data_set = raw.source or name
             pairs.append(Pair(key, raw.image, raw.mask, group, data_set, span, split, raw.columns))
     if not pairs and not problems:
-        raise InputError("data.source: no pair is in data.source.split_lists.")
+        raise InputError("data.source.split_lists: the lists name no pair of the source.")
     if not pairs and without_group:
         raise InputError(
-            f"data.group: the expression {data.group!r} matches no pair, for example not "
-            f"{without_group[0]!r}, and is no column of a manifest."
+            f"data.group: {data.group!r} is not a column of a manifest, and as a regular "
+            f"expression it matches no pair (for example, it does not match {without_group[0]!r})."
         )
     pairs = _with_the_same_columns(pairs)
     return Found(sorted(pairs), sorted(problems, key=lambda problem: problem.file), sorted(unused))
@@ -117,7 +120,7 @@ def find_columns(data: DataConfig) -> list[str]:
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
     """
-    functions = SOURCES[type(data.source)]
+    functions = SOURCES[data.source.kind]
     spans = find_spans(data.source)
     return sorted({name for _, source in spans for name in functions.kept_columns(source)})
 
@@ -181,9 +184,9 @@ def _group_of(key: str, expression: str) -> str | None:
 def _split_of(group: str, shares: Splits) -> SplitName:
     """Returns the split of a group, by the same hash as TFX's ExampleGen."""
     bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
-    # TFX hashes a serialized tf.train.Feature, whose class is in TensorFlow, which is slow to
-    # import. A feature is a message whose field 1 is a list of bytes, and this list is a message
-    # whose field 1 is the value. A BytesValue is serialized alike.
+    # TFX hashes a serialized tf.train.Feature. Two nested BytesValue messages serialize to the same
+    # bytes (field 1 of Feature is a BytesList, whose field 1 is the value) and do not need
+    # TensorFlow, which is slow to import.
     bytes_list = BytesValue(value=group.encode()).SerializeToString()
     feature = BytesValue(value=bytes_list).SerializeToString()
     number = int.from_bytes(hashlib.sha256(feature).digest(), "big")

@@ -1,9 +1,8 @@
-"""The kinds of data sources: config class of each kind, and the functions that find its pairs."""
+"""The functions that find the pairs of each kind of source; see `data.source_config`."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from data.source_config import FolderSource, ManifestSource, SampleSource, Source, TfdsSource
 from data.sources import folder, manifest, sample, tfds
 from data.sources.raw_pairs import RawFound
 
@@ -23,13 +22,13 @@ class SourceFunctions(NamedTuple):
     kept_columns: Callable[[Any], list[str]] = lambda source: []
 
 
-SOURCES: dict[type[Source], SourceFunctions] = {
-    FolderSource: SourceFunctions(lambda source, group, own_folder: folder.find(source)),
-    ManifestSource: SourceFunctions(
+SOURCES = {
+    "folder": SourceFunctions(lambda source, group, own_folder: folder.find(source)),
+    "manifest": SourceFunctions(
         lambda source, group, own_folder: manifest.find(source, group or "group"),
         manifest.kept_columns,
     ),
-    SampleSource: SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
-    TfdsSource: SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
+    "sample": SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
+    "tfds": SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
 }
-"""Functions of each kind of source, by the config class of the kind."""
+"""Functions of each kind of source, by the name in `data.source.kind`."""

@@ -47,16 +47,19 @@ def _expand(path: str, newest: int | None, *, path_is_file: bool) -> list[tuple[
         digits = "[0-9]+" if placeholder[1] is None else f"[0-9]{{{placeholder[1]}}}"
         if not re.fullmatch(digits, match[1]):
             raise InputError(
-                f"{join(folder, name)}: no number where {pattern} has {placeholder[0]}. Rename it, "
-                "or hide it with a dot before its name."
+                f"{join(folder, name)}: no number in the place of {placeholder[0]} in {pattern}. "
+                "Rename it, or hide it with a dot before its name."
             )
         number, span_path = int(match[1]), join(folder, f"{name}/{rest}")
         if number in paths:
-            raise InputError(f"{paths[number]} and {span_path}: two spans {number}. Rename one.")
+            raise InputError(
+                f"{paths[number]} and {span_path}: both have the span number {number}. Rename one "
+                "of them."
+            )
         paths[number] = span_path
     if not paths:
         raise InputError(
-            f"{folder}: no span in it. Names should look like {pattern}, as in "
+            f"{folder}: no spans found. Names should look like {pattern}, as in "
             f"{before}{1:0{placeholder[1] or 1}}{after}."
         )
     return sorted(paths.items())[-newest if newest else None :]

@@ -97,8 +97,8 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
         isinstance(feature, features.Tensor) and whole_numbers and len(feature.shape) in (2, 3)
     ):
         raise InputError(
-            f"data.source: the feature {name!r} of {source.name} is no image of whole numbers, "
-            f"but {feature}. The data set has {', '.join(sorted(builder.info.features))}."
+            f"data.source: the feature {name!r} of {source.name} is not an image of integers, but "
+            f"{feature}. The data set has {', '.join(sorted(builder.info.features))}."
         )
 
 
@@ -118,7 +118,8 @@ def _write(builder: Any, source: TfdsSource, expression: str, target: Path) -> N
         if key in seen:
             raise InputError(
                 f"data.source.key: two examples of {source.name} have the key {key!r} in "
-                f"{source.key!r}. Name another feature, or null for TensorFlow Datasets' ids."
+                f"{source.key!r}. Name a different feature, or use null for TensorFlow Datasets' "
+                "ids."
             )
         seen.add(key)
         for kind, name in (("images", source.image), ("masks", source.mask)):

@@ -20,8 +20,8 @@ from data.sources.pairs import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
-_THUMBNAIL_SIDE = 144  # pixels
-_MOST_EXHIBITS = 12  # for each finding
+_THUMBNAIL_SIDE = 144  # maximum side of a thumbnail in pixels
+_MOST_EXHIBITS = 12  # maximum number of example pairs of a finding
 
 
 class Split(NamedTuple):

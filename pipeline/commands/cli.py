@@ -13,8 +13,8 @@ from pipeline.execution.console import library_noise_to, log_lines_of, print_fai
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
-# Most commands import their module when they run: TensorFlow and TFX take seconds to load, and
-# write to standard error, which `library_noise_to` redirects.
+# Most commands import their modules only when they run, because TensorFlow and TFX take seconds to
+# load and write to standard error, which `library_noise_to` must redirect first.
 
 _PATH = click.Path(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
@@ -120,7 +120,7 @@ def runs(config_file: Path) -> None:
 @commands.command()
 @config_option
 @click.argument("run", required=False)
-@click.option("--compare", metavar="RUN", help="Compare with this run, image by image.")
+@click.option("--compare", metavar="RUN", help="Run to compare with, image by image.")
 def review(config_file: Path, run: str | None, compare: str | None) -> None:
     """Open the report of a run.
 
@@ -259,8 +259,8 @@ def predict(
 @commands.command()
 @config_option
 @click.option("--layer", metavar="NAME", help="Layer whose feature maps to draw.")
-@click.option("--image", type=_PATH, metavar="FILE", help="Image to compute them from.")
-@click.option("--out", type=_PATH, metavar="FILE", help="PNG file to write.")
+@click.option("--image", type=_PATH, metavar="FILE", help="Image to compute the maps of.")
+@click.option("--out", type=_PATH, metavar="FILE", help="PNG file for the feature maps.")
 def model(config_file: Path, layer: str | None, image: Path | None, out: Path | None) -> None:
     """Show the network, or the feature maps of a layer.
 
@@ -296,12 +296,12 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     "labels",
     multiple=True,
     metavar="LABEL=VERSION",
-    help="Also serve this version, under a label: stable=3. Can be repeated.",
+    help="Label for a version that is also served: stable=3. Can be repeated.",
 )
-@_number_option("--max-body", 64, "MIB", "Largest request in MiB.", _AT_LEAST_1)
-@_number_option("--max-requests", 64, "N", "Most requests at a time.", _AT_LEAST_1)
+@_number_option("--max-body", 64, "MIB", "Maximum size of a request in MiB.", _AT_LEAST_1)
+@_number_option("--max-requests", 64, "N", "Maximum number of requests at a time.", _AT_LEAST_1)
 @_number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
-@_number_option("--max-batch", 8, "N", "Most images computed together.", _AT_LEAST_1)
+@_number_option("--max-batch", 8, "N", "Maximum number of images in a batch.", _AT_LEAST_1)
 def serve(
     config_file: Path,
     host: str,

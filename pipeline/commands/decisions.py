@@ -34,8 +34,8 @@ def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: b
         click.echo(f"Push it: unetfx push {run.id}{option}")
     elif run.pushed_folder and Path(run.pushed_folder).exists():
         click.echo(
-            f"Its version {run.pushed_folder} is still served. Push an older model instead: "
-            f"unetfx push RUN{option}"
+            f"The version {run.pushed_folder} is still served. Push an older model instead: unetfx "
+            f"push RUN{option}"
         )
 
 
@@ -52,10 +52,13 @@ def push(config: Config, name: str) -> None:
     run = find_run(config, name)
     if not run.blessed:
         raise InputError(
-            f"{run.id}: its model is not blessed. To bless it: unetfx bless {run.id} --why TEXT"
+            f"{run.id}: the model of this run is not blessed. Bless it: unetfx bless {run.id} "
+            "--why TEXT"
         )
     if run.serves is False:
-        raise InputError(f"{run.id}: its model failed ServingCheck; its report says why.")
+        raise InputError(
+            f"{run.id}: the model of this run failed ServingCheck. The report gives the reason."
+        )
     version = decisions.push(config, run.artifacts["Model"])
     publishing.publish(config, find_run(config, run.id))
     click.echo(f"Pushed the model of run {run.id} as version {Path(version).name}: {version}")

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
-from data.config import SPAN_PLACEHOLDER, FolderSource, ManifestSource
 from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-_MOST_CLASSES = 8  # no columns for more classes: they would not fit a terminal
-_WIDTH = 200  # characters, also without a terminal: a truncated version number is useless
+# With more classes, the table omits their columns, which would not fit a terminal.
+_MOST_CLASSES = 8
+_WIDTH = 200  # minimum table width in characters, so that no version number is truncated
 
 
 def list_runs(config: Config, config_file: Path) -> None:
@@ -30,11 +30,7 @@ def list_runs(config: Config, config_file: Path) -> None:
     if not runs:
         console.print(f"{config.name}: no run yet. Start one: unetfx run --config {config_file}")
         return
-    source = config.data.source
-    has_spans = (
-        isinstance(source, FolderSource | ManifestSource)
-        and SPAN_PLACEHOLDER.search(source.path) is not None
-    )
+    has_spans = config.data.source.has_spans
     console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
     for run in runs:
         if "Tuner" in run.fresh and run.trials:
@@ -73,7 +69,7 @@ def _remark(run: Run) -> str:
     if run.failed:
         return f"did not finish: {', '.join(sorted(run.failed))}"
     if run.serves is False:
-        return "does not serve"
+        return "cannot be served"
     return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
 
 

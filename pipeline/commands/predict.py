@@ -91,7 +91,7 @@ def run_predict(
 def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, DataConfig]]:
     if choice.url is None:
         _refuse_server_options(choice)
-        # Imported here, since TensorFlow takes seconds to load.
+        # A late import, because TensorFlow takes seconds to load and a server does not need it.
         from serving.model.description import model_intensity_range
         from serving.model.loading import ServedModel
         from serving.model.versions import newest_version, pushed_version
@@ -102,7 +102,7 @@ def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, Dat
             if choice.version is None
             else pushed_version(folder, choice.version)
         )
-        # The config may have changed since the model was trained.
+        # The model's own intensity range is used: the config may have changed since the training.
         settings = {"intensity_range": model_intensity_range(version)}
         yield ServedModel(version), config.data.model_copy(update=settings)
         return
@@ -114,7 +114,7 @@ def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, Dat
         label=choice.label,
         timeout=choice.timeout or TIMEOUT,
     ) as client:
-        client.check()  # fails before any image is read
+        client.check()  # fails early, before any image is read
         yield client, config.data
 
 
@@ -130,7 +130,7 @@ def _print(
 ) -> int:
     """Prints a line for each image, and returns the number of failed images."""
     failed = 0
-    # In the colours of masks and overlays; click omits them where there is no terminal.
+    # Class names have the colours of masks and overlays; click omits colours without a terminal.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
     console = Console(file=terminal, highlight=False, soft_wrap=True)
     progress = terminal_progress(

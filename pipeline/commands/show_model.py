@@ -19,7 +19,7 @@ from data.rasters.images import load_image
 from pipeline.config.config import Config
 from pipeline.exit_codes import DONE, FAILED
 
-_GAP = 2  # pixels between feature maps
+_GAP = 2  # gap between feature maps in pixels
 _BACKGROUND = 255
 
 
@@ -45,7 +45,8 @@ def show_model(config: Config) -> int:
     for heading in ("output", "parameters", ""):
         table.add_column(heading, justify="right" if heading else "left")
     for layer in facts.layers:
-        # "kept": only moving statistics of a normalisation, which no optimizer changes.
+        # A layer is "kept" if it only has moving statistics of a normalisation, which no optimizer
+        # updates.
         state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"
         shape = "×".join(map(str, layer.shape))
         table.add_row(
@@ -57,9 +58,9 @@ def show_model(config: Config) -> int:
         )
     console.print(table)
     console.print(
-        f"\n{facts.parameters:,} parameters: {facts.learning:,} learn, "
-        f"{facts.parameters - facts.learning:,} are frozen or kept as statistics\n"
-        f"{facts.flops / 1e9:.1f} GFLOPs an image of {view.height}×{view.width} pixels\n",
+        f"\n{facts.parameters:,} parameters: {facts.learning:,} trainable, "
+        f"{facts.parameters - facts.learning:,} frozen or moving statistics\n"
+        f"{facts.flops / 1e9:.1f} GFLOPs for an image of {view.height}×{view.width} pixels\n",
         soft_wrap=True,
     )
     for sentence, holds in facts.sane.items():

@@ -42,7 +42,7 @@ class AirflowConfig(Strict):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, schedule: str | None) -> str | None:
-        # Airflow checks the numbers in the fields when the pipeline is created.
+        # Only the form is checked here: Airflow checks the numbers when the pipeline is created.
         if schedule is None or schedule in _PRESETS or _CRON.fullmatch(schedule):
             return schedule
         raise ValueError(

@@ -15,8 +15,8 @@ from data.config import Strict
 
 OptionValue = str | int | float | bool | list[str]
 """True sets a flag, False omits it, and a list gives an option several times."""
-# TFX builds a package of itself for every Beam job unless this option says that workers have the
-# code. Workers that are started here or from the image of this repository have it.
+# This option tells TFX that the workers already have the code; otherwise TFX builds a package of
+# itself for every Beam job. Local workers and those of this repository's image have the code.
 _WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
 
 

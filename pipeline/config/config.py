@@ -71,8 +71,8 @@ class Config(Strict):
             for metric in metrics:
                 if metric not in known:
                     raise ValueError(
-                        f"{key}: {metric} is not a metric with a floor{nearest(metric, known)}. "
-                        f"Choose from {', '.join(known)}"
+                        f"{key}: {metric} cannot have a floor{nearest(metric, known)}. Choose from "
+                        f"{', '.join(known)}"
                     )
         return self
 
@@ -96,7 +96,8 @@ class Config(Strict):
         source, column = self.data.source, column_of(feature)
         if column is None:
             return feature in sliceable(self.data.classes)
-        # Without `columns`, every column is kept; only the manifest itself says which it has.
+        # Without data.source.columns, every manifest column is kept, and the config does not
+        # contain their names.
         return isinstance(source, ManifestSource) and (
             source.columns is None or column in source.columns
         )
@@ -167,8 +168,8 @@ class Config(Strict):
         """
         if is_remote(self.workspace):
             raise InputError(
-                f"workspace: {self.workspace} is on a bucket, which only Kubeflow and Vertex AI "
-                "can use. For this command, give a folder on this machine."
+                f"workspace: {self.workspace} is in a bucket, which only Kubeflow and Vertex AI "
+                "can use. For this command, give a local folder."
             )
         return Path(self.root)
 
@@ -180,7 +181,7 @@ class Config(Strict):
     @property
     def source_folder(self) -> Path:
         """Folder for the files that a source without files (`sample`, `tfds`) is written to."""
-        # Each container of a cluster has its own disk and writes the same files to it.
+        # If the workspace is remote, each step runs in a container and writes to its local disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 

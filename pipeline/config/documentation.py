@@ -57,7 +57,7 @@ _LIMITS = {
     "maximum": "≤",
     "exclusiveMaximum": "<",
 }
-_ONE_LINE = 10**6  # a width that no default reaches
+_ONE_LINE = 10**6  # wider than any default value, so that defaults are not wrapped
 _STYLE = docstring_parser.DocstringStyle.GOOGLE
 
 
@@ -80,14 +80,16 @@ def config_schema() -> JsonSchemaValue:
         f"{model['title']}.{name}"
         for model in (schema, *schema["$defs"].values())
         for name, key in model["properties"].items()
-        if not key.get("description") and "const" not in key  # `kind: folder` says enough
+        # A constant key such as `kind: folder` needs no description.
+        if not key.get("description") and "const" not in key
     ]
     if undescribed:
         raise ValueError(
             f"{', '.join(undescribed)}: add a line under Attributes: in the docstring of the model."
         )
     text = json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema})
-    # pydantic names a generic model by the text of its parameters.
+    # pydantic puts the type parameters into the name of a generic model (`Range[int]`); a number is
+    # shorter.
     generic = [name for name, model in schema["$defs"].items() if name != model["title"]]
     for number, name in enumerate(generic, 1):
         text = text.replace(name, f"{schema['$defs'][name]['title']}{number}")
@@ -181,7 +183,8 @@ class _Page:
         """
         yield "| key | type | default | meaning |\n|---|---|---|---|"
         keys = sorted(model["properties"].items(), key=lambda pair: "const" not in pair[1])
-        for name, key in keys:  # a key that selects the model, such as `kind`, comes first
+        # The key that selects the section's type, such as `kind`, comes first.
+        for name, key in keys:
             cells = [
                 f"`{name}`",
                 _either(self._types(key, f"{path}.{name}" if path else name)),

@@ -17,7 +17,7 @@ ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 no option for it."""
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "blue_marble.yaml"
 
-_MERGE_KEY = "tag:yaml.org,2002:merge"  # the tag of `<<`
+_MERGE_KEY = "tag:yaml.org,2002:merge"  # YAML tag of the merge key `<<`
 
 
 def config_path() -> Path:
@@ -108,7 +108,8 @@ def _repeated_keys(
     elif isinstance(node, yaml.MappingNode):
         lines: dict[object, list[int]] = {}
         for key_node, value in node.value:
-            if isinstance(key_node, yaml.ScalarNode):  # PyYAML refuses any other
+            # PyYAML itself rejects keys that are lists or mappings.
+            if isinstance(key_node, yaml.ScalarNode):
                 merges = key_node.tag == _MERGE_KEY
                 key = key_node.value if merges else loader.construct_object(key_node)
                 lines.setdefault(key, []).append(key_node.start_mark.line + 1)

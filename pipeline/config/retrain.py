@@ -45,7 +45,7 @@ class NotifyConfig(Strict):
         if "$" in address or not address.startswith(_SCHEMES):
             raise InputError(
                 f"retrain.notify.webhook: {self.webhook} is not a URL after its environment "
-                "variables are replaced. Set them so that it begins with https://."
+                "variables are replaced. Set the variables so that the URL begins with https://."
             )
         return address
 

@@ -81,7 +81,7 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 
 def main() -> int:
     """Registers the pipeline of the config that the environment names; returns the exit code."""
-    logging.disable(logging.INFO)  # under Airflow all libraries log to standard output
+    logging.disable(logging.INFO)  # with Airflow, all libraries log to standard output
     try:
         deployment = register(config_path())
     except UnetfxError as error:

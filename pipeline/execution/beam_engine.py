@@ -22,7 +22,7 @@ from pipeline.config.beam import (
     SparkBeam,
 )
 
-_TIMEOUT = 5  # seconds for each request: Beam itself would wait for minutes, or for ever
+_TIMEOUT = 5  # time limit of a request in seconds; Beam itself would wait for minutes, or for ever
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:
@@ -101,8 +101,8 @@ def _check_flink(beam: FlinkBeam) -> None:
         version, task_managers = overview["flink-version"], overview["taskmanagers"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise UnavailableError(
-            f"beam.master: the server at {beam.master} is not a Flink cluster. Give its REST "
-            "address: the one of its web page."
+            f"beam.master: the server at {beam.master} is not a Flink cluster. Give the REST "
+            "address of the cluster, which is also the address of its web page."
         ) from error
     if not task_managers:
         raise UnavailableError(

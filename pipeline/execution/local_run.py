@@ -83,12 +83,12 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
 
 def _run(config: Config, config_file: Path) -> RunResult:
     if columns := config.columns_to_slice_by:
-        # GateCheck would find the same, but only after all files have been read.
+        # GateCheck would also find unknown columns, but only after all files have been read.
         refuse_unknown_columns(columns, find_columns(config.data))
     from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
     refuse_unreachable(config.beam)
-    # Imported here: TensorFlow and TFX take seconds to load, and print while they do.
+    # Late imports, because TensorFlow and TFX take seconds to load and print messages meanwhile.
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import create_pipeline
@@ -101,7 +101,8 @@ def _run(config: Config, config_file: Path) -> RunResult:
     with print_steps(), out_of_cache(pipeline):
         tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
-    if run is None or run == before:  # `tfx pipeline create` only registers it
+    # `tfx pipeline create` only registers the pipeline, without a run.
+    if run is None or run == before:
         return RunResult(DONE)
     report = publish(config, run)
     print_summary(config, config_file, run, report)

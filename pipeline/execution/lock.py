@@ -65,7 +65,8 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     with file:
         try:
-            # Unlike other locks, flock's survives if the process opens and closes the file again.
+            # Unlike POSIX record locks, a lock by flock survives if the process opens the file
+            # again and closes it.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _read(file) or "another process"

@@ -87,7 +87,9 @@ def push(config: Config, model: store.Artifact) -> str:
     """
     source = path_utils.serving_model_path(model.uri)
     if problem := why_not_loaded(source):
-        raise InputError(f"{source}: cannot be pushed: {problem}. Push another run's model.")
+        raise InputError(
+            f"{source}: cannot be pushed: {problem}. Push the model of a different run."
+        )
     version = push_model(source, config.serving_folder)
     properties: dict[str, int | str] = {store.PUSHED: 1, store.DESTINATION: version}
     _record(config, model, store.PUSHED_MODEL, version, properties, "")
@@ -109,7 +111,7 @@ def decisions(history: History) -> Mapping[int, list[Decision]]:
             who, when, why = (text_property(artifact, key) for key in (WHO, store.WHEN, store.WHY))
             model = int_property(artifact, store.MODEL_ID)
             if who is None or when is None or why is None or model is None:
-                continue  # the output of a step
+                continue  # the artifact is the output of a step, not a person's decision
             pushed_to = text_property(artifact, store.DESTINATION)
             blessed = int_property(artifact, store.BLESSED) == constants.BLESSED_VALUE
             verb = _PUSHED_IT if pushed_to else _BLESSED if blessed else _WITHDREW
@@ -127,7 +129,9 @@ def _record(
 ) -> None:
     history = open_history(config, for_writing=True)
     if history is None:
-        raise InputError(f"{config.home}: the pipeline never ran here.")
+        raise InputError(
+            f"{config.home}: the pipeline has not run here yet. Run it first: unetfx run"
+        )
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
     author = {WHO: _user(), store.WHEN: now, store.WHY: why.strip()}
     everything = {store.MODEL_ID: model.id, **properties, **author}
@@ -137,8 +141,7 @@ def _record(
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (
-        KeyError,
-        OSError,
-    ):  # users of containers often have no name; the error depends on Python
+    except (KeyError, OSError):
+        # The user ID in a container often has no user name; the exception depends on the Python
+        # version.
         return f"user {os.getuid()}"

@@ -25,8 +25,8 @@ from pipeline.history.store import (
 
 SOURCE_FILE = "source.txt"
 """File in the folder of a published report: path of the artifact that the report came from."""
-_MOST_NAMED = 5  # runs in a message
-_TRIALS_FILE = "tuner_results.json"  # TFX's Tuner writes it
+_MOST_NAMED = 5  # maximum number of runs in a message
+_TRIALS_FILE = "tuner_results.json"  # name of the file that TFX's Tuner writes
 
 
 class Trial(NamedTuple):
@@ -211,12 +211,12 @@ def find_run(config: Config, name: str | None) -> Run:
     if not fitting:
         known = ", ".join(run.id for run in runs[:_MOST_NAMED]) or "none yet"
         problem = (
-            "no run has a report" if name is None else f"{name}: no run of that id has a report"
+            "no run has a report" if name is None else f"{name}: no run with this ID has a report"
         )
         raise InputError(f"{problem}. Runs with reports: {known} (unetfx runs lists all).")
     if name is not None and len({run.id for run in fitting}) > 1:
         ids = ", ".join(run.id for run in fitting[:_MOST_NAMED])
-        raise InputError(f"{name}: several runs begin so: {ids}. Give more of the id.")
+        raise InputError(f"{name}: several run IDs begin with this: {ids}. Give more characters.")
     return fitting[0]
 
 

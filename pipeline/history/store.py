@@ -260,7 +260,8 @@ def open_history(config: Config, *, for_writing: bool = False) -> History | None
 
 def int_property(artifact: Artifact, key: str) -> int | None:
     """Returns a custom property that is an integer; None if the artifact has none of that key."""
-    # Access to a missing key would add an empty value, at which ML Metadata aborts.
+    # Reading a missing key of a protobuf map adds an empty value, and ML Metadata aborts when it
+    # stores such a value.
     properties = artifact.custom_properties
     return properties[key].int_value if key in properties else None
 

@@ -15,7 +15,7 @@ from pipeline.config.kubeflow import KubeflowConfig, Resources
 _COMMAND = ("python", "-m", "pipeline.kubeflow.step")
 _LOOK_OUTSIDE = LookOutside.__name__
 _TRAINING = ("Trainer", "Tuner")
-_GIB = 2**30 / 1e9  # in GB
+_GIB = 2**30 / 1e9  # gigabytes in a gibibyte
 
 
 class PackageRunner(v2.KubeflowV2DagRunner):
@@ -68,14 +68,15 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
     """Adds to a package what TFX's compiler leaves out."""
     spec = job["pipelineSpec"]
-    # Kubeflow Pipelines gets the specification alone, without the runtime configuration.
+    # Kubeflow Pipelines only receives the pipeline specification, not the runtime configuration.
     spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
     tasks = spec["root"]["dag"]["tasks"]
-    # This task reads the data and the schema, which are not among its inputs.
+    # LookOutside must not be cached: it reads the data and the schema, which are not among its
+    # inputs.
     tasks[_LOOK_OUTSIDE].pop("cachingOptions", None)
     for task in tasks.values():
         for parameter in task.get("inputs", {}).get("parameters", {}).values():
-            # TFX's compiler gives the producer of a parameter a name that no task has.
+            # TFX's compiler writes a wrong task name as the producer of a parameter.
             if "taskOutputParameter" in parameter:
                 parameter["taskOutputParameter"]["producerTask"] = _LOOK_OUTSIDE
     executors = spec["deploymentSpec"]["executors"]

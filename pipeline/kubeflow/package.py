@@ -22,7 +22,8 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
         file cannot be written.
     """
     kubeflow, name = check_config(config), pipeline_name(config)
-    # Imported here: TFX and kfp take seconds to load, and a wrong config is reported at once.
+    # A late import, because TFX and kfp take seconds to load; errors in the config are reported
+    # without this delay.
     from pipeline.create_pipeline import create_pipeline
     from pipeline.kubeflow.dag_runner import PackageRunner
     from pipeline.platforms.kubeflow import Kubeflow

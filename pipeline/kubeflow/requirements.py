@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from data.config import SampleSource, TfdsSource
 from data.errors import InputError
 from data.files import is_remote
+from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig
 
@@ -52,16 +52,17 @@ def _problems(config: Config) -> Iterator[str]:
         yield "kubeflow: missing. Name the container image of the steps: kubeflow: {image: …}"
     if not config.workspace.startswith("gs://"):
         yield (
-            f"workspace: {config.workspace} is not on a bucket. Each step runs on another machine: "
-            "name a folder that all of them can reach, gs://BUCKET/FOLDER."
+            f"workspace: {config.workspace} is not in a bucket. Each step runs on a different "
+            "machine: name a folder that all machines can reach, gs://BUCKET/FOLDER."
         )
     source = config.data.source
-    if not isinstance(source, SampleSource | TfdsSource):
+    if isinstance(source, SpannedSource):
         path = source.path
         if not is_remote(path) and not Path(path).is_absolute():
             yield (
-                f"data.source.path: {path} is a folder on this machine. Name one that the steps "
-                "can reach: gs://BUCKET/FOLDER, or /FOLDER where it is mounted in the containers."
+                f"data.source.path: {path} is a folder on this machine. Name a folder that the "
+                "steps can reach: gs://BUCKET/FOLDER, or /FOLDER where it is mounted in the "
+                "containers."
             )
     if config.serving.infra_validator:
         yield (

@@ -27,10 +27,10 @@ from pipeline.kubeflow.requirements import check_config, pipeline_name
 if TYPE_CHECKING:
     from kfp import Client
 
-_TIMEOUT = 10.0  # seconds
+_TIMEOUT = 10.0  # time limit of a request in seconds
 _REFUSALS = {
     401: "asks for a login. Log in, or connect through kubectl port-forward (docs/kubeflow.md).",
-    403: "denies access. Ask for the right to create runs there, or give another --namespace.",
+    403: "denies access. Ask for the right to create runs there, or give a different --namespace.",
 }
 
 
@@ -80,7 +80,8 @@ def _submit(
         run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **arguments)
         return f"Run {run.run_id} of {name}"
     existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
-    # A run may take hours: the next one waits for its end, and missed runs are not caught up.
+    # A run may take hours: the next run waits until the previous one ends, and missed runs are
+    # skipped.
     created = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )
@@ -94,7 +95,8 @@ def _client(host: str, namespace: str | None) -> "Client":
     from kfp import Client
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # about servers older than version 2
+        # A warning of kfp about servers older than version 2.
+        warnings.simplefilter("ignore", FutureWarning)
         return Client(host=host, namespace=namespace or "kubeflow")
 
 

@@ -20,7 +20,8 @@ class Kubeflow(Platform):
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
         """Builds LookOutside, and an ExampleGen that takes the fingerprint as a parameter."""
         look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
-        # A package is compiled once and run many times, so both are known only in the run.
+        # A package is compiled once and run many times, so the fingerprint and the schema are known
+        # only in the run.
         fingerprint, schema_text = (
             look_outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA)
         )

@@ -42,12 +42,14 @@ class Local(Platform):
         ).with_id("Baseline")
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
-    def reports_folder(self, config: Config) -> None:
+    def reports_folder(self, config: Config) -> str | None:
         """Returns None: the runner publishes the report at the end of a run."""
+        return None
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
         """Returns the SQLite file in the pipeline's folder."""
-        # TFX's own helper would make the folder at once, and create_pipeline has no side effects.
+        # TFX's own helper would create the folder immediately, but create_pipeline must have no
+        # side effects.
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(config.home / "metadata.db")
         connection.sqlite.connection_mode = (

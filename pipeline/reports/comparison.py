@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 from PIL import Image
 from tfx.utils import path_utils
 from typing_extensions import Self
@@ -19,15 +18,16 @@ from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples
 from components.report.page import class_marks, templates
 from data.errors import InputError
-from data.files import new_file
+from data.files import is_folder, write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-_MOST_ROWS, _MOST_DRAWN = 100, 6  # images in the table of a part, and images with pictures
-_SMALLEST_CHANGE = 0.0005  # of mean IoU
+# Maximum number of images in a table, and of those shown as pictures.
+_MOST_ROWS, _MOST_DRAWN = 100, 6
+_SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 
@@ -80,12 +80,13 @@ def compare(config: Config, one: Run, two: Run) -> Path:
     common = sorted(evaluated[0].keys() & evaluated[1].keys())
     if not common:
         raise InputError(
-            f"{one.id} and {two.id} evaluated no image in common. Compare runs on the same data."
+            f"{one.id} and {two.id} have no evaluated images in common. Compare runs on the same "
+            "data."
         )
     if any(len(ious[common[0]]) != len(classes) for ious in evaluated):
         raise InputError(
             f"{one.id} and {two.id} do not have the {len(classes)} classes of the config. Compare "
-            "runs of the same classes."
+            "runs with the same classes."
         )
     folders = [publish(config, run) for run in runs]
     pairs = [_pair(key, evaluated[0][key], evaluated[1][key]) for key in common]
@@ -116,8 +117,7 @@ def compare(config: Config, one: Run, two: Run) -> Path:
             only=[len(ious) - len(common) for ious in evaluated],
         )
     )
-    with new_file(str(page)) as file:
-        file.write(html.encode())
+    write_text(str(page), html)
     return page
 
 
@@ -153,7 +153,7 @@ def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[
     """Key of each drawn image to its card; empty if the files of a model are gone."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
-    if not drawn or not all(tf.io.gfile.exists(path) for path in paths):
+    if not drawn or not all(map(is_folder, paths)):
         return {}
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
     examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)

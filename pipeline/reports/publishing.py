@@ -15,7 +15,7 @@ from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # characters of a run's id
+_TO_SECONDS = 19  # number of characters of a run ID up to the seconds of its time
 
 
 def publish(config: Config, run: Run) -> Path:
@@ -41,7 +41,8 @@ def publish(config: Config, run: Run) -> Path:
     runs = all_runs(config)
     if (folder / CONTENTS_FILE).exists():
         write_page(str(folder), _facts(_author(runs, folder, run)))
-    elif not (folder / PAGE_FILE).exists():  # older versions of this program published whole pages
+    elif not (folder / PAGE_FILE).exists():
+        # Older versions of unetfx published only the finished page.
         raise InputError(f"{source}: the files of the report are gone. Run the pipeline again.")
     _write_overview(config, runs)
     return folder
@@ -82,7 +83,7 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
     for run in runs:
         metrics = read_published(run.published) if run.published else None
         rows.append({"run": run, "metrics": metrics})
-    # A run that reused an earlier run's evaluation would only repeat its point.
+    # A run that reused an earlier run's evaluation would repeat the earlier point in the chart.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
     metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [

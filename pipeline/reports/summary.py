@@ -40,8 +40,8 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     console.print()
     if {"Trainer", "Pusher"} <= run.cached:
         console.print(
-            "Nothing new: data and settings are those of an earlier run. No model was trained or "
-            "pushed.\n"
+            "Nothing new: data and settings are the same as in an earlier run. No model was "
+            "trained or pushed.\n"
         )
     console.print(_table(config, metrics))
     console.print()
@@ -102,11 +102,14 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
             yield f"[bold yellow]Gate[/]      {rule_text(rule)}"
     if metrics.blessed:
         drops = any(rule.kind == DROP for rule in metrics.rules)
-        yield f"[bold green]Blessed[/]: every floor{' and allowed drop' if drops else ''} is kept."
+        yield (
+            "[bold green]Blessed[/]: every floor is "
+            f"reached{', and no drop is too large' if drops else ''}."
+        )
     for reason in metrics.reasons:
         yield f"[bold red]Not blessed[/]: {reason}."
     for reason in metrics.serving.reasons:
-        yield f"[bold red]Does not serve[/]: {reason}."
+        yield f"[bold red]Cannot be served[/]: {reason}."
     if not metrics.blessed or not metrics.serving.blessed:
         yield "Nothing was pushed."
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from data.config import Strict
 from data.errors import InputError
-from data.files import file_state, is_file, new_file, read_text
+from data.files import file_state, is_file, read_text, write_text
 from data.sources.pairs import find_pairs, fingerprint, newest_span
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # the coarsest clocks of file systems tick every 2 s
+_TICK_NS = 2_000_000_000  # the coarsest file-system timestamps have a resolution of 2 s
 
 
 class State(Strict):
@@ -95,7 +95,8 @@ def find_changes(config: Config) -> Changes:
         span=newest_span(source),
         pairs=len(source.pairs),
         data=last.state.data if last and same_files else fingerprint(source),
-        # A file that changes again within the same tick of the clock keeps its times.
+        # File states are only trusted if no file is newer than the timestamp resolution: a second
+        # change within it would keep the timestamp.
         files=files if states.newest < start - _TICK_NS else None,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
@@ -115,7 +116,8 @@ def state_of_run(config: Config, state: State, data: str) -> State:
     changes: dict[str, str | None] = {}
     if data != state.data:
         changes |= {"data": data, "files": None}
-    if not state.schema_text:  # the run has inferred it
+    # If there was no schema file, the run has inferred the schema and written the file.
+    if not state.schema_text:
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
@@ -127,8 +129,7 @@ def save_retraining(config: Config, retraining: PastRetraining) -> None:
       config: The config.
       retraining: The retraining.
     """
-    with new_file(str(config.home / _FILE)) as file:
-        file.write(retraining.model_dump_json(indent=1).encode())
+    write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
 
 
 class _FileStates:
@@ -152,7 +153,7 @@ def _read(config: Config) -> PastRetraining | None:
     path = config.home / _FILE
     try:
         return PastRetraining.model_validate_json(path.read_text())
-    except (OSError, ValueError):  # no file, or one of an older version
+    except (OSError, ValueError):  # the file is missing or was written by an older version
         return None
 
 

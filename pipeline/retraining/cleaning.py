@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from components.blessings import blessed_models
-from data.files import is_remote
+from data.files import is_remote, remove_folder
 from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
 
-_UNFINISHED = ".unfinished"  # folders of interrupted trainings and searches, to be continued
+_UNFINISHED = ".unfinished"  # folder of interrupted training and tuning, which can be resumed
 
 
 class Cleaned(NamedTuple):
@@ -116,8 +114,8 @@ class _Remover:
 
 def _remove_unfinished_outputs(history: History, remover: _Remover, config: Config) -> None:
     for execution in history.unfinished:
-        # TFX names each output folder by the id of the execution. It removes the outputs of a
-        # step that fails, but not those of a step that is killed.
+        # TFX names each output folder after the execution ID. TFX removes the outputs of a failed
+        # step, but not those of a killed one.
         for folder in config.artifacts_folder.glob(f"*/*/{execution.id}"):
             remover.remove(folder)
         history.set_failed(execution)
@@ -127,7 +125,8 @@ def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
     """Number of each pushed version that exists to the ids of its model and blessings."""
     present = set(numbered_folders(config.serving_folder).values())
     pushed = ((folder, ids) for folder, ids in history.pushed() if folder in present)
-    return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119, as gs://…
+    # The folder may be a gs:// URL, which Path would change.
+    return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119
 
 
 def _baseline(history: History) -> set[int]:
@@ -141,7 +140,8 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
     """Marks artifacts, removes their files, and returns how many were removed."""
     if not artifacts:
         return 0
-    # Marked first: no step may be given an artifact whose files are partly removed.
+    # Artifacts are marked before their files are removed, so that no step uses an incomplete
+    # artifact.
     history.set_state(artifacts, Artifact.MARKED_FOR_DELETION)
     removed = [artifact for artifact in artifacts if remover.remove(Path(artifact.uri))]
     history.set_state(removed, Artifact.DELETED)
@@ -163,8 +163,9 @@ def _remove_versions(config: Config, remover: _Remover) -> list[str]:
     for version in unneeded:
         folder = os.path.join(serving, version)
         if is_remote(folder):
-            tf.io.gfile.rmtree(folder)
+            remove_folder(folder)
         else:
-            # Renamed first: a server loads every folder whose name is a number, even half of one.
+            # The folder is renamed first, because a server loads every folder with a number as its
+            # name, even an incomplete one.
             remover.remove(Path(folder).rename(f"{serving}/.{version}"))
     return unneeded

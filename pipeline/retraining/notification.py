@@ -14,11 +14,11 @@ from data.errors import one_line
 from pipeline.config.retrain import NotifyConfig
 
 Outcome = Literal["pushed", "not_blessed", "does_not_serve", "failed", "bad_input", "nothing_new"]
-_ATTEMPTS, _FIRST_WAIT = 4, 0.5  # seconds: 0.5, 1 and 2 between the attempts
-_WEBHOOK_TIMEOUT, _COMMAND_TIMEOUT = 10.0, 60.0  # seconds
+_ATTEMPTS, _FIRST_WAIT = 4, 0.5  # 4 attempts, with pauses of 0.5, 1 and 2 seconds
+_WEBHOOK_TIMEOUT, _COMMAND_TIMEOUT = 10.0, 60.0  # time limits in seconds
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
-_LONGEST_OUTPUT = 200  # characters of a command's output
+_LONGEST_OUTPUT = 200  # maximum length in characters of a command's output in a message
 
 
 class Notice(Strict):
@@ -75,7 +75,8 @@ def send_notice(notice: Notice, notify: NotifyConfig) -> list[str]:
 
 
 def _post(address: str, body: str) -> str | None:
-    webhook = f"the webhook at {urlsplit(address).hostname}"  # the path is often a secret
+    # Only the host is printed, because the path is often a secret.
+    webhook = f"the webhook at {urlsplit(address).hostname}"
     post = tenacity.retry(
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
         wait=tenacity.wait_exponential(_FIRST_WAIT),
@@ -106,7 +107,8 @@ def _is_temporary(error: BaseException) -> bool:
 def _run(command: list[str], body: str) -> str | None:
     name = f"the command {command[0]}"
     try:
-        done = subprocess.run(  # noqa: S603, it is from the config, and no shell reads it
+        # The command is from the config and runs without a shell.
+        done = subprocess.run(  # noqa: S603
             command,
             input=body,
             stdout=subprocess.PIPE,

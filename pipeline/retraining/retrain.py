@@ -27,13 +27,13 @@ from pipeline.retraining.notification import Notice, Outcome, send_notice
 _OUTCOME_TEXTS: Mapping[str, str] = {
     "pushed": "pushed",
     "not_blessed": "not blessed",
-    "does_not_serve": "does not serve",
+    "does_not_serve": "cannot be served",
     "failed": "failed",
     "bad_input": "bad data or config",
     "nothing_new": "nothing new",
 }
-_FINGERPRINT = "input_fingerprint"  # property of the examples, named by TFX's ExampleGens
-_MOST_REASONS = 3  # in one line
+_FINGERPRINT = "input_fingerprint"  # property of the examples; TFX's ExampleGens use the same name
+_MOST_REASONS = 3  # maximum number of reasons in a printed line
 
 
 def retrain(config_file: Path) -> int:
@@ -51,7 +51,7 @@ def retrain(config_file: Path) -> int:
         have been notified.
     """
     config = load_config(config_file)
-    config.retrain.notify.address()  # fails now, rather than after the training
+    config.retrain.notify.address()  # checks the address now, not only after the training
     try:
         with only_one(config.home, "unetfx retrain") as died:
             if died:
@@ -98,7 +98,7 @@ class _Retraining:
             changes = find_changes(self._config)
         if not changes.names and changes.last:
             _print_nothing_new(self._config, changes, changes.last)
-            if changes.state != changes.last.state:  # only times of files have changed
+            if changes.state != changes.last.state:  # only modification times of files have changed
                 past = changes.last.model_copy(update={"state": changes.state})
                 save_retraining(self._config, past)
             return _Result("nothing_new", DONE)
@@ -131,7 +131,8 @@ class _Retraining:
 
             try:
                 cleaned = clean(self._config)
-            except Exception as error:  # the verdict of the retraining stands
+            except Exception as error:
+                # A failed clean-up does not change the result of the retraining.
                 traceback.print_exc()
                 problems = [f"artifacts of old runs were not removed: {error}; see {self._log}"]
             else:

@@ -16,7 +16,7 @@ from serving.prediction import Prediction, predictions_of
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
 GRPC_PORT = 8500
-_LONGEST_WAIT = 4.0  # seconds
+_LONGEST_WAIT = 4.0  # maximum number of seconds between two attempts
 
 
 class ServingClient:

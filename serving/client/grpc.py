@@ -14,7 +14,8 @@ _OPTIONS = [
     # Images and masks can be larger than gRPC's default limit of 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # A restarted server is soon available again; gRPC's default pause grows to two minutes.
+    # gRPC's pause between attempts to connect grows to two minutes by default; a restarted server
+    # is available much sooner.
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
@@ -63,7 +64,7 @@ class GrpcTransport:
                 self._url,
                 f"{status.name} for the model {self._model.name}: {details}",
                 status,
-                # The same message would be too large the next time, too.
+                # A message that is too large will also be too large at the next attempt.
                 passing=False if "larger than max" in details else None,
             ) from error
 
@@ -78,7 +79,7 @@ class GrpcTransport:
                 grpc.StatusCode.UNAVAILABLE,
                 passing=False,
             ) from error
-        # Imported here, so that an unreachable server is reported without waiting for TensorFlow.
+        # A late import, so that an unreachable server is reported before TensorFlow is loaded.
         from serving.client.grpc_messages import Calls
 
         self._calls = Calls(self._channel, self._model, self._timeout)

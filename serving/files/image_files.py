@@ -55,21 +55,24 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
             other = images.setdefault(image.name, image)
             if other.path.resolve() != image.path.resolve():
                 raise InputError(
-                    f"{image.path}: its mask would have the same name as that of {other.path}. "
-                    "Predict them into two folders, or name the folder that contains both."
+                    f"{image.path}: its mask would have the same name as the mask of {other.path}. "
+                    "Predict the two images into different folders, or name the folder that "
+                    "contains both."
                 )
     paths = {image.path.resolve() for image in images.values()}
     for image in images.values():
         for output in (out / image.mask, out / image.overlay):
             if output.resolve() in paths:
                 raise InputError(
-                    f"{output}: would be overwritten. Choose another folder for --out."
+                    f"{output}: the image would be overwritten. Choose a different folder for "
+                    "--out."
                 )
     return list(images.values())
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
-    if os.path.lexists(pattern):  # the brackets in the name of an existing file are not wildcards
+    # A file exists with this exact name, so brackets in the name are not wildcards.
+    if os.path.lexists(pattern):
         yield from _below(Path(pattern), Path(pattern), out)
         return
     if not glob.has_magic(pattern):
@@ -77,13 +80,13 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
     fixed, wild = Path(pattern), Path()
     while glob.has_magic(str(fixed)):
         fixed, wild = fixed.parent, fixed.name / wild
-    # Unlike Path.glob, it follows links and skips hidden files.
+    # Unlike `Path.glob`, `glob.glob` follows symbolic links and skips hidden files.
     names = glob.glob(str(wild), root_dir=fixed, recursive=True)  # noqa: PTH207
     paths = [fixed / name for name in sorted(names)]
-    if "**" in pattern:  # it also matches the folders of the files
+    if "**" in pattern:  # the pattern `**` also matches folders
         paths = [path for path in paths if not path.is_dir()]
     if not paths:
-        raise InputError(f"{pattern}: matches nothing.")
+        raise InputError(f"{pattern}: no file matches this pattern.")
     for path in paths:
         if not _is_below(path, out) or _is_below(fixed, out):
             yield from _below(path, fixed, out)
@@ -96,7 +99,7 @@ def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
         yield ImageFile(path, str(name.with_suffix("")))
         return
     if path.resolve() == out.resolve():
-        raise InputError(f"{out}: contains the images. Choose another folder for --out.")
+        raise InputError(f"{out}: contains the images. Choose a different folder for --out.")
     images = [
         path / name
         for name in list_files(str(path))
@@ -104,7 +107,7 @@ def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
     ]
     if not images:
         raise InputError(
-            f"{path}: no image file below it. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
+            f"{path}: contains no image files. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
         )
     for image in images:
         yield ImageFile(image, str(image.relative_to(folder).with_suffix("")))

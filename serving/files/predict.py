@@ -22,7 +22,8 @@ from serving.prediction import Prediction, Predictor
 
 TABLE_FILE = "classes.csv"
 """Name of the table with the share of pixels of each class."""
-# Errors that one image can cause. Any other error would also occur for the following images.
+# Status codes of errors that a single image can cause. Other errors stop the prediction, since they
+# would occur for all images.
 _IMAGE_ERRORS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,

@@ -8,11 +8,12 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
+from data.files import read_text, write_text
 from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
 """Path of the description file in the SavedModel; TF Serving ignores the file."""
-# Key of a weight in the SavedModel's checkpoint: the attribute `_weights` of `ServingGraph`.
+# Key of a weight in the SavedModel's checkpoint, derived from `ServingGraph._weights`.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -24,10 +25,7 @@ def write_description(path: str, description: Mapping[str, Any]) -> None:
       description: Classes, view, pixel limit and the other arguments of `export_saved_model`, and
         under `weights` the names of the network's weights, in the same order as `network.weights`.
     """
-    file = os.path.join(path, DESCRIPTION)
-    tf.io.gfile.makedirs(os.path.dirname(file))
-    with tf.io.gfile.GFile(file, "w") as stream:
-        stream.write(json.dumps(description, indent=2))
+    write_text(os.path.join(path, DESCRIPTION), json.dumps(description, indent=2))
 
 
 def model_description(path: str) -> dict[str, Any]:
@@ -40,10 +38,9 @@ def model_description(path: str) -> dict[str, Any]:
       The description, with the keys `classes`, `view`, `max_pixels`, and others.
 
     Raises:
-      tf.errors.NotFoundError: The folder does not exist or has no description.
+      MissingFileError: The folder does not exist or has no description.
     """
-    with tf.io.gfile.GFile(os.path.join(path, DESCRIPTION)) as file:
-        description: dict[str, Any] = json.loads(file.read())
+    description: dict[str, Any] = json.loads(read_text(os.path.join(path, DESCRIPTION)))
     return description
 
 
@@ -57,7 +54,7 @@ def model_classes(path: str) -> list[str]:
       The names, by class id.
 
     Raises:
-      tf.errors.NotFoundError: The folder does not exist or has no description.
+      MissingFileError: The folder does not exist or has no description.
     """
     classes: list[str] = model_description(path)["classes"]
     return classes
@@ -97,7 +94,8 @@ def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
       network; empty for an older model whose description does not list the weights.
 
     Raises:
-      tf.errors.NotFoundError: The folder does not exist or has no description.
+      MissingFileError: The folder does not exist or has no description.
+      tf.errors.NotFoundError: The weights are missing.
     """
     names = model_description(path).get("weights", [])
     checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))

@@ -52,7 +52,7 @@ def export_saved_model(
             "intensity_range": intensity_range,
             "max_pixels": max_pixels,
             "config": config,
-            # The checkpoint knows the weights by number only.
+            # The SavedModel's checkpoint contains only the numbers of the weights, not their names.
             "weights": [weight.path for weight in network.weights],
         },
     )

@@ -18,7 +18,8 @@ from serving.model.pixel_counts import (
 )
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
-_DAMAGED = -1  # instead of a number of pixels. A tensor here would start TensorFlow at import
+# Number of pixels of a damaged image; not a tensor, which would start TensorFlow at import.
+_DAMAGED = -1
 
 
 class ServingGraph(tf.Module):
@@ -45,8 +46,8 @@ class ServingGraph(tf.Module):
             decoding.
         """
         super().__init__()
-        # Only the weights are tracked: tracking the network would bring Keras' own functions and
-        # the optimizer's state into the SavedModel.
+        # The SavedModel tracks only the weights: with the whole network it would also contain
+        # Keras' own functions and the optimizer's state.
         self._weights = [weight.value for weight in network.weights]
         self._inference = make_inference(
             lambda views: tf.nn.softmax(network(views, training=False)), view, num_classes

@@ -68,7 +68,7 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
             ]
         )
 
-    # One class at a time, because all classes of a large image would need too much memory.
+    # Classes are processed one by one, since all classes of a large image need too much memory.
     return tf.map_fn(
         count,
         tf.range(num_classes),
@@ -82,7 +82,8 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
     side = 2 * distance + 1
     full = tf.cast(inside, tf.int32)
     for axis in (0, 1):
-        # Window sums as differences of running sums, so that the cost is the same at any distance.
+        # Window sums are differences of cumulative sums, so the cost does not depend on the
+        # distance.
         padding = [[0, 0], [0, 0]]
         padding[axis] = [distance + 1, distance]
         total = tf.cumsum(tf.pad(full, padding), axis)

@@ -24,7 +24,7 @@ FAILURE = "failure"
 """The only key in the output if the model does not load or fails; its value is the reason."""
 ODD_SIZES = ((1, 1), (33, 47), (7, 200))
 """Heights and widths to which the first image is cropped or padded."""
-_TOGETHER = 3  # images in a batch: a larger batch of large images would take minutes
+_TOGETHER = 3  # images in the test batch; a larger batch of large images would take minutes
 _IMAGE = "image/encoded"
 _KIB_IN_MIB = 1024
 _Signature = Callable[..., Mapping[str, tf.Tensor]]
@@ -56,7 +56,7 @@ def probe(model: str, examples: list[bytes]) -> dict[str, Any]:
     serve = signatures["serving_default"]
     results: dict[str, Any] = {"load_seconds": time.monotonic() - before}
     images = [_image(example) for example in examples]
-    serve(image_bytes=tf.constant(images[:1]))  # warm-up, as in a server: the first run is slow
+    serve(image_bytes=tf.constant(images[:1]))  # warm-up, because the first call is slow
     results["alone"], results["milliseconds"] = [], []
     for image in images:
         before = time.monotonic()
@@ -94,7 +94,7 @@ def _masks(serve: _Signature, images: list[bytes]) -> list[str]:
 
 
 def _peak_mib() -> float:
-    # Not the maximum of getrusage, which includes the memory of the parent process.
+    # `getrusage` would include the parent process's memory in the maximum.
     with Path("/proc/self/status").open() as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) / _KIB_IN_MIB
@@ -114,7 +114,7 @@ def main() -> None:
     examples = list(tf.data.TFRecordDataset(str(folder / EXAMPLES)).as_numpy_iterator())
     try:
         results = probe(model, examples)
-    except Exception as error:  # a broken model can make TensorFlow raise anything
+    except Exception as error:  # for a broken model, TensorFlow may raise any exception
         traceback.print_exc()
         results = {FAILURE: f"{type(error).__name__}: {one_line(error)}"}
     (folder / ANSWERS).write_text(json.dumps(results))

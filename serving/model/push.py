@@ -5,9 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
-import tensorflow as tf
-
-from data.files import complete_folder, is_remote
+from data.files import complete_folder, copy_file, is_remote, list_files
 from serving.model.versions import MODEL_FILE, numbered_folders
 
 
@@ -28,15 +26,8 @@ def push_model(model: str, serving_folder: str) -> str:
     """
     version = os.path.join(serving_folder, str(_next_version(serving_folder)))
     if is_remote(serving_folder):
-        files = [
-            os.path.relpath(os.path.join(folder, name), model)
-            for folder, _, names in tf.io.gfile.walk(model)
-            for name in names
-        ]
-        for file in sorted(files, key=lambda file: file == MODEL_FILE):
-            target = os.path.join(version, file)
-            tf.io.gfile.makedirs(os.path.dirname(target))
-            tf.io.gfile.copy(os.path.join(model, file), target)
+        for file in sorted(list_files(model), key=lambda file: file == MODEL_FILE):
+            copy_file(os.path.join(model, file), os.path.join(version, file))
     else:
         with complete_folder(Path(version)) as unfinished:
             shutil.copytree(model, unfinished, dirs_exist_ok=True)
@@ -44,6 +35,6 @@ def push_model(model: str, serving_folder: str) -> str:
 
 
 def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers are in use.
+    # Incomplete versions count, too: their numbers cannot be used again.
     newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)

@@ -9,7 +9,7 @@ from data.input_pipeline.crops import BLACK, cut
 
 WINDOWS_AT_ONCE = 4
 """Number of windows that the network processes in one batch."""
-_STEP = 0.75  # of the window's side: neighbouring windows overlap by a quarter
+_STEP = 0.75  # step as a share of the window's side: adjacent windows overlap by a quarter
 
 
 def sliding_window(

@@ -2,9 +2,8 @@
 
 import os
 
-import tensorflow as tf
-
 from data.errors import InputError
+from data.files import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
 """Name of the file that a complete version of a model contains."""
@@ -21,9 +20,9 @@ def versions(serving_folder: str) -> list[str]:
       exist.
     """
     return [
-        os.path.basename(path)  # noqa: PTH119, it may be gs://…
+        os.path.basename(path)  # noqa: PTH119, may be a gs:// URL
         for _, path in sorted(numbered_folders(serving_folder).items(), reverse=True)
-        if tf.io.gfile.exists(os.path.join(path, MODEL_FILE))
+        if is_file(os.path.join(path, MODEL_FILE))
     ]
 
 
@@ -36,11 +35,8 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
     Returns:
       Path of each version's folder, by version number.
     """
-    if not tf.io.gfile.isdir(serving_folder):
-        return {}
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(serving_folder)]
-    paths = {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
-    return {number: path for number, path in paths.items() if tf.io.gfile.isdir(path)}
+    names = list_folders(serving_folder) if is_folder(serving_folder) else []
+    return {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
 
 
 def newest_version(serving_folder: str) -> str:

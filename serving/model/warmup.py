@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from data.config import View
+from data.files import make_folder
 from serving.signature import IMAGES, PROBABILITIES, SIGNATURE
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
@@ -29,7 +30,7 @@ def write_warmup_requests(path: str, view: View) -> None:
         PROBABILITIES: ("images", noise[np.newaxis]),
     }
     file = os.path.join(path, WARMUP_REQUESTS)
-    tf.io.gfile.makedirs(os.path.dirname(file))
+    make_folder(os.path.dirname(file))
     with tf.io.TFRecordWriter(file) as writer:
         for signature, (name, value) in requests.items():
             request = predict_pb2.PredictRequest()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from serving.server.errors import RequestError
 
-_LINGER = 0.002  # seconds that an idle server waits after a request, for others to join the batch
+_LINGER = 0.002  # seconds for which an idle server waits for more requests to fill a batch
 
 Outputs = dict[str, npt.NDArray[Any]]
 
@@ -91,7 +91,7 @@ class Batcher:
             if batch and (images > self._max_images or pixels > self._max_pixels):
                 break
             self._waiting.popleft()
-            if job.future.done():  # the client has gone
+            if job.future.done():  # the client has cancelled the request
                 images, pixels = images - len(job.images), pixels - job.pixels
             else:
                 batch.append(job)

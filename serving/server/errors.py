@@ -6,7 +6,7 @@ import grpc
 
 from data.errors import one_line
 
-_LONGEST = 500  # characters of a message: gRPC sends it in a header
+_LONGEST = 500  # maximum length of a message in characters, since gRPC sends it in a header
 
 
 class Code(enum.Enum):

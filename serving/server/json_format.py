@@ -18,7 +18,7 @@ from serving.server.errors import Code, RequestError
 from serving.server.tensors import Arrays
 from serving.signature import SIGNATURE
 
-_BYTES = "_bytes"  # outputs whose names end with this are binary
+_BYTES = "_bytes"  # TF Serving encodes outputs with this suffix in Base64
 _BASE64 = "b64"
 
 
@@ -107,7 +107,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         document = json.loads(body)
     except RecursionError as error:
         raise _invalid("JSON Parse error: nested too deeply") from error
-    except ValueError as error:  # not JSON, or not UTF-8
+    except ValueError as error:  # the body is not JSON or not UTF-8
         raise _invalid(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
         raise _invalid("JSON Value: Is not object")
@@ -230,7 +230,8 @@ def _value(name: str, array: npt.NDArray[Any]) -> Any:
             )
         return written.tolist()
     if array.dtype == np.float32:
-        # Through text, so that 0.1 is not written as 0.10000000149011612.
+        # float32 values are converted through text, so that 0.1 is not written as
+        # 0.10000000149011612.
         array = array.astype(str).astype(np.float64)
     return array.tolist()
 

@@ -14,9 +14,10 @@ from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 """Image formats that the model can decode."""
-_FULL_IMAGES = 4  # one request may have as many pixels as this many images of the largest size
+# Maximum number of pixels of a request, as a multiple of the model's limit for an image.
+_FULL_IMAGES = 4
 
-# The model's limit is checked here. Pillow's own limit would only warn, or be lower.
+# This module checks the model's limit. Pillow's own limit only warns, or may be lower.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -76,7 +77,7 @@ def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[
 def _images_in_example(serialized: bytes, position: int) -> Sequence[bytes]:
     try:
         features = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # protobuf's own error, which it keeps in different places
+    except Exception as error:  # protobuf's DecodeError, whose class depends on its implementation
         raise RequestError(
             Code.INVALID_ARGUMENT, f"example {position}: not a tf.Example"
         ) from error
@@ -89,7 +90,7 @@ def _pixels(encoded: bytes, position: int, max_pixels: int) -> int:
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
             width, height = image.size
-    except Exception as error:  # a damaged file can make a decoder raise anything
+    except Exception as error:  # for a damaged file, a decoder may raise any exception
         raise RequestError(
             Code.INVALID_ARGUMENT,
             f"image {position}: cannot be read as an image; send {', '.join(FORMATS[:-1])} or "

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from data.errors import MissingFileError
+from data.files import is_file
 from serving.config import MAX_PIXELS
 from serving.model.description import model_description
 from serving.model.tf_errors import tf_error_text
@@ -17,7 +19,7 @@ from serving.server.errors import Code, RequestError, code_of, timed_out
 from serving.server.tensors import Arrays, array_of, check_tensors
 from serving.signature import SIGNATURE
 
-_MAX_BYTES = 2**30  # of a tensor in a warm-up request
+_MAX_BYTES = 2**30  # maximum size of a tensor in a warm-up request
 _WARMUP_SECONDS = 600.0
 
 
@@ -40,7 +42,8 @@ class LoadedModel:
           OSError, ValueError, RequestError, tf.errors.OpError: The model cannot be loaded, or a
             warm-up request fails.
         """
-        # A session, as in TF Serving: its runs can be stopped, and closing it frees the memory.
+        # Like TF Serving, this uses a session: its runs can be stopped, and closing it frees the
+        # memory.
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())
         try:
             with self._session.graph.as_default():
@@ -112,13 +115,14 @@ class LoadedModel:
         self._session.close()
         del self._session
         gc.collect()
-        # The C library keeps memory that TensorFlow's threads freed. Only glibc has this function.
+        # glibc keeps the memory that TensorFlow's threads free until `malloc_trim` is called. Other
+        # C libraries do not have this function.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim:
             trim(0)
 
     def _warm_up(self, file: str) -> None:
-        if not tf.io.gfile.exists(file):
+        if not is_file(file):
             return
         for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
@@ -131,16 +135,17 @@ class LoadedModel:
 
 def _session_config() -> Any:
     config = tf.compat.v1.ConfigProto()
-    # One batch runs at a time on all cores. Decoding and request handling beside it must not add a
-    # second full set of threads.
+    # A batch runs on all cores, one batch at a time. The decoding of other requests must not add as
+    # many threads again.
     config.intra_op_parallelism_threads = len(os.sched_getaffinity(0))
     config.inter_op_parallelism_threads = 2
-    config.gpu_options.allow_growth = True  # two versions are loaded while they switch
+    # While a new version replaces the old one, both use the GPU's memory.
+    config.gpu_options.allow_growth = True
     return config
 
 
 def _description(path: str) -> dict[str, Any]:
     try:
         return model_description(path)
-    except tf.errors.NotFoundError:  # a model of another project can be served, too
+    except MissingFileError:  # models that were not exported by unetfx have no description
         return {}

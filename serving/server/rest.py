@@ -19,7 +19,7 @@ from serving.server.predictor import RequestPredictor
 from serving.server.versions import Versions
 
 _JSON = "application/json"
-# The same patterns as in TF Serving.
+# The patterns of TF Serving's REST paths.
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
@@ -137,7 +137,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _error(code: Code, message: str) -> Response:
-    # After a body that was not read completely, the connection cannot be used again.
+    # If the server has not read the whole request body, the connection cannot be reused.
     headers = {"Connection": "close"} if code in (Code.TOO_LARGE, Code.TOO_MANY_REQUESTS) else None
     return Response(write_error(message), code.http, headers, _JSON)
 

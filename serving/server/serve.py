@@ -22,7 +22,7 @@ from serving.server.versions import Versions
 from serving.server.watcher import Watcher
 
 log = logging.getLogger(__name__)
-_POLL_SECONDS = 1.0  # between two reads of the push folder, as in TF Serving
+_POLL_SECONDS = 1.0  # seconds between two polls of the push folder; TF Serving's default
 
 
 class ServerSettings(NamedTuple):
@@ -115,8 +115,8 @@ class LocalServer:
             options=[
                 ("grpc.max_receive_message_length", settings.limits.body),
                 ("grpc.max_send_message_length", -1),
-                # Without this, a second server could listen on the same port and get half of the
-                # calls.
+                # Without this option, a second server could listen on the same port and receive
+                # half of the calls.
                 ("grpc.so_reuseport", 0),
             ]
         )
@@ -178,8 +178,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise _taken("--rest-port", host, port) from error
-    # Accepted connections inherit the option; asyncio does not set it for this socket. Without it,
-    # a response body waits 40 ms until the client acknowledges the headers.
+    # Accepted connections inherit TCP_NODELAY, which asyncio does not set for this socket. Without
+    # it, a response body waits 40 ms until the client acknowledges the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -191,5 +191,5 @@ def _address(host: str, port: int) -> str:
 def _taken(option: str, host: str, port: int) -> InputError:
     return InputError(
         f"{_address(host, port)}: cannot listen on this address (is another server using it?). "
-        f"Choose another port with {option}, or another address with --host"
+        f"Choose a different port with {option}, or a different address with --host"
     )

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import os
 from concurrent.futures import Executor
 
-import tensorflow as tf
-
+from data.files import file_state, join, list_files
 from serving.model.tf_errors import tf_error_text
 from serving.model.versions import numbered_folders
 from serving.server.batching import Batcher
@@ -60,7 +58,7 @@ class Watcher:
         while True:
             try:
                 await self.update()
-            except Exception as error:  # the next update may succeed
+            except Exception as error:  # the next poll of the push folder may succeed
                 self._warn_once(f"{self._folder}: cannot be read: {tf_error_text(error)}")
             await asyncio.sleep(seconds)
 
@@ -111,7 +109,7 @@ class Watcher:
             if not any(name == "saved_model.pb" for name, *_ in files):
                 raise ValueError("it has no saved_model.pb (empty, or still being copied?)")
             model = await asyncio.to_thread(LoadedModel, path)
-        except Exception as error:  # a damaged file can make TensorFlow raise anything
+        except Exception as error:  # for a damaged SavedModel, TensorFlow may raise any exception
             self._bad[number] = files
             self._metrics.load("failed")
             reason = tf_error_text(error)
@@ -141,10 +139,12 @@ class Watcher:
         self._metrics.available(version.number, False)
         self._versions.set_status(version.number, ModelVersionStatus.UNLOADING)
         await version.idle()
-        # In the thread where models run: a request whose client has gone may still be running.
+        # Unloading uses the thread that runs models, so it waits for requests that still run after
+        # their client has disconnected.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, version.model.close)
-        if version.number not in self._versions.loaded:  # else it was loaded again meanwhile
+        # The version may have been loaded again in the meantime.
+        if version.number not in self._versions.loaded:
             self._versions.set_status(version.number, ModelVersionStatus.END)
         log.info("unloaded version %d", version.number)
 
@@ -157,10 +157,5 @@ class Watcher:
 
 def _files(path: str) -> _Files:
     """Lists all files of a folder with size and time, to detect changes."""
-    files = set()
-    for folder, _, names in tf.io.gfile.walk(path):
-        for name in names:
-            file = os.path.join(folder, name)
-            stat = tf.io.gfile.stat(file)
-            files.add((os.path.relpath(file, path), stat.length, stat.mtime_nsec))
-    return frozenset(files)
+    states = {name: file_state(join(path, name)) for name in list_files(path)}
+    return frozenset((name, state.size, state.modified) for name, state in states.items())

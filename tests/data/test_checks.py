@@ -104,7 +104,7 @@ def test_masks_of_background_alone_are_a_note():
     records = [*healthy(), record("empty", fractions=(1.0, 0.0))]
     finding = found_kinds(records)["empty_mask"]
     assert finding.severity == "note"
-    assert "1 of 61 masks have no class but ground" in finding.text
+    assert "1 of 61 masks contain only the class ground" in finding.text
     assert finding.keys == ("empty",)
 
 

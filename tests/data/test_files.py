@@ -5,19 +5,22 @@ import sys
 
 import pytest
 
-from data.errors import InputError
+from data.errors import InputError, MissingFileError
 from data.files import (
     complete_folder,
     copy_file,
+    file_state,
     find_files,
     is_file,
     is_folder,
     join,
     list_files,
     list_folder,
+    list_folders,
     make_folder,
     new_file,
     read_bytes,
+    read_lines,
     read_text,
     relative_path,
     remove_file,
@@ -43,11 +46,19 @@ def test_files_and_folders_are_distinguished(tree):
 
 def test_listings_are_sorted_and_without_litter(tree):
     assert list_folder(tree) == ["a", "b.png"]
+    assert list_folders(tree) == ["a"]
     assert list_files(tree) == ["a/x.png", "a/y/z.txt", "b.png"]
 
 
 def test_a_file_is_read_as_it_is(tree):
     assert read_bytes(f"{tree}/a/x.png") == b"a/x.png"
+
+
+def test_lines_are_read_one_after_the_other(anywhere, write_file):
+    write_file(f"{anywhere}/a.txt", "Grün\u2028\r\n\n3".encode())
+    lines = read_lines(f"{anywhere}/a.txt")
+    assert next(lines) == "Grün\u2028".encode()
+    assert list(lines) == [b"", b"3"]
 
 
 def test_files_are_found_by_a_pattern(tree):
@@ -168,9 +179,9 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("read", [read_bytes, read_text])
+@pytest.mark.parametrize("read", [read_bytes, read_text, file_state, lambda p: next(read_lines(p))])
 def test_a_missing_file_is_named(tree, read):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         read(f"{tree}/nowhere.png")
     assert str(caught.value).startswith(f"{tree}/nowhere.png: no such file")
 

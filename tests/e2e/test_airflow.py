@@ -1,4 +1,4 @@
-"""The pipeline in a real Airflow: a scheduler on SQLite, and TFX's command line."""
+"""The pipeline in a real Airflow, with its scheduler on SQLite and TFX's command line."""
 
 import contextlib
 import importlib.util
@@ -34,10 +34,11 @@ VERDICT = {
     "serving": {"blessed": True, "reasons": []},
     "metrics": {"mean_iou": 0.25},
 }
-# Fails unexpectedly at its first call, finds nothing new at the second, and is not blessed then.
+# The first call fails unexpectedly, the second finds nothing new, the third trains a model that is
+# not blessed.
 FLAKY = f"""#!/bin/sh
-[ "$2 $3" = "--config its.yaml" ] || exit 2
-echo "turn in $PWD"
+[ "$2 $3" = "--config flaky.yaml" ] || exit 2
+echo "run in $PWD"
 [ -e failed ] || {{ touch failed; exit 1; }}
 [ -e idle ] || {{ touch idle; exit 0; }}
 mkdir -p reports/newest
@@ -47,22 +48,27 @@ exit 3
 
 
 class Airflow(NamedTuple):
-    """An Airflow with a home of its own, and its environment."""
+    """An Airflow installation.
+
+    Attributes:
+      home: Airflow's home folder, which holds its database.
+      environment: Environment variables for its commands.
+    """
 
     home: Path
     environment: dict[str, str]
 
     def command(self, *arguments, config=""):
-        """Runs a command, and returns what it says."""
-        done = subprocess.run(
+        """Runs a command and returns its standard output."""
+        process = subprocess.run(
             [BIN / arguments[0], *arguments[1:]],
             env=self.environment | {"UNETFX_CONFIG": str(config)},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
 
     def rows(self, query):
         with contextlib.closing(
@@ -70,24 +76,24 @@ class Airflow(NamedTuple):
         ) as database:
             return database.execute(query).fetchall()
 
-    def when(self, query):
-        """Waits until a query of Airflow's database has an answer."""
+    def wait_for(self, query):
+        """Waits until a query of Airflow's database returns rows, and returns them."""
         while not (rows := self.rows(query)):
             time.sleep(0.5)
         return rows
 
     def run(self, name):
-        """Starts a run by TFX's command, waits for its end, and returns its id and state."""
-        self.when(f"select 1 from dag where dag_id = '{name}'")
+        """Starts a run with TFX's command, waits for its end, and returns its id and state."""
+        self.wait_for(f"select 1 from dag where dag_id = '{name}'")
         before = len(self.rows(f"select 1 from dag_run where dag_id = '{name}'"))
         self.command("tfx", "run", "create", "--engine", "airflow", "--pipeline_name", name)
-        return self.when(
+        return self.wait_for(
             "select run_id, state from dag_run where state in ('success', 'failed') and "
             f"dag_id = '{name}' order by id limit 1 offset {before}"
         )[0]
 
     def tasks(self, run):
-        """Each task's state, and how often it was tried."""
+        """Returns the state and the number of tries of each task."""
         query = f"select task_id, state, try_number from task_instance where run_id = '{run}'"
         return {task: (state, tries) for task, state, tries in self.rows(query)}
 
@@ -109,88 +115,90 @@ def airflow(tmp_path_factory):
         "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",
         "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
     }
-    made = Airflow(home, environment)
-    made.command("airflow", "db", "migrate")
+    installation = Airflow(home, environment)
+    installation.command("airflow", "db", "migrate")
     with (home / "scheduler.log").open("w") as log:
         scheduler = subprocess.Popen(
             [BIN / "airflow", "scheduler"], env=environment, stdout=log, stderr=log
         )
-        yield made
+        yield installation
         scheduler.terminate()
         scheduler.wait()
 
 
 @pytest.fixture(scope="module")
 def discs(airflow, tmp_path_factory, make_project_in):
-    """A project that Airflow knows."""
+    """A project that is registered with Airflow, and the file for its failure notices."""
     folder = tmp_path_factory.mktemp("project")
-    told = folder / "told.json"
+    notice_file = folder / "notice.json"
     project = make_project_in(
         folder / "discs",
         gate={"mean_iou": 0.01},
-        airflow={**NO_DELAY, "on_failure": ["tee", str(told)]},
+        airflow={**NO_DELAY, "on_failure": ["tee", str(notice_file)]},
     )
     create = ("tfx", "pipeline", "create", "--engine", "airflow", "--pipeline_path", RUNNER)
     assert "created successfully" in airflow.command(*create, config=project.config)
-    return project, told
+    return project, notice_file
 
 
 def change(config, **changes):
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | changes))
 
 
-def test_a_run_trains_pushes_and_shows_the_verdict(airflow, discs):
-    project, told = discs
+def test_a_run_trains_pushes_and_logs_the_verdict(airflow, discs):
+    project, notice_file = discs
     run, state = airflow.run("discs")
-    said = airflow.log(run, "run") + airflow.log(run, "verdict")
-    assert state == "success", said
+    log = airflow.log(run, "run") + airflow.log(run, "verdict")
+    assert state == "success", log
     assert airflow.tasks(run) == {"run": ("success", 1), "verdict": ("success", 1)}
     assert len(project.versions()) == 1
     assert "Trainer" in airflow.log(run, "run")
     assert "Blessed. Mean IoU 0." in airflow.log(run, "verdict")
     assert str(project.reports()[0].parent / "index.html") in airflow.log(run, "verdict")
-    assert not told.exists()
-    listed = airflow.command("tfx", "run", "list", "--engine", "airflow", "--pipeline_name=discs")
-    assert run in listed
+    assert not notice_file.exists()
+    runs = airflow.command("tfx", "run", "list", "--engine", "airflow", "--pipeline_name=discs")
+    assert run in runs
 
 
-def test_a_gate_that_refuses_fails_the_verdict_and_not_the_run_and_is_told(airflow, discs):
-    project, told = discs
+def test_a_model_that_is_not_blessed_fails_the_verdict_task_and_sends_a_notice(airflow, discs):
+    project, notice_file = discs
     change(project.config, gate={"mean_iou": 1.0})
     run, state = airflow.run("discs")
     assert state == "failed"
     assert airflow.tasks(run) == {"run": ("success", 1), "verdict": ("failed", 1)}
     assert "Not blessed: mean IoU" in airflow.log(run, "verdict")
-    notice = json.loads(told.read_text())
+    notice = json.loads(notice_file.read_text())
     assert notice["text"].startswith("discs: verdict failed: Not blessed: mean IoU")
     assert notice["airflow_run"] == run
     assert len(project.versions()) == 1
 
 
-def test_bad_input_is_not_tried_again(airflow, discs):
-    project, told = discs
-    told.unlink(missing_ok=True)
+def test_bad_input_fails_the_run_without_a_retry(airflow, discs):
+    project, notice_file = discs
+    notice_file.unlink(missing_ok=True)
     change(project.config, gates={})
     run, state = airflow.run("discs")
     assert state == "failed"
     assert airflow.tasks(run) == {"run": ("failed", 1), "verdict": ("upstream_failed", 0)}
-    assert "gates: unknown key; did you mean gate?" in airflow.log(run, "run")
-    assert "Bad config or data" in json.loads(told.read_text())["text"]
+    assert "gates: unknown key (did you mean 'gate'?)" in airflow.log(run, "run")
+    assert "Bad config or data" in json.loads(notice_file.read_text())["text"]
 
 
-def test_a_schedule_that_airflow_does_not_take_is_one_line(airflow, project):
-    made = project(airflow={"schedule": "30 2 * * 99"})
-    environment = airflow.environment | {"UNETFX_CONFIG": str(made.config)}
-    done = subprocess.run(
+def test_a_schedule_that_airflow_rejects_ends_in_one_line(airflow, project):
+    bad_project = project(airflow={"schedule": "30 2 * * 99"})
+    environment = airflow.environment | {"UNETFX_CONFIG": str(bad_project.config)}
+    process = subprocess.run(
         [sys.executable, RUNNER], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == BAD_INPUT
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"unetfx: {made.config}: airflow.schedule: [30 2 * * 99] is not accept")
-    assert not (made.home / "airflow.json").exists()
+    assert process.returncode == BAD_INPUT
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(
+        f"unetfx: {bad_project.config}: airflow.schedule: [30 2 * * 99] is not accept"
+    )
+    assert not (bad_project.home / "airflow.json").exists()
 
 
-def test_failures_are_tried_again_runs_wait_for_each_other_and_a_verdict_may_be_skipped(
+def test_failures_are_retried_runs_wait_for_each_other_and_verdicts_can_be_skipped(
     airflow, tmp_path
 ):
     program = tmp_path / "program.sh"
@@ -198,7 +206,7 @@ def test_failures_are_tried_again_runs_wait_for_each_other_and_a_verdict_may_be_
     program.chmod(0o755)
     deployment = {
         "name": "flaky",
-        "config": "its.yaml",
+        "config": "flaky.yaml",
         "folder": str(tmp_path),
         "program": str(program),
         "reports": str(tmp_path / "reports"),
@@ -210,23 +218,23 @@ def test_failures_are_tried_again_runs_wait_for_each_other_and_a_verdict_may_be_
             "on_failure": None,
         },
     }
-    # As for an Airflow that TFX's command does not reach: both files in a folder of DAGs.
+    # Both files go into the folder of DAGs, as for an Airflow that TFX's command cannot reach.
     folder = airflow.home / "dags" / "flaky"
     folder.mkdir(parents=True)
     (folder / "airflow.json").write_text(json.dumps(deployment))
     shutil.copy(RUNNER, folder)
-    airflow.when("select 1 from dag where dag_id = 'flaky'")
+    airflow.wait_for("select 1 from dag where dag_id = 'flaky'")
     for name in ("first", "second"):
         airflow.command("airflow", "dags", "trigger", "--run-id", name, "flaky")
-    done = "select state, start_date, end_date from dag_run where dag_id = 'flaky' and state in "
-    airflow.when(f"{done} ('success', 'failed') limit 1 offset 1")
+    ended = "select state, start_date, end_date from dag_run where dag_id = 'flaky' and state in "
+    airflow.wait_for(f"{ended} ('success', 'failed') limit 1 offset 1")
     (*_, first_ended), (_, second_began, _) = rows = airflow.rows(
-        f"{done} ('success', 'failed') order by start_date"
+        f"{ended} ('success', 'failed') order by start_date"
     )
     assert [state for state, *_ in rows] == ["success", "success"]
     assert second_began >= first_ended
     assert airflow.tasks("first") == {"run": ("success", 2), "verdict": ("skipped", 1)}
-    assert f"turn in {tmp_path}" in airflow.log("first", "run")
+    assert f"run in {tmp_path}" in airflow.log("first", "run")
     assert "Nothing new" in airflow.log("first", "verdict")
     assert airflow.tasks("second") == {"run": ("success", 1), "verdict": ("skipped", 1)}
     assert "Not blessed: it is worse. Mean IoU 0.250." in airflow.log("second", "verdict")

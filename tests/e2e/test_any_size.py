@@ -1,4 +1,4 @@
-"""One real, narrow network; images of one pixel, of many, and of extreme shapes: all the way."""
+"""Images of extreme sizes and shapes, from the files to training, evaluation and serving."""
 
 import io
 
@@ -34,7 +34,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A pair of each size, as the ingestion writes it."""
+    """TFRecord files as ExampleGen writes them: one for each size, with one pair."""
     folder = tmp_path_factory.mktemp("sizes")
     for kind in ("images", "masks"):
         (folder / kind).mkdir()
@@ -56,17 +56,16 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(network, tmp_path_factory):
-    found = {}
+    signatures = {}
     for name, view in VIEWS.items():
         path = str(tmp_path_factory.mktemp(name))
         export_saved_model(network, path, classes=CLASSES, view=view)
-        found[name] = tf.saved_model.load(path).signatures
-    return found
+        signatures[name] = tf.saved_model.load(path).signatures
+    return signatures
 
 
 def sizes_of(view):
-    # A window slides over a large image for minutes, and does nothing there that it has not done
-    # on the smaller ones.
+    # Sliding windows take minutes on the largest image and test nothing that smaller ones do not.
     return SIZES if view == "resize" else SMALL
 
 
@@ -74,7 +73,7 @@ CASES = [(view, size) for view in VIEWS for size in sizes_of(view)]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_training(network, files, view):
+def test_training_has_a_finite_loss(network, files, view):
     batches = read_training_batches(
         list(files.values()),
         VIEWS[view],
@@ -89,22 +88,22 @@ def test_training(network, files, view):
 
 
 @pytest.mark.parametrize(("view", "size"), CASES, ids=str)
-def test_validation_sees_every_labelled_pixel_of_a_crop_and_a_whole_view(files, view, size):
+def test_validation_batches_have_every_labelled_pixel(files, view, size):
     masks = np.concatenate([mask for _, mask in read_batches([files[size]], VIEWS[view], 8)])
     labelled = int((masks != 255).sum())
     assert labelled == (64 * 64 if view == "resize" else size[0] * size[1])
 
 
 @pytest.mark.parametrize(("view", "size"), CASES, ids=str)
-def test_serving_answers_at_the_image_s_own_size_and_evaluation_counts_there(
+def test_served_masks_have_the_size_of_the_image_and_evaluation_counts_their_pixels(
     models, files, view, size
 ):
     (serialized,) = tf.data.TFRecordDataset(files[size], "GZIP").as_numpy_iterator()
     features = tf.train.Example.FromString(serialized).features.feature
     (image,) = features["image/encoded"].bytes_list.value
     (truth,) = features["mask/encoded"].bytes_list.value
-    answer = models[view]["serving_default"](image_bytes=tf.constant([image]))
-    mask = np.asarray(Image.open(io.BytesIO(answer["mask_png_bytes"].numpy()[0])))
+    result = models[view]["serving_default"](image_bytes=tf.constant([image]))
+    mask = np.asarray(Image.open(io.BytesIO(result["mask_png_bytes"].numpy()[0])))
     assert mask.shape == size
     counts = models[view]["evaluation"](examples=tf.constant([serialized]))["confusion_matrix"]
     truth = np.asarray(Image.open(io.BytesIO(truth)))

@@ -1,4 +1,4 @@
-"""What a user sees of wrong input: one line that says what to do, and exit code 2."""
+"""Bad input ends a run in one line that says what to do, and exit code 2."""
 
 import sys
 
@@ -15,7 +15,7 @@ def rename_folder(project):
     (project.folder / "data").rename(project.folder / "elsewhere")
 
 
-def remove_all(project):
+def remove_all_files(project):
     for file in (project.folder / "data").rglob("*.png"):
         file.unlink()
 
@@ -40,20 +40,20 @@ def misspell_key(project):
     project.config.write_text(yaml.safe_dump(config))
 
 
-def name_a_job_server_that_is_nowhere(project):
+def configure_unreachable_job_server(project):
     config = yaml.safe_load(project.config.read_text())
     config["beam"] = {"profile": "portable", "job_server": "127.0.0.1:1"}
     project.config.write_text(yaml.safe_dump(config))
 
 
-def gate_a_class_that_is_nowhere(project):
+def gate_absent_class(project):
     config = yaml.safe_load(project.config.read_text())
     config["data"]["classes"].append("ring")
     config["gate"]["class_iou"] = {"ring": 0.5}
     project.config.write_text(yaml.safe_dump(config))
 
 
-def gate_a_slice_that_is_nowhere(project):
+def gate_absent_slice(project):
     config = yaml.safe_load(project.config.read_text())
     config["gate"]["slices"] = {"image/source=mars": {"mean_iou": 0.5}}
     project.config.write_text(yaml.safe_dump(config))
@@ -61,68 +61,72 @@ def gate_a_slice_that_is_nowhere(project):
 
 CASES = {
     "no such folder": (rename_folder, ["data/images: no such folder", "data.source"]),
-    "no pairs": (remove_all, ["data/images: no images in it"]),
+    "no pairs": (remove_all_files, ["data/images: no images found"]),
     "unpaired file": (remove_mask, ["07.png: no mask of that name"]),
     "unreadable image": (truncate_image, ["images/07.png: cannot be read as an image"]),
     "mask of another size": (shrink_mask, ["masks/07.png: 32×32 pixels", "has 64×64"]),
-    "unknown config key": (misspell_key, ["training.epoch: unknown key; did you mean epochs?"]),
+    "unknown config key": (misspell_key, ["training.epoch: unknown key (did you mean 'epochs'?)"]),
     "unreachable job server": (
-        name_a_job_server_that_is_nowhere,
+        configure_unreachable_job_server,
         ["beam.job_server: no Beam job server answers at 127.0.0.1:1", "Start it"],
     ),
 }
 
 
-@pytest.mark.parametrize(("spoil", "expected"), CASES.values(), ids=CASES)
-def test_one_line_and_exit_code_2(project, capfd, monkeypatch, spoil, expected):
-    made = project()
-    spoil(made)
-    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(made.config)])
-    with pytest.raises(SystemExit) as stopped:
+@pytest.mark.parametrize(("make_bad", "expected"), CASES.values(), ids=CASES)
+def test_bad_input_ends_in_one_line_and_exit_code_2(
+    project, capfd, monkeypatch, make_bad, expected
+):
+    bad_project = project()
+    make_bad(bad_project)
+    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(bad_project.config)])
+    with pytest.raises(SystemExit) as exit_info:
         main()
-    assert stopped.value.code == 2
+    assert exit_info.value.code == 2
     (line,) = capfd.readouterr().err.splitlines()
     for part in expected:
         assert part in line
-    assert not list(made.home.glob("artifacts/ExampleGen/examples/*"))
+    assert not list(bad_project.home.glob("artifacts/ExampleGen/examples/*"))
 
 
 @pytest.mark.parametrize("ignore_value", [None, 255], ids=["nothing ignored", "255 ignored"])
-def test_0_255_masks_are_told_which_line_mends_them(project, capfd, monkeypatch, ignore_value):
-    made = project(values=(0, 255))
-    config = yaml.safe_load(made.config.read_text())
+def test_0_255_masks_get_a_message_with_the_line_to_write(
+    project, capfd, monkeypatch, ignore_value
+):
+    bad_project = project(values=(0, 255))
+    config = yaml.safe_load(bad_project.config.read_text())
     config["data"]["ignore_value"] = ignore_value
-    made.config.write_text(yaml.safe_dump(config))
-    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(made.config)])
-    with pytest.raises(SystemExit) as stopped:
+    bad_project.config.write_text(yaml.safe_dump(config))
+    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(bad_project.config)])
+    with pytest.raises(SystemExit) as exit_info:
         main()
-    assert stopped.value.code == 2
+    assert exit_info.value.code == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert "mask_values: {0: ground, 255: disc}" in line
 
 
 GATES = {
-    "gated class that test has not": (
-        gate_a_class_that_is_nowhere,
-        ["gate: iou/ring has a floor", "no pixel of ring", "train 0, val 0, test 0"],
+    "gated class absent from test": (
+        gate_absent_class,
+        ["gate: iou/ring has a floor", "no pixels of ring", "train 0, val 0, test 0"],
     ),
-    "gated slice that test has not": (
-        gate_a_slice_that_is_nowhere,
+    "gated slice absent from test": (
+        gate_absent_slice,
         ["gate.slices.image/source=mars: no image", "of image/source there are discs"],
     ),
 }
 
 
-@pytest.mark.parametrize(("spoil", "expected"), GATES.values(), ids=GATES)
-def test_a_gate_that_could_not_decide_stops_before_the_training(
-    project, capfd, monkeypatch, spoil, expected
+@pytest.mark.parametrize(("make_bad", "expected"), GATES.values(), ids=GATES)
+def test_a_gate_that_no_model_could_pass_stops_the_run_before_training(
+    project, capfd, monkeypatch, make_bad, expected
 ):
-    made = project()
-    spoil(made)
-    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(made.config)])
-    with pytest.raises(SystemExit) as stopped:
+    bad_project = project()
+    make_bad(bad_project)
+    monkeypatch.setattr(sys, "argv", ["unetfx", "run", "--config", str(bad_project.config)])
+    with pytest.raises(SystemExit) as exit_info:
         main()
-    assert stopped.value.code == 2
+    assert exit_info.value.code == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert all(part in line for part in expected), line
-    assert not (made.home / "artifacts/Trainer").exists()
+    assert not (bad_project.home / "artifacts/Trainer").exists()

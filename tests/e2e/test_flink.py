@@ -1,4 +1,4 @@
-"""The Beam jobs on a Flink cluster: what they make is what this process makes."""
+"""Beam jobs on a Flink cluster have the same results as in this process."""
 
 import os
 import shutil
@@ -31,15 +31,21 @@ from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
 pytestmark = [
     pytest.mark.slow,
-    # Of Beam's threads here, whose connections are cut where a job ends or a worker is killed.
+    # Threads of Beam lose their connections when a job ends or a worker is killed.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
-SIZE = 64  # pixels, as the project's images have
+SIZE = 64  # pixels, the size of the project's images
 CLUSTER = Path(__file__).parent / "flink" / "cluster.sh"
 
 
 class Engine(NamedTuple):
-    """An engine that runs: what a config says of it, and how many jobs it has done."""
+    """A running Beam engine.
+
+    Attributes:
+      beam: Section `beam` of a config that uses it.
+      jobs_done: Returns the number of finished jobs.
+      folder: Folder of the cluster.
+    """
 
     beam: dict[str, object]
     jobs_done: Callable[[], int]
@@ -48,18 +54,18 @@ class Engine(NamedTuple):
 
 @pytest.fixture(scope="module")
 def flink(tmp_path_factory):
-    """A session cluster of Flink, with two task managers."""
+    """A Flink session cluster with two task managers."""
     if not shutil.which("java"):
         pytest.skip("no Java")
     if not shutil.which("mvn"):
         pytest.skip("no Maven")
     folder = tmp_path_factory.mktemp("flink") / "cluster"
     environment = os.environ | {"PYTHON": sys.executable}
-    fetched = subprocess.run(
+    download = subprocess.run(
         [CLUSTER, "fetch"], env=environment, capture_output=True, text=True, check=False
     )
-    if fetched.returncode:
-        pytest.skip(f"Maven Central does not give what is needed: {fetched.stdout[:500]}")
+    if download.returncode:
+        pytest.skip(f"Flink cannot be downloaded from Maven Central: {download.stdout[:500]}")
     subprocess.run([CLUSTER, "start", folder], env=environment, check=True)
     try:
         master, jar = ((folder / name).read_text().strip() for name in ("master", "jar"))
@@ -75,7 +81,7 @@ def flink(tmp_path_factory):
 
 
 def config_on(beam, project, folder, **data) -> Config:
-    """The project's config, with another workspace and on an engine."""
+    """Returns the config of the project with another workspace and engine."""
     config = yaml.safe_load(project.config.read_text()) | {"workspace": str(folder), "beam": beam}
     config["data"] |= data
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -83,7 +89,7 @@ def config_on(beam, project, folder, **data) -> Config:
 
 
 def run(config, last):
-    """Runs the pipeline, as `unetfx run` does, up to a step."""
+    """Runs the pipeline up to a step, as `unetfx run` does."""
     refuse_unreachable(config.beam)
     config.home.mkdir(parents=True, exist_ok=True)
     pipeline = create_pipeline(config)
@@ -91,8 +97,8 @@ def run(config, last):
         tfx.orchestration.LocalDagRunner().run(pipeline, RunOptions(to_nodes=[last]))
 
 
-def made(home, name) -> Path:
-    """The artifact of the first run."""
+def first_artifact(home, name) -> Path:
+    """Returns the folder of the artifact of the first run."""
     return min((home / "artifacts" / name).iterdir(), key=lambda folder: int(folder.name))
 
 
@@ -108,18 +114,18 @@ def statistics(folder):
     return {split: load_statistics(artifact, split).proto() for split in SPLITS}
 
 
-def test_examples_statistics_and_metrics_are_those_of_this_process(flink, trained, tmp_path):
+def test_examples_statistics_and_metrics_equal_those_of_this_process(flink, trained, tmp_path):
     before = flink.jobs_done()
     config = config_on(flink.beam, trained, tmp_path)
     run(config, "StatisticsGen")
-    examples = made(config.home, "ExampleGen/examples")
-    expected = made(trained.home, "ExampleGen/examples")
+    examples = first_artifact(config.home, "ExampleGen/examples")
+    expected = first_artifact(trained.home, "ExampleGen/examples")
     assert shards(examples) == shards(expected)
     assert len(shards(examples)) == len(SPLITS)
     for name in ("pairs.jsonl", "findings.json"):
         assert (examples / name).read_bytes() == (expected / name).read_bytes()
-    found = statistics(made(config.home, "StatisticsGen/statistics"))
-    assert found == statistics(made(trained.home, "StatisticsGen/statistics"))
+    on_flink = statistics(first_artifact(config.home, "StatisticsGen/statistics"))
+    assert on_flink == statistics(first_artifact(trained.home, "StatisticsGen/statistics"))
 
     inputs = {"examples": standard_artifacts.Examples(), "model": standard_artifacts.Model()}
     outputs = {
@@ -127,7 +133,7 @@ def test_examples_statistics_and_metrics_are_those_of_this_process(flink, traine
         "blessing": standard_artifacts.ModelBlessing(),
     }
     inputs["examples"].uri, inputs["examples"].split_names = str(examples), '["test"]'
-    inputs["model"].uri = str(made(trained.home, "Trainer/model"))
+    inputs["model"].uri = str(first_artifact(trained.home, "Trainer/model"))
     for name, artifact in outputs.items():
         artifact.uri = str(tmp_path / name)
         (tmp_path / name).mkdir()
@@ -137,25 +143,25 @@ def test_examples_statistics_and_metrics_are_those_of_this_process(flink, traine
         {name: [artifact] for name, artifact in outputs.items()},
         dict(evaluator.exec_properties),
     )
-    here = read_evaluation(str(made(trained.home, "Evaluator/evaluation")))
-    there = read_evaluation(str(tmp_path / "evaluation"))
-    assert there.candidate.keys() == here.candidate.keys()
-    for name, scores in there.candidate.items():
-        assert scores.metrics == pytest.approx(here.candidate[name].metrics, rel=1e-6, nan_ok=True)
-        assert scores.confusion_matrix == here.candidate[name].confusion_matrix
+    local = read_evaluation(str(first_artifact(trained.home, "Evaluator/evaluation")))
+    remote = read_evaluation(str(tmp_path / "evaluation"))
+    assert remote.candidate.keys() == local.candidate.keys()
+    for name, scores in remote.candidate.items():
+        assert scores.metrics == pytest.approx(local.candidate[name].metrics, rel=1e-6, nan_ok=True)
+        assert scores.confusion_matrix == local.candidate[name].confusion_matrix
     assert flink.jobs_done() == before + 3
 
     run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
 
 
-def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, tmp_path):
+def test_no_example_is_lost_when_a_task_manager_is_killed_during_a_job(flink, trained, tmp_path):
     pairs = tmp_path / "pairs"
     for kind in ("images", "masks"):
         (pairs / kind).mkdir(parents=True)
     random = np.random.default_rng(0)
     mask = trained.folder / "data" / "masks" / "00.png"
-    for number in range(6000):  # two batches, of some seconds
+    for number in range(6000):  # two batches of several seconds
         pixels = random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
         Image.fromarray(pixels).save(pairs / "images" / f"{number:04d}.png", compress_level=0)
         os.link(mask, pairs / "masks" / f"{number:04d}.png")
@@ -170,7 +176,7 @@ def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, 
         os.kill(process, signal.SIGKILL)
         killed.append(process)
 
-    found = []
+    outputs = []
     for number, beam in enumerate([{"profile": "local"}, flink.beam]):
         (tmp_path / str(number)).mkdir()
         config = config_on(
@@ -182,6 +188,6 @@ def test_a_task_manager_that_is_killed_in_mid_job_loses_nothing(flink, trained, 
         if beam is flink.beam:
             threading.Thread(target=kill_one, args=[config.home], daemon=True).start()
         run(config, "ExampleGen")
-        found.append(shards(made(config.home, "ExampleGen/examples")))
+        outputs.append(shards(first_artifact(config.home, "ExampleGen/examples")))
     assert killed
-    assert found[0] == found[1]
+    assert outputs[0] == outputs[1]

@@ -1,4 +1,4 @@
-"""The Dockerfile's own commands, run in a clean Debian 13: no container engine runs here."""
+"""The commands of the Dockerfile, run in a clean Debian 13 without a container engine."""
 
 import os
 import re
@@ -13,11 +13,14 @@ import pytest
 pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
 RELEASE = {"debian:trixie-slim": "trixie"}
-CERTIFICATES = "/etc/certificates_outside.crt"
+CERTIFICATES = "/etc/host_certificates.crt"
 
 
 def instructions(text):
-    """Each instruction of a Dockerfile and its words, continued lines joined, comments left out."""
+    """Yields the name and the arguments of each instruction of a Dockerfile.
+
+    Comments are left out, and continued lines are joined.
+    """
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = re.sub(r"\\\n", " ", "\n".join(lines))
     for line in joined.splitlines():
@@ -27,56 +30,66 @@ def instructions(text):
 
 
 class Root:
-    """A folder with a clean Debian, in which a Dockerfile's instructions are carried out."""
+    """A folder with a clean Debian, in which the instructions of a Dockerfile are executed."""
 
     def __init__(self, folder, caches):
         self.folder, self.caches = folder, caches
         self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-        self.arguments, self.user, self.place = {}, None, "/"
+        self.arguments, self.user, self.working_folder = {}, None, "/"
         self.command = None
 
-    def carry_out(self, name, rest):
+    def execute(self, name, rest):
         getattr(self, f"_{name.lower()}")(rest)
 
     def run(self, command, mounts=()):
-        """Runs a command as the image's user, with what the machine's package clients need."""
+        """Runs a command as the user of the image and returns its output.
+
+        Args:
+          command: The shell command.
+          mounts: Paths in the image at which the package cache of this machine is mounted.
+        """
         root = shlex.quote(str(self.folder))
         steps = [f"mount --rbind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
         for target in mounts:
             (self.folder / target.lstrip("/")).mkdir(parents=True, exist_ok=True)
             steps.append(f"mount --bind {shlex.quote(self.caches)} {root}{target}")
-        environment = self._outside() | self.arguments | self.environment
+        environment = self._package_settings() | self.arguments | self.environment
         words = ["chroot", *([f"--userspec={self.user}"] if self.user else []), str(self.folder)]
         words += ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items())]
-        steps.append(shlex.join([*words, "/bin/sh", "-c", f"cd {self.place} && {command}"]))
-        done = subprocess.run(
+        steps.append(
+            shlex.join([*words, "/bin/sh", "-c", f"cd {self.working_folder} && {command}"])
+        )
+        process = subprocess.run(
             ["unshare", "--mount", "--fork", "sh", "-c", " && ".join(steps)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}"
-        return done.stdout
+        assert process.returncode == 0, f"{command}\n{process.stdout[-3000:]}"
+        return process.stdout
 
-    def _outside(self):
-        """How package clients are set up on this machine: an engine's network would do as much."""
+    def _package_settings(self):
+        """Returns the environment variables of package clients, and copies their settings.
+
+        They give the image the network access that a container engine would provide.
+        """
         names = re.compile(r"(?i)^(pip|uv)_(?!find_links|cache_dir)|_proxy$")
-        found = {name: value for name, value in os.environ.items() if names.search(name)}
+        variables = {name: value for name, value in os.environ.items() if names.search(name)}
         bundle = os.environ.get("SSL_CERT_FILE")
         if bundle:
             shutil.copy(bundle, self.folder / CERTIFICATES.lstrip("/"))
             names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
-            found |= dict.fromkeys(names, CERTIFICATES)
+            variables |= dict.fromkeys(names, CERTIFICATES)
         for path in ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf"):
             if Path(path).exists():
                 shutil.copy(path, self.folder / path.lstrip("/"))
-        return found
+        return variables
 
     def _from(self, rest):
         assert rest in RELEASE
-        self.folder.chmod(0o755)  # pytest's are for their owner alone
-        mirror = sorted(
+        self.folder.chmod(0o755)  # only the owner may enter pytest's folders
+        mirrors = sorted(
             set(
                 re.findall(
                     r"^'(\S+)/dists/\S+/InRelease'",
@@ -85,17 +98,17 @@ class Root:
                 )
             )
         )
-        for place in mirror:
-            done = subprocess.run(
-                ["debootstrap", "--variant=minbase", RELEASE[rest], self.folder, place],
+        for mirror in mirrors:
+            process = subprocess.run(
+                ["debootstrap", "--variant=minbase", RELEASE[rest], self.folder, mirror],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
             )
-            if done.returncode == 0:
+            if process.returncode == 0:
                 return
-        pytest.skip(f"no Debian 13 from this machine's mirrors: {done.stdout[-300:]}")
+        pytest.skip(f"no Debian 13 from this machine's mirrors: {process.stdout[-300:]}")
 
     def _arg(self, rest):
         name, _, value = rest.partition("=")
@@ -105,18 +118,18 @@ class Root:
         self.environment |= dict(word.split("=", 1) for word in shlex.split(rest))
 
     def _workdir(self, rest):
-        self.place = rest
+        self.working_folder = rest
         (self.folder / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
     def _copy(self, rest):
         *sources, target = rest.split()
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
         for source in sources:
-            to = self.folder / self.place.lstrip("/") / target
+            destination = self.folder / self.working_folder.lstrip("/") / target
             if (REPOSITORY / source).is_dir():
-                shutil.copytree(REPOSITORY / source, to, ignore=ignored)
+                shutil.copytree(REPOSITORY / source, destination, ignore=ignored)
             else:
-                shutil.copy(REPOSITORY / source, to)
+                shutil.copy(REPOSITORY / source, destination)
 
     def _run(self, rest):
         mounts = re.findall(r"--mount=type=cache,target=(\S+)", rest)
@@ -135,14 +148,14 @@ def _output(*command):
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory):
-    """The root that the Dockerfile makes, of the CPU tag."""
+    """The root folder of the CPU image that the Dockerfile builds."""
     if os.geteuid() or not shutil.which("debootstrap"):
-        pytest.skip("only root makes a Debian root, with debootstrap (apt-get install debootstrap)")
+        pytest.skip("needs root and debootstrap (apt-get install debootstrap)")
     caches = _output(Path(sys.executable).parent / "uv", "cache", "dir").strip()
     root = Root(tmp_path_factory.mktemp("image"), caches)
     try:
         for name, rest in instructions((REPOSITORY / "Dockerfile").read_text()):
-            root.carry_out(name, rest)
+            root.execute(name, rest)
         yield root
     finally:
         shutil.rmtree(root.folder, ignore_errors=True)
@@ -152,42 +165,42 @@ def image(tmp_path_factory):
 def test_a_step_starts_in_the_image_and_is_not_root(image):
     assert image.user == "1000"
     assert image.run("id -u").strip() == "1000"
-    told = image.run(
+    output = image.run(
         "python -m pipeline.kubeflow.step"
         " --executor_class_path components.evaluator.component.Executor"
         " --json_serialized_invocation_args '{}' 2>&1 || true"
     )
-    assert "KeyError: 'settings'" in told, told[-2000:]
+    assert "KeyError: 'settings'" in output, output[-2000:]
 
 
-def test_the_command_is_there(image):
+def test_the_image_has_the_command_unetfx(image):
     assert "review" in image.run("unetfx --help")
 
 
-def test_tools_of_development_are_not_in_it(image):
+def test_the_image_has_no_development_tools(image):
     packages = {line.split("==")[0] for line in image.run("uv pip freeze").splitlines()}
     groups = (REPOSITORY / "pyproject.toml").read_text().partition("[dependency-groups]")[2]
     tools = set(re.findall(r"^    [\"']([\w-]+)", groups.partition("\n]")[0], re.M))
     assert "pytest" in tools
     assert "tensorflow" in packages
-    tools.remove("docstring-parser")  # kfp needs it, too
+    tools.remove("docstring-parser")  # kfp needs it too
     assert not packages & {tool.lower() for tool in tools}
 
 
-def test_the_gpu_tags_libraries_are_those_that_tensorflow_names(image):
-    printed = image.run(
+def test_the_gpu_image_has_the_cuda_libraries_that_tensorflow_requires(image):
+    installed = image.run(
         "cd /opt/unetfx && uv pip install --dry-run -c requirements.lock -r pyproject.toml"
         " --extra gpu 2>&1"
     )
-    asked = image.run(
+    required = image.run(
         'python -c "from importlib.metadata import requires; '
         "print(*[line for line in requires('tensorflow') if 'and-cuda' in line], sep='\\n')\""
     )
-    for name in re.findall(r"^(nvidia-[a-z0-9-]+)", asked, re.M):
-        assert f"+ {name}==" in printed
+    for name in re.findall(r"^(nvidia-[a-z0-9-]+)", required, re.M):
+        assert f"+ {name}==" in installed
 
 
-def test_the_engine_is_sent_nothing_but_what_is_copied():
+def test_the_build_context_has_only_files_that_are_copied():
     copied = {
         source
         for name, rest in instructions((REPOSITORY / "Dockerfile").read_text())

@@ -1,4 +1,4 @@
-"""The ISBI EM config on the real slices, with a narrow network on small views."""
+"""The shipped ISBI EM config on the real slices, with a narrow network and small views."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_shipped_config_maps_0_255_masks(tmp_path):
+def test_the_config_maps_0_255_masks_and_the_gate_passes(tmp_path):
     config = yaml.safe_load((REPOSITORY / "pipeline" / "configs" / "isbi_em.yaml").read_text())
     config["workspace"] = str(tmp_path)
     config["data"]["source"]["path"] = str(SLICES)

@@ -1,4 +1,4 @@
-"""The compiled package, run step by step as the cluster's driver and launcher would run it."""
+"""The compiled package, run step by step as by the driver and launcher of a cluster."""
 
 import itertools
 import json
@@ -20,10 +20,10 @@ BUCKET = "gs://unetfx-test"
 
 
 class Cluster:
-    """Runs tasks of a package, each in a process of its own, on a folder in place of the bucket.
+    """Runs the tasks of a package, each in its own process, with a folder in place of the bucket.
 
-    What a step is given is what KFP 2.16 gives it: backend/src/v2/driver, provisionOutputs and
-    resolveInputs, and backend/src/v2/component/launcher_v2.go.
+    A step gets the same inputs as from KFP 2.16 (provisionOutputs and resolveInputs in
+    backend/src/v2/driver, and backend/src/v2/component/launcher_v2.go).
     """
 
     def __init__(self, spec, folder):
@@ -49,49 +49,49 @@ class Cluster:
                 del waiting[name]
 
     def run(self, name):
-        told, done = self.start(name)
-        assert done.code == 0, done.output[-3000:]
-        output_file = Path(told["outputs"]["outputFile"])
-        told_back = json_format.Parse(output_file.read_text(), kfp_spec.ExecutorOutput())
-        self._take(name, told, json_format.MessageToDict(told_back))
+        executor_input, finished = self.start(name)
+        assert finished.code == 0, finished.output[-3000:]
+        output_file = Path(executor_input["outputs"]["outputFile"])
+        output = json_format.Parse(output_file.read_text(), kfp_spec.ExecutorOutput())
+        self._record(name, executor_input, json_format.MessageToDict(output))
 
     def start(self, name):
-        """Runs a task's command to its end: what it was given, and how it ended."""
+        """Runs the command of a task to its end; returns its executor input and the result."""
         task = self.tasks[name]
         component = self.spec["components"][task["componentRef"]["name"]]
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
-        told = self._executor_input(name, task, component)
-        json_format.ParseDict(told, kfp_spec.ExecutorInput())
+        executor_input = self._executor_input(name, task, component)
+        json_format.ParseDict(executor_input, kfp_spec.ExecutorInput())
         container = executor["container"]
-        args = [arg.replace("{{$}}", json.dumps(told)) for arg in container["args"]]
+        args = [arg.replace("{{$}}", json.dumps(executor_input)) for arg in container["args"]]
         assert container["command"] == ["python", "-m", step.__name__]
-        elsewhere = self.folder / "working_folder"
-        elsewhere.mkdir(exist_ok=True)
-        done = warm_process.run(
+        working_folder = self.folder / "working_folder"
+        working_folder.mkdir(exist_ok=True)
+        finished = warm_process.run(
             f"{step.__name__}:main",
             [step.__file__, *args],
-            folder=elsewhere,
-            environment={"HOME": str(elsewhere)},
+            folder=working_folder,
+            environment={"HOME": str(working_folder)},
         )
-        self.logs[name] = done.output
-        return told, done
+        self.logs[name] = finished.output
+        return executor_input, finished
 
     def _executor_input(self, name, task, component):
         inputs, outputs = task.get("inputs", {}), component.get("outputDefinitions", {})
         parameters, artifacts = {}, {}
         for key, source in inputs.get("parameters", {}).items():
             if produced := source.get("taskOutputParameter"):
-                by, of = produced["producerTask"], produced["outputParameterKey"]
-                parameters[key] = self.parameters[by, of]
+                producer = produced["producerTask"]
+                parameters[key] = self.parameters[producer, produced["outputParameterKey"]]
             else:
                 parameters[key] = source["runtimeValue"]["constant"]
         for key, source in inputs.get("artifacts", {}).items():
             produced = source["taskOutputArtifact"]
-            by, of = produced["producerTask"], produced["outputArtifactKey"]
-            artifacts[key] = {"artifacts": [self.artifacts[by, of]]}
-        place = self.folder / "pods" / f"{name}-{next(self._ids)}"
-        place.mkdir(parents=True)
-        root = Path(self.spec["defaultPipelineRoot"], name, place.name)
+            artifact = self.artifacts[produced["producerTask"], produced["outputArtifactKey"]]
+            artifacts[key] = {"artifacts": [artifact]}
+        pod = self.folder / "pods" / f"{name}-{next(self._ids)}"
+        pod.mkdir(parents=True)
+        root = Path(self.spec["defaultPipelineRoot"], name, pod.name)
         for key, artifact in outputs.get("artifacts", {}).items():  # a bucket has no folders
             is_file = "tfx.String" in artifact["artifactType"]["instanceSchema"]
             (root if is_file else root / key).mkdir(parents=True, exist_ok=True)
@@ -103,20 +103,20 @@ class Cluster:
                     for key, artifact in outputs.get("artifacts", {}).items()
                 },
                 "parameters": {
-                    key: {"outputFile": str(place / key)} for key in outputs.get("parameters", {})
+                    key: {"outputFile": str(pod / key)} for key in outputs.get("parameters", {})
                 },
-                "outputFile": str(place / "output_metadata.json"),
+                "outputFile": str(pod / "output_metadata.json"),
             },
         }
 
-    def _take(self, name, told, told_back):
-        for key, values in told["outputs"]["artifacts"].items():
+    def _record(self, name, executor_input, executor_output):
+        for key, values in executor_input["outputs"]["artifacts"].items():
             artifact = dict(values["artifacts"][0], name=str(next(self._ids)))
-            for found in told_back.get("artifacts", {}).get(key, {}).get("artifacts", []):
-                artifact |= {part: found[part] for part in ("uri", "metadata") if part in found}
+            for output in executor_output.get("artifacts", {}).get(key, {}).get("artifacts", []):
+                artifact |= {part: output[part] for part in ("uri", "metadata") if part in output}
             self.artifacts[name, key] = artifact
-        for key in told["outputs"]["parameters"]:
-            self.parameters[name, key] = told_back["parameterValues"][key]
+        for key in executor_input["outputs"]["parameters"]:
+            self.parameters[name, key] = executor_output["parameterValues"][key]
 
     def path(self, task, key):
         return Path(self.artifacts[task, key]["uri"])
@@ -125,8 +125,8 @@ class Cluster:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, make_project_in):
     folder = tmp_path_factory.mktemp("kubeflow")
-    made = make_project_in(folder)
-    config = yaml.safe_load(made.config.read_text())
+    project = make_project_in(folder)
+    config = yaml.safe_load(project.config.read_text())
     config["workspace"] = f"{BUCKET}/runs"
     config["data"]["source"]["path"] = f"{BUCKET}/data"
     config["training"] |= {"warm_start": True}
@@ -139,8 +139,8 @@ def project(tmp_path_factory, make_project_in):
             "gpu": {"type": "nvidia.com/gpu", "count": 2},
         },
     }
-    made.config.write_text(yaml.safe_dump(config))
-    return made
+    project.config.write_text(yaml.safe_dump(config))
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def cluster(spec, project):
     return cluster
 
 
-def test_the_package_is_what_the_protos_say(spec):
+def test_the_package_matches_the_protos_of_kfp(spec):
     parsed = json_format.ParseDict(spec, kfp_spec.PipelineSpec())
     deployment = json_format.ParseDict(spec["deploymentSpec"], kfp_spec.PipelineDeploymentConfig())
     tasks = parsed.root.dag.tasks
@@ -182,22 +182,22 @@ def test_the_package_is_what_the_protos_say(spec):
                 assert produced.output_parameter_key in producer.output_definitions.parameters
         container = deployment.executors[component.executor_label].container
         assert container.image == "registry.example/unetfx:1-gpu"
-        # Kubeflow Pipelines starts no hooks, and has no resolvers.
+        # Kubeflow Pipelines runs no lifecycle hooks.
         assert not container.HasField("lifecycle")
 
 
-def test_kfp_itself_reads_it(package):
+def test_kfp_reads_the_package(package):
     loaded = components.load_component_from_file(str(package))
     assert loaded.component_spec.name == "discs"
 
 
-def test_only_what_looks_outside_is_never_cached(spec):
+def test_only_look_outside_is_never_cached(spec):
     tasks = spec["root"]["dag"]["tasks"]
     uncached = {name for name, task in tasks.items() if "cachingOptions" not in task}
     assert uncached == {"LookOutside"}
 
 
-def test_the_trainer_gets_its_resources(spec):
+def test_only_the_trainer_has_the_configured_resources(spec):
     executors = spec["deploymentSpec"]["executors"]
     assert executors["Trainer_executor"]["container"]["resources"] == {
         "cpuRequest": 2.0,
@@ -223,18 +223,18 @@ def test_the_steps_run_from_files_to_a_pushed_model(cluster, project):
     assert cluster.artifacts["Pusher", "pushed_model"]["metadata"]["pushed_destination"] == str(
         pushed
     )
-    assert "Starts cold: no model of these classes" in cluster.logs["Trainer"]
+    assert "Starts cold: no model with these classes" in cluster.logs["Trainer"]
     verdict = json.loads((cluster.path("Evaluator", "blessing") / "verdict.json").read_text())
     assert verdict["blessed"]
     assert verdict["baseline"] is None
-    kept = project.home / "schema.pbtxt"
-    assert kept.read_text() == (cluster.path("SchemaGen", "schema") / "schema.pbtxt").read_text()
+    schema = project.home / "schema.pbtxt"
+    assert schema.read_text() == (cluster.path("SchemaGen", "schema") / "schema.pbtxt").read_text()
     assert cluster.parameters["LookOutside", "schema"] == ""
     assert not list((project.home / "artifacts" / "Trainer" / ".unfinished").iterdir())
     assert not list((project.folder / "working_folder").rglob("*.h5"))
 
 
-def test_the_report_is_copied_to_where_people_look(cluster, project):
+def test_the_report_is_copied_to_the_reports_of_the_workspace(cluster, project):
     (metrics,) = project.reports()
     assert metrics.read_bytes() == (cluster.path("Report", "report") / "metrics.json").read_bytes()
     page = (metrics.parent / "index.html").read_text()
@@ -244,7 +244,7 @@ def test_the_report_is_copied_to_where_people_look(cluster, project):
 
 
 @pytest.mark.timeout(1500)
-def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(cluster, project):
+def test_a_later_training_starts_from_the_pushed_model_and_is_compared_with_it(cluster, project):
     (version,) = project.versions()
     cluster.run("Trainer")
     assert (
@@ -257,15 +257,15 @@ def test_a_later_training_begins_with_the_pushed_model_and_is_compared_with_it(c
     assert any(rule["kind"] == "drop" for rule in verdict["rules"]), verdict["rules"]
 
 
-def test_bad_data_end_a_steps_log_in_one_line(cluster, project):
+def test_the_log_of_a_step_with_bad_data_ends_in_one_line(cluster, project):
     mask = sorted((project.folder / "data" / "masks").iterdir())[0]
-    good = mask.read_bytes()
-    mask.write_bytes(good[: len(good) // 2])
+    content = mask.read_bytes()
+    mask.write_bytes(content[: len(content) // 2])
     try:
-        _, done = cluster.start("ExampleGen")
+        _, finished = cluster.start("ExampleGen")
     finally:
-        mask.write_bytes(good)
-    assert done.code == 2
-    assert "Traceback" not in done.output
-    assert done.output.splitlines()[-1].startswith("unetfx: ")
-    assert mask.name in done.output.splitlines()[-1]
+        mask.write_bytes(content)
+    assert finished.code == 2
+    assert "Traceback" not in finished.output
+    assert finished.output.splitlines()[-1].startswith("unetfx: ")
+    assert mask.name in finished.output.splitlines()[-1]

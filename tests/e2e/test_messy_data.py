@@ -1,4 +1,4 @@
-"""Data as people have them, through the whole pipeline: a table of pairs, spans, faults, crops."""
+"""Realistic data through the whole pipeline: a table of pairs, spans, bad files and crops."""
 
 import csv
 import json
@@ -26,17 +26,17 @@ CHANGES = {
 }
 
 
-def write_delivery(made, number, *, gain=1.0):
-    """A delivery: masks of 16-bit ids as TIFF, every second image a 12-bit TIFF, and a table."""
-    folder = made.folder / f"delivery-{number}"
+def write_span(project, number, *, gain=1.0):
+    """Writes a span: 12-bit images, half of them TIFF, 16-bit TIFF masks, and a table of pairs."""
+    folder = project.folder / f"span-{number}"
     folder.mkdir()
     with (folder / "pairs.csv").open("w") as file:
         table = csv.writer(file)
         table.writerow(["picture", "labels", "patient", "scanner"])
         for i in range(24):
-            pixels = np.asarray(Image.open(made.folder / "data" / "images" / f"{i:02d}.png"))
-            class_ids = np.asarray(Image.open(made.folder / "data" / "masks" / f"{i:02d}.png"))
-            # Odd sizes, and another place in every delivery: no image comes twice.
+            pixels = np.asarray(Image.open(project.folder / "data" / "images" / f"{i:02d}.png"))
+            class_ids = np.asarray(Image.open(project.folder / "data" / "masks" / f"{i:02d}.png"))
+            # Odd sizes, and another window in every span, so that no image occurs twice.
             window = np.s_[number : 64 - i % 3, : 63 - number]
             grey = np.minimum(pixels[window].mean(-1) * 16 * gain, 4095).astype(np.uint16)
             Image.fromarray(grey).save(folder / f"{i}.{'tif' if i % 2 else 'png'}")
@@ -45,13 +45,13 @@ def write_delivery(made, number, *, gain=1.0):
             table.writerow([f"{i}.{suffix}", f"{i}_m.tif", f"p{i // 2}", "A"])
 
 
-def test_deliveries_of_deep_images_and_a_bad_one(project, capfd):
-    made = project(**CHANGES)
-    config = yaml.safe_load(made.config.read_text())
+def test_spans_of_16_bit_images_with_bad_files(project, capfd):
+    messy_project = project(**CHANGES)
+    config = yaml.safe_load(messy_project.config.read_text())
     config["data"] |= {
         "source": {
             "kind": "manifest",
-            "path": str(made.folder / "delivery-{SPAN}" / "pairs.csv"),
+            "path": str(messy_project.folder / "span-{SPAN}" / "pairs.csv"),
             "image": "picture",
             "mask": "labels",
             "source": "scanner",
@@ -63,18 +63,18 @@ def test_deliveries_of_deep_images_and_a_bad_one(project, capfd):
         "max_bad_fraction": 0.1,
         "view": {"kind": "crop", "height": 32, "width": 32},
     }
-    made.config.write_text(yaml.safe_dump(config))
-    write_delivery(made, 1)
-    (made.folder / "delivery-1" / "0.png").write_bytes(b"")
-    broken = made.folder / "delivery-1" / "7.tif"
+    messy_project.config.write_text(yaml.safe_dump(config))
+    write_span(messy_project, 1)
+    (messy_project.folder / "span-1" / "0.png").write_bytes(b"")
+    broken = messy_project.folder / "span-1" / "7.tif"
     broken.write_bytes(broken.read_bytes()[:200])
 
-    assert run_pipeline(made.config) == DONE
+    assert run_pipeline(messy_project.config) == DONE
     output = capfd.readouterr().out
     assert "7.tif: cannot be read as an image" in output
     assert "predict" in output
-    assert "delivery-1/0.png --out" not in output  # no advice to try a file that cannot be read
-    (artifact,) = made.home.glob("artifacts/ExampleGen/examples/*")
+    assert "span-1/0.png --out" not in output  # the next command names a readable image
+    (artifact,) = messy_project.home.glob("artifacts/ExampleGen/examples/*")
     rows = [json.loads(line) for line in (artifact / "pairs.jsonl").read_text().splitlines()]
     assert len(rows) == 24
     assert [row["key"] for row in rows if "problem" in row] == ["span-1/0", "span-1/7"]
@@ -82,14 +82,16 @@ def test_deliveries_of_deep_images_and_a_bad_one(project, capfd):
     for row in rows:
         splits.setdefault(row["group"], set()).add(row["split"])
     assert all(len(names) == 1 for names in splits.values())
-    assert len(made.versions()) == 1
+    assert len(messy_project.versions()) == 1
 
-    write_delivery(made, 2, gain=3)
-    run_pipeline(made.config)
+    write_span(messy_project, 2, gain=3)
+    run_pipeline(messy_project.config)
     output = capfd.readouterr().out
-    assert "span 2: the brightness in red is not what it was in the older spans" in output
-    newest = max(made.home.glob("artifacts/ExampleGen/examples/*"), key=lambda path: int(path.name))
-    again = [json.loads(line) for line in (newest / "pairs.jsonl").read_text().splitlines()]
-    split_of = {row["key"]: row["split"] for row in again}
-    assert len(again) == 48
+    assert "span 2: the brightness in red differs from the older spans" in output
+    newest = max(
+        messy_project.home.glob("artifacts/ExampleGen/examples/*"), key=lambda path: int(path.name)
+    )
+    newest_rows = [json.loads(line) for line in (newest / "pairs.jsonl").read_text().splitlines()]
+    split_of = {row["key"]: row["split"] for row in newest_rows}
+    assert len(newest_rows) == 48
     assert all(split_of[row["key"]] == row["split"] for row in rows)

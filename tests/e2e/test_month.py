@@ -1,4 +1,4 @@
-"""A month of `unetfx retrain`, a turn a day: what arrives, what goes wrong, and what is left."""
+"""A month of `unetfx retrain`, once a day, with new data and failures."""
 
 import contextlib
 import io
@@ -36,19 +36,19 @@ SIZE, PAIRS, DAYS = 32, 20, 30
 
 
 class Month(NamedTuple):
-    """What is left after a month.
+    """The results of a month.
 
     Attributes:
-      folder: Of the deliveries, the config, and what runs made.
-      turns: Day, from 1, to its turn.
-      notices: What a webhook and a command were told, in order.
-      others: What two more commands said while a turn was under way.
+      folder: Folder with the spans, the config and the outputs of the runs.
+      retrainings: Day, from 1, to the exit code and output of its retraining.
+      notices: Notices that the webhook received, in order.
+      concurrent: Exit codes and outputs of `retrain` and `run`, started during a retraining.
     """
 
     folder: Path
-    turns: dict[int, Finished]
+    retrainings: dict[int, Finished]
     notices: list[Any]
-    others: list[Finished]
+    concurrent: list[Finished]
 
     @property
     def config(self):
@@ -65,11 +65,11 @@ class Month(NamedTuple):
 
 
 def deliver(folder: Path, span: int, *, dark: bool = False) -> Path:
-    """Writes a span: images of a bright disc, and masks."""
+    """Writes a span: images of a bright disc, and masks. It appears only when it is complete."""
     random = np.random.default_rng(span)
-    arriving = folder / f"deliveries/.span-{span}"
+    unfinished = folder / f"deliveries/.span-{span}"
     for name in ("images", "masks"):
-        (arriving / name).mkdir(parents=True)
+        (unfinished / name).mkdir(parents=True)
     for number in range(PAIRS):
         radius = int(random.integers(6, 11))
         x, y = random.integers(radius, SIZE - radius, 2).tolist()
@@ -78,9 +78,9 @@ def deliver(folder: Path, span: int, *, dark: bool = False) -> Path:
         pixels = np.where(np.asarray(mask)[..., None] == 1, [180, 120, 60], [60, 90, 110])
         pixels = pixels + random.normal(0, 12, (SIZE, SIZE, 3))
         pixels = (pixels * (0.1 if dark else 1)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(arriving / f"images/{number:02d}.png")
-        mask.save(arriving / f"masks/{number:02d}.png")
-    return arriving.rename(folder / f"deliveries/span-{span}")
+        Image.fromarray(pixels).save(unfinished / f"images/{number:02d}.png")
+        mask.save(unfinished / f"masks/{number:02d}.png")
+    return unfinished.rename(folder / f"deliveries/span-{span}")
 
 
 def shift_masks(span: Path, columns: int) -> None:
@@ -91,7 +91,7 @@ def shift_masks(span: Path, columns: int) -> None:
 
 
 def write_config(folder: Path) -> Path:
-    told = folder / "told.jsonl"
+    notices = folder / "notices.jsonl"
     config = {
         "name": "discs",
         "workspace": str(folder / "runs"),
@@ -119,7 +119,7 @@ def write_config(folder: Path) -> Path:
             "keep_runs": 2,
             "notify": {
                 "webhook": "${MONTH_WEBHOOK}/hook",
-                "command": ["sh", "-c", f"cat >> {told}; echo >> {told}"],
+                "command": ["sh", "-c", f"cat >> {notices}; echo >> {notices}"],
             },
         },
     }
@@ -128,32 +128,32 @@ def write_config(folder: Path) -> Path:
     return path
 
 
-def turn(config: Path) -> Finished:
-    """A turn in this process, which has loaded TensorFlow already."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+def retrain_here(config: Path) -> Finished:
+    """Runs `retrain` in this process, which has loaded TensorFlow already."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         try:
             code = retrain(config)
         except InputError as error:
-            return Finished(BAD_INPUT, f"{said.getvalue()}unetfx: {error}")
-    return Finished(code, said.getvalue())
+            return Finished(BAD_INPUT, f"{output.getvalue()}unetfx: {error}")
+    return Finished(code, output.getvalue())
 
 
-def killed_turn(config: Path) -> tuple[Finished, list[Finished]]:
-    """A turn that is killed after an epoch, and the output of commands that run meanwhile."""
-    output = config.with_name("killed_turn.txt")
+def kill_retraining(config: Path) -> tuple[Finished, list[Finished]]:
+    """Kills `retrain` after an epoch; also returns the results of commands started meanwhile."""
+    output = config.with_name("killed_retraining.txt")
     process = warm_process.start(UNETFX, ["unetfx", "retrain", "--config", config], output)
     while not (output.exists() and "epoch 1/" in output.read_text()):
         assert process.is_alive(), output.read_text()
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGSTOP)  # or it could end before the others have started
-    others = [
+    os.kill(process.pid, signal.SIGSTOP)  # else it could end before the other commands start
+    concurrent = [
         warm_process.run(UNETFX, ["unetfx", name, "--config", config])
         for name in ("retrain", "run")
     ]
     process.kill()
     process.join()
-    return Finished(process.exitcode, output.read_text()), others
+    return Finished(process.exitcode, output.read_text()), concurrent
 
 
 class _Receiver(BaseHTTPRequestHandler):
@@ -182,28 +182,28 @@ def month(tmp_path_factory):
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         for day in range(1, DAYS + 1):
-            if arrives := ARRIVALS.get(day):
-                arrives(folder)
+            if change_data := DATA_CHANGES.get(day):
+                change_data(folder)
             if day == 10:
-                month.turns[day], others = killed_turn(config)
-                month.others.extend(others)
+                month.retrainings[day], concurrent = kill_retraining(config)
+                month.concurrent.extend(concurrent)
             else:
-                month.turns[day] = turn(config)
+                month.retrainings[day] = retrain_here(config)
         server.shutdown()
         thread.join()
     return month
 
 
-def _broken_span(folder):
+def _write_broken_span(folder):
     image = deliver(folder, 3) / "images/07.png"
     image.with_suffix(".good").write_bytes(image.read_bytes())
     shutil.move(image.with_suffix(".good"), folder / "07.png")
     image.write_bytes(image.read_bytes()[:200])
 
 
-ARRIVALS = {
+DATA_CHANGES = {
     1: lambda folder: [deliver(folder, span) for span in (1, 2)],
-    8: _broken_span,
+    8: _write_broken_span,
     10: lambda folder: shutil.move(folder / "07.png", folder / "deliveries/span-3/images/07.png"),
     16: lambda folder: shift_masks(deliver(folder, 4), SIZE // 2),
     20: lambda folder: shift_masks(folder / "deliveries/span-4", SIZE // 2),
@@ -224,54 +224,58 @@ BUSY = {
 KILLED = 10
 
 
-def test_only_the_days_that_bring_something_are_busy(month):
-    for day, said in month.turns.items():
+def test_only_days_with_changed_data_train(month):
+    for day, finished in month.retrainings.items():
         code = BUSY[day][1] if day in BUSY else -signal.SIGKILL if day == KILLED else DONE
-        assert said.code == code, f"day {day}: {said.output}"
-        assert ("nothing new" in said.output) == (day not in {*BUSY, KILLED}), said.output
+        assert finished.code == code, f"day {day}: {finished.output}"
+        nothing_new = "nothing new" in finished.output
+        assert nothing_new == (day not in {*BUSY, KILLED}), finished.output
 
 
-def test_what_goes_wrong_is_said_in_words(month):
-    said = {day: turn.output for day, turn in month.turns.items()}
+def test_failures_have_a_readable_message(month):
+    output = {day: finished.output for day, finished in month.retrainings.items()}
     for day in (8, 9):
-        assert re.search(r"^unetfx: .*span-3/images/07\.png: cannot be read as", said[day], re.M)
-    assert re.search(r"^Not blessed: disc: IoU 0\.\d+ is below its floor 0\.600", said[16], re.M)
+        assert re.search(r"^unetfx: .*span-3/images/07\.png: cannot be read as", output[day], re.M)
+    assert re.search(r"^Not blessed: disc: IoU 0\.\d+ is below its floor 0\.600", output[16], re.M)
     verdict = (
         r"^discs: nothing new since run \S+ \(not blessed: disc: IoU .*\)\. 40 pairs, .* is 4\.$"
     )
-    assert re.search(verdict, said[17], re.M)
-    assert re.search(r"^unetfx: .*the brightness in blue goes down to", said[23], re.M)
-    assert re.search(r"^discs: nothing new .*\(pushed\)\. 40 pairs, .* is 4\.$", said[24], re.M)
+    assert re.search(verdict, output[17], re.M)
+    assert re.search(r"^unetfx: .*the brightness in blue goes down to", output[23], re.M)
+    assert re.search(r"^discs: nothing new .*\(pushed\)\. 40 pairs, .* is 4\.$", output[24], re.M)
 
 
-def test_who_comes_in_mid_turn_gives_way(month):
-    again, run = month.others
-    assert again.code == DONE
+def test_a_second_retraining_is_skipped_and_a_run_refused_while_one_runs(month):
+    retraining, run = month.concurrent
+    assert retraining.code == DONE
     assert re.fullmatch(
         r"discs: skipped\. \S+ is in use by unetfx retrain, process .*\n",
-        again.output,
+        retraining.output,
     )
     assert run.code == BAD_INPUT
     assert re.fullmatch(r"unetfx: \S+ is in use by unetfx retrain, process .*\n", run.output)
 
 
-def test_a_turn_that_was_killed_is_taken_over_where_it_was(month):
-    said = month.turns[KILLED + 1].output
-    assert "died before it had finished: unetfx retrain, process" in said
-    assert re.search("^ExampleGen .* unchanged$", said, re.M)
-    assert "epoch 1/" not in said
-    assert "epoch 2/" in said
+def test_the_next_retraining_resumes_a_killed_one(month):
+    output = month.retrainings[KILLED + 1].output
+    assert "died before it had finished: unetfx retrain, process" in output
+    assert re.search("^ExampleGen .* unchanged$", output, re.M)
+    assert "epoch 1/" not in output
+    assert "epoch 2/" in output
 
 
-def test_trainings_begin_with_the_last_blessed_model(month):
-    begun = {day for day, said in month.turns.items() if "Starts with the weights" in said.output}
-    assert begun == {KILLED, KILLED + 1, 16, 20, 26}
+def test_trainings_start_from_the_last_blessed_model(month):
+    outputs = {day: finished.output for day, finished in month.retrainings.items()}
+    warm = {day for day, output in outputs.items() if "Starts with the weights" in output}
+    assert warm == {KILLED, KILLED + 1, 16, 20, 26}
 
 
-def test_a_webhook_and_a_command_are_told_of_each_busy_day(month):
-    assert [notice["outcome"] for notice in month.notices] == [what for what, _ in BUSY.values()]
-    told = (month.folder / "told.jsonl").read_text().splitlines()
-    assert list(map(json.loads, told)) == month.notices
+def test_a_webhook_and_a_command_get_a_notice_for_each_busy_day(month):
+    assert [notice["outcome"] for notice in month.notices] == [
+        outcome for outcome, _ in BUSY.values()
+    ]
+    lines = (month.folder / "notices.jsonl").read_text().splitlines()
+    assert list(map(json.loads, lines)) == month.notices
     pushed = [notice for notice in month.notices if notice["outcome"] == "pushed"]
     assert [Path(notice["version"]) for notice in pushed] == month.versions()
     assert all(notice["metrics"]["iou/disc"] >= 0.6 for notice in pushed)
@@ -281,35 +285,35 @@ def test_a_webhook_and_a_command_are_told_of_each_busy_day(month):
     assert refused["version"] is None
 
 
-def test_data_that_come_back_when_their_artifacts_are_gone_are_trained_on_anew(month):
+def test_earlier_data_whose_artifacts_were_removed_are_ingested_and_trained_on_again(month):
     by_id = {run.id: run for run in all_runs(month.config)}
     before, after = (by_id[month.notices[number]["run"]] for number in (3, -1))
-    first, again = (run.artifacts["Examples"] for run in (before, after))
+    first, second = (run.artifacts["Examples"] for run in (before, after))
     fingerprints = {
         run.artifacts["Examples"].custom_properties["input_fingerprint"].string_value
         for run in (before, after)
     }
     assert len(fingerprints) == 1
     assert first.state == metadata_store_pb2.Artifact.DELETED
-    assert again.state == metadata_store_pb2.Artifact.LIVE
+    assert second.state == metadata_store_pb2.Artifact.LIVE
     assert {"ExampleGen", "Trainer", "Pusher"} <= after.fresh
 
 
-def test_metadata_and_files_agree(month):
+def test_metadata_agree_with_the_files(month):
     store = open_store(month.config)
     states = metadata_store_pb2.Artifact
-    found = store.get_artifacts()
-    assert {artifact.state for artifact in found} == {states.LIVE, states.DELETED}
-    for artifact in found:
+    artifacts = store.get_artifacts()
+    assert {artifact.state for artifact in artifacts} == {states.LIVE, states.DELETED}
+    for artifact in artifacts:
         assert Path(artifact.uri).exists() == (artifact.state == states.LIVE), artifact.uri
-    known = {artifact.uri for artifact in found}
+    known = {artifact.uri for artifact in artifacts}
     folders = {str(path) for path in month.config.artifacts_folder.glob("[!.]*/[!.]*/[!.]*")}
     assert folders <= known
     running = metadata_store_pb2.Execution.RUNNING
     assert all(execution.last_known_state != running for execution in store.get_executions())
 
 
-def test_nothing_is_left_half_written(month):
+def test_no_unfinished_files_remain(month):
     files = [path.name for path in month.config.home.rglob("*") if path.is_file()]
     assert not [name for name in files if ".unfinished" in name or name.startswith(".")]
     assert not list(month.config.artifacts_folder.glob("*/*/.unfinished/*"))
@@ -326,14 +330,14 @@ def test_the_newest_runs_and_the_baseline_are_complete(month):
     assert all(run.mean_iou is not None for run in runs)  # reports stay
 
 
-def test_every_pushed_version_loads_and_the_newest_is_the_last_day_s(month):
+def test_every_pushed_version_predicts_well_and_the_newest_is_that_of_the_newest_run(month):
     image = month.folder / "deliveries/span-3/images/11.png"
     with Image.open(str(image).replace("images", "masks")) as mask:
         truth = np.asarray(mask)
     for version in month.versions():
         [predicted] = ServedModel(str(version)).predict([image.read_bytes()])
-        both, either = (predicted.class_ids & truth).sum(), (predicted.class_ids | truth).sum()
-        assert both / either > 0.6
+        intersection = (predicted.class_ids & truth).sum()
+        assert intersection / (predicted.class_ids | truth).sum() > 0.6
     newest = all_runs(month.config)[0]
     assert newest.pushed_folder == str(month.versions()[-1])
     weights = "variables/variables.data-00000-of-00001"
@@ -341,13 +345,13 @@ def test_every_pushed_version_loads_and_the_newest_is_the_last_day_s(month):
     assert (month.versions()[-1] / weights).read_bytes() == model.read_bytes()
 
 
-def test_a_run_by_hand_after_it_all_changes_nothing(month):
+def test_a_manual_run_after_the_month_finds_nothing_new(month):
     versions = month.versions()
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         assert run_pipeline(month.config_file) == DONE
-    assert "Nothing new" in said.getvalue()
-    assert "epoch" not in said.getvalue()
+    assert "Nothing new" in output.getvalue()
+    assert "epoch" not in output.getvalue()
     assert month.versions() == versions
 
 

@@ -21,8 +21,8 @@ from pipeline.retraining.retrain import retrain
 pytestmark = pytest.mark.slow
 
 
-def read(picture):
-    with Image.open(picture) as image:
+def read(path):
+    with Image.open(path) as image:
         return np.asarray(image)
 
 
@@ -35,7 +35,7 @@ def with_changes(project, name, **changes):
     return path
 
 
-def test_first_run_trains_blesses_and_pushes(trained):
+def test_first_run_trains_blesses_and_pushes_a_model(trained):
     code, output = trained.first_run
     assert code == DONE, output
     assert len(trained.versions()) == 1
@@ -52,7 +52,7 @@ def test_first_run_trains_blesses_and_pushes(trained):
         assert any((trained.home / "artifacts" / component).iterdir())
 
 
-def test_first_run_shows_progress_and_no_library_noise(trained):
+def test_first_run_shows_progress_and_no_messages_of_libraries(trained):
     output = trained.first_run.output
     assert re.search(r"^ExampleGen .* s$", output, re.MULTILINE)
     assert re.search(r"epoch 1/3 .*val mean IoU \d\.\d+", output)
@@ -61,11 +61,11 @@ def test_first_run_shows_progress_and_no_library_noise(trained):
     )
 
 
-def test_second_run_on_unchanged_data_trains_and_pushes_nothing(trained, run_command):
+def test_second_run_on_unchanged_data_neither_trains_nor_pushes(trained, run_command):
     versions, reports = trained.versions(), trained.reports()
     pages = [(report.parent / "index.html").read_text() for report in reports]
     for file in (trained.folder / "data").rglob("*.png"):
-        file.touch()  # as a fresh copy of the same files would be
+        file.touch()  # as in a fresh copy of the same files
     code, output = run_command("unetfx", "run", "--config", trained.config)
     assert code == DONE, output
     assert "Nothing new" in output
@@ -77,22 +77,22 @@ def test_second_run_on_unchanged_data_trains_and_pushes_nothing(trained, run_com
 
 def test_tfx_commands_run_the_pipeline(trained, run_command, tmp_path):
     runner = sys.modules["pipeline.local_runner"].__file__
-    place = {"HOME": str(tmp_path), "UNETFX_CONFIG": str(trained.config)}
+    environment = {"HOME": str(tmp_path), "UNETFX_CONFIG": str(trained.config)}
     versions = trained.versions()
     created = run_command(
-        "tfx", "pipeline", "create", "--engine", "local", "--pipeline_path", runner, **place
+        "tfx", "pipeline", "create", "--engine", "local", "--pipeline_path", runner, **environment
     )
     assert created.code == 0, created.output
     assert '"discs" created' in created.output
-    ran = run_command(
-        "tfx", "run", "create", "--engine", "local", "--pipeline_name", "discs", **place
+    run = run_command(
+        "tfx", "run", "create", "--engine", "local", "--pipeline_name", "discs", **environment
     )
-    assert ran.code == 0, ran.output
-    assert "Nothing new" in ran.output
+    assert run.code == 0, run.output
+    assert "Nothing new" in run.output
     assert trained.versions() == versions
 
 
-def test_impossible_floor_pushes_nothing_and_says_why(trained, capfd):
+def test_a_model_below_a_floor_is_not_pushed_and_the_reason_is_shown(trained, capfd):
     versions = trained.versions()
     config = with_changes(trained, "impossible.yaml", gate={"class_iou": {"disc": 1.0}})
     assert run_pipeline(config) == NOT_BLESSED
@@ -102,7 +102,7 @@ def test_impossible_floor_pushes_nothing_and_says_why(trained, capfd):
     assert trained.versions() == versions
 
 
-def test_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
+def test_a_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
     versions = trained.versions()
     config = with_changes(
         trained,
@@ -116,25 +116,25 @@ def test_model_worse_than_the_last_blessed_one_is_not_pushed(trained, capfd):
     assert trained.versions() == versions
 
 
-def test_model_that_serves_too_slowly_is_not_pushed_and_the_turn_tells_so(trained, capfd):
+def test_a_model_that_serves_too_slowly_is_not_pushed_and_a_notice_says_so(trained, capfd):
     versions = trained.versions()
-    told = trained.folder / "told.json"
+    notice_file = trained.folder / "notice.json"
     config = yaml.safe_load(trained.config.read_text())
     config["serving"] = {"check": {"p95_ms": 0.001}}
-    config["retrain"] = {"notify": {"command": ["sh", "-c", f"cat > {told}"]}}
+    config["retrain"] = {"notify": {"command": ["sh", "-c", f"cat > {notice_file}"]}}
     path = trained.folder / "slow.yaml"
     path.write_text(yaml.safe_dump(config))
     assert retrain(path) == NOT_BLESSED
     output = capfd.readouterr().out
-    assert "Blessed: every floor is kept" in output
+    assert "Blessed: every floor is reached" in output
     assert re.search(
-        r"Does not serve: serving\.check\.p95_ms: \d+ ms for one image, more than 0\.001", output
+        r"Cannot be served: serving\.check\.p95_ms: \d+ ms for one image, more than 0\.001", output
     )
     assert "Nothing was pushed" in output
     assert trained.versions() == versions
     pages = [(report.parent / "index.html").read_text() for report in trained.reports()]
     assert any("but it failed ServingCheck" in page for page in pages)
-    notice = json.loads(told.read_text())
+    notice = json.loads(notice_file.read_text())
     assert (notice["outcome"], notice["version"]) == ("does_not_serve", None)
     assert "serving.check.p95_ms" in notice["text"]
 
@@ -153,14 +153,14 @@ def test_same_seed_and_data_give_the_same_examples_and_metrics(trained, tmp_path
         files = sorted(folder.glob("*/Split-*/*.gz"))
         return {file.parent.name + file.name: gzip.decompress(file.read_bytes()) for file in files}
 
-    again = tmp_path / "runs" / "discs"
-    assert examples(again) == examples(trained.home)
-    (report,) = again.glob("reports/*/metrics.json")
+    second_home = tmp_path / "runs" / "discs"
+    assert examples(second_home) == examples(trained.home)
+    (report,) = second_home.glob("reports/*/metrics.json")
     first = json.loads(trained.reports()[0].read_text())["metrics"]
     assert json.loads(report.read_text())["metrics"] == pytest.approx(first, abs=1e-3)
 
 
-def test_pushed_model_needs_neither_keras_nor_our_code(trained):
+def test_pushed_model_needs_neither_keras_nor_unetfx(trained):
     version = trained.home / "serving" / "discs" / trained.versions()[0]
     image = trained.folder / "data" / "images" / "00.png"
     script = f"""
@@ -177,16 +177,16 @@ def test_pushed_model_needs_neither_keras_nor_our_code(trained):
         png = open({str(image)!r}, "rb").read()
         odd = tf.io.encode_jpeg(tf.zeros([33, 47, 3], tf.uint8)).numpy()
         model = tf.saved_model.load({str(version)!r})
-        answer = model.signatures["serving_default"](image_bytes=tf.constant([png, odd]))
-        print([tf.io.decode_png(mask).shape.as_list() for mask in answer["mask_png_bytes"]])
+        outputs = model.signatures["serving_default"](image_bytes=tf.constant([png, odd]))
+        print([tf.io.decode_png(mask).shape.as_list() for mask in outputs["mask_png_bytes"]])
     """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-I", "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.strip() == "[[64, 64, 1], [33, 47, 1]]", done.stderr[-2000:]
+    assert process.stdout.strip() == "[[64, 64, 1], [33, 47, 1]]", process.stderr[-2000:]
 
 
 def test_predict_writes_masks_that_match_the_truth(trained, run_command, tmp_path):
@@ -200,10 +200,10 @@ def test_predict_writes_masks_that_match_the_truth(trained, run_command, tmp_pat
     assert read(tmp_path / "03_overlay.png").shape == (64, 64, 3)
 
 
-def test_nothing_is_left_of_examples_that_a_bad_pair_stopped(project):
-    made = project()
-    (made.folder / "data" / "images" / "05.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+def test_a_bad_pair_stops_the_ingestion_and_no_examples_remain(project):
+    bad_project = project()
+    (bad_project.folder / "data" / "images" / "05.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"05\.png: cannot be read"):
-        run_pipeline(made.config)
-    assert not list(made.home.glob("artifacts/ExampleGen/examples/*"))
-    assert not (made.home / "serving").exists()
+        run_pipeline(bad_project.config)
+    assert not list(bad_project.home.glob("artifacts/ExampleGen/examples/*"))
+    assert not (bad_project.home / "serving").exists()

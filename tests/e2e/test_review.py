@@ -1,4 +1,4 @@
-"""The report, the pages beside it, and what a person decides."""
+"""The report, the other pages, and the decisions of people about models."""
 
 import contextlib
 import io
@@ -20,37 +20,37 @@ class Reviewed(NamedTuple):
     """A project after two runs.
 
     Attributes:
-      made: The project.
-      runs: Ids of the runs, oldest first: the first is blessed, the second misses its floor.
+      project: The project.
+      runs: Ids of the runs, the older first: its model is blessed, the other one is below a floor.
     """
 
-    made: Any
+    project: Any
     runs: list[str]
 
     def folder(self, number):
-        return self.made.home / "reports" / self.runs[number].replace(":", "-")
+        return self.project.home / "reports" / self.runs[number].replace(":", "-")
 
 
 @pytest.fixture(scope="module")
 def reviewed(make_project_in, tmp_path_factory):
-    made = make_project_in(tmp_path_factory.mktemp("reviewed"))
-    config = yaml.safe_load(made.config.read_text())
+    project = make_project_in(tmp_path_factory.mktemp("reviewed"))
+    config = yaml.safe_load(project.config.read_text())
     config["data"]["splits"] = {"train": 2, "val": 1, "test": 3}
     config["evaluation"] = {"slices": ["image/height"]}
     config["gate"] = {"mean_iou": 0.5, "class_iou": {"disc": 0.3}, "min_pixels": 10}
-    made.config.write_text(yaml.safe_dump(config))
+    project.config.write_text(yaml.safe_dump(config))
     with contextlib.redirect_stdout(io.StringIO()):
-        assert run_pipeline(made.config) == DONE
+        assert run_pipeline(project.config) == DONE
         config["training"] |= {"epochs": 1}
         config["gate"] |= {"floors": {"mean_dice": 0.999}, "max_drop": 0.01}
-        made.config.write_text(yaml.safe_dump(config))
-        assert run_pipeline(made.config) == NOT_BLESSED
-    folders = sorted(path.parent.name for path in made.home.glob("reports/*/index.html"))
+        project.config.write_text(yaml.safe_dump(config))
+        assert run_pipeline(project.config) == NOT_BLESSED
+    folders = sorted(path.parent.name for path in project.home.glob("reports/*/index.html"))
     runs = [re.sub(r"T(\d+)-(\d+)-", r"T\1:\2:", name) for name in folders]
-    return Reviewed(made, runs)
+    return Reviewed(project, runs)
 
 
-def test_metrics_json_says_what_was_measured_and_decided(reviewed):
+def test_metrics_json_has_the_metrics_and_the_verdict(reviewed):
     first, second = (
         json.loads((reviewed.folder(number) / "metrics.json").read_text()) for number in (0, 1)
     )
@@ -66,23 +66,23 @@ def test_metrics_json_says_what_was_measured_and_decided(reviewed):
 
 @pytest.fixture
 def opened(browser):
-    """Opens a page. In the end it must have asked no network, and complained of nothing."""
+    """Opens pages, and checks at the end that they used no network and logged no message."""
     pages = []
 
     def opened(path, viewport=DESKTOP, **options):
         page = browser.new_page(viewport=viewport, **options)
-        requests, complaints = [], []
+        requests, messages = [], []
         page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
         page.goto(path.as_uri())
-        pages.append((page, requests, complaints))
+        pages.append((page, requests, messages))
         return page
 
     yield opened
-    for page, requests, complaints in pages:
+    for page, requests, messages in pages:
         page.close()
-        assert complaints == []
+        assert messages == []
         assert all(url.startswith(("file:", "data:")) for url in requests)
 
 
@@ -91,70 +91,75 @@ def opened(browser):
 def test_the_report_opens_from_disk_on_any_screen(reviewed, opened, viewport, scheme):
     page = opened(reviewed.folder(1) / "index.html", viewport, color_scheme=scheme)
     assert page.get_by_role("heading", name="Not blessed").is_visible()
-    # Nothing sticks out to the right: a phone scrolls tables, not the page.
+    # On a phone, wide tables scroll, but the page does not.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for image in page.locator("article img").all():
         image.scroll_into_view_if_needed()
     page.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
 
 
-def test_the_verdict_comes_first_with_each_rule_in_words(reviewed, opened):
+def test_the_verdict_comes_first_with_a_row_for_each_rule(reviewed, opened):
     page = opened(reviewed.folder(1) / "index.html")
     assert page.locator("section").first.get_by_text("Not blessed").is_visible()
     rows = page.locator(".rules tbody tr, .rules > tr").all_inner_texts()
-    found = json.loads((reviewed.folder(1) / "metrics.json").read_text())
-    assert len(rows) == len(found["rules"])
+    metrics = json.loads((reviewed.folder(1) / "metrics.json").read_text())
+    assert len(rows) == len(metrics["rules"])
     assert any("mean dice" in row and "at least 0.999" in row and "no" in row for row in rows)
     assert any("falls at most 0.010" in row for row in rows)
 
 
-def test_layers_are_switched_by_the_keyboard(reviewed, opened):
+def test_layers_can_be_switched_with_the_keyboard(reviewed, opened):
     page = opened(reviewed.folder(0) / "index.html")
-    for layer, shown in (("image", True), ("truth", True), ("prediction", True), ("errors", False)):
+    for layer, visible in (
+        ("image", True),
+        ("truth", True),
+        ("prediction", True),
+        ("errors", False),
+    ):
         picture = page.locator(f"article img.{layer}").first
-        assert picture.is_visible() is shown
+        assert picture.is_visible() is visible
         page.get_by_role("checkbox", name=layer).focus()
         page.keyboard.press("Space")
-        assert picture.is_visible() is not shown
+        assert picture.is_visible() is not visible
 
 
-def test_images_are_filtered_by_class(reviewed, opened):
+def test_images_can_be_filtered_by_class(reviewed, opened):
     page = opened(reviewed.folder(0) / "index.html")
     cards = page.locator("article")
-    everything = cards.count()
-    assert everything >= 6
+    count = cards.count()
+    assert count >= 6
     page.get_by_role("combobox", name="Class").select_option("disc")
     visible = [card for card in cards.all() if card.is_visible()]
-    assert 0 < len(visible) <= everything
+    assert 0 < len(visible) <= count
     for card in visible:
         assert "1" in card.get_attribute("data-classes").split()
     page.get_by_role("combobox", name="Class").select_option("all")
     assert all(card.is_visible() for card in cards.all())
 
 
-def test_pictures_grow(reviewed, opened):
+def test_pictures_can_be_enlarged(reviewed, opened):
     page = opened(reviewed.folder(0) / "index.html")
     stack = page.locator(".stack").first
-    before = stack.bounding_box()["width"]
+    width = stack.bounding_box()["width"]
     page.get_by_role("combobox", name="Size").select_option("large")
-    assert stack.bounding_box()["width"] > 1.5 * before
+    assert stack.bounding_box()["width"] > 1.5 * width
 
 
-def test_all_runs_are_on_one_page(reviewed, opened):
-    page = opened(reviewed.made.home / "reports/index.html")
+def test_one_page_lists_all_runs(reviewed, opened):
+    page = opened(reviewed.project.home / "reports/index.html")
     for run in reviewed.runs:
         assert page.get_by_role("link", name=run).is_visible()
     page.get_by_role("link", name=reviewed.runs[0]).click()
     assert page.get_by_role("heading", name="Blessed: this model may be pushed.").is_visible()
 
 
-def test_two_runs_side_by_side(reviewed, opened, run_command, tmp_path):
+def test_two_runs_are_compared_on_one_page(reviewed, opened, run_command, tmp_path):
     first, second = reviewed.runs
     code, output = run_command(
-        "unetfx", "review", second, "--compare", first, "--config", reviewed.made.config
+        "unetfx", "review", second, "--compare", first, "--config", reviewed.project.config
     )
     assert code == 0, output
-    (path,) = reviewed.made.home.glob("reports/compare-*.html")
+    (path,) = reviewed.project.home.glob("reports/compare-*.html")
     assert output.strip() == str(path)
     page = opened(path, PHONE)
     worse = page.get_by_role("heading", name=re.compile("Where it got worse"))
@@ -164,7 +169,7 @@ def test_two_runs_side_by_side(reviewed, opened, run_command, tmp_path):
     assert counts[0] > counts[1]
     assert sum(counts) <= images
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    # Each in pictures: what is true, what the first model makes of it, and the second.
+    # Each card shows the truth and the predictions of both models.
     card = page.locator("article").first
     assert card.locator("img.prediction").count() == 2
     for image in page.locator("article img").all():
@@ -177,26 +182,26 @@ def test_two_runs_side_by_side(reviewed, opened, run_command, tmp_path):
         assert len(file.readlines()) == 1 + images
 
 
-def test_review_names_the_page_of_a_run(reviewed, run_command):
-    code, output = run_command("unetfx", "review", "--config", reviewed.made.config)
+def test_review_prints_the_path_of_a_report(reviewed, run_command):
+    code, output = run_command("unetfx", "review", "--config", reviewed.project.config)
     assert (code, output.strip()) == (0, str(reviewed.folder(1) / "index.html"))
-    code, output = run_command("unetfx", "review", "1999", "--config", reviewed.made.config)
+    code, output = run_command("unetfx", "review", "1999", "--config", reviewed.project.config)
     assert code == 2
-    assert "1999: no run of that id has a report" in output
+    assert "1999: no run with this ID has a report" in output
     assert reviewed.runs[0] in output
 
 
-def test_a_person_knows_better(reviewed, run_command, opened):
-    """Blesses the second, pushes it, goes back to the first, and withdraws the second again."""
+def test_a_person_can_override_the_gate(reviewed, run_command, opened):
+    """Blesses and pushes the second model, goes back to the first, and withdraws the blessing."""
     first, second = reviewed.runs
-    config = ("--config", reviewed.made.config)
-    versions = reviewed.made.versions()
+    config = ("--config", reviewed.project.config)
+    versions = reviewed.project.versions()
     refused = run_command("unetfx", "push", second, *config)
     assert refused.code == 2
-    assert "its model is not blessed" in refused.output
-    assert reviewed.made.versions() == versions
-    unreasoned = run_command("unetfx", "bless", second, "--why", " ", *config)
-    assert (unreasoned.code, "--why" in unreasoned.output) == (2, True)
+    assert "the model of this run is not blessed" in refused.output
+    assert reviewed.project.versions() == versions
+    without_reason = run_command("unetfx", "bless", second, "--why", " ", *config)
+    assert (without_reason.code, "--why" in without_reason.output) == (2, True)
 
     blessed = run_command("unetfx", "bless", second, "--why", "the floor is wrong", *config)
     assert blessed.code == 0, blessed.output
@@ -204,12 +209,12 @@ def test_a_person_knows_better(reviewed, run_command, opened):
     assert f"unetfx push {second}" in blessed.output
     pushed = run_command("unetfx", "push", second, *config)
     assert pushed.code == 0, pushed.output
-    back = run_command("unetfx", "push", first, *config)
-    assert back.code == 0, back.output
-    assert len(reviewed.made.versions()) == len(versions) + 2
-    newest = reviewed.made.home / "serving/discs" / reviewed.made.versions()[-1]
+    restored = run_command("unetfx", "push", first, *config)
+    assert restored.code == 0, restored.output
+    assert len(reviewed.project.versions()) == len(versions) + 2
+    newest = reviewed.project.home / "serving/discs" / reviewed.project.versions()[-1]
     weights = "variables/variables.data-00000-of-00001"
-    oldest = reviewed.made.home / "serving/discs" / versions[0]
+    oldest = reviewed.project.home / "serving/discs" / versions[0]
     assert (newest / weights).read_bytes() == (oldest / weights).read_bytes()
     page = opened(reviewed.folder(1) / "index.html")
     assert page.get_by_text("the floor is wrong").is_visible()

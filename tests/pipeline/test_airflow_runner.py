@@ -1,4 +1,4 @@
-"""The file that Airflow reads, without Airflow; the rest is in e2e/test_airflow.py."""
+"""The DAG file, tested without Airflow; e2e/test_airflow.py tests it in Airflow."""
 
 import os
 import re
@@ -30,10 +30,10 @@ def register(config, text):
 
 
 def test_a_config_without_an_airflow_section_is_refused(tmp_path):
-    done = register(tmp_path / "mine.yaml", GOOD)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    process = register(tmp_path / "mine.yaml", GOOD)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
     assert line.startswith(f"unetfx: {tmp_path}/mine.yaml: airflow: missing")
     assert "airflow: {schedule: 30 2 * * *}" in line
     assert not (tmp_path / "runs").exists()
@@ -42,10 +42,10 @@ def test_a_config_without_an_airflow_section_is_refused(tmp_path):
 def test_a_dag_without_its_settings_names_the_command_that_writes_them(tmp_path):
     copy = shutil.copy(RUNNER, tmp_path)
     with pytest.raises(FileNotFoundError, match=r"airflow\.json: no such file.*pipeline create"):
-        runpy.run_path(copy, run_name="its_dag")
+        runpy.run_path(copy, run_name="dag")
 
 
-def test_its_copies_of_the_exit_codes_are_right():
+def test_its_exit_codes_equal_those_of_the_pipeline():
     copies = re.findall(r"^_(DONE|BAD_INPUT|NOT_BLESSED) = (\d)$", RUNNER.read_text(), re.MULTILINE)
     assert len(copies) == 3
     for name, code in copies:

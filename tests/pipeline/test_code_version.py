@@ -1,3 +1,5 @@
+"""The version of the code that a component imports."""
+
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ TRAINER = "components.trainer.run"
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A copy of the four packages, to be changed."""
+    """A copy of the four packages, which tests change."""
     copy = tmp_path_factory.mktemp("repository")
     ignore = shutil.ignore_patterns("__pycache__")
     for package in PACKAGES:
@@ -22,7 +24,7 @@ def repository(tmp_path_factory):
 
 @pytest.fixture
 def change(repository):
-    """Appends a comment to files, and restores them at the end."""
+    """Returns a function that appends a comment to a file; restores the files at the end."""
     originals = {}
 
     def change(path):
@@ -35,13 +37,13 @@ def change(repository):
 
 
 def version(repository, module=TRAINER):
-    """The version in a fresh process: a process reads the imports once."""
+    """Returns the version in a new process, because a process reads the imports once."""
     code = f"from pipeline.code_version import code_version; print(code_version({module!r}))"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
     )
-    assert len(done.stdout.strip()) == 16
-    return done.stdout
+    assert len(process.stdout.strip()) == 16
+    return process.stdout
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def version(repository, module=TRAINER):
         "components/blessings.py",  # imported by the warm start
         "serving/model/graph.py",
         "data/input_pipeline/views.py",
-        "data/errors.py",  # imported indirectly alone
+        "data/errors.py",  # only imported indirectly
     ],
 )
 def test_a_change_in_an_imported_module_changes_the_version(repository, change, path):
@@ -69,7 +71,7 @@ def test_a_change_in_an_imported_module_changes_the_version(repository, change, 
         "pipeline/create_pipeline.py",
     ],
 )
-def test_a_change_elsewhere_does_not(repository, change, path):
+def test_a_change_in_another_module_keeps_the_version(repository, change, path):
     before = version(repository)
     change(path)
     assert version(repository) == before

@@ -1,3 +1,5 @@
+"""The components of the pipeline, their connections and their settings."""
+
 import json
 
 import pytest
@@ -6,38 +8,45 @@ from pipeline.code_version import code_version
 from pipeline.config.config import Config
 from pipeline.create_pipeline import create_pipeline
 
+TUNER = {"search": {"width": [0.5, 1]}}
+
 
 def config(tmp_path, **changes):
-    raw = {
+    settings = {
         "name": "discs",
         "workspace": str(tmp_path / "runs"),
         "data": {
-            "source": {"kind": "folder", "path": str(tmp_path / "nowhere")},
+            "source": {"kind": "folder", "path": str(tmp_path / "missing")},
             "classes": ["ground", "disc"],
         },
         "gate": {"mean_iou": 0.6},
     }
-    return Config.model_validate(raw | changes)
+    return Config.model_validate(settings | changes)
+
+
+def nodes_of(tmp_path, **changes):
+    components = create_pipeline(config(tmp_path, **changes)).components
+    return {component.id: component for component in components}
 
 
 @pytest.fixture
 def nodes(tmp_path):
-    return {component.id: component for component in create_pipeline(config(tmp_path)).components}
+    return nodes_of(tmp_path)
 
 
-def test_it_touches_nothing_on_disk(tmp_path):
+def test_create_pipeline_writes_no_file(tmp_path):
     create_pipeline(config(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_its_steps(nodes):
+def test_the_pipeline_has_these_components(nodes):
     assert set(nodes) == {
         *("ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "GateCheck"),
         *("Trainer", "Baseline", "Evaluator", "ServingCheck", "Report", "Pusher"),
     }
 
 
-def test_everything_is_in_the_workspace(tmp_path):
+def test_artifacts_and_metadata_are_in_the_workspace(tmp_path):
     pipeline = create_pipeline(config(tmp_path))
     home = str(tmp_path / "runs/discs")
     assert pipeline.pipeline_info.pipeline_name == "discs"
@@ -47,12 +56,11 @@ def test_everything_is_in_the_workspace(tmp_path):
 
 def test_settings_of_retraining_do_not_change_the_report(nodes, tmp_path):
     retrain = {"keep_runs": 3, "notify": {"webhook": "https://hooks.example.org/s3cret"}}
-    changed = create_pipeline(config(tmp_path, retrain=retrain)).components
-    report = next(component for component in changed if component.id == "Report")
+    report = nodes_of(tmp_path, retrain=retrain)["Report"]
     assert report.exec_properties == nodes["Report"].exec_properties
 
 
-def test_training_sees_train_and_val_and_never_test(nodes):
+def test_training_uses_train_and_val_and_never_test(nodes):
     properties = nodes["Trainer"].exec_properties
     assert json.loads(properties["train_args"])["splits"] == ["train"]
     assert json.loads(properties["eval_args"])["splits"] == ["val"]
@@ -70,11 +78,7 @@ def test_training_sees_train_and_val_and_never_test(nodes):
 )
 def test_the_trainer_gets_the_settings_of_serving(tmp_path, section, option, value, setting):
     changed = getattr(config(tmp_path), section).model_dump() | {option: value}
-    (trainer,) = (
-        component
-        for component in create_pipeline(config(tmp_path, **{section: changed})).components
-        if component.id == "Trainer"
-    )
+    trainer = nodes_of(tmp_path, **{section: changed})["Trainer"]
     settings = json.loads(json.loads(trainer.exec_properties["custom_config"])["settings"])
     assert settings[setting] == value
 
@@ -97,12 +101,10 @@ def test_the_pusher_waits_for_the_serving_check_of_the_trained_model(nodes):
 
 
 @pytest.mark.parametrize("platform", ["docker", "kubernetes"])
-def test_infra_validator_runs_if_configured(tmp_path, platform):
+def test_infra_validator_is_added_if_configured(tmp_path, platform):
     serving = {"infra_validator": {"platform": platform, "image_tag": "2.19.1"}}
-    by_id = {
-        node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
-    }
-    validator, check = by_id["InfraValidator"], by_id["ServingCheck"]
+    nodes = nodes_of(tmp_path, serving=serving)
+    validator, check = nodes["InfraValidator"], nodes["ServingCheck"]
     assert check.inputs["infra_blessing"] is validator.outputs["blessing"]
     spec = json.loads(validator.exec_properties["serving_spec"])
     assert spec["tensorflow_serving"] == {"tags": ["2.19.1"]}
@@ -114,10 +116,8 @@ def test_infra_validator_runs_if_configured(tmp_path, platform):
 
 def test_the_pusher_pushes_to_the_configured_folder(tmp_path):
     serving = {"push_to": "gs://bucket/models/discs"}
-    by_id = {
-        node.id: node for node in create_pipeline(config(tmp_path, serving=serving)).components
-    }
-    destination = json.loads(by_id["Pusher"].exec_properties["push_destination"])
+    nodes = nodes_of(tmp_path, serving=serving)
+    destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
     assert destination["filesystem"]["base_directory"] == "gs://bucket/models/discs"
 
 
@@ -136,16 +136,8 @@ def test_the_report_gets_the_results_of_the_evaluator(nodes):
         assert nodes["Report"].inputs[key] is nodes["Evaluator"].outputs[key]
 
 
-def test_the_cache_is_on(tmp_path):
+def test_the_cache_is_enabled(tmp_path):
     assert create_pipeline(config(tmp_path)).enable_cache
-
-
-TUNER = {"search": {"width": [0.5, 1]}}
-
-
-def nodes_of(tmp_path, **changes):
-    components = create_pipeline(config(tmp_path, **changes)).components
-    return {component.id: component for component in components}
 
 
 def test_a_tuner_section_adds_a_search_before_the_training(tmp_path):
@@ -188,7 +180,7 @@ def test_trials_with_several_widths_start_cold(tmp_path, widths):
     ],
     ids=["nothing", "epochs", "batch size", "trials"],
 )
-def test_a_change_searches_again_only_if_trials_would_differ(tmp_path, changes, renewed):
+def test_a_change_renews_the_search_only_if_it_affects_the_trials(tmp_path, changes, renewed):
     before, after = (
         create_pipeline(config(tmp_path, **({"tuner": TUNER} | some))) for some in ({}, changes)
     )
@@ -197,7 +189,7 @@ def test_a_change_searches_again_only_if_trials_would_differ(tmp_path, changes, 
 
 
 def renewed_steps(before, after, steps):
-    """Steps whose parameters differ, so that the cache does not skip them."""
+    """Returns the steps whose parameters differ, so that the cache does not skip them."""
     return {step for step in steps if properties_of(before, step) != properties_of(after, step)}
 
 
@@ -223,7 +215,7 @@ def test_a_change_of_the_config_renews_only_the_steps_that_use_it(tmp_path, chan
     assert renewed_steps(before, after, steps) == renewed
 
 
-def test_a_slice_by_a_column_neither_reads_nor_trains_again(tmp_path):
+def test_a_slice_by_a_column_renews_neither_ingestion_nor_training(tmp_path):
     source = {"kind": "manifest", "path": str(tmp_path / "pairs.csv")}
     data = {"source": source, "classes": ["ground", "disc"]}
     slices = {"evaluation": {"slices": ["column/scanner"]}}
@@ -232,7 +224,7 @@ def test_a_slice_by_a_column_neither_reads_nor_trains_again(tmp_path):
     assert renewed_steps(before, after, steps) == {"GateCheck", "Evaluator"}
 
 
-def test_another_view_trains_again_but_reads_no_file_again(tmp_path):
+def test_another_view_renews_the_training_but_not_the_ingestion(tmp_path):
     data = config(tmp_path).data.model_dump() | {"view": {"kind": "crop"}}
     before, after = (create_pipeline(config(tmp_path, **some)) for some in ({}, {"data": data}))
     assert properties_of(before, "ExampleGen") == properties_of(after, "ExampleGen")
@@ -252,6 +244,6 @@ def test_another_view_trains_again_but_reads_no_file_again(tmp_path):
         ("Report", "components.report.writing"),
     ],
 )
-def test_a_change_of_its_code_runs_a_step_again(tmp_path, step, module):
+def test_the_parameters_of_a_step_contain_the_version_of_its_code(tmp_path, step, module):
     properties = properties_of(create_pipeline(config(tmp_path, tuner=TUNER)), step)
     assert code_version(module) in repr(properties)

@@ -1,4 +1,4 @@
-"""Ingestion, statistics, schema and validation with TFX's local runner, over several spans."""
+"""Ingestion, statistics, schema and validation of several spans with TFX's local runner."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ PAIRS = 60
 
 
 def write_span(folder, number, *, brightness=100.0, share=0.3):
-    """Writes grey noise with a mean brightness; about `share` of each mask is disc."""
+    """Writes pairs of grey noise with a mean brightness; about `share` of each mask is disc."""
     random = np.random.default_rng(number)
     for kind in ("images", "masks"):
         (folder / f"span-{number}" / kind).mkdir(parents=True)
@@ -56,80 +56,78 @@ def project(tmp_path):
 
 
 def run(config):
-    """Runs the pipeline up to ExampleValidator, and returns the folder of its artifact."""
+    """Runs the pipeline up to ExampleValidator and returns the folder of its artifact."""
     config.home.mkdir(parents=True, exist_ok=True)
-    part = RunOptions(to_nodes=["ExampleValidator"])
-    tfx.orchestration.LocalDagRunner().run(create_pipeline(config), run_options=part)
+    options = RunOptions(to_nodes=["ExampleValidator"])
+    tfx.orchestration.LocalDagRunner().run(create_pipeline(config), run_options=options)
     artifacts = config.home / "artifacts" / "ExampleValidator" / "anomalies"
     return max(artifacts.iterdir(), key=lambda folder: int(folder.name))
 
 
-def words(artifact):
+def anomaly_texts(artifact):
     return (artifact / ANOMALY_TEXT_FILE).read_text().splitlines()
 
 
-def test_the_schema_is_inferred_once_and_a_similar_new_span_is_no_anomaly(project, tmp_path):
+def test_the_schema_is_inferred_once_and_a_similar_span_has_no_anomaly(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
-    assert words(run(config)) == []
-    kept = (tmp_path / "discs.pbtxt").read_text()
-    schema = text_format.Parse(kept, schema_pb2.Schema())
+    assert anomaly_texts(run(config)) == []
+    schema_text = (tmp_path / "discs.pbtxt").read_text()
+    schema = text_format.Parse(schema_text, schema_pb2.Schema())
     disc = next(f for f in schema.feature if f.name == "mask/fraction/disc")
     assert 0 <= disc.float_domain.min < 0.3 < disc.float_domain.max <= 1
     assert disc.drift_comparator.jensen_shannon_divergence.threshold > 0
 
     write_span(tmp_path / "data", 2)
-    assert words(run(config)) == []
-    assert (tmp_path / "discs.pbtxt").read_text() == kept
+    assert anomaly_texts(run(config)) == []
+    assert (tmp_path / "discs.pbtxt").read_text() == schema_text
 
 
-def test_a_removed_schema_is_inferred_again_and_written(project, tmp_path):
+def test_a_removed_schema_is_inferred_again(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
     run(config)
-    kept = (tmp_path / "discs.pbtxt").read_text()
+    schema_text = (tmp_path / "discs.pbtxt").read_text()
     (tmp_path / "discs.pbtxt").unlink()
     run(config)  # with the same data, so TFX's cache must not skip the step
-    assert (tmp_path / "discs.pbtxt").read_text() == kept
+    assert (tmp_path / "discs.pbtxt").read_text() == schema_text
 
 
-def test_a_span_of_other_brightness_and_class_balance_is_an_anomaly_in_plain_words(
-    project, tmp_path
-):
+def test_a_span_of_other_brightness_and_class_balance_has_readable_anomalies(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
     run(config)
     write_span(tmp_path / "data", 2, brightness=160, share=0.6)
     artifact = run(config)
-    lines = "\n".join(words(artifact))
-    assert "span 2: the share of disc is not what it was in the older spans: mean 0.5" in lines
-    assert "span 2: the brightness in red is not what it was in the older spans: mean 1" in lines
+    lines = "\n".join(anomaly_texts(artifact))
+    assert "span 2: the share of disc differs from the older spans: mean 0.5" in lines
+    assert "span 2: the brightness in red differs from the older spans: mean 1" in lines
     assert "span 2: the image height" not in lines
-    found = (artifact / "Split-span-2" / "SchemaDiff.pb").read_bytes()
-    assert "mask/fraction/disc" in anomalies_pb2.Anomalies.FromString(found).anomaly_info
+    serialized = (artifact / "Split-span-2" / "SchemaDiff.pb").read_bytes()
+    assert "mask/fraction/disc" in anomalies_pb2.Anomalies.FromString(serialized).anomaly_info
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError) as error:
         run(project(on_anomaly="fail"))
-    assert "the share of disc is not what it was" in str(caught.value)
-    assert str(tmp_path / "discs.pbtxt") in str(caught.value).splitlines()[-1]
+    assert "the share of disc differs from the older spans" in str(error.value)
+    assert str(tmp_path / "discs.pbtxt") in str(error.value).splitlines()[-1]
 
 
-def test_edits_of_the_schema_take_effect(project, tmp_path):
+def test_manual_changes_of_the_schema_take_effect(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
-    assert words(run(config)) == []
-    kept = tmp_path / "discs.pbtxt"
-    schema = text_format.Parse(kept.read_text(), schema_pb2.Schema())
+    assert anomaly_texts(run(config)) == []
+    schema_file = tmp_path / "discs.pbtxt"
+    schema = text_format.Parse(schema_file.read_text(), schema_pb2.Schema())
     disc = next(f for f in schema.feature if f.name == "mask/fraction/disc")
     disc.float_domain.max = 0.2
     disc.skew_comparator.jensen_shannon_divergence.threshold = 1e-6
-    kept.write_text(text_format.MessageToString(schema))
-    lines = "\n".join(words(run(config)))
+    schema_file.write_text(text_format.MessageToString(schema))
+    lines = "\n".join(anomaly_texts(run(config)))
     assert "train: the share of disc goes up to 0." in lines
-    assert "the schema allows 0.2 at most" in lines
-    assert "train: the share of disc is not the same in train and test (divergence 0." in lines
+    assert "the maximum in the schema is 0.2" in lines
+    assert "train: the share of disc differs between train and test (divergence 0." in lines
 
-    kept.write_text("feature { nonsense")
+    schema_file.write_text("feature { nonsense")
     with pytest.raises(InputError, match=r"discs\.pbtxt: not a TFDV schema in text form"):
         run(config)
 
@@ -148,9 +146,10 @@ def test_only_the_newest_spans_are_used_and_old_pairs_keep_their_split(project, 
     newest = max((tmp_path / "runs/discs/artifacts/ExampleGen/examples").iterdir())
     rows = [yaml.safe_load(line) for line in (newest / "pairs.jsonl").read_text().splitlines()]
     assert {row["span"] for row in rows} == {3, 4}
-    again = {row["key"]: row["split"] for row in rows if row["span"] == 3}
-    assert again == {key: split for key, split in split_of.items() if key in again}
-    assert len(again) == PAIRS
+    newest_split_of = {row["key"]: row["split"] for row in rows if row["span"] == 3}
+    common = {key: split for key, split in split_of.items() if key in newest_split_of}
+    assert newest_split_of == common
+    assert len(newest_split_of) == PAIRS
 
 
 def test_ml_metadata_has_the_newest_span_and_counts_skipped_pairs(project, tmp_path):

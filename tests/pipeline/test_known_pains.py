@@ -1,6 +1,6 @@
-"""Problems that users of other segmentation tools reported, reproduced for `unetfx check`.
+"""Problems that users of other segmentation tools reported, reproduced with `unetfx check`.
 
-The names of the cases contain the issues of those tools. Training on such files is tested in e2e.
+The name of a case contains the issue of the other tool.
 """
 
 import json
@@ -24,7 +24,7 @@ def picture(number):
 
 
 def class_ids(number):
-    """Discs in the upper left corner, in several sizes."""
+    """A mask with a rectangle in the upper left corner, which varies in size."""
     ids = np.zeros((HEIGHT, WIDTH), np.uint8)
     ids[: 9 + number % 7, : 20 + number % 5] = 1
     return ids
@@ -75,14 +75,14 @@ def resize_bilinearly(folder):
     save(folder, "masks", 5, half.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR))
 
 
-def was_a_jpeg(folder):
+def convert_through_jpeg(folder):
     save(folder, "masks", 5, class_ids(5) * 255, "jpg")
     with Image.open(folder / "masks/05.jpg") as image:
         save(folder, "masks", 5, image.copy())
 
 
 def remove_partners(folder):
-    # As many images as masks: two sorted listings would pair each image with another's mask.
+    # As many images as masks remain, so pairing two sorted lists would mix up the masks.
     (folder / "masks/05.png").unlink()
     (folder / "images/20.png").unlink()
 
@@ -95,7 +95,7 @@ def rotate_by_exif(folder, mask):
 
 
 def copy_into_all_splits(folder):
-    for number in range(15):  # under another name, and in another format
+    for number in range(15):  # with other names and in another format
         save(folder, "images", number, picture(20), "bmp")
 
 
@@ -111,7 +111,7 @@ REFUSED = {
         map_all(lambda ids: ids * 255),
         {"ignore_value": None},
         "value_without_class",
-        "A 0/255 mask",
+        "this is a 0/255 mask",
     ),
     "2 0/255 where 255 is ignored (nnUNet#1777)": (
         map_all(lambda ids: ids * 255),
@@ -123,10 +123,10 @@ REFUSED = {
         lambda folder: save(folder, "masks", 5, class_ids(5), "jpg"),
         {},
         "jpeg_mask",
-        "masks/05.jpg: a JPEG mask; its compression invents values",
+        "masks/05.jpg: a JPEG mask, whose compression changes the values",
     ),
     "3 a PNG that was a JPEG (nnUNet#2404)": (
-        lambda folder: (map_all(lambda ids: ids * 255)(folder), was_a_jpeg(folder)),
+        lambda folder: (map_all(lambda ids: ids * 255)(folder), convert_through_jpeg(folder)),
         BINARY,
         "value_without_class",
         "masks/05.png: no class for .*export them again",
@@ -166,7 +166,7 @@ REFUSED = {
         lambda folder: rotate_by_exif(folder, class_ids(5)),
         {},
         "size_mismatch",
-        "masks/05.png: has the size of its image before the rotation",
+        "masks/05.png: the mask has the size of the image before its EXIF rotation",
     ),
     "10 one image in several splits (nnUNet#1871)": (
         copy_into_all_splits,
@@ -178,7 +178,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("write", "data", "kind", "message"), REFUSED.values(), ids=REFUSED)
-def test_it_is_refused_and_the_suggested_lines_solve_it(folder, write, data, kind, message):
+def test_the_data_are_refused_and_accepted_with_the_suggested_lines(
+    folder, write, data, kind, message
+):
     write(folder)
     accepted, findings, _ = check(folder, **data)
     assert not accepted
@@ -240,7 +242,7 @@ READ = {
 
 
 @pytest.mark.parametrize(("write", "data"), READ.values(), ids=READ)
-def test_it_is_accepted(folder, write, data):
+def test_the_data_are_accepted(folder, write, data):
     write(folder)
     accepted, findings, splits = check(folder, **data)
     assert accepted, findings

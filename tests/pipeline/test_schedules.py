@@ -1,4 +1,4 @@
-"""The schedules, parsed by cron, systemd and the schemas of Kubernetes."""
+"""The schedules, checked by cron, systemd and the schemas of Kubernetes."""
 
 import re
 import shutil
@@ -20,19 +20,19 @@ CRONTAB = shutil.which("crontab")
 SYSTEMD = shutil.which("systemd-analyze")
 
 
-def parsed_by_cron(file):
+def parse_with_cron(file):
     return subprocess.run([CRONTAB, "-n", file], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.skipif(CRONTAB is None, reason="no cron here")
+@pytest.mark.skipif(CRONTAB is None, reason="cron is not installed")
 def test_cron_accepts_the_table(tmp_path):
-    done = parsed_by_cron(SCHEDULES / "crontab")
-    assert done.returncode == 0, done.stderr
+    process = parse_with_cron(SCHEDULES / "crontab")
+    assert process.returncode == 0, process.stderr
     text = (SCHEDULES / "crontab").read_text()
     broken = tmp_path / "broken"
     broken.write_text(text.replace(CALENDAR, "30 25 * * *"))
     assert text != broken.read_text()
-    assert "bad hour" in parsed_by_cron(broken).stderr
+    assert "bad hour" in parse_with_cron(broken).stderr
 
 
 @pytest.fixture
@@ -45,29 +45,29 @@ def units(tmp_path):
     return tmp_path
 
 
-@pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd is not installed")
 def test_systemd_accepts_the_units(units):
     def verify():
         paths = sorted(units.glob("unetfx-retrain.*"))
-        verified = [SYSTEMD, "verify", "--man=no", *paths]
-        return subprocess.run(verified, capture_output=True, text=True, check=False)
+        command = [SYSTEMD, "verify", "--man=no", *paths]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    def problems(done):
-        return [line for line in done.stderr.splitlines() if "unetfx-retrain" in line]
+    def problems(process):
+        return [line for line in process.stderr.splitlines() if "unetfx-retrain" in line]
 
-    done = verify()
-    assert (done.returncode, problems(done)) == (0, []), done.stderr
+    process = verify()
+    assert (process.returncode, problems(process)) == (0, []), process.stderr
     timer = units / "unetfx-retrain.timer"
     timer.write_text(timer.read_text().replace("02:30", "25:30"))
     assert problems(verify())
 
 
-@pytest.mark.skipif(SYSTEMD is None, reason="no systemd here")
-def test_the_timer_and_cron_have_the_same_time():
+@pytest.mark.skipif(SYSTEMD is None, reason="systemd is not installed")
+def test_the_timer_and_the_crontab_have_the_same_time():
     text = (SCHEDULES / "unetfx-retrain.timer").read_text()
     [calendar] = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
-    done = subprocess.run([SYSTEMD, "calendar", calendar], stdout=subprocess.PIPE, text=True)
-    assert "Normalized form: *-*-* 02:30:00" in done.stdout
+    process = subprocess.run([SYSTEMD, "calendar", calendar], stdout=subprocess.PIPE, text=True)
+    assert "Normalized form: *-*-* 02:30:00" in process.stdout
     assert f"\n{CALENDAR} " in (SCHEDULES / "crontab").read_text()
 
 
@@ -90,7 +90,7 @@ def test_the_cron_job_runs_one_job_at_a_time_and_retries_only_unexpected_failure
     assert fail["action"] == "FailJob"
     assert fail["onExitCodes"]["containerName"] == container["name"]
     assert fail["onExitCodes"]["values"] == [BAD_INPUT, NOT_BLESSED]
-    assert job["template"]["spec"]["restartPolicy"] == "Never"  # the policy needs it
+    assert job["template"]["spec"]["restartPolicy"] == "Never"  # podFailurePolicy requires it
 
 
 def test_tf_serving_reads_the_workspace_of_the_cron_job(cron_job):

@@ -35,7 +35,8 @@ def unet_decoder(
     Returns:
       [batch, height, width, 64 * width].
     """
-    # With learnt weights here, gradients would be computed for the skips of a frozen encoder.
+    # The normalisation of the skips has no trainable weights: otherwise gradients would be computed
+    # for the skips even if the encoder is frozen.
     normalised = [
         _normalise(skip, f"skip{level}", learnt=False) for level, skip in enumerate(skips, 1)
     ]
@@ -101,14 +102,15 @@ def _convolve(
     x: keras.KerasTensor, channels: int, size: int, name: str, parts: _Parts, **options: Any
 ) -> keras.KerasTensor:
     options |= {"kernel_initializer": "he_normal", "name": name}
-    if parts:  # x is the concatenation of these
+    if parts:  # x is the concatenation of `parts`
         return SkipConv2D(channels, size, **options)(x, *parts)
     return layers.Conv2D(channels, size, padding="same", **options)(x)
 
 
 def _normalise(x: keras.KerasTensor, name: str, *, learnt: bool = True) -> keras.KerasTensor:
-    # With Keras' momentum of 0.99, the first statistics fade only after hundreds of steps; small
-    # data sets have dozens. Synchronised, several devices learn the same as one device.
+    # With Keras' default momentum of 0.99, the initial moving statistics fade only after hundreds
+    # of steps, but small data sets have dozens. Synchronised statistics make training on several
+    # devices equal to training on one.
     return BatchNormalization(
         momentum=0.9, synchronized=True, center=learnt, scale=learnt, name=f"{name}_norm"
     )(x)

@@ -33,7 +33,7 @@ def build_encoder(config: ModelConfig) -> keras.Model:
     pixels = getattr(keras.applications, module).preprocess_input(images)
     whole = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=pixels)
     outputs = [pixels if skip is None else whole.get_layer(skip).output for skip in skips]
-    # Layers behind the deepest skip are left out: nothing uses their output.
+    # The model ends at the deepest skip, because the decoder does not use later layers.
     encoder = keras.Model(images, outputs, name=config.encoder)
     load_weights(encoder, config.weights, name)
     _freeze(encoder, set(keras.Model(images, pixels).layers[1:]), config.freeze)
@@ -60,7 +60,7 @@ def _freeze(
             )
         frozen = [layer for layer in layers if _block_of(layer) in freeze]
     for layer in frozen:
-        # This also keeps the moving statistics of batch normalisation as they are.
+        # In Keras, this also stops updates of the moving statistics of batch normalisation.
         layer.trainable = False
 
 

@@ -81,10 +81,10 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
     rectified = [outputs[name] for name, layer in layers.items() if _is_relu(layer)]
     sane = {
         f"the output has the image's size, {height}×{width}": logits.shape[1:3] == (height, width),
-        f"nothing is negative after any of {len(rectified)} ReLUs": all(
+        f"no output of the {len(rectified)} ReLUs is negative": all(
             float(keras.ops.min(output)) >= 0 for output in rectified
         ),
-        "every pixel's probabilities sum to one": bool(np.allclose(sums, 1, atol=1e-5)),
+        "the probabilities of every pixel sum to 1": bool(np.allclose(sums, 1, atol=1e-5)),
         "every output is finite": all(
             np.isfinite(keras.ops.convert_to_numpy(output)).all() for output in outputs.values()
         ),
@@ -116,8 +116,8 @@ def feature_maps(
     if layer not in names:
         near = difflib.get_close_matches(layer, names, 3, 0)
         raise InputError(
-            f"--layer: the network has no {layer}; it has {', '.join(near)} and others, which "
-            "unetfx model lists."
+            f"--layer: the network has no {layer}; it has {', '.join(near)} and others. List all "
+            "layers: unetfx model"
         )
     (output,) = _outputs(network, encoder, [layer], image[np.newaxis])
     return np.asarray(keras.ops.convert_to_numpy(output)[0], np.float32)

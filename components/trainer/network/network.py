@@ -33,7 +33,7 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])
-    # Softmax and loss need more precision than bfloat16 has.
+    # The softmax and the loss need more precision than float16 or bfloat16.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
 

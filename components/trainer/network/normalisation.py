@@ -37,7 +37,8 @@ class BatchNormalization(layers.BatchNormalization):
             is_training=uses_batch,
         )
         if uses_batch:
-            # The operation returns the unbiased variance; Keras keeps the biased one.
+            # The fused operation returns the unbiased variance, but Keras' moving variance is
+            # biased.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
             variance *= tf.maximum(count - 1, 1) / count
             self.moving_mean.assign(_towards(self.moving_mean, mean, self.momentum))

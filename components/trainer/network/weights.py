@@ -107,7 +107,7 @@ def _file_weights(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
                 return {layer.name: _keras_2_layer(file, layer.name) for layer in _layers(encoder)}
             if "layers" in file:
                 return _keras_3_weights(file["layers"], encoder)
-    except OSError as error:  # not an HDF5 file, or a damaged one
+    except OSError as error:  # the file is not in HDF5 format, or is damaged
         raise InputError(f"model.weights: {weights} cannot be read. {_ALTERNATIVES}") from error
     raise InputError(f"model.weights: {weights} is not a Keras weights file. {_ALTERNATIVES}")
 

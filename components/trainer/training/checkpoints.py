@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.files import is_file, new_file, read_text
+from data.files import is_file, new_file, read_text, remove_file, write_text
 
 MONITOR = "val_mean_iou"
 """The score that the best epoch has the most of."""
@@ -75,20 +75,20 @@ class Checkpoints:
           scores: Scores of the epoch.
         """
         epoch = len(self.history)
-        # On several devices the learning rate is a distributed variable, which float() refuses.
+        # With several devices, the learning rate is a distributed variable, which float() rejects.
         learning_rate = float(tf.convert_to_tensor(network.optimizer.learning_rate))
         self.history.append({**scores, "learning_rate": learning_rate})
         if self._best_epoch == epoch:
             with new_file(self._best(epoch)) as file:
                 np.savez(file, *network.get_weights())
         network.save_weights(self._last(epoch))
-        # Writing the history completes the epoch; a training killed before this repeats it.
-        with new_file(self._path("history.json")) as file:
-            file.write(json.dumps(self.history).encode())
+        # An epoch is complete when the history is written; if the process is killed before, the
+        # resumed training repeats the epoch.
+        write_text(self._path("history.json"), json.dumps(self.history))
         for older in range(epoch):
             for path in (self._last(older), self._best(older)):
-                if path != self._best(self._best_epoch) and tf.io.gfile.exists(path):
-                    tf.io.gfile.remove(path)
+                if path != self._best(self._best_epoch):
+                    remove_file(path)
         self._write_table()
 
     @property
@@ -101,8 +101,7 @@ class Checkpoints:
         table = csv.DictWriter(text, ["epoch", *self.history[0]])
         table.writeheader()
         table.writerows({"epoch": i + 1} | scores for i, scores in enumerate(self.history))
-        with new_file(os.path.join(self._log_dir, "history.csv")) as file:
-            file.write(text.getvalue().encode())
+        write_text(os.path.join(self._log_dir, "history.csv"), text.getvalue())
 
     def _last(self, epoch: int) -> str:
         return self._path(f"last-{epoch:05d}.weights.h5")

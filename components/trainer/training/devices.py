@@ -40,7 +40,7 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
-    # The search and the training after it share one strategy: a second one would restart
+    # The Tuner's search and its final training share one strategy: a second strategy would restart
     # TensorFlow's server while other workers may still use the first.
     return tf.distribute.MultiWorkerMirroredStrategy()
 

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-_FOCUS = 2.0  # gamma of the focal loss, Lin et al. 2017
-_MISSED, _FALSE_ALARM = 0.7, 0.3  # weights of the Tversky loss, Salehi et al. 2017
+_FOCUS = 2.0  # gamma of the focal loss (Lin et al. 2017)
+_MISSED, _FALSE_ALARM = 0.7, 0.3  # weights of the Tversky loss (Salehi et al. 2017)
 
 
 class Pixels(NamedTuple):
@@ -54,7 +54,8 @@ def dice(pixels: Pixels) -> tf.Tensor:
 def tversky(pixels: Pixels) -> tf.Tensor:
     """Returns 1 minus the Tversky index, where a missed pixel costs more than a false alarm."""
     truth, predicted, axis = _overlap(pixels)
-    # Keras calls the missed pixels false positives, and the false alarms false negatives.
+    # Keras' documentation swaps the two weights: alpha in fact applies to missed pixels, and beta
+    # to false alarms.
     losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
     return _mean_of_present(losses, truth)
 

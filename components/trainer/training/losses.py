@@ -6,21 +6,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from components.trainer.registry import LOSSES
 from components.trainer.training import loss_terms
 from components.trainer.training.loss_terms import Pixels
 from data.config import IGNORE
 
 
 class SegmentationLoss(keras.losses.Loss):
-    """A weighted sum of loss terms.
-
-    - `cross_entropy`: the mean over the labelled pixels, weighted by class.
-    - `focal`: the same, but pixels of high confidence count little.
-    - `dice`: 1 minus the Dice coefficient of probabilities and truth over the whole batch, as a
-      mean over the classes in the batch's masks.
-    - `tversky`: the same with the Tversky index, which weighs missed pixels (0.7) more than false
-      alarms (0.3).
+    """A weighted sum of terms, the functions of `components.trainer.training.loss_terms`.
 
     Ignored pixels (class id 255) count in none of them.
     """
@@ -31,7 +23,7 @@ class SegmentationLoss(keras.losses.Loss):
         """Creates the loss.
 
         Args:
-          terms: Weight of each term, by its name in `LOSSES`.
+          terms: Weight of each term, by name.
           class_weights: Weight of each class id in `cross_entropy` and `focal`.
           **kwargs: Arguments of every Keras loss.
         """
@@ -54,10 +46,10 @@ class SegmentationLoss(keras.losses.Loss):
         weights = ops.take(ops.convert_to_tensor(self.class_weights, y_pred.dtype), class_ids)
         pixels = Pixels(class_ids, labelled, ops.where(labelled, weights, 0.0), y_pred)
         total = sum(
-            weight * getattr(loss_terms, LOSSES[name])(pixels)
-            for name, weight in self.terms.items()
+            weight * getattr(loss_terms, name)(pixels) for name, weight in self.terms.items()
         )
-        return ops.reshape(total, [1])  # Keras would not divide a scalar by the number of replicas
+        # Keras divides only a non-scalar loss by the number of replicas.
+        return ops.reshape(total, [1])
 
     def get_config(self) -> dict[str, object]:
         """Returns the arguments of the constructor."""

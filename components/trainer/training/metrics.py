@@ -30,7 +30,7 @@ class ClassIoU(keras.metrics.MeanIoU):
           `iou/<class>`, NaN for a class in neither; `predicted_classes` and `true_classes`, the
           number of classes in the predictions and in the masks.
         """
-        counts = ops.cast(self.total_cm, "float32")  # truth by prediction
+        counts = ops.cast(self.total_cm, "float32")  # confusion matrix [truth, prediction]
         hits = ops.diagonal(counts)
         true, predicted = ops.sum(counts, axis=1), ops.sum(counts, axis=0)
         union = true + predicted - hits

@@ -32,7 +32,8 @@ class Adam(keras.optimizers.Optimizer):
                 self.add_variable_from_reference(variable, name=name)
                 for name in ("momentum", "velocity")
             ]
-            # On several devices, `update_step` receives the copy of the weight on one device.
+            # With several devices, `update_step` receives the copy of the weight on one of the
+            # devices.
             strategy = tf.distribute.get_strategy()
             for copy in strategy.experimental_local_results(variable.value):
                 self._moments[copy.ref()] = moments

@@ -12,7 +12,7 @@ from components.trainer.training.collapse import COLLAPSED, has_collapsed
 from data.progress import terminal_progress
 
 _SCORES = {"loss": "loss", "val loss": "val_loss", "val mean IoU": MONITOR}
-_COLLAPSED_EPOCHS = 2  # in a row, before the warning
+_COLLAPSED_EPOCHS = 2  # number of consecutive epochs with one predicted class before the warning
 
 
 class Progress:

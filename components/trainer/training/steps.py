@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from components.trainer.training.metrics import ClassIoU
 
-_Batch = Any  # images and masks, on several devices a value for each
+_Batch = Any  # (images, masks); with several devices, one value for each device
 
 
 class Steps:
@@ -33,7 +33,7 @@ class Steps:
     ) -> None:
         self._network, self._iou, self._strategy = network, iou, strategy
         self._loss = keras.metrics.Mean("loss")
-        # The signature keeps the smaller last batch from being traced anew.
+        # With an input signature, the smaller last batch does not cause retracing.
         self._train = tf.function(
             self._run(self._train_replica), [training_batches.element_spec], autograph=False
         )
@@ -71,7 +71,8 @@ class Steps:
         with tf.GradientTape() as tape:
             logits = self._network(images, training=True)
             loss = self._network.loss(masks, logits)
-            scaled_loss = optimizer.scale_loss(loss)  # against underflow in float16
+            # Loss scaling prevents underflow of float16 gradients.
+            scaled_loss = optimizer.scale_loss(loss)
         optimizer.apply(tape.gradient(scaled_loss, weights), weights)
         self._add_scores(loss, masks, logits)
 
@@ -80,8 +81,8 @@ class Steps:
         self._add_scores(self._network.loss(masks, logits), masks, logits)
 
     def _add_scores(self, loss: tf.Tensor, masks: tf.Tensor, logits: tf.Tensor) -> None:
-        # Keras divides a loss by the number of replicas, so that their gradients add up to the
-        # gradient of the mean.
+        # Keras has divided the loss by the number of replicas, so that the sum of the gradients is
+        # the gradient of the mean loss. The displayed loss needs the original value.
         replicas = self._strategy.num_replicas_in_sync
         self._loss.update_state(loss * replicas, sample_weight=tf.shape(masks)[0])
         self._iou.update_state(masks, logits)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from serving.overlay import overlay
 
-_PANELS = 4  # images
+_PANELS = 4  # number of images to show
 
 
 class TensorBoard:
@@ -24,7 +24,7 @@ class TensorBoard:
     def __init__(self, network: keras.Model, batches: tf.data.Dataset, log_dir: str) -> None:
         self._network = network
         self._scalars = keras.callbacks.TensorBoard(log_dir)
-        self._scalars.set_model(network)  # also writes the graph
+        self._scalars.set_model(network)  # `set_model` also writes the graph
         (self._images, self._masks), *_ = batches.take(1).as_numpy_iterator()
         self._images, self._masks = self._images[:_PANELS], self._masks[:_PANELS]
         self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "validation"))

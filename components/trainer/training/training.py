@@ -23,7 +23,12 @@ from components.trainer.training.steps import Steps
 from components.trainer.training.tensorboard import TensorBoard
 from components.trainer.warm_start import take_weights
 from data.errors import UnetfxError
-from data.input_pipeline.dataset import count_classes, read_batches, read_training_batches
+from data.input_pipeline.dataset import (
+    class_shares,
+    count_examples,
+    read_batches,
+    read_training_batches,
+)
 from serving.config import Precision
 
 
@@ -32,7 +37,7 @@ class FailedTrainingError(UnetfxError):
 
 
 class _Phase(NamedTuple):
-    number: int  # from 1
+    number: int  # 1 for the first phase
     epochs: int
     learning_rate: float
 
@@ -85,10 +90,9 @@ class Training:
             start = take_weights(self.network, base_model)
             if self._shown:
                 print(f"  {start}", flush=True)
-        examples, fractions = count_classes(self._files, settings.classes)
-        views = examples * self._training.crops_per_image
+        views = count_examples(self._files) * self._training.crops_per_image
         self._batches_per_epoch = -(-views // self._training.batch_size)
-        self._loss = SegmentationLoss(self._training.loss, self._class_weights(fractions))
+        self._loss = SegmentationLoss(self._training.loss, self._class_weights())
 
     def run(self) -> Mapping[str, float]:
         """Trains the network and gives it the weights of the best epoch.
@@ -219,11 +223,11 @@ class Training:
     ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
         return self._strategy.experimental_distribute_dataset(batches)
 
-    def _class_weights(self, fractions: list[float]) -> list[float]:
-        weights = self._training.class_weights
+    def _class_weights(self) -> list[float]:
+        weights, classes = self._training.class_weights, self._settings.classes
         if weights == "balanced":
-            return balanced_weights(fractions)
-        return [weights.get(name, 1.0) for name in self._settings.classes]
+            return balanced_weights(class_shares(self._files, len(classes)))
+        return [weights.get(name, 1.0) for name in classes]
 
     def _learning_rate(
         self, phase: _Phase
@@ -246,6 +250,6 @@ class Training:
         names = ", ".join(key.decode() for key in keys.numpy())
         return FailedTrainingError(
             f"the loss is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}, of the images "
-            f"{names}. Look at these and at their masks; if they are fine, lower "
+            f"{names}. Check these images and their masks; if they are correct, lower "
             "training.learning_rate."
         )

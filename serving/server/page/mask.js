@@ -1,7 +1,7 @@
 // Draws a mask in the colours and patterns of the classes, as serving/overlay.py does.
 
-const STRIPE = 3; // pixels
-const LIGHT = 110, STRONG = 255; // opacity of the stripes; the opacity of the whole mask is set on its canvas
+const STRIPE = 3; // width of a stripe in pixels
+const LIGHT = 110, STRONG = 255; // opacity of the two kinds of stripes, 0 to 255; the canvas has the opacity of the mask
 const STRIPES = [() => 0, (x, y) => x + y, (x, y) => x - y, (x, y) => y];
 
 // Returns the class ids, resized by nearest neighbour, as a Uint8Array.

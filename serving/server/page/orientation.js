@@ -9,7 +9,7 @@ const SERVED = [
 ];
 const ORIENTATION = 0x0112; // EXIF 2.32, tag Orientation
 
-// Returns the picture to show and the bytes to send: the file itself where the server would decode it to the same
+// Returns the picture to show and the bytes to send: the file itself if the server decodes it to the same
 // pixels, otherwise a PNG.
 export async function readOriented(file) {
   let picture;
@@ -38,12 +38,12 @@ function orientation(bytes) {
       if (view.getUint16(entry, little) === ORIENTATION) return view.getUint16(entry + 8, little);
     }
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // the file is cut short
+    if (!(error instanceof RangeError)) throw error; // the file is truncated
   }
   return 1;
 }
 
-// Returns where the EXIF header begins: after "Exif\0\0" in a JPEG, or in the eXIf chunk of a PNG; -1 if there is none.
+// Returns the position of the EXIF header: after "Exif\0\0" in a JPEG, or in the eXIf chunk of a PNG; -1 if there is none.
 function exifStart(bytes) {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, 1 << 18));
   const jpeg = text.indexOf("Exif\0\0");

@@ -1,10 +1,10 @@
 import { readOriented } from "./orientation.js";
 import { classIds, drawMask } from "./mask.js";
 
-const MAX_DRAWN = 2e6; // pixels of a canvas: phones have little memory for canvases
-const LARGE = 560; // pixels: smaller images are enlarged
+const MAX_DRAWN = 2e6; // maximum number of pixels of a canvas, since phones have little memory for canvases
+const LARGE = 560; // images whose longer side has fewer pixels are enlarged
 const at = (id) => document.getElementById(id);
-let latest = 0; // number of the newest image: results for older ones are dropped
+let latest = 0; // number of the latest image; results for earlier images are ignored
 let saved = "";
 
 async function fetchModel() {
@@ -78,7 +78,7 @@ async function show(file, picture, model, prediction, png) {
   const [width, height] = sized(at("image"), picture, Math.min(1, drawn));
   at("stage").style.width = `min(100%, ${Math.max(picture.width, LARGE)}px, ${(58 * width) / height}vh)`;
   at("image").getContext("2d").drawImage(picture, 0, 0, width, height);
-  // Enlarged, so that the stripes of the patterns are narrow.
+  // The mask of a small image is enlarged, because the stripes would be too wide otherwise.
   const enlarged = Math.max(1, Math.ceil(LARGE / Math.max(picture.width, picture.height)));
   const ids = await classIds(png, ...sized(at("mask"), picture, Math.min(enlarged, drawn)));
   const shown = model.classes.map(() => true);
@@ -128,7 +128,7 @@ const percent = (share) => (share > 0 && share < 0.001 ? "<0.1%" : `${(100 * sha
 
 at("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
-  event.target.value = ""; // so that the same file can be chosen again
+  event.target.value = ""; // otherwise the browser ignores a second choice of the same file
   if (file) segment(file);
 });
 at("opacity").addEventListener("input", () => at("mask").style.opacity = at("opacity").value / 100);

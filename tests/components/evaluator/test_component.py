@@ -113,7 +113,7 @@ def change_classes(uri):
     [
         (remove, "Trainer/model/5: its files are gone"),
         (truncate, "Trainer/model/5: its files are broken"),
-        (change_classes, "Trainer/model/5: its classes are ['cat', 'dog', 'mouse']"),
+        (change_classes, "Trainer/model/5: it has different classes, ['cat', 'dog', 'mouse']"),
     ],
 )
 def test_a_broken_baseline_is_reported_and_skipped(model, run_evaluator, damage, problem):

@@ -42,16 +42,16 @@ def test_a_gate_that_can_be_applied(gate):
 
 def test_a_class_with_a_floor_that_test_lacks():
     (line,) = problems([WITHOUT], class_iou={"lake": 0.1})
-    assert (
-        "gate: iou/lake has a floor, but in the 1 image of the test split there is no pixel" in line
-    )
+    assert "gate: iou/lake has a floor, but there are no pixels of lake in the 1 image" in line
     assert "train 50, val 0, test 0" in line
     assert "data.splits" in line
 
 
 def test_a_slice_with_a_floor_that_test_lacks():
     (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices={"image/source=c": {"mean_iou": 0}})
-    assert line.startswith("gate.slices.image/source=c: no image of the test split is in it")
+    assert line.startswith(
+        "gate.slices.image/source=c: no image of the test split is in this slice"
+    )
     assert line.endswith("of image/source there are a, b.")
 
 
@@ -73,6 +73,6 @@ def test_a_cell_of_a_column_that_test_lacks():
     ]
     (line,) = problems(test, mean_iou=0, slices={"column/scanner=B": {"mean_iou": 0.5}})
     assert line == (
-        "gate.slices.column/scanner=B: no image of the test split is in it; of column/scanner "
-        "there are (empty), 7, Zürich, 2."
+        "gate.slices.column/scanner=B: no image of the test split is in this slice. "
+        "Values of column/scanner in the test split: (empty), 7, Zürich, 2."
     )

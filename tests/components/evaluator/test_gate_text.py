@@ -39,11 +39,11 @@ from components.evaluator.rule import Rule
         ),
         (
             Rule(metric="iou/a", kind="drop", value=None, limit=0.1, baseline=0.9, passed=False),
-            "a: IoU is undefined, but the last blessed model's is 0.900",
+            "a: IoU is undefined, but was 0.900 for the last blessed model",
         ),
         (
             Rule(metric="iou/a", kind="drop", value=0.5, limit=0.1, passed=True),
-            "a: IoU cannot fall: the last blessed model's is undefined",
+            "a: IoU cannot fall: it is undefined for the last blessed model",
         ),
         (
             Rule(

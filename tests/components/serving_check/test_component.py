@@ -57,7 +57,7 @@ def test_a_model_that_serves_other_masks_than_the_evaluated_is_not_blessed(check
     assert not verdict.blessed
     assert blessing.get_int_custom_property("blessed") == 0
     assert Path(blessing.uri, "INFRA_NOT_BLESSED").exists()
-    assert any("pixels are served as another class" in reason for reason in verdict.reasons)
+    assert any("pixels have a different class in serving" in reason for reason in verdict.reasons)
 
 
 def test_exceeded_limits_are_reported_with_figures(check, model):
@@ -81,7 +81,7 @@ def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model,
         (folder / "saved_model.pb").write_text("no")
     _, verdict = check(evaluated, served)
     (reason,) = verdict.reasons
-    assert reason.startswith("it does not load, or fails: ")
+    assert reason.startswith("the model does not load, or fails: ")
     assert "\n" not in reason
 
 

@@ -16,9 +16,9 @@ def test_every_entry_is_a_name_in_the_config():
     for name, function in DECODERS.items():
         assert ModelConfig(decoder=name).decoder == name
         assert callable(getattr(decoder, function))
-    for name, function in LOSSES.items():
+    for name in LOSSES:
         assert TrainingConfig(loss=name).loss == {name: 1}
-        assert callable(getattr(loss_terms, function))
+        assert callable(getattr(loss_terms, name))
 
 
 @pytest.mark.parametrize(("key", "names"), [("encoder", ENCODERS), ("decoder", DECODERS)])

@@ -253,6 +253,16 @@ def test_balanced_class_weights_are_those_of_the_training_pixels(train):
     assert train("two", epochs=1, class_weights={"bright": 3}).loss.class_weights == [1, 3, 1]
 
 
+def test_class_shares_are_computed_for_balanced_class_weights_only(train, monkeypatch):
+    def refuse(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(training_module, "class_shares", refuse)
+    train(epochs=1, class_weights={"bright": 3})
+    with pytest.raises(ZeroDivisionError):
+        train("two", epochs=1, class_weights="balanced")
+
+
 def test_tensorboard_shows_images(train, tmp_path):
     train(epochs=2)
     reader = EventAccumulator(str(tmp_path / "one/logs/phase1/validation"))
@@ -268,7 +278,7 @@ def test_the_best_hyperparameters_replace_the_config(train, tmp_path, capsys):
     network = train(epochs=1, learning_rate=1e-3, hyperparameters=values)
     assert history(tmp_path, "learning_rate") == [0.25]
     assert network.loss.terms == {"dice": 1, "focal": 0.5}
-    words = "\n  the best trial's learning_rate 0.25, loss dice + 0.5 focal\n"
+    words = "\n  hyperparameters of the best trial: learning_rate 0.25, loss dice + 0.5 focal\n"
     assert words in capsys.readouterr().out
 
 
@@ -288,7 +298,7 @@ def test_a_warm_start_uses_the_base_model_s_weights(train, tmp_path, capsys):
 
 def test_a_warm_start_without_a_base_model_starts_cold(train, capsys):
     train(epochs=1, warm_start=True)
-    assert "\n  Starts cold: no model of these classes" in capsys.readouterr().out
+    assert "\n  Starts cold: no model with these classes" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -209,19 +209,22 @@ class TestTakingWeights:
         assert (taker.get_layer("norm").moving_variance.numpy() != 1).all()
 
     def test_without_a_model_it_starts_cold(self):
-        assert take_weights(network(), None).startswith("Starts cold: no model of these classes")
+        assert take_weights(network(), None).startswith("Starts cold: no model with these classes")
 
     def test_a_model_whose_files_are_gone_is_named(self, tmp_path):
         message = take_weights(network(), str(tmp_path / "Trainer/model/3/Format-Serving"))
         assert (
             message
-            == "Starts cold: the files of the last blessed model, Trainer/model/3, are gone."
+            == "Starts cold: the files of the last blessed model, Trainer/model/3, are missing."
         )
 
     @pytest.mark.parametrize(
         ("options", "difference"),
         [
-            ({"channels": 5}, "its conv/kernel is 3×3×3×4, this network's is 3×3×3×5"),
+            (
+                {"channels": 5},
+                "its conv/kernel has the shape 3×3×3×4, but this network expects 3×3×3×5",
+            ),
             ({"bias": True}, "it has no conv/bias"),
         ],
     )
@@ -229,7 +232,7 @@ class TestTakingWeights:
         taker = network(**options)
         before = taker.get_weights()
         assert take_weights(taker, exported[0]) == (
-            "Starts cold: the last blessed model, Trainer/model/7, has another architecture: "
+            "Starts cold: the last blessed model, Trainer/model/7, has a different architecture: "
             f"{difference}."
         )
         for found, expected in zip(taker.get_weights(), before, strict=True):

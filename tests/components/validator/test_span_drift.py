@@ -15,8 +15,8 @@ def test_a_span_of_the_same_distribution_is_no_drift_however_small(count):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"brightness": 170}, "the brightness in red is not what it was in the older spans"),
-        ({"share": 0.65}, "the share of disc is not what it was in the older spans: mean 0.6"),
+        ({"brightness": 170}, "the brightness in red differs from the older spans"),
+        ({"share": 0.65}, "the share of disc differs from the older spans: mean 0.6"),
     ],
 )
 def test_a_different_span_is_reported(count, change, sentence):

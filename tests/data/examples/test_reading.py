@@ -103,7 +103,7 @@ def test_a_mask_drawn_before_the_exif_rotation_is_refused(pair):
         read_pair(pair(photograph, np.ones((2, 4), np.uint8), **turned()), config())
     )
     assert kind == "size_mismatch"
-    assert "before the rotation" in text
+    assert "before its EXIF rotation" in text
     assert "EXIF" in text
 
 

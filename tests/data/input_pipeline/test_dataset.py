@@ -9,7 +9,12 @@ from data.config import Augmentation, CropView, ResizeView
 from data.errors import InputError
 from data.examples.features import IMAGE, KEY, MASK
 from data.input_pipeline import dataset
-from data.input_pipeline.dataset import count_classes, read_batches, read_training_batches
+from data.input_pipeline.dataset import (
+    class_shares,
+    count_examples,
+    read_batches,
+    read_training_batches,
+)
 
 VIEW = ResizeView(kind="resize", height=16, width=24)
 CROP = CropView(kind="crop", height=16, width=24)
@@ -261,9 +266,9 @@ def test_examples_and_their_classes_are_counted(tmp_path):
     write(
         tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in (small, large)]
     )
-    count, fractions = count_classes([str(tmp_path / "a.gz")], ["class 0", "class 1", "class 2"])
-    assert count == 2
-    assert fractions == pytest.approx([10 / 30, 15 / 30, 5 / 30])
+    assert count_examples([str(tmp_path / "a.gz")]) == 2
+    shares = class_shares([str(tmp_path / "a.gz")], 3)
+    assert shares == pytest.approx([10 / 30, 15 / 30, 5 / 30])
 
 
 def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
@@ -272,16 +277,21 @@ def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
     all_ignored = np.full((7, 7), 255, np.uint8)
     masks = (half_ignored, labelled, all_ignored)
     write(tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in masks])
-    classes = ["class 0", "class 1", "class 2", "class 3"]
-    count, fractions = count_classes([str(tmp_path / "a.gz")], classes)
-    assert count == 3
-    assert fractions == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
+    assert count_examples([str(tmp_path / "a.gz")]) == 3
+    shares = class_shares([str(tmp_path / "a.gz")], 4)
+    assert shares == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
+
+
+def test_counting_examples_decodes_nothing(tmp_path):
+    with tf.io.TFRecordWriter(str(tmp_path / "a.gz"), "GZIP") as writer:
+        writer.write(b"no example")
+    assert count_examples([str(tmp_path / "a.gz")]) == 1
 
 
 def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match="no example in it"):
-        count_classes([str(tmp_path / "a.gz")], ["class 0"])
+    with pytest.raises(InputError, match="contains no examples"):
+        count_examples([str(tmp_path / "a.gz")])
 
 
 def test_val_looks_at_every_pixel_of_whole_images_once(pictures):
@@ -370,5 +380,5 @@ def test_a_pattern_without_files_is_an_error_that_names_it(read, files, tmp_path
 
 def test_no_example_in_the_files_is_an_error(tmp_path):
     write(tmp_path / "a.gz", [])
-    with pytest.raises(InputError, match=r"a\.gz: no example"):
+    with pytest.raises(InputError, match=r"a\.gz: contains no examples"):
         training([str(tmp_path / "a.gz")])

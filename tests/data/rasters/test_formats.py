@@ -250,7 +250,7 @@ def test_a_file_that_is_no_image_is_refused_with_the_expected_formats(content):
         load_image(content, "some/where.png", DATA)
     assert caught.value.kind == "unreadable"
     assert str(caught.value) == (
-        "some/where.png: cannot be read as an image (it is no PNG, JPEG, BMP, GIF or TIFF file). "
+        "some/where.png: cannot be read as an image (not a PNG, JPEG, BMP, GIF or TIFF file). "
         "Convert or remove the file."
     )
 
@@ -263,7 +263,7 @@ def test_equal_faults_have_equal_messages_and_nothing_else_is_printed(capfd, cap
             load_image(content, "x", DATA)
         reasons.add(caught.value.reason)
     assert reasons == {
-        "cannot be read as an image (damaged or cut short). Restore or remove the file."
+        "cannot be read as an image (damaged or truncated). Restore or remove the file."
     }
     assert not caplog.records
     assert capfd.readouterr() == ("", "")

@@ -145,7 +145,7 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
             AB,
             {},
             [BLACK, RED, WHITE],
-            "Colours, not class ids: #000000, #ff0000, #ffffff. Give each its class",
+            "Colours, not class ids: #000000, #ff0000, #ffffff. Give each colour a class",
         ),
     ],
     ids=[

@@ -107,7 +107,7 @@ def test_oceans_look_bluer_than_land(sample):
 
 def test_a_folder_with_something_in_it_is_refused_and_untouched(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="exists already and is not empty") as caught:
+    with pytest.raises(InputError, match="already exists and is not empty") as caught:
         write_blue_marble(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}: ")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
@@ -115,7 +115,7 @@ def test_a_folder_with_something_in_it_is_refused_and_untouched(tmp_path):
 
 def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "sample").write_text("mine")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         write_blue_marble(tmp_path / "sample")
     assert (tmp_path / "sample").read_text() == "mine"
 

@@ -193,7 +193,7 @@ def test_a_folder_without_any_image_is_named_with_what_was_looked_for(tmp_path, 
     write_files(tmp_path, "images/1.png", "masks/1.png")
     (tmp_path / f"{kind}s/1.png").rename(tmp_path / f"{kind}s/1.npy")
     message = refusal(tmp_path)
-    assert message.startswith(f"{tmp_path}/{kind}s: no {kind}s in it")
+    assert message.startswith(f"{tmp_path}/{kind}s: no {kind}s found")
     assert all(f"*{suffix}" in message for suffix in IMAGE_SUFFIXES)
     assert f"data.source.{kind}_pattern: '*'" in message
 

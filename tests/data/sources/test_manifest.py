@@ -127,7 +127,7 @@ def test_a_group_that_no_column_has_is_an_expression(tmp_path, write_manifest):
     assert [pair.group for pair in find_all(path, group="group").pairs] == ["g", "g"]
     assert [pair.group for pair in find_all(path, group="^[^/]+").pairs] == ["a", "images"]
     with pytest.raises(
-        InputError, match=r"'patient' matches no pair.*and is no column of a manifest"
+        InputError, match=r"'patient' is not a column of a manifest.*it matches no pair"
     ):
         find_all(path, group="patient")
 
@@ -351,7 +351,7 @@ def test_a_column_that_the_config_names_must_be_there(tmp_path, write_manifest, 
         ("a.csv", "image,mask\n", "{path}: no rows."),
         ("a.jsonl", "\n", "{path}: no rows."),
         ("a.csv", "image;mask\n1.png;2.png\n", "{path}: no column 'image'"),
-        ("a.csv", "image,mask,image\n1,2,3\n", "{path}:1: two columns 'image'."),
+        ("a.csv", "image,mask,image\n1,2,3\n", "{path}:1: two columns are named 'image'."),
         ("a.csv", "image,mask\n1.png,2.png\n1, left.png,2.png\n", "{path}:3: found 3 cells"),
         ("a.csv", "image,mask\n1.png\n", "{path}:2: found 1 cells"),
         ("a.csv", 'image,mask\n1.png,"2.png\n', "{path}:2: not CSV ("),

@@ -225,13 +225,13 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
         ({"image": "picture"}, "no feature 'picture'. It has deep, depth, file_name, image, "),
         (
             {"mask": "label"},
-            "the feature 'label' of cells is no image of whole numbers, but Class",
+            "the feature 'label' of cells is not an image of integers, but Class",
         ),
         (
             {"mask": "depth"},
-            "the feature 'depth' of cells is no image of whole numbers, but Image",
+            "the feature 'depth' of cells is not an image of integers, but Image",
         ),
-        ({"mask": "file_name"}, "the feature 'file_name' of cells is no image"),
+        ({"mask": "file_name"}, "the feature 'file_name' of cells is not an image"),
         ({"key": "image"}, "data.source.key: the feature 'image' is not a text feature."),
         ({"key": "nope"}, "no feature 'nope'"),
         ({"key": "patient"}, "two examples of cells have the key 'p"),

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # A Flink session cluster with two task managers on this machine.
 #
-#   cluster.sh start FOLDER   starts it; FOLDER, which is to be new, gets its settings, logs and process
-#                           ids, in `master` its REST address, and in `jar` the path of Beam's job
-#                           server
+#   cluster.sh start FOLDER   starts it. The new folder FOLDER gets the settings, logs and process
+#                             ids, the REST address in `master`, and the path of Beam's job server
+#                             in `jar`
 #   cluster.sh stop FOLDER    stops it
-#   cluster.sh fetch          only brings what it needs
+#   cluster.sh fetch          only downloads Flink and the job server
 #
-# What then stands in the config:
+# Config for this cluster:
 #
 #   beam:
 #     profile: flink
 #     master: 127.0.0.1:…
 #     options: {flink_version: "1.19", flink_job_server_jar: …}
 #
-# Needs Java 17 and Maven, which fetches both once; they are kept in ~/.cache.
+# It needs Java 17 and Maven, which downloads both once to ~/.cache.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 home=${XDG_CACHE_HOME:-$HOME/.cache}/unetfx/flink-$(sha256sum <"$here/pom.xml" | cut -c1-8)
@@ -25,8 +25,8 @@ fetch() {
   work=$(mktemp -d "$home.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$work/lib"
-  # One jar that names the others: Beam starts a job server by `java -jar`. A manifest continues a line by
-  # a blank at the start of the next one.
+  # Beam starts a job server with `java -jar`, so one jar lists the others in its manifest. There, a line
+  # that starts with a blank continues the previous one.
   (cd "$work" && "${PYTHON:-python3}" -c '
 import glob, zipfile
 driver = "org.apache.beam.runners.flink.FlinkJobServerDriver"
@@ -37,7 +37,7 @@ zipfile.ZipFile("job-server.jar", "w").writestr("META-INF/MANIFEST.MF", manifest
   mv "$work" "$home"
 }
 
-# Flink's own bin/ takes these from a settings file that the package has not.
+# Flink's scripts read these from a settings file that the Maven packages do not include.
 opened=(lang net io nio lang.reflect text time util util.concurrent util.concurrent.atomic
   util.concurrent.locks)
 exported=(java.base/sun.net.util java.rmi/sun.rmi.registry java.security.jgss/sun.security.krb5
@@ -59,9 +59,9 @@ start() {
   folder=$(cd "$1" && pwd)
   read -r rest rpc < <("${PYTHON:-python3}" -c '
 import socket
-found = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(one.getsockname()[1] for one in found))')
-  # A lost task manager is noticed in ten seconds, not fifty, and what it did is done again by the other.
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(one.getsockname()[1] for one in sockets))')
+  # A lost task manager is noticed after 10 s instead of 50 s, and the other one repeats its work.
   cat >"$folder/config.yaml" <<END
 jobmanager.rpc.address: 127.0.0.1
 jobmanager.rpc.port: $rpc

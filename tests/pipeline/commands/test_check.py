@@ -52,7 +52,7 @@ def test_healthy_data(project, monkeypatch, capsys):
     assert report["accepted"]
     assert report["findings"] == []
     assert sum(split["pairs"] for split in report["splits"]) == 40
-    assert "Nothing was found" in (project / "runs/discs/check/index.html").read_text()
+    assert "No problems were found" in (project / "runs/discs/check/index.html").read_text()
 
 
 def test_bad_data_are_listed_in_a_table_a_file_and_on_a_page(project, monkeypatch, capsys):

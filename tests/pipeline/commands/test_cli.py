@@ -66,7 +66,7 @@ def test_sample_refuses_a_folder_with_something_in_it(unetfx, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     code, out, error = unetfx("sample", "blue_marble", "--out", tmp_path)
     assert (code, out) == (2, "")
-    assert error.startswith(f"unetfx: {tmp_path}: exists already")
+    assert error.startswith(f"unetfx: {tmp_path}: already exists")
     assert error.count("\n") == 1
 
 
@@ -196,7 +196,7 @@ class TestPredict:
             ("{new} --name sea", "--name: only works with --url"),
             ("{new} --timeout 3", "--timeout: only works with --url"),
             ("{new} {new}/../nowhere.png --url {url}", "nowhere.png: no such file or folder."),
-            ("{new}/*.jpg --url {url}", "*.jpg: matches nothing."),
+            ("{new}/*.jpg --url {url}", "*.jpg: no file matches this pattern."),
         ],
         ids=["no server", "no address", "both", "label", "name", "timeout", "no file", "no match"],
     )

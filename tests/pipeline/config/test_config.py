@@ -68,7 +68,7 @@ def test_without_a_tuner_section_nothing_is_searched(load, text):
         (
             changed(gate__floors={"iou/disk": 0.5}),
             [
-                "gate.floors: iou/disk is not a metric with a floor",
+                "gate.floors: iou/disk cannot have a floor",
                 "mean_dice",
                 "boundary_iou/disc",
             ],
@@ -76,7 +76,7 @@ def test_without_a_tuner_section_nothing_is_searched(load, text):
         (changed(gate__floors={"calibration_error": 0.5}), ["gate.floors: calibration_error"]),
         (
             changed(gate__slices={"image/source=a": {"iou": 0.5}}),
-            ["gate.slices.image/source=a: iou is not a metric with a floor", "iou/disc"],
+            ["gate.slices.image/source=a: iou cannot have a floor", "iou/disc"],
         ),
         (
             changed(gate__slices={"camera=a": {"mean_iou": 0.5}}),

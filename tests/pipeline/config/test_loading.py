@@ -131,7 +131,11 @@ def test_an_unknown_encoder_is_refused_with_the_known_ones(problems):
     ("tuner", "key", "words"),
     [
         ({}, "tuner.search", ("missing",)),
-        ({"search": {}}, "tuner.search", ("nothing to search", "learning_rate, loss, width")),
+        (
+            {"search": {}},
+            "tuner.search",
+            ("the search space is empty", "learning_rate, loss, width"),
+        ),
         ({"search": {"width": []}}, "tuner.search.width", ("at least 1",)),
         ({"search": {"loss": []}}, "tuner.search.loss", ("at least 1",)),
         ({"search": {"widht": [1]}}, "tuner.search.widht", ("unknown key", "'width'?")),

@@ -19,9 +19,9 @@ def test_a_run_is_found_by_its_id_or_its_model(workspace):
         ("artifacts/Trainer/1", 1),
     ):
         assert find_run(workspace.config, name).id == ids[number]
-    with pytest.raises(InputError, match="several runs begin so"):
+    with pytest.raises(InputError, match="several run IDs begin with this"):
         find_run(workspace.config, "2026")
-    with pytest.raises(InputError, match="no run of that id"):
+    with pytest.raises(InputError, match="no run with this ID"):
         find_run(workspace.config, "Trainer/model/99")
 
 

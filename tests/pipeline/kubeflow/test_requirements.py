@@ -18,8 +18,8 @@ def local_data(path):
     ("changes", "message"),
     [
         ({"kubeflow": None}, "kubeflow: missing. Name the container image"),
-        ({"workspace": None}, "workspace: runs is not on a bucket."),
-        ({"workspace": "s3://bucket/runs"}, "workspace: s3://bucket/runs is not on a bucket."),
+        ({"workspace": None}, "workspace: runs is not in a bucket."),
+        ({"workspace": "s3://bucket/runs"}, "workspace: s3://bucket/runs is not in a bucket."),
         (local_data("cells"), "data.source.path: cells is a folder on this machine."),
         (
             {"serving": {"infra_validator": {"platform": "kubernetes"}}},
@@ -74,5 +74,5 @@ def test_folders_are_on_the_bucket(write_config):
     assert config.root == "gs://bucket/runs/discs"
     assert config.serving_folder == "gs://bucket/runs/discs/serving/discs"
     assert config.schema_file == "gs://bucket/runs/discs/schema.pbtxt"
-    with pytest.raises(InputError, match="workspace: gs://bucket/runs is on a bucket"):
+    with pytest.raises(InputError, match="workspace: gs://bucket/runs is in a bucket"):
         print(config.home)

@@ -80,7 +80,7 @@ def test_of_thousands_of_images_the_page_shows_those_that_changed_most(workspace
 
 
 def test_runs_without_an_image_in_common_are_refused(workspace):
-    with pytest.raises(InputError, match="no image in common"):
+    with pytest.raises(InputError, match="no evaluated images in common"):
         compared(workspace, {"a": half_right(1)}, {"b": half_right(1)})
 
 

@@ -79,8 +79,8 @@ def test_absolute_paths(here):
     ("pattern", "words"),
     [
         ("nowhere.png", "nowhere.png: no such file or folder."),
-        ("new/*.bmp", "new/*.bmp: matches nothing."),
-        ("empty", "empty: no image file below it. Expected .bmp .jpeg .jpg .png .tif .tiff"),
+        ("new/*.bmp", "new/*.bmp: no file matches this pattern."),
+        ("empty", "empty: contains no image files. Expected .bmp .jpeg .jpg .png .tif .tiff"),
     ],
     ids=["no such file", "a glob", "no image"],
 )
@@ -98,7 +98,7 @@ def test_two_images_that_would_be_written_to_one_file(here, patterns):
     with pytest.raises(InputError) as caught:
         found(*patterns)
     assert str(caught.value).startswith(
-        "old/a.png: its mask would have the same name as that of new/a"
+        "old/a.png: its mask would have the same name as the mask of new/a"
     )
 
 
@@ -120,5 +120,5 @@ def test_a_folder_is_not_filled_while_it_is_read(here):
 
 def test_an_image_is_never_overwritten(here):
     (here / "new/b_mask.png").touch()
-    with pytest.raises(InputError, match=r"new/b_mask\.png: would be overwritten"):
+    with pytest.raises(InputError, match=r"new/b_mask\.png: the image would be overwritten"):
         found("new/*.png", out="new")

@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from data.errors import MissingFileError
 from serving.model.description import model_weights
 
 
@@ -23,5 +23,5 @@ def test_the_weights_can_be_read_by_name(network, saved_model):
     assert list(found) == [weight.path for weight in network.weights]
     for value, expected in zip(found.values(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(value, expected)
-    with pytest.raises(tf.errors.NotFoundError):
+    with pytest.raises(MissingFileError):
         model_weights(str(saved_model / "nowhere"))

@@ -5,6 +5,7 @@ import time
 import pytest
 import tensorflow as tf
 
+from serving.model import push
 from serving.model.push import push_model
 from serving.model.versions import versions
 
@@ -76,9 +77,11 @@ def test_a_push_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
 
 def test_saved_model_pb_comes_last_where_nothing_is_atomic(model, tmp_path, monkeypatch):
     copied = []
-    copy = tf.io.gfile.copy
+    copy = push.copy_file
     monkeypatch.setattr(
-        tf.io.gfile, "copy", lambda source, target: (copied.append(target), copy(source, target))
+        push,
+        "copy_file",
+        lambda source, target: (copied.append(target), copy(source, target)),
     )
     push_model(model, f"ram://{tmp_path}/serving")
     assert copied[-1].endswith("/saved_model.pb")

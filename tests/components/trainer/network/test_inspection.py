@@ -59,7 +59,7 @@ def test_a_network_with_a_broken_weight_is_not(network):
     sane = inspect(network, "vgg16", 32, 32).sane
     head.set_weights(before)
     assert [sentence for sentence, holds in sane.items() if not holds] == [
-        "every pixel's probabilities sum to one",
+        "the probabilities of every pixel sum to 1",
         "every output is finite",
     ]
 
