@@ -1,1 +1,1 @@
-"""Pairs of image and mask files, the tf.Examples made of them, and their reading for training."""
+"""Finds, checks and stores pairs of image and mask files, and reads them for training."""

@@ -18,15 +18,15 @@ _MOST_NAMES = 3  # maximum number of files or pairs in a message
 
 
 class Finding(NamedTuple):
-    """A fact about the data that a person should know.
+    """A fault of the data set, or another notable fact about the data, to report to the user.
 
     Attributes:
-      kind: Kind of the finding, in a word or two; docs/checks.md lists them all.
-      severity: `error`: stops a run. `skipped`: pairs that are left out, with `data.on_bad_pair:
-        skip`. `warning`: should be checked. `note`: information.
-      where: Names of the files or pairs, as they are shown.
-      text: Description of the fault, and what to do.
-      keys: Keys of the pairs.
+      kind: Kind of the finding, in a word or two; docs/checks.md lists all kinds.
+      severity: `error`: the run stops. `skipped`: bad pairs are left out (`data.on_bad_pair:
+        skip`). `warning`: the user should look at the data. `note`: information only.
+      where: Names of the files or pairs that the finding is about, for the message.
+      text: Description of the fault or fact, and what to do about it.
+      keys: Keys of the pairs that the finding is about.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Returns the finding in one line, which names only the first of many files."""
+        """Returns the finding as one line of text; of many files, only the first ones are named."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
@@ -45,12 +45,12 @@ class Finding(NamedTuple):
 
 
 def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Finding]:
-    """Checks a whole data set.
+    """Checks a data set for bad pairs, duplicates, divided groups and faults of splits and classes.
 
     Args:
       records: Records of all pairs of the source, ordered by key.
-      found: Content of the source.
-      data: Config of the data.
+      found: Pairs, problems and unused keys of the source.
+      data: The `data` section of the config.
 
     Returns:
       The findings, errors first.
@@ -73,14 +73,14 @@ def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Fin
 
 
 def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
-    """Raises an error if a finding is one.
+    """Raises an InputError if any finding has the severity `error`.
 
     Args:
-      findings: The findings.
-      most: Greatest number of errors in the message.
+      findings: The findings of any severity.
+      most: Maximum number of errors that the message lists.
 
     Raises:
-      InputError: At least one finding is an error; the message has a line for each.
+      InputError: At least one finding is an error; the message has one line for each.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -94,7 +94,7 @@ _Good = Sequence[tuple[Record, PairStatistics]]
 
 
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    """Yields one finding for all files with the same fault."""
+    """Yields one finding for each fault, which covers all files with this fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
     # A change of data.mask_values applies to all masks, including the good ones. So the advice is

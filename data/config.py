@@ -1,4 +1,4 @@
-"""Config of the data: source, classes, splits, and the views that the network gets."""
+"""The `data` section of the config: source, classes, splits, and the view of an image."""
 
 import re
 from typing import Annotated, Literal
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from data.config_base import Positive, Strict
 from data.source_config import (
     SPLITS,
     AnySource,
@@ -14,7 +15,6 @@ from data.source_config import (
     SplitName,
     TfdsSource,
 )
-from data.strict import Positive, Strict
 
 __all__ = [
     "IGNORE",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 IGNORE = 255
-"""Class id of ignored pixels in stored masks. They count neither in the loss nor in a metric."""
+"""Class id of ignored pixels in stored masks; neither loss nor metrics count ignored pixels."""
 
 
 def _is_mask_value(value: object) -> object:
@@ -58,8 +58,8 @@ class ResizeView(Strict):
     """The network gets whole images, resized to one size.
 
     Attributes:
-      height: Height in pixels.
-      width: Width in pixels.
+      height: Height of the resized image in pixels.
+      width: Width of the resized image in pixels.
     """
 
     kind: Literal["resize"]
@@ -68,10 +68,10 @@ class ResizeView(Strict):
 
 
 class CropView(Strict):
-    """The network gets parts of images, all of one size, at the images' own resolution.
+    """The network gets crops of images, all of one size, without changing the resolution.
 
     Training uses random crops; a smaller image is padded, and the padding is ignored. `val`, the
-    Evaluator and serving cover whole images with such parts.
+    Evaluator and serving cover whole images with windows of the crop's size.
 
     Attributes:
       height: Height of a crop in pixels.
@@ -84,25 +84,27 @@ class CropView(Strict):
 
 
 View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
-"""All kinds of views; `VIEW_FUNCTIONS` in `data.input_pipeline.views` has their functions."""
+"""Any kind of view; `data.input_pipeline.views.VIEW_FUNCTIONS` has the functions of each kind."""
 
 
 class Augmentation(Strict):
     """Random changes of training images. Changes that move pixels are applied to the masks, too.
 
-    All are off by default: switch on those that do not change the meaning of your images. Pixels
-    from outside the image are black, and ignored in the mask.
+    All changes are off by default: switch on those that do not change the meaning of your images.
+    Pixels from outside the image are black in the image and ignored in the mask.
 
     Attributes:
       flip: Mirrors half of the images left to right (`horizontal`), upside down (`vertical`), or
         independently in both ways (`both`).
-      rotation: Greatest angle of a rotation, in degrees, in either direction.
-      scale: Scales by a factor from 1 - scale to 1 + scale.
-      translation: Greatest shift, as a share of the height and of the width, in any direction.
-      brightness: Greatest value added to or subtracted from all pixels, as a share of 255.
-      contrast: Multiplies the distance from the image's mean by 1 - contrast to 1 + contrast.
-      saturation: Multiplies the saturation by 1 - saturation to 1 + saturation.
-      hue: Greatest shift of the hue, as a share of the colour circle, in either direction.
+      rotation: Maximum angle of the rotation in degrees, in either direction.
+      scale: Scales the image by a random factor from 1 - scale to 1 + scale.
+      translation: Maximum shift in any direction, as a share of the height and of the width.
+      brightness: Maximum value that is added to or subtracted from all pixels, as a share of 255.
+      contrast: Multiplies the difference between each pixel and the image's mean by a random factor
+        from 1 - contrast to 1 + contrast.
+      saturation: Multiplies the saturation by a random factor from 1 - saturation to 1 +
+        saturation.
+      hue: Maximum shift of the hue in either direction, as a share of the colour circle.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -121,12 +123,12 @@ class Augmentation(Strict):
 
 
 class Splits(Strict):
-    """Shares of the splits, as whole numbers; a hash assigns groups to splits in this proportion.
+    """Shares of the splits, as whole numbers; a hash of a group's name decides the group's split.
 
     Attributes:
-      train: Share of `train`, which the network is trained on.
-      val: Share of `val`, for early stopping and model selection.
-      test: Share of `test`, which only the Evaluator uses.
+      train: Share of `train`, the split that the network is trained on.
+      val: Share of `val`, the split for early stopping and model selection.
+      test: Share of `test`, the split that only the Evaluator uses.
     """
 
     train: int = Field(7, ge=1)
@@ -135,32 +137,33 @@ class Splits(Strict):
 
 
 class DataConfig(Strict):
-    """Config of the data.
+    """The `data` section of the config.
 
     Attributes:
       source: Source of the pairs of image and mask files.
       classes: Names of the classes; the position in the list is the class id, from 0 to at most
         254.
-      mask_values: Pixel value in the mask files to class name; the values are all numbers or all
-        colours (`"#ff8000"`). Empty: the files hold class ids.
-      ignore_value: Pixel value, or colour, of ignored pixels, unless `mask_values` gives it a
-        class; null for none.
-      intensity_range: The 16-bit samples that become 0 and 255; null for the upper 8 of the 16
-        bits.
-      group: Regular expression that is searched in each pair's key. The match (its first group, if
-        it has one) is the name of the pair's group, and a group is never divided among splits. With
-        a manifest, it may be the name of a column. Null: each pair is its own group.
+      mask_values: Maps each pixel value in the mask files to a class name; the values are all
+        numbers or all colours (`"#ff8000"`). If empty, the pixel values are class ids.
+      ignore_value: Pixel value or colour of ignored pixels in the mask files, unless `mask_values`
+        gives this value a class; null if no pixels are ignored.
+      intensity_range: The two sample values of 16-bit images that become 0 and 255; null to use the
+        upper 8 of the 16 bits.
+      group: Regular expression to search for in each pair's key. The match (or its first capturing
+        group) is the name of the pair's group, and a group is never divided among splits. With a
+        manifest, `group` may instead be the name of a column. Null: each pair is its own group.
       splits: Shares of train, val and test.
-      max_pixels: Greatest number of pixels; larger images are refused before they are decoded.
+      max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
       on_bad_pair: `fail`: one bad pair stops the run, and all bad pairs are listed. `skip`: bad
         pairs are left out and listed.
-      max_bad_fraction: With `skip`, the run still stops if the share of bad pairs is greater.
+      max_bad_fraction: Maximum share of bad pairs with `on_bad_pair: skip`; a greater share stops
+        the run.
       schema_file: Path of a TFDV schema in text form, which the statistics of the pairs must match.
-        It is inferred if it does not exist; keep it under version control and edit it. Null: a file
-        in the workspace.
+        If the file does not exist, the schema is inferred from the data and written there; edit the
+        file and keep it under version control. Null: a file in the workspace.
       on_anomaly: Whether statistics that violate the schema stop the run (`fail`) or are only
-        shown (`warn`).
-      view: View of an image that the network gets: the whole image resized, or crops.
+        reported (`warn`).
+      view: Form in which the network gets an image: whole and resized, or as crops.
     """
 
     source: AnySource
@@ -229,14 +232,14 @@ class DataConfig(Strict):
 
     @property
     def by_colour(self) -> bool:
-        """Whether classes are given by the colours in the masks, and not by numbers."""
+        """Whether `mask_values` maps colours to classes, instead of numbers."""
         return any(isinstance(value, str) for value in self.mask_values)
 
     @property
     def class_of_value(self) -> dict[int, int]:
-        """Pixel value in a mask file to class id, including the ignore value.
+        """Class id of each pixel value in a mask file, including the ignore value.
 
-        Colours are given as 0xRRGGBB.
+        A colour is represented by the number 0xRRGGBB.
         """
         ignored: dict[int, int] = {}
         if isinstance(self.ignore_value, str):

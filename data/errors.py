@@ -8,7 +8,7 @@ class UnetfxError(Exception):
     """Base of all errors whose message is written for the user.
 
     The message says what is wrong, where, and what to do, in one line for each finding. Commands
-    print it and exit with code 2.
+    print the message and exit with code 2.
     """
 
 
@@ -25,14 +25,13 @@ class UnavailableError(UnetfxError):
 
 
 class PairError(InputError):
-    """One file of a pair is wrong; the other pairs may be good.
+    """A file of one pair is faulty; the other pairs may be usable.
 
     Attributes:
-      kind: Kind of the fault: `unreadable`, `size_mismatch`, … (docs/checks.md lists them all).
-        Findings of one kind are shown together.
-      file: Path of the file.
-      reason: Description of the fault, and what to do. Files with the same fault have the same
-        text, so that many such files make one message.
+      kind: Kind of the fault: `unreadable`, `size_mismatch`, … (docs/checks.md lists all kinds).
+      file: Path of the faulty file.
+      reason: Description of the fault, and what to do; the same text for all files with the same
+        fault, so that one message can cover all these files.
     """
 
     def __init__(self, kind: str, file: str, reason: str) -> None:
@@ -46,19 +45,20 @@ class PairError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint with the most similar known name, or an empty string if none is similar."""
+    """Returns a hint that names the most similar known name, or "" if no known name is similar."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def one_line(text: object, longest: int = 300) -> str:
-    """Puts the message of another library into one line.
+    """Converts the message of another library to one line of text.
 
     Args:
-      text: An exception or a text. TensorFlow puts whole graphs into its messages.
-      longest: Number of characters to keep.
+      text: An exception or a text. Messages of TensorFlow can contain whole graphs.
+      longest: Maximum number of characters of the result.
 
     Returns:
-      The text with every run of white space as one space, cut off after `longest` characters.
+      The text, with each run of white space replaced by one space, cut off after `longest`
+      characters.
     """
     return " ".join(str(text).split())[:longest]

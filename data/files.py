@@ -1,11 +1,11 @@
 """Reads and writes files by path. All code of this project goes through these functions.
 
 A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
-TensorFlow takes seconds to import, so it is imported only for remote paths.
+TensorFlow takes seconds to import, so TensorFlow is imported only for remote paths.
 
-`etils.epath` would not do: it refuses schemes that TensorFlow reads (`hdfs://`, and `ram://` in
-tests), gives modification times in whole seconds, leaves files whose names end in `~` out of
-listings, and passes most errors of TensorFlow on as they are.
+`etils.epath` is not used: it rejects schemes that TensorFlow reads (`hdfs://`, and `ram://` in
+tests), rounds modification times to seconds, omits files whose names end in `~` from listings, and
+does not translate most errors of TensorFlow.
 """
 
 import glob
@@ -23,7 +23,7 @@ from typing import IO, Any, NamedTuple
 from data.errors import InputError, MissingFileError, one_line
 
 THREADS = 16
-"""Number of files to read at the same time, since reading a remote file is mostly waiting."""
+"""Number of files to read in parallel; reading a remote file is mostly waiting."""
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
@@ -32,10 +32,10 @@ class FileState(NamedTuple):
 
     Attributes:
       size: Size in bytes.
-      modified: Time of the last change of the content, in nanoseconds since 1970. Copying tools set
-        it to that of the original.
+      modified: Time of the last change of the content, in nanoseconds since 1970. Tools that copy
+        files may set this to the time of the original.
       changed: Time of the last change of the content, the name or the permissions, in nanoseconds
-        since 1970, which only the file system sets; equals `modified` for a remote file.
+        since 1970. Only the file system sets this time. For a remote file, the same as `modified`.
     """
 
     size: int
@@ -44,12 +44,12 @@ class FileState(NamedTuple):
 
 
 def is_remote(path: str) -> bool:
-    """Returns whether the path has a scheme."""
+    """Returns whether a path is remote, that is, has a scheme such as `gs://`."""
     return "://" in path
 
 
 def join(folder: str, name: str) -> str:
-    """Returns the path of a file or folder within a folder; `.` is the folder itself.
+    """Joins the path of a folder and a relative path; `.` gives the folder itself.
 
     Args:
       folder: Path of the folder, local or remote.
@@ -61,7 +61,7 @@ def join(folder: str, name: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str | None:
-    """Returns a path relative to a folder, as text, or None if it leads out of the folder."""
+    """Returns a path relative to a folder, without following links; None if it is outside."""
     scheme, _, path = path.rpartition("://")
     folder_scheme, _, folder = folder.rpartition("://")
     relative = posixpath.relpath(path, folder)
@@ -70,7 +70,7 @@ def relative_path(path: str, folder: str) -> str | None:
 
 
 def is_file(path: str) -> bool:
-    """Returns whether the path is that of an existing file."""
+    """Returns whether a file exists at the path."""
     if not is_remote(path):
         return Path(path).is_file()
     with _remote(path) as gfile:
@@ -78,7 +78,7 @@ def is_file(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Returns whether the path is that of an existing folder."""
+    """Returns whether a folder exists at the path."""
     if not is_remote(path):
         return Path(path).is_dir()
     with _remote(path) as gfile:
@@ -86,13 +86,13 @@ def is_folder(path: str) -> bool:
 
 
 def file_state(path: str) -> FileState:
-    """Returns the size and the times of a file, which is much faster than reading it.
+    """Returns the size and the times of a file, without reading the content.
 
     Args:
       path: Path of the file, local or remote.
 
     Raises:
-      MissingFileError: There is no such file.
+      MissingFileError: The file does not exist.
       InputError: The file is not accessible.
     """
     if is_remote(path):
@@ -114,7 +114,7 @@ def read_bytes(path: str) -> bytes:
       The file's content.
 
     Raises:
-      MissingFileError: There is no such file.
+      MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
     if not is_remote(path):
@@ -134,8 +134,8 @@ def read_text(path: str) -> str:
       The text, with its line ends unchanged.
 
     Raises:
-      MissingFileError: There is no such file.
-      InputError: The file cannot be read, or its text is not in UTF-8.
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read, or the text is not in UTF-8.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
@@ -153,7 +153,7 @@ def read_lines(path: str) -> Iterator[bytes]:
       The lines without their line ends.
 
     Raises:
-      MissingFileError: There is no such file.
+      MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
     if not is_remote(path):
@@ -165,7 +165,7 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def list_folder(folder: str) -> list[str]:
-    """Lists the names in a folder, except hidden ones and files that desktops create.
+    """Lists a folder, without hidden names and without files that desktops create (`Thumbs.db`).
 
     Args:
       folder: Path of the folder, local or remote.
@@ -174,7 +174,7 @@ def list_folder(folder: str) -> list[str]:
       Names of files and folders, sorted.
 
     Raises:
-      InputError: There is no such folder, or it cannot be read.
+      InputError: The folder does not exist or cannot be read.
     """
     return sorted(_entries(folder))
 
@@ -205,7 +205,7 @@ def list_files(folder: str) -> list[str]:
       files that desktops create.
 
     Raises:
-      InputError: There is no such folder, a folder cannot be read, or a link forms a cycle.
+      InputError: The folder does not exist, a folder cannot be read, or a link forms a cycle.
     """
     files: list[str] = []
     waiting = [""]
@@ -235,13 +235,13 @@ def find_files(pattern: str) -> list[str]:
 
 
 def make_folder(path: str) -> None:
-    """Makes a folder and the folders above it, unless they exist.
+    """Creates a folder and its parent folders if they do not exist.
 
     Args:
       path: Path of the folder, local or remote.
 
     Raises:
-      InputError: It cannot be made.
+      InputError: The folder cannot be created.
     """
     if is_remote(path):
         with _remote(path, "made") as gfile:
@@ -252,7 +252,7 @@ def make_folder(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file, and makes the folder of the copy.
+    """Copies a file, and creates the folder of the copy if it does not exist.
 
     Args:
       source: Path of the file, local or remote.
@@ -278,7 +278,7 @@ def remove_file(path: str) -> None:
       path: Path of the file, local or remote.
 
     Raises:
-      InputError: It cannot be removed.
+      InputError: The file cannot be removed.
     """
     if is_remote(path):
         with _remote(path, "removed") as gfile:
@@ -290,13 +290,13 @@ def remove_file(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Removes a folder with all that is in it, if it exists.
+    """Removes a folder with all its content, if the folder exists.
 
     Args:
       path: Path of the folder, local or remote.
 
     Raises:
-      InputError: It cannot be removed.
+      InputError: The folder cannot be removed.
     """
     if is_remote(path):
         with _remote(path, "removed") as gfile:
@@ -309,7 +309,7 @@ def remove_folder(path: str) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8, as `new_file` does.
+    """Writes a text file in UTF-8, which appears at its path only when complete.
 
     Args:
       path: Path of the file, local or remote.
@@ -324,13 +324,14 @@ def write_text(path: str, text: str) -> None:
 
 @contextmanager
 def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
-    """Writes a file that appears under its path only when it is complete, replacing an older one.
+    """Writes a file that appears at its path only when it is complete, replacing any older file.
 
     Args:
       path: Path of the file, local or remote.
-      scratch: Folder on the same file system for the unfinished file, which has a unique name
-        there: several processes may then write the same file at once, and a killed process leaves
-        nothing in the file's own folder. None for that folder, if there is only one writer.
+      scratch: Folder on the same file system for the unfinished file, which gets a unique name
+        there: several processes may then write to the same path at once, and a killed process
+        leaves nothing beside the file. None to use the folder of the file, if only one process
+        writes to the path.
 
     Yields:
       A binary file open for writing.
@@ -360,13 +361,13 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
-    """Makes a local folder that appears under its path only when it is complete.
+    """Creates a local folder that appears at its path only when it is complete.
 
     Args:
-      folder: Path of the folder to make; it is empty or does not exist.
+      folder: Path of the folder to create, which is empty or does not exist.
 
     Yields:
-      An unfinished folder to write to; it is renamed to `folder` at the end.
+      Path of a temporary folder to write to, which is renamed to `folder` at the end.
 
     Raises:
       InputError: The folder exists already and is not empty.
@@ -389,7 +390,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: str) -> dict[str, bool]:
-    """Returns the visible names in a folder, and whether each is that of a folder."""
+    """Returns the visible names in a folder, and for each name whether it is a folder."""
     if not is_folder(folder):
         raise MissingFileError(f"{folder}: no such folder.")
     if is_remote(folder):

@@ -1,4 +1,4 @@
-"""Finds files in other packages without importing these, since an import runs their code."""
+"""Finds files of installed packages without importing the packages, which would run their code."""
 
 from importlib import metadata
 from pathlib import Path

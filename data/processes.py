@@ -23,10 +23,11 @@ Result = TypeVar("Result")
 def in_processes(
     function: Callable[..., Result], tasks: Iterable[object], *same: object
 ) -> Iterator[Result]:
-    """Calls a function for each task, in as many processes as this process may use cores.
+    """Calls a function for each task, in one process for each available core.
 
     Args:
-      function: The function. Each process imports its module, which should be fast to import.
+      function: Function to call. Each process imports the function's module, so this import should
+        be fast.
       tasks: Values of the function's first argument.
       *same: The function's other arguments, the same for all tasks.
 
@@ -35,7 +36,7 @@ def in_processes(
 
     Raises:
       UnavailableError: One of the processes was killed.
-      Exception: Any exception of the function.
+      Exception: Any exception that the function raises.
     """
     try:
         yield from _executor(function).map(function, tasks, *map(itertools.repeat, same))
@@ -47,7 +48,7 @@ def in_processes(
 
 
 def start_processes(function: Callable[..., object]) -> None:
-    """Starts the processes of `in_processes` early, so that they import modules meanwhile.
+    """Starts worker processes early, so that they import modules before `in_processes` is called.
 
     Args:
       function: The function that `in_processes` will call.

@@ -1,4 +1,4 @@
-"""A progress bar of rich, for terminals."""
+"""A progress bar for terminals, drawn by the library rich."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from rich.progress import Progress, ProgressColumn
 def terminal_progress(
     console: Console, *columns: str | ProgressColumn, disable: bool = False, **options: Any
 ) -> Progress:
-    """Makes a progress bar that shows only on a terminal, and disappears when it is done.
+    """Makes a progress bar that is shown only on a terminal, and disappears when it is done.
 
     Args:
-      console: The console to show it on.
-      *columns: Columns of the bar; rich's own by default.
-      disable: Shows nothing on a terminal either.
+      console: Console of rich on which the bar is shown.
+      *columns: Columns of the bar; rich's default columns if none are given.
+      disable: Whether to hide the bar on a terminal, too.
       **options: Other options of `rich.progress.Progress`.
 
     Returns:
-      The bar, to be started.
+      The bar, which is not started yet.
     """
     # Without this, rich prints an empty line at the end of a disabled progress bar.
     console.is_interactive = True

@@ -1,7 +1,7 @@
 """Config of the data source, for each kind of source.
 
-These models are apart from the code in `data.sources` that finds pairs: all steps of the pipeline
-read the config, and a change of that code should not make all of them run again.
+The config classes are separate from the code in `data.sources` that finds pairs, because all steps
+of the pipeline read the config: a change of that code should not make all steps run again.
 """
 
 import re
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_a
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from data.strict import Strict
+from data.config_base import Strict
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""Stands for the number of a span in a source's path, as in TFX; `{SPAN:3}` has three digits.
+"""Placeholder of a span's number in a source's path, as in TFX; `{SPAN:3}` has three digits.
 
 A span is one numbered delivery of data.
 """
@@ -26,10 +26,10 @@ _FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 
 
 class Source(Strict):
-    """Base of all kinds of sources: the keys below `data.source` in the config.
+    """Base class of the `data.source` section of the config, for all kinds of sources.
 
-    A subclass that narrows `kind` to a literal is a kind of source; `data.sources.registry` has its
-    functions.
+    A kind of source is a subclass that narrows `kind` to a literal; `data.sources.registry` has
+    its functions.
 
     Attributes:
       kind: Name of the kind of source.
@@ -44,12 +44,12 @@ class Source(Strict):
 
 
 class SpannedSource(Source):
-    """Base of the sources whose path may hold `{SPAN}`.
+    """Base class of the sources whose path may contain `{SPAN}`, the number of a delivery.
 
     Attributes:
       path: Path of the source, local or on any file system that TensorFlow reads (`gs://…`).
-      newest_spans: Number of the newest spans to use; null for all.
-      path_is_file: Whether the path is that of a file, and not of a folder.
+      newest_spans: How many of the newest spans to use; null for all spans.
+      path_is_file: Whether the path leads to a file instead of a folder.
     """
 
     path: str
@@ -68,12 +68,12 @@ class SpannedSource(Source):
 
     @property
     def has_spans(self) -> bool:
-        """Whether the path holds `{SPAN}`."""
+        """Whether the path contains `{SPAN}`."""
         return SPAN_PLACEHOLDER.search(self.path) is not None
 
 
 class SampleSource(Source):
-    """A data set from a package; it is written as files on first use.
+    """A sample data set from an installed package, which is written to files on first use.
 
     Attributes:
       name: Name of the data set.
@@ -84,24 +84,25 @@ class SampleSource(Source):
 
 
 class FolderSource(SpannedSource):
-    """A folder with one sub-folder of images and one of masks, both with any nested folders.
+    """A folder with a sub-folder of images and a sub-folder of masks, both of any depth.
 
     A mask belongs to the image with the same relative path and stem.
 
     Attributes:
       path: Path of the folder, local or on any file system that TensorFlow reads (`gs://…`); a
-        relative path starts at the current folder. With `{SPAN}` in it, every folder with a number
-        in that place is a span (`cells/span-{SPAN}`).
-      newest_spans: Number of the newest spans to use; null for all.
+        relative path starts at the current folder. If the path contains `{SPAN}`
+        (`cells/span-{SPAN}`), every folder with a number in that place is a span.
+      newest_spans: How many of the newest spans to use; null for all spans.
       images: Name of the sub-folder of images; `.` for the folder itself.
       masks: Name of the sub-folder of masks; `.` for the folder itself.
       image_pattern: Pattern of the names of image files; `*` stands for the stem. A pattern without
         a file suffix matches every image suffix.
-      mask_pattern: Pattern of the names of mask files: `*_mask.png`.
+      mask_pattern: Pattern of the names of mask files, for example `*_mask.png`.
       split_folders: Whether the splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; they may also be called training, valid, validation, testing.
-      split_lists: Split name to a text file with one key (a relative path, with or without suffix)
-        per line. Pairs in no list are not used. The file's path is relative to `path`.
+        `<path>/<images>/train`; the folders may also be called training, valid, validation,
+        testing.
+      split_lists: Maps a split name to a text file with one key (a relative path, with or without
+        suffix) per line. Pairs in no list are not used. The text file's path is relative to `path`.
     """
 
     kind: Literal["folder"]
@@ -124,21 +125,22 @@ class FolderSource(SpannedSource):
 
 
 class ManifestSource(SpannedSource):
-    """A table with one row per pair.
+    """A manifest: a table with one row per pair of image and mask files.
 
     Attributes:
-      path: Path of the table: `.csv` with a heading, or `.jsonl` with one object per line; local or
-        on any file system that TensorFlow reads. With `{SPAN}` in it, every such file is a span.
-      newest_spans: Number of the newest spans to use; null for all.
+      path: Path of the table: `.csv` with a header line, or `.jsonl` with one object per line;
+        local or on any file system that TensorFlow reads. If the path contains `{SPAN}`, every file
+        with a number in that place is a span.
+      newest_spans: How many of the newest spans to use; null for all spans.
       image: Name of the column with the image's path, relative to the manifest's folder.
       mask: Name of the column with the mask's path.
-      split: Name of the column with the split, if the table has one. Where the cell is empty, the
-        split follows from the hash of the group, as for other sources.
+      split: Name of the column with the split, if the table has one. If the cell is empty, a hash
+        of the pair's group decides the split, as for other sources.
       source: Name of the column with the data set's name, if the table has one.
-      columns: Names of the other columns that examples keep, for metrics by their values
-        (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts as new data:
-        leave out columns that often change, and columns that nobody should see.
-      allow_outside: Whether paths may lead out of the manifest's folder.
+      columns: Names of the other columns to store in the examples, so that metrics can be computed
+        for each value (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts
+        as new data: leave out columns that often change, and confidential columns.
+      allow_outside: Whether image and mask paths may lead out of the manifest's folder.
     """
 
     kind: Literal["manifest"]
@@ -159,7 +161,7 @@ class ManifestSource(SpannedSource):
 
 
 class TfdsSource(Source):
-    """A data set of TensorFlow Datasets that is already prepared; no network is used.
+    """A data set of TensorFlow Datasets that is already prepared; nothing is downloaded.
 
     Attributes:
       name: Name of the data set, with config and version if needed: `oxford_iiit_pet:4.0.0`.
@@ -167,8 +169,8 @@ class TfdsSource(Source):
       image: Name of the feature with the image.
       mask: Name of the feature with the mask: an image feature of one channel.
       key: Name of a text feature with the pair's key; null for TensorFlow Datasets' example ids.
-      splits: Split name to an expression of TensorFlow Datasets (`train[:90%]`). Empty: all of its
-        splits are one set, and each pair's split follows from the hash of its group.
+      splits: Maps a split name to a split expression of TensorFlow Datasets (`train[:90%]`). If
+        empty, all examples are used, and a hash of each pair's group decides the split.
     """
 
     kind: Literal["tfds"]
@@ -194,4 +196,4 @@ if TYPE_CHECKING:  # type checkers do not accept computed unions
     AnySource: TypeAlias = Source
 else:
     AnySource = Annotated[reduce(or_, _kinds_of(Source)), Field(discriminator="kind")]
-"""All kinds of sources."""
+"""Config of any kind of source, as `kind` says."""

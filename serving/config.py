@@ -9,19 +9,20 @@ from data.config import Positive, Strict
 Precision = Literal["float32", "bfloat16", "float16"]
 """Compute dtype of a network. Weights, logits and softmax are always float32."""
 MAX_PIXELS = 25_000_000
-"""Default limit of pixels in an image: enough for photographs by phones and aerial cameras."""
+"""Default maximum number of pixels in an image: enough for photographs by phones and aircraft."""
 
 
 class CheckConfig(Strict):
     """Requirements that ServingCheck tests before a model is pushed.
 
     Attributes:
-      images: Number of images of `test` to send, the smallest and the largest among them.
-      p50_ms: Largest allowed median latency of one image, in milliseconds; null for no limit.
-      p95_ms: Largest allowed 95th percentile of the latency of one image, in milliseconds; null for
-        no limit.
-      memory_mib: Largest allowed memory of the serving process, TensorFlow included, in MiB; null
-        for no limit.
+      images: Number of images of the split `test` to send, the smallest and the largest among them.
+      p50_ms: Maximum median latency of a request with one image, in milliseconds; null for no
+        limit.
+      p95_ms: Maximum 95th percentile of the latency of a request with one image, in milliseconds;
+        null for no limit.
+      memory_mib: Maximum memory of the serving process in MiB, TensorFlow included; null for no
+        limit.
     """
 
     images: int = Field(8, ge=1, le=1000)
@@ -34,9 +35,10 @@ class InfraValidatorConfig(Strict):
     """TFX's InfraValidator, which tests the model in TF Serving, in addition to ServingCheck.
 
     Attributes:
-      platform: Where the container runs: `docker` for this machine, or `kubernetes` for the cluster
-        that the pipeline runs on.
-      image_tag: Tag of the image `tensorflow/serving`; not older than the TensorFlow that trains.
+      platform: Where TF Serving's container runs: `docker` for this machine, or `kubernetes` for
+        the cluster that the pipeline runs on.
+      image_tag: Tag of the container image `tensorflow/serving`, which must not be older than the
+        TensorFlow that trains the model.
     """
 
     platform: Literal["docker", "kubernetes"]
@@ -44,17 +46,19 @@ class InfraValidatorConfig(Strict):
 
 
 class ServingConfig(Strict):
-    """How models are served.
+    """The `serving` section of the config: how models are checked, pushed and served.
 
     Attributes:
-      max_pixels: The model refuses images with more pixels before it decodes them.
-      precision: Compute dtype of the served model; null for the dtype of the training. Use
-        `float32` for a model that is trained on a GPU and served by CPUs without bfloat16. The
-        Evaluator evaluates the model with this dtype.
+      max_pixels: Maximum number of pixels in an image; the model rejects larger images before
+        decoding.
+      precision: Compute dtype of the served model; null for the dtype of training. Use `float32`
+        for a model that is trained on a GPU and served by CPUs without bfloat16. The Evaluator
+        evaluates the model with this dtype.
       push_to: Folder that TF Serving watches, local or on any file system that TensorFlow can write
         to (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
-      check: Requirements that a model must meet before it is pushed.
-      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave it out.
+      check: Requirements that a model must meet before being pushed.
+      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave this
+        step out.
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)

@@ -15,7 +15,7 @@ _PIXELS_AT_A_TIME = 2**20
 def overlay(
     image: npt.NDArray[np.uint8], class_ids: npt.NDArray[np.uint8], opacity: float = 0.55
 ) -> Image.Image:
-    """Blends a mask with its image.
+    """Draws a mask over its image in the colours of the classes.
 
     Args:
       image: uint8 [height, width, 3], RGB.
@@ -36,15 +36,14 @@ def overlay(
 
 
 def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Image:
-    """Makes a palette image of a mask: its values are the class ids, viewers show the colours.
+    """Makes a palette image of a mask: pixel values are class ids, and viewers show class colours.
 
     Args:
       class_ids: uint8 [height, width], 0..C-1.
-      num_classes: C.
+      num_classes: Number of classes, C.
 
     Returns:
-      A palette image of the same size. Pillow and the ingestion of this project read the class ids
-      from it.
+      A palette image of the same size, which this project can also read as a mask file.
     """
     mask = Image.fromarray(class_ids)
     mask.putpalette([level for class_id in range(num_classes) for level in colour(class_id)])
@@ -77,7 +76,8 @@ def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Im
       predicted: uint8 [height, width], class ids.
 
     Returns:
-      An RGBA image of the same size, transparent where the prediction is right or ignored.
+      An RGBA image of the same size, transparent where the prediction is right or the pixel is
+      ignored.
     """
     rows, columns = np.indices(truth.shape)
     shade = ((rows + columns) // _STRIPE % 2 * 255).astype(np.uint8)

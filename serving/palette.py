@@ -5,7 +5,7 @@ from pathlib import Path
 from data.config import IGNORE
 
 THEME_FILE = Path(__file__).parent / "theme.css"
-"""Style sheet with the colours of all HTML pages and the patterns of the classes."""
+"""CSS file with the colours of all HTML pages and the patterns of the classes."""
 # Okabe and Ito's colours, which people with any kind of colour vision can tell apart
 # (https://jfly.uni-koeln.de/color/).
 _COLOURS = [
@@ -26,5 +26,5 @@ def colour(class_id: int) -> tuple[int, int, int]:
 
 
 def pattern(class_id: int) -> int:
-    """Returns the pattern of a class: 0 plain, 1 rising, 2 falling, 3 horizontal stripes."""
+    """Returns the pattern of a class: 0 plain, 1 rising, 2 falling, or 3 horizontal stripes."""
     return class_id % 4

@@ -1,4 +1,4 @@
-"""Predictions, the same for a model in this process and one behind a server."""
+"""Predictions of a model, which may be loaded in this process or run on a server."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 
 class Prediction(NamedTuple):
-    """The prediction for one image.
+    """The predicted mask of one image, with class shares and confidence.
 
     Attributes:
-      mask_png: The mask as the bytes of a one-channel PNG of class ids, of the image's size.
+      mask_png: The mask as the bytes of a one-channel PNG of class ids, of the same size as the
+        image.
       class_ids: The mask as an array, uint8 [height, width].
-      class_fraction: float32 [C], share of the pixels for each class.
-      confidence: Mean over the pixels of the greatest probability, 1/C..1.
+      class_fraction: float32 [C], share of the mask's pixels that have each class.
+      confidence: Mean over the pixels of the greatest class probability, 1/C..1.
     """
 
     mask_png: bytes
@@ -25,21 +26,21 @@ class Prediction(NamedTuple):
 
 
 class Predictor(Protocol):
-    """A model, in this process or behind a server."""
+    """A model that segments images, in this process or on a server."""
 
     @property
     def classes(self) -> Sequence[str]:
         """Names of the classes, by class id."""
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Predicts the mask of each image.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes. EXIF orientation is
+          images: The contents of PNG, JPEG, BMP or GIF files, of any size. The EXIF orientation is
             ignored.
 
         Returns:
-          A Prediction for each image.
+          A Prediction for each image, in the order of the images.
 
         Raises:
           UnetfxError: An image cannot be segmented.
@@ -52,12 +53,12 @@ def predictions_of(
     """Splits the outputs of the signature `serving_default` into one prediction for each image.
 
     Args:
-      masks: The bytes of a PNG for each image.
-      class_fractions: [batch, C].
-      confidences: [batch].
+      masks: The bytes of a PNG of class ids for each image.
+      class_fractions: Share of the pixels for each image and class, [batch, C].
+      confidences: Confidence for each image, [batch].
 
     Returns:
-      A Prediction for each image.
+      A Prediction for each image, in the order of `masks`.
 
     Raises:
       ValueError: A mask is not an 8-bit one-channel PNG, or the outputs differ in length.

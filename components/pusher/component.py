@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import PUSH_DESTINATION_KEY, PUSHED_MODEL_KEY
 from tfx.utils import io_utils
 
-from serving.model.versions import push_model
+from serving.model.push import push_model
 
 
 class Executor(executor.Executor):

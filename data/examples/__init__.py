@@ -1,1 +1,1 @@
-"""The tf.Example of a pair: its features, how it is written, and how it is read back."""
+"""The tf.Example of a pair: names of its features, writing, and parsing."""

@@ -14,10 +14,10 @@ MASK = "mask/encoded"
 
 
 def fraction(class_name: str) -> str:
-    """Returns the name of the feature with a class's share of the labelled pixels."""
+    """Returns the name of the feature that holds a class's share of the labelled pixels."""
     return f"mask/fraction/{class_name}"
 
 
 def column(name: str) -> str:
-    """Returns the name of the feature with a manifest column's cell: `column/scanner`."""
+    """Returns the name of the feature that holds a manifest column's cell: `column/scanner`."""
     return f"column/{name}"

@@ -20,18 +20,18 @@ _POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)]
 
 
 class PairStatistics(NamedTuple):
-    """Statistics of a pair that can be used.
+    """Statistics of a pair of files that can be used.
 
     Attributes:
       sha256: SHA-256 of the stored image's bytes, in hexadecimal.
-      content: Size and hash of the image's pixels: equal for copies in different files and formats.
-      height: Height in pixels, after EXIF orientation.
-      width: Width in pixels, after EXIF orientation.
-      means: Means of red, green and blue, in 0..255.
-      std: Standard deviation over all pixels and channels, in 0..255.
+      content: Size and hash of the image's pixels, the same for copies in different file formats.
+      height: Height of the image in pixels, after EXIF orientation.
+      width: Width of the image in pixels, after EXIF orientation.
+      means: Means of the red, green and blue channels, in 0..255.
+      std: Standard deviation of the samples of all pixels and channels, in 0..255.
       fractions: Share of each class among the labelled pixels, by class id.
-      labelled: Share of the pixels that are labelled, that is, not ignored.
-      max_sample: Greatest 16-bit sample; None for an image of 8 bits.
+      labelled: Share of all pixels that are labelled, that is, not ignored.
+      max_sample: Greatest sample of a 16-bit image; None for an 8-bit image.
     """
 
     sha256: str
@@ -52,15 +52,15 @@ class PairStatistics(NamedTuple):
 
 
 def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> PairStatistics:
-    """Computes the statistics of a pair.
+    """Computes the size, the brightness and the class shares of a pair.
 
     Args:
-      image: The image.
-      mask: The mask, of the same size.
+      image: The loaded image of the pair.
+      mask: The loaded mask of the pair, of the same size as the image.
       num_classes: Number of classes.
 
     Returns:
-      The statistics.
+      The statistics, with an entry of `fractions` for each class.
     """
     means, std = _brightness(image.pixels)
     labelled = int(mask.pixels[:IGNORE].sum())
@@ -80,7 +80,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
 
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Returns the exact means of the channels and the standard deviation, from histograms."""
+    """Computes the exact mean of each channel and the overall standard deviation, by histograms."""
     histogram = Image.fromarray(pixels).histogram()
     counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
     moments = counts @ _POWERS_OF_LEVELS

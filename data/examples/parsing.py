@@ -1,4 +1,4 @@
-"""Reads the tf.Example of a pair in a TensorFlow graph."""
+"""Parses the tf.Example of a pair in a TensorFlow graph."""
 
 import tensorflow as tf
 
@@ -7,12 +7,13 @@ from data.rasters.images import intensity_levels
 
 
 def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = None) -> tf.Tensor:
-    """Decodes image bytes in a graph.
+    """Decodes the bytes of an image file in a TensorFlow graph.
 
     Args:
-      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file; of a GIF, the first frame.
-      intensity_range: The samples of a 16-bit PNG that become 0 and 255, as in `load_image`; None
-        for the upper 8 of the 16 bits.
+      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file; only the first frame of a GIF
+        file is decoded.
+      intensity_range: The two sample values of a 16-bit PNG that become 0 and 255; None to use the
+        upper 8 of the 16 bits.
 
     Returns:
       uint8 [height, width, 3], RGB.
@@ -39,8 +40,8 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
       encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file.
 
     Returns:
-      int64 [2], height and width in pixels; zeros for bytes of another format. The operation fails
-      for a damaged header of a JPEG file.
+      int64 [2], height and width in pixels; zeros for any other file format. A JPEG file with a
+      damaged header makes the graph fail.
     """
 
     def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
@@ -78,7 +79,7 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a stored mask.
+    """Decodes the mask that is stored in a tf.Example.
 
     Args:
       encoded: string scalar, bytes of a one-channel 8-bit PNG.
@@ -90,7 +91,7 @@ def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes the image and the mask of a serialized example.
+    """Decodes the image and the mask in a serialized tf.Example.
 
     Args:
       serialized: string scalar, a serialized tf.Example.
@@ -104,22 +105,22 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def parse_key(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns the pair's key, string scalar, of a serialized example, string scalar."""
+    """Returns the pair's key in a serialized tf.Example; both are string scalars."""
     key = tf.io.FixedLenFeature([], tf.string)
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
 
 
 def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts the labelled pixels of each class in a serialized example; decodes only the mask.
+    """Counts the labelled pixels of each class in a serialized tf.Example; decodes only the mask.
 
-    The fractions in the example are not enough: they do not say how many pixels are labelled.
+    The class shares stored in the example do not tell how many pixels are labelled.
 
     Args:
       serialized: string scalar, a serialized tf.Example.
-      num_classes: Number of classes C.
+      num_classes: Number of classes, C.
 
     Returns:
-      int64 [C]. Ignored pixels are not counted.
+      int64 [C], number of pixels of each class; ignored pixels are not counted.
     """
     encoded = tf.io.FixedLenFeature([], tf.string)
     mask = decode_mask(tf.io.parse_single_example(serialized, {MASK: encoded})[MASK])
@@ -129,9 +130,9 @@ def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns whether the 25th byte, the bit depth of every PNG, is 16.
+    """Returns whether a file is a PNG with 16 bits per sample.
 
-    Shorter strings are padded, so that they have such a byte.
+    The 25th byte of a PNG is the bit depth. Shorter strings are padded to 25 bytes.
     """
     header = tf.strings.substr(encoded, 0, 25) + tf.constant(bytes(25))
     is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"

@@ -1,4 +1,4 @@
-"""Reads pairs of files: their content and statistics, or the reason why one cannot be used."""
+"""Reads pairs of files: content and statistics, or the reason why a pair cannot be used."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from data.sources.pairs import Pair
 
 
 class ReadPair(NamedTuple):
-    """The content of a pair in the form in which it is stored.
+    """The image and the mask of a pair, encoded for storage in a tf.Example.
 
     Attributes:
       record: Record of the pair.
-      image: Bytes of the image; empty if the pair cannot be used.
-      mask: Bytes of the mask, a one-channel PNG of class ids; empty if the pair cannot be used.
+      image: Bytes of the image file to store; empty if the pair cannot be used.
+      mask: Bytes of the mask to store, a one-channel PNG of class ids; empty if the pair cannot be
+        used.
     """
 
     record: Record
@@ -32,16 +33,16 @@ class ReadPair(NamedTuple):
 
 
 def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
-    """Reads a pair of files.
+    """Reads the image file and the mask file of a pair.
 
     Args:
-      pair: The pair.
-      data: Config of the data.
+      pair: The pair to read.
+      data: The `data` section of the config.
 
     Returns:
-      The content of the pair, or the reason why it cannot be used: one of its files cannot be read,
-      is too large or of a wrong kind, the mask has a value without a class or no labelled pixel, or
-      the sizes differ.
+      The content of the pair, or the reason why the pair cannot be used: one of its files cannot be
+      read, is too large or of a wrong kind, the mask has a value without a class or no labelled
+      pixel, or the sizes differ.
     """
     values: tuple[int | str, ...] = ()
     try:
@@ -72,15 +73,16 @@ def _problem(error: InputError) -> PairError:
 
 
 def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
-    """Reads pairs, and yields them in order.
+    """Reads the files of pairs and yields the results in the order of the pairs.
 
     Args:
-      pairs: The pairs. Some remote ones are read ahead, since reading them is mostly waiting.
-      data: Config of the data.
+      pairs: The pairs to read. Some remote files are read ahead, since reading a remote file is
+        mostly waiting.
+      data: The `data` section of the config.
 
     Yields:
-      The content of each pair, or the reason why it cannot be used. Only a few are in memory at the
-      same time, since images may be large.
+      The content of each pair, or the reason why the pair cannot be used. Only a few pairs are in
+      memory at the same time, since images may be large.
     """
     if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
         yield from (read_pair(pair, data) for pair in pairs)
@@ -96,7 +98,7 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
 
 
 def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    """Reads pairs as `read_pairs` does, and returns only their records, in order."""
+    """Reads the files of pairs and returns only the record of each pair, in order."""
     return [read.record for read in read_pairs(pairs, data)]
 
 

@@ -14,10 +14,10 @@ class Record(NamedTuple):
     """The result of reading one pair.
 
     Attributes:
-      pair: The pair.
-      statistics: Statistics of the pair; None if it cannot be used.
+      pair: The pair that was read.
+      statistics: Statistics of the pair; None if the pair cannot be used.
       problem: The reason why the pair cannot be used; None if it can.
-      values: Pixel values in the mask file, numbers or colours; empty if it cannot be read.
+      values: Pixel values in the mask file, numbers or colours; empty if the mask cannot be read.
     """
 
     pair: Pair
@@ -26,7 +26,7 @@ class Record(NamedTuple):
     values: tuple[int | str, ...]
 
     def as_row(self, classes: Sequence[str]) -> dict[str, Any]:
-        """Returns the record as one flat JSON object."""
+        """Converts the record to a flat JSON object, which is a line of pairs.jsonl."""
         row: dict[str, Any] = self.pair._asdict() | {"values": list(self.values)}
         if self.statistics is not None:
             row |= self.statistics._asdict()
@@ -38,7 +38,7 @@ class Record(NamedTuple):
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Record:
-        """Returns the record of a JSON object from `as_row`."""
+        """Creates a record from a JSON object that `as_row` returned."""
         statistics, problem = None, None
         if "problem" in row:
             problem = PairError(**row["problem"])

@@ -20,7 +20,7 @@ class Shard(NamedTuple):
 
     Attributes:
       path: Path of the file, local or remote.
-      pairs: Pairs of the file, in order.
+      pairs: Pairs whose examples the file gets, in order.
     """
 
     path: str
@@ -28,11 +28,11 @@ class Shard(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Result of writing a shard.
+    """Result of writing a shard (a TFRecord file).
 
     Attributes:
-      good: Number of pairs in the file.
-      bad: Number of pairs that are left out, since they cannot be used.
+      good: Number of pairs that are written to the file.
+      bad: Number of pairs that are left out because their files cannot be used.
       rows: Records of all pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
     """
 
@@ -44,15 +44,15 @@ class Written(NamedTuple):
 def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
     """Reads the pairs of a shard and writes their examples to a gzipped TFRecord file.
 
-    The same pairs give the same bytes. A pair that cannot be used is left out.
+    The same pairs always give the same bytes. Pairs that cannot be used are left out.
 
     Args:
-      shard: The file and its pairs.
-      data: Config of the data.
-      scratch: Folder of the unfinished file (see `new_file`).
+      shard: Path of the file, and the pairs to write.
+      data: The `data` section of the config.
+      scratch: Folder for the file until it is complete; None for the folder of `shard.path`.
 
     Returns:
-      The numbers and the records of the pairs.
+      The numbers of pairs written and left out, and the records of all pairs.
 
     Raises:
       InputError: The file cannot be written.
@@ -73,7 +73,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
 
 
 def _framed(message: bytes) -> bytes:
-    """Returns a record of a TFRecord file: the length and the message, each with a checksum.
+    """Encodes a message as a TFRecord record: the length and the message, each with a checksum.
 
     Source: TensorFlow, "TFRecord and tf.train.Example", TFRecords format details.
     """

@@ -1,7 +1,7 @@
 """Builds the tf.Example of a pair.
 
-The message classes are copies in TensorFlow Datasets. Those of TensorFlow would cost each ingesting
-process seconds to import.
+The protobuf classes come from TensorFlow Datasets, which has copies of TensorFlow's. Importing
+TensorFlow's own classes would take seconds in each ingestion process.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,12 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
     """Builds the tf.Example of a pair.
 
     Args:
-      read: A pair that can be used.
+      read: Image, mask and record of a pair that can be used.
       classes: Class names, by class id.
 
     Returns:
-      An example with the features of `data.examples.features`; an empty cell is an empty string.
+      An example with the features named in `data.examples.features`; an empty cell of a manifest
+      becomes an empty string.
     """
     pair, statistics = read.record.pair, read.record.statistics
     if statistics is None:

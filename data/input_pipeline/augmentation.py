@@ -1,10 +1,10 @@
 """Random changes of training images and their masks.
 
-All geometric changes are one affine map. The image is sampled through it bilinearly and the mask by
-nearest neighbour, so both stay aligned, and the image is resampled only once. (Each of Keras' own
-layers resamples, and older ones interpolate between class ids, keras#22192.) All random numbers
-follow from a seed that comes with the image: images can be changed in parallel, and the result is
-reproducible.
+All geometric changes are combined into one affine map, through which the image is sampled
+bilinearly and the mask by nearest neighbour. So both stay aligned, and the image is resampled only
+once. (Each augmentation layer of Keras resamples the image again, and older layers interpolate
+between class ids, keras#22192.) All random numbers derive from a seed that is given with each
+image, so images can be augmented in parallel, and the result is reproducible.
 """
 
 import math
@@ -12,22 +12,22 @@ import math
 import tensorflow as tf
 
 from data.config import IGNORE, Augmentation
-from data.input_pipeline.views import BLACK
+from data.input_pipeline.crops import BLACK
 
 
 def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int]:
     """Returns the size of the window that an augmented view is sampled from.
 
-    A rotated or reduced view shows pixels from outside the view, if the image has them there.
+    A rotated or shrunken view also shows pixels of the image from around the view.
 
     Args:
-      augmentation: The random changes.
+      augmentation: Kinds and maximum strengths of the random changes.
       height: Height of the augmented view in pixels.
       width: Width of the augmented view in pixels.
 
     Returns:
-      Height and width of the window, each greater than that of the view by an even number (or
-      equal), so that window and view have the same centre.
+      Height and width of the window in pixels. Each exceeds the side of the view by an even number
+      of pixels (or by 0), so that window and view have the same centre.
     """
     greatest = math.radians(augmentation.rotation)
 
@@ -48,19 +48,19 @@ def augment(
     height: int,
     width: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Changes an image at random, and its mask with it.
+    """Applies the same random changes to an image and to its mask.
 
     Args:
       image: uint8 or float32 [window height, window width, 3] in 0..255; see `reach` for the size.
-      class_ids: uint8 [window height, window width].
+      class_ids: The mask, uint8 [window height, window width].
       seed: int64 or int32 [2]; the same seed gives the same change.
-      augmentation: The random changes.
-      height: Height of the view, in the middle of the window.
-      width: Width of the view, in the middle of the window.
+      augmentation: Kinds and maximum strengths of the random changes.
+      height: Height in pixels of the view, which is in the middle of the window.
+      width: Width in pixels of the view, which is in the middle of the window.
 
     Returns:
-      float32 [height, width, 3] in 0..255 and uint8 [height, width]. Pixels from outside the window
-      are black, and 255 (ignored) in the mask.
+      The image, float32 [height, width, 3] in 0..255, and the mask, uint8 [height, width]. Pixels
+      from outside the window are black in the image and 255 (ignored) in the mask.
     """
     colour_seed, transform_seed = tf.unstack(tf.random.split(seed))
     image = _recolour(tf.cast(image, tf.float32), colour_seed, augmentation)
@@ -89,7 +89,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
 def _transform(
     seed: tf.Tensor, augmentation: Augmentation, window: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Returns a random map from pixels of the view to pixels of the window, for TensorFlow."""
+    """Returns a random projective transform, float32 [8], from view pixels to window pixels."""
     flip_x, flip_y, turn, zoom, right, down = tf.unstack(
         tf.random.stateless_uniform([6], seed, -1, 1)
     )

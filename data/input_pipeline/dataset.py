@@ -30,11 +30,12 @@ def read_batches(
     cache: bool = False,
     replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Reads every pixel of every example once, in the order of the files.
+    """Reads batches that hold every pixel of every example exactly once, in the order of the files.
 
     Args:
       patterns: Patterns of the paths of gzipped TFRecord files.
-      view: The view. With `crop`, an image is divided into tiles of the crop's size.
+      view: Size and kind of the network's input. With the view `crop`, each image is divided into
+        tiles of the crop's size.
       batch_size: Number of views per batch; the last batch may be smaller.
       cache: Whether to keep the decoded views in memory after the first pass.
       replicas: Number of devices that train together and share the batches.
@@ -73,30 +74,31 @@ def read_training_batches(
     replicas: int = 1,
     with_keys: bool = False,
 ) -> tf.data.Dataset:
-    """Reads examples in a new order in each pass, as random views that are augmented.
+    """Reads batches of random, augmented views of the examples, in a new order in each pass.
 
-    All random choices depend on the seed, the pass and the example only, never on timing: the same
-    seed gives the same batches again.
+    All random choices depend only on the seed, the pass and the example, and not on timing, so the
+    same seed always gives the same batches.
 
     Args:
       patterns: Patterns of the paths of gzipped TFRecord files.
-      view: The view.
+      view: Size and kind of the network's input.
       batch_size: Number of views per batch; the last batch may be smaller.
       seed: Seed of the order, the crops and the augmentation.
-      augmentation: Random changes of the views.
-      crops_per_image: Number of crops of each image in a pass; useful with the view `crop` only.
-      class_aware_crops: Share of the crops that are placed on a class; see `random_corner`.
-      cache: Whether to keep decoded images in memory after the first pass: resized ones, or whole
-        ones with the view `crop`.
+      augmentation: Kinds and maximum strengths of the random changes of the views.
+      crops_per_image: Number of crops from each image in a pass; only useful with the view `crop`.
+      class_aware_crops: Share of the crops, 0..1, that are placed on a pixel of a random class, so
+        that rare classes occur; the other crops are placed anywhere in the image.
+      cache: Whether to keep the decoded images in memory after the first pass. With the view
+        `crop`, whole images are kept.
       replicas: Number of devices that train together and share the batches.
-      with_keys: Whether to return the keys of the pairs in each batch, too.
+      with_keys: Whether each batch also holds the keys of its pairs.
 
     Returns:
       Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
-      [batch, view.height, view.width]; with keys, also string [batch].
+      [batch, view.height, view.width]; if `with_keys`, also the keys, string [batch].
 
     Raises:
-      InputError: A pattern matches no file, or the files hold no example.
+      InputError: A pattern matches no file, or the files contain no example.
     """
     files = _files(patterns)
     height, width = view.height, view.width
@@ -133,7 +135,7 @@ def count_examples(patterns: Sequence[str]) -> int:
       patterns: Patterns of the paths of gzipped TFRecord files.
 
     Raises:
-      InputError: A pattern matches no file, or the files hold no example.
+      InputError: A pattern matches no file, or the files contain no example.
     """
     files = _files(patterns)
     records = tf.data.TFRecordDataset(files, _COMPRESSION)
@@ -163,7 +165,7 @@ def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns shuffled (key, image, mask, seed); the seed is int64 [2], and new in each pass."""
+    """Returns shuffled tuples of key, image, mask and seed; the seed is new in each pass."""
 
     def read(file: tf.Tensor, file_seed: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
@@ -185,7 +187,7 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns the same as `_from_files`, decoded in the first pass only."""
+    """Returns the dataset of `_from_files`, but decodes the examples in the first pass only."""
     examples = (
         tf.data.TFRecordDataset(files, _COMPRESSION)
         .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
@@ -216,7 +218,7 @@ def _files(patterns: Sequence[str]) -> list[str]:
 
 
 def _shuffle_buffer(files: list[str]) -> int:
-    """Returns how many examples the shuffle buffer holds, estimated from the first ones."""
+    """Returns the size of the shuffle buffer in examples, by the size of the first examples."""
     sizes = [
         len(record)
         for record in tf.data.TFRecordDataset(files, _COMPRESSION).take(16).as_numpy_iterator()
@@ -231,12 +233,13 @@ def _no_example(files: list[str]) -> InputError:
 
 
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:
-    """Prefetches, and sets how tf.distribute divides the data among workers (processes).
+    """Prefetches batches, and sets how tf.distribute divides the data among worker processes.
 
-    By file, a worker reads its own files only, and a worker without a file is an error. So with
-    fewer files than workers, each worker reads all files and drops the batches of the others. The
-    same holds for cached examples: their seeds are zipped with examples, and tf.data no longer sees
-    the files. AUTO is never used: it loses batches where it falls back from files to batches.
+    If data are divided by file, each worker reads only its own files, and a worker without a file
+    fails. So with fewer files than workers, each worker reads all files and drops the batches of
+    the other workers. Cached examples are divided in this way, too: zipping examples with seeds
+    hides the files from tf.data. The policy AUTO is never used, because it loses batches where it
+    falls back from files to batches.
     """
     policy = tf.data.experimental.AutoShardPolicy
     options = tf.data.Options()

@@ -1,7 +1,7 @@
 """Views: the parts of an image that the network takes as its input.
 
-Training and the serving graph call the same functions, so their inputs cannot differ. Padding is
-black in images and ignored in masks.
+Training and the serving graph call the same functions, so the network gets the same input in both.
+Padding is black in images and ignored in masks.
 """
 
 from collections.abc import Callable
@@ -10,25 +10,22 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from data.config import IGNORE, CropView, ResizeView
-
-BLACK = 0
-"""Value of padding in images, at the bottom and at the right, as in the network itself."""
-
-Pair = tuple[tf.Tensor, tf.Tensor]
+from data.input_pipeline.crops import BLACK, Pair, cut, random_corner, tiles
 
 
 class ViewFunctions(NamedTuple):
-    """How reading for training takes views from pairs, for one kind of view.
+    """Functions that take views from pairs for training and evaluation, for one kind of view.
 
     Attributes:
-      whole_pair: Prepares a whole pair. Arguments: image, uint8 [height, width, 3]; class ids,
-        uint8 [height, width]; view. Returns both, resized to the view or unchanged.
-      every_view: Returns the views that together hold each pixel exactly once. Arguments: a pair
-        from `whole_pair`; view. Returns images [views, view.height, view.width, 3] and class ids
-        [views, view.height, view.width].
+      whole_pair: Prepares the image and the mask of a pair. Arguments: image, uint8 [height, width,
+        3]; class ids, uint8 [height, width]; view. Returns both, resized to the view or unchanged.
+      every_view: Returns the views that together hold each pixel of the pair exactly once.
+        Arguments: a pair from `whole_pair`; view. Returns images [views, view.height, view.width,
+        3] and class ids [views, view.height, view.width].
       training_window: Returns the part of a pair from which one augmented view is sampled.
-        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those
-        of the view; share of class-aware crops (see `random_corner`); seed, int64 or int32 [2].
+        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those of
+        the view; share of crops that are placed on a class, 0..1 (see `crops.random_corner`); seed,
+        int64 or int32 [2].
     """
 
     whole_pair: Callable[..., Pair]
@@ -41,7 +38,7 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
     Args:
       image: uint8 [height, width, 3].
-      view: The view; gives the size in pixels.
+      view: The view, which sets the size of the result in pixels.
 
     Returns:
       float32 [view.height, view.width, 3] in 0..255.
@@ -50,119 +47,18 @@ def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask by nearest neighbour, since the mean of two class ids is another class.
+    """Resizes a mask by nearest neighbour: the mean of two class ids would be a different class.
 
     Args:
       class_ids: uint8 [height, width].
-      view: The view; gives the size in pixels.
+      view: The view, which sets the size of the result in pixels.
 
     Returns:
-      uint8 [view.height, view.width]; every value occurs in the mask.
+      uint8 [view.height, view.width], with class ids that occur in `class_ids`.
     """
     return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[
         ..., 0
     ]
-
-
-def cut(
-    pixels: tf.Tensor,
-    corner: tf.Tensor | tuple[int, int],
-    height: int | tf.Tensor,
-    width: int | tf.Tensor,
-    outside: int,
-) -> tf.Tensor:
-    """Cuts a window out of an image or a mask.
-
-    Args:
-      pixels: [image height, image width] or [image height, image width, channels], of any dtype.
-      corner: int32 [2], row and column of the window's first pixel. It may be outside, as long as
-        window and image overlap.
-      height: Height of the window in pixels.
-      width: Width of the window in pixels.
-      outside: Value of the pixels outside the image.
-
-    Returns:
-      [height, width] or [height, width, channels] of the same dtype.
-    """
-    size = tf.shape(pixels)[:2]
-    first = tf.maximum(corner, 0)
-    last = tf.minimum(tf.add(corner, [height, width]), size)
-    inside = pixels[first[0] : last[0], first[1] : last[1]]
-    before = first - corner
-    after = [height, width] - before - tf.shape(inside)[:2]
-    paddings = tf.pad(tf.stack([before, after], axis=1), [[0, pixels.shape.rank - 2], [0, 0]])
-    window = tf.pad(inside, paddings, constant_values=tf.cast(outside, pixels.dtype))
-    if isinstance(height, int) and isinstance(width, int):
-        window.set_shape([height, width, *pixels.shape[2:]])
-    return window
-
-
-def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
-    """Cuts a whole image into tiles that do not overlap, each pixel into one of them.
-
-    Args:
-      image: uint8 [height, width, 3].
-      class_ids: uint8 [height, width].
-      view: The view; its size is that of a tile.
-
-    Returns:
-      uint8 [tiles, view.height, view.width, 3] and uint8 [tiles, view.height, view.width], row by
-      row. The last tiles of a row and of a column are padded: black, and 255 (ignored).
-    """
-    return _tiles_of(image, view, BLACK), _tiles_of(class_ids, view, IGNORE)
-
-
-def random_corner(
-    class_ids: tf.Tensor, view: CropView, class_aware: float, seed: tf.Tensor
-) -> tf.Tensor:
-    """Chooses the place of a crop at random: anywhere, or on a class, so that rare ones occur.
-
-    Args:
-      class_ids: uint8 [height, width].
-      view: The view; its size is that of the crop.
-      class_aware: Share of the crops, 0..1, that are placed on a class: on a random pixel of a
-        random class of the mask, each class with the same probability. A mask without labelled
-        pixels has no such crops.
-      seed: int64 or int32 [2].
-
-    Returns:
-      int32 [2], row and column of the crop's first pixel; 0 where the image is smaller than the
-      crop, so that it is padded at the bottom and at the right.
-    """
-    coin, class_seed, pixel_seed, corner_seed = tf.unstack(tf.random.split(seed, 4))
-    crop = tf.constant([view.height, view.width])
-    furthest = tf.maximum(tf.shape(class_ids) - crop, 0)
-    counts = tf.math.bincount(tf.cast(class_ids, tf.int32), minlength=IGNORE, maxlength=IGNORE)
-    present = tf.where(counts)[:, 0]
-
-    def around_a_pixel() -> tuple[tf.Tensor, tf.Tensor]:
-        drawn = tf.cast(_one_of(present, class_seed), class_ids.dtype)
-        pixel = tf.cast(_one_of(tf.where(class_ids == drawn), pixel_seed), tf.int32)
-        return tf.clip_by_value(pixel - crop + 1, 0, furthest), tf.minimum(pixel, furthest)
-
-    lowest, highest = tf.cond(
-        (tf.random.stateless_uniform([], coin) < class_aware) & (tf.size(present) > 0),
-        around_a_pixel,
-        lambda: (tf.zeros([2], tf.int32), furthest),
-    )
-    choices = tf.cast(highest - lowest + 1, tf.float32)
-    return lowest + tf.cast(tf.random.stateless_uniform([2], corner_seed) * choices, tf.int32)
-
-
-def _tiles_of(pixels: tf.Tensor, view: CropView, outside: int) -> tf.Tensor:
-    size = tf.constant([view.height, view.width])
-    rows, columns = tf.unstack(-(-tf.shape(pixels)[:2] // size))
-    padded = cut(pixels, (0, 0), rows * view.height, columns * view.width, outside)
-    channels = pixels.shape[2:]
-    grid = tf.reshape(padded, [rows, view.height, columns, view.width, *channels])
-    return tf.reshape(
-        tf.experimental.numpy.swapaxes(grid, 1, 2), [-1, view.height, view.width, *channels]
-    )
-
-
-def _one_of(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns a random row, each with the same probability."""
-    return rows[tf.random.stateless_uniform([], seed, 0, tf.shape(rows)[0], tf.int32)]
 
 
 def _crop_window(
@@ -195,4 +91,4 @@ VIEW_FUNCTIONS = {
     "resize": ViewFunctions(_resized, every_view=_only_view, training_window=_unchanged),
     "crop": ViewFunctions(_unchanged, every_view=tiles, training_window=_crop_window),
 }
-"""Kind of view, as in the config, to its functions."""
+"""Functions of each kind of view, by the name of the kind in the config."""

@@ -1,1 +1,1 @@
-"""Image and mask files: reading their formats, and the form in which pixels are stored."""
+"""Reads image and mask files of several formats, and encodes their pixels for storage."""

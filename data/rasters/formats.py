@@ -16,17 +16,18 @@ logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 def read_raster(file: RasterFile) -> Raster:
     """Reads a PNG, JPEG, BMP, GIF or TIFF file.
 
-    Of several pictures in a JPEG file, as phones write them, the first one is read; a TIFF file
-    must have one page (see `read_tiff`). Any other file with several frames is refused.
+    If a JPEG file has several pictures, as phones write them, the first one is read. A TIFF file
+    must have one page. Any other file with several frames is rejected.
 
     Args:
-      file: The file.
+      file: The file to read, with a name and a pixel limit.
 
     Returns:
-      The file's pixels, upright.
+      The file's pixels, rotated as the EXIF orientation says.
 
     Raises:
-      PairError: `unreadable`, `too_large`, `image_format` or `mask_format`.
+      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large`,
+        `image_format` or `mask_format`.
     """
     readers = (reader for start, reader in _READERS.items() if file.content.startswith(start))
     reader = next(readers, None)
@@ -57,4 +58,4 @@ _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     b"II+\0": read_tiff,
     b"MM\0+": read_tiff,
 }
-"""First bytes of a file to the function that reads it."""
+"""Functions that read files, by the first bytes of a file."""

@@ -1,4 +1,4 @@
-"""Reads image files, and converts those that TensorFlow would not decode to the same pixels."""
+"""Reads image files, and re-encodes those that TensorFlow would decode to different pixels."""
 
 import functools
 from typing import NamedTuple
@@ -13,13 +13,13 @@ from data.rasters.raster import RasterFile
 
 
 class LoadedImage(NamedTuple):
-    """An image in the form in which it is stored.
+    """A loaded image: the file to store in the tf.Example, and its pixels.
 
     Attributes:
-      encoded: Bytes of a PNG, JPEG or BMP file.
-      pixels: uint8 [height, width, 3], RGB in 0..255, upright.
-      max_sample: Greatest sample of a file with 16 bits, alpha excluded; None for other files.
-      sides_swapped: Whether undoing the EXIF orientation swapped width and height.
+      encoded: Bytes of the PNG, JPEG or BMP file to store.
+      pixels: uint8 [height, width, 3], RGB in 0..255, after EXIF orientation.
+      max_sample: Greatest sample of a 16-bit file, alpha excluded; None for other files.
+      sides_swapped: Whether the EXIF orientation swaps width and height.
     """
 
     encoded: bytes
@@ -32,16 +32,17 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
     """Loads an image of any supported format.
 
     Args:
-      content: Bytes of the file.
+      content: Bytes of the image file.
       name: Name of the file, for messages.
-      data: Config of the data, with `max_pixels` and `intensity_range`.
+      data: The `data` section of the config; only `max_pixels` and `intensity_range` are used.
 
     Returns:
-      The image, with the file's own bytes if TensorFlow decodes them to the same pixels (for JPEG,
-      up to rounding), else with a lossless PNG.
+      The image. The file to store is the original file if TensorFlow decodes this to the same
+      pixels (for JPEG, up to rounding), else a lossless PNG.
 
     Raises:
-      PairError: `unreadable`, `too_large` or `image_format`.
+      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large` or
+        `image_format`.
     """
     raster = read_raster(RasterFile(content, name, "image", data.max_pixels))
     colours = raster.colours
@@ -60,15 +61,15 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
 
 @functools.cache
 def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Returns the 8-bit value of each 16-bit sample.
+    """Returns a table of the 8-bit value of each 16-bit sample value.
 
     Args:
-      intensity_range: The samples that become 0 and 255; samples outside are clipped, and halves
-        are rounded up. None for the upper 8 of the 16 bits, as in the decoders of TensorFlow and
-        Pillow.
+      intensity_range: The two sample values that become 0 and 255; values outside the range are
+        clipped, and halves are rounded up. None to use the upper 8 of the 16 bits, as the decoders
+        of TensorFlow and Pillow do.
 
     Returns:
-      uint8 [65536].
+      uint8 [65536], indexed by the 16-bit sample value.
     """
     samples = np.arange(65536)
     if intensity_range is None:
@@ -79,16 +80,16 @@ def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.
 
 
 def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
-    """Encodes pixels as PNG.
+    """Encodes pixels as the bytes of a PNG file.
 
     Args:
       pixels: uint8 [height, width], or [height, width, 3] in RGB.
-      flat: Whether to compress runs of equal pixels, which masks have, instead of runs of equal
-        differences between neighbours.
+      flat: Whether to compress runs of equal pixels, which are frequent in masks, instead of runs
+        of equal differences between neighbouring pixels.
 
     Returns:
-      Bytes of the PNG. Compressing only runs takes a fifth to a tenth of the time of zlib's level
-      6, with at most a tenth more bytes for photographs, and fewer for masks.
+      Bytes of the PNG. Run-length compression takes a fifth to a tenth of the time of zlib's level
+      6. The result has at most a tenth more bytes for photographs, and fewer bytes for masks.
     """
     png = imagecodecs.PNG
     return bytes(

@@ -1,4 +1,4 @@
-"""Advice on a config whose `mask_values` do not fit the masks."""
+"""Advice on how to change the config if `mask_values` does not fit the masks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,11 +15,11 @@ def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
     """Returns advice on what to change when masks have pixel values without a class.
 
     Args:
-      present: All pixel values of one mask or of several, numbers or colours (`#ff8000`).
-      data: The config, which has no class for some of the values.
+      present: All pixel values of one or several masks, numbers or colours (`#ff8000`).
+      data: The `data` section of the config, which gives no class to some of the values.
 
     Returns:
-      A sentence or two, with lines for the config wherever these can be derived.
+      One or two sentences, with lines to put into the config where these can be derived.
     """
     values = set(present)
     colours = {value for value in values if isinstance(value, str)}
@@ -32,7 +32,7 @@ def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
 
 
 def mask_values_line(classes: Sequence[str]) -> str:
-    """Returns the config line that gives 0 and 255 the first two classes."""
+    """Returns the config line that maps the pixel values 0 and 255 to the first two classes."""
     return _line({0: classes[0], 255: classes[1]})
 
 

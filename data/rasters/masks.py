@@ -1,4 +1,4 @@
-"""Reads mask files into class ids, and refuses pixel values without a class."""
+"""Converts mask files to class ids, and rejects pixel values without a class."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,12 +19,15 @@ _MOST_SHOWN = 8  # maximum number of pixel values in a message
 
 
 class LoadedMask(NamedTuple):
-    """A mask in the form in which it is stored.
+    """A loaded mask: the class ids, and the PNG to store in the tf.Example.
 
     Attributes:
-      class_ids: uint8 [height, width], upright: class ids 0..C-1, and 255 for ignored pixels.
-      values: Pixel values in the file, ordered: numbers, or colours (`#ff8000`); at most 300.
-      encoded: Bytes of a one-channel 8-bit PNG of the class ids; the file's own, if it is one.
+      class_ids: uint8 [height, width], after EXIF orientation: class ids 0..C-1, and 255 for
+        ignored pixels.
+      values: Distinct pixel values in the file, sorted: numbers, or colours (`#ff8000`); at most
+        300.
+      encoded: Bytes of a one-channel 8-bit PNG of the class ids; where possible, copied from the
+        file.
       pixels: int64 [256], number of pixels with each class id.
     """
 
@@ -56,22 +59,23 @@ class ValuesWithoutClass(PairError):  # noqa: N818
 def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     """Loads a mask of any supported format.
 
-    The value of a pixel is its number in a grey image, its index in a palette image, or its grey
-    level in an RGB image whose channels are equal. If `data.mask_values` has colours, or if the
-    channels differ, it is the colour. Alpha is ignored. Greys are read as viewers show them: a
-    1-bit mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
+    A pixel's value is the grey level in a grey image, or in an RGB image whose channels are equal,
+    and the index in a palette image. If `data.mask_values` has colours, or if the channels differ,
+    the value is the colour. Alpha is ignored. Grey levels are read as viewers show them: a 1-bit
+    mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
 
     Args:
-      content: Bytes of the file.
+      content: Bytes of the mask file.
       name: Name of the file, for messages.
-      data: Config of the data, with the class of each pixel value and `max_pixels`.
+      data: The `data` section of the config; gives the class of each pixel value and `max_pixels`.
 
     Returns:
-      The mask.
+      The mask as class ids, with its pixel values and pixel counts.
 
     Raises:
       ValuesWithoutClass: A pixel value has no class.
-      PairError: `unreadable`, `too_large`, `mask_format` or `jpeg_mask`.
+      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large`,
+        `mask_format` or `jpeg_mask`.
     """
     file = RasterFile(content, name, "mask", data.max_pixels)
     raster = read_raster(file)
@@ -100,7 +104,7 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
 
 
 def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:
-    """Returns the number of each pixel, [height, width], or None for an image with colours."""
+    """Returns each pixel's grey level or palette index, [height, width]; None for colour images."""
     samples = raster.samples
     if samples.shape[2] > 2:
         red, green, blue = (samples[..., i] for i in range(3))
@@ -119,7 +123,7 @@ def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
 
 
 def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
-    """Returns the distinct values, ordered, and the number of pixels with each."""
+    """Returns the distinct pixel values, sorted, and the number of pixels with each value."""
     if values.dtype == np.uint8:
         # Pillow's histogram is faster than NumPy's.
         counts = np.array(Image.fromarray(values).histogram())
@@ -135,7 +139,7 @@ def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]
 def _replace(
     values: npt.NDArray[Any], present: Sequence[int], ids: Sequence[int]
 ) -> npt.NDArray[np.uint8]:
-    """Returns the class id of each pixel, given the ids of the values that are present."""
+    """Replaces each pixel value by a class id: `present[i]` by `ids[i]`."""
     if values.dtype == np.uint8:
         if list(ids) == list(present):
             return values
@@ -152,7 +156,7 @@ def _replace(
 def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Returns the starts and the lengths of runs of equal pixels.
 
-    Masks have few runs, which are much faster to sort than all pixels.
+    Masks have few runs, and sorting these is much faster than sorting all pixels.
     """
     flat = values.ravel()
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)

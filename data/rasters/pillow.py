@@ -12,7 +12,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def read_jpeg(file: RasterFile) -> Raster:
-    """Reads a JPEG file; of several pictures, as phones write them, the first one."""
+    """Reads a JPEG file; if it has several pictures, as phones write them, the first one."""
     image = open_image(file)
     plain = image.mode in ("L", "RGB")
     samples = with_channels(np.asarray(image if plain else image.convert("RGB")))
@@ -34,7 +34,7 @@ def read_bmp(file: RasterFile) -> Raster:
 
 
 def read_gif(file: RasterFile) -> Raster:
-    """Reads a GIF file of one frame."""
+    """Reads a GIF file, which must have only one frame."""
     samples, palette = _pixels(open_image(file))
     return Raster("GIF", samples, palette, 1, lossy=False, tensorflow_reads=False)
 
@@ -43,7 +43,7 @@ def open_image(file: RasterFile) -> Image.Image:
     """Opens a PNG, JPEG, BMP or GIF file without decoding it.
 
     Raises:
-      PairError: It is too large, or has several frames.
+      PairError: The image has too many pixels, or the file has several frames.
     """
     image = Image.open(io.BytesIO(file.content), formats=("PNG", "JPEG", "BMP", "GIF"))
     file.refuse_too_large(image.height, image.width)
@@ -54,7 +54,7 @@ def open_image(file: RasterFile) -> Image.Image:
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation, 1..8; 1 (upright) if there is none or it is invalid."""
+    """Returns the EXIF orientation, 1..8; 1 (no rotation) if the tag is missing or invalid."""
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return orientation if orientation in range(1, 9) else 1
 

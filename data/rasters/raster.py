@@ -12,20 +12,20 @@ Palette = npt.NDArray[np.uint8]
 
 
 class Raster(NamedTuple):
-    """The pixels of a file.
+    """The pixels of an image or mask file.
 
     Attributes:
-      format: PNG, JPEG, BMP, GIF or TIFF.
+      format: Format of the file: PNG, JPEG, BMP, GIF or TIFF.
       samples: uint8 or uint16 [height, width, 1 to 4]: grey, grey and alpha, RGB, or RGB and a
         fourth channel (alpha, near infrared); or indices into the palette. Samples of fewer than 8
-        bits are scaled, so that white is 255; indices are not.
+        bits are scaled, so that white is 255; indices are not scaled.
       palette: uint8 [n, 3], RGB, with a colour for every index; None for a file without a palette.
-      orientation: EXIF orientation of the file, 1..8; 1 is upright.
+      orientation: EXIF orientation of the file, 1..8; 1 means no rotation.
       lossy: Whether the file is compressed as JPEG.
-      tensorflow_reads: Whether TensorFlow decodes the file to the same colours, except for the
+      tensorflow_reads: Whether TensorFlow decodes the file to the same colours, apart from the
         orientation.
-      grey_png: The samples, with the orientation of the file, as a grey PNG of 8 bits; None if
-        they would have to be encoded for it.
+      grey_png: The samples as the bytes of an 8-bit grey PNG, if these can be copied from the file
+        without encoding, else None. The EXIF orientation is not applied.
     """
 
     format: str
@@ -38,13 +38,13 @@ class Raster(NamedTuple):
 
     @property
     def colours(self) -> Samples:
-        """Grey [height, width, 1] or RGB [height, width, 3]; uint8 or uint16."""
+        """Grey or RGB values of the pixels, uint8 or uint16 [height, width, 1 or 3]."""
         if self.palette is not None:
             return self.palette[self.samples[..., 0]]
         return self.samples[..., : 3 if self.samples.shape[2] > 2 else 1]
 
     def upright(self) -> "Raster":
-        """Returns the raster with the EXIF orientation undone (EXIF 2.32, tag Orientation)."""
+        """Returns the raster, rotated as its EXIF orientation says (EXIF 2.32, tag Orientation)."""
         samples = self.samples
         if self.orientation >= 5:
             samples = samples.swapaxes(0, 1)
@@ -56,13 +56,13 @@ class Raster(NamedTuple):
 
 
 class RasterFile(NamedTuple):
-    """An image or mask file to read; makes the errors about it.
+    """An image or mask file to read; the methods make the errors about this file.
 
     Attributes:
       content: Bytes of the file.
       name: Name of the file, for messages.
       purpose: Whether the file is read as an image or as a mask.
-      max_pixels: Greatest number of pixels; a larger file is refused before it is decoded.
+      max_pixels: Maximum number of pixels; larger files are rejected before decoding.
     """
 
     content: bytes
@@ -79,7 +79,7 @@ class RasterFile(NamedTuple):
         return self.error(f"{self.purpose}_format", f"{fault}. Convert the {self.purpose}.")
 
     def not_one(self, count: int, parts: str) -> PairError:
-        """Returns the error for a file with several pictures, for example 3 `frames`."""
+        """Returns the error for a file with several pictures: `count` frames or pages (`parts`)."""
         return self.error(
             f"{self.purpose}_format",
             f"{count} {parts} in one file, expected one. Save each {self.purpose} in a file of its "
@@ -87,7 +87,7 @@ class RasterFile(NamedTuple):
         )
 
     def refuse_too_large(self, height: int, width: int) -> None:
-        """Raises a PairError if the file has more than `max_pixels` pixels."""
+        """Raises a PairError if an image of this size has more than `max_pixels` pixels."""
         if height * width > self.max_pixels:
             raise self.error(
                 "too_large",
@@ -97,15 +97,15 @@ class RasterFile(NamedTuple):
 
 
 def with_channels(samples: Samples) -> Samples:
-    """Adds the last dimension to samples of one channel that have none."""
+    """Adds a channel dimension to samples [height, width]; others are unchanged."""
     return samples[..., np.newaxis] if samples.ndim == 2 else samples
 
 
 def full_palette(colours: bytes) -> Palette:
-    """Returns a palette of 256 colours; missing ones are black, as in TensorFlow.
+    """Returns a palette of 256 colours; missing colours are black, as in TensorFlow.
 
     Args:
-      colours: Bytes of the colours that the file gives, RGB.
+      colours: The file's colours, 3 bytes (RGB) each.
     """
     palette = np.zeros((256, 3), np.uint8)
     given = np.frombuffer(colours, np.uint8).reshape(-1, 3)[:256]

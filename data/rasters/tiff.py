@@ -19,20 +19,20 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(file: RasterFile) -> Raster:
-    """Reads a TIFF file of one page.
+    """Reads a TIFF file, which must have only one page.
 
-    Reduced copies and transparency masks do not count as pages: images that are marked as such, are
-    in SubIFDs, or are levels of a pyramid according to tifffile.
+    Reduced copies and transparency masks do not count as pages. These are images that the file
+    marks as such, images in SubIFDs, and levels of a pyramid that tifffile detects.
 
     Args:
-      file: The file.
+      file: The file to read, with a name and a pixel limit.
 
     Returns:
-      The file's pixels; the orientation is not yet undone.
+      The file's pixels as they are stored, without the rotation by the orientation tag.
 
     Raises:
-      PairError: It is too large, or of an unsupported kind.
-      Exception: It is damaged.
+      PairError: The image has too many pixels, or the file is of an unsupported kind.
+      Exception: The file is damaged.
     """
     content = io.BytesIO(file.content)
     # OME-TIFF, MMStack and NDTiff files refer to other files, which do not belong to this pair.
@@ -112,9 +112,9 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
 
 
 def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
-    """Raises an error if strips or tiles are missing, as in a file that is cut short.
+    """Raises an error if strips or tiles are missing, as in a truncated file.
 
-    tifffile would leave them empty.
+    tifffile would return empty pixels for the missing parts.
     """
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(segments) != math.prod(page.chunked):
@@ -124,7 +124,7 @@ def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _as_shown(samples: Samples, page: tifffile.TiffPage) -> tuple[Samples, Palette | None]:
-    """Returns grey or RGB samples as viewers show them, or indices and their palette."""
+    """Converts samples to grey or RGB as viewers show them, or to indices with their palette."""
     if samples.dtype == bool:
         samples = samples.astype(np.uint8)
     if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:

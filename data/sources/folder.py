@@ -1,4 +1,4 @@
-"""Pairs from folders: a mask belongs to the image of the same relative path and stem.
+"""Finds pairs in folders: a mask belongs to the image with the same relative path and stem.
 
 Matching two sorted listings by position would pair the wrong files as soon as one is missing.
 """
@@ -19,21 +19,21 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: FolderSource) -> RawFound:
-    """Finds the pairs of a folder.
+    """Finds the pairs of image and mask files in a folder.
 
     Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
-    belongs to the more exact one.
+    belongs to the more specific pattern.
 
     Args:
-      source: The source; its path has no `{SPAN}`.
+      source: Config of the source, whose path has no `{SPAN}`.
 
     Returns:
-      The pairs. Every other file is among the problems, or its key is among the unused ones, except
-      hidden files and those that desktops create.
+      The pairs. Every other file is listed among the problems, or its key among the unused keys,
+      except hidden files and files that desktops create.
 
     Raises:
-      InputError: There is no such folder, it holds no image or no mask, or its split folders are
-        ambiguous.
+      InputError: The folder does not exist, contains no image or no mask, or has ambiguous split
+        folders.
     """
     if source.split_folders:
         return _find_in_split_folders(source)
@@ -72,7 +72,7 @@ class _Pattern(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Folders of the images and of the masks of some pairs, and the patterns of their names."""
+    """Where pairs are: the folders of images and masks, the file name patterns, and the split."""
 
     folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
     patterns: dict[str, str]
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """Paths by key: the relative folder and the part of the name that `*` stands for."""
+    """Paths of images and masks by key: the relative folder and the stem of the file name."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]
@@ -171,7 +171,7 @@ def _pair(files: _Files, place: _Place) -> RawFound:
 
 
 def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Keeps the pairs that split lists name; other files need not form pairs."""
+    """Finds the pairs that the split lists name; other files need not form pairs."""
     known = files.images.keys() | files.masks.keys()
     problems = list(files.problems)
     splits: dict[str, set[SplitName]] = defaultdict(set)
@@ -212,7 +212,7 @@ def _find_in_split_folders(source: FolderSource) -> RawFound:
 
 
 def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Place]:
-    """Returns the folders of each split, in either of the two layouts."""
+    """Finds the folders of each split: `<path>/<split>/<images>` or `<path>/<images>/<split>`."""
     images, masks = source.images, source.masks
     sides = sorted({join(source.path, images), join(source.path, masks)})
     outer = {

@@ -1,4 +1,4 @@
-"""File suffixes of images."""
+"""Supported suffixes of image files."""
 
 import posixpath
 
@@ -6,11 +6,11 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
 def without_image_suffix(name: str) -> str:
-    """Returns a file's name or path without its suffix, if this is a suffix of images."""
+    """Removes the suffix from the name or path of an image file; other suffixes are kept."""
     stem, suffix = posixpath.splitext(name)
     return stem if suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def expected_suffixes() -> str:
-    """Returns the suffixes of images, for messages."""
+    """Returns the supported suffixes of images as text for error messages."""
     return " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))

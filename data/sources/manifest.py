@@ -1,4 +1,4 @@
-"""Pairs from a table with one row per pair."""
+"""Finds pairs in a manifest, a table with one row per pair."""
 
 import csv
 import io
@@ -20,17 +20,17 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 
 
 def find(source: ManifestSource, group: str) -> RawFound:
-    """Finds the pairs of a manifest.
+    """Finds the pairs of image and mask files that a manifest lists.
 
     Args:
-      source: The source; its path has no `{SPAN}`.
-      group: Name of the column of groups, if the table has this column.
+      source: Config of the source, whose path has no `{SPAN}`.
+      group: Name of the column with the pairs' groups, which the table need not have.
 
     Returns:
-      The pairs. Every other row is among the problems, as `<manifest>:<line>`.
+      The pairs. Every other row is listed among the problems, as `<manifest>:<line>`.
 
     Raises:
-      InputError: The manifest cannot be read, has no row, or lacks a column.
+      InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
     """
     rows, columns = _read(source)
     kept = _kept(source, columns)
@@ -73,16 +73,17 @@ def find(source: ManifestSource, group: str) -> RawFound:
 
 
 def kept_columns(source: ManifestSource) -> list[str]:
-    """Lists the columns that examples keep.
+    """Lists the columns of a manifest that are stored in the examples.
 
     Args:
-      source: The source; its path has no `{SPAN}`.
+      source: Config of the source, whose path has no `{SPAN}`.
 
     Returns:
-      The names in `columns`, or those of all columns except images, masks and splits.
+      The names in `columns` of the config, or by default the names of all columns except those of
+      images, masks and splits.
 
     Raises:
-      InputError: The manifest cannot be read, has no row, or lacks a column.
+      InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
     """
     return _kept(source, _read(source)[1])
 
@@ -103,7 +104,7 @@ class _Row(NamedTuple):
 
 
 class _Root(NamedTuple):
-    """The manifest's folder."""
+    """Folder of the manifest, to which the paths in the cells are relative."""
 
     path: str
     without_links: Path  # the resolved path of a local folder; not used for a remote one
@@ -114,13 +115,13 @@ class _Root(NamedTuple):
         return cls(path, Path(path).resolve())
 
     def path_of(self, cell: str) -> str:
-        """Returns the path that a cell gives, without any `..` in it."""
+        """Returns the full path for the path in a cell, with any `..` resolved."""
         if is_remote(cell) or cell.startswith("/"):
             return join(cell, ".")
         return join(self.path, cell)
 
     def holds(self, path: str) -> bool:
-        """Returns whether a path stays within the folder, as text and with links resolved."""
+        """Returns whether a path is inside the manifest's folder, also after following links."""
         if relative_path(path, self.path) is None:
             return False
         return is_remote(path) or Path(path).resolve().is_relative_to(self.without_links)
@@ -134,7 +135,7 @@ class _Root(NamedTuple):
 
 
 def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
-    """Returns all rows and the names of all columns."""
+    """Returns all rows of a manifest and the names of all columns."""
     read = _read_csv if source.path.lower().endswith(".csv") else _read_json
     rows = read(source.path)
     if not rows:

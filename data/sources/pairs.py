@@ -1,4 +1,4 @@
-"""Finds pairs of image and mask files, and assigns groups and splits to them."""
+"""Finds pairs of image and mask files, and assigns a group and a split to each pair."""
 
 import bisect
 import hashlib
@@ -27,11 +27,11 @@ class Pair(NamedTuple):
       image: Path of the image file, local or on any file system that TensorFlow reads.
       mask: Path of the mask file.
       group: Group of the pair; all pairs of a group are in one split. Without groups, the key.
-      source: Name of the data set.
+      source: Name of the data set that the pair belongs to.
       span: Number of the span; 0 if the source has no spans.
       split: `train`, `val` or `test`.
-      columns: Further cells of a manifest's row: name of the column to text of the cell. All pairs
-        of a data set have the same columns; a column that a manifest lacks is empty.
+      columns: Text of the further cells of a manifest's row, by column name. All pairs of a data
+        set have the same columns; a cell is empty if the pair's manifest lacks the column.
     """
 
     key: str
@@ -45,7 +45,7 @@ class Pair(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Content of a source.
+    """The pairs in a source, and the files that belong to no pair.
 
     Attributes:
       pairs: The pairs, ordered by key.
@@ -63,16 +63,16 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     """Lists the pairs of a source, with their groups and splits.
 
     Args:
-      data: Config of the data.
-      name: Name of the pipeline; the name of the data set, if the source gives none.
-      folder: Folder in which a source without files (`sample`, `tfds`) writes them, once.
+      data: The `data` section of the config.
+      name: Name of the pipeline, which names the data set if the source does not.
+      folder: Folder in which the sources `sample` and `tfds` write their images and masks, once.
 
     Returns:
       The pairs, the problems and the unused keys.
 
     Raises:
-      InputError: The source as a whole cannot be used: no such folder, no images, no such column,
-        a group expression that matches no pair, …
+      InputError: The source as a whole cannot be used: for example, the folder does not exist, has
+        no images, or the group expression matches no pair.
     """
     pairs: list[Pair] = []
     problems: list[PairError] = []
@@ -118,13 +118,13 @@ def _found_by_span(data: DataConfig, folder: str) -> Iterator[tuple[int, RawFoun
 
 
 def find_columns(data: DataConfig) -> list[str]:
-    """Lists the columns that the pairs keep, if the source is a table.
+    """Lists the columns of manifests that are stored with the pairs.
 
     Args:
-      data: Config of the data.
+      data: The `data` section of the config.
 
     Returns:
-      Names of the columns of all spans, sorted; none for a source that is no table.
+      Names of the columns of all spans, sorted; empty if the source is not a manifest.
 
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
@@ -149,9 +149,9 @@ def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) 
     The hash does not depend on where the files are.
 
     Args:
-      found: Content of the source.
-      of_file: Function from a path to a digest of the file, always of the same length. It is called
-        by several threads.
+      found: Pairs, problems and unused keys of the source.
+      of_file: Computes the digest of a file, given the path. All digests must have the same length.
+        Several threads call this function.
 
     Returns:
       SHA-256 in hexadecimal.
@@ -191,7 +191,7 @@ def _group_of(key: str, expression: str) -> str | None:
 
 
 def _split_of(group: str, shares: Splits) -> SplitName:
-    """Returns the split that TFX's ExampleGen assigns when it partitions by the group."""
+    """Returns the split of a group, by the same hash as TFX's ExampleGen."""
     bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
     # TFX hashes a serialized tf.train.Feature. Two nested BytesValue messages serialize to the same
     # bytes (field 1 of Feature is a BytesList, whose field 1 is the value) and do not need

@@ -8,16 +8,16 @@ from data.source_config import SplitName
 
 
 class RawPair(NamedTuple):
-    """A pair as its source knows it.
+    """A pair of image and mask files, with only the properties that the source gives.
 
     Attributes:
-      key: Name of the pair, unique in its source.
+      key: Name of the pair, unique in the source.
       image: Path of the image file.
       mask: Path of the mask file.
       split: The split, if the source assigns one.
       group: The group, if the source assigns one.
       source: Name of the data set, if the source gives one.
-      columns: Further cells of a table's row: name of the column to text of the cell.
+      columns: Text of the further cells of a manifest's row, by column name.
     """
 
     key: str
@@ -30,12 +30,12 @@ class RawPair(NamedTuple):
 
 
 class RawFound(NamedTuple):
-    """Content of a source, in any order.
+    """The pairs found in a source, and the files that belong to no pair, in any order.
 
     Attributes:
-      pairs: The pairs.
+      pairs: The pairs found.
       problems: Files and rows that are not part of a pair.
-      unused: Keys that are in no split list.
+      unused: Keys of images and masks that are in no split list.
     """
 
     pairs: list[RawPair]

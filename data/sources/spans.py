@@ -9,18 +9,18 @@ from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 
 def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
-    """Finds the spans of a source.
+    """Finds the spans (numbered deliveries) of a source.
 
-    A source without spans is its own only span, with the number 0.
+    A source without spans counts as one span with the number 0.
 
     Args:
-      source: The source.
+      source: Config of the source.
 
     Yields:
-      The number of each span, and the source that holds this span alone; ordered by number.
+      The number of each span, and the config of a source of this span alone; ordered by number.
 
     Raises:
-      InputError: There is no span, a span has no number, or two spans have one number.
+      InputError: There is no span, a span has no number, or two spans have the same number.
     """
     if not (isinstance(source, SpannedSource) and source.has_spans):
         yield 0, source

@@ -11,9 +11,9 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-"""Usual name of a split to our name of it."""
+"""Maps the usual names of splits (`validation`) to the names in this project (`val`)."""
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split with this usual name, in any case of letters, or None."""
+    """Returns the split for one of its usual names, in upper or lower case, or None."""
     return SPLIT_NAMES.get(name.lower())

@@ -1,4 +1,4 @@
-"""Pairs from a data set of TensorFlow Datasets, written once as files."""
+"""Finds the pairs of a data set of TensorFlow Datasets, which is written to files once."""
 
 import hashlib
 import json
@@ -28,19 +28,20 @@ _SUFFIXES = {
 
 
 def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set, without its code and without the network.
+    """Finds the pairs of a prepared data set, without running its code or using the network.
 
     Args:
-      source: The source.
-      own_folder: The files are written once, to `<own_folder>/<name>/<version>/<settings>`: encoded
-        images and masks unchanged, arrays as PNG files.
+      source: Config of the source.
+      own_folder: Folder for the image and mask files. They are written once, to
+        `<own_folder>/<name>/<version>/<settings>`: encoded images and masks unchanged, arrays as
+        PNG files.
 
     Returns:
-      The pairs, as those of a folder.
+      The pairs of image and mask files that were written.
 
     Raises:
-      InputError: The data set is not prepared, has no such feature or split, has two examples with
-        one key, or a feature that holds no images.
+      InputError: The data set is not prepared, lacks a feature or split that the config names, or
+        has two examples with the same key, or the feature does not hold images.
     """
     builder = _prepared(source)
     for name in (source.image, source.mask):
@@ -102,7 +103,7 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
 
 
 def _settings_digest(builder: Any, source: TfdsSource) -> str:
-    """Returns a digest that differs if other settings or other data would give other files."""
+    """Returns a digest of the settings and the data set, which determine the files' content."""
     sizes = {
         name: (split.num_examples, split.num_bytes) for name, split in builder.info.splits.items()
     }
@@ -168,12 +169,12 @@ def _encoded(value: Any, name: str) -> bytes:
 
 
 def _suffix(content: bytes) -> str:
-    """Returns the suffix of the content's format; `.unknown` is later reported as no image."""
+    """Returns the file suffix for the format of an image; `.unknown` for other content."""
     return next((s for start, s in _SUFFIXES.items() if content.startswith(start)), ".unknown")
 
 
 def _safe(key: Any) -> str:
-    """Returns a key as a relative path that stays within its folder and is not hidden."""
+    """Converts a key to a relative path that stays within its folder and is not hidden."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     parts = [re.sub(r"[^\w.-]", "_", part).lstrip(".") or "_" for part in text.split("/")]
     return without_image_suffix("/".join(parts))

@@ -16,7 +16,7 @@ from data.errors import InputError
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.store import History, int_property, open_history, text_property
-from serving.model.versions import push_model
+from serving.model.push import push_model
 
 _BLESSED, _WITHDREW, _PUSHED_IT = "blessed it", "withdrew its blessing", "pushed it"
 

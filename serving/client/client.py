@@ -20,10 +20,10 @@ _LONGEST_WAIT = 4.0  # maximum number of seconds between two attempts
 
 
 class ServingClient:
-    """Segments images by a model server. Threads may share a client.
+    """Segments images by requests to a model server. Several threads may share a client.
 
-    REST works without TensorFlow. TF Serving's gRPC messages contain TensorFlow's messages, so the
-    first gRPC request waits some seconds until TensorFlow is imported.
+    REST works without TensorFlow. The gRPC messages of TF Serving contain messages of TensorFlow,
+    so the first gRPC request takes some seconds longer, in which TensorFlow is imported.
 
     Attributes:
       classes: Names of the classes, by class id.
@@ -50,14 +50,15 @@ class ServingClient:
         Args:
           url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` for gRPC.
           name: Name of the model.
-          classes: Names of its classes, by class id; the protocols do not transmit them.
+          classes: Names of the model's classes, by class id; the protocols do not transmit the
+            names.
           version: Version number; None for the newest version, or the one with the label.
           label: Label of a version (`stable`, `canary`), if no version is given.
           timeout: Seconds to wait for a response.
-          attempts: Number of times that a request is sent at most. It is repeated if the server
-            cannot be reached, is overloaded (429, 503), or takes too long (504); repeating a
+          attempts: Maximum number of times that a request is sent. A request is repeated if the
+            server cannot be reached, is overloaded (429, 503), or takes too long (504); repeating a
             prediction is safe.
-          first_wait: Seconds between the first two attempts. The pause doubles each time, plus a
+          first_wait: Seconds between the first two attempts. The wait doubles each time, and has a
             random part, so that many clients do not repeat their requests at the same moment.
 
         Raises:
@@ -76,18 +77,18 @@ class ServingClient:
         )
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Segments images by one request to the server.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes. The server ignores EXIF
-            orientation; `data.rasters.images.load_image` applies it.
+          images: The contents of PNG, JPEG, BMP or GIF files, of any size. The server ignores the
+            EXIF orientation; to apply it, load images with `data.rasters.images.load_image`.
 
         Returns:
-          A Prediction for each image.
+          A Prediction for each image, in the order of the images.
 
         Raises:
-          ServingError: The server cannot be reached, refuses the request, or serves another kind of
-            model.
+          ServingError: The server cannot be reached, rejects the request, or serves a different
+            kind of model.
         """
         outputs = self._retrying(self._transport.predict, images)
         self._expect_outputs(outputs)
@@ -104,11 +105,11 @@ class ServingClient:
         return predictions
 
     def check(self) -> None:
-        """Checks that the server has the model, with as many classes.
+        """Checks that the server has the model, and that the number of classes is as expected.
 
         Raises:
           ServingError: The server cannot be reached, has no such model, version or label, or
-            serves another kind of model.
+            serves a different kind of model.
         """
         shapes = self._retrying(self._transport.output_shapes)
         self._expect_outputs(shapes)
@@ -120,8 +121,8 @@ class ServingClient:
         """Returns the status of the model's versions.
 
         Returns:
-          All versions that the server knows, or only the version of this client. A label is
-          ignored, as in TF Serving.
+          The status of all versions that the server knows, or only of the client's version, if it
+          has one. The client's label is ignored, as in TF Serving.
 
         Raises:
           ServingError: The server cannot be reached, or has no such model.
@@ -129,7 +130,7 @@ class ServingClient:
         return self._retrying(self._transport.status)
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection to the server."""
         self._transport.close()
 
     def __enter__(self) -> Self:

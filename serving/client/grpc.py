@@ -23,14 +23,14 @@ _Answer = TypeVar("_Answer")
 
 
 class GrpcTransport:
-    """The gRPC transport: protocol buffers over HTTP/2. Threads may share it."""
+    """The gRPC transport: protocol buffers over HTTP/2. Several threads may share a transport."""
 
     def __init__(self, target: str, model: ModelAddress, timeout: float) -> None:
         """Makes a transport, without connecting yet.
 
         Args:
-          target: `host:8500`.
-          model: The model.
+          target: Address of the server: `host:8500`.
+          model: Name and version of the model to use.
           timeout: Seconds that a request may take.
         """
         self._url = f"grpc://{target}"
@@ -40,19 +40,19 @@ class GrpcTransport:
         self._calls: Calls | None = None
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """See `Transport`."""
+        """Segments images, and returns the outputs by name; see `Transport`."""
         return self._run(lambda calls: calls.predict(images))
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """See `Transport`."""
+        """Returns the output shapes of `serving_default` by name; see `Transport`."""
         return self._run(lambda calls: calls.output_shapes())
 
     def status(self) -> list[VersionStatus]:
-        """See `Transport`."""
+        """Returns the status of the model's versions; see `Transport`."""
         return self._run(lambda calls: calls.status())
 
     def close(self) -> None:
-        """See `Transport`."""
+        """Closes the connection to the server; see `Transport`."""
         self._channel.close()
 
     def _run(self, call: Callable[["Calls"], _Answer]) -> _Answer:
@@ -69,7 +69,7 @@ class GrpcTransport:
             ) from error
 
     def _connect(self) -> "Calls":
-        """Waits for the first connection: a call would wait its whole timeout for a silent host."""
+        """Waits a few seconds for the first connection, so that a dead host is noticed early."""
         try:
             grpc.channel_ready_future(self._channel).result(min(self._timeout, CONNECT_TIMEOUT))
         except grpc.FutureTimeoutError as error:

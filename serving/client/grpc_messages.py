@@ -1,6 +1,6 @@
 """TF Serving's gRPC messages, from the client's side (tensorflow_serving/apis/*.proto).
 
-They contain TensorFlow's messages, so this module imports TensorFlow, which takes seconds.
+The messages contain messages of TensorFlow, so this module imports TensorFlow, which takes seconds.
 """
 
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ _SIGNATURES = "signature_def"  # the only metadata field that TF Serving knows
 
 
 class Calls:
-    """The calls to a server, with Python types. They raise grpc.RpcError."""
+    """The gRPC calls to a server, with Python types; each call can raise grpc.RpcError."""
 
     def __init__(self, channel: grpc.Channel, model: ModelAddress, timeout: float) -> None:
-        """Makes the calls, without connecting.
+        """Prepares the calls, without connecting.
 
         Args:
-          channel: Channel to the server.
-          model: The model.
+          channel: gRPC channel to the server.
+          model: Name and version of the model to use.
           timeout: Seconds that a call may take.
         """
         self._predict = PredictionServiceStub(channel).Predict
@@ -37,7 +37,7 @@ class Calls:
         self._timeout = timeout
 
     def predict(self, images: Sequence[bytes]) -> dict[str, list[Any]]:
-        """See `Transport`."""
+        """Segments images, and returns the outputs by name; see `Transport`."""
         spec = self._spec()
         spec.signature_name = SIGNATURE
         request = predict_pb2.PredictRequest(model_spec=spec)
@@ -46,7 +46,7 @@ class Calls:
         return {name: list(tf.make_ndarray(value)) for name, value in response.outputs.items()}
 
     def output_shapes(self) -> dict[str, list[int]]:
-        """See `Transport`."""
+        """Returns the output shapes of `serving_default` by name; see `Transport`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(), metadata_field=[_SIGNATURES]
         )
@@ -60,7 +60,7 @@ class Calls:
         }
 
     def status(self) -> list[VersionStatus]:
-        """See `Transport`."""
+        """Returns the status of the model's versions; see `Transport`."""
         request = get_model_status_pb2.GetModelStatusRequest(model_spec=self._spec())
         response = self._get_status(request, timeout=self._timeout)
         states = get_model_status_pb2.ModelVersionStatus.State

@@ -1,4 +1,4 @@
-"""Types that the client shares between REST and gRPC: model address, errors, transport."""
+"""Types of the client that REST and gRPC share: model address, errors, transport."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -25,12 +25,12 @@ _HINTS = {
 
 
 class ServingError(UnetfxError):
-    """A model server cannot be reached, refuses a request, or does not serve the expected model.
+    """A model server cannot be reached, rejects a request, or does not serve the expected model.
 
     Attributes:
       status: The gRPC status code. HTTP status codes are translated as TF Serving does (404 is
         NOT_FOUND, 503 is UNAVAILABLE, …).
-      passing: Whether the same request may succeed later.
+      passing: Whether the problem may pass, so that the same request may succeed later.
     """
 
     def __init__(
@@ -40,9 +40,10 @@ class ServingError(UnetfxError):
 
         Args:
           where: Address of the server.
-          reason: What is wrong.
+          reason: Description of the problem.
           status: The gRPC status code.
-          passing: Whether the same request may succeed later; None to decide by the status.
+          passing: Whether the problem may pass, so that the same request may succeed later; None to
+            decide by the status.
         """
         reason = one_line(reason).rstrip(".")
         hint = _HINTS.get(status)
@@ -52,7 +53,7 @@ class ServingError(UnetfxError):
 
 
 class ModelAddress(NamedTuple):
-    """Which model of a server to use.
+    """Name and version of the model to use on a server.
 
     Attributes:
       name: Name of the model.
@@ -66,12 +67,12 @@ class ModelAddress(NamedTuple):
 
 
 class VersionStatus(NamedTuple):
-    """Status of a version of a model.
+    """Status of one version of a model on a server.
 
     Attributes:
       version: Version number.
       state: START, LOADING, AVAILABLE, UNLOADING or END.
-      error: Why the version could not be loaded; empty if it could.
+      error: Reason why the version could not be loaded; empty if it could.
     """
 
     version: int
@@ -83,13 +84,13 @@ class Transport(Protocol):
     """One of TF Serving's protocols. Every method can raise ServingError."""
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Runs `serving_default` and returns its outputs by name, each with an item per image."""
+        """Segments images, and returns the outputs by name, each with an item per image."""
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """Returns the shapes of the outputs of `serving_default` by name, -1 for any size."""
+        """Returns the output shapes of `serving_default` by name; -1 is a dimension of any size."""
 
     def status(self) -> list[VersionStatus]:
-        """Returns the status of the client's version, or of all that the server knows."""
+        """Returns the status of the client's version, or of all versions that the server knows."""
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection to the server."""

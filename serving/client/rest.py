@@ -31,14 +31,15 @@ _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class RestTransport:
-    """The REST transport: JSON over HTTP. Threads may share it."""
+    """The REST transport: JSON over HTTP. Several threads may share a transport."""
 
     def __init__(self, url: str, model: ModelAddress, timeout: float) -> None:
         """Makes a transport, without connecting yet.
 
         Args:
-          url: `http://host:8501`, or with a path if a gateway puts the server there.
-          model: The model.
+          url: Address of the server: `http://host:8501`, with a path if the server is behind a
+            gateway.
+          model: Name and version of the model to use.
           timeout: Seconds to wait for the next bytes of a response.
         """
         self._url = url.rstrip("/")
@@ -51,7 +52,7 @@ class RestTransport:
         )
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """See `Transport`."""
+        """Segments images, and returns the outputs by name; see `Transport`."""
         rows = [{IMAGES: {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
         document = self._request(
             "POST",
@@ -64,7 +65,7 @@ class RestTransport:
             raise self._not_understood() from error
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """See `Transport`."""
+        """Returns the output shapes of `serving_default` by name; see `Transport`."""
         document = self._request("GET", f"{self._model}{self._version or self._label}/metadata")
         try:
             signatures = document["metadata"]["signature_def"]["signature_def"]
@@ -77,7 +78,7 @@ class RestTransport:
             raise self._not_understood() from error
 
     def status(self) -> list[VersionStatus]:
-        """See `Transport`."""
+        """Returns the status of the model's versions; see `Transport`."""
         document = self._request("GET", self._model + self._version)
         try:
             return [
@@ -92,7 +93,7 @@ class RestTransport:
             raise self._not_understood() from error
 
     def close(self) -> None:
-        """See `Transport`."""
+        """Closes the connection to the server; see `Transport`."""
         self._client.close()
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:

@@ -1,1 +1,1 @@
-"""Image files in, mask files out."""
+"""Segments image files: finds the images, and writes masks, overlays and a table."""

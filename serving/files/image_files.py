@@ -1,4 +1,4 @@
-"""Finds the image files to segment, and names the output files of each."""
+"""Finds the image files to segment, and names the output files of each image."""
 
 import glob
 import os
@@ -24,23 +24,23 @@ class ImageFile(NamedTuple):
 
     @property
     def mask(self) -> str:
-        """Relative path of the mask."""
+        """Path of the mask, relative to the output folder."""
         return f"{self.name}_mask.png"
 
     @property
     def overlay(self) -> str:
-        """Relative path of the overlay."""
+        """Path of the overlay, relative to the output folder."""
         return f"{self.name}_overlay.png"
 
 
 def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
-    """Finds the images named on a command line, without opening them.
+    """Finds the image files named on a command line, without opening the files.
 
     Args:
-      patterns: Files; folders, whose image files are found at any depth; and globs, where `**`
-        matches any folders. Files keep their path relative to the folder, or to the part of the
-        glob without wildcards.
-      out: Folder for masks and overlays. Files in it are not segmented.
+      patterns: Paths of files; paths of folders, in which image files are found at any depth; and
+        glob patterns, where `**` matches any folders. The output files keep the image's path
+        relative to the folder, or to the part of the pattern without wildcards.
+      out: Folder for masks and overlays. Files in this folder are not segmented.
 
     Returns:
       The images in the order of the patterns, without duplicates.

@@ -36,15 +36,16 @@ _IMAGE_ERRORS = frozenset(
 
 
 class Outcome(NamedTuple):
-    """The result for one image.
+    """The result of segmenting one image file.
 
     Attributes:
-      image: The image.
-      height: Height in pixels; 0 if the image failed.
-      width: Width in pixels; 0 if the image failed.
-      class_fraction: Share of the pixels for each class; empty if the image failed.
-      confidence: As in `Prediction`; 0 if the image failed.
-      error: Why the image failed, in one line that begins with its path; empty otherwise.
+      image: The image file.
+      height: Height of the image in pixels; 0 if the image failed.
+      width: Width of the image in pixels; 0 if the image failed.
+      class_fraction: Share of the mask's pixels by class id; empty if the image failed.
+      confidence: Mean over the pixels of the greatest class probability, 1/C..1; 0 if the image
+        failed.
+      error: Reason why the image failed, in one line that begins with the image's path; else empty.
     """
 
     image: ImageFile
@@ -66,23 +67,24 @@ def predict_files(
 ) -> Iterator[Outcome]:
     """Writes a mask and an overlay for each image, and a table of all images.
 
-    The other images are still segmented if one fails. At most `batch` times `jobs` images are in
-    memory at a time, and each output file is either complete or missing.
+    If an image fails, the other images are still segmented. At most `batch` times `jobs` images are
+    in memory at a time. Each output file is either complete or missing.
 
     Args:
-      images: Image files of any format that the ingestion reads.
-      model: The model.
+      images: Image files, in any format that the pipeline reads (also TIFF).
+      model: The model, in this process or behind a server.
       out: Folder for the masks (palette PNGs, whose values are the class ids), the overlays, and
         classes.csv.
-      data: Limit of pixels in an image, and intensity range of 16-bit images.
-      batch: Number of images in a request.
-      jobs: Number of batches at a time.
+      data: The `data` section of the config; gives the maximum number of pixels in an image, and
+        the intensity range of 16-bit images.
+      batch: Number of images in a batch, which is sent as one request.
+      jobs: Number of batches that are processed at the same time.
 
     Yields:
       The result for each image, in the order of `images`.
 
     Raises:
-      UnetfxError: A file cannot be written, or the model server cannot be reached any more.
+      UnetfxError: A file cannot be written, or the model server can no longer be reached.
     """
     batches = [images[first : first + batch] for first in range(0, len(images), batch)]
     work = partial(_predict_batch, model=model, out=out, data=data)
@@ -122,7 +124,7 @@ def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:
 
 
 def _segment(images: Sequence[LoadedImage], model: Predictor) -> list[Prediction | UnetfxError]:
-    """Segments a batch. If that fails, each image is segmented alone: only one may be bad."""
+    """Segments a batch; if the batch fails, segments each image alone, as only one may be bad."""
     if not images:
         return []
     try:

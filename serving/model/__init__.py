@@ -1,1 +1,1 @@
-"""The SavedModel: its graph, how it is loaded, and the folder of pushed versions."""
+"""The SavedModel: graph, export, loading, and the push folder with its versions."""

@@ -12,7 +12,7 @@ from data.files import read_text, write_text
 from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
-"""Path of the file in the SavedModel. TF Serving ignores it."""
+"""Path of the description file in the SavedModel; TF Serving ignores the file."""
 # Key of a weight in the SavedModel's checkpoint, derived from `ServingGraph._weights`.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -22,8 +22,8 @@ def write_description(path: str, description: Mapping[str, Any]) -> None:
 
     Args:
       path: Folder of the SavedModel.
-      description: The arguments of `export_saved_model`, and the names of the weights in the
-        order of the network (`weights`).
+      description: Classes, view, pixel limit and the other arguments of `export_saved_model`, and
+        under `weights` the names of the network's weights, in the same order as `network.weights`.
     """
     write_text(os.path.join(path, DESCRIPTION), json.dumps(description, indent=2))
 
@@ -35,7 +35,7 @@ def model_description(path: str) -> dict[str, Any]:
       path: Folder of a SavedModel that this project exported.
 
     Returns:
-      The description that `export_saved_model` wrote.
+      The description, with the keys `classes`, `view`, `max_pixels`, and others.
 
     Raises:
       MissingFileError: The folder does not exist or has no description.
@@ -61,7 +61,7 @@ def model_classes(path: str) -> list[str]:
 
 
 def model_intensity_range(path: str) -> tuple[int, int] | None:
-    """Reads the two 16-bit sample values that a SavedModel maps to 0 and 255.
+    """Reads the two sample values of 16-bit images that a SavedModel maps to 0 and 255.
 
     Args:
       path: Folder of a SavedModel that this project exported.
@@ -74,7 +74,7 @@ def model_intensity_range(path: str) -> tuple[int, int] | None:
 
 
 def model_max_pixels(path: str) -> int:
-    """Reads the largest number of pixels that a SavedModel accepts in an image.
+    """Reads the maximum number of pixels that a SavedModel accepts in an image.
 
     Args:
       path: Folder of a SavedModel that this project exported.
@@ -90,8 +90,8 @@ def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
       path: Folder of a SavedModel that this project exported.
 
     Returns:
-      Each weight by its Keras path (`decoder1_conv1/kernel`), in the order of the network; empty
-      for a model that was exported before descriptions listed the weights.
+      Each weight by its Keras path (`decoder1_conv1/kernel`), in the same order as in the Keras
+      network; empty for an older model whose description does not list the weights.
 
     Raises:
       MissingFileError: The folder does not exist or has no description.

@@ -26,20 +26,20 @@ def export_saved_model(
 ) -> None:
     """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
 
-    Its folder `assets.extra` holds a description of the model and the warm-up requests of TF
+    The sub-folder `assets.extra` holds a description of the model, and warm-up requests for TF
     Serving.
 
     Args:
-      network: Maps float32 images [batch, height, width, 3] in 0..255 to float32 logits [batch,
-        height, width, C].
-      path: Folder of the SavedModel.
+      network: Network that maps float32 images [batch, height, width, 3] in 0..255 to float32
+        logits [batch, height, width, C].
+      path: Folder to write the SavedModel to.
       classes: Names of the C classes.
-      view: How an image is presented to the network. With a crop view, a window slides over images
-        of any size at their own resolution.
+      view: Form in which the network gets an image. With a resize view, images are resized to the
+        view's size. With a crop view, a window slides over the image at its own resolution.
       intensity_range: The sample values of 16-bit images that become 0 and 255; None to use the
         upper 8 of the 16 bits.
-      max_pixels: Larger images are refused before they are decoded.
-      config: Model and training settings, stored in the description.
+      max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
+      config: Model and training settings, which are stored in the description.
     """
     graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels)
     signatures = {name: getattr(graph, name) for name in (SIGNATURE, PROBABILITIES, EVALUATION)}

@@ -23,7 +23,7 @@ _DAMAGED = -1
 
 
 class ServingGraph(tf.Module):
-    """The three signatures of the SavedModel."""
+    """TensorFlow module with the three signatures of the SavedModel."""
 
     def __init__(
         self,
@@ -33,14 +33,17 @@ class ServingGraph(tf.Module):
         intensity_range: tuple[int, int] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Wraps a network.
+        """Wraps a network with decoding, resizing or cropping, and encoding of masks.
 
         Args:
-          network: As for `export_saved_model`.
-          num_classes: C.
-          view: How an image is presented to the network.
-          intensity_range: As for `export_saved_model`.
-          max_pixels: As for `export_saved_model`.
+          network: Network that maps float32 images [batch, height, width, 3] in 0..255 to float32
+            logits [batch, height, width, C].
+          num_classes: Number of classes, C.
+          view: Form in which the network gets an image: resized, or as crops.
+          intensity_range: The two sample values of 16-bit images that become 0 and 255; None to
+            use the upper 8 of the 16 bits.
+          max_pixels: Maximum number of pixels in an image; larger images are rejected before
+            decoding.
         """
         super().__init__()
         # The SavedModel tracks only the weights: with the whole network it would also contain
@@ -55,17 +58,19 @@ class ServingGraph(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")], autograph=False)
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Segments images.
+        """Computes the mask of each image.
 
         Args:
-          image_bytes: string [batch], the bytes of PNG, JPEG, BMP or GIF files of any sizes. A
-            file of another format, a damaged file, or an image with too many pixels is an error
-            that names its position in the batch.
+          image_bytes: string [batch], the contents of PNG, JPEG, BMP or GIF files, of any size. A
+            file in a different format, a damaged file, or an image with too many pixels is an
+            error that names the position in the batch.
 
         Returns:
-          - mask_png_bytes: string [batch], one-channel PNGs of class ids, of the images' sizes.
-          - class_fraction: float32 [batch, C], share of the mask's pixels for each class.
-          - confidence: float32 [batch], mean over the pixels of the greatest probability, 1/C..1.
+          - mask_png_bytes: string [batch], one-channel PNGs of class ids, of the same size as the
+            image.
+          - class_fraction: float32 [batch, C], share of the mask's pixels that have each class.
+          - confidence: float32 [batch], mean over the pixels of the greatest class probability,
+            1/C..1.
         """
 
         def outputs(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -112,18 +117,18 @@ class ServingGraph(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Compares predictions with the true masks, at the masks' own sizes.
+        """Compares predictions with the true masks, at the original size of each image.
 
-        One image at a time goes through the network: an evaluator may send hundreds in a batch.
+        The network gets one image at a time: an evaluator may send hundreds in a batch.
 
         Args:
-          examples: string [batch], serialized tf.Examples, as the ingestion writes them.
+          examples: string [batch], serialized tf.Examples with an image and a mask.
 
         Returns:
-          Counts for each image over its labelled pixels; see `serving.model.pixel_counts`:
-          - confusion_matrix: int64 [batch, C, C].
-          - boundary: int64 [batch, C, 2].
-          - calibration: float64 [batch, CALIBRATION_BINS, 3].
+          Counts of the labelled pixels of each image, as in `serving.model.pixel_counts`:
+          - confusion_matrix: int64 [batch, C, C], truth in rows, prediction in columns.
+          - boundary: int64 [batch, C, 2], intersection and union of the boundary regions.
+          - calibration: float64 [batch, CALIBRATION_BINS, 3], pixels, confidence, correct pixels.
         """
 
         def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -150,8 +155,8 @@ class ServingGraph(tf.Module):
     def _refuse_bad_images(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Returns the images, string [batch], if all can be decoded.
 
-        A graph cannot catch the error of an operation, and the error does not name the position. A
-        tf.data pipeline can skip elements that fail.
+        A graph cannot catch the error of an operation, and the error does not name the position of
+        the bad image. A tf.data pipeline can skip elements that fail.
         """
 
         def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""How a network segments images of any size, for each kind of view."""
+"""Segments images of any size with a network, for each kind of view."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,23 +11,24 @@ from data.input_pipeline.views import view_image
 from serving.model.sliding_window import sliding_window
 
 Network = Callable[[tf.Tensor], tf.Tensor]
-"""Maps float32 views [batch, view.height, view.width, 3] in 0..255 to float32 probabilities
-[batch, view.height, view.width, C]."""
+"""A network, softmax included: maps float32 views [batch, view.height, view.width, 3] in 0..255 to
+float32 probabilities [batch, view.height, view.width, C].
+"""
 
 
 _View = TypeVar("_View", ResizeView, CropView)
 
 
 class Inference(ABC, Generic[_View]):
-    """Segments images with a network that sees one kind of view."""
+    """Segments images with a network; a subclass for each kind of view."""
 
     def __init__(self, network: Network, view: _View, num_classes: int) -> None:
-        """Wraps a network.
+        """Wraps a network for images of any size.
 
         Args:
           network: The network, softmax included.
-          view: How an image is presented to the network.
-          num_classes: C.
+          view: Size of the network's input in pixels.
+          num_classes: Number of classes, C.
         """
         self._network = network
         self._view: _View = view
@@ -35,10 +36,10 @@ class Inference(ABC, Generic[_View]):
 
     @abstractmethod
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Segments images of one size.
+        """Computes the class probabilities of images that all have the same size.
 
         Args:
-          images: uint8 [batch, height, width, 3].
+          images: uint8 [batch, height, width, 3], RGB.
 
         Returns:
           float32 [batch, height, width, C], summing to 1 over C.
@@ -52,25 +53,25 @@ class Inference(ABC, Generic[_View]):
         finish: Callable[[tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
-        """Segments encoded images of any sizes.
+        """Decodes and segments images of any size.
 
         Args:
-          image_bytes: string [batch].
-          decode: Decodes one of them to uint8 [height, width, 3].
-          finish: Computes the outputs of one image from its probabilities, float32 [height, width,
-            C].
-          output_signature: Types and shapes of these outputs.
+          image_bytes: string [batch], contents of image files.
+          decode: Decodes the content of one file to uint8 [height, width, 3].
+          finish: Computes the outputs for one image from the class probabilities, float32 [height,
+            width, C].
+          output_signature: Types and shapes of the outputs of `finish`.
 
         Returns:
-          The outputs, stacked along a new first dimension.
+          The outputs of `finish` for all images, stacked along a new first dimension.
         """
 
 
 class ResizeInference(Inference[ResizeView]):
-    """Resizes each image to the view, and the probabilities back to the image's size."""
+    """Resizes each image to the view's size, and the probabilities back to the image's size."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """See `Inference`."""
+        """Computes the class probabilities of images of one size; see `Inference`."""
         return _resize(self._network(view_image(images, self._view)), tf.shape(images)[1:3])
 
     def map_images(
@@ -80,7 +81,7 @@ class ResizeInference(Inference[ResizeView]):
         finish: Callable[[tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
-        """See `Inference`. All images go through the network in one batch."""
+        """Decodes and segments images of any size, all in one batch; see `Inference`."""
 
         def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = decode(encoded)
@@ -106,7 +107,7 @@ class SlidingInference(Inference[CropView]):
     """Slides a window of the view's size over each image, at the image's own resolution."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """See `Inference`."""
+        """Computes the class probabilities of images of one size; see `Inference`."""
         return tf.map_fn(
             self._slide,
             images,
@@ -121,7 +122,7 @@ class SlidingInference(Inference[CropView]):
         finish: Callable[[tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
-        """See `Inference`. One image at a time goes through the network."""
+        """Decodes and segments images of any size, one at a time; see `Inference`."""
         return tf.map_fn(
             lambda encoded: finish(self._slide(decode(encoded))),
             image_bytes,
@@ -140,16 +141,16 @@ _KINDS: dict[type[View], type[Inference[Any]]] = {
 
 
 def make_inference(network: Network, view: View, num_classes: int) -> Inference[Any]:
-    """Chooses the inference for a view.
+    """Makes the inference object for a kind of view.
 
     Args:
       network: The network, softmax included.
-      view: How an image is presented to the network.
-      num_classes: C.
+      view: Kind and size of the network's input.
+      num_classes: Number of classes, C.
     """
     return _KINDS[type(view)](network, view, num_classes)
 
 
 def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Resizes probabilities, not class ids: bilinearly, so that they still sum to 1."""
+    """Resizes class probabilities bilinearly, so that they still sum to 1 at each pixel."""
     return tf.image.resize(probabilities, size)

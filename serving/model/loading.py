@@ -1,4 +1,4 @@
-"""Loads a SavedModel and predicts with it through its signatures only, as a client does."""
+"""Loads a SavedModel and predicts through its signatures only, as a client does."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGES, MASKS, SIGNATU
 
 
 class ServedModel:
-    """A loaded SavedModel.
+    """A SavedModel that is loaded in this process, and segments images.
 
     Attributes:
       classes: Names of the classes, by class id.
     """
 
     def __init__(self, path: str) -> None:
-        """Loads a model.
+        """Loads a SavedModel.
 
         Args:
           path: Folder of a SavedModel that this project exported.
@@ -28,16 +28,16 @@ class ServedModel:
         self.classes = model_classes(path)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images.
+        """Segments images with the loaded model.
 
         Args:
-          images: The bytes of PNG, JPEG, BMP or GIF files of any sizes.
+          images: The contents of PNG, JPEG, BMP or GIF files, of any size.
 
         Returns:
-          A Prediction for each image.
+          A Prediction for each image, in the order of the images.
 
         Raises:
-          InputError: TensorFlow cannot decode an image, or has too little memory for it.
+          InputError: TensorFlow cannot decode an image, or runs out of memory.
         """
         try:
             outputs = self._model.signatures[SIGNATURE](

@@ -1,7 +1,7 @@
 """Counts of an image's pixels, from which the Evaluator computes its metrics.
 
-The serving graph computes the counts for each image. They are small, and the counts of images are
-summed: so the metrics of any number of images need no more memory than those of one.
+The serving graph computes the counts for each image. The counts are small, and the Evaluator sums
+the counts of all images, so the memory for metrics does not depend on the number of images.
 """
 
 import tensorflow as tf
@@ -9,7 +9,7 @@ import tensorflow as tf
 from data.config import IGNORE
 
 CONFUSION, BOUNDARY, CALIBRATION = "confusion_matrix", "boundary", "calibration"
-"""Names of the counts, the outputs of the signature `evaluation`."""
+"""Names of the counts, which are the outputs of the signature `evaluation`."""
 CALIBRATION_BINS = 15
 """Number of confidence bins of equal width, as in Guo et al. 2017."""
 BOUNDARY_WIDTH = 0.02
@@ -22,7 +22,7 @@ def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -
     Args:
       truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       predicted: int [height, width], class ids.
-      num_classes: C.
+      num_classes: Number of classes, C.
 
     Returns:
       int64 [C, C], truth in rows, prediction in columns.
@@ -38,17 +38,18 @@ def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -
 def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Counts the pixels in the boundary region of each class, for the Boundary IoU.
 
-    The boundary region of a class holds its pixels that are at most 2 % of the image's diagonal
-    (at least one pixel), horizontally or vertically or both, from a pixel outside the class.
-    Ignored pixels and everything beyond the edge of the image are outside. See Cheng et al. 2021.
+    The boundary region of a class holds its pixels that are at most 2 % of the image's diagonal (at
+    least one pixel), horizontally or vertically or both, from a pixel outside the class. Ignored
+    pixels and everything beyond the edge of the image count as outside. See Cheng et al. 2021.
 
     Args:
       truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
       predicted: int [height, width], class ids.
-      num_classes: C.
+      num_classes: Number of classes, C.
 
     Returns:
-      int64 [C, 2]: pixels in both the true and the predicted region, and pixels in either.
+      int64 [C, 2]: for each class, the number of pixels in both the true and the predicted boundary
+      region, and the number of pixels in either.
     """
     labelled = truth != IGNORE
     truth, predicted = tf.cast(truth, tf.int32), tf.cast(predicted, tf.int32)
@@ -77,7 +78,7 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
 
 
 def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
-    """Returns the pixels of a region, bool [height, width], that an erosion by a square removes."""
+    """Returns the pixels of a region near its boundary, bool [height, width]."""
     side = 2 * distance + 1
     full = tf.cast(inside, tf.int32)
     for axis in (0, 1):
@@ -91,11 +92,11 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
 
 
 def calibration_counts(truth: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Counts the pixels in each bin of confidence, the greatest probability of a pixel.
+    """Counts the pixels in each bin of confidence, which is a pixel's greatest class probability.
 
     Args:
       truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
-      probabilities: float32 [height, width, C].
+      probabilities: float32 [height, width, C], class probabilities.
 
     Returns:
       float64 [`CALIBRATION_BINS`, 3]: for each bin the number of pixels, the sum of their

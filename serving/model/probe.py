@@ -1,4 +1,4 @@
-"""Loads a SavedModel in a process of its own, as TF Serving does, and sends it requests.
+"""Loads a SavedModel in a separate process, as TF Serving does, and sends requests to the model.
 
 `python -m serving.model.probe MODEL REQUESTS` uses only TensorFlow and the model's signatures.
 """
@@ -31,24 +31,24 @@ _Signature = Callable[..., Mapping[str, tf.Tensor]]
 
 
 def probe(model: str, examples: list[bytes]) -> dict[str, Any]:
-    """Measures everything about a model that ServingCheck judges.
+    """Measures the latency, memory and outputs of a model, which ServingCheck checks.
 
     Args:
       model: Folder of the SavedModel.
-      examples: Serialized tf.Examples.
+      examples: Serialized tf.Examples, whose images are sent to the model.
 
     Returns:
       Results that can be written as JSON:
       - load_seconds: Time to load the model.
-      - alone: Masks of the images sent one by one, as base64 of PNG.
-      - milliseconds: Latency of each of these images.
-      - together: Masks of the first three images sent in one batch.
-      - odd: Heights and widths of the masks of images with `ODD_SIZES`, sent in one batch.
+      - alone: Masks of the images, which are sent one by one, as base64 of PNG.
+      - milliseconds: Latency of each image sent alone, in milliseconds.
+      - together: Masks of the first three images, which are sent in one batch.
+      - odd: Heights and widths of the masks for images of `ODD_SIZES`, which are sent in one batch.
       - probabilities: Shape of the output of the signature `probabilities` for the first image.
       - evaluation: Confusion matrix of the first example.
-      - refusal: Error message for a batch whose second image is damaged; empty if there was none.
+      - refusal: Error message for a batch whose second image is damaged; empty without an error.
       - peak_mib: Peak memory of the process so far, in MiB.
-      - again: The same as `together`, from the model loaded a second time.
+      - again: Masks of the first three images, from the model loaded a second time.
     """
     before = time.monotonic()
     loaded = tf.saved_model.load(model)

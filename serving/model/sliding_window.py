@@ -5,10 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from data.config import CropView
-from data.input_pipeline.views import BLACK, cut
+from data.input_pipeline.crops import BLACK, cut
 
 WINDOWS_AT_ONCE = 4
-"""Number of windows in a batch of the network."""
+"""Number of windows that the network processes in one batch."""
 _STEP = 0.75  # step as a share of the window's side: adjacent windows overlap by a quarter
 
 
@@ -17,17 +17,17 @@ def sliding_window(
 ) -> tf.Tensor:
     """Computes probabilities window by window and blends them where windows overlap.
 
-    The weight of a window's pixels falls from its middle to its border, where the network sees
-    little of the surroundings; so the result has no seams. The memory depends on the size of the
+    The weight of a pixel falls from the middle of a window to its border, where the network sees
+    little of the surroundings, so the result has no seams. The memory depends on the size of the
     image and not on the number of windows.
 
     Args:
-      network: Maps float32 images [windows, view.height, view.width, 3] in 0..255 to float32
-        probabilities [windows, view.height, view.width, C].
+      network: Network that maps float32 images [windows, view.height, view.width, 3] in 0..255 to
+        float32 probabilities [windows, view.height, view.width, C].
       image: uint8 [height, width, 3]. An image smaller than the window is padded as in training,
         and the result is cropped to the image.
       view: Size of the window in pixels.
-      num_classes: C.
+      num_classes: Number of classes, C.
 
     Returns:
       float32 [height, width, C], summing to 1 over C.
@@ -60,13 +60,13 @@ def sliding_window(
 
 
 def _starts(length: tf.Tensor, side: int) -> tf.Tensor:
-    """Returns where windows begin along one axis: evenly spaced, the last one at the end."""
+    """Returns the first pixels of the windows along one axis, evenly spaced from edge to edge."""
     step = int(side * _STEP)
     count = -(-(length - side) // step) + 1
     return (length - side) * tf.range(count) // tf.maximum(count - 1, 1)
 
 
 def _weight(side: int) -> tf.Tensor:
-    """Returns the weight along one side of a window: 1 at both ends, rising to the middle."""
+    """Returns the pixel weights along a side of a window: 1 at both ends, rising to the middle."""
     ramp = tf.range(1, side + 1)
     return tf.cast(tf.minimum(ramp, ramp[::-1]), tf.float32)

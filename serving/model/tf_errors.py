@@ -1,4 +1,4 @@
-"""TensorFlow's errors as one line of text."""
+"""Shortens errors of TensorFlow to one line of text."""
 
 import re
 
@@ -12,11 +12,11 @@ def tf_error_text(error: Exception) -> str:
     """Extracts the reason from an error of TensorFlow.
 
     Args:
-      error: The error. Its message can have many lines, with nodes of the graph and several causes.
+      error: The error. The message can have many lines, with nodes of the graph and several causes.
 
     Returns:
-      The line of the first cause, or the name of the error if its message is empty. A failed
-      assertion of the serving graph is returned as written there: `image_bytes[1] is not a PNG, …`.
+      The line of the first cause, or the name of the error if its message is empty. For a failed
+      assertion in the serving graph, the assertion's text: `image_bytes[1] is not a PNG, …`.
     """
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in str(text).splitlines()]

@@ -1,4 +1,4 @@
-"""Warm-up requests, which TF Serving runs before a version is available: first runs are slow.
+"""Warm-up requests, which TF Serving runs before a version is available, as first runs are slow.
 
 See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
@@ -18,11 +18,11 @@ WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
 
 
 def write_warmup_requests(path: str, view: View) -> None:
-    """Writes one request for each signature that clients call.
+    """Writes one warm-up request for each signature that clients call.
 
     Args:
       path: Folder of the SavedModel.
-      view: How an image is presented to the network; the images of the requests have its size.
+      view: The model's view, which sets the size of the images in the requests.
     """
     noise = np.random.default_rng(0).integers(0, 256, (view.height, view.width, 3), np.uint8)
     requests = {

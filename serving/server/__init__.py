@@ -1,1 +1,1 @@
-"""The local server: TF Serving's REST and gRPC interface, for development, demos and tests."""
+"""Local model server with TF Serving's REST and gRPC interfaces, for development and tests."""

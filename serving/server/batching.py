@@ -1,4 +1,4 @@
-"""Puts concurrent requests for one version into batches."""
+"""Puts concurrent prediction requests for one model version into batches."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class _Job(NamedTuple):
 
 
 class Batcher:
-    """Batches the requests for one version: those that wait while a batch runs are the next."""
+    """Batches the requests for one version: requests that wait while a batch runs form the next."""
 
     def __init__(
         self,
@@ -36,15 +36,17 @@ class Batcher:
         max_pixels: int,
         count: Callable[[int], None],
     ) -> None:
-        """Makes a batcher.
+        """Makes a batcher without requests.
 
         Args:
-          run: Runs the model on images, an object array [batch] of bytes, within a number of
-            seconds, and returns outputs [batch, …].
-          executor: Executor that calls `run`.
-          max_images: Largest number of images in a batch. A request with more is a batch by itself.
-          max_pixels: Largest number of pixels in a batch. A request with more is a batch by itself.
-          count: Called with the number of images of each batch.
+          run: Function that runs the model. Arguments: image files, an object array [batch] of
+            bytes; timeout in seconds. Returns outputs [batch, …].
+          executor: Executor in which `run` is called.
+          max_images: Maximum number of images in a batch. A request with more images is a batch by
+            itself.
+          max_pixels: Maximum number of pixels in a batch. A request with more pixels is a batch by
+            itself.
+          count: Function that is called with the number of images in each batch.
         """
         self._run = run
         self._executor = executor
@@ -58,15 +60,15 @@ class Batcher:
         """Runs the model on the images of a request.
 
         Args:
-          images: The bytes of the images.
+          images: Contents of the request's image files.
           pixels: Number of pixels of all images together.
-          deadline: Time by `time.monotonic` after which the request is not run.
+          deadline: Time on the clock `time.monotonic` after which the request is not run.
 
         Returns:
-          The outputs for these images.
+          The model's outputs for the images of the request, by name.
 
         Raises:
-          RequestError: The model refuses an image, or the request timed out.
+          RequestError: The model rejects an image, or the request timed out.
         """
         future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(images, pixels, deadline, future))
@@ -114,7 +116,7 @@ class Batcher:
                 job.future.set_result({name: array[rows] for name, array in outputs.items()})
 
     async def _run_alone(self, batch: Sequence[_Job], error: Exception) -> None:
-        """Runs each request of a failed batch alone: only one of them may be at fault."""
+        """Runs each request of a failed batch alone, as only one request may be at fault."""
         waiting = [job for job in batch if not job.future.done()]
         if len(batch) == 1 or not isinstance(error, RequestError):
             for job in waiting:

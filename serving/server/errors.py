@@ -1,4 +1,4 @@
-"""Errors of requests, with TF Serving's status codes."""
+"""Errors in response to requests, with the same status codes as TF Serving."""
 
 import enum
 
@@ -10,7 +10,7 @@ _LONGEST = 500  # maximum length of a message in characters, since gRPC sends it
 
 
 class Code(enum.Enum):
-    """A status as a pair: HTTP status code and gRPC status code."""
+    """Status of a response, as a pair of an HTTP status code and a gRPC status code."""
 
     OK = 200, grpc.StatusCode.OK
     CANCELLED = 499, grpc.StatusCode.CANCELLED
@@ -29,34 +29,35 @@ class Code(enum.Enum):
 
     @property
     def http(self) -> int:
-        """The HTTP status code."""
+        """The HTTP status code of the response."""
         return self.value[0]
 
     @property
     def status(self) -> grpc.StatusCode:
-        """The gRPC status code."""
+        """The gRPC status code of the response."""
         return self.value[1]
 
     @property
     def number(self) -> int:
-        """The gRPC status code as a number, which is also TensorFlow's error code."""
+        """The gRPC status code as a number, which equals TensorFlow's error code."""
         number: int = self.status.value[0]
         return number
 
 
 class RequestError(Exception):
-    """A request cannot be answered.
+    """A request fails, and the client gets an error response.
 
     Attributes:
-      code: Status of the response.
+      code: Status of the error response.
     """
 
     def __init__(self, code: Code, message: str) -> None:
-        """Makes an error.
+        """Makes the error for a failed request.
 
         Args:
-          code: Status of the response.
-          message: What is wrong. It is put into one line, and cut off if it is very long.
+          code: Status of the error response.
+          message: Description of the problem, which is put into one line, and cut off if it is very
+            long.
         """
         line = one_line(message, _LONGEST + 1)
         super().__init__(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
@@ -64,12 +65,12 @@ class RequestError(Exception):
 
 
 def timed_out() -> RequestError:
-    """Returns the error of a request that was not answered in time."""
+    """Returns the error for a request that was not answered in time."""
     return RequestError(Code.DEADLINE_EXCEEDED, "the request timed out")
 
 
 def code_of(number: int) -> Code:
-    """Returns the status for a TensorFlow error code; INTERNAL if there is none for it."""
+    """Returns the status for a TensorFlow error code; INTERNAL if the code is unknown."""
     return next(
         (code for code in Code if code.name == code.status.name and code.number == number),
         Code.INTERNAL,

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, with its published messages."""
+"""TF Serving's gRPC interface, with the message types that TF Serving publishes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,18 +22,18 @@ _Method = Callable[[Any, Any], Awaitable[Any]]
 
 
 class GrpcService(NamedTuple):
-    """The gRPC interface. gRPC answers calls of missing methods with UNIMPLEMENTED.
+    """The server's gRPC interface; calls of missing methods are answered with UNIMPLEMENTED.
 
     Attributes:
-      versions: Versions of the model.
-      predictor: Runs predictions.
+      versions: The model's versions that the server knows.
+      predictor: Runs the prediction requests.
     """
 
     versions: Versions
     predictor: RequestPredictor
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """Returns the handlers of TF Serving's two services."""
+        """Returns the gRPC handlers of TF Serving's two services, prediction and model status."""
         metadata_request = get_model_metadata_pb2.GetModelMetadataRequest
         status_request = get_model_status_pb2.GetModelStatusRequest
         return [
@@ -124,7 +124,7 @@ def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.Gene
 
 
 def _with_status(handle: _Method) -> _Method:
-    """Turns a RequestError into the status of the call."""
+    """Makes a handler that reports a RequestError as the gRPC status of the call."""
 
     async def handle_errors(request: Any, context: Any) -> Any:
         try:

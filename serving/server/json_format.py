@@ -1,8 +1,8 @@
-"""TF Serving's JSON formats for REST (https://www.tensorflow.org/tfx/serving/api_rest).
+"""Reads and writes TF Serving's JSON formats (https://www.tensorflow.org/tfx/serving/api_rest).
 
-In the row format, a request has `instances`, one for each image, and the response `predictions`. In
-the column format, a request has `inputs`, a list for each input, and the response `outputs`. Binary
-values are objects `{"b64": …}`.
+In the row format, a request has the key `instances`, a list with an item for each image, and the
+response has `predictions`. In the column format, a request has `inputs`, with a list for each
+input, and the response has `outputs`. Binary values are objects `{"b64": …}`.
 """
 
 import base64
@@ -23,11 +23,11 @@ _BASE64 = "b64"
 
 
 class PredictRequest(NamedTuple):
-    """A parsed request body.
+    """The parsed body of a prediction request.
 
     Attributes:
       signature_name: Name of the signature.
-      inputs: Input arrays by name.
+      inputs: Input arrays by the name of the input.
       in_rows: Whether the request is in the row format; the response has the same format.
     """
 
@@ -40,11 +40,11 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
     """Parses the body of a `:predict` request.
 
     Args:
-      body: JSON.
-      find: Finds a SignatureDef by its name.
+      body: Request body, in JSON.
+      find: Function that returns the SignatureDef for the name of a signature.
 
     Returns:
-      The request.
+      The signature name and the input arrays.
 
     Raises:
       RequestError: The body is not JSON, or not in one of the two formats.
@@ -67,17 +67,18 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
 
 
 def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
-    """Writes the body of a response.
+    """Writes the body of a response to a `:predict` request.
 
     Args:
-      outputs: Output arrays by name. For the row format, the first dimension counts the instances.
+      outputs: Output arrays by name. In the row format, the first dimension is the batch dimension:
+        one entry per instance.
       in_rows: Whether to write the row format.
 
     Returns:
-      JSON.
+      The body, in JSON.
 
     Raises:
-      RequestError: The row format is wanted, but the outputs differ in their first dimension.
+      RequestError: `in_rows` is true, but the outputs differ in their first dimension.
     """
     values = {name: _value(name, array) for name, array in sorted(outputs.items())}
     if not in_rows:
@@ -95,7 +96,7 @@ def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
 
 
 def write_error(message: str) -> bytes:
-    """Writes the body of an error response."""
+    """Writes the JSON body of an error response."""
     return _dump({"error": message})
 
 
@@ -114,7 +115,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
-    """Converts rows to columns."""
+    """Converts the instances of the row format to columns, a list for each input."""
     if not isinstance(instances, list):
         raise _invalid("Expecting 'instances' to be a list/array")
     if not instances:
@@ -155,7 +156,7 @@ def _is_object(value: object) -> bool:
 
 
 def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
-    """Converts nested lists to an array of the type (a DataType number) in the signature."""
+    """Converts nested lists to an array of a type given by its DataType number."""
     dtype = tf.as_dtype(number)
     if dtype == tf.string:
         return _strings(name, value)

@@ -1,4 +1,4 @@
-"""Limits of requests: body size, number of requests, time, pixels."""
+"""Limits of the server on requests: body size, number of requests, time, batch size, pixels."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from serving.server.errors import Code, RequestError
 from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
-"""Image formats that the model's graph decodes."""
+"""Image formats that the model can decode."""
 # Maximum number of pixels of a request, as a multiple of the model's limit for an image.
 _FULL_IMAGES = 4
 
@@ -22,13 +22,14 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class Limits(NamedTuple):
-    """Limits of the server. The limit of pixels in an image belongs to the model.
+    """Limits of the server. The model itself sets the maximum number of pixels in an image.
 
     Attributes:
-      body: Largest size of a request body or gRPC message, in bytes.
-      requests: Largest number of predictions at the same time; further ones are refused.
-      seconds: Longest time from the first byte of a request to its response.
-      batch: Largest number of images in a batch.
+      body: Maximum size of a request body or gRPC message, in bytes.
+      requests: Maximum number of prediction requests at the same time; further requests are
+        rejected.
+      seconds: Maximum time from the first byte of a request to its response, in seconds.
+      batch: Maximum number of images in a batch.
     """
 
     body: int = 64 * 2**20
@@ -38,12 +39,12 @@ class Limits(NamedTuple):
 
 
 def check_pixels(signature: str, inputs: Mapping[str, npt.NDArray[Any]], max_pixels: int) -> int:
-    """Checks the sizes in the image headers of a request, before the images are decoded.
+    """Checks the image sizes in a request by the file headers, before the images are decoded.
 
     Args:
       signature: Name of the signature.
       inputs: Input arrays by name.
-      max_pixels: Largest number of pixels in one image.
+      max_pixels: Maximum number of pixels in one image.
 
     Returns:
       Number of pixels of all images together.

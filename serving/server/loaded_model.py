@@ -1,4 +1,4 @@
-"""A SavedModel in memory, loaded as TF Serving does: a session and its signatures."""
+"""Loads a SavedModel as TF Serving does, into a TensorFlow session, and runs its signatures."""
 
 import ctypes
 import gc
@@ -24,16 +24,16 @@ _WARMUP_SECONDS = 600.0
 
 
 class LoadedModel:
-    """A model that is ready to run.
+    """A SavedModel in memory, ready to run.
 
     Attributes:
       signatures: SignatureDefs, by name.
       classes: Names of the classes, by class id; empty if the model has no description.
-      max_pixels: Largest number of pixels in an image.
+      max_pixels: Maximum number of pixels in an image.
     """
 
     def __init__(self, path: str) -> None:
-        """Loads a model and runs its warm-up requests.
+        """Loads a SavedModel and runs its warm-up requests.
 
         Args:
           path: Folder of the SavedModel.
@@ -61,7 +61,7 @@ class LoadedModel:
             raise
 
     def signature(self, name: str) -> Any:
-        """Returns a signature.
+        """Finds a signature by name.
 
         Args:
           name: Name of the signature.
@@ -81,18 +81,18 @@ class LoadedModel:
         return self.signatures[name]
 
     def run(self, name: str, inputs: Arrays, seconds: float) -> dict[str, npt.NDArray[Any]]:
-        """Runs a signature.
+        """Runs a signature of the model.
 
         Args:
           name: Name of the signature.
           inputs: Input arrays by name.
-          seconds: Time after which the run is stopped.
+          seconds: Timeout in seconds, after which the run is stopped.
 
         Returns:
           The outputs by name.
 
         Raises:
-          RequestError: The signature or the graph refuses the inputs, or the run timed out.
+          RequestError: The signature or the graph rejects the inputs, or the run timed out.
         """
         signature = self.signature(name)
         check_tensors(inputs, signature, name)
@@ -111,7 +111,7 @@ class LoadedModel:
         return outputs
 
     def close(self) -> None:
-        """Frees the memory of the session, and what Python and the C library keep in reserve."""
+        """Frees the session's memory, and memory that Python and the C library keep in reserve."""
         self._session.close()
         del self._session
         gc.collect()

@@ -1,4 +1,4 @@
-"""Status and signatures of the model, in TF Serving's messages and JSON."""
+"""Returns the model's status and signatures as messages and JSON of TF Serving."""
 
 import json
 from typing import Any
@@ -10,21 +10,21 @@ from serving.server.version import Version
 from serving.server.versions import Versions
 
 SIGNATURES = "signature_def"
-"""The only metadata field that TF Serving knows."""
+"""The only metadata field that TF Serving supports."""
 
 
 def status_response(versions: Versions, version: int | None) -> Any:
-    """Returns the status of one version, or of all.
+    """Returns the status of one version of the model, or of all versions.
 
     Args:
-      versions: Versions of the model.
+      versions: The model's versions that the server knows.
       version: Version number; None for all versions.
 
     Returns:
       A GetModelStatusResponse.
 
     Raises:
-      RequestError: There has never been such a version.
+      RequestError: The server has not had this version since the start.
     """
     return get_model_status_pb2.GetModelStatusResponse(
         model_version_status=versions.statuses(version)
@@ -32,11 +32,11 @@ def status_response(versions: Versions, version: int | None) -> Any:
 
 
 def metadata_response(name: str, version: Version) -> Any:
-    """Returns the signatures of a version.
+    """Returns the signatures of a version of the model.
 
     Args:
       name: Name of the model.
-      version: The version.
+      version: The loaded version.
 
     Returns:
       A GetModelMetadataResponse.
@@ -49,12 +49,12 @@ def metadata_response(name: str, version: Version) -> Any:
 
 
 def status_json(response: Any) -> bytes:
-    """Writes a GetModelStatusResponse as TF Serving's REST interface does."""
+    """Converts a GetModelStatusResponse to JSON, as in TF Serving's REST interface."""
     return _json(_as_dict(response))
 
 
 def metadata_json(name: str, version: Version) -> bytes:
-    """Writes the signatures of a version as TF Serving's REST interface does."""
+    """Converts the signatures of a version to JSON, as in TF Serving's REST interface."""
     spec = {"name": name, "signature_name": "", "version": str(version.number)}
     signatures = _as_dict(_signatures(version))
     return _json({"model_spec": spec, "metadata": {SIGNATURES: signatures}})

@@ -1,4 +1,4 @@
-"""Metrics of the server, for Prometheus."""
+"""Metrics of the model server, for Prometheus."""
 
 import time
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """Metrics of one server."""
+    """Counters and histograms of one server: requests, batches, loaded versions."""
 
     def __init__(self, batch: int) -> None:
-        """Makes metrics that are all zero.
+        """Makes metrics, all of which are zero.
 
         Args:
-          batch: Largest number of images in a batch.
+          batch: Maximum number of images in a batch, which sets the bins of the histogram.
         """
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -70,7 +70,7 @@ class ServerMetrics:
 
     @contextmanager
     def request(self, interface: str) -> Iterator[None]:
-        """Counts a request with its duration and status code.
+        """Counts the request that the context handles, with its duration and status code.
 
         Args:
           interface: `REST` or `gRPC`.
@@ -91,7 +91,7 @@ class ServerMetrics:
             self._seconds.labels(interface).observe(time.monotonic() - began)
 
     def batch(self, images: int) -> None:
-        """Counts a batch of this many images."""
+        """Counts a batch that has `images` images."""
         self._batches.observe(images)
 
     def load(self, outcome: str) -> None:
@@ -99,12 +99,12 @@ class ServerMetrics:
         self._loads.labels(outcome).inc()
 
     def available(self, version: int, is_available: bool) -> None:
-        """Sets whether a version is served."""
+        """Records whether a version is being served."""
         if is_available:
             self._available.labels(version).set(1)
         else:
             self._available.remove(version)
 
     def page(self) -> bytes:
-        """Returns all metrics in Prometheus' text format."""
+        """Returns all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""The web page at `/`, which shows the mask of an image."""
+"""The web page at `/`, which shows the mask that the model predicts for an image."""
 
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,14 @@ _HEADERS = {
 
 
 def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
-    """Returns the routes of the page.
+    """Returns the HTTP routes of the web page.
 
     Args:
-      versions: Versions of the model.
-      limits: Limits of requests: the page refuses a file that is too large before it sends it.
+      versions: The model's versions that the server knows.
+      limits: Limits of the server; the page rejects a file that is too large before sending it.
 
     Returns:
-      Routes of the page's files and of the model's description.
+      The routes of the page's files, and of a description of the model that the page reads.
     """
 
     async def model(request: Request) -> Response:

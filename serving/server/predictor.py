@@ -1,4 +1,4 @@
-"""Runs prediction requests, the same for REST and gRPC: admission, checks, batching."""
+"""Runs prediction requests of both REST and gRPC: admission, checks, batching."""
 
 import asyncio
 import time
@@ -18,18 +18,18 @@ _Response = TypeVar("_Response")
 
 
 class RequestPredictor:
-    """Admits requests within the limits and runs them.
+    """Runs prediction requests, and rejects requests that exceed the limits.
 
     Attributes:
-      limits: Limits of requests.
+      limits: Limits of the server.
     """
 
     def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
-        """Makes a predictor.
+        """Makes a predictor without requests.
 
         Args:
-          limits: Limits of requests.
-          metrics: Counts the requests.
+          limits: Limits of the server.
+          metrics: Metrics in which the requests are counted.
           executor: Executor with one thread, in which models run.
         """
         self.limits = limits
@@ -43,19 +43,20 @@ class RequestPredictor:
         handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
     ) -> _Response:
-        """Handles a request within the limits, and counts it.
+        """Handles a prediction request within the limits, and counts the request.
 
         Args:
           interface: `REST` or `gRPC`.
-          handle: Handles the request, given its deadline by `time.monotonic`.
-          seconds: Timeout of the client; None if the request has none.
+          handle: Function that handles the request. Argument: the request's deadline on the clock
+            `time.monotonic`.
+          seconds: Timeout that the client set, in seconds; None if the client set none.
 
         Returns:
-          The result of `handle`.
+          The response that `handle` returned.
 
         Raises:
-          RequestError: Too many requests are running, the request timed out, or `handle` raised
-            it.
+          RequestError: Too many requests are running, the request timed out, or `handle` raised the
+            error.
         """
         allowed = min(self.limits.seconds, seconds or self.limits.seconds)
         with self._metrics.request(interface):
@@ -76,16 +77,16 @@ class RequestPredictor:
         """Checks the inputs of a request and runs a signature.
 
         Args:
-          version: The version, leased by the caller.
+          version: The version to use, which the caller has leased.
           name: Name of the signature.
           inputs: Input arrays by name, of any types and shapes.
-          deadline: Deadline by `time.monotonic`.
+          deadline: Deadline of the request, on the clock `time.monotonic`.
 
         Returns:
           The outputs by name.
 
         Raises:
-          RequestError: The inputs are refused, or the request timed out.
+          RequestError: The inputs are invalid, or the request timed out.
         """
         model = version.model
         check_tensors(inputs, model.signature(name), name)

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, plus health checks, metrics and the page."""
+"""TF Serving's REST interface, with health checks, metrics and the web page."""
 
 import asyncio
 import re
@@ -29,11 +29,11 @@ _GREATEST_VERSION = 2**63 - 1
 
 
 class Rest(NamedTuple):
-    """The REST interface.
+    """The server's REST interface.
 
     Attributes:
-      versions: Versions of the model.
-      predictor: Runs predictions.
+      versions: The model's versions that the server knows.
+      predictor: Runs the prediction requests.
       metrics: Metrics of the server.
     """
 
@@ -42,7 +42,7 @@ class Rest(NamedTuple):
     metrics: ServerMetrics
 
     def application(self) -> Starlette:
-        """Returns the ASGI application."""
+        """Returns the ASGI application, which handles all HTTP requests."""
         return Starlette(
             routes=[
                 Route("/v1/{rest:path}", _in_json(self._handle), methods=["GET", "POST"]),
@@ -117,7 +117,7 @@ class Rest(NamedTuple):
 def _in_json(
     handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Turns a RequestError into an error response like TF Serving's."""
+    """Makes a handler that reports a RequestError in a JSON response, as TF Serving does."""
 
     async def handle_errors(request: Request) -> Response:
         try:
@@ -153,7 +153,7 @@ def _number(version: str | None) -> int | None:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """Reads the body, but stops when it is larger than `limit` bytes."""
+    """Reads the body of a request; stops when the body is larger than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     body = bytearray()
     try:

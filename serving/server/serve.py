@@ -26,7 +26,7 @@ _POLL_SECONDS = 1.0  # seconds between two polls of the push folder; TF Serving'
 
 
 class ServerSettings(NamedTuple):
-    """Settings of the server.
+    """Settings of the local server.
 
     Attributes:
       name: Name of the model in addresses and requests.
@@ -34,8 +34,9 @@ class ServerSettings(NamedTuple):
       host: Address to listen on.
       rest_port: Port for REST and the page; 0 for any free port.
       grpc_port: Port for gRPC; 0 for any free port.
-      labels: Version number by label; these versions are served beside the newest one.
-      limits: Limits of requests.
+      labels: Version number by label (`stable`); these versions are served beside the newest
+        version.
+      limits: Limits of body size, number of requests, time and batch size.
     """
 
     name: str
@@ -48,7 +49,7 @@ class ServerSettings(NamedTuple):
 
 
 class LocalServer:
-    """The local server. It runs in the event loop that calls `start`.
+    """The local model server, which runs in the event loop that calls `start`.
 
     Attributes:
       rest: Host and port of the REST interface and the page.
@@ -59,7 +60,7 @@ class LocalServer:
         """Makes a server that does not listen yet.
 
         Args:
-          settings: Settings of the server.
+          settings: Model, address, ports and limits of the server.
         """
         self._settings = settings
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -100,7 +101,7 @@ class LocalServer:
         ]
 
     async def stop(self) -> None:
-        """Refuses new requests, finishes running ones, and unloads the versions."""
+        """Rejects new requests, completes the requests in progress, and unloads the versions."""
         serving, watching = self._tasks
         watching.cancel()
         self._rest_server.should_exit = True
@@ -128,10 +129,10 @@ class LocalServer:
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes running requests.
+    """Serves until SIGTERM or SIGINT, then completes the requests in progress.
 
     Args:
-      settings: Settings of the server.
+      settings: Model, address, ports and limits of the server.
 
     Raises:
       InputError: A port is in use, or the host is not an address of this machine.
@@ -167,7 +168,7 @@ async def _serve(settings: ServerSettings) -> None:
 class _RestServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to `serve`: uvicorn's own handler would end the process."""
+        """Leaves signal handling to `serve`, because uvicorn's handler would end the process."""
         yield
 
 

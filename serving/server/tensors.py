@@ -1,4 +1,4 @@
-"""Tensors of requests and responses: conversion from and to TensorProto, and checks."""
+"""Converts arrays from and to TensorProto, and checks the inputs of requests."""
 
 import math
 from collections.abc import Mapping
@@ -11,23 +11,23 @@ import tensorflow as tf
 from serving.server.errors import Code, RequestError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-"""Inputs or outputs by name. Strings are object arrays of bytes."""
+"""Arrays of inputs or outputs, by name. Strings are object arrays of bytes."""
 
 
 def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
-    """Converts a TensorProto to an array.
+    """Converts a TensorProto to a NumPy array.
 
     Args:
-      tensor: The TensorProto.
+      tensor: The TensorProto of an input.
       name: Name of the input, for messages.
-      max_bytes: Largest size of the array; a single value in the message can stand for any number
-        of elements.
+      max_bytes: Maximum size of the array in bytes. The message may be much smaller: a single value
+        can stand for any number of elements.
 
     Returns:
-      The array; strings as objects of type bytes.
+      The array; strings are objects of type bytes.
 
     Raises:
-      RequestError: The tensor is inconsistent or too large.
+      RequestError: The TensorProto is inconsistent, or the array would be too large.
     """
     try:
         dtype = tf.as_dtype(tensor.dtype)
@@ -48,20 +48,20 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
 
 
 def proto_of(array: npt.NDArray[Any]) -> Any:
-    """Converts an array to a TensorProto; objects of type bytes become strings."""
+    """Converts a NumPy array to a TensorProto; objects of type bytes become strings."""
     return tf.make_tensor_proto(array, tf.string if array.dtype == np.dtype(object) else None)
 
 
 def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
-    """Compares the inputs of a request with those of the signature.
+    """Checks that the inputs of a request match the inputs of the signature.
 
     Args:
       inputs: Input arrays by name.
-      signature: The SignatureDef.
+      signature: The SignatureDef, with the expected inputs.
       name: Name of the signature, for messages.
 
     Raises:
-      RequestError: An input is missing, unknown, or of another type or shape.
+      RequestError: An input is missing or unknown, or has a wrong type or shape.
     """
     if set(inputs) != set(signature.inputs):
         raise RequestError(

@@ -9,16 +9,16 @@ from serving.server.loaded_model import LoadedModel
 
 
 class Version:
-    """A loaded version.
+    """A loaded version of the model.
 
     Attributes:
-      number: Number of the version, the name of its folder.
-      model: The model in memory.
+      number: Number of the version, which is the name of its folder.
+      model: The SavedModel in memory.
       batcher: Batches the requests for the signature `serving_default`.
     """
 
     def __init__(self, number: int, model: LoadedModel, batcher: Batcher) -> None:
-        """Makes a version that no request uses yet."""
+        """Makes a version object that no request uses yet."""
         self.number = number
         self.model = model
         self.batcher = batcher

@@ -1,4 +1,4 @@
-"""The versions of the model: which are loaded, and which one a request is for."""
+"""The versions of the model: finds the version for a request, and records each version's status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,16 +13,16 @@ ModelVersionStatus = get_model_status_pb2.ModelVersionStatus
 
 
 class Versions:
-    """All versions of the model, used from one event loop only.
+    """All versions of the model; must be used from one event loop only.
 
     Attributes:
       name: Name of the model.
       labels: Version number by label.
-      loaded: Loaded version by number.
+      loaded: Loaded versions by number.
     """
 
     def __init__(self, name: str, labels: Mapping[str, int]) -> None:
-        """Makes an object without any version.
+        """Makes an object without any versions.
 
         Args:
           name: Name of the model.
@@ -34,14 +34,14 @@ class Versions:
         self._statuses: dict[int, Any] = {}
 
     def find(self, version: int | None = None, label: str | None = None) -> Version:
-        """Finds the version that a request is for.
+        """Finds the loaded version that a request asks for.
 
         Args:
-          version: Version number, if the request has one.
-          label: Label of a version, if the request has one.
+          version: Version number in the request, or None.
+          label: Label of a version in the request, or None.
 
         Returns:
-          The version; the newest one if the request has neither.
+          The version; the newest version if the request has neither a number nor a label.
 
         Raises:
           RequestError: The version is not loaded, or there is no such label.
@@ -57,10 +57,10 @@ class Versions:
         return self.loaded[number]
 
     def version_of(self, label: str) -> int:
-        """Returns the version number of a label.
+        """Returns the version number that a label stands for.
 
         Args:
-          label: The label.
+          label: Label of a version (`stable`).
 
         Raises:
           RequestError: There is no such label.
@@ -72,30 +72,30 @@ class Versions:
         return self.labels[label]
 
     def check_name(self, name: str, version: int | None = None) -> None:
-        """Refuses requests for another model.
+        """Rejects requests for a different model.
 
         Args:
           name: Model name in the request.
           version: Version number in the request, for the message.
 
         Raises:
-          RequestError: It is the name of another model.
+          RequestError: The name is not the name of the served model.
         """
         if name != self.name:
             servable = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
 
     def statuses(self, version: int | None = None) -> Sequence[Any]:
-        """Returns the status of one version, or of all versions since the start, newest first.
+        """Returns the status of one version, or of all versions since the server's start.
 
         Args:
-          version: Version number; None for all.
+          version: Version number; None for all versions.
 
         Returns:
-          ModelVersionStatus messages.
+          ModelVersionStatus messages, newest version first.
 
         Raises:
-          RequestError: There has never been such a version, or any version.
+          RequestError: There has been no such version since the start, or no version at all.
         """
         if version is None and not self._statuses:
             raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {self.name}")
@@ -107,12 +107,12 @@ class Versions:
         return [self._statuses[number] for number in numbers]
 
     def set_status(self, number: int, state: int, problem: str = "") -> None:
-        """Records the status of a version.
+        """Records the status of a version of the model.
 
         Args:
           number: Version number.
-          state: A `ModelVersionStatus.State`.
-          problem: Why the version could not be loaded; empty if it could.
+          state: State of the version, a `ModelVersionStatus.State`.
+          problem: Reason why the version could not be loaded; empty if it could.
         """
         status = ModelVersionStatus(version=number, state=state)
         status.status.SetInParent()

@@ -1,4 +1,4 @@
-"""Watches the push folder: loads new versions and unloads old ones."""
+"""Watches the push folder, loads new versions of the model, and unloads old versions."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _Files = frozenset[tuple[str, int, int]]
 
 
 class Watcher:
-    """Keeps the loaded versions in step with the push folder, in the event loop that runs it."""
+    """Loads and unloads versions when the push folder changes; runs in an event loop."""
 
     def __init__(
         self,
@@ -31,13 +31,13 @@ class Watcher:
         metrics: ServerMetrics,
         executor: Executor,
     ) -> None:
-        """Makes a watcher that has not read the folder yet.
+        """Makes a watcher that has not read the push folder yet.
 
         Args:
-          versions: The versions to load and unload.
-          folder: Push folder with a sub-folder for each version. It need not exist yet.
-          limits: Limits for batches.
-          metrics: Counts loaded versions and batches.
+          versions: Object to which loaded versions are added.
+          folder: Push folder with a sub-folder for each version. The folder need not exist yet.
+          limits: Limits of the server, which also limit batches.
+          metrics: Metrics in which loaded versions and batches are counted.
           executor: Executor with one thread, in which models run and are closed.
         """
         self._versions = versions
@@ -50,10 +50,10 @@ class Watcher:
         self._unloads: set[asyncio.Task[None]] = set()
 
     async def watch(self, seconds: float) -> None:
-        """Updates the versions again and again.
+        """Reads the push folder at regular intervals, and loads and unloads versions.
 
         Args:
-          seconds: Pause between two updates.
+          seconds: Seconds between two reads of the folder.
         """
         while True:
             try:
@@ -63,10 +63,11 @@ class Watcher:
             await asyncio.sleep(seconds)
 
     async def update(self) -> None:
-        """Reads the folder once, loads new versions, and then unloads old ones.
+        """Reads the push folder once, loads new versions, and then unloads old versions.
 
-        If a version cannot be loaded, the next older one that can is served; loading is tried again
-        when the files have changed. An empty folder unloads nothing.
+        If a version cannot be loaded, the next older version that can be loaded is served. Loading
+        the newer version is tried again when its files have changed. If the folder is empty,
+        nothing is unloaded.
         """
         folders = await asyncio.to_thread(numbered_folders, self._folder)
         loaded = self._versions.loaded
@@ -91,7 +92,7 @@ class Watcher:
                 task.add_done_callback(self._unloads.discard)
 
     async def close(self) -> None:
-        """Unloads all versions once their running requests have ended."""
+        """Unloads all versions when their requests in progress are complete."""
         while self._versions.loaded:
             await self._unload(self._versions.loaded.popitem()[1])
         await asyncio.gather(*self._unloads)
@@ -148,13 +149,13 @@ class Watcher:
         log.info("unloaded version %d", version.number)
 
     def _warn_once(self, line: str) -> None:
-        """Logs a line only the first time: the folder is read every second."""
+        """Logs a warning only the first time, since the folder is read every second."""
         if line not in self._logged:
             self._logged.add(line)
             log.warning(line)
 
 
 def _files(path: str) -> _Files:
-    """Lists all files of a folder with size and time, to see whether it has changed."""
+    """Lists all files of a folder with size and time, to detect changes."""
     states = {name: file_state(join(path, name)) for name in list_files(path)}
     return frozenset((name, state.size, state.modified) for name, state in states.items())

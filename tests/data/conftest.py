@@ -8,7 +8,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def remote_folder():
-    """A folder in TensorFlow's in-memory file system, reached as gs:// is."""
+    """A remote folder, in TensorFlow's in-memory file system."""
     return f"ram://test-{next(_numbers)}"
 
 
@@ -32,13 +32,13 @@ def _write_file(path, content):
 
 @pytest.fixture(scope="session")
 def write_file():
-    """Writes a file, local or remote, and the folders above it."""
+    """Writes a file, local or remote, and creates the folders above the file."""
     return _write_file
 
 
 @pytest.fixture(scope="session")
 def write_files():
-    """Writes files below a folder, each with its name as content."""
+    """Writes files into a folder, each with the file's name as content."""
 
     def write(folder, *names):
         for name in names:

@@ -34,7 +34,7 @@ def record(key, split="train", *, group=None, values=(0, 1), problem=None, **fac
 
 
 def healthy(**facts):
-    """Sixty pairs in the three splits, with nothing to complain about."""
+    """Records of sixty faultless pairs in the three splits."""
     return [record(f"{i:02d}", SPLIT_OF[i % 6], **facts) for i in range(60)]
 
 

@@ -23,7 +23,7 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
 def colour_network(order=(0, 1, 2)):
-    """A 1×1 convolution: the logits of the three classes are the channels, divided by 20."""
+    """Makes a network of one 1×1 convolution: the logits of the three classes are channels / 20."""
     images = keras.Input((None, None, 3))
     convolution = keras.layers.Conv2D(3, 1)
     network = keras.Model(images, convolution(images))
@@ -100,7 +100,7 @@ def picture():
 
 @pytest.fixture(scope="session")
 def start_slow_request():
-    """Sends a slow request and returns a future of its HTTP status when the request is running."""
+    """Sends a slow request, waits until it runs, and returns a future of the HTTP status."""
 
     def start_slow_request(url, address):
         pixels = np.zeros((700, 700, 3), np.uint8)
@@ -139,7 +139,7 @@ class Running:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(300)
 
     def wait(self, version, state="AVAILABLE"):
-        """Waits until a version is in a state, at most for the timeout of the test."""
+        """Waits until a version has a state, for at most the timeout of the test."""
         while True:
             found = httpx.get(f"{self.rest}/v1/models/discs").json()
             states = found.get("model_version_status", [])

@@ -19,7 +19,7 @@ MASK = np.eye(300, 200, dtype=np.uint8)
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Nine pairs, of which two are bad."""
+    """Nine pairs of files, of which two pairs cannot be used."""
     made = []
     for number, pixels in enumerate(NOISE):
         image, mask = tmp_path / f"{number}.png", tmp_path / f"{number}m.png"

@@ -23,7 +23,7 @@ DATA = DataConfig.model_validate({"source": {"kind": "folder", "path": "x"}, "cl
 
 @pytest.fixture
 def example(tmp_path):
-    """Returns the example of a pair of files."""
+    """Returns a function that writes a pair of files and makes its tf.Example."""
 
     def example(class_ids):
         image, mask = tmp_path / "image.png", tmp_path / "mask.png"

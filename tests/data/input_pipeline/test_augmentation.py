@@ -58,20 +58,20 @@ HOW = pytest.mark.parametrize("apply", [eagerly, in_tf_data])
 
 
 def class_picture(class_ids):
-    """An image of the classes' colours; a mixture of two is never a third."""
+    """Draws a mask in one colour per class; no mixture of two colours is the colour of a class."""
     ids = class_ids.astype(np.uint8)
     return np.stack([40 * ids, 8 * ids**2, 0 * ids], -1)
 
 
 def read_class_picture(image):
-    """Returns class ids, and where the colour is that of a class and not a mixture."""
+    """Returns class ids, and a mask of the pixels whose colour is no mixture."""
     ids = np.rint(image[..., 0] / 40)
     pure = (abs(image[..., 0] - 40 * ids) < 0.2) & (abs(image[..., 1] - 8 * ids**2) < 0.2)
     return ids, pure
 
 
 def blocks(height, width, seed=0):
-    """Unequal rectangles of the classes 1 to 5: every move changes the mask."""
+    """Makes a mask of unequal rectangles of the classes 1 to 5, which every move changes."""
     ids = np.random.default_rng(seed).integers(1, 6, (1 + height // 6, 1 + width // 9))
     return np.kron(ids, np.ones((6, 9), int))[:height, :width].astype(np.uint8)
 
@@ -110,7 +110,7 @@ def test_flips_are_exact_and_each_comes_up(apply, flip, outcomes):
 
 
 def spot_places(augmentation, count=40):
-    """Where a spot 20 pixels to the right of the middle goes: right of it, and below it."""
+    """Yields the position, relative to the middle, to which a spot 20 pixels right of it moves."""
     mask = np.zeros((101, 101), np.uint8)
     mask[48:53, 68:73] = 1
     for image, moved in in_tf_data(
@@ -247,7 +247,7 @@ def test_colours_change_the_image_only(apply, augmentation):
 
 
 def recoloured(picture, **shares):
-    """An image, augmented with 40 seeds."""
+    """Yields an image after augmentation with each of 40 seeds."""
     mask = np.zeros(picture.shape[:2], np.uint8)
     for image, _ in in_tf_data(picture, mask, Augmentation(**shares), mask.shape, range(40)):
         yield image

@@ -46,7 +46,7 @@ def write(path, pairs):
 
 
 def numbered(number):
-    """A pair with its number as grey level and label; the right half is ignored."""
+    """Makes a pair whose grey level and label are a number; the right half is ignored."""
     class_ids = np.full((20 + number, 30), number, np.uint8)
     class_ids[:, 15:] = 255
     return np.full((20 + number, 30, 3), 10 * number, np.uint8), class_ids
@@ -54,7 +54,7 @@ def numbered(number):
 
 @pytest.fixture
 def files(tmp_path):
-    """Ten examples in two files."""
+    """Writes ten examples to two files."""
     for part in range(2):
         write(tmp_path / f"data-{part}.gz", map(numbered, range(5 * part, 5 * part + 5)))
     return [str(tmp_path / "*.gz")]
@@ -65,7 +65,7 @@ def numbers(batches):
 
 
 def arrays(batches):
-    """All images and all masks of a pass, as two arrays."""
+    """Returns all images and all masks of one pass, as two arrays."""
     images, masks = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(masks)
 
@@ -149,7 +149,7 @@ def test_the_order_of_the_files_changes_even_without_a_buffer(tmp_path, monkeypa
 
 @pytest.fixture
 def pictures(tmp_path):
-    """Six pairs of noise in three files, larger and smaller than the crop; red is 40 × class."""
+    """Writes six pairs of noise, larger and smaller than the crop; red is 40 × the class id."""
     random = np.random.default_rng(5)
     for part in range(3):
         pairs = []

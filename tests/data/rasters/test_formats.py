@@ -1,4 +1,4 @@
-"""Damaged or altered files are refused or loaded; they never crash or give half an image."""
+"""Damaged files are either loaded or rejected; none crashes the reader or gives half an image."""
 
 import functools
 import io
@@ -180,7 +180,7 @@ def test_a_wrong_checksum_is_damage_though_the_pixels_may_be_whole(name):
 
 
 def checksum_every_chunk(png):
-    """Corrects the checksums, so that they do not reveal the damage."""
+    """Corrects the checksums of a damaged PNG, so that the checksums do not reveal the damage."""
     place, parts = 8, [png[:8]]
     while place < len(png):
         (length,) = struct.unpack_from(">I", png, place)

@@ -16,7 +16,7 @@ def config(classes, **changes):
 
 
 def painted(values):
-    """A PNG with a pixel of each value, number or colour."""
+    """Makes a PNG with one pixel of each value, which is a number or a colour."""
     if isinstance(values[0], str):
         pixels = np.array([[tuple(bytes.fromhex(value[1:])) for value in values]], np.uint8)
     else:

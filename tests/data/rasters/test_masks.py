@@ -335,7 +335,7 @@ def test_any_colour_table_is_undone(ids, colours):
 
 
 def disc():
-    """A mask of 0 and 255 with a round edge."""
+    """Makes a mask of a disc, with the values 0 and 255."""
     across, down = np.meshgrid(np.arange(60), np.arange(60))
     return Image.fromarray(
         np.where((across - 30) ** 2 + (down - 30) ** 2 < 400, 255, 0).astype("u1")

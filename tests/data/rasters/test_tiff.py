@@ -40,7 +40,7 @@ def pillow_tiff(image, **options):
 
 
 def one_file_of_an_ome_set():
-    """A TIFF file whose description counts a plane in another file."""
+    """Makes a TIFF file whose OME description lists a plane in a second file."""
     planes = "".join(
         f'<TiffData IFD="0" FirstC="{i}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{i}</UUID>'
         "</TiffData>"
@@ -56,7 +56,7 @@ def one_file_of_an_ome_set():
 
 
 def pages(*pictures, **common):
-    """A TIFF file with several pages, each given by pixels and options."""
+    """Makes a TIFF file with several pages, each given by pixels and options."""
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as writer:
         for pixels, options in pictures:

@@ -22,7 +22,7 @@ def keys(root, **options):
 
 
 def problems(root, **options):
-    """Each file that is not part of a pair, relative to the root, with the kind of its fault."""
+    """Returns each file that belongs to no pair, with the kind of the fault."""
     found = find_in(root, **options).problems
     return sorted((problem.file.removeprefix(f"{root}/"), problem.kind) for problem in found)
 

@@ -12,14 +12,14 @@ KINDS = get_args(get_args(AnySource)[0])
 
 
 class ListSource(Source):
-    """Pairs that are listed in the config."""
+    """A source whose pairs are listed in the config."""
 
     kind: Literal["list"]
     pairs: dict[str, list[str]]
 
 
 class Config(DataConfig):
-    """The config after the new kind of source has joined the union."""
+    """The `data` section, which also accepts the new kind of source."""
 
     source: Annotated[AnySource | ListSource, Field(discriminator="kind")]
 

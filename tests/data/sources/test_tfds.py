@@ -27,7 +27,7 @@ def trimap(number):
 
 
 class Cells(tfds.core.GeneratorBasedBuilder):
-    """Five pairs in two splits; the masks in every form that TensorFlow Datasets has."""
+    """A data set of five pairs in two splits, with masks in every form of TensorFlow Datasets."""
 
     VERSION = tfds.core.Version("1.2.0")
     code_path = None  # this file is in no package where checksums could be
@@ -108,7 +108,7 @@ def read(path):
 
 
 def by_number(pairs):
-    """Pairs by the number of their example; TensorFlow Datasets shuffles them."""
+    """Returns pairs by the number of the example, since TensorFlow Datasets shuffles examples."""
     masks = {trimap(number).tobytes(): number for number in range(len(SHAPES))}
     return {masks[read(pair.mask).tobytes()]: pair for pair in pairs}
 

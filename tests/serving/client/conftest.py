@@ -13,7 +13,7 @@ CLASSES = ["ocean", "land", "lake"]
 
 @pytest.fixture
 def client():
-    """Makes a client with a very short pause before it repeats a request."""
+    """Makes a client that waits very briefly before repeating a request."""
 
     def client(url, **options):
         return ServingClient(url, "sea", CLASSES, **{"first_wait": 0.001} | options)

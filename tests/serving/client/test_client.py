@@ -1,4 +1,4 @@
-"""The client, independent of the protocol."""
+"""Tests of the client that do not depend on the protocol."""
 
 import subprocess
 import sys

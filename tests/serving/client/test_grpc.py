@@ -1,4 +1,4 @@
-"""The client and TF Serving's gRPC interface: recorded requests and responses."""
+"""Tests of the client with recorded requests and responses of TF Serving's gRPC interface."""
 
 import base64
 from concurrent import futures

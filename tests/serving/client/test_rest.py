@@ -1,4 +1,4 @@
-"""The client and TF Serving's REST interface: recorded requests and responses."""
+"""Tests of the client with recorded requests and responses of TF Serving's REST interface."""
 
 import json
 import socket

@@ -1,6 +1,6 @@
-"""The files under serving/deploy: as they are, and as a copy for a model of another name.
+"""Tests of the files in serving/deploy: unchanged, and as a copy for a model with a different name.
 
-Nothing here knows the model's name, so these tests also check the files that a user has adapted.
+No test depends on the model's name, so these tests also check files that a user has adapted.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The Compose files, checked by Docker Compose if installed, without a Docker engine."""
+"""Tests of the Compose files, by Docker Compose if installed, without a Docker engine."""
 
 import http.server
 import json
@@ -131,7 +131,7 @@ class Status(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def is_healthy(compose, compose_flags):
-    """Runs the command of the health check on another port."""
+    """Runs the command of the health check on a given port."""
 
     def run(port):
         [kind, *command] = compose["healthcheck"]["test"]

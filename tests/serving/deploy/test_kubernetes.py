@@ -1,4 +1,4 @@
-"""The manifests, checked by Kubernetes' schemas, by kubectl if installed, and for consistency."""
+"""Tests of the manifests: by Kubernetes' schemas, by kubectl if installed, and for consistency."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The text protos, parsed with TF Serving's own messages."""
+"""Tests of the text protos, which are parsed with TF Serving's own message types."""
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format

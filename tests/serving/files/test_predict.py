@@ -58,7 +58,7 @@ def predict(served, tmp_path):
 
 
 class Doubting:
-    """The small model, which refuses the images that the test names."""
+    """The small model, which fails for the images that the test names."""
 
     classes = CLASSES
 

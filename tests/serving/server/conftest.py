@@ -1,4 +1,4 @@
-"""Fixtures for tests that push versions to a server of their own."""
+"""Fixtures for tests that start their own server and push versions."""
 
 import base64
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path):
-    """The push folder."""
+    """Path of the push folder."""
     return tmp_path / "serving" / "discs"
 
 
@@ -28,7 +28,7 @@ def serve(start, folder):
 
 @pytest.fixture
 def class_of_red(picture):
-    """Finds the class that a version predicts for red: 0, or 1 by the other model."""
+    """Returns the class that a version predicts for red: 0, or 1 if it is the other model."""
 
     def class_of_red(running, path=""):
         body = {"instances": [{"b64": base64.b64encode(picture()).decode()}]}

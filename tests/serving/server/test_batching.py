@@ -1,4 +1,4 @@
-"""Concurrent requests share a batch, and none affects another."""
+"""Tests that concurrent requests share a batch and do not affect each other."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 class Model:
-    """Returns the bytes of each image; refuses batches with a bad image. Can be blocked."""
+    """Model that returns the bytes of each image, fails if an image is bad, and can be blocked."""
 
     def __init__(self):
         self.batches = []

@@ -1,4 +1,4 @@
-"""Requests that exceed a limit."""
+"""Tests of requests that exceed a limit."""
 
 import base64
 import concurrent.futures
@@ -21,7 +21,7 @@ FEW = Limits(body=100_000, requests=3, seconds=20)
 
 
 def claims(width, height):
-    """Makes a PNG of a hundred bytes whose header claims any size."""
+    """Makes a PNG of a hundred bytes whose header claims a given size."""
 
     def chunk(kind, content):
         check = zlib.crc32(kind + content)

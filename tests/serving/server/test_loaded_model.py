@@ -1,4 +1,4 @@
-"""A SavedModel in memory."""
+"""Tests of a SavedModel in memory."""
 
 import shutil
 

@@ -27,7 +27,7 @@ def server(start, push, limited_model, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, server):
-    """Opens the page. Afterwards it must have contacted no other server and logged no error."""
+    """Opens the page; checks at the end that it contacted no other server and logged no error."""
     pages = []
 
     def opened(viewport=DESKTOP, **options):

@@ -1,4 +1,4 @@
-"""Which version a request is for."""
+"""Tests of which version a request is for."""
 
 
 def test_labels_keep_older_versions(

@@ -1,4 +1,4 @@
-"""Base of all models that a config file is read into."""
+"""Base class of all sections of the config."""
 
 from typing import Annotated
 
@@ -6,10 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strict(BaseModel):
-    """A frozen part of the config. An unknown key or a wrong type is an error."""
+    """Base class of an immutable part of the config; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""A number greater than 0."""
+"""A finite number greater than 0."""

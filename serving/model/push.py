@@ -1,0 +1,40 @@
+"""Copies a model to the push folder as a new version."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from data.files import complete_folder, copy_file, is_remote, list_files
+from serving.model.versions import MODEL_FILE, numbered_folders
+
+
+def push_model(model: str, serving_folder: str) -> str:
+    """Copies a SavedModel to a push folder as a new version.
+
+    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
+    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
+    too early fails to load the version and tries again.
+
+    Args:
+      model: Folder of the SavedModel.
+      serving_folder: Push folder, which a server watches; the folder is created if missing.
+
+    Returns:
+      Folder of the new version. The version number is the current time in seconds since 1970, or
+      the newest version's number plus one if that is greater.
+    """
+    version = os.path.join(serving_folder, str(_next_version(serving_folder)))
+    if is_remote(serving_folder):
+        for file in sorted(list_files(model), key=lambda file: file == MODEL_FILE):
+            copy_file(os.path.join(model, file), os.path.join(version, file))
+    else:
+        with complete_folder(Path(version)) as unfinished:
+            shutil.copytree(model, unfinished, dirs_exist_ok=True)
+    return version
+
+
+def _next_version(serving_folder: str) -> int:
+    # Incomplete versions count, too: their numbers cannot be used again.
+    newest = max(numbered_folders(serving_folder), default=0)
+    return max(int(time.time()), newest + 1)
