@@ -118,7 +118,7 @@ class Augmentation(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether any change moves pixels instead of only changing their colours."""
+        """Whether the augmentation moves pixels, and does not only change their colours."""
         return self.flip != "none" or self.rotation + self.scale + self.translation > 0
 
 
@@ -151,7 +151,7 @@ class DataConfig(Strict):
         upper 8 of the 16 bits.
       group: Regular expression to search for in each pair's key. The match (or its first capturing
         group) is the name of the pair's group, and a group is never divided among splits. With a
-        manifest, `group` may instead be the name of a column. Null: each pair is its own group.
+        manifest, `group` may instead be the name of a column. If null, each pair is its own group.
       splits: Shares of train, val and test.
       max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
       on_bad_pair: `fail`: one bad pair stops the run, and all bad pairs are listed. `skip`: bad

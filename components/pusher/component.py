@@ -15,7 +15,7 @@ from serving.model.push import push_model
 
 
 class Executor(executor.Executor):
-    """TFX's executor, except that `push_model` copies the model.
+    """TFX's Pusher executor, with a copy that appears only when it is complete.
 
     TFX's executor copies directly into the folder of the version. TF Serving treats any numbered
     folder as a version: it fails to load an incomplete copy, and gives up after some attempts.

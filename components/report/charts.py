@@ -49,7 +49,7 @@ def lines(
         its series.
       x: Key of the horizontal value in a row; whole numbers unless `ordinal`.
       y: Key of the vertical value in a row.
-      series: Key of the name of the series in a row.
+      series: Key under which each row holds the name of its series.
       order: Names of the series; the order assigns the colours.
       description: Description of the chart for screen readers.
       ordinal: Whether the horizontal values are names instead of numbers.

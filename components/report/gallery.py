@@ -20,7 +20,7 @@ from data.examples.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
 _PER_TITLE = 6  # number of images in a group
-# Maximum number of images in all groups of worst images; each class has at least one image.
+# maximum number of images over all groups of worst images; each class gets at least one
 _WORST_OF_CLASSES = 60
 _LONGEST_SIDE = 512  # longest side of a picture in pixels
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]

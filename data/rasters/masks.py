@@ -174,7 +174,8 @@ def _no_class(
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
     noun = "colour" if isinstance(present[0], str) else "pixel value"
-    # Files with the same fault but different values must have the same text.
+    # The message leaves out the values if they differ from file to file, so that files with the
+    # same fault are reported together.
     if len(shown) > _MOST_SHOWN:
         reason = f"no class for more than {_MOST_SHOWN} of its {noun}s."
     else:

@@ -88,8 +88,8 @@ def config_schema() -> JsonSchemaValue:
             f"{', '.join(undescribed)}: add a line under Attributes: in the docstring of the model."
         )
     text = json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema})
-    # pydantic puts the type parameters into the name of a generic model (`Range[int]`); a number is
-    # shorter.
+    # pydantic puts the type parameters into the name of a generic model (`Range[int]`). A number
+    # instead keeps the name short.
     generic = [name for name, model in schema["$defs"].items() if name != model["title"]]
     for number, name in enumerate(generic, 1):
         text = text.replace(name, f"{schema['$defs'][name]['title']}{number}")

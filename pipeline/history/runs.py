@@ -212,7 +212,7 @@ def find_run(config: Config, name: str | None) -> Run:
         problem = (
             "no run has a report" if name is None else f"{name}: no run with this ID has a report"
         )
-        raise InputError(f"{problem}. Runs with reports: {known} (unetfx runs lists all).")
+        raise InputError(f"{problem}. Runs with reports: {known}. To list all runs: unetfx runs")
     if name is not None and len({run.id for run in fitting}) > 1:
         ids = ", ".join(run.id for run in fitting[:_MOST_NAMED])
         raise InputError(f"{name}: several run IDs begin with this: {ids}. Give more characters.")

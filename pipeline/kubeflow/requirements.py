@@ -22,7 +22,8 @@ def check_config(config: Config) -> KubeflowConfig:
       The `kubeflow:` section of the config.
 
     Raises:
-      InputError: A cluster cannot run the pipeline, or kfp is missing; a line for each reason.
+      InputError: The pipeline cannot run on a cluster, or kfp is not installed; the message has one
+        line for each reason.
     """
     problems = list(_problems(config))
     if problems or not config.kubeflow:

@@ -122,7 +122,7 @@ class ServingClient:
 
         Returns:
           The status of all versions that the server knows, or only of the client's version, if it
-          has one. The client's label is ignored, as in TF Serving.
+          has one. A version label of the client is ignored, as in TF Serving.
 
         Raises:
           ServingError: The server cannot be reached, or has no such model.
