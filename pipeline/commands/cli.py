@@ -13,8 +13,8 @@ from pipeline.execution.console import library_noise_to, log_lines_of, print_fai
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
-# Most commands import their modules only when they run. TensorFlow and TFX take seconds to load, and
-# while loading they write to standard error, which `library_noise_to` must redirect first.
+# Most commands import their modules only when they run. TensorFlow and TFX take seconds to load,
+# and meanwhile write to standard error, which `library_noise_to` must redirect first.
 
 _PATH = click.Path(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
