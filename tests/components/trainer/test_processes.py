@@ -1,18 +1,16 @@
 """Killed trainings and trainings on several devices, each in its own process."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import warm_process
+
 pytestmark = pytest.mark.slow
-PROCESS = Path(__file__).with_name("training_process.py")
+PROCESS = "tests.components.trainer.training_process:main"
 EPOCHS = 4
 
 
@@ -33,21 +31,16 @@ def start(examples):
     def start(out, *, cluster=None, training=None, **options):
         out.mkdir(exist_ok=True)
         options |= {"out": str(out), "training": {"epochs": EPOCHS} | (training or {}), **examples}
-        environment = os.environ | ({"TF_CONFIG": json.dumps(cluster)} if cluster else {})
-        with (out / "output.txt").open("a") as output:
-            process = subprocess.Popen(
-                [sys.executable, str(PROCESS), json.dumps(options)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-            )
-        started.append(process)
-        return process
+        environment = {"TF_CONFIG": json.dumps(cluster)} if cluster else {}
+        arguments = ["training", json.dumps(options)]
+        output = out / "output.txt"
+        started.append(warm_process.start(PROCESS, arguments, output, environment=environment))
+        return started[-1]
 
     yield start
     for process in started:
         process.kill()
-        process.wait()
+        process.join()
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +50,13 @@ def unbroken(start, tmp_path_factory):
     return out
 
 
+def exit_code(process):
+    process.join(300)
+    return process.exitcode
+
+
 def finish(process, out):
-    code = process.wait(300)
-    assert code == 0, (out / "output.txt").read_text()[-3000:]
+    assert exit_code(process) == 0, (out / "output.txt").read_text()[-3000:]
 
 
 def weights(out):
@@ -78,7 +75,7 @@ def history(out):
 
 def test_a_killed_training_is_resumed_after_its_last_complete_epoch(start, unbroken, tmp_path):
     killed = start(tmp_path, kill_at=[2, 1])
-    assert killed.wait(300) == -signal.SIGKILL
+    assert exit_code(killed) == -signal.SIGKILL
     assert not (tmp_path / "model").exists()
     assert len(history(tmp_path)) == 1 + 2
     finish(start(tmp_path), tmp_path)
@@ -97,7 +94,7 @@ def test_a_killed_training_is_resumed_after_its_last_complete_epoch(start, unbro
 def test_a_killed_training_with_dropout_is_resumed(start, tmp_path):
     dropping = {"dropout": 0.2}
     killed = start(tmp_path, kill_at=[2, 1], **dropping)
-    assert killed.wait(300) == -signal.SIGKILL
+    assert exit_code(killed) == -signal.SIGKILL
     finish(start(tmp_path, **dropping), tmp_path)
     assert len(history(tmp_path)) == 1 + EPOCHS
     last = dict(zip(history(tmp_path)[0].split(","), history(tmp_path)[-1].split(","), strict=True))
@@ -106,7 +103,7 @@ def test_a_killed_training_with_dropout_is_resumed(start, tmp_path):
 
 def test_a_training_with_other_settings_starts_anew(start, tmp_path):
     killed = start(tmp_path, kill_at=[1, 0])
-    assert killed.wait(300) == -signal.SIGKILL
+    assert exit_code(killed) == -signal.SIGKILL
     finish(start(tmp_path, training={"seed": 2, "epochs": 2}), tmp_path)
     assert (tmp_path / "output.txt").read_text().count("  epoch 1/2   loss") == 1
 

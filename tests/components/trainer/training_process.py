@@ -1,6 +1,6 @@
 """Runs the Trainer, and before it the Tuner if the options have a search, in its own process.
 
-python training_process.py OPTIONS_JSON
+The only command-line argument is the options as JSON.
 """
 
 import itertools
@@ -38,7 +38,8 @@ def network(config, num_classes):
     return keras.Model(images, x)
 
 
-def main(options):
+def main():
+    options = json.loads(sys.argv[1])
     if options.get("cpus", 1) > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(options["cpus"])]
@@ -103,7 +104,3 @@ def kill_at(epoch, batch):
             super().advance(loss)
 
     training_module.Progress = Killed
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))

@@ -3,7 +3,6 @@
 import os
 import queue
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+
+from tests import warm_process
+from tests.warm_process import UNETFX
 
 pytestmark = pytest.mark.slow
 
@@ -87,14 +89,20 @@ def test_it_serves_until_it_is_stopped_and_finishes_what_runs(
         httpx.get(f"{address}/healthz")
 
 
+def serve_to_the_end(project, *options):
+    """Runs the command to its end."""
+    config = ["--config", project / "config.yaml"]
+    return warm_process.run(UNETFX, ["unetfx", "serve", *config, *options])
+
+
 @pytest.mark.parametrize("option", ["--rest-port", "--grpc-port"])
-def test_a_port_that_another_server_has_is_one_line(serve, start, tmp_path, option):
+def test_a_port_that_another_server_has_is_one_line(project, start, tmp_path, option):
     other = start(tmp_path / "none").server
     taken = other.rest if option == "--rest-port" else other.grpc
     ports = {"--rest-port": 0, "--grpc-port": 0} | {option: taken.rsplit(":")[-1]}
-    process, lines = serve(*[part for pair in ports.items() for part in pair])
-    line = until(lines, "unetfx: ").string
-    assert process.wait(300) == 2
+    done = serve_to_the_end(project, *[part for pair in ports.items() for part in pair])
+    assert done.code == 2
+    [line] = [line for line in done.output.splitlines() if line.startswith("unetfx: ")]
     assert f"{taken}: cannot listen on this address" in line
     assert option in line
 
@@ -109,19 +117,8 @@ def test_a_port_that_another_server_has_is_one_line(serve, start, tmp_path, opti
     ],
 )
 def test_wrong_options_are_one_line(project, options, message):
-    done = subprocess.run(
-        [
-            shutil.which("unetfx", path=Path(sys.executable).parent),
-            "serve",
-            "--config",
-            project / "config.yaml",
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    last = done.stderr.splitlines()[-1]
+    done = serve_to_the_end(project, *options)
+    assert done.code == 2
+    last = done.output.splitlines()[-1]
     assert last.startswith("unetfx: ")
     assert message in last
