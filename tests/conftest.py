@@ -5,6 +5,7 @@ import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import coverage
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -163,6 +164,17 @@ def rest_server():
         server.end.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def no_coverage():
+    """Measures no coverage in a module: it costs two fifths more processor time."""
+    measurement = coverage.Coverage.current()
+    if measurement:
+        measurement.stop()
+    yield
+    if measurement:
+        measurement.start()
 
 
 @pytest.fixture(scope="module")

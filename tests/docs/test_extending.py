@@ -159,5 +159,5 @@ def test_messages_list_the_new_names(results):
 
 def test_the_gate_refuses_a_floor_where_less_is_better(results):
     message = results["refusals"]["metric"]
-    assert "gate.floors: pixel_error is not a metric with a floor" in message
+    assert "gate.floors: pixel_error cannot have a floor" in message
     assert "precision/cell" in message

@@ -3,11 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import coverage
 import numpy as np
 import pytest
 import yaml
@@ -101,16 +100,8 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_coverage() -> Iterator[None]:
-    """Measures no coverage here: it costs these tests two fifths more processor time."""
-    measurement = coverage.Coverage.current()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # coverage's, for subprocesses
-        if measurement:
-            measurement.stop()
-        yield
-    if measurement:
-        measurement.start()
+def no_coverage_here(no_coverage: None) -> None:
+    """Measures no coverage in the end-to-end tests."""
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,10 @@ GATES = {
     ),
     "gated slice absent from test": (
         gate_absent_slice,
-        ["gate.slices.image/source=mars: no image", "of image/source there are discs"],
+        [
+            "gate.slices.image/source=mars: no image",
+            "Values of image/source in the test split: discs",
+        ],
     ),
 }
 

@@ -144,7 +144,8 @@ def test_the_config_may_rule_out_older_baselines(model, run_evaluator):
     ).verdict
     assert verdict.baseline is None
     with pytest.raises(
-        InputError, match=r"Trainer/model/5, .* broken .* unetfx unbless Trainer/model/5 --why"
+        InputError,
+        match=r"^Trainer/model/5, .* broken .*unetfx unbless Trainer/model/5 --why",
     ):
         run_evaluator(model(7), [older, newer], max_drop=0, on_broken_baseline="fail")
 

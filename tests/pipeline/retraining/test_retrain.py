@@ -105,6 +105,6 @@ def test_retrainings_without_changes_are_notified_if_configured(config_file, not
 def test_a_webhook_without_its_environment_variable_is_refused_at_once(tmp_path, monkeypatch):
     monkeypatch.delenv("CELLS_WEBHOOK", raising=False)
     config_file = write_config(tmp_path, webhook="$CELLS_WEBHOOK")
-    with pytest.raises(InputError, match=r"\$CELLS_WEBHOOK is no address"):
+    with pytest.raises(InputError, match=r"\$CELLS_WEBHOOK is not a URL"):
         retrain(config_file)
     assert not (tmp_path / "runs").exists()

@@ -16,7 +16,7 @@ from data.examples.writing import make_example
 from data.sources.pairs import find_pairs
 from pipeline.config.loading import load_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_coverage")]
 CONFIGS = Path(pipeline.__file__).parent / "configs"
 SLICES = CONFIGS.parent.parent.parent / "shared" / "data" / "isbi-em"
 SIDE = 64  # pixels
