@@ -117,7 +117,7 @@ def configs():
 @pytest.mark.parametrize("text", configs(), ids=lambda text: "config")
 def test_an_editor_accepts_good_configs(load, schema, text):
     load(text)
-    jsonschema.validate(yaml.safe_load(text), schema)
+    assert jsonschema.validators.validator_for(schema)(schema).is_valid(yaml.safe_load(text))
 
 
 @pytest.mark.parametrize(
