@@ -11,7 +11,7 @@ from tfx.utils import path_utils
 from data.errors import MissingFileError
 from data.files import is_file, join, read_bytes
 from serving.model.description import model_classes
-from serving.model.versions import versions
+from serving.model.versions import MODEL_FILE, versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -85,7 +85,7 @@ def saved_model_path(model: types.Artifact) -> str:
       model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
         is itself a SavedModel.
     """
-    if is_file(join(model.uri, "saved_model.pb")):
+    if is_file(join(model.uri, MODEL_FILE)):
         return model.uri
     return path_utils.serving_model_path(model.uri)
 

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 
 from data.files import file_state, join, list_files
 from serving.model.tf_errors import tf_error_text
-from serving.model.versions import numbered_folders
+from serving.model.versions import MODEL_FILE, numbered_folders
 from serving.server.batching import Batcher
 from serving.server.limits import Limits
 from serving.server.loaded_model import LoadedModel
@@ -106,8 +106,8 @@ class Watcher:
             return False
         self._versions.set_status(number, ModelVersionStatus.LOADING)
         try:
-            if not any(name == "saved_model.pb" for name, *_ in files):
-                raise ValueError("it has no saved_model.pb (empty, or still being copied?)")
+            if not any(name == MODEL_FILE for name, *_ in files):
+                raise ValueError(f"it has no {MODEL_FILE} (empty, or still being copied?)")
             model = await asyncio.to_thread(LoadedModel, path)
         except Exception as error:  # for a damaged SavedModel, TensorFlow may raise any exception
             self._bad[number] = files
