@@ -1,6 +1,7 @@
 """The `data` section of the config: source, classes, splits, and the view of an image."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -181,6 +182,16 @@ class DataConfig(Strict):
     schema_file: str | None = None
     on_anomaly: Literal["warn", "fail"] = "warn"
     view: View = ResizeView(kind="resize")
+
+    @field_validator("mask_values", mode="before")
+    @classmethod
+    def _has_distinct_values(cls, names: object) -> object:
+        # YAML tells 0 from "0" and #FF8000 from #ff8000, which are the same value of a pixel.
+        if isinstance(names, dict):
+            for value, number in Counter(str(value).lower() for value in names).items():
+                if number > 1:
+                    raise ValueError(f"the value {value} is given {number} times. Keep one")
+        return names
 
     @field_validator("intensity_range", mode="before")
     @classmethod

@@ -13,7 +13,8 @@ def metric_text(metric: str) -> str:
       metric: Name of the metric in configs, such as `boundary_iou/lake` or `mean_iou`.
     """
     kind, _, class_name = metric.partition("/")
-    title = kind.replace("_", " ").replace("iou", "IoU")
+    title = kind.replace("frequency_weighted", "frequency-weighted").replace("_", " ")
+    title = title.replace("iou", "IoU")
     return f"{class_name}: {title}" if class_name else title
 
 

@@ -12,10 +12,7 @@ from serving.config import MAX_PIXELS, Precision
 SETTINGS = "settings"
 """Key of `custom_config`: settings of the Trainer or the Tuner as JSON."""
 UNFINISHED = "unfinished"
-"""Key of `custom_config`: folder for the state of interrupted searches or training runs.
-
-The Trainer needs this key only on platforms where a later run cannot derive the folder from the
-output folder of its execution."""
+"""Key of `custom_config`: folder for the state of interrupted searches or training runs."""
 PUSHED = "pushed"
 """Key of `custom_config`: folder of the pushed versions, for a warm start on Kubeflow, where steps
 cannot query ML Metadata for blessed models."""

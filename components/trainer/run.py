@@ -27,8 +27,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
         logs, the base model of a warm start, the best hyperparameters of a search, which replace
         the settings, and `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
-        - unfinished: Folder for the checkpoints of interrupted training runs; by default a folder
-          beside the output folders of the Trainer's executions.
+        - unfinished: Folder for the checkpoints of interrupted training runs.
         - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
           resolver runs.
 
@@ -84,6 +83,4 @@ def _unfinished_folder(
     """
     inputs = (settings.model_dump_json(), base_model, fn_args.train_files, fn_args.eval_files)
     name = hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]
-    executions = os.path.dirname(fn_args.model_run_dir.rstrip("/"))
-    unfinished = fn_args.custom_config.get(UNFINISHED) or os.path.join(executions, ".unfinished")
-    return os.path.join(unfinished, f"{name}-{worker}")
+    return os.path.join(fn_args.custom_config[UNFINISHED], f"{name}-{worker}")

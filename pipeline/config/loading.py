@@ -47,6 +47,10 @@ def load_config(path: Path) -> Config:
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not YAML: {one_line(error)}") from error
+    except (LookupError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: a value does not fit the tag before it (such as !!bool). Remove the tag."
+        ) from error
     if repeated:
         raise InputError("\n".join(f"{path}: {problem}" for problem in repeated))
     if not isinstance(content, dict):

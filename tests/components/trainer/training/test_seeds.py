@@ -82,7 +82,10 @@ def train(config, files, seed, out):
             eval_files=files["val"],
             serving_model_dir=str(out / "model"),
             model_run_dir=str(out / "logs" / "1"),
-            custom_config={run.SETTINGS: settings.model_dump_json()},
+            custom_config={
+                run.SETTINGS: settings.model_dump_json(),
+                run.UNFINISHED: str(out / "unfinished"),
+            },
         )
     )
     with (out / "logs" / "1" / "phase1" / "history.csv").open(newline="") as file:
