@@ -11,20 +11,20 @@ from data.examples.records import Record
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
-_FEWEST_PAIRS = 5  # minimum number of pairs in a split; with fewer, single images dominate a metric
-_NARROW = 2**13  # 16-bit images whose samples are all below this use at most an eighth of the range
+_FEWEST_PAIRS = 5  # a smaller split gets a warning, since single images dominate its metrics
+_NARROW = 2**13  # 16-bit samples below this value use at most an eighth of the range
 _MOST_VALUES = 8  # maximum number of pixel values in a message
 _MOST_NAMES = 3  # maximum number of files or pairs in a message
 
 
 class Finding(NamedTuple):
-    """A fault of the data set, or another notable fact about the data, to report to the user.
+    """A fault of the data set, or another fact that the user should know.
 
     Attributes:
-      kind: Kind of the finding, in a word or two; docs/checks.md lists all kinds.
+      kind: Kind of the finding, such as `empty_split`; docs/checks.md lists all kinds.
       severity: `error`: the run stops. `skipped`: bad pairs are left out (`data.on_bad_pair:
         skip`). `warning`: the user should look at the data. `note`: information only.
-      where: Names of the files or pairs that the finding is about, for the message.
+      where: Names of the files, pairs or groups that the finding is about, for the message.
       text: Description of the fault or fact, and what to do about it.
       keys: Keys of the pairs that the finding is about.
     """
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Returns the finding as one line of text; of many files, only the first ones are named."""
+        """Returns the finding as one line of text, which names at most three files or pairs."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
@@ -76,11 +76,12 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
     """Raises an InputError if any finding has the severity `error`.
 
     Args:
-      findings: The findings of any severity.
+      findings: Findings of any severity.
       most: Maximum number of errors that the message lists.
 
     Raises:
-      InputError: At least one finding is an error; the message has one line for each.
+      InputError: At least one finding is an error; the message has one line for each error,
+        up to `most`.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -94,11 +95,11 @@ _Good = Sequence[tuple[Record, PairStatistics]]
 
 
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    """Yields one finding for each fault, which covers all files with this fault."""
+    """Yields one finding for each distinct fault, with all files that have this fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # A change of data.mask_values applies to all masks, including the good ones. So the advice is
-    # based on the values of all masks; numbers and colours are kept apart.
+    # A change of data.mask_values applies to all masks, including good masks. So the advice depends
+    # on the values of all masks. Masks of numbers and masks of colours get separate advice.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
         for coloured in {_coloured(record) for record in affected}
@@ -207,7 +208,7 @@ def _divided_groups(good: _Good) -> Iterator[Finding]:
 
 
 def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # If bad pairs stop the run, they are counted as usable, because the user will correct them.
+    # With `on_bad_pair: fail`, bad pairs count as usable, because the user must correct them.
     count_bad = data.on_bad_pair == "fail"
     if count_bad and found.problems and not records:
         return

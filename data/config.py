@@ -1,4 +1,4 @@
-"""The `data` section of the config: source, classes, splits, and the view of an image."""
+"""The `data` section of the config: source, classes, splits, and size of the network's input."""
 
 import re
 from collections import Counter
@@ -52,7 +52,7 @@ def _is_mask_value(value: object) -> object:
 
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
-"""Value of a pixel in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
+"""Value of a pixel in a mask file: a number from 0 to 65535, or an HTML colour (`#ff8000`)."""
 
 
 class ResizeView(Strict):
@@ -69,10 +69,11 @@ class ResizeView(Strict):
 
 
 class CropView(Strict):
-    """The network gets crops of images, all of one size, without changing the resolution.
+    """The network gets crops of one size, at the original resolution of the image.
 
-    Training uses random crops; a smaller image is padded, and the padding is ignored. `val`, the
-    Evaluator and serving cover whole images with windows of the crop's size.
+    Training uses random crops. An image smaller than a crop is padded, and the loss ignores the
+    padding. Validation, the Evaluator and serving cover the whole image with windows of the crop's
+    size.
 
     Attributes:
       height: Height of a crop in pixels.
@@ -91,15 +92,16 @@ View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
 class Augmentation(Strict):
     """Random changes of training images. Changes that move pixels are applied to the masks, too.
 
-    All changes are off by default: switch on those that do not change the meaning of your images.
+    All changes are off by default. Switch on only changes that keep your images realistic and their
+    masks correct.
     Pixels from outside the image are black in the image and ignored in the mask.
 
     Attributes:
-      flip: Mirrors half of the images left to right (`horizontal`), upside down (`vertical`), or
-        independently in both ways (`both`).
+      flip: Mirrors an image with probability 0.5: left to right (`horizontal`), upside down
+        (`vertical`), or independently in both directions (`both`).
       rotation: Maximum angle of the rotation in degrees, in either direction.
       scale: Scales the image by a random factor from 1 - scale to 1 + scale.
-      translation: Maximum shift in any direction, as a share of the height and of the width.
+      translation: Maximum vertical and horizontal shift, as a share of the view's height and width.
       brightness: Maximum value that is added to or subtracted from all pixels, as a share of 255.
       contrast: Multiplies the difference between each pixel and the image's mean by a random factor
         from 1 - contrast to 1 + contrast.
@@ -119,12 +121,14 @@ class Augmentation(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether the augmentation moves pixels, and does not only change their colours."""
+        """Whether the augmentation flips, rotates, scales or shifts images."""
         return self.flip != "none" or self.rotation + self.scale + self.translation > 0
 
 
 class Splits(Strict):
-    """Shares of the splits, as whole numbers; a hash of a group's name decides the group's split.
+    """Shares of the splits, as whole numbers such as 7, 1 and 2.
+
+    A hash of the name of a group decides the split of the group.
 
     Attributes:
       train: Share of `train`, the split that the network is trained on.
@@ -138,7 +142,7 @@ class Splits(Strict):
 
 
 class DataConfig(Strict):
-    """The `data` section of the config.
+    """The `data` section of the config: source, classes, splits, and size of the network's input.
 
     Attributes:
       source: Source of the pairs of image and mask files.
@@ -152,7 +156,8 @@ class DataConfig(Strict):
         upper 8 of the 16 bits.
       group: Regular expression to search for in each pair's key. The match (or its first capturing
         group) is the name of the pair's group, and a group is never divided among splits. With a
-        manifest, `group` may instead be the name of a column. If null, each pair is its own group.
+        manifest, `group` may instead be the name of a column. Null: the column `group` if a
+        manifest has this column, else each pair is its own group.
       splits: Shares of train, val and test.
       max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
       on_bad_pair: `fail`: one bad pair stops the run, and all bad pairs are listed. `skip`: bad
@@ -160,8 +165,8 @@ class DataConfig(Strict):
       max_bad_fraction: Maximum share of bad pairs with `on_bad_pair: skip`; a greater share stops
         the run.
       schema_file: Path of a TFDV schema in text form, which the statistics of the pairs must match.
-        If the file does not exist, the schema is inferred from the data and written there; edit the
-        file and keep it under version control. Null: a file in the workspace.
+        If the file does not exist, a schema is inferred from the data and written to this path;
+        edit the file and keep it under version control. Null: a file in the workspace.
       on_anomaly: Whether statistics that violate the schema stop the run (`fail`) or are only
         reported (`warn`).
       view: Form in which the network gets an image: whole and resized, or as crops.
@@ -243,12 +248,12 @@ class DataConfig(Strict):
 
     @property
     def by_colour(self) -> bool:
-        """Whether `mask_values` maps colours to classes, instead of numbers."""
+        """Whether the pixel values in `mask_values` are colours instead of numbers."""
         return any(isinstance(value, str) for value in self.mask_values)
 
     @property
     def class_of_value(self) -> dict[int, int]:
-        """Class id of each pixel value in a mask file, including the ignore value.
+        """Class id of each pixel value in a mask file; the ignore value has the id 255.
 
         A colour is represented by the number 0xRRGGBB.
         """

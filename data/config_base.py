@@ -1,4 +1,4 @@
-"""Base class of all sections of the config."""
+"""Base class of all sections of the config, and a type of positive numbers."""
 
 from typing import Annotated
 

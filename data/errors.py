@@ -1,27 +1,27 @@
-"""Errors that are shown to the user as one line each, without a stack trace."""
+"""Errors whose messages are shown to the user without a stack trace."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UnetfxError(Exception):
-    """Base of all errors whose message is written for the user.
+    """Base class of all errors whose message is written for the user.
 
-    The message says what is wrong, where, and what to do, in one line for each finding. Commands
+    The message says what is wrong, where, and what to do, in one line for each problem. Commands
     print the message and exit with code 2.
     """
 
 
 class InputError(UnetfxError):
-    """The user's input is wrong: a file, a folder, a config value."""
+    """A file, a folder or a config value that the user gave is wrong."""
 
 
 class MissingFileError(InputError):
-    """A file does not exist."""
+    """A file or a folder does not exist."""
 
 
 class UnavailableError(UnetfxError):
-    """Something outside this program is not available: a server, a cluster, enough memory."""
+    """A resource outside this program is not available: a server, a cluster, or enough memory."""
 
 
 class PairError(InputError):
@@ -29,9 +29,9 @@ class PairError(InputError):
 
     Attributes:
       kind: Kind of the fault: `unreadable`, `size_mismatch`, … (docs/checks.md lists all kinds).
-      file: Path of the faulty file.
-      reason: Description of the fault, and what to do; the same text for all files with the same
-        fault, so that one message can cover all these files.
+      file: Path of the faulty file; for a line of a manifest or split list, `path:line (…)`.
+      reason: Description of the fault, and what to do. Files with the same fault have the same
+        text, so that one message can cover all of them.
     """
 
     def __init__(self, kind: str, file: str, reason: str) -> None:
@@ -45,7 +45,7 @@ class PairError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint that names the most similar known name, or "" if no known name is similar."""
+    """Returns a hint with the most similar known name, or "" if no known name is similar."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 

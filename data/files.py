@@ -1,7 +1,7 @@
-"""Reads and writes files by path. All code of this project goes through these functions.
+"""Reads, writes, lists and removes local and remote files.
 
-A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
-TensorFlow takes seconds to import, so TensorFlow is imported only for remote paths.
+A path with a scheme (`gs://…`) is remote, and TensorFlow accesses the file; any other path is
+local. TensorFlow takes seconds to import, so this module imports TensorFlow only for remote paths.
 
 `etils.epath` is not used: it rejects schemes that TensorFlow reads (`hdfs://`, and `ram://` in
 tests), rounds modification times to seconds, omits files whose names end in `~` from listings, and
@@ -23,17 +23,17 @@ from typing import IO, Any, NamedTuple
 from data.errors import InputError, MissingFileError, one_line
 
 THREADS = 16
-"""Number of files to read in parallel; reading a remote file is mostly waiting."""
+"""Number of files to read in parallel; large, because reading a remote file is mostly waiting."""
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class FileState(NamedTuple):
-    """Properties of a file that change when its content changes.
+    """Size and times of a file, which change when the content changes.
 
     Attributes:
       size: Size in bytes.
-      modified: Time of the last change of the content, in nanoseconds since 1970. Tools that copy
-        files may set this to the time of the original.
+      modified: Time of the last change of the content, in nanoseconds since 1970. Copying
+        tools may set this time to the time of the original file.
       changed: Time of the last change of the content, the name or the permissions, in nanoseconds
         since 1970. Only the file system sets this time. For a remote file, the same as `modified`.
     """
@@ -61,7 +61,7 @@ def join(folder: str, name: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str | None:
-    """Returns a path relative to a folder, without following links; None if it is outside."""
+    """Returns a path relative to a folder, without following links; None for a path outside."""
     scheme, _, path = path.rpartition("://")
     folder_scheme, _, folder = folder.rpartition("://")
     relative = posixpath.relpath(path, folder)
@@ -165,7 +165,7 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def list_folder(folder: str) -> list[str]:
-    """Lists a folder, without hidden names and without files that desktops create (`Thumbs.db`).
+    """Lists a folder, without hidden names and files that file managers create (`Thumbs.db`).
 
     Args:
       folder: Path of the folder, local or remote.
@@ -180,16 +180,16 @@ def list_folder(folder: str) -> list[str]:
 
 
 def list_folders(folder: str) -> list[str]:
-    """Lists the names of the sub-folders in a folder, except hidden ones.
+    """Lists the sub-folders of a folder, except hidden sub-folders.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of the sub-folders, sorted; links to folders are among them.
+      Names of the sub-folders and of links to folders, sorted.
 
     Raises:
-      InputError: There is no such folder, or it cannot be read.
+      InputError: The folder does not exist or cannot be read.
     """
     return sorted(name for name, entry_is_folder in _entries(folder).items() if entry_is_folder)
 
@@ -202,7 +202,7 @@ def list_files(folder: str) -> list[str]:
 
     Returns:
       Relative paths with forward slashes, sorted; without hidden files and folders, and without
-      files that desktops create.
+      files that file managers create.
 
     Raises:
       InputError: The folder does not exist, a folder cannot be read, or a link forms a cycle.
@@ -223,7 +223,7 @@ def find_files(pattern: str) -> list[str]:
     """Returns the paths that match a pattern, sorted.
 
     Args:
-      pattern: Path with `*`, `?` or `[…]` in its parts, local or remote.
+      pattern: Local or remote path with the wildcards `*`, `?` or `[…]`.
 
     Raises:
       InputError: The file system cannot be read.
@@ -252,7 +252,7 @@ def make_folder(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file, and creates the folder of the copy if it does not exist.
+    """Copies a file, and creates the folder of the copy if necessary.
 
     Args:
       source: Path of the file, local or remote.
@@ -309,7 +309,7 @@ def remove_folder(path: str) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8, which appears at its path only when complete.
+    """Writes a text file in UTF-8; the file appears at its path only when it is complete.
 
     Args:
       path: Path of the file, local or remote.
@@ -328,10 +328,10 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
 
     Args:
       path: Path of the file, local or remote.
-      scratch: Folder on the same file system for the unfinished file, which gets a unique name
-        there: several processes may then write to the same path at once, and a killed process
-        leaves nothing beside the file. None to use the folder of the file, if only one process
-        writes to the path.
+      scratch: Folder for the unfinished file, on the same file system. In `scratch`, the unfinished
+        file has a unique name, so several processes may write to the same path at once, and a
+        killed process leaves no unfinished file beside `path`. None for the folder of `path`, if
+        only one process writes to the path.
 
     Yields:
       A binary file open for writing.
@@ -364,7 +364,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
     """Creates a local folder that appears at its path only when it is complete.
 
     Args:
-      folder: Path of the folder to create, which is empty or does not exist.
+      folder: Path of the folder to create, which must be empty or missing.
 
     Yields:
       Path of a temporary folder to write to, which is renamed to `folder` at the end.
@@ -390,7 +390,7 @@ def complete_folder(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: str) -> dict[str, bool]:
-    """Returns the visible names in a folder, and for each name whether it is a folder."""
+    """Returns, for each visible name in a folder, whether the name belongs to a sub-folder."""
     if not is_folder(folder):
         raise MissingFileError(f"{folder}: no such folder.")
     if is_remote(folder):

@@ -10,9 +10,9 @@ def package_file(package: str, path: str, *, needed_for: str) -> Path:
     """Finds a file of an installed package.
 
     Args:
-      package: Name of the package in the package index.
-      path: Path of the file, relative to the folder in which packages are installed.
-      needed_for: Name of the feature that needs the file, for the message.
+      package: Name of the package, as for `pip install`.
+      path: Path of the file, relative to `site-packages`.
+      needed_for: Name of the feature that needs the file, for the error message.
 
     Returns:
       The absolute path of the file.

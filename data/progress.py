@@ -9,18 +9,18 @@ from rich.progress import Progress, ProgressColumn
 def terminal_progress(
     console: Console, *columns: str | ProgressColumn, disable: bool = False, **options: Any
 ) -> Progress:
-    """Makes a progress bar that is shown only on a terminal, and disappears when it is done.
+    """Creates a progress bar that is shown only on a terminal, and removed at the end.
 
     Args:
-      console: Console of rich on which the bar is shown.
+      console: The rich console on which the bar is shown.
       *columns: Columns of the bar; rich's default columns if none are given.
-      disable: Whether to hide the bar on a terminal, too.
+      disable: Whether to hide the bar even on a terminal.
       **options: Other options of `rich.progress.Progress`.
 
     Returns:
-      The bar, which is not started yet.
+      The bar, not yet started.
     """
-    # Without this, rich prints an empty line at the end of a disabled progress bar.
+    # On a console that is not interactive, rich ends a disabled progress bar with an empty line.
     console.is_interactive = True
     disable = disable or not console.is_terminal
     return Progress(*columns, console=console, transient=True, disable=disable, **options)

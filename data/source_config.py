@@ -1,7 +1,7 @@
 """Config of the data source, for each kind of source.
 
-The config classes are separate from the code in `data.sources` that finds pairs, because all steps
-of the pipeline read the config: a change of that code should not make all steps run again.
+All steps of the pipeline read the config, and a step runs again when its code changes. So the
+config classes are separate from the code in `data.sources` that finds pairs.
 """
 
 import re
@@ -18,7 +18,7 @@ SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""Placeholder of a span's number in a source's path, as in TFX; `{SPAN:3}` has three digits.
+"""Placeholder for the number of a span in a path, as in TFX; `{SPAN:3}` has three digits.
 
 A span is one numbered delivery of data.
 """
@@ -29,7 +29,7 @@ class Source(Strict):
     """Base class of the `data.source` section of the config, for all kinds of sources.
 
     A kind of source is a subclass that narrows `kind` to a literal; `data.sources.registry` has
-    its functions.
+    the functions of each kind.
 
     Attributes:
       kind: Name of the kind of source.
@@ -49,7 +49,7 @@ class SpannedSource(Source):
     Attributes:
       path: Path of the source, local or on any file system that TensorFlow reads (`gs://…`).
       newest_spans: How many of the newest spans to use; null for all spans.
-      path_is_file: Whether the path leads to a file instead of a folder.
+      path_is_file: Whether `path` names a file instead of a folder.
     """
 
     path: str
@@ -73,7 +73,7 @@ class SpannedSource(Source):
 
 
 class SampleSource(Source):
-    """A sample data set from an installed package, which is written to files on first use.
+    """A sample data set of an installed package, written to image and mask files on first use.
 
     Attributes:
       name: Name of the data set.
@@ -84,23 +84,23 @@ class SampleSource(Source):
 
 
 class FolderSource(SpannedSource):
-    """A folder with a sub-folder of images and a sub-folder of masks, both of any depth.
+    """A folder with a sub-folder of images and a sub-folder of masks; both may have nested folders.
 
-    A mask belongs to the image with the same relative path and stem.
+    A mask belongs to the image with the same relative folder and the same stem of the file name.
 
     Attributes:
       path: Path of the folder, local or on any file system that TensorFlow reads (`gs://…`); a
         relative path starts at the current folder. If the path contains `{SPAN}`
-        (`cells/span-{SPAN}`), every folder with a number in that place is a span.
+        (`cells/span-{SPAN}`), every folder with a number at this position is a span.
       newest_spans: How many of the newest spans to use; null for all spans.
       images: Name of the sub-folder of images; `.` for the folder itself.
       masks: Name of the sub-folder of masks; `.` for the folder itself.
       image_pattern: Pattern of the names of image files; `*` stands for the stem. A pattern without
         a file suffix matches every image suffix.
       mask_pattern: Pattern of the names of mask files, for example `*_mask.png`.
-      split_folders: Whether the splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; the folders may also be called training, valid, validation,
-        testing.
+      split_folders: Whether each split has a folder, `<path>/train/<images>` or
+        `<path>/<images>/train`; the names training, valid, validation and testing are accepted,
+        too.
       split_lists: Maps a split name to a text file with one key (a relative path, with or without
         suffix) per line. Pairs in no list are not used. The text file's path is relative to `path`.
     """
@@ -130,7 +130,7 @@ class ManifestSource(SpannedSource):
     Attributes:
       path: Path of the table: `.csv` with a header line, or `.jsonl` with one object per line;
         local or on any file system that TensorFlow reads. If the path contains `{SPAN}`, every file
-        with a number in that place is a span.
+        with a number at this position is a span.
       newest_spans: How many of the newest spans to use; null for all spans.
       image: Name of the column with the image's path, relative to the manifest's folder.
       mask: Name of the column with the mask's path.
@@ -138,8 +138,9 @@ class ManifestSource(SpannedSource):
         of the pair's group decides the split, as for other sources.
       source: Name of the column with the data set's name, if the table has one.
       columns: Names of the other columns to store in the examples, so that metrics can be computed
-        for each value (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts
-        as new data: leave out columns that often change, and confidential columns.
+        for each value (`evaluation.slices: [column/scanner]`); null for all other columns. A
+        changed cell counts as new data: leave out columns that often change, and confidential
+        columns.
       allow_outside: Whether image and mask paths may lead out of the manifest's folder.
     """
 
@@ -165,10 +166,11 @@ class TfdsSource(Source):
 
     Attributes:
       name: Name of the data set, with config and version if needed: `oxford_iiit_pet:4.0.0`.
-      data_dir: Folder of the prepared data set; null for TensorFlow Datasets' default.
+      data_dir: Folder of the prepared data set; null for the default folder of TensorFlow Datasets.
       image: Name of the feature with the image.
       mask: Name of the feature with the mask: an image feature of one channel.
-      key: Name of a text feature with the pair's key; null for TensorFlow Datasets' example ids.
+      key: Name of a text feature with the pair's key; null for the example ids of TensorFlow
+        Datasets.
       splits: Maps a split name to a split expression of TensorFlow Datasets (`train[:90%]`). If
         empty, all examples are used, and a hash of each pair's group decides the split.
     """
@@ -196,4 +198,4 @@ if TYPE_CHECKING:  # type checkers do not accept computed unions
     AnySource: TypeAlias = Source
 else:
     AnySource = Annotated[reduce(or_, _kinds_of(Source)), Field(discriminator="kind")]
-"""Config of any kind of source, as `kind` says."""
+"""Config of a source of any kind; `kind` selects the class."""

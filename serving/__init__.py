@@ -1,1 +1,1 @@
-"""The served model, its clients and its local server: from an image's bytes to its mask."""
+"""The served model, a client of model servers, and a local model server."""

@@ -16,7 +16,7 @@ class CheckConfig(Strict):
     """Requirements that ServingCheck tests before a model is pushed.
 
     Attributes:
-      images: Number of images of the split `test` to send, the smallest and the largest among them.
+      images: Number of images of the split `test` to send, including the smallest and the largest.
       p50_ms: Maximum median latency of a request with one image, in milliseconds; null for no
         limit.
       p95_ms: Maximum 95th percentile of the latency of a request with one image, in milliseconds;
@@ -35,9 +35,9 @@ class InfraValidatorConfig(Strict):
     """TFX's InfraValidator, which tests the model in TF Serving, in addition to ServingCheck.
 
     Attributes:
-      platform: Where TF Serving's container runs: `docker` for this machine, or `kubernetes` for
-        the cluster that the pipeline runs on.
-      image_tag: Tag of the container image `tensorflow/serving`, which must not be older than the
+      platform: Platform on which the container of TF Serving runs: `docker` for this machine, or
+        `kubernetes` for the cluster that the pipeline runs on.
+      image_tag: Tag of the container image `tensorflow/serving`, a version not older than the
         TensorFlow that trains the model.
     """
 
@@ -56,9 +56,9 @@ class ServingConfig(Strict):
         evaluates the model with this dtype.
       push_to: Folder that TF Serving watches, local or on any file system that TensorFlow can write
         to (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
-      check: Requirements that a model must meet before being pushed.
-      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave this
-        step out.
+      check: Requirements that a model must meet before it is pushed.
+      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to skip this
+        step.
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)

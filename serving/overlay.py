@@ -1,4 +1,4 @@
-"""Draws masks and errors over images, for people to look at."""
+"""Draws masks and prediction errors in colours and patterns, for display over images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def overlay(
 
 
 def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Image:
-    """Makes a palette image of a mask: pixel values are class ids, and viewers show class colours.
+    """Converts a mask to a palette image: values are class ids, and viewers show class colours.
 
     Args:
       class_ids: uint8 [height, width], 0..C-1.
@@ -69,7 +69,7 @@ def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
 
 
 def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Image.Image:
-    """Marks wrong pixels of a prediction by black and white stripes.
+    """Marks wrong pixels of a prediction with black and white stripes.
 
     Args:
       truth: uint8 [height, width], class ids, or 255 for pixels to ignore.

@@ -21,7 +21,7 @@ _IGNORED = (128, 128, 128)
 
 
 def colour(class_id: int) -> tuple[int, int, int]:
-    """Returns the RGB colour of a class."""
+    """Returns the RGB colour of a class, each value in 0..255; grey for ignored pixels."""
     return _IGNORED if class_id == IGNORE else _COLOURS[class_id % len(_COLOURS)]
 
 

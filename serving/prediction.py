@@ -1,4 +1,4 @@
-"""Predictions of a model, which may be loaded in this process or run on a server."""
+"""Predictions of a model in this process or on a server."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -15,7 +15,7 @@ class Prediction(NamedTuple):
       mask_png: The mask as the bytes of a one-channel PNG of class ids, of the same size as the
         image.
       class_ids: The mask as an array, uint8 [height, width].
-      class_fraction: float32 [C], share of the mask's pixels that have each class.
+      class_fraction: float32 [C], share of each class among the mask's pixels.
       confidence: Mean over the pixels of the greatest class probability, 1/C..1.
     """
 
@@ -54,7 +54,7 @@ def predictions_of(
 
     Args:
       masks: The bytes of a PNG of class ids for each image.
-      class_fractions: Share of the pixels for each image and class, [batch, C].
+      class_fractions: Share of each class among the pixels of each image, [batch, C].
       confidences: Confidence for each image, [batch].
 
     Returns:

@@ -1,1 +1,1 @@
-"""The tf.Example of a pair: names of its features, writing, and parsing."""
+"""Reads pairs of files, and writes and parses the tf.Example of a pair."""

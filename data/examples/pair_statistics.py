@@ -20,17 +20,17 @@ _POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)]
 
 
 class PairStatistics(NamedTuple):
-    """Statistics of a pair of files that can be used.
+    """Statistics of a usable pair of image and mask.
 
     Attributes:
       sha256: SHA-256 of the stored image's bytes, in hexadecimal.
-      content: Size and hash of the image's pixels, the same for copies in different file formats.
-      height: Height of the image in pixels, after EXIF orientation.
-      width: Width of the image in pixels, after EXIF orientation.
+      content: Size of the image and hash of its pixels; equal for lossless copies in other formats.
+      height: Height of the image in pixels, after rotation by the EXIF orientation.
+      width: Width of the image in pixels, after rotation by the EXIF orientation.
       means: Means of the red, green and blue channels, in 0..255.
       std: Standard deviation of the samples of all pixels and channels, in 0..255.
       fractions: Share of each class among the labelled pixels, by class id.
-      labelled: Share of all pixels that are labelled, that is, not ignored.
+      labelled: Share of the image's pixels that are labelled, that is, not ignored.
       max_sample: Greatest sample of a 16-bit image; None for an 8-bit image.
     """
 
@@ -60,7 +60,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
       num_classes: Number of classes.
 
     Returns:
-      The statistics, with an entry of `fractions` for each class.
+      The statistics; `fractions` has one entry for each class.
     """
     means, std = _brightness(image.pixels)
     labelled = int(mask.pixels[:IGNORE].sum())
@@ -80,7 +80,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
 
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Computes the exact mean of each channel and the overall standard deviation, by histograms."""
+    """Computes the mean of each channel and the overall standard deviation from histograms."""
     histogram = Image.fromarray(pixels).histogram()
     counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
     moments = counts @ _POWERS_OF_LEVELS

@@ -97,7 +97,8 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
       serialized: string scalar, a serialized tf.Example.
 
     Returns:
-      uint8 [height, width, 3] image and uint8 [height, width] class ids.
+      The image, uint8 [height, width, 3], RGB, and the mask, uint8 [height, width], with class ids,
+      and 255 for ignored pixels.
     """
     encoded = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
@@ -105,7 +106,7 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def parse_key(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns the pair's key in a serialized tf.Example; both are string scalars."""
+    """Returns the key of the pair in a serialized tf.Example, as a string scalar."""
     key = tf.io.FixedLenFeature([], tf.string)
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
 
@@ -113,7 +114,7 @@ def parse_key(serialized: tf.Tensor) -> tf.Tensor:
 def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Counts the labelled pixels of each class in a serialized tf.Example; decodes only the mask.
 
-    The class shares stored in the example do not tell how many pixels are labelled.
+    The class shares in the example are not enough: the number of labelled pixels is not stored.
 
     Args:
       serialized: string scalar, a serialized tf.Example.

@@ -21,7 +21,7 @@ class ReadPair(NamedTuple):
     """The image and the mask of a pair, encoded for storage in a tf.Example.
 
     Attributes:
-      record: Record of the pair.
+      record: Statistics of the pair, or the reason why the pair cannot be used.
       image: Bytes of the image file to store; empty if the pair cannot be used.
       mask: Bytes of the mask to store, a one-channel PNG of class ids; empty if the pair cannot be
         used.
@@ -40,9 +40,9 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
       data: The `data` section of the config.
 
     Returns:
-      The content of the pair, or the reason why the pair cannot be used: one of its files cannot be
-      read, is too large or of a wrong kind, the mask has a value without a class or no labelled
-      pixel, or the sizes differ.
+      The content of the pair, or the reason why the pair cannot be used: a file cannot be read, is
+      too large or has an unsupported format; the mask has a pixel value without a class, or no
+      labelled pixel; or image and mask have different sizes.
     """
     values: tuple[int | str, ...] = ()
     try:
@@ -67,7 +67,7 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 def _problem(error: InputError) -> PairError:
     if isinstance(error, PairError):
         return PairError(error.kind, error.file, error.reason)
-    # The error text of a missing or inaccessible file begins with its path.
+    # The error text of a missing or inaccessible file begins with the path of the file.
     file, _, reason = str(error).partition(": ")
     return PairError("unreadable", file, reason)
 
@@ -75,9 +75,10 @@ def _problem(error: InputError) -> PairError:
 def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
     """Reads the files of pairs and yields the results in the order of the pairs.
 
+    Several threads read remote files ahead, because reading a remote file is mostly waiting.
+
     Args:
-      pairs: The pairs to read. Some remote files are read ahead, since reading a remote file is
-        mostly waiting.
+      pairs: The pairs to read.
       data: The `data` section of the config.
 
     Yields:
@@ -98,7 +99,7 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
 
 
 def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    """Reads the files of pairs and returns only the record of each pair, in order."""
+    """Reads the files of pairs and returns only their records, in the order of the pairs."""
     return [read.record for read in read_pairs(pairs, data)]
 
 

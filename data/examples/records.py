@@ -16,7 +16,7 @@ class Record(NamedTuple):
     Attributes:
       pair: The pair that was read.
       statistics: Statistics of the pair; None if the pair cannot be used.
-      problem: The reason why the pair cannot be used; None if it can.
+      problem: The reason why the pair cannot be used; None if the pair can be used.
       values: Pixel values in the mask file, numbers or colours; empty if the mask cannot be read.
     """
 
@@ -26,7 +26,7 @@ class Record(NamedTuple):
     values: tuple[int | str, ...]
 
     def as_row(self, classes: Sequence[str]) -> dict[str, Any]:
-        """Converts the record to a flat JSON object, which is a line of pairs.jsonl."""
+        """Converts the record to a JSON object, which is one line of pairs.jsonl."""
         row: dict[str, Any] = self.pair._asdict() | {"values": list(self.values)}
         if self.statistics is not None:
             row |= self.statistics._asdict()

@@ -1,4 +1,4 @@
-"""Writes shards: TFRecord files with the examples of some pairs."""
+"""Writes shards, that is, TFRecord files that each hold a part of the examples."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ class Shard(NamedTuple):
 
     Attributes:
       path: Path of the file, local or remote.
-      pairs: Pairs whose examples the file gets, in order.
+      pairs: Pairs to write to the file as tf.Examples, in this order.
     """
 
     path: str
@@ -31,9 +31,9 @@ class Written(NamedTuple):
     """Result of writing a shard (a TFRecord file).
 
     Attributes:
-      good: Number of pairs that are written to the file.
-      bad: Number of pairs that are left out because their files cannot be used.
-      rows: Records of all pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
+      good: Number of pairs written to the file.
+      bad: Number of pairs left out because their files cannot be used.
+      rows: Records of good and bad pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
     """
 
     good: int
@@ -49,7 +49,8 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
     Args:
       shard: Path of the file, and the pairs to write.
       data: The `data` section of the config.
-      scratch: Folder for the file until it is complete; None for the folder of `shard.path`.
+      scratch: Folder for the unfinished file, on the same file system; None for the folder of
+        `shard.path`.
 
     Returns:
       The numbers of pairs written and left out, and the records of all pairs.
@@ -58,7 +59,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
       InputError: The file cannot be written.
     """
     good, rows = 0, []
-    # TFX expects gzip files, but the images are already compressed: level 0 stores them unchanged.
+    # TFX expects gzip files. Level 0 does not compress the images, which are compressed already.
     with (
         new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,

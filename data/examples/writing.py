@@ -1,7 +1,7 @@
 """Builds the tf.Example of a pair.
 
-The protobuf classes come from TensorFlow Datasets, which has copies of TensorFlow's. Importing
-TensorFlow's own classes would take seconds in each ingestion process.
+The protobuf classes come from TensorFlow Datasets, which has copies of TensorFlow's
+classes. Importing TensorFlow itself would take seconds in each ingestion process.
 """
 
 from collections.abc import Sequence
@@ -37,12 +37,15 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
     """Builds the tf.Example of a pair.
 
     Args:
-      read: Image, mask and record of a pair that can be used.
+      read: Image, mask and record of a usable pair.
       classes: Class names, by class id.
 
     Returns:
       An example with the features named in `data.examples.features`; an empty cell of a manifest
       becomes an empty string.
+
+    Raises:
+      ValueError: The pair cannot be used.
     """
     pair, statistics = read.record.pair, read.record.statistics
     if statistics is None:

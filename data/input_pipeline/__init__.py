@@ -1,1 +1,1 @@
-"""The tf.data input pipeline: from TFRecords to the batches that the network trains on."""
+"""The tf.data input pipeline: from TFRecord files to batches for training and validation."""

@@ -1,10 +1,10 @@
 """Random changes of training images and their masks.
 
 All geometric changes are combined into one affine map, through which the image is sampled
-bilinearly and the mask by nearest neighbour. So both stay aligned, and the image is resampled only
-once. (Each augmentation layer of Keras resamples the image again, and older layers interpolate
-between class ids, keras#22192.) All random numbers derive from a seed that is given with each
-image, so images can be augmented in parallel, and the result is reproducible.
+bilinearly and the mask by nearest neighbour. So image and mask stay aligned, and the image is
+resampled only once. (Each augmentation layer of Keras resamples the image again, and older layers
+interpolate between class ids, keras#22192.) All random numbers derive from a seed that is given
+with each image, so images can be augmented in parallel, and the result is reproducible.
 """
 
 import math
@@ -18,7 +18,7 @@ from data.input_pipeline.crops import BLACK
 def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int]:
     """Returns the size of the window that an augmented view is sampled from.
 
-    A rotated or shrunken view also shows pixels of the image from around the view.
+    Rotating or shrinking the image brings pixels from outside the view into the view.
 
     Args:
       augmentation: Kinds and maximum strengths of the random changes.
@@ -26,13 +26,13 @@ def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int
       width: Width of the augmented view in pixels.
 
     Returns:
-      Height and width of the window in pixels. Each exceeds the side of the view by an even number
-      of pixels (or by 0), so that window and view have the same centre.
+      Height and width of the window in pixels. Each exceeds the height or width of the view by an
+      even number of pixels (or by 0), so that window and view have the same centre.
     """
     greatest = math.radians(augmentation.rotation)
 
     def along(side: int, other: int) -> int:
-        # A rotated rectangle is longest when its diagonal lies along the axis.
+        # The extent of a rotating rectangle is greatest when its diagonal lies along the axis.
         angle = min(greatest, math.atan2(other, side))
         longest = side * math.cos(angle) + other * math.sin(angle)
         return side + 2 * math.ceil((longest / (1 - augmentation.scale) - side) / 2)
@@ -53,7 +53,7 @@ def augment(
     Args:
       image: uint8 or float32 [window height, window width, 3] in 0..255; see `reach` for the size.
       class_ids: The mask, uint8 [window height, window width].
-      seed: int64 or int32 [2]; the same seed gives the same change.
+      seed: int64 or int32 [2]; the same seed gives the same changes.
       augmentation: Kinds and maximum strengths of the random changes.
       height: Height in pixels of the view, which is in the middle of the window.
       width: Width in pixels of the view, which is in the middle of the window.
@@ -78,7 +78,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
         image = tf.image.adjust_brightness(image, light * share * 255)
     if share := augmentation.contrast:
         image = tf.image.adjust_contrast(image, 1 + contrast * share)
-    image = tf.clip_by_value(image, 0, 255)  # hue and saturation are defined in this range only
+    image = tf.clip_by_value(image, 0, 255)  # hue and saturation are defined only in this range
     if share := augmentation.saturation:
         image = tf.image.adjust_saturation(image, 1 + saturation * share)
     if share := augmentation.hue:

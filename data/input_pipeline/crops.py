@@ -8,7 +8,7 @@ import tensorflow as tf
 from data.config import IGNORE, CropView
 
 BLACK = 0
-"""Value of the padding at the bottom and at the right of images, as in the network itself."""
+"""Value of padding pixels in images; the network pads its input with the same value."""
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 
@@ -56,8 +56,8 @@ def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
 
     Returns:
       Tiles of the image, uint8 [tiles, view.height, view.width, 3], and of the mask, uint8 [tiles,
-      view.height, view.width], row by row. Tiles at the right and at the bottom are padded: with
-      black in images, and with 255 (ignored) in masks.
+      view.height, view.width], row by row. Tiles that extend beyond the right or bottom edge are
+      padded with black in images, and with 255 (ignored) in masks.
     """
     return _tiles_of(image, view, BLACK), _tiles_of(class_ids, view, IGNORE)
 
@@ -65,19 +65,19 @@ def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
 def random_corner(
     class_ids: tf.Tensor, view: CropView, class_aware: float, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Chooses a random position of a crop: anywhere, or on a class, so that rare classes occur.
+    """Chooses a random position for a crop: anywhere, or on a pixel of a random class.
 
     Args:
       class_ids: uint8 [height, width].
       view: The view, which sets the size of the crop.
-      class_aware: Probability, 0..1, that the crop is placed on a class: the crop then contains a
-        random pixel of a random class of the mask, each class with the same probability. If the
+      class_aware: Probability, 0..1, of placing the crop on a random pixel of a random class. All
+        classes in the mask have the same probability, so crops often contain rare classes. If the
         mask has no labelled pixel, the crop is placed anywhere.
       seed: int64 or int32 [2].
 
     Returns:
-      int32 [2], row and column of the crop's first pixel; 0 where the image is smaller than the
-      crop, so that padding is at the bottom and at the right.
+      int32 [2], row and column of the crop's first pixel; 0 along an axis on which the image is
+      smaller than the crop, so that padding is at the bottom and at the right.
     """
     coin, class_seed, pixel_seed, corner_seed = tf.unstack(tf.random.split(seed, 4))
     crop = tf.constant([view.height, view.width])

@@ -15,8 +15,8 @@ from data.input_pipeline.views import VIEW_FUNCTIONS
 
 _COMPRESSION = "GZIP"
 _FILES_AT_ONCE = 16  # number of TFRecord files that are read at the same time
-# The shuffle buffer of serialized examples has a maximum size in bytes, because an example may be a
-# small tile or a whole scan, and a maximum number of examples.
+# The shuffle buffer is limited in bytes, because an example may be a small tile or a whole scan,
+# and in the number of examples.
 _SHUFFLE_BYTES = 2**27
 _SHUFFLE_MOST = 10_000
 _PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
@@ -33,7 +33,7 @@ def read_batches(
     """Reads batches that hold every pixel of every example exactly once, in the order of the files.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
+      patterns: Path patterns (`*`) of gzipped TFRecord files.
       view: Size and kind of the network's input. With the view `crop`, each image is divided into
         tiles of the crop's size.
       batch_size: Number of views per batch; the last batch may be smaller.
@@ -80,12 +80,13 @@ def read_training_batches(
     same seed always gives the same batches.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
+      patterns: Path patterns (`*`) of gzipped TFRecord files.
       view: Size and kind of the network's input.
       batch_size: Number of views per batch; the last batch may be smaller.
       seed: Seed of the order, the crops and the augmentation.
       augmentation: Kinds and maximum strengths of the random changes of the views.
-      crops_per_image: Number of crops from each image in a pass; only useful with the view `crop`.
+      crops_per_image: Number of crops from each image in a pass; more than one is useful only with
+        the view `crop`.
       class_aware_crops: Share of the crops, 0..1, that are placed on a pixel of a random class, so
         that rare classes occur; the other crops are placed anywhere in the image.
       cache: Whether to keep the decoded images in memory after the first pass. With the view
@@ -129,10 +130,10 @@ def read_training_batches(
 
 
 def count_examples(patterns: Sequence[str]) -> int:
-    """Counts examples without decoding them.
+    """Counts the examples in TFRecord files without decoding the examples.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
+      patterns: Path patterns (`*`) of gzipped TFRecord files.
 
     Raises:
       InputError: A pattern matches no file, or the files contain no example.
@@ -146,10 +147,10 @@ def count_examples(patterns: Sequence[str]) -> int:
 
 
 def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
-    """Returns each class's share of the labelled pixels; decodes the masks but no image.
+    """Computes the share of each class among the labelled pixels; decodes only the masks.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files with at least one example.
+      patterns: Path patterns (`*`) of gzipped TFRecord files with at least one example.
       num_classes: Number of classes C.
 
     Returns:
@@ -165,7 +166,7 @@ def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns shuffled tuples of key, image, mask and seed; the seed is new in each pass."""
+    """Returns a shuffled dataset of (key, image, mask, seed), with new seeds in each pass."""
 
     def read(file: tf.Tensor, file_seed: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
@@ -187,12 +188,12 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns the dataset of `_from_files`, but decodes the examples in the first pass only."""
+    """Returns a dataset like `_from_files`, but decodes each example only in the first pass."""
     examples = (
         tf.data.TFRecordDataset(files, _COMPRESSION)
         .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
         .cache()
-        # This shuffle costs no memory, because the cache holds the images anyway.
+        # The shuffle buffer needs no memory of its own, because the cache holds the images.
         .shuffle(_SHUFFLE_MOST, seed)
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
@@ -218,7 +219,7 @@ def _files(patterns: Sequence[str]) -> list[str]:
 
 
 def _shuffle_buffer(files: list[str]) -> int:
-    """Returns the size of the shuffle buffer in examples, by the size of the first examples."""
+    """Returns the size of the shuffle buffer in examples, estimated from the first 16 examples."""
     sizes = [
         len(record)
         for record in tf.data.TFRecordDataset(files, _COMPRESSION).take(16).as_numpy_iterator()
@@ -238,8 +239,8 @@ def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:
     If data are divided by file, each worker reads only its own files, and a worker without a file
     fails. So with fewer files than workers, each worker reads all files and drops the batches of
     the other workers. Cached examples are divided in this way, too: zipping examples with seeds
-    hides the files from tf.data. The policy AUTO is never used, because it loses batches where it
-    falls back from files to batches.
+    hides the files from tf.data. The policy AUTO is never used, because AUTO loses batches when it
+    switches from division by file to division by batch.
     """
     policy = tf.data.experimental.AutoShardPolicy
     options = tf.data.Options()

@@ -1,6 +1,6 @@
-"""Views: the parts of an image that the network takes as its input.
+"""Views of an image: the input of the network, either the whole image resized or a crop.
 
-Training and the serving graph call the same functions, so the network gets the same input in both.
+Training and serving call the same functions, so the network gets the same input in both cases.
 Padding is black in images and ignored in masks.
 """
 
@@ -18,14 +18,15 @@ class ViewFunctions(NamedTuple):
 
     Attributes:
       whole_pair: Prepares the image and the mask of a pair. Arguments: image, uint8 [height, width,
-        3]; class ids, uint8 [height, width]; view. Returns both, resized to the view or unchanged.
+        3]; class ids, uint8 [height, width]; view. Returns image and class ids, resized to the
+        view's size or unchanged.
       every_view: Returns the views that together hold each pixel of the pair exactly once.
         Arguments: a pair from `whole_pair`; view. Returns images [views, view.height, view.width,
         3] and class ids [views, view.height, view.width].
       training_window: Returns the part of a pair from which one augmented view is sampled.
-        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those of
-        the view; share of crops that are placed on a class, 0..1 (see `crops.random_corner`); seed,
-        int64 or int32 [2].
+        Arguments: a pair from `whole_pair`; view; height and width of the window, at least the
+        height and width of the view; share of crops that are placed on a class, 0..1 (see
+        `crops.random_corner`); seed, int64 or int32 [2].
     """
 
     whole_pair: Callable[..., Pair]
@@ -34,20 +35,20 @@ class ViewFunctions(NamedTuple):
 
 
 def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes an image to the view's size, bilinearly, with anti-aliasing where it shrinks.
+    """Resizes an image, or a batch of images, bilinearly with anti-aliasing to the view's size.
 
     Args:
-      image: uint8 [height, width, 3].
+      image: uint8 [height, width, 3] or [batch, height, width, 3].
       view: The view, which sets the size of the result in pixels.
 
     Returns:
-      float32 [view.height, view.width, 3] in 0..255.
+      float32 [view.height, view.width, 3] or [batch, view.height, view.width, 3], in 0..255.
     """
     return tf.image.resize(image, [view.height, view.width], antialias=True)
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask by nearest neighbour: the mean of two class ids would be a different class.
+    """Resizes a mask by nearest neighbour, because a mean of class ids would be another class.
 
     Args:
       class_ids: uint8 [height, width].

@@ -9,21 +9,21 @@ from data.rasters.png import PNG_START, read_png
 from data.rasters.raster import Raster, RasterFile
 from data.rasters.tiff import read_tiff
 
-# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
+# The errors of this module report faulty files; the log of imagecodecs would repeat the reports.
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
 
 def read_raster(file: RasterFile) -> Raster:
     """Reads a PNG, JPEG, BMP, GIF or TIFF file.
 
-    If a JPEG file has several pictures, as phones write them, the first one is read. A TIFF file
-    must have one page. Any other file with several frames is rejected.
+    A JPEG file may have several pictures, as phones write them; only the first is read. A TIFF file
+    must have one page. A file of another format with several frames is rejected.
 
     Args:
       file: The file to read, with a name and a pixel limit.
 
     Returns:
-      The file's pixels, rotated as the EXIF orientation says.
+      The file's pixels, rotated by the EXIF orientation.
 
     Raises:
       PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large`,
@@ -58,4 +58,4 @@ _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     b"II+\0": read_tiff,
     b"MM\0+": read_tiff,
 }
-"""Functions that read files, by the first bytes of a file."""
+"""Functions that each read one format, by the first bytes of a file."""

@@ -19,7 +19,7 @@ def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
       data: The `data` section of the config, which gives no class to some of the values.
 
     Returns:
-      One or two sentences, with lines to put into the config where these can be derived.
+      One or two sentences, if possible with the lines to put into the config.
     """
     values = set(present)
     colours = {value for value in values if isinstance(value, str)}
@@ -94,7 +94,7 @@ _SMOOTHED_ADVICE = (
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
     unknown = set(values) - data.class_of_value.keys()
-    # A single value without a class is a mistake; smoothing a mask creates several such values.
+    # Smoothing a mask creates several values without a class; a single value has another cause.
     between_black_and_white = (
         {0, 255} <= set(values) and len(values) > labels + 1 and len(unknown) > 1
     )

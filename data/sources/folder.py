@@ -1,6 +1,6 @@
 """Finds pairs in folders: a mask belongs to the image with the same relative path and stem.
 
-Matching two sorted listings by position would pair the wrong files as soon as one is missing.
+Matching two sorted listings by position would pair the wrong files as soon as one file is missing.
 """
 
 import posixpath
@@ -29,7 +29,7 @@ def find(source: FolderSource) -> RawFound:
 
     Returns:
       The pairs. Every other file is listed among the problems, or its key among the unused keys,
-      except hidden files and files that desktops create.
+      except hidden files and files that file managers create.
 
     Raises:
       InputError: The folder does not exist, contains no image or no mask, or has ambiguous split
@@ -72,9 +72,9 @@ class _Pattern(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where pairs are: the folders of images and masks, the file name patterns, and the split."""
+    """Location of pairs: folders of images and masks, patterns of file names, and split."""
 
-    folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
+    folders: dict[str, str]  # keys: "image" and "mask", as in `patterns`
     patterns: dict[str, str]
     split: SplitName | None
 
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """Paths of images and masks by key: the relative folder and the stem of the file name."""
+    """Paths of images and masks; a key is the relative folder and the stem of the file name."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]
@@ -171,7 +171,7 @@ def _pair(files: _Files, place: _Place) -> RawFound:
 
 
 def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Finds the pairs that the split lists name; other files need not form pairs."""
+    """Finds the pairs in the split lists; files that are in no list need not form pairs."""
     known = files.images.keys() | files.masks.keys()
     problems = list(files.problems)
     splits: dict[str, set[SplitName]] = defaultdict(set)

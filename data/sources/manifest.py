@@ -24,7 +24,7 @@ def find(source: ManifestSource, group: str) -> RawFound:
 
     Args:
       source: Config of the source, whose path has no `{SPAN}`.
-      group: Name of the column with the pairs' groups, which the table need not have.
+      group: Name of the column with the pairs' groups; the table may lack this column.
 
     Returns:
       The pairs. Every other row is listed among the problems, as `<manifest>:<line>`.
@@ -79,7 +79,7 @@ def kept_columns(source: ManifestSource) -> list[str]:
       source: Config of the source, whose path has no `{SPAN}`.
 
     Returns:
-      The names in `columns` of the config, or by default the names of all columns except those of
+      The names in `columns` of the config; if null, the names of all columns except the columns of
       images, masks and splits.
 
     Raises:
@@ -107,7 +107,7 @@ class _Root(NamedTuple):
     """Folder of the manifest, to which the paths in the cells are relative."""
 
     path: str
-    without_links: Path  # the resolved path of a local folder; not used for a remote one
+    without_links: Path  # resolved path of a local folder; not used for a remote folder
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -168,7 +168,7 @@ def _read_csv(path: str) -> list[_Row]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 rows.append(_Row(path, line, dict(zip(columns, cells, strict=True))))
-            # `line_num` counts lines, not rows, because a quoted cell may contain line breaks.
+            # `line` counts lines, not rows, because a quoted cell may contain line breaks.
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error

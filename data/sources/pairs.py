@@ -26,11 +26,12 @@ class Pair(NamedTuple):
       key: Name of the pair, unique in a source: relative path without suffix, with forward slashes.
       image: Path of the image file, local or on any file system that TensorFlow reads.
       mask: Path of the mask file.
-      group: Group of the pair; all pairs of a group are in one split. Without groups, the key.
+      group: Name of the pair's group; all pairs of a group are in one split. Without groups, the
+        key.
       source: Name of the data set that the pair belongs to.
       span: Number of the span; 0 if the source has no spans.
       split: `train`, `val` or `test`.
-      columns: Text of the further cells of a manifest's row, by column name. All pairs of a data
+      columns: Text of the other cells of a manifest's row, by column name. All pairs of a data
         set have the same columns; a cell is empty if the pair's manifest lacks the column.
     """
 
@@ -49,9 +50,9 @@ class Found(NamedTuple):
 
     Attributes:
       pairs: The pairs, ordered by key.
-      problems: Files and rows that are not part of a pair (an image without a mask, two files of
+      problems: Files and rows that are not part of a pair (an image without a mask, two files with
         one name, …), ordered by file.
-      unused: Keys of images and masks that are in no split list, ordered.
+      unused: Keys of images and masks that are in no split list, sorted.
     """
 
     pairs: list[Pair]
@@ -64,15 +65,15 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
 
     Args:
       data: The `data` section of the config.
-      name: Name of the pipeline, which names the data set if the source does not.
-      folder: Folder in which the sources `sample` and `tfds` write their images and masks, once.
+      name: Name of the pipeline, which becomes the name of the data set if the source gives none.
+      folder: Folder to which the sources `sample` and `tfds` write their images and masks once.
 
     Returns:
       The pairs, the problems and the unused keys.
 
     Raises:
-      InputError: The source as a whole cannot be used: for example, the folder does not exist, has
-        no images, or the group expression matches no pair.
+      InputError: The source as a whole cannot be used: for example, the folder does not exist or
+        has no images, or `data.group` matches no pair.
     """
     pairs: list[Pair] = []
     problems: list[PairError] = []
@@ -108,7 +109,7 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
 
 
 def _found_by_span(data: DataConfig, folder: str) -> Iterator[tuple[int, RawFound]]:
-    """Returns the number and the content of each span."""
+    """Yields the number of each span, and the pairs in the span."""
     find = SOURCES[data.source.kind].find
     try:
         for span, source in find_spans(data.source):
@@ -135,7 +136,7 @@ def find_columns(data: DataConfig) -> list[str]:
 
 
 def content_digest(path: str) -> bytes:
-    """Returns the SHA-256 of a file's content; an unreadable file counts as an empty one."""
+    """Returns the SHA-256 of a file's content; an unreadable file counts as empty."""
     try:
         content = read_bytes(path)
     except InputError:
@@ -146,12 +147,12 @@ def content_digest(path: str) -> bytes:
 def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) -> str:
     """Returns a hash of a source: its pairs and their contents, its problems and unused keys.
 
-    The hash does not depend on where the files are.
+    The paths of image and mask files are part of the hash only if they occur in a problem.
 
     Args:
       found: Pairs, problems and unused keys of the source.
-      of_file: Computes the digest of a file, given the path. All digests must have the same length.
-        Several threads call this function.
+      of_file: Function that returns the digest of the file at a path. All digests must have the
+        same length. Several threads call the function.
 
     Returns:
       SHA-256 in hexadecimal.

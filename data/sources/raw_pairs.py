@@ -14,10 +14,10 @@ class RawPair(NamedTuple):
       key: Name of the pair, unique in the source.
       image: Path of the image file.
       mask: Path of the mask file.
-      split: The split, if the source assigns one.
-      group: The group, if the source assigns one.
-      source: Name of the data set, if the source gives one.
-      columns: Text of the further cells of a manifest's row, by column name.
+      split: The split, if the source assigns one, else None.
+      group: Name of the group, if the source assigns one, else None.
+      source: Name of the data set, if the source gives one, else None.
+      columns: Text of the other cells of a manifest's row, by column name.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""The functions that find the pairs of each kind of source; see `data.source_config`."""
+"""Functions that find the pairs of a source, for each kind of source in the config."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ class SourceFunctions(NamedTuple):
 
     Attributes:
       find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`
-        of the config; the folder in which a data set from a package writes its images and masks,
-        once. Raises an InputError if the source as a whole cannot be used.
+        of the config; the folder to which the kinds `sample` and `tfds` write their images and
+        masks once. Raises an InputError if the source as a whole cannot be used.
       kept_columns: Returns the names of the manifest's columns that are stored in the examples;
         empty for a source that is not a manifest.
     """

@@ -1,4 +1,4 @@
-"""The sample data set from an installed package, which is written to files on first use."""
+"""Finds the pairs of the sample data set, and writes its files on first use."""
 
 from pathlib import Path
 

@@ -17,10 +17,11 @@ def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
       source: Config of the source.
 
     Yields:
-      The number of each span, and the config of a source of this span alone; ordered by number.
+      The number of each span and a config for this span alone, ordered by number.
 
     Raises:
-      InputError: There is no span, a span has no number, or two spans have the same number.
+      InputError: There is no span, a name has no number in the place of `{SPAN}`, or two spans have
+        the same number.
     """
     if not (isinstance(source, SpannedSource) and source.has_spans):
         yield 0, source

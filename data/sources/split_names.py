@@ -15,5 +15,5 @@ SPLIT_NAMES: dict[str, SplitName] = {
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split for one of its usual names, in upper or lower case, or None."""
+    """Returns the split for a usual name in upper or lower case; None for any other name."""
     return SPLIT_NAMES.get(name.lower())

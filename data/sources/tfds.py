@@ -1,4 +1,4 @@
-"""Finds the pairs of a data set of TensorFlow Datasets, which is written to files once."""
+"""Writes a data set of TensorFlow Datasets to image and mask files, and finds their pairs."""
 
 import hashlib
 import json
@@ -28,11 +28,11 @@ _SUFFIXES = {
 
 
 def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set, without running its code or using the network.
+    """Finds the pairs of a prepared data set, without running its code or downloading data.
 
     Args:
       source: Config of the source.
-      own_folder: Folder for the image and mask files. They are written once, to
+      own_folder: Folder for the image and mask files. The files are written once, to
         `<own_folder>/<name>/<version>/<settings>`: encoded images and masks unchanged, arrays as
         PNG files.
 
@@ -41,7 +41,7 @@ def find(source: TfdsSource, own_folder: str) -> RawFound:
 
     Raises:
       InputError: The data set is not prepared, lacks a feature or split that the config names, or
-        has two examples with the same key, or the feature does not hold images.
+        has two examples with the same key; or a feature for images or masks does not hold images.
     """
     builder = _prepared(source)
     for name in (source.image, source.mask):

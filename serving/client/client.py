@@ -1,4 +1,4 @@
-"""The client of model servers: TF Serving and the local server."""
+"""A client of model servers, that is, of TF Serving and the local server."""
 
 from collections.abc import Container, Sequence
 from types import TracebackType
@@ -20,13 +20,14 @@ _LONGEST_WAIT = 4.0  # maximum number of seconds between two attempts
 
 
 class ServingClient:
-    """Segments images by requests to a model server. Several threads may share a client.
+    """Segments images with requests to a model server. Several threads may share a client.
 
     REST works without TensorFlow. The gRPC messages of TF Serving contain messages of TensorFlow,
-    so the first gRPC request takes some seconds longer, in which TensorFlow is imported.
+    so the first gRPC request imports TensorFlow, which takes some seconds.
 
     Attributes:
       classes: Names of the classes, by class id.
+      url: Address of the server.
 
     Example:
       >>> with ServingClient("http://localhost:8501", "cells", ["background", "cell"]) as client:
@@ -45,19 +46,19 @@ class ServingClient:
         attempts: int = 5,
         first_wait: float = 0.25,
     ) -> None:
-        """Makes a client, without connecting yet.
+        """Creates a client without connecting to the server.
 
         Args:
           url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` for gRPC.
           name: Name of the model.
-          classes: Names of the model's classes, by class id; the protocols do not transmit the
-            names.
-          version: Version number; None for the newest version, or the one with the label.
-          label: Label of a version (`stable`, `canary`), if no version is given.
+          classes: Names of the model's classes, by class id; servers do not send the names.
+          version: Version number; None for the version with the label, or without a label for the
+            newest version.
+          label: Label of a version (`stable`, `canary`), if no version number is given.
           timeout: Seconds to wait for a response.
           attempts: Maximum number of times that a request is sent. A request is repeated if the
-            server cannot be reached, is overloaded (429, 503), or takes too long (504); repeating a
-            prediction is safe.
+            server drops the connection, is overloaded (429, 503), or takes too long (504);
+            repeating a prediction is safe.
           first_wait: Seconds between the first two attempts. The wait doubles each time, and has a
             random part, so that many clients do not repeat their requests at the same moment.
 
@@ -77,7 +78,7 @@ class ServingClient:
         )
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images by one request to the server.
+        """Segments images with one request to the server.
 
         Args:
           images: The contents of PNG, JPEG, BMP or GIF files, of any size. The server ignores the
@@ -121,8 +122,8 @@ class ServingClient:
         """Returns the status of the model's versions.
 
         Returns:
-          The status of all versions that the server knows, or only of the client's version, if it
-          has one. A version label of the client is ignored, as in TF Serving.
+          The status of the client's version, or of all versions that the server knows if the
+          client has no version number. TF Serving ignores the client's version label.
 
         Raises:
           ServingError: The server cannot be reached, or has no such model.

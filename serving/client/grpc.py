@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, from the client's side: the connection and its errors."""
+"""Client side of TF Serving's gRPC interface: the connection and its errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +14,8 @@ _OPTIONS = [
     # Images and masks can be larger than gRPC's default limit of 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # gRPC's pause between attempts to connect grows to two minutes by default; a restarted server
-    # is available much sooner.
+    # By default, gRPC's pause between attempts to connect grows to two minutes, but a restarted
+    # server is available much sooner.
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
@@ -26,7 +26,7 @@ class GrpcTransport:
     """The gRPC transport: protocol buffers over HTTP/2. Several threads may share a transport."""
 
     def __init__(self, target: str, model: ModelAddress, timeout: float) -> None:
-        """Makes a transport, without connecting yet.
+        """Creates a transport without connecting to the server.
 
         Args:
           target: Address of the server: `host:8500`.
@@ -69,7 +69,7 @@ class GrpcTransport:
             ) from error
 
     def _connect(self) -> "Calls":
-        """Waits a few seconds for the first connection, so that a dead host is noticed early."""
+        """Waits at most 5 seconds for the first connection, to report an unreachable host early."""
         try:
             grpc.channel_ready_future(self._channel).result(min(self._timeout, CONNECT_TIMEOUT))
         except grpc.FutureTimeoutError as error:
@@ -79,7 +79,7 @@ class GrpcTransport:
                 grpc.StatusCode.UNAVAILABLE,
                 passing=False,
             ) from error
-        # A late import, so that an unreachable server is reported before TensorFlow is loaded.
+        # The import is late, so that an unreachable server is reported before TensorFlow is loaded.
         from serving.client.grpc_messages import Calls
 
         self._calls = Calls(self._channel, self._model, self._timeout)

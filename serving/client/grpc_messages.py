@@ -1,4 +1,4 @@
-"""TF Serving's gRPC messages, from the client's side (tensorflow_serving/apis/*.proto).
+"""Client side of TF Serving's gRPC messages (tensorflow_serving/apis/*.proto).
 
 The messages contain messages of TensorFlow, so this module imports TensorFlow, which takes seconds.
 """
@@ -16,11 +16,11 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from serving.client.protocol import ModelAddress, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-_SIGNATURES = "signature_def"  # the only metadata field that TF Serving knows
+_SIGNATURES = "signature_def"  # the only metadata field that TF Serving supports
 
 
 class Calls:
-    """The gRPC calls to a server, with Python types; each call can raise grpc.RpcError."""
+    """The gRPC calls to a server, with Python types. Every method can raise grpc.RpcError."""
 
     def __init__(self, channel: grpc.Channel, model: ModelAddress, timeout: float) -> None:
         """Prepares the calls, without connecting.

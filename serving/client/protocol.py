@@ -28,22 +28,22 @@ class ServingError(UnetfxError):
     """A model server cannot be reached, rejects a request, or does not serve the expected model.
 
     Attributes:
-      status: The gRPC status code. HTTP status codes are translated as TF Serving does (404 is
+      status: The gRPC status code. HTTP status codes are translated as in TF Serving (404 is
         NOT_FOUND, 503 is UNAVAILABLE, …).
-      passing: Whether the problem may pass, so that the same request may succeed later.
+      passing: Whether the problem is temporary, so that the same request may succeed later.
     """
 
     def __init__(
         self, where: str, reason: str, status: grpc.StatusCode, *, passing: bool | None = None
     ) -> None:
-        """Makes an error with a message of one line.
+        """Creates an error with a message of one line.
 
         Args:
           where: Address of the server.
           reason: Description of the problem.
           status: The gRPC status code.
-          passing: Whether the problem may pass, so that the same request may succeed later; None to
-            decide by the status.
+          passing: Whether the problem is temporary, so that the same request may succeed later;
+            None to decide by `status`.
         """
         reason = one_line(reason).rstrip(".")
         hint = _HINTS.get(status)
@@ -57,8 +57,9 @@ class ModelAddress(NamedTuple):
 
     Attributes:
       name: Name of the model.
-      version: Version number; None for the newest version, or the one with the label.
-      label: Label of a version (`stable`, `canary`), if no version is given.
+      version: Version number; None for the version with the label, or without a label for the
+        newest version.
+      label: Label of a version (`stable`, `canary`), if no version number is given.
     """
 
     name: str
@@ -72,7 +73,7 @@ class VersionStatus(NamedTuple):
     Attributes:
       version: Version number.
       state: START, LOADING, AVAILABLE, UNLOADING or END.
-      error: Reason why the version could not be loaded; empty if it could.
+      error: Reason why the version could not be loaded; empty if there is no error.
     """
 
     version: int
@@ -81,10 +82,10 @@ class VersionStatus(NamedTuple):
 
 
 class Transport(Protocol):
-    """One of TF Serving's protocols. Every method can raise ServingError."""
+    """Sends requests to a server by REST or gRPC. Every request can raise ServingError."""
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Segments images, and returns the outputs by name, each with an item per image."""
+        """Segments images, and returns the outputs by name, each with one item per image."""
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
         """Returns the output shapes of `serving_default` by name; -1 is a dimension of any size."""

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, from the client's side (tensorflow.org/tfx/serving/api_rest)."""
+"""Client side of TF Serving's REST interface (tensorflow.org/tfx/serving/api_rest)."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ import httpx
 from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-# The reverse of `ToHTTPStatusCode` in TF Serving's http_server.cc.
+# The inverse of `ToHTTPStatusCode` in TF Serving's http_server.cc.
 _STATUSES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -34,7 +34,7 @@ class RestTransport:
     """The REST transport: JSON over HTTP. Several threads may share a transport."""
 
     def __init__(self, url: str, model: ModelAddress, timeout: float) -> None:
-        """Makes a transport, without connecting yet.
+        """Creates a transport without connecting to the server.
 
         Args:
           url: Address of the server: `http://host:8501`, with a path if the server is behind a

@@ -16,7 +16,7 @@ class ImageFile(NamedTuple):
 
     Attributes:
       path: Path of the image file.
-      name: Relative path without suffix, with which the names of the output files begin.
+      name: Relative path without suffix, the first part of the names of the output files.
     """
 
     path: Path
@@ -38,8 +38,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
 
     Args:
       patterns: Paths of files; paths of folders, in which image files are found at any depth; and
-        glob patterns, where `**` matches any folders. The output files keep the image's path
-        relative to the folder, or to the part of the pattern without wildcards.
+        glob patterns, where `**` matches folders at any depth. The output files keep the image's
+        path relative to the folder, or to the part of the pattern without wildcards.
       out: Folder for masks and overlays. Files in this folder are not segmented.
 
     Returns:
@@ -71,7 +71,7 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
-    # A file exists with this exact name, so brackets in the name are not wildcards.
+    # If a file has exactly this name, brackets in the name are not wildcards.
     if os.path.lexists(pattern):
         yield from _below(Path(pattern), Path(pattern), out)
         return

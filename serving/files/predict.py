@@ -21,7 +21,7 @@ from serving.overlay import overlay, palette_mask
 from serving.prediction import Prediction, Predictor
 
 TABLE_FILE = "classes.csv"
-"""Name of the table with the share of pixels of each class."""
+"""Name of the table with the share of each class in each mask."""
 # Status codes of errors that a single image can cause. Other errors stop the prediction, since they
 # would occur for all images.
 _IMAGE_ERRORS = frozenset(
@@ -42,10 +42,12 @@ class Outcome(NamedTuple):
       image: The image file.
       height: Height of the image in pixels; 0 if the image failed.
       width: Width of the image in pixels; 0 if the image failed.
-      class_fraction: Share of the mask's pixels by class id; empty if the image failed.
+      class_fraction: Share of each class among the mask's pixels, by class id; empty if the image
+        failed.
       confidence: Mean over the pixels of the greatest class probability, 1/C..1; 0 if the image
         failed.
-      error: Reason why the image failed, in one line that begins with the image's path; else empty.
+      error: Reason why the image failed, in one line that begins with the image's path; empty if
+        the image did not fail.
     """
 
     image: ImageFile
@@ -71,7 +73,7 @@ def predict_files(
     in memory at a time. Each output file is either complete or missing.
 
     Args:
-      images: Image files, in any format that the pipeline reads (also TIFF).
+      images: Image files in any format that the pipeline reads, including TIFF.
       model: The model, in this process or behind a server.
       out: Folder for the masks (palette PNGs, whose values are the class ids), the overlays, and
         classes.csv.
@@ -124,7 +126,7 @@ def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:
 
 
 def _segment(images: Sequence[LoadedImage], model: Predictor) -> list[Prediction | UnetfxError]:
-    """Segments a batch; if the batch fails, segments each image alone, as only one may be bad."""
+    """Segments a batch; after an error that one image may cause, segments the images one by one."""
     if not images:
         return []
     try:

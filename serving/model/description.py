@@ -13,7 +13,7 @@ from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
 """Path of the description file in the SavedModel; TF Serving ignores the file."""
-# Key of a weight in the SavedModel's checkpoint, derived from `ServingGraph._weights`.
+# Key of a weight in the SavedModel's checkpoint; `_weights` is an attribute of `ServingGraph`.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -78,6 +78,9 @@ def model_max_pixels(path: str) -> int:
 
     Args:
       path: Folder of a SavedModel that this project exported.
+
+    Returns:
+      The number; `MAX_PIXELS` for an older model whose description lacks the number.
     """
     max_pixels: int = model_description(path).get("max_pixels", MAX_PIXELS)
     return max_pixels

@@ -24,7 +24,7 @@ def export_saved_model(
     max_pixels: int = MAX_PIXELS,
     config: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
+    """Writes a SavedModel that TensorFlow can load without Keras and without this project.
 
     The sub-folder `assets.extra` holds a description of the model, and warm-up requests for TF
     Serving.

@@ -18,7 +18,7 @@ from serving.model.pixel_counts import (
 )
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
-# Number of pixels of a damaged image; not a tensor, which would start TensorFlow at import.
+# Stands for the pixel count of a damaged image. A tensor would initialise TensorFlow at import.
 _DAMAGED = -1
 
 
@@ -62,13 +62,13 @@ class ServingGraph(tf.Module):
 
         Args:
           image_bytes: string [batch], the contents of PNG, JPEG, BMP or GIF files, of any size. A
-            file in a different format, a damaged file, or an image with too many pixels is an
+            file in a different format, a damaged file, or an image with too many pixels raises an
             error that names the position in the batch.
 
         Returns:
           - mask_png_bytes: string [batch], one-channel PNGs of class ids, of the same size as the
             image.
-          - class_fraction: float32 [batch, C], share of the mask's pixels that have each class.
+          - class_fraction: float32 [batch, C], share of each class among the mask's pixels.
           - confidence: float32 [batch], mean over the pixels of the greatest class probability,
             1/C..1.
         """
@@ -119,7 +119,8 @@ class ServingGraph(tf.Module):
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compares predictions with the true masks, at the original size of each image.
 
-        The network gets one image at a time: an evaluator may send hundreds in a batch.
+        The network gets one image at a time to save memory, because an evaluator may send hundreds
+        of images in a batch.
 
         Args:
           examples: string [batch], serialized tf.Examples with an image and a mask.
@@ -156,7 +157,7 @@ class ServingGraph(tf.Module):
         """Returns the images, string [batch], if all can be decoded.
 
         A graph cannot catch the error of an operation, and the error does not name the position of
-        the bad image. A tf.data pipeline can skip elements that fail.
+        the bad image. So a tf.data pipeline, which can skip elements that fail, finds bad images.
         """
 
         def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -20,14 +20,14 @@ _View = TypeVar("_View", ResizeView, CropView)
 
 
 class Inference(ABC, Generic[_View]):
-    """Segments images with a network; a subclass for each kind of view."""
+    """Segments images with a network. Each kind of view has a subclass."""
 
     def __init__(self, network: Network, view: _View, num_classes: int) -> None:
         """Wraps a network for images of any size.
 
         Args:
           network: The network, softmax included.
-          view: Size of the network's input in pixels.
+          view: View with the size of the network's input in pixels.
           num_classes: Number of classes, C.
         """
         self._network = network
@@ -83,13 +83,13 @@ class ResizeInference(Inference[ResizeView]):
     ) -> Any:
         """Decodes and segments images of any size, all in one batch; see `Inference`."""
 
-        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def decode_view(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = decode(encoded)
             return view_image(image, self._view), tf.shape(image)[:2]
 
         view_shape = [self._view.height, self._view.width, 3]
         views, sizes = tf.map_fn(
-            look,
+            decode_view,
             image_bytes,
             fn_output_signature=(
                 tf.TensorSpec(view_shape, tf.float32),
@@ -152,5 +152,5 @@ def make_inference(network: Network, view: View, num_classes: int) -> Inference[
 
 
 def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Resizes class probabilities bilinearly, so that they still sum to 1 at each pixel."""
+    """Resizes class probabilities bilinearly, which keeps the sum of 1 at each pixel."""
     return tf.image.resize(probabilities, size)

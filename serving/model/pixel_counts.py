@@ -38,8 +38,8 @@ def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -
 def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Counts the pixels in the boundary region of each class, for the Boundary IoU.
 
-    The boundary region of a class holds its pixels that are at most 2 % of the image's diagonal (at
-    least one pixel), horizontally or vertically or both, from a pixel outside the class. Ignored
+    The boundary region of a class holds the pixels of the class whose chessboard distance to a
+    pixel outside the class is at most 2 % of the image's diagonal (at least one pixel). Ignored
     pixels and everything beyond the edge of the image count as outside. See Cheng et al. 2021.
 
     Args:
@@ -49,7 +49,7 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
 
     Returns:
       int64 [C, 2]: for each class, the number of pixels in both the true and the predicted boundary
-      region, and the number of pixels in either.
+      region, and the number of pixels in at least one of the two regions.
     """
     labelled = truth != IGNORE
     truth, predicted = tf.cast(truth, tf.int32), tf.cast(predicted, tf.int32)
@@ -68,7 +68,7 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
             ]
         )
 
-    # Classes are processed one by one, since all classes of a large image need too much memory.
+    # Classes are processed one by one, since all classes at once would need too much memory.
     return tf.map_fn(
         count,
         tf.range(num_classes),
@@ -92,7 +92,7 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
 
 
 def calibration_counts(truth: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Counts the pixels in each bin of confidence, which is a pixel's greatest class probability.
+    """Counts pixels by confidence, that is, by the greatest class probability of a pixel.
 
     Args:
       truth: uint8 [height, width], class ids, or 255 for pixels to ignore.

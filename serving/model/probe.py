@@ -19,11 +19,11 @@ from data.errors import one_line
 EXAMPLES = "examples.tfrecord"
 """Input file in the folder of requests: serialized tf.Examples with the images to send."""
 ANSWERS = "results.json"
-"""Output file in the folder of requests."""
+"""Output file in the folder of requests: results as JSON."""
 FAILURE = "failure"
 """The only key in the output if the model does not load or fails; its value is the reason."""
 ODD_SIZES = ((1, 1), (33, 47), (7, 200))
-"""Heights and widths to which the first image is cropped or padded."""
+"""Unusual heights and widths, to which the first image is cropped or padded."""
 _TOGETHER = 3  # images in the test batch; a larger batch of large images would take minutes
 _IMAGE = "image/encoded"
 _KIB_IN_MIB = 1024
@@ -40,15 +40,15 @@ def probe(model: str, examples: list[bytes]) -> dict[str, Any]:
     Returns:
       Results that can be written as JSON:
       - load_seconds: Time to load the model.
-      - alone: Masks of the images, which are sent one by one, as base64 of PNG.
-      - milliseconds: Latency of each image sent alone, in milliseconds.
-      - together: Masks of the first three images, which are sent in one batch.
-      - odd: Heights and widths of the masks for images of `ODD_SIZES`, which are sent in one batch.
+      - alone: Masks of the images sent one by one, as PNG in Base64.
+      - milliseconds: Latencies of the images sent one by one, in milliseconds.
+      - together: Masks of the first three images sent in one batch, as PNG in Base64.
+      - odd: Heights and widths of the masks for images of `ODD_SIZES`, sent in one batch.
       - probabilities: Shape of the output of the signature `probabilities` for the first image.
       - evaluation: Confusion matrix of the first example.
       - refusal: Error message for a batch whose second image is damaged; empty without an error.
       - peak_mib: Peak memory of the process so far, in MiB.
-      - again: Masks of the first three images, from the model loaded a second time.
+      - again: Masks like `together`, from the model loaded a second time.
     """
     before = time.monotonic()
     loaded = tf.saved_model.load(model)
@@ -94,7 +94,7 @@ def _masks(serve: _Signature, images: list[bytes]) -> list[str]:
 
 
 def _peak_mib() -> float:
-    # `getrusage` would include the parent process's memory in the maximum.
+    # The maximum from `getrusage` would include the memory of the parent process.
     with Path("/proc/self/status").open() as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) / _KIB_IN_MIB

@@ -12,9 +12,9 @@ from serving.model.versions import MODEL_FILE, numbered_folders
 def push_model(model: str, serving_folder: str) -> str:
     """Copies a SavedModel to a push folder as a new version.
 
-    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
-    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
-    too early fails to load the version and tries again.
+    On a local disk, the complete version appears at once, by a rename. Object stores cannot rename
+    a folder, so `saved_model.pb` is copied last; a server that reads the folder too early fails to
+    load the version and tries again.
 
     Args:
       model: Folder of the SavedModel.

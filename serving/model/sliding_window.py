@@ -17,8 +17,8 @@ def sliding_window(
 ) -> tf.Tensor:
     """Computes probabilities window by window and blends them where windows overlap.
 
-    The weight of a pixel falls from the middle of a window to its border, where the network sees
-    little of the surroundings, so the result has no seams. The memory depends on the size of the
+    The weight of a pixel falls from the middle of a window to its border, where the network has
+    little context, so the result has no seams. The memory depends on the size of the
     image and not on the number of windows.
 
     Args:
@@ -60,7 +60,7 @@ def sliding_window(
 
 
 def _starts(length: tf.Tensor, side: int) -> tf.Tensor:
-    """Returns the first pixels of the windows along one axis, evenly spaced from edge to edge."""
+    """Returns the first pixel of each window along an axis, evenly spaced from edge to edge."""
     step = int(side * _STEP)
     count = -(-(length - side) // step) + 1
     return (length - side) * tf.range(count) // tf.maximum(count - 1, 1)

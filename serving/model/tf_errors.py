@@ -15,8 +15,9 @@ def tf_error_text(error: Exception) -> str:
       error: The error. The message can have many lines, with nodes of the graph and several causes.
 
     Returns:
-      The line of the first cause, or the name of the error if its message is empty. For a failed
-      assertion in the serving graph, the assertion's text: `image_bytes[1] is not a PNG, …`.
+      The first cause in one line, or the class name of the error if the message is empty. For a
+      failed assertion in the serving graph, the text of the assertion: `image_bytes[1] is not a
+      PNG, …`.
     """
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in str(text).splitlines()]

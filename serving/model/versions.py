@@ -6,7 +6,7 @@ from data.errors import InputError
 from data.files import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
-"""Name of the file that a complete version of a model contains."""
+"""Name of the file that marks a version of a model as complete."""
 
 
 def versions(serving_folder: str) -> list[str]:

@@ -25,7 +25,7 @@ class _Job(NamedTuple):
 
 
 class Batcher:
-    """Batches the requests for one version: requests that wait while a batch runs form the next."""
+    """Batches requests for one version: requests that wait during a batch form the next batch."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Batcher:
         max_pixels: int,
         count: Callable[[int], None],
     ) -> None:
-        """Makes a batcher without requests.
+        """Creates a batcher without requests.
 
         Args:
-          run: Function that runs the model. Arguments: image files, an object array [batch] of
-            bytes; timeout in seconds. Returns outputs [batch, …].
+          run: Function that runs the model. Arguments: contents of image files, an object array
+            [batch] of bytes; timeout in seconds. Returns the outputs by name, each [batch, …].
           executor: Executor in which `run` is called.
           max_images: Maximum number of images in a batch. A request with more images is a batch by
             itself.
@@ -116,7 +116,7 @@ class Batcher:
                 job.future.set_result({name: array[rows] for name, array in outputs.items()})
 
     async def _run_alone(self, batch: Sequence[_Job], error: Exception) -> None:
-        """Runs each request of a failed batch alone, as only one request may be at fault."""
+        """Runs each request of a failed batch alone, because only one may be at fault."""
         waiting = [job for job in batch if not job.future.done()]
         if len(batch) == 1 or not isinstance(error, RequestError):
             for job in waiting:

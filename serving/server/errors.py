@@ -6,7 +6,7 @@ import grpc
 
 from data.errors import one_line
 
-_LONGEST = 500  # maximum length of a message in characters, since gRPC sends it in a header
+_LONGEST = 500  # maximum length of a message in characters; gRPC sends the message in a header
 
 
 class Code(enum.Enum):
@@ -45,19 +45,19 @@ class Code(enum.Enum):
 
 
 class RequestError(Exception):
-    """A request fails, and the client gets an error response.
+    """A request failed, and the client gets an error response.
 
     Attributes:
       code: Status of the error response.
     """
 
     def __init__(self, code: Code, message: str) -> None:
-        """Makes the error for a failed request.
+        """Creates the error for a failed request.
 
         Args:
           code: Status of the error response.
-          message: Description of the problem, which is put into one line, and cut off if it is very
-            long.
+          message: Description of the problem, which is converted to one line and cut off after 500
+            characters.
         """
         line = one_line(message, _LONGEST + 1)
         super().__init__(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")

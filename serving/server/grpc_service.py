@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, with the message types that TF Serving publishes."""
+"""Server side of TF Serving's gRPC interface, with the message types of TF Serving."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -124,7 +124,7 @@ def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.Gene
 
 
 def _with_status(handle: _Method) -> _Method:
-    """Makes a handler that reports a RequestError as the gRPC status of the call."""
+    """Wraps a handler so that a RequestError becomes the gRPC status of the call."""
 
     async def handle_errors(request: Any, context: Any) -> Any:
         try:

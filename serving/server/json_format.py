@@ -18,7 +18,7 @@ from serving.server.errors import Code, RequestError
 from serving.server.tensors import Arrays
 from serving.signature import SIGNATURE
 
-_BYTES = "_bytes"  # TF Serving encodes outputs with this suffix in Base64
+_BYTES = "_bytes"  # TF Serving encodes outputs whose name has this suffix in Base64
 _BASE64 = "b64"
 
 
@@ -156,7 +156,7 @@ def _is_object(value: object) -> bool:
 
 
 def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
-    """Converts nested lists to an array of a type given by its DataType number."""
+    """Converts nested lists to an array; `number` is the value of TensorFlow's DataType."""
     dtype = tf.as_dtype(number)
     if dtype == tf.string:
         return _strings(name, value)

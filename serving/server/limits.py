@@ -17,7 +17,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 # Maximum number of pixels of a request, as a multiple of the model's limit for an image.
 _FULL_IMAGES = 4
 
-# This module checks the model's limit. Pillow's own limit only warns, or may be lower.
+# This module checks the model's limit; Pillow's own limit may be lower, and is switched off.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -39,7 +39,7 @@ class Limits(NamedTuple):
 
 
 def check_pixels(signature: str, inputs: Mapping[str, npt.NDArray[Any]], max_pixels: int) -> int:
-    """Checks the image sizes in a request by the file headers, before the images are decoded.
+    """Checks the sizes of the images in a request by the file headers, without decoding.
 
     Args:
       signature: Name of the signature.
@@ -77,7 +77,7 @@ def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[
 def _images_in_example(serialized: bytes, position: int) -> Sequence[bytes]:
     try:
         features = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # protobuf's DecodeError, whose class depends on its implementation
+    except Exception as error:  # a DecodeError, whose class depends on the protobuf package
         raise RequestError(
             Code.INVALID_ARGUMENT, f"example {position}: not a tf.Example"
         ) from error

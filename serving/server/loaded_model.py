@@ -42,8 +42,8 @@ class LoadedModel:
           OSError, ValueError, RequestError, tf.errors.OpError: The model cannot be loaded, or a
             warm-up request fails.
         """
-        # Like TF Serving, this uses a session: its runs can be stopped, and closing it frees the
-        # memory.
+        # As in TF Serving, the model runs in a session: a run can be stopped, and closing the
+        # session frees the memory.
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())
         try:
             with self._session.graph.as_default():
@@ -115,8 +115,8 @@ class LoadedModel:
         self._session.close()
         del self._session
         gc.collect()
-        # glibc keeps the memory that TensorFlow's threads free until `malloc_trim` is called. Other
-        # C libraries do not have this function.
+        # glibc keeps memory that TensorFlow's threads have freed, until `malloc_trim` is called.
+        # Other C libraries do not have this function.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim:
             trim(0)
@@ -135,11 +135,12 @@ class LoadedModel:
 
 def _session_config() -> Any:
     config = tf.compat.v1.ConfigProto()
-    # A batch runs on all cores, one batch at a time. The decoding of other requests must not add as
-    # many threads again.
+    # Batches run one at a time, each on all cores. More inter-op threads would compete with the
+    # batch for the cores.
     config.intra_op_parallelism_threads = len(os.sched_getaffinity(0))
     config.inter_op_parallelism_threads = 2
-    # While a new version replaces the old one, both use the GPU's memory.
+    # While a new version replaces the old one, both are in the GPU's memory, so neither may reserve
+    # all of it.
     config.gpu_options.allow_growth = True
     return config
 

@@ -1,4 +1,4 @@
-"""Returns the model's status and signatures as messages and JSON of TF Serving."""
+"""Builds TF Serving's messages and JSON about the status and the signatures of the model."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ def status_response(versions: Versions, version: int | None) -> Any:
       A GetModelStatusResponse.
 
     Raises:
-      RequestError: The server has not had this version since the start.
+      RequestError: The server has had no such version since its start, or no version at all.
     """
     return get_model_status_pb2.GetModelStatusResponse(
         model_version_status=versions.statuses(version)

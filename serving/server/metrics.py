@@ -24,7 +24,7 @@ class ServerMetrics:
     """Counters and histograms of one server: requests, batches, loaded versions."""
 
     def __init__(self, batch: int) -> None:
-        """Makes metrics, all of which are zero.
+        """Creates the metrics, all with the value zero.
 
         Args:
           batch: Maximum number of images in a batch, which sets the bins of the histogram.
@@ -91,7 +91,7 @@ class ServerMetrics:
             self._seconds.labels(interface).observe(time.monotonic() - began)
 
     def batch(self, images: int) -> None:
-        """Counts a batch that has `images` images."""
+        """Counts a batch of `images` images."""
         self._batches.observe(images)
 
     def load(self, outcome: str) -> None:

@@ -22,7 +22,7 @@ _FILES = {
     "/page/mask.js": _FOLDER / "mask.js",
 }
 _HEADERS = {
-    # The browser may load content from this server only, and images that the page itself creates.
+    # The browser may load only content from this server, and images that the page itself creates.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

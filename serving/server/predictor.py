@@ -25,7 +25,7 @@ class RequestPredictor:
     """
 
     def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
-        """Makes a predictor without requests.
+        """Creates a predictor without requests.
 
         Args:
           limits: Limits of the server.

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, with health checks, metrics and the web page."""
+"""Server side of TF Serving's REST interface, with health checks, metrics and the web page."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from serving.server.predictor import RequestPredictor
 from serving.server.versions import Versions
 
 _JSON = "application/json"
-# The patterns of TF Serving's REST paths.
+# Patterns of the REST paths, as in TF Serving.
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
@@ -117,7 +117,7 @@ class Rest(NamedTuple):
 def _in_json(
     handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Makes a handler that reports a RequestError in a JSON response, as TF Serving does."""
+    """Wraps a handler so that a RequestError becomes a JSON response, as in TF Serving."""
 
     async def handle_errors(request: Request) -> Response:
         try:
@@ -153,7 +153,7 @@ def _number(version: str | None) -> int | None:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """Reads the body of a request; stops when the body is larger than `limit` bytes."""
+    """Reads the body of a request; rejects a body of more than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     body = bytearray()
     try:

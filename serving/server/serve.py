@@ -22,7 +22,7 @@ from serving.server.versions import Versions
 from serving.server.watcher import Watcher
 
 log = logging.getLogger(__name__)
-_POLL_SECONDS = 1.0  # seconds between two polls of the push folder; TF Serving's default
+_POLL_SECONDS = 1.0  # seconds between two polls of the push folder, as by default in TF Serving
 
 
 class ServerSettings(NamedTuple):
@@ -57,7 +57,7 @@ class LocalServer:
     """
 
     def __init__(self, settings: ServerSettings) -> None:
-        """Makes a server that does not listen yet.
+        """Creates a server that does not listen yet.
 
         Args:
           settings: Model, address, ports and limits of the server.
@@ -179,7 +179,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise _taken("--rest-port", host, port) from error
     # Accepted connections inherit TCP_NODELAY, which asyncio does not set for this socket. Without
-    # it, a response body waits 40 ms until the client acknowledges the headers.
+    # TCP_NODELAY, a response body waits 40 ms until the client acknowledges the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

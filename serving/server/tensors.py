@@ -20,8 +20,8 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
     Args:
       tensor: The TensorProto of an input.
       name: Name of the input, for messages.
-      max_bytes: Maximum size of the array in bytes. The message may be much smaller: a single value
-        can stand for any number of elements.
+      max_bytes: Maximum size of the array in bytes. The TensorProto may be much smaller, because
+        a single value can stand for any number of elements.
 
     Returns:
       The array; strings are objects of type bytes.

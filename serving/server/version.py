@@ -18,7 +18,7 @@ class Version:
     """
 
     def __init__(self, number: int, model: LoadedModel, batcher: Batcher) -> None:
-        """Makes a version object that no request uses yet."""
+        """Creates a version object that no request uses yet."""
         self.number = number
         self.model = model
         self.batcher = batcher

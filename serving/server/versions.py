@@ -22,7 +22,7 @@ class Versions:
     """
 
     def __init__(self, name: str, labels: Mapping[str, int]) -> None:
-        """Makes an object without any versions.
+        """Creates an object without versions.
 
         Args:
           name: Name of the model.
@@ -95,7 +95,7 @@ class Versions:
           ModelVersionStatus messages, newest version first.
 
         Raises:
-          RequestError: There has been no such version since the start, or no version at all.
+          RequestError: The server has had no such version since its start, or no version at all.
         """
         if version is None and not self._statuses:
             raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {self.name}")
@@ -112,7 +112,7 @@ class Versions:
         Args:
           number: Version number.
           state: State of the version, a `ModelVersionStatus.State`.
-          problem: Reason why the version could not be loaded; empty if it could.
+          problem: Reason why the version could not be loaded; empty if there is no problem.
         """
         status = ModelVersionStatus(version=number, state=state)
         status.status.SetInParent()

@@ -31,7 +31,7 @@ class Watcher:
         metrics: ServerMetrics,
         executor: Executor,
     ) -> None:
-        """Makes a watcher that has not read the push folder yet.
+        """Creates a watcher that has not read the push folder yet.
 
         Args:
           versions: Object to which loaded versions are added.
@@ -65,9 +65,9 @@ class Watcher:
     async def update(self) -> None:
         """Reads the push folder once, loads new versions, and then unloads old versions.
 
-        If a version cannot be loaded, the next older version that can be loaded is served. Loading
-        the newer version is tried again when its files have changed. If the folder is empty,
-        nothing is unloaded.
+        If a version cannot be loaded, the next older version that can be loaded is served. The
+        newer version is tried again when its files have changed. If no version can be loaded, for
+        example because the folder is empty, no version is unloaded.
         """
         folders = await asyncio.to_thread(numbered_folders, self._folder)
         loaded = self._versions.loaded
@@ -149,7 +149,7 @@ class Watcher:
         log.info("unloaded version %d", version.number)
 
     def _warn_once(self, line: str) -> None:
-        """Logs a warning only the first time, since the folder is read every second."""
+        """Logs each warning only once, because the folder is read every second."""
         if line not in self._logged:
             self._logged.add(line)
             log.warning(line)
