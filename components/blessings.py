@@ -15,10 +15,10 @@ from serving.model.versions import MODEL_FILE, versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
-"""Input keys of resolvers: all models and all blessings of the pipeline."""
+"""Input keys of the resolvers: all models and all blessings of the pipeline."""
 WHO = "who"
-"""Property of a blessing with the user name of the person who gave or withdrew the blessing."""
-MAX_MODELS = 10  # maximum number of blessed models to try, newest first, if files are missing
+"""Property of a blessing: user name of the person who gave or withdrew the blessing."""
+MAX_MODELS = 10  # maximum number of blessed models to try, newest first; files may be missing
 
 
 def blessed_models(
@@ -59,15 +59,15 @@ def pushed_models(
 ) -> Iterator[types.Artifact]:
     """Lists the pushed models as artifacts.
 
-    On Kubeflow the pushed models are used as the blessed models, since steps there cannot query ML
-    Metadata and the compiler does not support custom resolvers.
+    On Kubeflow, the pushed models serve as the blessed models: steps on Kubeflow cannot query ML
+    Metadata, and TFX's compiler for Kubeflow does not support custom resolvers.
 
     Args:
       serving_folder: Folder with one sub-folder for each version, named by a number.
-      exclude: Model to leave out, by default none.
+      exclude: Model to leave out, even if it was pushed; by default none.
 
     Yields:
-      At most ten artifacts, newest version first; the artifact's id is the version number.
+      At most ten model artifacts, newest version first; the id of each is the version number.
     """
     excluded = _fingerprint(saved_model_path(exclude)) if exclude else None
     for version in versions(serving_folder)[:MAX_MODELS]:
@@ -82,8 +82,8 @@ def saved_model_path(model: types.Artifact) -> str:
     """Returns the SavedModel folder of a model artifact.
 
     Args:
-      model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
-        is itself a SavedModel.
+      model: An output of the Trainer, with the SavedModel in a sub-folder, or a pushed version,
+        which is itself a SavedModel.
     """
     if is_file(join(model.uri, MODEL_FILE)):
         return model.uri

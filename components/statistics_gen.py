@@ -1,4 +1,4 @@
-"""TFX's StatisticsGen on the same Beam runner as the other components."""
+"""TFX's StatisticsGen, run with the same Beam options as the other components."""
 
 from tfx import v1 as tfx
 from tfx.components.statistics_gen import executor
@@ -8,7 +8,7 @@ from components.engine import EngineExecutor
 
 
 class Executor(EngineExecutor, executor.Executor):
-    """TFX's executor, with the Beam options from an environment variable."""
+    """TFX's StatisticsGen executor, with the Beam options of `EngineExecutor`."""
 
 
 class StatisticsGen(tfx.components.StatisticsGen):

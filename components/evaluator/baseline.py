@@ -1,4 +1,4 @@
-"""Chooses the baseline: the blessed model that a candidate is compared with."""
+"""Chooses the baseline: the blessed model with which the candidate is compared."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -22,33 +22,33 @@ from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 
 CANDIDATE = "candidate"
-"""Input key of the resolver for the model to be evaluated."""
+"""Input key of the resolver: the model to be evaluated."""
 
 
 class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
     """Resolves the blessed models except the candidate, newest first.
 
     TFX's LatestBlessedModelStrategy does not exclude the candidate: in a second run on unchanged
-    data, a blessed candidate would become its own baseline. The cache would miss on this new input,
-    and the model would be evaluated and pushed again. TFX's strategy also returns only one model,
-    whose files may be broken.
+    data, a blessed candidate would become its own baseline. This new input would miss the cache, so
+    the model would be evaluated and pushed again. TFX's strategy also returns only one model, whose
+    files may be broken.
     """
 
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses the blessed models that the candidate may be compared with.
+        """Chooses the blessed models with which the candidate may be compared.
 
         Args:
-          store: The metadata store; not used.
+          store: The ML Metadata store; not used.
           input_dict: Input dict from key to a list of artifacts.
             - candidate: The model to be evaluated.
             - model: All models of the pipeline.
             - model_blessing: All blessings of the pipeline.
 
         Returns:
-          A dict with the keys of `input_dict`: `candidate` unchanged, `model` and `model_blessing`
-          with at most ten blessed models, newest first, and their blessings.
+          A dict with the keys of `input_dict`: `candidate` unchanged; `model` with at most ten
+          blessed models, newest first; `model_blessing` with their blessings in the same order.
         """
         candidates = {model.id for model in input_dict[CANDIDATE]}
         others = [
@@ -67,7 +67,8 @@ class Choice(NamedTuple):
 
     Attributes:
       model: The baseline; None if no blessed model can be used.
-      remarks: One line for each blessed model newer than the baseline: why it cannot be used.
+      remarks: Why each rejected blessed model cannot be used, and whether only the floors decide
+        about the candidate; one line each.
     """
 
     model: types.Artifact | None
@@ -84,11 +85,12 @@ def choose_baseline(
     Args:
       models: Blessed models in any order: ML Metadata does not keep the order of a resolver.
       classes: The candidate's classes, by class id. Models with different classes are skipped.
-      on_broken: What to do when a model's files are missing or broken: use an `older` model, use no
-        baseline and check the `floors` only, or `fail`.
+      on_broken: What to do when the files of a model are missing or broken: `older` tries the next
+        older model, `floors` uses no baseline, so that only the floors are checked, and `fail`
+        raises an error.
 
     Returns:
-      The baseline, and remarks about the models that cannot be used.
+      The baseline, and remarks about the rejected models.
 
     Raises:
       InputError: The files of a model are missing or broken, and `on_broken` is `fail`.

@@ -1,4 +1,4 @@
-"""The Evaluator component: TFMA computes the metrics, the gate decides."""
+"""The Evaluator component: TFMA computes the metrics, and the gate accepts or rejects the model."""
 
 import json
 import os
@@ -39,7 +39,7 @@ from data.files import join, write_text
 
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"
-_BATCH = 8  # number of examples, with their images, in memory at the same time
+_BATCH = 8  # number of examples in a batch; each example contains a whole image
 
 
 class EvaluatorSettings(Strict):
@@ -47,12 +47,12 @@ class EvaluatorSettings(Strict):
 
     Attributes:
       classes: Names of the classes, by class id.
-      evaluation: The `evaluation:` part of the config: additional slices.
-      gate: The `gate:` part of the config: floors and allowed drops of metrics.
-      code: Version of the evaluation code. It is part of the cache key, so a new version evaluates
-        the model again.
-      pushed: Folder of the pushed versions, to choose the baseline from on Kubeflow, where no
-        resolver runs; null where a resolver finds the blessed models.
+      evaluation: The `evaluation` section of the config: additional slices.
+      gate: The `gate` section of the config: floors and allowed drops of metrics.
+      code: Version of the evaluation code. The version is part of the cache key, so the model is
+        evaluated again when the code changes.
+      pushed: On Kubeflow, where no resolver runs, folder of the pushed versions, from which the
+        baseline is chosen; None if a resolver finds the blessed models.
     """
 
     classes: list[str]
@@ -77,7 +77,7 @@ class _Spec(ComponentSpec):
 
 
 class Executor(EngineExecutor):
-    """Evaluates like TFX's Evaluator, but with slices that depend on the data and a custom gate.
+    """Evaluates like TFX's Evaluator, but chooses slices by the data and applies its own gate.
 
     TFMA's thresholds cannot exempt a class with too few pixels. TFX's Evaluator fails when the
     baseline does not load, and its batches of a thousand examples are too big for large images.
@@ -95,15 +95,16 @@ class Executor(EngineExecutor):
           input_dict: Input dict from key to a list of artifacts.
             - examples: The examples; only the `test` split is used.
             - model: The candidate.
-            - baseline_model: Blessed models; the newest one that loads is the baseline.
+            - baseline_model: Blessed models, from which the baseline is chosen.
           output_dict: Output dict from key to a list of artifacts.
-            - evaluation: TFMA's results, and images-*.jsonl with the counts of each image.
-            - blessing: BLESSED or NOT_BLESSED, and verdict.json.
+            - evaluation: TFMA's results, and images-*.jsonl with the confusion matrices of each
+              image.
+            - blessing: An empty file BLESSED or NOT_BLESSED, and verdict.json, a `Verdict`.
           exec_properties: A dict of execution properties.
             - settings: EvaluatorSettings as JSON.
 
         Raises:
-          InputError: The files of the last blessed model are missing or broken, and
+          InputError: The files of a blessed model are missing or broken, and
             `gate.on_broken_baseline` is `fail`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -166,10 +167,10 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     """Evaluates a model on the `test` split, and blesses it if it passes the gate.
 
     Component `outputs` contains:
-      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, with the same files as
-        from TFX's Evaluator.
-      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, with the same files as from
-        TFX's Evaluator, and `verdict.json`, a `Verdict`.
+      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, with the files that
+        TFX's Evaluator writes, and `images-*.jsonl`, the confusion matrices of each image.
+      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, with the files that TFX's
+        Evaluator writes, and `verdict.json`, a `Verdict`.
     """
 
     SPEC_CLASS = _Spec
@@ -188,7 +189,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
           examples: Channel of the examples.
           model: Channel of the candidate model.
           settings: Settings of the Evaluator.
-          baseline_model: Channel of blessed models to choose the baseline from; may be empty.
+          baseline_model: Channel of the blessed models from which the baseline is chosen; None if
+            `settings.pushed` is set.
         """
         artifacts = tfx.types.standard_artifacts
         super().__init__(
@@ -208,11 +210,12 @@ def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.Eval
 
     Args:
       settings: Settings of the Evaluator.
-      records: Records of the evaluated pairs, from which informative features are chosen.
+      records: Records of the evaluated pairs, which determine the informative features.
 
     Returns:
-      A config that computes all metrics of the candidate and the baseline, over the whole split and
-      over its slices: by informative features, by `evaluation.slices`, and by `gate.slices`.
+      A config that computes all metrics of the candidate and the baseline on the whole split and on
+      its slices. The split is sliced by the informative features, and by the features that
+      `evaluation.slices` and `gate.slices` name.
     """
     names = [
         *informative_features(records, settings.classes),

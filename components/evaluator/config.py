@@ -1,4 +1,4 @@
-"""The `evaluation:` and `gate:` parts of a config file."""
+"""The `evaluation` and `gate` sections of a config file."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from typing_extensions import Self
 from data.config import SplitName, Strict
 
 EVALUATED_SPLIT: SplitName = "test"
-"""The split that is used only for evaluation, not for training or for selecting the best epoch."""
+"""Name of the split on which models are evaluated; training never uses this split."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -17,8 +17,8 @@ class EvaluationConfig(Strict):
 
     Attributes:
       slices: Features to slice by, such as `image/span`, or `column/scanner` for the column
-        `scanner` of a manifest. The metrics are computed for each value of each feature, in
-        addition to the slices that are chosen automatically.
+        `scanner` of a manifest. Each value of each feature is a slice, in addition to the slices
+        that are chosen automatically.
     """
 
     slices: list[str] = Field(default=[])
@@ -41,7 +41,8 @@ class GateConfig(Strict):
       min_pixels: Minimum number of true pixels of a class for checking a rule about this class; a
         rule about a class with fewer pixels is not checked.
       on_broken_baseline: What to do when the files of the last blessed model are missing or broken:
-        compare with the next `older` one, check the `floors` only, or `fail`.
+        `older` compares with the next older blessed model, `floors` checks only the floors, and
+        `fail` stops the run.
     """
 
     mean_iou: Share | None = None

@@ -1,4 +1,4 @@
-"""Evaluation results of each image, to show where a model fails."""
+"""Writes and reads the confusion matrices of each evaluated image."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from data.examples import features
 from data.files import find_files, read_lines
 from serving.model.pixel_counts import CONFUSION
 
-_FILE = "images"  # Beam appends the shard: images-00000-of-00001.jsonl
+_FILE = "images"  # Beam appends the number of the shard: images-00000-of-00001.jsonl
 
 
 class EvaluatedImage(NamedTuple):
@@ -43,7 +43,7 @@ def write_images(folder: str) -> tfma.extractors.Extractor:
     The extractor leaves the extracts unchanged.
 
     Args:
-      folder: Folder of the `evaluation` artifact, for the files images-*.jsonl.
+      folder: Folder of the `evaluation` artifact, in which the files images-*.jsonl are written.
     """
     return tfma.extractors.Extractor("WriteImages", _Write(os.path.join(folder, _FILE)))
 
@@ -82,7 +82,7 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
       evaluation: Path of the Evaluator's `evaluation` artifact.
 
     Yields:
-      The images with their results, in no particular order.
+      Each image with its confusion matrices, in no particular order.
     """
     for file in find_files(os.path.join(evaluation, f"{_FILE}-*.jsonl")):
         for row in map(json.loads, read_lines(file)):

@@ -1,4 +1,4 @@
-"""The gate: checks the results of an evaluation against rules and gives a verdict."""
+"""The gate: checks the results of an evaluation against rules and returns a verdict."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,17 +17,17 @@ _ROUNDING = 1e-9
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
     """Checks the scores of a candidate against the rules of the gate.
 
-    A rule is not checked if there are fewer than `gate.min_images` images, or fewer than
-    `gate.min_pixels` pixels of the rule's class. If no rule can be checked, the model is not
+    A rule is not checked if its slice has fewer than `gate.min_images` images, or fewer than
+    `gate.min_pixels` true pixels of the rule's class. If no rule can be checked, the model is not
     blessed.
 
     Args:
       evaluation: Scores of the candidate and of the baseline.
-      gate: The `gate:` part of the config, with the rules.
+      gate: The `gate` section of the config, with the rules.
       classes: Names of the classes, by class id.
 
     Returns:
-      The verdict, in which the caller still has to set the baseline's name and the remarks.
+      The verdict; the caller must set `baseline` and `remarks`, which are empty.
     """
     rules = [
         *_floors(evaluation, gate, classes),
@@ -41,10 +41,10 @@ def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
     """Lists the gate's floors.
 
     Args:
-      gate: The `gate:` part of the config.
+      gate: The `gate` section of the config.
 
     Returns:
-      For each floor: name of the slice, name of the metric, and the minimum value, 0..1.
+      Name of the slice, name of the metric, and minimum value (0..1) of each floor.
     """
     mean = {} if gate.mean_iou is None else {MEAN_IOU: gate.mean_iou}
     overall = mean | {of_class(IOU, name): floor for name, floor in gate.class_iou.items()}
@@ -78,7 +78,7 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
             continue
         value, before = candidate.metrics[metric], baseline.metrics[metric]
         reason = _why_unchecked(candidate, metric, gate, classes)
-        # If the metric of the baseline is undefined, a drop is impossible and the rule is passed.
+        # If the metric of the baseline is undefined, there is no drop, and the rule is passed.
         holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
         yield Rule(
             metric=metric,
@@ -94,7 +94,7 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
 def _why_unchecked(
     scores: Scores | None, metric: str, gate: GateConfig, classes: Sequence[str]
 ) -> str:
-    """Returns why a rule cannot be checked; empty if it can."""
+    """Returns why a rule cannot be checked; an empty string if the rule can be checked."""
     images = scores.images if scores else 0
     if scores is None or images < gate.min_images:
         return too_few_images(images, gate.min_images)

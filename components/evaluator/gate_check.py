@@ -1,4 +1,4 @@
-"""The GateCheck component: checks before training whether a model could pass the gate at all."""
+"""The GateCheck component: checks before training that the gate can be passed at all."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,19 +30,19 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Checks that a model could pass the gate, given the pairs of the test split.
+    """Checks that the pairs of the test split allow a model to pass the gate.
 
     Args:
       examples: The examples artifact, with the records of the pairs.
       gate: GateConfig as JSON.
       classes: Class names, by class id, as JSON.
       columns: Names of the manifest columns that slices use, as JSON.
-      code: Version of the code; the check runs again when it changes.
+      code: Version of the code; the check runs again when the version changes.
 
     Raises:
       InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
-        floor has no pixel, or there are too few images for any rule. The message has a line for
-        each problem, with the counts.
+        floor has no pixel, or the test split has fewer than `gate.min_images` images. The message
+        has a line for each problem.
     """
     del code  # TFX only needs `code` for its cache key
     by_split = {split: read_records(examples, split) for split in SPLITS}
@@ -61,12 +61,12 @@ def gate_problems(
     """Finds rules of the gate that no model can pass or that cannot be checked on the test split.
 
     Args:
-      gate: The `gate:` part of the config.
+      gate: The `gate` section of the config.
       by_split: Records of the usable pairs, by split.
       classes: Names of the classes, by class id.
 
     Yields:
-      A line for each problem.
+      A line for each problem, with the reason and what to do.
     """
     test = by_split[EVALUATED_SPLIT]
     if len(test) < gate.min_images:

@@ -1,9 +1,9 @@
-"""The wording of the gate: metrics, rules, and why a rule was not checked."""
+"""Texts about the gate: names of metrics, results of rules, and why a rule was not checked."""
 
 from components.evaluator.rule import FLOOR, Rule
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
-"""Reason for not blessing a model when no rule of the gate could be checked."""
+"""Reason why a model is not blessed if no rule of the gate could be checked."""
 
 
 def metric_text(metric: str) -> str:

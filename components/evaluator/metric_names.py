@@ -1,9 +1,9 @@
 """Names of the metrics that other modules use; `metrics.METRICS` lists all metrics."""
 
 MEAN_IOU = "mean_iou"
-"""Name of the mean IoU over the classes that occur in truth or prediction."""
+"""Name of the mean IoU over the classes that occur in the truth or in the prediction."""
 IOU = "iou"
-"""Name of the IoU of a class, to which `of_class` adds the class: `iou/lake`."""
+"""Name of the IoU of one class; `of_class` appends the name of the class: `iou/lake`."""
 
 
 def of_class(metric: str, class_name: str) -> str:

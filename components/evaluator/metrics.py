@@ -22,8 +22,8 @@ class Counts(NamedTuple):
     Attributes:
       images: Number of images.
       confusion_matrix: int64 [C, C] pixel counts, truth in rows, prediction in columns.
-      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
-        predicted boundary (intersection), and near at least one of the two (union).
+      boundary: int64 [C, 2], for each class the number of pixels that are near both the true and
+        the predicted boundary (intersection), and near at least one of them (union).
       calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
         confidences, and the number of correct pixels.
     """
@@ -38,12 +38,13 @@ class Metric(NamedTuple):
     """A metric that a report shows and a gate can use.
 
     Attributes:
-      name: Name of the metric in configs and reports; followed by `/<class>` if the scope is
-        `class`.
+      name: Name of the metric in configs and reports; if the scope is `class`, configs and reports
+        append `/<class>`.
       scope: `overall` for one value over all classes, `class` for one value for each class.
-      formula: Computes the value from the counts: a float for `overall`, float64 [C] for `class`;
-        0..1, NaN where undefined.
-      higher_is_better: False for an error metric, for which the gate accepts no floor.
+      formula: Function that computes the metric from the counts: a float for the scope `overall`,
+        float64 [C] for `class`; in 0..1, NaN where undefined.
+      higher_is_better: Whether a higher value is better; if not, the gate accepts no floor for the
+        metric.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Metric(NamedTuple):
 
 
 def iou(confusion_matrix: _Integers) -> _Numbers:
-    """Intersection over union (Jaccard index) of each class.
+    """Computes the intersection over union (Jaccard index) of each class.
 
     Args:
       confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
@@ -66,7 +67,7 @@ def iou(confusion_matrix: _Integers) -> _Numbers:
 
 
 def dice(confusion_matrix: _Integers) -> _Numbers:
-    """Dice coefficient (F1 score) of each class.
+    """Computes the Dice coefficient (F1 score) of each class.
 
     Args:
       confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
@@ -79,11 +80,11 @@ def dice(confusion_matrix: _Integers) -> _Numbers:
 
 
 def boundary_iou(boundary: _Integers) -> _Numbers:
-    """Boundary IoU of each class (Cheng et al. 2021): IoU of the pixels near a boundary.
+    """Computes the Boundary IoU of each class (Cheng et al. 2021): IoU of pixels near a boundary.
 
     Args:
-      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
-        predicted boundary (intersection), and near at least one of the two (union).
+      boundary: int64 [C, 2], for each class the number of pixels that are near both the true and
+        the predicted boundary (intersection), and near at least one of them (union).
 
     Returns:
       float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
@@ -92,17 +93,20 @@ def boundary_iou(boundary: _Integers) -> _Numbers:
 
 
 def mean_of_defined(values: _Numbers) -> float:
-    """Mean of a metric over the classes for which it is defined; NaN if there is no such class.
+    """Computes the mean of a metric over the classes for which the metric is defined.
 
     Args:
-      values: float64 [C], value for each class, NaN where undefined.
+      values: float64 [C], value of the metric for each class, NaN where undefined.
+
+    Returns:
+      The mean; NaN if the metric is defined for no class.
     """
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
 
 def pixel_accuracy(confusion_matrix: _Integers) -> float:
-    """Share of the pixels that are classified correctly, 0..1; NaN if there are no pixels.
+    """Computes the share of correctly classified pixels, 0..1; NaN if there are no pixels.
 
     Args:
       confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
@@ -111,24 +115,29 @@ def pixel_accuracy(confusion_matrix: _Integers) -> float:
 
 
 def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
-    """Mean IoU, each class weighted by its share of the true pixels; NaN if there are no pixels.
+    """Computes the mean IoU, weighted by the share of each class among the true pixels.
 
     Args:
       confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+
+    Returns:
+      The weighted mean, 0..1; NaN if there are no pixels.
     """
     truth = confusion_matrix.sum(1)
     return float(_ratio(np.sum(truth * np.nan_to_num(iou(confusion_matrix))), truth.sum()))
 
 
 def calibration_error(calibration: _Numbers) -> float:
-    """Expected calibration error (Guo et al. 2017): mean gap between confidence and accuracy.
+    """Computes the expected calibration error (Guo et al. 2017).
+
+    The error is the mean over all pixels of the gap between confidence and accuracy in their bin.
 
     Args:
-      calibration: [bins, 3], for each confidence bin the number of pixels, the sum of their
+      calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
         confidences, and the number of correct pixels.
 
     Returns:
-      The error, 0..1, lower is better; NaN if there are no pixels.
+      The error, 0..1; lower is better. NaN if there are no pixels.
     """
     pixels, confidence, correct = calibration.T
     return float(_ratio(np.abs(confidence - correct).sum(), pixels.sum()))
@@ -172,7 +181,7 @@ METRICS = {
         Metric("boundary_iou", "class", lambda counts: boundary_iou(counts.boundary)),
     )
 }
-"""All metrics, by name; a new metric is a new entry of this dict."""
+"""All metrics, by name."""
 
 
 def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
@@ -183,7 +192,7 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
       classes: Names of the C classes, by class id.
 
     Returns:
-      Metric name to value, in the order of `metric_names`; NaN where undefined.
+      Metric name to value, 0..1, in the order of `metric_names`; NaN where undefined.
     """
     return {
         name: value
@@ -204,7 +213,7 @@ def metric_names(classes: Sequence[str]) -> list[str]:
 
 
 def floor_metrics(classes: Sequence[str]) -> list[str]:
-    """Returns the names of the metrics that can have a floor in the gate: higher must be better.
+    """Returns the names of the metrics that can have a floor in the gate (higher is better).
 
     Args:
       classes: Names of the classes, by class id.

@@ -1,4 +1,4 @@
-"""Reads the metrics and counts that the Evaluator has written."""
+"""Reads the metrics and pixel counts from the output of the Evaluator."""
 
 import math
 from typing import Any
@@ -42,8 +42,8 @@ class Evaluation(BaseModel):
     """Scores of the candidate and the baseline on the `test` split.
 
     Attributes:
-      candidate: Scores of the candidate, by slice name (`feature=value`); `OVERALL`, the whole
-        split, comes first.
+      candidate: Scores of the candidate, by slice name (`feature=value`); the first entry is the
+        whole split, with the name `OVERALL`.
       baseline: Scores of the baseline, by slice name; empty if there is no baseline.
     """
 
@@ -52,7 +52,7 @@ class Evaluation(BaseModel):
 
 
 def read_evaluation(path: str) -> Evaluation:
-    """Reads the scores that the Evaluator has written.
+    """Reads the scores from the output of the Evaluator.
 
     Args:
       path: Path of the Evaluator's `evaluation` artifact.
@@ -65,7 +65,7 @@ def read_evaluation(path: str) -> Evaluation:
         values: dict[str, dict[str, Any]] = {}
         for item in record.metric_keys_and_values:
             if not item.key.is_diff:
-                # Without a baseline, TFMA gives no model name.
+                # Without a baseline, TFMA leaves the model name empty.
                 model = item.key.model_name or CANDIDATE
                 values.setdefault(model, {})[item.key.name] = _value(item.value)
         for model, metrics in values.items():

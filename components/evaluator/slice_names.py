@@ -1,4 +1,4 @@
-"""Names of slices and of the features that images can be sliced by."""
+"""Names of slices, and of the features by which images can be sliced."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -12,12 +12,14 @@ EMPTY = "(empty)"
 
 
 def presence(class_name: str) -> str:
-    """Returns the name of the feature for a class's presence in the mask, such as `mask/lake`."""
+    """Returns the name of the feature that shows whether a mask contains a class: `mask/lake`."""
     return f"mask/{class_name}"
 
 
 def sliceable(classes: Sequence[str]) -> list[str]:
-    """Returns the features to slice by that exist for every source; a manifest adds its columns.
+    """Returns the features by which the images of any source can be sliced.
+
+    A manifest also has a feature for each of its columns, which the result does not contain.
 
     Args:
       classes: Names of the classes, by class id.
@@ -27,7 +29,7 @@ def sliceable(classes: Sequence[str]) -> list[str]:
 
 
 def parse_slice(name: str) -> tuple[str, str]:
-    """Splits the name of a slice into the feature and its value.
+    """Splits the name of a slice into the name of the feature and its value.
 
     Args:
       name: Name of the slice, `feature=value`.
@@ -50,7 +52,8 @@ def refuse_unknown_columns(names: Iterable[str], columns: Collection[str]) -> No
       columns: Names of the manifest columns that the examples contain.
 
     Raises:
-      InputError: Columns are missing. The message has a line for each, with the existing columns.
+      InputError: Columns are missing. The message has a line for each missing column and lists the
+        existing columns.
     """
     lines = [
         f"{features.column(name)}, a slice of evaluation.slices or gate.slices: the manifest has "

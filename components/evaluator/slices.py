@@ -1,11 +1,11 @@
 """Slices: parts of the `test` split that are also evaluated separately.
 
-The name of a slice is a feature and its value: `image/source=scanner_b`. Besides the features of
-the examples there are these derived features:
+The name of a slice is a feature and its value, such as `image/source=scanner_b`. The feature is
+stored in the examples, or is one of these derived features:
 
 - `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
-- `mask/<class>`: `present` where the mask has a pixel of the class, else `absent`.
-- `column/<name>`: the text in a manifest's column, or `(empty)`.
+- `mask/<class>`: `present` if the mask has a pixel of the class, else `absent`.
+- `column/<name>`: the text of a cell in a manifest's column, or `(empty)` for an empty cell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,18 +19,21 @@ from components.evaluator.slice_names import EMPTY, SIZE, presence, sliceable
 from data.examples import features
 from data.examples.records import Record
 
-# Upper limits of the size slices: longer side of an image in pixels.
+# Upper limits of the ranges of `image/size`: longer side of an image in pixels.
 _SIDES = (256, 512, 1024, 2048)
-# Maximum number of values of a feature to slice by; a longer table would be unreadable.
+# Maximum number of values of an automatically chosen feature; longer tables would be unreadable.
 _MAX_VALUES = 10
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
-    """Returns the value of each feature in `sliceable` and of each manifest column for one pair.
+    """Returns the value, as text, of each sliceable feature and manifest column of a pair.
 
     Args:
       record: Record of a usable pair.
       classes: Names of the classes, by class id.
+
+    Raises:
+      ValueError: The pair cannot be used.
     """
     pair, statistics = record.pair, record.statistics
     if statistics is None:

@@ -1,6 +1,7 @@
 """All metrics as one TFMA metric, which TFMA computes for the whole split and for each slice.
 
-The SavedModel counts the pixels of each image, TFMA sums the counts, and the ratios come last.
+The SavedModel counts the pixels of each image, TFMA sums the counts over the images of a slice, and
+the metrics are computed from the sums.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ _COUNTS = (IMAGES, CONFUSION, CALIBRATION)
 class SegmentationMetrics(metric_types.Metric):
     """Computes all metrics over the pixels of a slice, and the counts that reports need.
 
-    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3].
+    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3]; see `Counts`.
     """
 
     def __init__(self, classes: Sequence[str], name: str = "segmentation") -> None:
@@ -30,7 +31,7 @@ class SegmentationMetrics(metric_types.Metric):
 
         Args:
           classes: Names of the C classes, by class id.
-          name: Name of this TFMA metric; the metrics in its result have their own names.
+          name: Name of this TFMA metric, which does not appear in the results.
         """
         super().__init__(
             metric_util.merge_per_key_computations(_computations), classes=classes, name=name

@@ -7,7 +7,7 @@ from components.evaluator.rule import Rule
 from data.files import join, read_text
 
 VERDICT_FILE = "verdict.json"
-"""File in the blessing artifact: a `Verdict`."""
+"""File in the blessing artifact of the Evaluator: a `Verdict` as JSON."""
 
 
 class Verdict(BaseModel):
@@ -17,7 +17,8 @@ class Verdict(BaseModel):
       blessed: Whether the model may be pushed.
       rules: Rules of the gate with their results, including rules that could not be checked.
       baseline: Short name of the baseline, such as `Trainer/model/5`; None without a baseline.
-      remarks: Further information for people, such as blessed models that could not be loaded.
+      remarks: Further information for people, one line each, such as blessed models that could not
+        be loaded.
     """
 
     blessed: bool
@@ -26,7 +27,7 @@ class Verdict(BaseModel):
     remarks: list[str] = []
 
     def reasons(self) -> list[str]:
-        """Returns the reasons why the model was not blessed, one line each."""
+        """Returns the reasons for not blessing the model, one line each; empty if it is blessed."""
         broken = [rule_text(rule) for rule in self.rules if rule.passed is False]
         return broken or ([] if self.blessed else [NOTHING_CHECKED])
 

@@ -1,4 +1,4 @@
-"""Reads records of pairs, and tf.Examples, from ExampleGen's output artifact."""
+"""Reads the records of pairs and the tf.Examples from ExampleGen's output artifact."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from data.files import find_files, join, read_lines
 PAIRS_FILE = "pairs.jsonl"
 """File in the examples artifact: one line of JSON for each pair, usable or not."""
 FINDINGS_FILE = "findings.json"
-"""File in the examples artifact: the findings of the checks, as JSON."""
+"""File in the examples artifact: the findings of the data checks, as a JSON list."""
 
 
 def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
@@ -20,10 +20,10 @@ def read_records(examples: types.Artifact, split: str | None = None) -> list[Rec
 
     Args:
       examples: The examples artifact.
-      split: Split whose usable pairs are returned; None for all pairs, usable or not.
+      split: Name of the split whose usable pairs are returned; None for all pairs, usable or not.
 
     Returns:
-      The records in the order of the pairs' keys.
+      The records, ordered by the keys of the pairs.
     """
     lines = read_lines(join(examples.uri, PAIRS_FILE))
     records = [Record.of_row(json.loads(line)) for line in lines]
@@ -40,7 +40,8 @@ def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
       split: Name of the split: `train`, `val` or `test`.
 
     Yields:
-      The examples in the order of the hashes of their keys: the first ones are a random sample.
+      The examples, in a random order that depends only on their keys. The first examples are thus a
+      random sample.
     """
     files = find_files(join(examples, f"Split-{split}/*.gz"))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():

@@ -1,10 +1,10 @@
-"""Batches: files with lists of shards; one Beam worker writes all shards of a batch.
+"""Batches of shards: a file lists the shards of a batch, and one Beam worker writes these shards.
 
-Workers exchange only the names of the batch files. So the description of the Beam job does not grow
-with the data, and Beam never shuffles images or records.
+Beam passes only the paths of the batch files to its workers. The description of the Beam job thus
+does not grow with the data, and Beam never shuffles images or records.
 
-A Beam runner may process a batch twice, even at the same time, when a worker is lost or slow. Both
-attempts write the same bytes, into a scratch folder until the files are complete.
+When a worker is lost or slow, a Beam runner may process a batch twice, even at the same time. Both
+attempts write the same bytes, and each file stays in a scratch folder until the file is complete.
 """
 
 import json
@@ -21,7 +21,7 @@ from data.processes import in_processes
 from data.sources.pairs import Pair
 
 PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
-"""Names of Beam counters, and of properties of the examples artifact with the same counts."""
+"""Names of the Beam counters, and of the artifact properties with the same counts."""
 _SHARDS_A_BATCH = 64
 
 
@@ -29,7 +29,7 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
     """Divides shards into batches and writes a file for each batch.
 
     Args:
-      shards: Shards (output files with their pairs) that the Beam job will write.
+      shards: Shards (TFRecord files with their pairs) that the Beam job will write.
       folder: Folder for the batch files, local or remote.
 
     Returns:
@@ -50,13 +50,13 @@ def read_rows(batch: str) -> list[bytes]:
       batch: Path of the batch file.
 
     Returns:
-      A line of JSON for each pair (see `Record.as_row`).
+      A line of JSON for each pair, in UTF-8 (see `Record.as_row`).
     """
     return read_bytes(_rows_file(batch)).splitlines(keepends=True)
 
 
 class WriteShards(beam.PTransform):
-    """Writes the shards of each batch on all cores of a worker, and returns the finished batches.
+    """Writes the shards of each batch with all cores of a worker, and returns the batches.
 
     Beam counters in the namespace `unetfx` count good pairs, bad pairs, and files without a pair.
     """
@@ -65,15 +65,16 @@ class WriteShards(beam.PTransform):
         """Initialises the transform.
 
         Args:
-          data: The `data:` part of the config.
-          files_without_pair: Number of files without a pair, which no batch contains.
+          data: The `data` section of the config.
+          files_without_pair: Number of files without a pair, for the Beam counter; these files are
+            in no batch.
         """
         super().__init__()
         self._data = data
         self._files_without_pair = files_without_pair
 
     def expand(self, batches: beam.PCollection[str]) -> beam.PCollection[str]:
-        """Maps paths of batch files to the same paths, once the shards of the batch are written."""
+        """Returns the path of each batch file after all shards of the batch are written."""
         files_without_pair = batches.pipeline | "FilesWithoutPair" >> beam.Create(
             [self._files_without_pair]
         )

@@ -16,13 +16,14 @@ from data.sources.pairs import fingerprint, newest_span
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    The source may define the splits. Otherwise a hash of the pair's group selects the split: no
+    The source may define the splits. Otherwise a hash of the pair's group selects the split, so no
     pair changes its split when data are added.
 
     Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Besides the splits the artifact
-        contains `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the
-        checks. Its properties count good pairs, bad pairs, and files without a pair.
+      - `examples`: Channel of type `standard_artifacts.Examples`. In addition to the splits, the
+        artifact contains `pairs.jsonl`, with a line for each pair, and `findings.json`, with the
+        findings of the data checks. Properties of the artifact hold the numbers of good pairs, bad
+        pairs, and files without a pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -31,7 +32,7 @@ class PairsExampleGen(FileBasedExampleGen):
         """Creates the component.
 
         Args:
-          settings: The `data:` part of the config, and the pipeline's names and folders.
+          settings: Settings of ExampleGen, with the `data` section of the config.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -49,9 +50,10 @@ class PairsExampleGen(FileBasedExampleGen):
 class _PairsProcessor(input_processor.InputProcessor):
     """Gives the driver the number of the newest span and a fingerprint of all file contents.
 
-    TFX's own processor compares modification times: a copy of the same files would start a new
-    training. It also reads only one span. Here all spans of the config form one data set, so that a
-    model learns from all spans, and duplicates in different spans are found.
+    The fingerprint of TFX's own processor includes modification times, so a copy of the same files
+    would start a new training. TFX's processor also reads only one span. This processor treats all
+    spans as one data set, so that a model learns from all spans, and duplicates in different spans
+    are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
@@ -72,7 +74,7 @@ class _PairsProcessor(input_processor.InputProcessor):
 
 
 class _Driver(driver.Driver):
-    """Fingerprints the pairs before TFX queries its cache: unchanged data are a cache hit."""
+    """Fingerprints the pairs before TFX queries its cache, so that unchanged data hit the cache."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

@@ -1,4 +1,4 @@
-"""Executor of PairsExampleGen: a Beam job from pairs of files to TFRecord files."""
+"""Executor of ExampleGen: a Beam job that reads pairs of files and writes TFRecord files."""
 
 import hashlib
 import json
@@ -50,12 +50,14 @@ class Executor(EngineExecutor):
             - examples: Artifact for the examples of each split, the records and the findings.
           exec_properties: A dict of execution properties.
             - custom_config: Settings, packed by `ExampleGenSettings.as_proto`.
-            - output_data_format: Format of the records as a number of TFX's enum (tf.Example).
-            - input_fingerprint: Fingerprint of the source's contents, from the driver or, on
-              Kubeflow, from LookOutside.
+            - output_data_format: Format of the records: the number of tf.Example in TFX's enum
+              `PayloadFormat`.
+            - input_fingerprint: Fingerprint of the data, from the driver or, on Kubeflow, from
+              LookOutside.
 
         Raises:
-          InputError: The checks found an error in the data. TFX then deletes the output.
+          InputError: The source as a whole cannot be used, or the checks find an error in the data.
+            TFX then deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -89,7 +91,7 @@ class Executor(EngineExecutor):
 
 
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
-    """Distributes the pairs of each split over shards, in the order of the hashes of their keys."""
+    """Sorts the pairs of each split by the hash of their keys, and distributes them over shards."""
     shards: list[Shard] = []
     for split in SPLITS:
         folder = artifact_utils.get_split_uri([artifact], split)
@@ -111,7 +113,7 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
 def _list_and_check(
     rows: list[bytes], artifact: types.Artifact, contents: Found, settings: ExampleGenSettings
 ) -> None:
-    """Writes the records and findings, counts the pairs, and raises InputError on errors."""
+    """Writes records, findings and counts, and raises InputError if a finding is an error."""
     records = [Record.of_row(json.loads(row)) for row in rows]
     by_key = sorted(zip(records, rows, strict=True), key=lambda item: item[0].pair.key)
     with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:

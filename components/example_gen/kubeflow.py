@@ -1,4 +1,4 @@
-"""ExampleGen for Kubeflow, where a step computes the fingerprint since no custom driver runs."""
+"""ExampleGen for Kubeflow, where a step computes the data fingerprint instead of a driver."""
 
 from typing import ClassVar, TypedDict
 
@@ -23,7 +23,7 @@ from data.files import is_file, read_text
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of LookOutside's outputs: fingerprint of the data, and text of the schema file."""
+"""Names of the outputs of LookOutside: fingerprint of the data, and text of the schema file."""
 
 
 class _Outputs(TypedDict):
@@ -35,15 +35,18 @@ class _Outputs(TypedDict):
 def LookOutside(
     settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
 ) -> _Outputs:
-    """Reads the inputs outside the pipeline at the start of each run, for the cache keys of steps.
+    """Computes the data fingerprint and reads the schema file in each run, for the cache keys.
 
     Args:
       settings: ExampleGenSettings as JSON.
       schema_file: Path of the user's schema file.
 
     Returns:
-      The fingerprint of the contents of the data, and the text of the schema file, empty if the
-      file does not exist.
+      - fingerprint: Hash of the data.
+      - schema: Text of the schema file; empty if the file does not exist.
+
+    Raises:
+      InputError: The source as a whole cannot be used; for example, its folder does not exist.
     """
     contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
@@ -65,10 +68,10 @@ class _Spec(ComponentSpec):
 
 
 class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
-    """Like PairsExampleGen, but with the fingerprint as a parameter instead of a driver.
+    """PairsExampleGen for Kubeflow: the data fingerprint is a parameter, and there is no driver.
 
-    TFX compiles a FileBasedExampleGen for Kubeflow with TFX's own driver, which looks for input
-    files. That driver does not know pairs, and only Vertex AI starts it.
+    For Kubeflow, TFX compiles a FileBasedExampleGen with TFX's own driver, which searches for input
+    files. TFX's driver does not support pairs of files, and runs only on Vertex AI.
 
     Component `outputs` contains:
       - `examples`: Channel of type `standard_artifacts.Examples`; see `PairsExampleGen`.
@@ -81,7 +84,7 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
         """Creates the component.
 
         Args:
-          settings: The `data:` part of the config, and the pipeline's names and folders.
+          settings: Settings of ExampleGen, with the `data` section of the config.
           input_fingerprint: Fingerprint of the data: the output `fingerprint` of LookOutside.
         """
         custom_config = example_gen_pb2.CustomConfig()

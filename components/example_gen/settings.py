@@ -17,11 +17,11 @@ class ExampleGenSettings(Strict):
     """Settings of ExampleGen.
 
     Attributes:
-      data: The `data:` part of the config.
-      name: Name of the data set if the source does not define one.
-      folder: Folder for the files of a source that generates its files (`sample`, `tfds`).
-      code: Version of the code that reads the data. It is part of the cache key, so a new version
-        reads the data again.
+      data: The `data` section of the config.
+      name: Name of the data set if the source does not define a name.
+      folder: Folder for the images and masks of a source that generates files (`sample`, `tfds`).
+      code: Version of the code that reads the data. The version is part of the cache key, so the
+        data are read again when the code changes.
     """
 
     data: DataConfig
@@ -30,11 +30,15 @@ class ExampleGenSettings(Strict):
     code: str
 
     def as_proto(self) -> wrappers_pb2.StringValue:
-        """Packs the settings for the component's `custom_config`."""
+        """Packs the settings as JSON for the `custom_config` of the component."""
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
     def find_pairs(self) -> Found:
-        """Finds the pairs of image and mask files in the source."""
+        """Finds the pairs of image and mask files in the source.
+
+        Raises:
+          InputError: The source as a whole cannot be used; for example, its folder does not exist.
+        """
         return find_pairs(self.data, name=self.name, folder=self.folder)
 
     @classmethod

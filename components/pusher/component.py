@@ -15,10 +15,10 @@ from serving.model.push import push_model
 
 
 class Executor(executor.Executor):
-    """TFX's Pusher executor, with a copy that appears only when it is complete.
+    """TFX's Pusher executor, changed so that a version appears only when its copy is complete.
 
     TFX's executor copies directly into the folder of the version. TF Serving treats any numbered
-    folder as a version: it fails to load an incomplete copy, and gives up after some attempts.
+    folder as a version, fails to load an incomplete copy, and gives up after some attempts.
     """
 
     def Do(
@@ -35,7 +35,7 @@ class Executor(executor.Executor):
             - model_blessing: Blessing artifact of the Evaluator.
             - infra_blessing: Blessing artifact of ServingCheck.
           output_dict: Output dict from key to a list of artifacts.
-            - pushed_model: A copy of the model; its properties name the pushed version.
+            - pushed_model: A copy of the model, with properties that name the pushed version.
           exec_properties: A dict of execution properties.
             - push_destination: Folder of all pushed versions, as a `PushDestination` in JSON.
         """

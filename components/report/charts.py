@@ -1,4 +1,4 @@
-"""The report's charts, drawn by Vega-Lite as SVG, which needs neither scripts nor the network."""
+"""Draws the report's charts with Vega-Lite, as SVG, which needs neither scripts nor the network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,12 +45,13 @@ def lines(
     """Draws a line chart; each series has its own colour, dash pattern and point marks.
 
     Args:
-      rows: Points of all series: each row has a horizontal value, a vertical value and the name of
-        its series.
-      x: Key of the horizontal value in a row; whole numbers unless `ordinal`.
-      y: Key of the vertical value in a row.
-      series: Key under which each row holds the name of its series.
-      order: Names of the series; the order assigns the colours.
+      rows: The points of all series. Each row has a horizontal value, a vertical value and the name
+        of the series.
+      x: Key of the horizontal value in a row, which is a whole number unless `ordinal`; also the
+        title of the axis.
+      y: Key of the vertical value in a row; also the title of the axis.
+      series: Key of the name of the series in a row.
+      order: Names of the series, in the order in which they get the colours.
       description: Description of the chart for screen readers.
       ordinal: Whether the horizontal values are names instead of numbers.
 
@@ -58,7 +59,7 @@ def lines(
       An SVG element.
     """
     colours = [css_colour(number) for number in range(len(order))]
-    # Vega-Lite merges the legends of the encodings by series into one if their domains are equal.
+    # Vega-Lite draws one legend for colour, dash and shape only if their domains are equal.
     by_series = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
     positions = list(dict.fromkeys(row[x] for row in rows))
@@ -87,7 +88,7 @@ def lines(
 
 
 def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
-    """Draws a reliability diagram: the share of correct pixels by confidence.
+    """Draws a reliability diagram: the share of correct pixels at each confidence of the model.
 
     Args:
       calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
@@ -147,13 +148,13 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        # Room for text, whose width depends on the browser's font.
+        # The padding leaves room for labels, because their width depends on the browser's font.
         "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},
         "config": _CONFIG,
         **chart,
     }
-    # One label for the whole chart: Vega labels every mark, so a screen reader would read out all
-    # the numbers.
+    # The chart has a single label: with Vega's labels of all marks, a screen reader would read out
+    # every number.
     label = Markup('<svg role="img" aria-label="{}" ').format(description)
     svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", label, 1)
     return Markup(svg)  # noqa: S704, Vega escapes the text in the SVG

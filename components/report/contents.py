@@ -1,4 +1,4 @@
-"""report.json: the data that the page of a run shows in addition to metrics.json."""
+"""The content of report.json: data that the page of a run shows in addition to metrics.json."""
 
 from collections.abc import Sequence
 
@@ -54,10 +54,12 @@ class Card(BaseModel):
     Attributes:
       key: Key of the pair.
       folder: Folder of the image's pictures, relative to the folder of the report.
-      mean: Mean IoU over the classes in truth or prediction, 0..1; None if no pixel is labelled.
-      before: Mean IoU of the baseline on the image, 0..1; None without a baseline.
-      ious: IoU of each class, by class id, 0..1; None for a class neither in truth nor prediction.
-      present: Ids of the classes in truth or prediction.
+      mean: Mean IoU over the classes in `present`, 0..1; None if no pixel is labelled.
+      before: Mean IoU of the baseline on the image, 0..1; None without a baseline or without a
+        labelled pixel.
+      ious: IoU of each class, by class id, 0..1; None for a class that is neither in the truth nor
+        in the prediction.
+      present: Ids of the classes that are in the truth or in the prediction.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
     """
@@ -73,7 +75,7 @@ class Card(BaseModel):
 
 
 class CardGroup(BaseModel):
-    """Images of the gallery under one title, such as `Worst`."""
+    """Images of the gallery with a common title, such as `Worst`."""
 
     title: str
     cards: list[Card]
@@ -85,11 +87,11 @@ class Contents(BaseModel):
     Attributes:
       name: Name of the pipeline.
       classes: Names of the classes, by class id.
-      histories: For each training phase the scores of each epoch, by their names in history.csv;
-        None stands for NaN.
+      histories: The rows of history.csv of each training phase, one row for each epoch: column name
+        to value; None stands for NaN and infinite values.
       splits: Counts of the splits, in the order train, val, test.
       gallery: The images of the gallery, grouped under titles.
-      provenance: Label and value of each fact about the model's origin.
+      provenance: Label and value of each fact about the origin of the model, such as its code.
       config: Config of the pipeline, as YAML.
     """
 

@@ -1,4 +1,4 @@
-"""The gallery of the report: chooses images, and draws their masks, predictions and errors."""
+"""The gallery of the report: chooses images and draws their masks, predictions and errors."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ from data.examples.parsing import decode_image, decode_mask
 from serving.overlay import errors, layer
 
 _PER_TITLE = 6  # number of images in a group
-# maximum number of images over all groups of worst images; each class gets at least one
+# Maximum number of images in all groups `Worst of <class>` together; each group has at least one.
 _WORST_OF_CLASSES = 60
 _LONGEST_SIDE = 512  # longest side of a picture in pixels
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]
-"""Function that maps an encoded image to the predicted class ids, uint8 [height, width]."""
+"""Function that maps the bytes of an image file to the predicted mask, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
-"""Function that writes a picture to a path relative to the report's folder."""
+"""Function that writes a picture to a path relative to the folder of the report."""
 
 
 def choose(
@@ -34,13 +34,16 @@ def choose(
 ) -> list[tuple[str, list[EvaluatedImage]]]:
     """Chooses the worst, the median and the best images, and the worst images of each class.
 
+    The images are ordered by their mean IoU; images without a labelled pixel are left out.
+
     Args:
-      read: Reads all evaluated images. The function is called twice, since the confusion matrices
-        of all images might not fit into memory: the first pass keeps only scores.
+      read: Function that reads all evaluated images. The function is called twice, since the
+        confusion matrices of all images may not fit into memory: the first pass keeps only scores.
       classes: Names of the classes, by class id.
 
     Returns:
-      Titles, each with its images. An image that fits several titles is under the first of these.
+      Titles, each with at most six images. An image that fits several titles has only the first of
+      these titles.
     """
     scored = (_Scored.of(image) for image in read())
     ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
@@ -90,9 +93,9 @@ def draw(
 
     Args:
       chosen: Titles and their images, from `choose`.
-      examples: Examples of the evaluated split; only one at a time is held in memory.
-      predict: Maps an encoded image to the predicted mask, uint8 [height, width].
-      save: Writes a picture to a path relative to the folder of the report.
+      examples: Examples of the evaluated split; only one example at a time is in memory.
+      predict: Function that maps the bytes of an image file to the predicted mask.
+      save: Function that writes a picture to a path relative to the folder of the report.
 
     Returns:
       The cards of the images, grouped under their titles.
@@ -112,14 +115,14 @@ def draw(
 def find_examples(
     examples: Iterable[tf.train.Example], keys: Iterable[str]
 ) -> Iterator[tuple[str, tf.train.Example]]:
-    """Finds examples by key, and stops reading when all keys are found.
+    """Finds examples by key, and stops reading after the last key is found.
 
     Args:
       examples: The examples to search.
       keys: Keys of the pairs to find.
 
     Yields:
-      Key and example of each pair found, in the order of `examples`.
+      Key and example of each pair that is found, in the order of `examples`.
     """
     missing = set(keys)
     remaining = iter(examples)
@@ -135,11 +138,11 @@ def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dic
 
     Args:
       example: Example with the image and the mask.
-      models: Prediction function of each model, by the name that the files get.
+      models: Prediction function of each model, by the name of the model in the file names.
 
     Returns:
       File name to picture: `image.jpg`, `truth.png`, and for each model `<name>.png` and
-      `<name>_errors.png`. All have the same size, at most 512 pixels on the longer side.
+      `<name>_errors.png`. All pictures have the same size, at most 512 pixels on the longer side.
     """
     encoded = _bytes(example, features.IMAGE)
     truth = decode_mask(_bytes(example, features.MASK)).numpy()
@@ -180,7 +183,7 @@ def _fit(width: int, height: int) -> tuple[int, int]:
 
 
 def _shrink(class_ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Resizes a mask by nearest neighbour, since class ids cannot be interpolated."""
+    """Resizes a mask to (width, height) by nearest neighbour: class ids cannot be interpolated."""
     return np.asarray(
         Image.fromarray(class_ids.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     )

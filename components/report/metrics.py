@@ -1,4 +1,4 @@
-"""metrics.json: the metrics and verdicts of a run, in a form for programs."""
+"""The content of metrics.json: the metrics and verdicts of a run, in a form for programs."""
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -18,16 +18,17 @@ class RunMetrics(BaseModel):
       blessed: Whether the gate blesses the model. A blessed model is pushed only if it also passes
         ServingCheck.
       reasons: Why the gate does not bless the model, one line for each reason.
-      remarks: Further information, such as blessed models that could not be used as the baseline.
+      remarks: Further information, one line each, such as blessed models that could not be used as
+        the baseline.
       metrics: Metric name to value over the whole test split, 0..1; None where undefined.
       baseline: Metric name to value for the baseline, on the same images; empty without a baseline.
-      baseline_model: Short name of the baseline, such as `Trainer/model/5`; None without one.
+      baseline_model: Short name of the baseline, such as `Trainer/model/5`; None if there is none.
       rules: Rules of the gate with their results, including rules that could not be checked.
       images: Number of images in the test split.
       confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
       calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
         confidences, and the number of correct pixels.
-      slices: Slice name to the candidate's scores on that slice.
+      slices: Slice name to the scores of the candidate on the slice; the whole split is left out.
       serving: Verdict and measurements of ServingCheck.
     """
 

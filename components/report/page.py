@@ -1,4 +1,4 @@
-"""Writes the page of a report: index.html beside the report's data and pictures."""
+"""Writes the HTML page of a report: index.html, beside the data and pictures of the report."""
 
 import math
 import os
@@ -26,14 +26,16 @@ _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecide
 
 
 class RunFacts(NamedTuple):
-    """Facts on the page that are not in the report's data, which runs with equal inputs share.
+    """Facts about a single run, which the page shows in addition to the data of the report.
+
+    The data of the report contain no such facts, since runs with equal inputs share one report.
 
     Attributes:
       run: Id of the run.
-      version: Number of the version that the model was last pushed as; None if it was not pushed.
+      version: Number of the last pushed version of the model; None if the model was not pushed.
       decisions: People's decisions about the model, one sentence each, without a full stop.
       anomalies: Anomalies that ExampleValidator found, one line each.
-      durations: Seconds that each component took, by name; without components from the cache.
+      durations: Duration of each component in seconds, by name, without cached components.
       all_runs: Relative URL of the page of all runs; None if there is no such page.
     """
 
@@ -50,7 +52,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
 
     Args:
       folder: Folder with metrics.json, report.json and the pictures, local or remote.
-      facts: Facts that are not in the report's data, such as pushed version and decisions.
+      facts: Facts about the run, such as the pushed version and people's decisions.
     """
     metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
@@ -96,7 +98,7 @@ def read_anomalies(example_anomalies: str) -> list[str]:
 
 
 def templates() -> jinja2.Environment:
-    """Returns the Jinja environment for all pages about runs, with the functions for templates."""
+    """Returns the Jinja environment for all pages about runs, with functions for the templates."""
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -132,7 +134,7 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
 
 
 def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
-    """Yields captions and charts of the training history; the epochs of all phases are joined."""
+    """Yields captions and charts of the training history; the x-axis spans all phases."""
     epochs = [epoch for phase in contents.histories for epoch in phase]
     if not epochs:
         return

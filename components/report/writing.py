@@ -1,4 +1,4 @@
-"""Writes the data of a report: metrics.json, report.json and the gallery's pictures."""
+"""Writes the data of a report: metrics.json, report.json and the pictures of the gallery."""
 
 import csv
 import io

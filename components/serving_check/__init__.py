@@ -1,1 +1,1 @@
-"""Checks that a model serves correctly, before the model is pushed."""
+"""Checks before the push that a model returns correct responses when it is served."""

@@ -1,4 +1,4 @@
-"""The ServingCheck component: loads the model in a new process and sends it requests."""
+"""The ServingCheck component: loads the model in a new process and checks its responses."""
 
 import hashlib
 import json
@@ -55,8 +55,8 @@ def ServingCheck(
       blessing: The output artifact: the same files as from TFX's InfraValidator, which TFX's Pusher
         reads, and check.json, a `ServingVerdict`.
       check: CheckConfig as JSON: number of images, and limits on latency and memory.
-      code: Version of the code of the check. It is part of the cache key, so a new version checks
-        the model again.
+      code: Version of the code of the check. The version is part of the cache key, so the model is
+        checked again when the code changes.
       infra_blessing: Blessing of TFX's InfraValidator; None if the pipeline does not run it.
     """
     limits = CheckConfig.model_validate_json(check)
@@ -89,7 +89,7 @@ def choose_keys(records: Sequence[Record], number: int) -> list[str]:
     """Chooses the images to send: the smallest, the largest, and a random sample of the others.
 
     Args:
-      records: Records of the usable pairs of the test split; at least one.
+      records: Records of the usable pairs of the test split, at least one.
       number: Maximum number of images to choose.
 
     Returns:
@@ -112,7 +112,7 @@ def _key(example: tf.train.Example) -> str:
 
 
 def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
-    """Probes the model in a new process; returns its responses, or why the probe failed."""
+    """Probes the model in a new process; returns the responses, or why the probe failed."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:
@@ -120,7 +120,8 @@ def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] |
         process = subprocess.run(  # noqa: S603, the command is a module of this package
             [sys.executable, "-m", probe.__name__, model, folder],
             cwd=_REPOSITORY,  # `python -m` imports from the working directory first
-            # The process of the Trainer may still hold GPU memory.
+            # TensorFlow must not reserve all GPU memory, since the process of the Trainer may still
+            # hold a part of the memory.
             env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
             capture_output=True,
             text=True,

@@ -8,7 +8,7 @@ from serving.config import InfraValidatorConfig
 def make_infra_validator(
     config: InfraValidatorConfig, examples: tfx.dsl.Channel, model: tfx.dsl.Channel
 ) -> tfx.components.InfraValidator:
-    """Builds an InfraValidator, which starts TF Serving with the model and sends it one example.
+    """Builds an InfraValidator, which starts TF Serving with the model and sends one example.
 
     Args:
       config: Platform that runs TF Serving, and version of TF Serving.

@@ -16,12 +16,12 @@ from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
-"""File in the blessing artifact: a `ServingVerdict`."""
+"""File in the blessing artifact of ServingCheck: a `ServingVerdict` as JSON."""
 _ROUNDING = 1e-3  # share of pixels that may differ, because rounding depends on the batch size
 
 
 class ServingVerdict(BaseModel):
-    """Whether a model passed ServingCheck, with its latency and memory.
+    """Whether a model passed ServingCheck, with its load time, latency and memory.
 
     Load time, latency and memory are None if the model did not load or a request failed.
 
@@ -32,7 +32,7 @@ class ServingVerdict(BaseModel):
       load_seconds: Time to load the model in seconds.
       p50_ms: Median latency of one image in milliseconds.
       p95_ms: 95th percentile of the latency of one image in milliseconds.
-      peak_mib: Peak memory of the process, TensorFlow included, in MiB.
+      peak_mib: Peak memory of the process that loaded the model, TensorFlow included, in MiB.
     """
 
     blessed: bool
@@ -60,17 +60,17 @@ def decide(
     evaluated: Mapping[str, npt.NDArray[np.int64]],
     check: CheckConfig,
 ) -> ServingVerdict:
-    """Compares a model's responses with the evaluation, and latency and memory with their limits.
+    """Compares responses with the evaluation, and latency and memory with their limits.
 
     Args:
       answers: Responses and measurements, from `serving.model.probe.probe`.
       keys: Keys of the images that were sent.
       truths: True masks of the images, uint8 [height, width], class ids, or 255 for ignored pixels.
-      evaluated: Confusion matrix of each image by the Evaluator, int64 [C, C], by key.
-      check: The limits on latency and memory.
+      evaluated: Key of an image to its confusion matrix from the Evaluator, int64 [C, C].
+      check: Limits on latency and memory.
 
     Returns:
-      The verdict; the model is blessed if no difference and no value above its limit was found.
+      The verdict; the model is blessed if all responses are correct and all limits are kept.
     """
     p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
     reasons = [
@@ -115,7 +115,7 @@ def _differences_from_evaluation(
 
 
 def _differing(counts: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
-    """Returns the least number of pixels that are in different cells of two confusion matrices."""
+    """Returns the minimum number of different pixels, given two confusion matrices of an image."""
     return int(np.abs(counts - others).sum() // 2)
 
 

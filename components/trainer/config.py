@@ -1,4 +1,4 @@
-"""The `model:` and `training:` parts of a config file."""
+"""The `model` and `training` sections of a config file."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -10,14 +10,14 @@ from data.config import Augmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS, Precision
 
 SETTINGS = "settings"
-"""Key of `custom_config`: settings of the Trainer or the Tuner as JSON."""
+"""Key of `custom_config`: settings of the Trainer or of the Tuner, as JSON."""
 UNFINISHED = "unfinished"
 """Key of `custom_config`: folder for the state of interrupted searches or training runs."""
 PUSHED = "pushed"
 """Key of `custom_config`: folder of the pushed versions, for a warm start on Kubeflow, where steps
 cannot query ML Metadata for blessed models."""
 
-if TYPE_CHECKING:  # type checkers reject a Literal of computed values
+if TYPE_CHECKING:  # type checkers reject a Literal with computed values
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str
@@ -35,7 +35,7 @@ def _name_to_term(loss: object) -> object:
 
 _Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
 Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
-"""Weight of each term of a loss, by name; a single name stands for one term of weight 1."""
+"""Mapping from loss term to weight; a name alone stands for the term with the weight 1."""
 
 
 class ModelConfig(Strict):
@@ -52,8 +52,8 @@ class ModelConfig(Strict):
       decoder: `unet` (with batch normalisation) or `notebook` (the decoder of the reference
         notebook, layer for layer).
       width: Factor on the number of channels in the decoder; below 1 for small data and for tests.
-      dropout: Share of the latent's channels, 0 to below 1, that training drops at random before
-        the decoder, against overfitting.
+      dropout: Share of the channels of the latent (the bottleneck between encoder and decoder), 0
+        to below 1, that training drops at random, against overfitting.
     """
 
     encoder: EncoderName = "vgg16"
@@ -79,9 +79,9 @@ class SecondPhase(Strict):
     """Second training phase, which fine-tunes a part of the encoder after the decoder is trained.
 
     Attributes:
-      unfreeze_from: First block of the encoder to train; all deeper blocks are trained too
-        (`block4`; for ResNet `conv4`).
-      epochs: Maximum number of passes over the training split.
+      unfreeze_from: First block of the encoder to train (`block4`; for ResNet `conv4`). All deeper
+        blocks are trained too.
+      epochs: Maximum number of passes over the training split in this phase.
       learning_rate: Learning rate of Adam in this phase. Set it much lower than in the first phase,
         or the encoder loses its pretrained features.
     """
@@ -92,33 +92,35 @@ class SecondPhase(Strict):
 
 
 class TrainingConfig(Strict):
-    """Training settings (the `training:` part of the config).
+    """Training settings (the `training` section of the config).
 
     Attributes:
-      batch_size: Number of images per training step, summed over all devices.
-      epochs: Maximum number of passes over the training split.
-      patience: Number of epochs without a better mean IoU on `val` before training stops; the
+      batch_size: Number of images or crops per training step, summed over all devices.
+      epochs: Maximum number of passes over the training split, in the first phase.
+      patience: Number of epochs without a better mean IoU on `val` after which a phase stops; the
         weights of the best epoch are kept.
-      learning_rate: Learning rate of Adam.
+      learning_rate: Learning rate of Adam in the first phase; with a schedule or a warm-up, the
+        highest rate.
       schedule: Schedule of the learning rate: `constant`, or `cosine`, which decays the rate to 0
-        over all epochs, along half a cosine.
-      warmup_epochs: Number of epochs at the start in which the learning rate rises linearly from 0;
-        may be a fraction.
+        over all epochs of a phase, along half a cosine.
+      warmup_epochs: Number of epochs at the start of the first phase in which the learning rate
+        rises linearly from 0; fractions are allowed.
       second_phase: Second training phase, which fine-tunes a part of the encoder; null for none.
       loss: Name of a loss term, or a weighted sum of several terms (`{cross_entropy: 1, dice: 1}`).
         docs/training.md describes the terms. Ignored pixels do not count.
       class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
-        are not named), or `balanced`: 1 / √(share of the class in the training pixels).
-      precision: Type that the network computes in; weights are kept as float32. `auto` chooses the
-        fastest type for the hardware: bfloat16 on CPUs with AMX, on AMD CPUs with AVX512_BF16 and
-        on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
+        are not named), or `balanced`: proportional to 1 / √(share of the class in the training
+        pixels), with a mean of 1 over the pixels.
+      precision: Dtype in which the network computes; weights are kept as float32. `auto` chooses
+        the fastest dtype for the hardware: bfloat16 on CPUs with AMX, on AMD CPUs with AVX512_BF16
+        and on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
       strategy: Devices to train on: `one_device`, `mirrored` (all GPUs of this machine),
         `multi_worker` (the machines in the environment variable TF_CONFIG), or `auto`: the machines
-        in TF_CONFIG if it is set, else all GPUs of this machine, else one device.
+        in TF_CONFIG if there are several, else all GPUs of this machine, else one device.
       warm_start: Whether to start from the weights of the last blessed model, if there is one with
-        the same classes and layers. The state of the optimizer is not taken over.
+        the same classes and layers. The state of the optimizer is not copied.
       seed: Seed of the random initial weights and of all random choices in training.
-      augmentation: Random changes to training images.
+      augmentation: Random changes of training images.
       crops_per_image: Number of random crops of each image per epoch; only with a crop view.
       class_aware_crops: Share of the crops, 0 to 1, that are placed on a pixel of a class chosen at
         random from the classes in the mask, for classes that random crops seldom contain; only with
@@ -167,15 +169,15 @@ class TrainerSettings(Strict):
 
     Attributes:
       classes: Names of the classes, by class id.
-      view: How an image is scaled or cropped for the network.
+      view: Form in which the network gets an image: resized, or as crops.
       model: The architecture of the network and its initial weights.
-      training: Training settings (the `training:` part of the config).
-      intensity_range: Lowest and highest intensity of 16-bit images, which the exported model
-        scales to 0..255; null for 8-bit images.
+      training: Training settings (the `training` section of the config).
+      intensity_range: The two sample values of 16-bit images that the exported model maps to 0 and
+        255; None to use the upper 8 of the 16 bits.
       max_pixels: Maximum number of pixels in an image; the exported model rejects larger images.
-      serving_precision: Precision that the exported model computes in; null for the precision of
-        the training.
-      code: Version of the training code. It is part of the cache key, so a new version trains anew.
+      serving_precision: Dtype in which the exported model computes; None for the dtype of training.
+      code: Version of the training code. The version is part of the cache key, so the model is
+        trained again when the code changes.
     """
 
     classes: list[str]

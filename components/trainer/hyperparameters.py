@@ -1,4 +1,4 @@
-"""Hyperparameters of a search as numbers and text, which replace settings of the config."""
+"""Converts the hyperparameters of a search to settings of the Trainer and to text."""
 
 import json
 from collections.abc import Mapping
@@ -10,27 +10,27 @@ _MODEL_KEYS = ("width", "dropout")
 
 
 def loss_as_text(terms: Mapping[str, float]) -> str:
-    """Returns a loss as text, since KerasTuner's hyperparameters are only numbers and text.
+    """Converts a loss to JSON, since a hyperparameter of KerasTuner cannot be a mapping.
 
     Args:
       terms: Weight of each loss term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
 
     Returns:
-      The same mapping as JSON.
+      The mapping as JSON.
     """
     return json.dumps(terms)
 
 
 def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSettings:
-    """Replaces settings of the Trainer by the hyperparameters of a trial.
+    """Replaces settings of the Trainer with the hyperparameters of a trial.
 
     Args:
-      settings: Settings from the config.
+      settings: Settings of the Trainer from the config.
       values: Any of `learning_rate`, `width` and `dropout` as numbers, and `loss` as JSON from
         `loss_as_text`.
 
     Returns:
-      A copy of the settings with these values.
+      A copy of the settings with the hyperparameters.
     """
     model = {name: value for name, value in values.items() if name in _MODEL_KEYS}
     training = {name: value for name, value in values.items() if name not in _MODEL_KEYS}
@@ -51,7 +51,7 @@ def hyperparameter_texts(values: Mapping[str, Any]) -> list[str]:
       values: Value of each hyperparameter, by name; see `override`.
 
     Returns:
-      Name and value of each: `learning_rate 0.00032`, `loss cross_entropy + 0.5 dice`.
+      Name and value of each hyperparameter: `learning_rate 0.00032`, `loss focal + 0.5 dice`.
     """
     return [f"{name} {value_text(name, value)}" for name, value in values.items()]
 
@@ -61,7 +61,7 @@ def value_text(name: str, value: Any) -> str:
 
     Args:
       name: Name of the hyperparameter, such as `learning_rate`.
-      value: A number, or for `loss` JSON from `loss_as_text`.
+      value: Value of the hyperparameter: a number, or for `loss` JSON from `loss_as_text`.
 
     Returns:
       Text such as `0.00032` or `cross_entropy + 0.5 dice`.

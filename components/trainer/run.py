@@ -20,24 +20,27 @@ from serving.model.export import export_saved_model
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains a network and exports it as a SavedModel; TFX calls this function by its import path.
 
-    An interrupted training is resumed after its last complete epoch.
+    An interrupted training is resumed after its last complete epoch. The best hyperparameters of a
+    search replace the settings of the same names.
 
     Args:
       fn_args: The training and validation files, the folders for the SavedModel and TensorBoard's
-        logs, the base model of a warm start, the best hyperparameters of a search, which replace
-        the settings, and `custom_config`, a dict with:
+        logs, the base model of a warm start, the best hyperparameters of a search, and
+        `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
         - unfinished: Folder for the checkpoints of interrupted training runs.
-        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
-          resolver runs.
+        - pushed: On Kubeflow, where no resolver runs, folder of the pushed versions, from which the
+          base model is chosen.
 
     Raises:
-      InputError: The encoder's weights are not available or do not fit, there are no examples, or
-        the network predicts one class only.
+      InputError: The encoder's weights are not available or do not fit, the encoder lacks a block
+        that the settings name, TF_CONFIG is missing or malformed, there are no examples, or the
+        network predicts one class only.
       FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
-    # Must come first: the strategy connects the workers before TensorFlow is initialised.
+    # The strategy must be created first, since a strategy can connect the workers only before
+    # TensorFlow is initialised.
     strategy = choose_strategy(settings.training.strategy)
     if is_chief(strategy):
         print(flush=True)  # ends the line in which the runner prints the name of the step
@@ -76,10 +79,10 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 def _unfinished_folder(
     fn_args: tfx.components.FnArgs, settings: TrainerSettings, base_model: str | None, worker: int
 ) -> str:
-    """Returns the checkpoint folder, which depends only on the settings, base model and examples.
+    """Returns the folder for the checkpoints of this worker in a training with these inputs.
 
-    A restarted run is a new execution in TFX, which would not find checkpoints in the output folder
-    of the interrupted execution.
+    The folder depends only on the arguments, so that a restarted run finds the checkpoints. TFX
+    treats a restarted run as a new execution with a new output folder.
     """
     inputs = (settings.model_dump_json(), base_model, fn_args.train_files, fn_args.eval_files)
     name = hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Warm start: chooses a blessed model and copies its weights into the network."""
+"""Warm start: chooses a blessed model and copies the weights of the model into the network."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,11 @@ _Shapes = Mapping[str, tuple[int, ...]]
 
 
 class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the last blessed model that has the same classes and whose files exist.
+    """Resolves the newest blessed model that has the same classes and existing files.
 
-    If a model was already trained with the same settings and examples, the resolver returns the
-    model that this training started from, so that TFX's cache is hit. Otherwise the newly trained
-    model would be a new input, and every run on unchanged data would train again.
+    If there was a training with the same settings and examples, the resolver returns the base model
+    of that training, so that TFX's cache is hit. Otherwise the newly trained model would be a new
+    input, and every run on unchanged data would train again.
     """
 
     def __init__(self, settings: str) -> None:
@@ -49,23 +49,23 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses the model whose weights a warm start takes.
+        """Chooses the base model, from whose weights the training starts.
 
         Args:
-          store: The metadata store, which records the inputs of earlier training runs.
+          store: The ML Metadata store, which records the inputs of earlier training runs.
           input_dict: Input dict from key to a list of artifacts.
             - examples: The examples that the Trainer will read.
             - model: All models of the pipeline.
             - model_blessing: All blessings of the pipeline.
 
         Returns:
-          A dict with the keys of `input_dict`: `model` with one artifact or none, the other lists
-          unchanged.
+          A dict with the keys of `input_dict`: `model` with only the base model, or empty if no
+          model fits; the other lists unchanged.
         """
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            # The files of this model were removed, so its cached training cannot be reused.
+            # Without the files of its model, a cached training cannot be reused.
             if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
@@ -77,7 +77,11 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         return input_dict | {MODEL: fitting[:1]}
 
     def _trainings(self, store: Any, model: types.Artifact) -> Iterator[dict[str, set[int]]]:
-        """Yields the inputs (key to artifact ids) of each Trainer execution that made the model."""
+        """Finds the Trainer executions with the same settings that output the model.
+
+        Yields:
+          The inputs of each execution: input key to artifact ids.
+        """
         trainings = [
             event.execution_id
             for event in store.get_events_by_artifact_ids([model.id])
@@ -95,13 +99,14 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
 
 
 def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
-    """Returns the model for a warm start: the resolver's choice or the newest pushed version.
+    """Returns the base model of a warm start: the resolver's choice or the newest pushed version.
+
+    On Kubeflow, no resolver runs, and the newest pushed version with the same classes is used. The
+    cluster's cache then prevents a finished training from being repeated from its own result.
 
     Args:
-      fn_args: The base model that a resolver chose, or in `custom_config`
-        - pushed: Folder of the pushed versions, on Kubeflow, where no resolver runs. The newest
-          version with the same classes is used. The cluster's cache keeps a finished training from
-          being repeated with the model that it produced.
+      fn_args: The base model that a resolver chose, and `custom_config`, a dict with:
+        - pushed: On Kubeflow, folder of the pushed versions.
       settings: Settings of the Trainer.
 
     Returns:
@@ -116,23 +121,23 @@ def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> 
 
 
 def take_weights(network: keras.Model, base_model: str | None) -> str:
-    """Copies the weights of a SavedModel into a network if the layers have the same shapes.
+    """Copies the weights of a SavedModel into a network if all names and shapes are the same.
 
-    The moving statistics of batch normalisation are copied too.
+    The weights include the moving statistics of batch normalisation.
 
     Args:
       network: The network from `build_network`.
       base_model: Folder of a SavedModel that this project exported; None to copy nothing.
 
     Returns:
-      A sentence for people about the weights that the network starts with.
+      A sentence for the user: the origin of the weights, or why no weights were copied.
     """
     if base_model is None:
         return "Starts cold: no model with these classes has been blessed yet."
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except (MissingFileError, tf.errors.NotFoundError):  # the description, or the weights
+    except (MissingFileError, tf.errors.NotFoundError):  # no description, or no weights
         return f"Starts cold: the files of the last blessed model, {name}, are missing."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}
@@ -145,13 +150,13 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
     return f"Starts with the weights of the last blessed model, {name}."
 
 
-def _difference(found: _Shapes, expected: _Shapes) -> str | None:
-    for path in [*expected, *found]:
-        if path not in found:
+def _difference(actual: _Shapes, expected: _Shapes) -> str | None:
+    for path in [*expected, *actual]:
+        if path not in actual:
             return f"it has no {path}"
         if path not in expected:
             return f"it has {path}, which this network does not have"
-        if found[path] != expected[path]:
-            its_shape, shape = ("×".join(map(str, s)) for s in (found[path], expected[path]))
+        if actual[path] != expected[path]:
+            its_shape, shape = ("×".join(map(str, s)) for s in (actual[path], expected[path]))
             return f"its {path} has the shape {its_shape}, but this network expects {shape}"
     return None

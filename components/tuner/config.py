@@ -1,4 +1,4 @@
-"""The `tuner:` part of a config file."""
+"""The `tuner` section of a config file."""
 
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -37,14 +37,14 @@ def _is_list_or_range(value: object) -> object:
     return value
 
 
-# Stands for Range[Number]; type aliases accept only a TypeVar as a parameter.
+# `_Range` stands for Range[Number], because a type alias can have only a TypeVar as a parameter.
 _Range = TypeVar("_Range")
 Searched = Annotated[
     Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
     BeforeValidator(_is_list_or_range),
 ]
-"""Values of a hyperparameter to search: a list, or a range."""
+"""Values among which a hyperparameter is searched: a list or a range."""
 
 
 class SearchSpace(Strict):
@@ -68,7 +68,7 @@ class SearchSpace(Strict):
 
     @property
     def has_one_width(self) -> bool:
-        """Whether the networks of all trials have the same layers."""
+        """Whether `width`, and so the shape of the network, is the same in all trials."""
         return self.width is None or (
             not isinstance(self.width, Range) and len(set(self.width)) == 1
         )
@@ -82,7 +82,7 @@ class SearchSpace(Strict):
 
 
 class TunerConfig(Strict):
-    """Settings of the search for the hyperparameters that the training then uses.
+    """Settings of the search for hyperparameters; the training uses those of the best trial.
 
     Each trial is a short training; its score is the mean IoU on `val` after the best epoch.
 
@@ -90,9 +90,9 @@ class TunerConfig(Strict):
       search: The hyperparameters to search, with their values.
       trials: Maximum number of trials.
       epochs: Maximum number of passes over the training split in each trial.
-      algorithm: `random`, or `bayesian`, which chooses the next values by a model of the scores so
-        far. `bayesian` starts with three random trials for each hyperparameter, so it suits long
-        searches.
+      algorithm: Algorithm that chooses the values of each trial: `random`, or `bayesian`, which
+        fits a model to the scores of the earlier trials. `bayesian` starts with three random trials
+        for each hyperparameter, so it suits long searches.
     """
 
     search: SearchSpace
@@ -105,8 +105,8 @@ class TunerSettings(Strict):
     """Settings of the Tuner.
 
     Attributes:
-      trainer: Settings of the Trainer for all trials; the hyperparameters of a trial replace some.
-      tuner: Settings of the search (the `tuner:` part of the config).
+      trainer: Settings of the Trainer; each trial replaces some of them with its hyperparameters.
+      tuner: Settings of the search (the `tuner` section of the config).
     """
 
     trainer: TrainerSettings
@@ -114,14 +114,14 @@ class TunerSettings(Strict):
 
     @classmethod
     def of(cls, trainer: TrainerSettings, tuner: TunerConfig) -> Self:
-        """Derives the settings of the trials, each a short training of one phase.
+        """Derives the settings of the Tuner: each trial is a short training of one phase.
 
-        If the search has several values for the width, no trial has a warm start: the base model
-        fits only one width, and trials with this width would have an advantage.
+        If the search has several values for `width`, no trial has a warm start: the base model fits
+        only one width, and the trials with this width would have an advantage.
 
         Args:
           trainer: Settings of the Trainer.
-          tuner: Settings of the search (the `tuner:` part of the config).
+          tuner: Settings of the search (the `tuner` section of the config).
         """
         short = {
             "epochs": tuner.epochs,

@@ -1,4 +1,4 @@
-"""The Tuner: searches for hyperparameters by short training runs."""
+"""The Tuner: searches for the best hyperparameters by short training runs."""
 
 import contextlib
 import hashlib
@@ -43,11 +43,11 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
         `custom_config`, a dict with:
         - settings: TunerSettings as JSON.
         - unfinished: Folder for the state of interrupted searches.
-        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
-          resolver runs.
+        - pushed: On Kubeflow, where no resolver runs, folder of the pushed versions, from which the
+          base model is chosen.
 
     Returns:
-      The search for TFX to run.
+      The search, which TFX then runs.
     """
     return tfx.components.TunerFnResult(tuner=Search(fn_args), fit_kwargs={})
 
@@ -59,7 +59,7 @@ class Search(BaseTuner):
     """
 
     def __init__(self, fn_args: tfx.components.FnArgs) -> None:
-        """Loads the state of an interrupted search, if there is one.
+        """Creates the search, or loads the state of an interrupted search of the same settings.
 
         Args:
           fn_args: Files, base model and settings of the search; see `tuner_fn`.
@@ -73,16 +73,16 @@ class Search(BaseTuner):
         inputs = repr((settings, self._base_model, fn_args.train_files, fn_args.eval_files))
         name = f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}-{number}"
         location = {"directory": fn_args.custom_config[UNFINISHED], "project_name": name}
-        # KerasTuner prints a line when it reloads a search.
+        # KerasTuner prints a line when it reloads a search; standard output is only for the trials.
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 super().__init__(self._oracle(), **location)
             except ValueError:
-                # The saved search is broken, because the process was killed while writing.
+                # The saved state is broken, because the process was killed while writing the state.
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
-        """Runs the trials, without KerasTuner's loop, which counts any error as a failed trial.
+        """Runs the trials; KerasTuner's own loop would treat any error as a failed trial.
 
         Raises:
           InputError: The training of a trial cannot start, or every trial failed.
@@ -116,14 +116,14 @@ class Search(BaseTuner):
             objective=keras_tuner.Objective(MONITOR, "max"),
             max_trials=tuner.trials,
             hyperparameters=hyperparameters(tuner.search),
-            # 1 is added, because KerasTuner treats the seed 0 as no seed.
+            # 1 is added, because KerasTuner replaces the seed 0 with a random seed.
             seed=self._settings.trainer.training.seed + 1,
         )
         oracle.verbose = 0
         return oracle
 
     def _run_trial(self, trial: Trial) -> float:
-        """Runs a trial, prints its result and returns its score, the mean IoU on `val`."""
+        """Runs a trial, prints the result, and returns the mean IoU on `val`, or `FAILED_SCORE`."""
         values = trial.hyperparameters.values
         count = self._settings.tuner.trials
         texts = "   ".join(hyperparameter_texts(values))

@@ -1,4 +1,4 @@
-"""Describes TFDV's anomalies in sentences for people."""
+"""Converts the anomalies that TFDV finds to sentences for people."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 
 ANOMALY_TEXT_FILE = "anomalies.txt"
-"""File in the anomalies artifact: a line for each anomaly, for people."""
+"""File in the anomalies artifact: one line of text for each anomaly."""
 
 _Type = anomalies_pb2.AnomalyInfo.Type
 _LOW = {_Type.FLOAT_TYPE_SMALL_FLOAT, _Type.INT_TYPE_SMALL_INT}
@@ -33,12 +33,13 @@ def anomaly_sentences(
 
     Args:
       anomalies: Anomalies that TFDV found.
-      schema: The schema that the data were checked against.
+      schema: The schema against which the data were checked.
       statistics: Statistics of the checked data.
-      older: Statistics of the older spans, if the newest span was compared with older spans.
+      older: Statistics of the older spans if the newest span was compared with older spans, else
+        None.
 
     Returns:
-      Sentences, sorted by the names of the features.
+      The sentences, without a full stop, sorted by the names of the features.
     """
     return [
         sentence
@@ -64,7 +65,7 @@ def _sentences(
             yield f"{title} goes up to {seen.max:.4g}; the maximum in the schema is {high:.4g}"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
             before = _numbers(older, name) if older else None
-            # TFDV's own text would say `training` and `serving`, not `train` and `test`.
+            # TFDV's description would say `training` and `serving` instead of `train` and `test`.
             if older is None:
                 yield f"{title} differs between train and test{_divergence(reason)}"
             elif seen and before:

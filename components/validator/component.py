@@ -1,4 +1,4 @@
-"""The components SchemaGen and ExampleValidator: the user's schema, and the check of the data."""
+"""The components SchemaGen, which provides the schema, and ExampleValidator, which checks data."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ from data.errors import InputError
 from data.files import join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
-"""File in the schema artifact, with the same name as in TFX's SchemaGen."""
+"""File in the schema artifact; TFX's SchemaGen uses the same name."""
 # Name of the anomalies file of a split; TFX's ExampleValidator uses the same name.
 _ANOMALIES_FILE = "SchemaDiff.pb"
 
@@ -34,17 +34,17 @@ def SchemaGen(
     text: tfx.dsl.components.Parameter[str],
     attempt: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Copies the user's schema file; if the file does not exist, infers the schema and writes it.
+    """Copies the user's schema file; if the file is missing, creates the file by inference.
 
     Args:
-      statistics: Statistics of the examples, to infer the schema from.
-      schema: The output artifact, for schema.pbtxt.
+      statistics: Statistics of the examples, from which the schema is inferred.
+      schema: The output artifact, in which schema.pbtxt is written.
       file: Path of the user's schema file.
       text: Content of the schema file when the pipeline was built, or on Kubeflow when the run
-        began; empty if the file did not exist. As a parameter, the text makes an edited schema miss
-        the cache.
-      attempt: A new value for each run without a schema file, so that the cache never skips writing
-        the file.
+        began; empty if the file did not exist. The content is a parameter, since a change of the
+        file must change the cache key.
+      attempt: A new value for each run without a schema file, so that the cache never keeps the
+        component from writing the file.
 
     Raises:
       InputError: The file is not a schema in text form.
@@ -85,13 +85,13 @@ def ExampleValidator(
     Args:
       examples: The examples artifact, with the spans of the pairs.
       statistics: Statistics of the examples, by split.
-      schema: The schema. The `skew_comparator` of a feature compares `train` with `test`, its
-        `drift_comparator` the newest span with the older ones.
-      anomalies: The output artifact, for anomalies.txt and for SchemaDiff.pb of each split and of
-        the newest span.
+      schema: The schema. The `skew_comparator` of a feature compares `train` with `test`, and the
+        `drift_comparator` compares the newest span with all older spans.
+      anomalies: The output artifact, in which anomalies.txt is written, and SchemaDiff.pb for each
+        split and for the newest span.
       classes: Class names, by class id, as JSON.
       file: Path of the user's schema file, for messages.
-      on_anomaly: `fail` stops the run if there are anomalies, `warn` only reports them.
+      on_anomaly: `fail` stops the run if there are anomalies; `warn` only reports the anomalies.
       code: Version of the code; a new version validates the examples again.
 
     Raises:

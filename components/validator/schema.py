@@ -1,4 +1,4 @@
-"""Infers the schema, which the user then keeps under version control and edits."""
+"""Infers the schema of the data, which the user then edits and keeps under version control."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from data.examples import features
 DRIFT = 0.3
 """Maximum Jensen-Shannon divergence of a new span from the older spans, in bits, 0..1."""
 _BRIGHTEST = 255.0
-# Margin of a schema range below and above the observed values, as a share of the full scale.
+# Minimum distance of a limit from the observed values, as a share of the full scale.
 _MIN_MARGIN = 0.1
 
 
@@ -23,10 +23,10 @@ def infer_schema(
       statistics: Statistics of each split.
 
     Returns:
-      TFDV's inferred schema; each numeric feature also has a drift comparator between spans and a
-      range. The range of an image size goes from half the smallest to twice the largest value; the
-      range of any other feature is the observed range, extended by half its width on both sides and
-      limited to the possible values.
+      TFDV's inferred schema, in which each numeric feature except the span also has a range and a
+      drift comparator. The range of the height or width goes from half the smallest to twice the
+      largest value. The range of any other feature is the observed range, extended on both sides by
+      half its width (at least a tenth of the full scale) and limited to the possible values.
     """
     schema = tfdv.infer_schema(statistics[0])
     for split in statistics[1:]:

@@ -1,4 +1,4 @@
-"""Compares the newest span of data with all older spans."""
+"""Compares the data of the newest span with the data of all older spans."""
 
 import math
 from collections.abc import Sequence
@@ -56,10 +56,10 @@ def drift_anomalies(
 ) -> anomalies_pb2.Anomalies:
     """Checks the newest span against the schema, and by drift comparators against older spans.
 
-    Two samples of the same distribution differ too, and small samples differ more: the
-    Jensen-Shannon divergence of their histograms, with k buckets and n and m examples, is about
-    (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice this value is
-    added to each drift threshold, so that small spans raise no false alarm.
+    Two samples of one distribution also differ, and small samples differ more. The expected
+    Jensen-Shannon divergence (Lin 1991) of their histograms, with k buckets and n and m examples,
+    is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, by the chi-square approximation. Twice this
+    value is added to each drift threshold, so that small spans seldom raise a false alarm.
 
     Args:
       statistics: Statistics of the newest and of the older spans.

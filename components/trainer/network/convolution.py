@@ -1,4 +1,4 @@
-"""A convolution of concatenated tensors that computes no gradient for a frozen encoder."""
+"""A convolution layer for decoders that computes no gradient for a frozen encoder."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ _Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 class SkipConv2D(layers.Conv2D):
     """Keras' Conv2D on the concatenation of a skip and an up-sampled tensor, faster in training.
 
-    TensorFlow computes the gradient of the whole concatenation. If the encoder is frozen, the part
-    of the gradient for the skip is discarded, which is half of the computation or more. This layer
-    computes the gradients of the skip and of the up-sampled tensor separately, so that TensorFlow
-    prunes the skip's gradient. Weights and inference graph are the same as those of Keras' Conv2D.
+    TensorFlow computes the gradient of the whole concatenation. With a frozen VGG, at least half of
+    this computation is for the skip, whose gradient is not needed. This layer computes the
+    gradients of the skip and of the up-sampled tensor separately, so that TensorFlow prunes the
+    gradient of the skip. Weights and inference graph are the same as those of Keras' Conv2D.
 
     Args:
       filters: Number of channels of the output.
@@ -31,7 +31,7 @@ class SkipConv2D(layers.Conv2D):
         super().__init__(filters, kernel_size, padding="same", **options)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
+        """Returns the constructor's arguments, from which Keras can rebuild the layer."""
         config: dict[str, Any] = super().get_config()
         for name in ("strides", "padding", "dilation_rate", "data_format", "groups"):
             del config[name]
@@ -40,7 +40,7 @@ class SkipConv2D(layers.Conv2D):
     def call(
         self, inputs: tf.Tensor, skip: tf.Tensor, up: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Convolves `inputs`; gradients flow to `skip` and `up` instead of `inputs`."""
+        """Convolves `inputs`; in training, gradients flow to `skip` and `up`, not to `inputs`."""
         if not training:
             return super().call(inputs)
         strides, padding = [1, 1, 1, 1], "SAME"

@@ -10,19 +10,19 @@ from components.trainer.registry import ENCODERS
 from data.errors import InputError
 
 STRIDES = (1, 2, 4, 8, 16)
-"""Strides of the five skips: image pixels per pixel of the skip, in each direction."""
+"""Strides of the five skips: number of image pixels per skip pixel, in each direction."""
 
 
 def build_encoder(config: ModelConfig) -> keras.Model:
     """Builds the encoder, loads its weights and freezes its layers.
 
     Args:
-      config: The `model:` part of the config: encoder, weights and layers to freeze.
+      config: The `model` section of the config: encoder, weights and layers to freeze.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255, to five skips at the strides 1,
-      2, 4, 8 and 16. The model includes the preprocessing that the weights were trained with.
-      Height and width must be multiples of 16.
+      A model that maps float32 images [batch, height, width, 3], RGB in 0..255, to five skips
+      [batch, height / s, width / s, channels] at the strides s = 1, 2, 4, 8 and 16. The model
+      includes the preprocessing of the Keras application. Height and width must be multiples of 16.
 
     Raises:
       InputError: The weights are not available or do not fit, or the encoder does not have the
@@ -60,7 +60,7 @@ def _freeze(
             )
         frozen = [layer for layer in layers if _block_of(layer) in freeze]
     for layer in frozen:
-        # In Keras, this also stops updates of the moving statistics of batch normalisation.
+        # A layer of batch normalisation that is not trainable also keeps its moving statistics.
         layer.trainable = False
 
 

@@ -1,4 +1,4 @@
-"""The whole network: padding, encoder, decoder, classification head, cropping."""
+"""The whole network: padding, encoder, decoder, classification head and cropping."""
 
 import keras
 import tensorflow as tf
@@ -10,22 +10,23 @@ from components.trainer.network.encoder import build_encoder
 from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
-"""Height and width are padded to a multiple of 32 pixels, since five poolings halve the image."""
+"""Images are padded to multiples of 32 pixels, since five poolings halve height and width."""
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     """Builds the network under the current dtype policy of Keras.
 
     Args:
-      config: The `model:` part of the config.
+      config: The `model` section of the config.
       num_classes: Number of classes.
 
     Returns:
-      A model from float32 images [batch, height, width, 3], RGB in 0..255, of any height and width,
-      to float32 logits [batch, height, width, num_classes].
+      A model that maps float32 images [batch, height, width, 3], RGB in 0..255, of any height and
+      width, to float32 logits [batch, height, width, num_classes].
 
     Raises:
-      InputError: The encoder's weights are not available or do not fit.
+      InputError: The encoder's weights are not available or do not fit, or the encoder does not
+        have the layers to freeze.
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
@@ -39,12 +40,12 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
 
 
 class PadToMultiple(layers.Layer):
-    """Pads images with zeros (black) at the bottom and the right to a multiple of some pixels.
+    """Pads images with zeros (black) at the bottom and the right, to multiples of a given size.
 
     Args:
-      multiple: Height and width are rounded up to a multiple of this number of pixels.
+      multiple: Number of pixels; height and width are rounded up to multiples of this number.
 
-    Input shape: [batch, height, width, channels]. Output shape: the input shape with height and
+    Input shape: [batch, height, width, channels]. Output shape: the input shape, with height and
     width rounded up.
     """
 
@@ -69,24 +70,24 @@ class PadToMultiple(layers.Layer):
         )
 
     def get_config(self) -> dict[str, object]:
-        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
+        """Returns the constructor's arguments, from which Keras can rebuild the layer."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
 class CropLike(layers.Layer):
-    """Crops the first input to the height and width of the second, which undoes `PadToMultiple`.
+    """Crops the first input to the height and width of the second input, to undo `PadToMultiple`.
 
-    Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape:
-    [batch, height', width', channels].
+    Input shapes: [batch, height, width, channels] and [batch, height', width', any number]. Output
+    shape: [batch, height', width', channels].
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Crops the first input to the height and width of the second."""
+        """Crops the first input to the height and width of the second input."""
         padded, reference = inputs
         height, width = ops.shape(reference)[1:3]
         return padded[:, :height, :width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """Returns the shape of the first input with the height and width of the second."""
+        """Returns the shape of the first input, with height and width of the second input."""
         padded, reference = shapes
         return (padded[0], *reference[1:3], padded[3])

@@ -6,12 +6,13 @@ from keras import layers
 
 
 class BatchNormalization(layers.BatchNormalization):
-    """Keras' batch normalisation over the last axis (Ioffe and Szegedy 2015), fused on one CPU.
+    """Keras' batch normalisation over the last axis (Ioffe and Szegedy 2015), fused on a CPU.
 
-    Keras composes batch normalisation of a dozen operations in float32, each of which reads and
-    writes the whole tensor. TensorFlow's fused operation (by oneDNN) reads and writes the network's
-    own dtype. The fused operation does not synchronise devices, so training on several devices uses
-    Keras' operations. GPUs do too, since the fused operation was not measured on a GPU.
+    Keras computes batch normalisation with a dozen operations in float32, each of which reads and
+    writes the whole tensor. TensorFlow's fused operation (by oneDNN) reads and writes tensors in
+    the compute dtype of the network. The fused operation does not synchronise devices, so training
+    on several devices uses Keras' operations. GPUs also use Keras' operations, since the fused
+    operation was not measured on GPUs.
 
     Arguments and weights are the same as those of Keras' BatchNormalization.
 
@@ -21,7 +22,7 @@ class BatchNormalization(layers.BatchNormalization):
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Normalises by the batch statistics in training, by the moving statistics in inference."""
+        """Normalises by the batch statistics in training, else by the moving statistics."""
         uses_batch = bool(training and self.trainable)
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if (uses_batch and several) or tf.config.list_logical_devices("GPU"):
@@ -37,8 +38,8 @@ class BatchNormalization(layers.BatchNormalization):
             is_training=uses_batch,
         )
         if uses_batch:
-            # The fused operation returns the unbiased variance, but Keras' moving variance is
-            # biased.
+            # The fused operation returns the unbiased variance, but Keras averages the biased
+            # variance.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
             variance *= tf.maximum(count - 1, 1) / count
             self.moving_mean.assign(_towards(self.moving_mean, mean, self.momentum))

@@ -1,4 +1,4 @@
-"""Loads weights into an encoder: from a package, from Keras' downloads, or from a file."""
+"""Loads pretrained weights into an encoder: from a package, by a download, or from a file."""
 
 import re
 from collections import Counter
@@ -27,15 +27,15 @@ def load_weights(encoder: keras.Model, weights: str, application: str) -> None:
     """Loads pretrained weights into an encoder.
 
     Args:
-      encoder: Model with layers of a Keras application, under their original names.
+      encoder: Model with layers of a Keras application, which have their original names.
       weights: `imagenet`, `hed-bsds500`, `none`, or the path of a Keras weights file; see
         `ModelConfig.weights`.
       application: Name of the function in `keras.applications` that builds the application, such as
         `VGG16`.
 
     Raises:
-      InputError: The weights are not available or do not fit. The message names the first layer
-        that differs and both shapes.
+      InputError: The weights are not available or do not fit. The message about weights that do not
+        fit names the first layer that differs, with the expected and the actual shapes.
     """
     if weights == "none":
         return
@@ -114,14 +114,14 @@ def _file_weights(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
 
 
 def _keras_2_layer(file: Any, name: str) -> Arrays:
-    """Reads a layer's weights from a file in the format of Keras' downloads (`…_notop.h5`)."""
+    """Reads the weights of a layer from a file in the format of Keras 2, such as `…_notop.h5`."""
     if name not in file:
         return []
     return [file[name][weight][()] for weight in file[name].attrs["weight_names"]]
 
 
 def _keras_3_weights(layers: Any, encoder: keras.Model) -> dict[str, Arrays]:
-    """Reads weights from `save_weights`, which numbers layers by class (conv2d, conv2d_1, …)."""
+    """Reads weights that Keras 3 saved, which numbers the layers of each class: `conv2d_1`."""
     arrays = {}
     counts: Counter[str] = Counter()
     for layer in encoder.layers:

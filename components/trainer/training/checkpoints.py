@@ -1,4 +1,4 @@
-"""Checkpoints: the weights of the last and of the best epoch, and the scores of all epochs."""
+"""Checkpoints: the weights of the last and the best epoch, and the scores of all epochs."""
 
 import csv
 import io
@@ -19,20 +19,21 @@ MONITOR = "val_mean_iou"
 class Checkpoints:
     """Keeps the last and the best epoch of a training, so that training can resume after a crash.
 
-    The whole state is in files, each of which is complete or absent. Keras' EarlyStopping loses its
-    state when the process ends, and Keras' BackupAndRestore may be killed while it writes a file.
+    The whole state is in files, and an epoch counts only when all its files are complete. Keras'
+    EarlyStopping loses its state when the process ends, and Keras' BackupAndRestore may leave a
+    broken file when the process is killed.
 
     Attributes:
       history: Scores of each complete epoch: score name to value.
     """
 
     def __init__(self, folder: str, log_dir: str, patience: int) -> None:
-        """Reads the scores of an interrupted training, if the folder has any.
+        """Reads the scores of an interrupted training, if the folder contains such scores.
 
         Args:
           folder: Folder for the weights and scores.
           log_dir: Folder for history.csv, the table of the scores of all epochs.
-          patience: Number of epochs without a better mean IoU on `val` before training stops.
+          patience: Number of epochs without a better mean IoU on `val` after which training stops.
         """
         self._folder, self._log_dir, self._patience = folder, log_dir, patience
         path = self._path("history.json")
@@ -57,7 +58,7 @@ class Checkpoints:
         """Loads the weights and the optimizer's state of the last complete epoch, if there is one.
 
         Args:
-          network: Compiled network to load into; its optimizer is built.
+          network: The compiled network, with a built optimizer.
         """
         if self.history:
             network.load_weights(self._last(len(self.history) - 1))
@@ -82,7 +83,7 @@ class Checkpoints:
             with new_file(self._best(epoch)) as file:
                 np.savez(file, *network.get_weights())
         network.save_weights(self._last(epoch))
-        # An epoch is complete when the history is written; if the process is killed before, the
+        # An epoch is complete when the history is written: if the process is killed earlier, the
         # resumed training repeats the epoch.
         write_text(self._path("history.json"), json.dumps(self.history))
         for older in range(epoch):

@@ -9,7 +9,7 @@ COLLAPSED = (
 
 
 def has_collapsed(scores: Mapping[str, float]) -> bool:
-    """Returns whether the network predicts a single class although the masks have several classes.
+    """Returns whether the network predicts a single class although the masks have several.
 
     Args:
       scores: Scores of an epoch on the `val` split: score name to value.

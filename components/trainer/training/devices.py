@@ -1,4 +1,4 @@
-"""Chooses the distribution strategy: the devices on which TensorFlow trains the network."""
+"""Chooses the distribution strategy, that is, the devices on which TensorFlow trains."""
 
 import functools
 import json
@@ -16,13 +16,14 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
 
     Args:
       name: `one_device`, `mirrored`, `multi_worker`, or `auto`: the machines in the environment
-        variable TF_CONFIG if it is set, else all GPUs of this machine, else one device.
+        variable TF_CONFIG if there are several, else all GPUs of this machine, else one device.
 
     Returns:
       The strategy, which gives each device a part of every batch.
 
     Raises:
-      InputError: The name is `multi_worker` and TF_CONFIG is not set, or TF_CONFIG is malformed.
+      InputError: The name is `multi_worker` and TF_CONFIG lists no machines, or TF_CONFIG is
+        malformed.
     """
     if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
         if not _workers():
@@ -40,19 +41,19 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
-    # The Tuner's search and its final training share one strategy: a second strategy would restart
-    # TensorFlow's server while other workers may still use the first.
+    # If the Tuner and the Trainer run in one process, they share one strategy: a second strategy
+    # would restart TensorFlow's server while other workers may still use the first server.
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the chief worker, which writes the model."""
+    """Returns whether this process is the chief worker, which writes the model and the output."""
     cluster = strategy.cluster_resolver
     return cluster is None or cluster.task_type in (None, "chief") or not cluster.task_id
 
 
 def worker(strategy: tf.distribute.Strategy) -> int:
-    """Returns the number of this process among all worker processes of the strategy, from 0."""
+    """Returns the index of this process among the workers of the strategy, from 0."""
     cluster = strategy.cluster_resolver
     return 0 if cluster is None else int(cluster.task_id or 0)
 

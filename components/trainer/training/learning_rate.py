@@ -1,4 +1,4 @@
-"""The learning-rate schedule."""
+"""The schedule of the learning rate: constant or cosine decay, with an optional warm-up."""
 
 from typing import TypeAlias
 
@@ -11,8 +11,8 @@ def learning_rate(rate: float, *, schedule: str, steps: int, warmup_steps: int =
     """Returns a constant learning rate, or a schedule of the learning rate by training step.
 
     Args:
-      rate: The highest learning rate.
-      schedule: `constant`, or `cosine`, which decays the rate to 0 over all steps, along half a
+      rate: The constant learning rate, or the highest rate of the schedule.
+      schedule: `constant`, or `cosine`, which after the warm-up decays the rate to 0 along half a
         cosine (Loshchilov and Hutter 2017).
       steps: Total number of training steps, including the warm-up.
       warmup_steps: Number of steps at the start in which the learning rate rises linearly from 0.

@@ -1,6 +1,6 @@
 """The terms of the training loss, each computed over the labelled pixels of a batch.
 
-Each term is near 1 for an untrained network and 0 for perfect predictions.
+Each term is a float32 scalar, which is not negative and approaches 0 for perfect predictions.
 """
 
 from typing import NamedTuple
@@ -10,17 +10,18 @@ import tensorflow as tf
 from keras import ops
 
 _FOCUS = 2.0  # gamma of the focal loss (Lin et al. 2017)
-_MISSED, _FALSE_ALARM = 0.7, 0.3  # weights of the Tversky loss (Salehi et al. 2017)
+# Weights of missed pixels and of false alarms in the Tversky loss (Salehi et al. 2017).
+_MISSED, _FALSE_ALARM = 0.7, 0.3
 
 
 class Pixels(NamedTuple):
-    """Truth, weights and logits of the pixels of a batch.
+    """True classes, weights and logits of the pixels of a batch.
 
     Attributes:
-      class_ids: True class ids, int32 [batch, height, width], 0 for ignored pixels.
+      class_ids: True class ids, int32 [batch, height, width]; 0 for ignored pixels.
       labelled: Whether a pixel is labelled, bool [batch, height, width]; false for ignored pixels.
-      weights: Class weight of each pixel, float32 [batch, height, width], 0 for ignored pixels.
-      logits: Output of the network, float32 [batch, height, width, C].
+      weights: Weight of each pixel's class, float32 [batch, height, width]; 0 for ignored pixels.
+      logits: Output of the network for C classes, float32 [batch, height, width, C].
     """
 
     class_ids: tf.Tensor
@@ -30,7 +31,7 @@ class Pixels(NamedTuple):
 
 
 def cross_entropy(pixels: Pixels) -> tf.Tensor:
-    """Returns the mean cross-entropy of the pixels, weighted by class."""
+    """Returns the class-weighted mean of the cross-entropy of the pixels."""
     losses = keras.losses.sparse_categorical_crossentropy(
         pixels.class_ids, pixels.logits, from_logits=True
     )
@@ -38,7 +39,7 @@ def cross_entropy(pixels: Pixels) -> tf.Tensor:
 
 
 def focal(pixels: Pixels) -> tf.Tensor:
-    """Returns the mean focal loss, weighted by class: pixels of high confidence count little."""
+    """Returns the class-weighted mean of the focal loss, in which easy pixels count little."""
     losses = keras.losses.categorical_focal_crossentropy(
         _one_hot(pixels), pixels.logits, alpha=1.0, gamma=_FOCUS, from_logits=True
     )
@@ -46,16 +47,19 @@ def focal(pixels: Pixels) -> tf.Tensor:
 
 
 def dice(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Dice coefficient of the batch, the mean over the classes in the masks."""
+    """Returns 1 minus the Dice coefficient, as a mean over the classes in the batch's masks."""
     truth, predicted, axis = _overlap(pixels)
     return _mean_of_present(keras.losses.dice(truth, predicted, axis=axis), truth)
 
 
 def tversky(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Tversky index, in which a missed pixel costs more than a false alarm."""
+    """Returns 1 minus the Tversky index, as a mean over the classes in the batch's masks.
+
+    A missed pixel costs more than a false alarm.
+    """
     truth, predicted, axis = _overlap(pixels)
-    # Keras' documentation swaps the two weights: alpha in fact applies to missed pixels, and beta
-    # to false alarms.
+    # Keras' documentation swaps the weights: in fact, alpha applies to missed pixels, and beta to
+    # false alarms.
     losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
     return _mean_of_present(losses, truth)
 
@@ -65,7 +69,7 @@ def _one_hot(pixels: Pixels) -> tf.Tensor:
 
 
 def _overlap(pixels: Pixels) -> tuple[tf.Tensor, tf.Tensor, tuple[int, ...]]:
-    """Returns one-hot truth and probabilities, 0 for ignored pixels, and the axes to sum over."""
+    """Returns one-hot truth and probabilities, both 0 for ignored pixels, and the axes to sum."""
     labelled = ops.cast(pixels.labelled, pixels.logits.dtype)[..., None]
     return _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled, (0, 1, 2)
 

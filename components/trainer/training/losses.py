@@ -23,8 +23,8 @@ class SegmentationLoss(keras.losses.Loss):
         """Creates the loss.
 
         Args:
-          terms: Weight of each term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
-          class_weights: Weight of a pixel in `cross_entropy` and `focal`, by true class id.
+          terms: Loss term to weight, such as `{"cross_entropy": 1, "dice": 0.5}`.
+          class_weights: Weight of a pixel in `cross_entropy` and `focal`, by the true class id.
           **kwargs: Arguments of `keras.losses.Loss`, such as `name`.
         """
         super().__init__(**kwargs)
@@ -48,11 +48,11 @@ class SegmentationLoss(keras.losses.Loss):
         total = sum(
             weight * getattr(loss_terms, name)(pixels) for name, weight in self.terms.items()
         )
-        # Keras divides only a non-scalar loss by the number of replicas.
+        # The loss must be divided by the number of replicas, and Keras does not divide a scalar.
         return ops.reshape(total, [1])
 
     def get_config(self) -> dict[str, object]:
-        """Returns the constructor's arguments, with which Keras can rebuild the loss."""
+        """Returns the constructor's arguments, from which Keras can rebuild the loss."""
         config: dict[str, object] = super().get_config()
         return config | {"terms": self.terms, "class_weights": self.class_weights}
 
@@ -60,14 +60,15 @@ class SegmentationLoss(keras.losses.Loss):
 def balanced_weights(fractions: Sequence[float]) -> list[float]:
     """Computes class weights proportional to 1 / √fraction, so that rare classes count more.
 
-    Because of the square root, a rare class still counts less in total than a frequent class.
+    Because of the square root, all pixels of a rare class together still count less than all pixels
+    of a frequent class.
 
     Args:
       fractions: Share of each class among the labelled pixels, by class id, 0..1. A class without
         pixels gets the weight of the rarest class with pixels.
 
     Returns:
-      Weight of each class, by class id, such that the mean weight of a pixel is 1.
+      Weight of each class, by class id; the mean weight of the labelled pixels is 1.
     """
     rarest = min((fraction for fraction in fractions if fraction > 0), default=1.0)
     weights = [max(fraction, rarest) ** -0.5 for fraction in fractions]

@@ -1,4 +1,4 @@
-"""The metric that training computes: intersection over union."""
+"""The metric that is computed during training: intersection over union."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from data.config import IGNORE
 
 
 class ClassIoU(keras.metrics.MeanIoU):
-    """Intersection over union of each class, and their mean, over all labelled pixels."""
+    """Intersection over union (IoU) of each class, and the mean IoU, over all labelled pixels."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         """Creates the metric.
@@ -23,12 +23,12 @@ class ClassIoU(keras.metrics.MeanIoU):
         self._classes = list(classes)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Computes the scores from the confusion matrix so far.
+        """Computes the scores from the confusion matrix of all batches since the last reset.
 
         Returns:
-          float32 scalars: `mean_iou`, the mean over the classes in truth or prediction;
-          `iou/<class>`, NaN for a class in neither; `predicted_classes` and `true_classes`, the
-          number of different classes in the predictions and in the masks.
+          float32 scalars: `mean_iou`, the mean IoU of the classes that are in the truth or in the
+          prediction; `iou/<class>`, the IoU of each class, NaN if the class is in neither;
+          `predicted_classes` and `true_classes`, the numbers of classes in predictions and masks.
         """
         counts = ops.cast(self.total_cm, "float32")  # confusion matrix [truth, prediction]
         hits = ops.diagonal(counts)

@@ -1,4 +1,4 @@
-"""Adam as one fused operation per weight tensor."""
+"""The optimizer Adam, as one fused operation per weight tensor."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ from components.trainer.training.learning_rate import LearningRate
 class Adam(keras.optimizers.Optimizer):
     """Adam (Kingma and Ba 2015) by TensorFlow's fused operation.
 
-    Keras composes an update of about twenty operations, each of which reads and writes tensors of
-    the size of the weights. The fused operation reads and writes the weights once.
+    Keras updates a weight tensor with about twenty operations, each of which reads and writes
+    tensors of the size of the weights. The fused operation reads and writes each tensor once.
 
     Args:
-      learning_rate: A number, or a schedule by training step.
+      learning_rate: Learning rate, as a constant number or as a Keras schedule.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
@@ -24,7 +24,7 @@ class Adam(keras.optimizers.Optimizer):
         super().__init__(learning_rate, name="adam")
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Creates the two moments of each weight tensor, in the current distribution strategy."""
+        """Creates the two moments of each weight tensor in the current distribution strategy."""
         super().build(variables)
         self._moments = {}
         for variable in variables:
@@ -32,14 +32,14 @@ class Adam(keras.optimizers.Optimizer):
                 self.add_variable_from_reference(variable, name=name)
                 for name in ("momentum", "velocity")
             ]
-            # With several devices, `update_step` receives the copy of the weight on one of the
-            # devices.
+            # With several devices, `update_step` receives the copy of the weight tensor on one
+            # device, so the moments are stored under each copy.
             strategy = tf.distribute.get_strategy()
             for copy in strategy.experimental_local_results(variable.value):
                 self._moments[copy.ref()] = moments
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
-        """Updates a weight tensor and its moments on one device."""
+        """Updates a weight tensor and the moments of the tensor, on one device."""
         momentum, velocity = self._moments[variable.ref()]
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(

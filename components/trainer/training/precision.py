@@ -1,4 +1,4 @@
-"""The precision that a network computes in."""
+"""The precision (dtype) in which a network computes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ def dtype_policy(precision: str) -> Iterator[None]:
     """Sets Keras' dtype policy for layers built within the context, then restores the old policy.
 
     Args:
-      precision: `float32`, `bfloat16`, `float16`, or `auto`, the fastest type on this hardware.
+      precision: `float32`, `bfloat16`, `float16`, or `auto` for the fastest dtype on this machine.
     """
     if precision == "auto":
         precision = _fastest_precision()
@@ -37,11 +37,12 @@ def _fastest_precision() -> str:
 
 
 def cpu_is_faster_in_bfloat16(cpuinfo: str) -> bool:
-    """Returns whether a CPU trains this network faster in bfloat16 than in float32.
+    """Returns whether a CPU trains the network faster in bfloat16 than in float32.
 
-    Training with bfloat16 at 224×224, compared with float32: 3.4 times as fast with AMX; with
-    AVX512_BF16 but no AMX 1.5 times as fast on AMD's cores, which multiply bfloat16 at twice the
-    rate of float32, and 0.9 times as fast on Intel's, which do not.
+    At 224×224 pixels, training in bfloat16 was 3.4 times as fast as in float32 on a CPU with AMX.
+    With AVX512_BF16 but without AMX, training in bfloat16 was 1.5 times as fast on cores of AMD,
+    which multiply bfloat16 at twice the rate of float32, and 0.9 times as fast on cores of Intel,
+    which do not.
 
     Args:
       cpuinfo: Content of `/proc/cpuinfo`.

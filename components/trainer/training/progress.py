@@ -1,4 +1,4 @@
-"""Training progress on the standard output: a bar during each epoch, then a line with scores."""
+"""Training progress on standard output: a bar during each epoch, then a line with the scores."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ _COLLAPSED_EPOCHS = 2  # number of consecutive epochs with one predicted class b
 
 
 class Progress:
-    """Prints one line per epoch; on a terminal, also shows a progress bar during the epoch.
+    """Prints a line for each epoch; on a terminal, also shows a progress bar during the epoch.
 
     Args:
       batches: Number of batches per epoch.
       epochs: Maximum number of epochs.
-      shown: Whether to print; false for all workers but the chief, and in trials.
+      shown: Whether to print; false in trials and on all workers except the chief.
     """
 
     def __init__(self, batches: int, epochs: int, *, shown: bool) -> None:
@@ -59,7 +59,7 @@ class Progress:
         self._bar.update(self._task, advance=1, loss=f"loss {loss:.3f}")
 
     def print_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
-        """Prints the scores of an epoch, and a warning if two epochs in a row predict one class.
+        """Prints the scores of an epoch, and a warning if the network has collapsed for two epochs.
 
         Args:
           epoch: Number of the epoch, from 0.

@@ -1,4 +1,4 @@
-"""One training step and one validation step, on all devices of a strategy."""
+"""Training steps and validation steps, on all devices of a distribution strategy."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ import tensorflow as tf
 
 from components.trainer.training.metrics import ClassIoU
 
-_Batch = Any  # (images, masks); with several devices, one value for each device
+_Batch = Any  # (images, masks); with several devices, each has a tensor for every device
 
 
 class Steps:
-    """Runs training and validation steps, and sums up the loss and the metric of a pass.
+    """Runs training and validation steps, and computes the loss and the IoUs over a whole pass.
 
-    Objects must be created in the scope of the distribution strategy.
+    An instance must be created in the scope of the distribution strategy.
 
     Args:
-      network: The compiled network; its optimizer is built.
-      iou: Metric that accumulates the IoUs of a pass over the data.
+      network: The compiled network, with a built optimizer.
+      iou: Metric that computes the IoUs over a pass.
       strategy: Distribution strategy in whose scope the network was built.
       training_batches: Distributed batches of images and masks to train on.
       val_batches: Distributed batches of images and masks to validate on.
@@ -33,7 +33,7 @@ class Steps:
     ) -> None:
         self._network, self._iou, self._strategy = network, iou, strategy
         self._loss = keras.metrics.Mean("loss")
-        # With an input signature, the smaller last batch does not cause retracing.
+        # Without an input signature, the smaller last batch would cause a second tracing.
         self._train = tf.function(
             self._run(self._train_replica), [training_batches.element_spec], autograph=False
         )
@@ -46,7 +46,7 @@ class Steps:
         return float(self._train(batch))
 
     def validate(self, batch: _Batch) -> None:
-        """Adds the loss and predictions of a batch to the scores, without training."""
+        """Adds the loss and the predictions of a batch to the scores, without training."""
         self._validate(batch)
 
     def reset_scores(self) -> None:
@@ -71,7 +71,7 @@ class Steps:
         with tf.GradientTape() as tape:
             logits = self._network(images, training=True)
             loss = self._network.loss(masks, logits)
-            # Loss scaling prevents underflow of float16 gradients.
+            # Loss scaling keeps float16 gradients from underflow.
             scaled_loss = optimizer.scale_loss(loss)
         optimizer.apply(tape.gradient(scaled_loss, weights), weights)
         self._add_scores(loss, masks, logits)
@@ -81,8 +81,8 @@ class Steps:
         self._add_scores(self._network.loss(masks, logits), masks, logits)
 
     def _add_scores(self, loss: tf.Tensor, masks: tf.Tensor, logits: tf.Tensor) -> None:
-        # Keras has divided the loss by the number of replicas, so that the sum of the gradients is
-        # the gradient of the mean loss. The displayed loss needs the original value.
+        # Keras has divided the loss by the number of replicas, so that the sum of the replicas'
+        # gradients is the gradient of the mean loss. The scores need the undivided loss.
         replicas = self._strategy.num_replicas_in_sync
         self._loss.update_state(loss * replicas, sample_weight=tf.shape(masks)[0])
         self._iou.update_state(masks, logits)

@@ -1,4 +1,4 @@
-"""TensorBoard's logs: the network's graph, the scores of each epoch, and example predictions."""
+"""Logs for TensorBoard: the network's graph, the scores of each epoch, and example predictions."""
 
 import os
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ _PANELS = 4  # number of images to show
 
 
 class TensorBoard:
-    """Writes the scores of each epoch, and four images of `val` with truth and prediction.
+    """Writes the scores of each epoch, and four images of `val` with true and predicted masks.
 
     Args:
-      network: The network in training, which predicts the shown masks.
-      batches: Batches of images and masks; the first images of the first batch are shown.
+      network: The network that is trained, for its graph and its predictions.
+      batches: Batches of images and masks of `val`; the first four images are shown.
       log_dir: Folder for the logs.
     """
 
     def __init__(self, network: keras.Model, batches: tf.data.Dataset, log_dir: str) -> None:
         self._network = network
         self._scalars = keras.callbacks.TensorBoard(log_dir)
-        self._scalars.set_model(network)  # `set_model` also writes the graph
+        self._scalars.set_model(network)  # also writes the graph
         (self._images, self._masks), *_ = batches.take(1).as_numpy_iterator()
         self._images, self._masks = self._images[:_PANELS], self._masks[:_PANELS]
         self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "validation"))
@@ -34,8 +34,8 @@ class TensorBoard:
 
         Args:
           epoch: Number of the epoch, from 0.
-          scores: Score name to value; names that start with `val_` are scores on `val`, the others
-            on `train`.
+          scores: Score name to value; a name with the prefix `val_` is a score on `val`, any other
+            name is a score on `train`.
         """
         self._scalars.on_epoch_end(epoch, scores)
         predicted = np.argmax(self._network(self._images, training=False), axis=-1)

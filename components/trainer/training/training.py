@@ -1,4 +1,4 @@
-"""Trains a network on TFRecords and gives it the weights of the best epoch."""
+"""Trains a network on TFRecord files and keeps the weights of the best epoch."""
 
 import math
 import os
@@ -43,10 +43,11 @@ class _Phase(NamedTuple):
 
 
 class Training:
-    """Trains a network in one or two phases, and resumes a training that was interrupted.
+    """Trains a network in one or two phases, and resumes an interrupted training.
 
     Attributes:
-      network: The network, from float32 images [batch, height, width, 3] in 0..255 to logits.
+      network: The network, which maps float32 images [batch, height, width, 3] in 0..255 to float32
+        logits [batch, height, width, C].
     """
 
     def __init__(
@@ -70,12 +71,13 @@ class Training:
           val_files: Glob patterns of the TFRecord files to validate on.
           folder: Folder for the checkpoints.
           log_dir: Folder for history.csv (the scores of all epochs) and TensorBoard's logs.
-          base_model: Folder of the SavedModel whose weights a warm start takes; None without one.
-          shown: Whether to print progress and to write TensorBoard's logs.
+          base_model: Folder of the SavedModel with the weights for a warm start; None to start
+            without these weights.
+          shown: Whether the chief worker prints progress and writes TensorBoard's logs.
 
         Raises:
-          InputError: The encoder's weights are not available or do not fit, or there are no
-            examples.
+          InputError: The encoder's weights are not available or do not fit, the encoder lacks a
+            block to freeze, or there are no examples.
         """
         self._settings, self._training = settings, settings.training
         self._strategy = strategy
@@ -95,14 +97,14 @@ class Training:
         self._loss = SegmentationLoss(self._training.loss, self._class_weights())
 
     def run(self) -> Mapping[str, float]:
-        """Trains the network, then loads the weights of the best epoch into it.
+        """Trains the network, then loads the weights of the best epoch into the network.
 
         Returns:
           The scores of the best epoch: score name to value.
 
         Raises:
           FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
-          InputError: The encoder has no block of the name `second_phase.unfreeze_from`.
+          InputError: The encoder has no block with the name in `second_phase.unfreeze_from`.
         """
         training = self._training
         if training.second_phase:
@@ -119,13 +121,13 @@ class Training:
         return best.best_scores
 
     def network_in(self, precision: Precision | None) -> keras.Model:
-        """Returns a network with the trained weights that computes in a given precision.
+        """Returns the trained network in a given precision.
 
         Args:
-          precision: Precision to compute in; None for the precision of the training.
+          precision: Dtype in which the network computes; None for the dtype of the training.
 
         Returns:
-          The trained network itself if its precision is the given one, else a new network.
+          The trained network itself if `precision` is None, else a new network with equal weights.
         """
         if precision is None:
             return self.network
@@ -193,7 +195,13 @@ class Training:
     def _training_batches(
         self, phase: _Phase, *, skip: int, with_keys: bool = False
     ) -> tf.data.Dataset:
-        """Returns an endless dataset of training batches, in the same order in every run."""
+        """Returns an endless dataset of training batches, in the same order in every run.
+
+        Args:
+          phase: The training phase.
+          skip: Number of batches to leave out at the start.
+          with_keys: Whether each batch also contains the keys of its pairs.
+        """
         training = self._training
         epoch = read_training_batches(
             self._files,
