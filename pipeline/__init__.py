@@ -1,8 +1,8 @@
-"""The pipeline: config, construction, runners and command line."""
+"""The TFX pipeline: config, construction, runners, history, reports and command line."""
 
 import os
 
-# On CPUs without AVX-512, TensorFlow disables Intel's oneDNN by default, although it is faster
-# there, too. TensorFlow reads the variable when it is loaded, and every program imports this
-# package before that.
+# By default, TensorFlow uses oneDNN only on CPUs with instructions for neural networks, such as
+# AVX512_VNNI, but oneDNN is faster on older CPUs, too. TensorFlow reads the variable during its
+# import, and every program of this repository imports this package before TensorFlow.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -1,8 +1,8 @@
 """The pipeline as an Airflow DAG, for `tfx pipeline create --engine airflow`.
 
-Airflow reads a copy of this file, in an environment that may have neither TFX nor this repository.
-So the file imports only Airflow and the standard library, and reads the settings of the DAG from
-`airflow.json`, which `tfx pipeline create` writes.
+Airflow loads a copy of this file, in an environment that may have neither TFX nor this repository.
+The DAG therefore needs only Airflow and the standard library. Its settings are in `airflow.json`,
+which `tfx pipeline create` writes.
 """
 
 import datetime
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 _COMMAND = "retrain"  # subcommand of `unetfx` that the DAG runs
-# Copies of values in pipeline/exit_codes.py, since Airflow may run in an environment without
-# unetfx.
+# These exit codes are copied from pipeline/exit_codes.py, since Airflow may run in an environment
+# without unetfx.
 _DONE = 0
 _BAD_INPUT = 2
 _NOT_BLESSED = 3
@@ -26,8 +26,8 @@ _LONGEST_REASON = 300  # maximum length of a failure reason in characters
 
 def _read_deployment() -> dict[str, Any]:
     """Reads the DAG's settings from airflow.json, beside this file or in the pipeline's folder."""
-    here = Path(__file__).parent
-    deployment, tfx_arguments = here / "airflow.json", here / "pipeline_args.json"
+    folder = Path(__file__).parent
+    deployment, tfx_arguments = folder / "airflow.json", folder / "pipeline_args.json"
     if not deployment.exists() and tfx_arguments.exists():
         pipeline_root = Path(json.loads(tfx_arguments.read_text())["pipeline_root"])
         deployment = pipeline_root.parent / deployment.name
@@ -70,17 +70,22 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Run(BaseOperator):
-        """Task that runs the pipeline as a subprocess, which ends when Airflow ends the task."""
+        """Task that runs the pipeline in a subprocess, which Airflow terminates with the task."""
 
         ui_color = "#cfe8d5"
         _hook: SubprocessHook | None = None
 
         def execute(self, context: Mapping[str, Any]) -> int:
-            """Runs the pipeline and returns the exit code of `unetfx`.
+            """Runs the pipeline.
+
+            Returns:
+              Exit code of `unetfx`: 0, or 3 if the gate or ServingCheck refused the model.
 
             Raises:
-              AirflowFailException: The config or the data are wrong; Airflow does not retry.
-              AirflowException: An unexpected failure; Airflow retries.
+              AirflowFailException: Exit code 2: the config or the data are wrong, or a server or
+                memory is not available. Airflow does not retry the task.
+              AirflowException: Any other exit code, after an unexpected failure. Airflow retries
+                the task.
             """
             self._hook = SubprocessHook()
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
@@ -103,17 +108,17 @@ def _verdict_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Verdict(BaseOperator):
-        """Task that shows the verdicts of the gate and ServingCheck on the run's model."""
+        """Task that fails or is skipped if the gate or ServingCheck refused the model."""
 
         ui_color = "#f3e3b3"
 
         def execute(self, context: Mapping[str, Any]) -> None:
-            """Logs the verdict and pushes it as an XCom.
+            """Logs the verdict on the model, and pushes the verdict as an XCom.
 
             Raises:
               AirflowFailException: The model was refused, and `airflow.not_blessed` is `failed`.
               AirflowSkipException: The model was refused, and `airflow.not_blessed` is `skipped`;
-                or the run evaluated no model.
+                or no model was evaluated in the run.
             """
             run = context["dag_run"]
             report = _newest_report(Path(deployment["reports"]), since=run.start_date.timestamp())
@@ -146,7 +151,7 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
             "log": ti.log_url,
             "host": socket.gethostname(),
         }
-        # The command is from the config and runs without a shell.
+        # The command is from the user's own config, and runs without a shell.
         subprocess.run(  # noqa: S603
             command, input=json.dumps(notice), text=True, check=True, timeout=_ON_FAILURE_TIMEOUT
         )
@@ -155,13 +160,14 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
 
 
 def _newest_report(folder: Path, *, since: float) -> Path | None:
-    """Returns the folder of the newest report whose model was evaluated after a time, if any.
+    """Returns the folder of the newest report; None if all reports are older than a given time.
 
-    A run on unchanged data publishes the older report again, with the old modification time.
+    The age of a report is the modification time of its metrics.json. A run on unchanged data
+    publishes an older report again, and keeps the modification time.
 
     Args:
       folder: Folder of all published reports.
-      since: The time, in seconds since 1970.
+      since: The given time, in seconds since 1970.
     """
     times = {path: path.stat().st_mtime for path in folder.glob("*/metrics.json")}
     newest = max(times, key=times.__getitem__, default=None)

@@ -1,4 +1,4 @@
-"""Hashes this project's code for cache keys: TFX's cache compares inputs and parameters only."""
+"""Hashes source code for cache keys, since TFX's cache compares only inputs and parameters."""
 
 import hashlib
 from functools import cache
@@ -11,15 +11,16 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 
 
 def code_version(module: str) -> str:
-    """Hashes a module and all modules of this project that it imports, directly or indirectly.
+    """Hashes the source code of a module and of all its direct and indirect imports.
 
-    Imports inside functions are included; imports under `TYPE_CHECKING` are not.
+    Only imports of modules of this project count. Imports inside functions are included; imports
+    under `TYPE_CHECKING` are not.
 
     Args:
-      module: Full name of the module, such as `components.trainer.run`.
+      module: Dotted name of the module, such as `components.trainer.run`.
 
     Returns:
-      The version of the code: sixteen hexadecimal digits.
+      The first 16 hexadecimal digits of a SHA-256 hash.
     """
     graph = _import_graph()
     total = hashlib.sha256()

@@ -84,8 +84,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
         *(infra_validator, serving_check, report, pusher),
     ]
     for node in filter(None, (tuner, trainer)):
-        # If the data have anomalies, or the gate cannot judge a model on them, the run stops before
-        # the training.
+        # ExampleValidator and GateCheck run before training, since each of them may stop the run.
         node.add_upstream_nodes([validator, gate_check])
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
@@ -98,7 +97,8 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
 
 
 def _ingestion_settings(config: Config) -> ExampleGenSettings:
-    # These keys do not affect the examples, so a change of them should not run ExampleGen again.
+    # These keys do not affect the examples. They are reset to their defaults, so that a change of
+    # such a key does not run ExampleGen again.
     unused = ("view", "schema_file", "on_anomaly")
     defaults = {name: DataConfig.model_fields[name].default for name in unused}
     return ExampleGenSettings(
@@ -110,7 +110,7 @@ def _ingestion_settings(config: Config) -> ExampleGenSettings:
 
 
 def _statistics_gen(config: Config, examples: tfx.dsl.Channel) -> StatisticsGen:
-    # Statistics of image bytes are meaningless, and every example has a different key.
+    # Other features, such as the encoded image and the key of the pair, have no useful statistics.
     names = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
     names += [features.fraction(name) for name in config.data.classes]
     return StatisticsGen(
@@ -187,8 +187,8 @@ def _training_arguments(
 ) -> dict[str, Any]:
     custom_config = {
         SETTINGS: settings.model_dump_json(),
-        # This folder is outside the execution's own folder, so that a later execution can resume an
-        # interrupted training.
+        # The folder for checkpoints is not in the output folder of the execution, so that a later
+        # execution can resume interrupted training.
         UNFINISHED: join(config.root, f"artifacts/{step}/.unfinished"),
     }
     if start.push_folder:
@@ -228,8 +228,8 @@ def _report(
     serving_check: BaseNode,
 ) -> BaseNode:
     folder = platform.reports_folder(config)
-    # With a reports folder, the Report step publishes the report and needs the anomalies. Otherwise
-    # the runner publishes the report and adds the anomalies.
+    # On a platform with a reports folder, the Report component publishes the report and needs the
+    # anomalies. On other platforms, the runner publishes the report and adds the anomalies.
     anomalies = {"example_anomalies": validator.outputs["anomalies"]} if folder else {}
     return Report(
         examples=examples,
@@ -249,8 +249,8 @@ def _report(
 
 
 def _reported_config(config: Config) -> str:
-    # A change in the sections AROUND_A_RUN should not trigger a new report, and some contain
-    # secrets.
+    # The report omits the sections AROUND_A_RUN: a change in these sections should not run the
+    # Report component again, and some of them contain secrets.
     shown = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
     return yaml.safe_dump(shown, sort_keys=False)
 
@@ -258,8 +258,8 @@ def _reported_config(config: Config) -> str:
 def _pusher(
     config: Config, model: tfx.dsl.Channel, evaluator: Evaluator, serving_check: BaseNode
 ) -> Pusher:
-    # Unlike other steps, the Pusher has no code version, so that a change in the code does not push
-    # the same model again.
+    # Unlike other components, the Pusher has no parameter with the version of the code, so that a
+    # change in the code does not push the same model again.
     return Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

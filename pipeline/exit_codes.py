@@ -1,8 +1,9 @@
 """Exit codes of the `unetfx` commands and of the runner scripts."""
 
 DONE = 0
+"""The command succeeded."""
 FAILED = 1
-"""Exit code after an unexpected failure."""
+"""An unexpected failure; for `unetfx model`, a failed sanity check."""
 BAD_INPUT = 2
 """The config or the data are wrong, or a server, a cluster or memory is not available."""
 NOT_BLESSED = 3

@@ -3,8 +3,8 @@
     python pipeline/kubeflow_runner.py [PACKAGE]
     tfx pipeline create --engine vertex --pipeline_path pipeline/kubeflow_runner.py
 
-The environment variable UNETFX_CONFIG names the config file. A package whose name ends in `.json`
-is for Vertex AI; any other is YAML, for Kubeflow Pipelines.
+The environment variable UNETFX_CONFIG names the config file. If the name of the package ends in
+`.json`, the package is JSON for Vertex AI, else YAML for Kubeflow Pipelines.
 """
 
 import os

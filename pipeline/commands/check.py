@@ -1,4 +1,4 @@
-"""`unetfx check`: runs the checks of the ingestion without a pipeline and shows the findings."""
+"""`unetfx check`: runs the checks of ExampleGen without the pipeline, and shows the findings."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.exit_codes import BAD_INPUT, DONE
 
-_PAIRS_PER_TASK = 32
+_PAIRS_PER_TASK = 32  # number of pairs that a process reads in one call
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
@@ -39,7 +39,8 @@ def run_check(config_file: Path) -> int:
       The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is wrong, or the source is missing.
+      InputError: The config is wrong, or the source of the pairs cannot be used.
+      UnavailableError: A process that reads pairs was killed, most likely for lack of memory.
     """
     config = load_config(config_file)
     if columns := config.columns_to_slice_by:

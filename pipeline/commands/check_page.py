@@ -1,4 +1,4 @@
-"""The page of `unetfx check`: the findings, with pictures of the pairs concerned."""
+"""The page of `unetfx check`: the findings, with pictures of the pairs of each finding."""
 
 import base64
 import io
@@ -21,17 +21,17 @@ from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
 _THUMBNAIL_SIDE = 144  # maximum side of a thumbnail in pixels
-_MOST_EXHIBITS = 12  # maximum number of example pairs of a finding
+_MOST_EXHIBITS = 12  # maximum number of pairs or files that are shown for a finding
 
 
 class Split(NamedTuple):
-    """Counts of the usable pairs of a split.
+    """Statistics of the usable pairs of a split, that is, of the pairs without a fault.
 
     Attributes:
       name: Name of the split.
       pairs: Number of usable pairs.
-      groups: Number of groups that the usable pairs belong to.
-      shares: Share of each class among the labelled pixels, by class name, 0..1.
+      groups: Number of groups of the usable pairs.
+      shares: Class name to the share of the class among the labelled pixels, 0..1.
     """
 
     name: str
@@ -41,11 +41,12 @@ class Split(NamedTuple):
 
 
 class Exhibit(NamedTuple):
-    """Pictures of a pair or a file that a finding is about.
+    """Pictures of a pair or a file to which a finding applies.
 
     Attributes:
       title: Key of the pair or name of the file.
-      pictures: `data:` URLs of the pictures; an empty string for a file that cannot be shown.
+      pictures: `data:` URLs of the image and the mask of a pair, or of a single file; an empty
+        string for a file that cannot be shown.
     """
 
     title: str
@@ -67,7 +68,7 @@ def write_page(
       config: The config of the checked data.
       accepted: Whether a run of the pipeline would accept the data.
       splits: Counts of the splits.
-      findings: The findings of the checks, worst first.
+      findings: The findings of the checks, errors first.
       pairs: All pairs of the source, by key.
     """
     templates = jinja2.Environment(
@@ -112,7 +113,7 @@ def _picture(path: str, data: DataConfig) -> str:
 
 
 def _picture_of_mask(path: str, data: DataConfig) -> str:
-    """Returns a mask in the colours of its classes, or as stored if it does not fit the config."""
+    """Returns the URL of a picture of a mask, in class colours if the mask fits the config."""
     try:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:

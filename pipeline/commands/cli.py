@@ -1,4 +1,4 @@
-"""The `unetfx` command line: everything that the `tfx` command does not offer."""
+"""The `unetfx` command line, with commands that TFX's own command line does not have."""
 
 import sys
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from pipeline.execution.console import library_noise_to, log_lines_of, print_fai
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
-# Most commands import their modules only when they run. TensorFlow and TFX take seconds to load,
-# and meanwhile write to standard error, which `library_noise_to` must redirect first.
+# Most commands import their modules only when they run. TensorFlow and TFX take seconds to import,
+# and their imports write to standard error, which `library_noise_to` must redirect first.
 
 _PATH = click.Path(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
@@ -40,7 +40,7 @@ def _number_option(
 
 
 def main() -> None:
-    """Runs the command line; prints the message of a `UnetfxError` and exits with code 2."""
+    """Runs the command line; for a `UnetfxError`, prints the message and exits with code 2."""
     try:
         commands()
     except UnetfxError as error:

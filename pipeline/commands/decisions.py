@@ -12,17 +12,17 @@ from pipeline.reports import publishing
 
 
 def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: bool) -> None:
-    """Blesses the model of a run, or withdraws its blessing, and prints the next step.
+    """Blesses the model of a run, or withdraws the blessing, and prints the next command.
 
     Args:
       config: The config of the pipeline.
       config_file: Path of the config file, for the printed command.
       name: Id of the run, or the beginning of the id.
       why: Reason for the decision.
-      blessed: True to bless the model, false to withdraw its blessing.
+      blessed: True to bless the model, False to withdraw the blessing.
 
     Raises:
-      InputError: No run has this id, or the decision is not possible.
+      InputError: No run with a report has this id, several ids begin with it, or `why` is empty.
     """
     run = find_run(config, name)
     decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
@@ -47,7 +47,8 @@ def push(config: Config, name: str) -> None:
       name: Id of the run, or the beginning of the id.
 
     Raises:
-      InputError: No run has this id, or the model of the run is not blessed or failed ServingCheck.
+      InputError: No run with a report has this id, several ids begin with it, or the model of the
+        run is not blessed, failed ServingCheck or cannot be loaded.
     """
     run = find_run(config, name)
     if not run.blessed:

@@ -13,13 +13,16 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-# With more classes, the table omits their columns, which would not fit a terminal.
+# With more classes than this, the table has no columns for class IoUs, which would not fit a
+# terminal.
 _MOST_CLASSES = 8
-_WIDTH = 200  # minimum table width in characters, so that no version number is truncated
+# Width of the output in characters, even on a narrower terminal, so that no version number is
+# truncated.
+_WIDTH = 200
 
 
 def list_runs(config: Config, config_file: Path) -> None:
-    """Prints a table of past runs, newest first, and a table of trials for each search.
+    """Prints a table of past runs, newest first, and the trials of each hyperparameter search.
 
     Args:
       config: The config of the pipeline.

@@ -24,7 +24,8 @@ from serving.palette import colour
 from serving.prediction import Predictor
 
 JOBS, JOBS_OF_SERVER = 1, 4
-"""Default number of concurrent batches, on this machine (one uses all cores) and with a server."""
+"""Default number of batches that are processed at the same time: on this machine, where one batch
+uses all cores, and with a server."""
 TIMEOUT = 60.0
 """Default time limit for a batch on a server, in seconds."""
 
@@ -35,7 +36,8 @@ class ModelChoice(NamedTuple):
     Attributes:
       url: URL of a model server; None for a pushed version on this machine.
       name: Name of the model on the server; None for the name of the pipeline.
-      version: Number of the version; None for the labelled version, or without a label the newest.
+      version: Number of the version; None for the version with the label, or without a label for
+        the newest version.
       label: Label of the version on the server; None for no label.
       timeout: Time limit in seconds for a batch on the server; None for the default (`TIMEOUT`).
     """
@@ -68,11 +70,11 @@ def run_predict(
         `JOBS_OF_SERVER` with a server.
 
     Returns:
-      The exit code: `DONE`, or `BAD_INPUT` if an image failed.
+      The exit code: `DONE`, or `BAD_INPUT` if the only image failed.
 
     Raises:
-      UnetfxError: There are no images or no model, and nothing was written; or the server stopped
-        answering, a file cannot be written, or some of several images failed.
+      UnetfxError: No image or no model was found, the server does not answer, a file cannot be
+        written, or at least one of several images failed.
     """
     images = find_images(patterns, out)
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
@@ -92,7 +94,8 @@ def run_predict(
 def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, DataConfig]]:
     if choice.url is None:
         _refuse_server_options(choice)
-        # A late import, because TensorFlow takes seconds to load and a server does not need it.
+        # Late imports, because TensorFlow takes seconds to load, and predictions by a server do not
+        # need TensorFlow.
         from serving.model.description import model_intensity_range
         from serving.model.loading import ServedModel
         from serving.model.versions import newest_version, pushed_version
@@ -103,7 +106,8 @@ def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, Dat
             if choice.version is None
             else pushed_version(folder, choice.version)
         )
-        # The model's own intensity range is used: the config may have changed since the training.
+        # The intensity range comes from the model, since the range in the config may have changed
+        # after training.
         settings = {"intensity_range": model_intensity_range(version)}
         yield ServedModel(version), config.data.model_copy(update=settings)
         return
@@ -131,7 +135,8 @@ def _print(
 ) -> int:
     """Prints a line for each image, and returns the number of failed images."""
     failed = 0
-    # Class names have the colours of masks and overlays; click omits colours without a terminal.
+    # Class names have the same colours as in masks and overlays. click removes the colours if the
+    # output is not a terminal.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
     console = Console(file=terminal, highlight=False, soft_wrap=True)
     progress = terminal_progress(

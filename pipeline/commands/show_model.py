@@ -24,7 +24,7 @@ _BACKGROUND = 255
 
 
 def show_model(config: Config) -> int:
-    """Prints the network's layers, number of parameters, FLOPs and sanity checks.
+    """Prints the layers, the number of parameters, the FLOPs and the sanity checks of the network.
 
     Args:
       config: The config of the pipeline.
@@ -33,7 +33,7 @@ def show_model(config: Config) -> int:
       The exit code: `DONE`, or `FAILED` if a sanity check failed.
 
     Raises:
-      UnetfxError: The weights of the encoder are not available or do not fit.
+      UnetfxError: The initial weights of the encoder are not available or do not fit the network.
     """
     view = config.data.view
     network = _network(config)
@@ -45,8 +45,8 @@ def show_model(config: Config) -> int:
     for heading in ("output", "parameters", ""):
         table.add_column(heading, justify="right" if heading else "left")
     for layer in facts.layers:
-        # A layer is "kept" if it only has moving statistics of a normalisation, which no optimizer
-        # updates.
+        # A "kept" layer is not frozen, but has only moving statistics of a normalisation, which the
+        # optimizer does not update.
         state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"
         shape = "×".join(map(str, layer.shape))
         table.add_row(
@@ -78,7 +78,8 @@ def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
       out: Path of the PNG file to write.
 
     Raises:
-      InputError: The layer or the image does not exist, or the PNG file cannot be written.
+      UnetfxError: The layer does not exist, the image cannot be read, the PNG file cannot be
+        written, or the initial weights of the encoder are not available.
     """
     try:
         pixels = load_image(image.read_bytes(), str(image), config.data).pixels

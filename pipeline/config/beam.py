@@ -1,4 +1,4 @@
-"""The `beam:` section of a config file: where the Beam jobs of the pipeline run.
+"""The `beam:` section of a config file: the Beam runner for the Beam jobs of the pipeline.
 
 Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes the requirements of
 each profile.
@@ -14,9 +14,10 @@ from typing_extensions import Self
 from data.config import Strict
 
 OptionValue = str | int | float | bool | list[str]
-"""Value of a Beam option: true sets a flag, false omits it, a list repeats the option."""
-# This option tells TFX that the workers already have the code; otherwise TFX builds a package of
-# itself for every Beam job. Local workers and those of this repository's image have the code.
+"""Value of a Beam option: true sets a flag, false omits the flag, a list repeats the option."""
+# This option tells TFX that the workers already have the code. Otherwise TFX would build a package
+# of itself for every Beam job. Local workers, and workers in the image of this repository, have the
+# code.
 _WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
 
 
@@ -39,7 +40,7 @@ class _Profile(Strict):
 
     Attributes:
       options: Additional Beam options, named without the leading dashes, such as `parallelism: 4`.
-        They override the Beam options that the profile sets.
+        These options override the options that the profile sets.
     """
 
     options: Mapping[str, OptionValue] = {}
@@ -68,7 +69,7 @@ class _Profile(Strict):
 
 
 class LocalBeam(_Profile):
-    """Beam jobs run on this machine, on all its cores.
+    """Beam jobs run on this machine and use all its cores.
 
     One Beam worker is enough: ingestion decodes images in one process per core, and TensorFlow uses
     one thread per core. More workers would only load TensorFlow several times.
@@ -89,11 +90,13 @@ class _Cluster(_Profile):
     """Keys that all profiles with a Beam job server have.
 
     Attributes:
-      worker_pool: `host:port` of a Beam worker pool that runs beside each worker of the cluster, as
-        the cluster's workers reach it. The worker pool needs the packages of this repository.
-      image: Container image with the packages of this repository, which each worker of the cluster
-        starts with Docker. Without `worker_pool` and `image`, the Python code runs in the process
-        that starts the pipeline, which the workers of the cluster must be able to reach.
+      worker_pool: `host:port` at which each worker of the cluster reaches a Beam worker pool, such
+        as `localhost:50000` for a pool on each worker. The worker pool needs the packages of this
+        repository.
+      image: Container image with the packages of this repository. Each worker of the cluster starts
+        the image with Docker. Without `worker_pool` and `image`, the Python code runs in the
+        process that starts the pipeline, and the workers of the cluster must be able to reach this
+        process.
     """
 
     worker_pool: _Address | None = None
@@ -180,7 +183,7 @@ class DataflowBeam(_Profile):
       project: Id of the Google Cloud project.
       region: Google Cloud region of the workers, such as `europe-west4`.
       temp_location: Folder in Google Cloud Storage for intermediate files, `gs://bucket/folder`.
-      image: Container image for the workers, with the packages of this repository.
+      image: Container image for the workers; it must contain the packages of this repository.
     """
 
     profile: Literal["dataflow"]

@@ -1,4 +1,4 @@
-"""The whole config file as one pydantic model."""
+"""The pydantic model of the whole config file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +23,7 @@ from pipeline.config.retrain import RetrainConfig
 from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
-"""Sections of the config that do not affect the model: where and when to run, whom to notify."""
+"""Sections of the config that do not affect the model: schedule, machines and notifications."""
 
 
 class Config(Strict):
@@ -38,7 +38,7 @@ class Config(Strict):
       training: Training settings.
       tuner: Search for hyperparameters before training; null for no search.
       evaluation: Additional slices for the metrics on `test`.
-      gate: Conditions that a model must meet on `test` before it is pushed.
+      gate: Conditions that a model must meet on `test` to be pushed.
       serving: Settings of the served model, and the checks before a model is pushed.
       beam: Beam runner for ingestion, statistics and evaluation.
       retrain: Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
@@ -97,8 +97,8 @@ class Config(Strict):
         source, column = self.data.source, column_of(feature)
         if column is None:
             return feature in sliceable(self.data.classes)
-        # Without data.source.columns, every manifest column is kept, and the config does not
-        # contain their names.
+        # Without data.source.columns, all columns of the manifest are kept, and the config does not
+        # contain the names of the columns.
         return isinstance(source, ManifestSource) and (
             source.columns is None or column in source.columns
         )
@@ -181,14 +181,15 @@ class Config(Strict):
 
     @property
     def source_folder(self) -> Path:
-        """Folder for the image and mask files of a generated source (`sample`, `tfds`)."""
-        # If the workspace is remote, each step runs in a container and writes to its local disk.
+        """Folder in which the sources `sample` and `tfds` write their image and mask files."""
+        # If the workspace is remote, each component runs in a container, and writes these files to
+        # the disk of the container.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
     @property
     def schema_file(self) -> str:
-        """Path of the user's TFDV schema, local or remote; a run writes a missing file."""
+        """Path of the user's TFDV schema, local or remote; a run creates the file if missing."""
         path = self.data.schema_file
         return _absolute(path) if path else join(self.root, "schema.pbtxt")
 

@@ -1,7 +1,7 @@
 """Writes docs/config.md and docs/config.schema.json from the pydantic models of the config file.
 
 The description of a key is its line under `Attributes:` in the docstring of its pydantic model.
-After a change of such a model or docstring, run `python -m pipeline.config.documentation`.
+After a change of a model or its docstring, run `python -m pipeline.config.documentation`.
 """
 
 import inspect
@@ -80,7 +80,7 @@ def config_schema() -> JsonSchemaValue:
         f"{model['title']}.{name}"
         for model in (schema, *schema["$defs"].values())
         for name, key in model["properties"].items()
-        # A constant key such as `kind: folder` needs no description.
+        # A key with only one allowed value, such as `kind: folder`, needs no description.
         if not key.get("description") and "const" not in key
     ]
     if undescribed:
@@ -88,8 +88,8 @@ def config_schema() -> JsonSchemaValue:
             f"{', '.join(undescribed)}: add a line under Attributes: in the docstring of the model."
         )
     text = json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema})
-    # pydantic puts the type parameters into the name of a generic model (`Range[int]`). A number
-    # instead keeps the name short.
+    # pydantic adds the type parameters to the name of a generic model (`Range[int]`). Here a number
+    # replaces the parameters, so that the name is short.
     generic = [name for name, model in schema["$defs"].items() if name != model["title"]]
     for number, name in enumerate(generic, 1):
         text = text.replace(name, f"{schema['$defs'][name]['title']}{number}")
@@ -182,8 +182,8 @@ class _Page:
           model: JSON Schema of the model.
         """
         yield "| key | type | default | meaning |\n|---|---|---|---|"
+        # The key that selects the type of the section, such as `kind`, comes first.
         keys = sorted(model["properties"].items(), key=lambda pair: "const" not in pair[1])
-        # The key that selects the section's type, such as `kind`, comes first.
         for name, key in keys:
             cells = [
                 f"`{name}`",
@@ -259,7 +259,7 @@ def _scalar(key: JsonSchemaValue, several: bool) -> str:
 
 
 def _default(key: JsonSchemaValue) -> str:
-    """Returns the default value of a key in the form in which a config file would give it."""
+    """Returns the default value of a key as Markdown, in the form that a config file would have."""
     value = key["default"]
     if "$ref" in key:
         return "its defaults"

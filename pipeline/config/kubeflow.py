@@ -1,4 +1,4 @@
-"""The `kubeflow:` section of a config file, readable without kfp."""
+"""The `kubeflow:` section of a config file; kfp need not be installed."""
 
 from typing import Annotated
 

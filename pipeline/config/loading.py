@@ -21,7 +21,7 @@ _MERGE_KEY = "tag:yaml.org,2002:merge"  # YAML tag of the merge key `<<`
 
 
 def config_path() -> Path:
-    """Returns the config file that UNETFX_CONFIG names, by default the Blue Marble sample's."""
+    """Returns the path in UNETFX_CONFIG; if the variable is not set, the Blue Marble example."""
     return Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_CONFIG)
 
 
@@ -35,7 +35,7 @@ def load_config(path: Path) -> Config:
       The config. Relative paths in the config are resolved against the current folder.
 
     Raises:
-      InputError: The file is missing or not YAML, or it has an unknown key, a repeated key, a wrong
+      InputError: The file is missing or not YAML, or has an unknown key, a repeated key, a wrong
         type or an invalid value. The message has a line for each problem, with the file, the key
         and the expected value.
     """
@@ -66,7 +66,7 @@ def load_config(path: Path) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; in YAML 1.1 it is a string."""
+    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; PyYAML itself reads a string."""
 
 
 _Loader.add_implicit_resolver(
@@ -98,10 +98,11 @@ def _repeated_keys(
     with `<<` is not a repetition.
 
     Args:
-      loader: Converts keys to Python values, in which `a` equals `"a"` and `10` equals `0xa`.
-      node: A part of the YAML document.
-      path: Keys that lead to the node.
-      visited: Nodes that were checked already; an alias (`*name`) refers to such a node.
+      loader: Converts keys to Python values, so that `a` equals `"a"`, and `10` equals `0xa`.
+      node: The node of the YAML document to check, with all nodes inside it.
+      path: Keys that lead from the root of the document to the node.
+      visited: Nodes that were checked already and are skipped; an alias (`*name`) refers to the
+        same node again.
     """
     if node in visited:
         return
@@ -170,7 +171,7 @@ def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, .
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
-    """Returns the keys of a pydantic model and of all models nested in it."""
+    """Returns the keys of a pydantic model and of all its nested models."""
     keys = set(model.model_fields)
     for field in model.model_fields.values():
         for kind in (field.annotation, *get_args(field.annotation)):

@@ -13,14 +13,16 @@ _AtLeast1 = Annotated[int, Field(ge=1)]
 
 
 class NotifyConfig(Strict):
-    """Recipients of the result of `unetfx retrain`, which is sent as a JSON object.
+    """Recipients of the result of `unetfx retrain`. The result is a JSON object.
 
     Attributes:
-      webhook: URL to POST the result to, `https://…`. `$NAME` and `${NAME}` in the URL are replaced
-        by environment variables, since the URL of a webhook is often a secret. Null for no webhook.
+      webhook: URL, `https://…`, to which the result is sent by POST. `$NAME` and `${NAME}` in the
+        URL are replaced by environment variables, since the URL of a webhook is often a secret.
+        Null for no webhook.
       command: A program and its arguments; the program gets the result on its standard input. Null
         for no program.
-      nothing_new: Whether to notify also if nothing has changed since the last retraining.
+      nothing_new: Whether the recipients are also notified if nothing has changed since the last
+        retraining.
     """
 
     webhook: str | None = None
@@ -52,12 +54,13 @@ class NotifyConfig(Strict):
 
 
 class RetrainConfig(Strict):
-    """Cleaning and notifications that `unetfx retrain` does after running the pipeline.
+    """Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
 
     Attributes:
-      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Artifacts that
-        belong to the served model or the baseline, or that a kept run used, are never removed.
-      keep_versions: Number of newest pushed versions to keep; null for all versions.
+      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Runs with the
+        same report count as one run. The models of pushed versions and of the baseline, and
+        artifacts that a kept run used, are never removed.
+      keep_versions: Number of newest pushed versions that are kept; null for all versions.
       notify: Recipients of the result.
     """
 

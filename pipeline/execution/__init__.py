@@ -1,1 +1,1 @@
-"""Running the pipeline on this machine: progress, logs, the lock, and the Beam runner."""
+"""Runs the pipeline on this machine: progress, logs, lock, Beam runner, Airflow registration."""

@@ -16,13 +16,14 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
-"""File in the pipeline's folder with the settings that the DAG reads."""
+"""Name of the file in the pipeline's folder with the settings that the DAG reads."""
 
 
 def register(config_file: Path) -> Path:
     """Writes airflow.json for the DAG, and registers the pipeline with TFX's command line.
 
-    Airflow runs resolve relative paths in the config against the current folder.
+    Without Airflow in this environment, only the file is written. The DAG will run the pipeline in
+    the current folder, against which relative paths in the config are resolved.
 
     Args:
       config_file: Path of the config file.
@@ -63,8 +64,8 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
 def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
     """Runs TFX's Airflow runner, from which TFX's command line takes the pipeline's name.
 
-    The runner gets a pipeline without components, so that Airflow checks the schedule. The DAG that
-    Airflow runs is defined in airflow_runner.py.
+    The runner gets a pipeline without components, for which Airflow only checks the schedule. The
+    DAG that Airflow runs is defined in airflow_runner.py.
     """
     from airflow.exceptions import AirflowException
     from tfx import v1 as tfx
@@ -82,8 +83,8 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 
 
 def main() -> int:
-    """Registers the pipeline of the config that UNETFX_CONFIG names; returns the exit code."""
-    logging.disable(logging.INFO)  # with Airflow, all libraries log to standard output
+    """Registers the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
+    logging.disable(logging.INFO)  # Airflow makes all libraries log to standard output
     try:
         deployment = register(config_path())
     except UnetfxError as error:

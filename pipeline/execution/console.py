@@ -1,4 +1,4 @@
-"""Terminal output of commands: progress of the components, errors, redirected library logs."""
+"""Terminal output of commands: progress of components, errors, and redirected library logs."""
 
 import logging
 import os
@@ -30,7 +30,9 @@ _STDERR = 2
 
 @contextmanager
 def library_noise_to(log: Path) -> Iterator[TextIO]:
-    """Redirects standard error to a file, since libraries (Python and C++) log to standard error.
+    """Redirects standard error to a file within the context, to keep library logs off the terminal.
+
+    The file descriptor is redirected, since C++ libraries do not use `sys.stderr`.
 
     Args:
       log: Path of the log file; the file and its folder are created if necessary.
@@ -40,16 +42,16 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
-    shown = os.dup(_STDERR)
+    saved = os.dup(_STDERR)
     with log.open("a") as file:
         os.dup2(file.fileno(), _STDERR)
     try:
-        with os.fdopen(shown, "w", closefd=False) as original:
+        with os.fdopen(saved, "w", closefd=False) as original:
             yield original
     finally:
         sys.stderr.flush()
-        os.dup2(shown, _STDERR)
-        os.close(shown)
+        os.dup2(saved, _STDERR)
+        os.close(saved)
 
 
 @contextmanager
@@ -117,6 +119,6 @@ class _Steps(logging.Handler):
             self._line_is_open = False
 
     def end(self) -> None:
-        """Ends the printed line of a component that failed."""
+        """Ends the printed line with `failed` if a component has not finished."""
         if self._line_is_open:
             print("failed", flush=True)

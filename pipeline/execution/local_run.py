@@ -25,7 +25,8 @@ class RunResult(NamedTuple):
 
     Attributes:
       code: Exit code for the command, see `pipeline.exit_codes`.
-      run: The finished run; None if the run failed, or if the pipeline was only registered.
+      run: The finished run; None if the run failed, or if `tfx pipeline create` only registered the
+        pipeline.
       report: Folder of the published report; None if `run` is None.
       failure: Message of an unexpected failure; None without a failure.
     """
@@ -88,7 +89,8 @@ def _run(config: Config, config_file: Path) -> RunResult:
     from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
     refuse_unreachable(config.beam)
-    # Late imports, because TensorFlow and TFX take seconds to load and print messages meanwhile.
+    # Late imports, because TensorFlow and TFX take seconds to load, and write messages that now go
+    # to the log file.
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import create_pipeline
@@ -101,7 +103,7 @@ def _run(config: Config, config_file: Path) -> RunResult:
     with print_steps(), out_of_cache(pipeline):
         tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
-    # `tfx pipeline create` only registers the pipeline, without a run.
+    # Under `tfx pipeline create`, LocalDagRunner only registers the pipeline, without a new run.
     if run is None or run == before:
         return RunResult(DONE)
     report = publish(config, run)

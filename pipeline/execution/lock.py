@@ -31,7 +31,7 @@ class Holder(Strict):
     since: str
 
     def __str__(self) -> str:
-        """Describes the process that holds the lock, for a message."""
+        """Returns a description of the process for an error message."""
         return f"{self.command}, process {self.pid} on {self.host}, since {self.since}"
 
 
@@ -41,13 +41,13 @@ class LockedError(UnetfxError):
 
 @contextmanager
 def only_one(home: Path, command: str) -> Iterator[Holder | None]:
-    """Holds the lock of a folder within the context, also against machines that share the folder.
+    """Holds the lock of a folder within the context, also against processes on other machines.
 
     The operating system releases the lock when the process ends or crashes. The lock file is never
     removed: otherwise two processes could each lock a different file of the same name.
 
     Args:
-      home: Folder of the pipeline; it is created if necessary.
+      home: Folder of the pipeline, which is created if necessary.
       command: Command of this process, for the error message of other processes.
 
     Yields:
@@ -65,8 +65,8 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     with file:
         try:
-            # Unlike POSIX record locks, a lock by flock survives if the process opens the file
-            # again and closes it.
+            # flock is used, because a process loses a POSIX record lock when the process opens and
+            # closes the file again.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _read(file) or "another process"
@@ -78,12 +78,12 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
                 f"{path}: cannot be locked ({error.strerror}). Choose a workspace on a file system "
                 "with locks: any local disk, or NFS."
             ) from error
-        died = _read(file)
+        dead_holder = _read(file)
         file.truncate(0)
         file.write(_this_process(command).model_dump_json())
         file.flush()
         try:
-            yield died
+            yield dead_holder
         finally:
             file.truncate(0)
 

@@ -45,21 +45,21 @@ class Decision(NamedTuple):
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the decision blessed the model or withdrew the blessing; None for a push."""
+        """True for a blessing, False for the withdrawal of a blessing, None for a push."""
         return None if self.pushed_to else self.kind == _BLESSED
 
 
 def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) -> None:
-    """Records that a person blessed a model or withdrew its blessing; the last decision counts.
+    """Records that a person blessed a model or withdrew the blessing; the last decision counts.
 
     Args:
       config: The config of the pipeline.
       model: Artifact of the model.
-      blessed: True to bless the model, false to withdraw its blessing.
-      why: The person's reason.
+      blessed: True to bless the model, False to withdraw the blessing.
+      why: Reason for the decision.
 
     Raises:
-      InputError: No reason is given.
+      InputError: The reason is empty, or the pipeline has never run.
     """
     if not why.strip():
         raise InputError("--why: give a short reason; it is kept with the decision.")
@@ -80,7 +80,7 @@ def push(config: Config, model: store.Artifact) -> str:
       model: Artifact of the model.
 
     Returns:
-      Folder of the new version, which appears only when all its files are complete.
+      Path of the folder of the new version.
 
     Raises:
       InputError: The files of the model are missing or do not load.
@@ -111,7 +111,7 @@ def decisions(history: History) -> Mapping[int, list[Decision]]:
             who, when, why = (text_property(artifact, key) for key in (WHO, store.WHEN, store.WHY))
             model = int_property(artifact, store.MODEL_ID)
             if who is None or when is None or why is None or model is None:
-                continue  # the artifact is the output of a step, not a person's decision
+                continue  # the artifact is the output of a component, not a person's decision
             pushed_to = text_property(artifact, store.DESTINATION)
             blessed = int_property(artifact, store.BLESSED) == constants.BLESSED_VALUE
             verb = _PUSHED_IT if pushed_to else _BLESSED if blessed else _WITHDREW

@@ -50,7 +50,7 @@ class Run(NamedTuple):
       id: Id of the run: the time of its start.
       fresh: Names of the components that were executed.
       cached: Names of the components whose outputs were taken from TFX's cache.
-      failed: Names of the components that failed or were stopped.
+      failed: Names of the components that failed, were stopped or have not finished.
       artifacts: Artifact type to the artifact that the run made or took from the cache.
       durations: Name of each executed component to its duration in seconds.
       decisions: People's decisions about the run's model, oldest first.
@@ -74,7 +74,7 @@ class Run(NamedTuple):
 
     @property
     def span(self) -> int | None:
-        """Number of the newest span of the run's data, 0 without spans; None without examples."""
+        """Number of the newest span; 0 if the source has no spans, None without examples."""
         return self._int(store.EXAMPLES, store.SPAN)
 
     @property
@@ -121,7 +121,7 @@ class Run(NamedTuple):
 
     @property
     def pushed_folder(self) -> str | None:
-        """Folder of the model's last pushed version; None if it was never pushed."""
+        """Folder of the model's last pushed version; None if the model was never pushed."""
         by_people = [d.pushed_to for d in self.decisions if d.pushed_to]
         if by_people:
             return by_people[-1]
@@ -131,7 +131,7 @@ class Run(NamedTuple):
 
     @property
     def trials(self) -> list[Trial]:
-        """Trials of the run's hyperparameter search, in order of number; empty without a search."""
+        """Trials of the run's hyperparameter search, ordered by number; empty without a search."""
         artifact = self.artifacts.get(store.TUNER_RESULTS)
         path = Path(artifact.uri) / _TRIALS_FILE if artifact else None
         rows = json.loads(path.read_text()) if path and path.exists() else []
@@ -185,7 +185,7 @@ def latest_run(config: Config) -> Run | None:
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run that has a report, by its id or the name of its model.
+    """Finds a run with a report, by the id of the run or the name of its model.
 
     Args:
       config: The config of the pipeline.

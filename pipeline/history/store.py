@@ -1,4 +1,4 @@
-"""The records of past runs in ML Metadata, with its types, keys and relations.
+"""Reads records of past runs from ML Metadata, and adds records of people's decisions.
 
 In ML Metadata, a run is a context, and each component of a run is an execution. The inputs and
 outputs of components are artifacts, which events link to executions. A person's decision is an
@@ -41,7 +41,7 @@ MODEL_URI = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY
 PUSHED, DESTINATION = "pushed", "pushed_destination"
 """Property keys of TFX's Pusher, for which TFX has no public constants."""
 WHEN, WHY = "when", "why"
-"""Property keys of a person's decision: time and reason; `WHO` is the key of the user name."""
+"""Property keys of a person's decision: time and reason. The key of the user name is `WHO`."""
 
 _DECISION = "unetfx.Decision"
 
@@ -61,7 +61,7 @@ class RunRecord(NamedTuple):
 
 
 class History:
-    """The ML Metadata records of one pipeline, which are read when first needed."""
+    """The records of one pipeline in ML Metadata; each kind of record is read when first needed."""
 
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
@@ -75,7 +75,11 @@ class History:
         return [RunRecord(c.id, c.name, c.create_time_since_epoch / 1000) for c in newest_first]
 
     def executions(self, run: int) -> list[Execution]:
-        """Returns the executions of a run, one for each component."""
+        """Returns the executions of a run, one for each component.
+
+        Args:
+          run: Number of the run.
+        """
         if run not in self._executions:
             self._executions[run] = self._store.get_executions_by_context(run)
         return self._executions[run]
@@ -85,7 +89,11 @@ class History:
         return self._components[execution.id]
 
     def outputs(self, run: int) -> list[Artifact]:
-        """Returns the artifacts that a run made or took from the cache, oldest first."""
+        """Returns the artifacts that a run made or took from the cache, oldest first.
+
+        Args:
+          run: Number of the run.
+        """
         return [self._artifacts[number] for number in sorted(self._output_ids(run))]
 
     @property
@@ -101,7 +109,7 @@ class History:
         ]
 
     def live(self, kind: str) -> list[types.Artifact]:
-        """Returns the artifacts of a type that are neither removed nor marked for removal."""
+        """Returns the artifacts of a type that are neither deleted nor marked for deletion."""
         try:
             artifact_type = self._store.get_artifact_type(kind)
         except mlmd.errors.NotFoundError:
@@ -114,13 +122,13 @@ class History:
 
     @property
     def unfinished(self) -> list[Execution]:
-        """Executions that are recorded as running."""
+        """Executions recorded as new or running: of a run in progress, or of a killed process."""
         states = (Execution.NEW, Execution.RUNNING)
         every = (execution for run in self.runs for execution in self.executions(run.number))
         return [execution for execution in every if execution.last_known_state in states]
 
     def newest_runs(self, count: int | None) -> set[int]:
-        """Returns the newest runs, up to a number of different reports.
+        """Returns the numbers of the newest runs, limited by a number of different reports.
 
         Args:
           count: Maximum number of different reports among the returned runs; runs on unchanged data
@@ -136,7 +144,7 @@ class History:
         return runs
 
     def runs_that_made(self, artifacts: Set[int]) -> set[int]:
-        """Returns the numbers of the runs that made any of the artifacts; reuse does not count.
+        """Returns the numbers of the runs that made, not reused, any of the artifacts.
 
         Args:
           artifacts: Ids of the artifacts.
@@ -161,7 +169,7 @@ class History:
         return {number for execution in executions for number in self._linked(execution.id)}
 
     def pushed(self) -> Iterator[tuple[str, set[int]]]:
-        """Yields for each pushed version its folder and the ids of its model and blessings."""
+        """Yields the folder of each pushed version and the ids of its model and blessings."""
         for execution in self._events:
             for number in self._linked(execution, _Event.OUTPUT):
                 if folder := text_property(self._artifacts[number], DESTINATION):
@@ -190,8 +198,9 @@ class History:
 
         Args:
           pipeline: Name of the pipeline.
-          model: Artifact of the model; the run that made it has registered the artifact types.
-          kind: Type of the new artifact: `BLESSING` or `PUSHED_MODEL`.
+          model: Artifact of the model.
+          kind: Type of the new artifact: `BLESSING` or `PUSHED_MODEL`. The run that made the model
+            must have registered this type.
           uri: Folder of the new artifact.
           properties: Custom properties of the new artifact.
         """
@@ -211,7 +220,7 @@ class History:
 
     @cached_property
     def _components(self) -> Mapping[int, str]:
-        """Component names by execution id, read at once: a query per execution would be slow."""
+        """Execution id to component name, read in bulk: a query per execution would be slow."""
         return {
             execution.id: context.name.rpartition(".")[2]
             for context in self._store.get_contexts_by_type("node")
@@ -224,7 +233,7 @@ class History:
 
     @cached_property
     def _events(self) -> Mapping[int, list[_Event]]:
-        """The events of each execution, by execution id."""
+        """Execution id to the events of the execution."""
         events: dict[int, list[_Event]] = {}
         ids = [execution.id for execution in self._store.get_executions()]
         for event in self._store.get_events_by_execution_ids(ids) if ids else ():

@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines: compiling and submitting a package, and running steps in containers."""
+"""Kubeflow Pipelines: compiles and submits packages, and runs steps in containers."""

@@ -1,4 +1,4 @@
-"""TFX's Kubeflow runner, extended by settings that TFX's compiler leaves out of the package."""
+"""TFX's Kubeflow runner, with additions and corrections to the package that TFX compiles."""
 
 import json
 from pathlib import Path
@@ -49,11 +49,11 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 
         Args:
           pipeline: The TFX pipeline to compile.
-          parameter_values: Values of runtime parameters, by name.
+          parameter_values: Name of each runtime parameter to its value; None for the defaults.
           write_out: Whether to write the package to `self.package`.
 
         Returns:
-          The package as a `PipelineJob` in JSON.
+          The package: a `PipelineJob` message as a JSON object.
 
         Raises:
           InputError: The package cannot be written.
@@ -66,17 +66,19 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 
 
 def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
-    """Adds to a package the bucket, cache options, parameters and resources that TFX leaves out."""
+    """Adds the pipeline root and resources to a package; corrects cache options and parameters."""
     spec = job["pipelineSpec"]
-    # Kubeflow Pipelines only receives the pipeline specification, not the runtime configuration.
+    # Kubeflow Pipelines receives only the pipeline specification, so the pipeline root is copied
+    # from the runtime configuration.
     spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
     tasks = spec["root"]["dag"]["tasks"]
-    # LookOutside must not be cached: it reads the data and the schema, which are not among its
-    # inputs.
+    # LookOutside must not be cached: it reads the data and the schema, which are not part of the
+    # cache key.
     tasks[_LOOK_OUTSIDE].pop("cachingOptions", None)
     for task in tasks.values():
         for parameter in task.get("inputs", {}).get("parameters", {}).values():
-            # TFX's compiler writes a wrong task name as the producer of a parameter.
+            # TFX's compiler writes a wrong task name as the producer of a parameter. LookOutside is
+            # the only producer of parameters.
             if "taskOutputParameter" in parameter:
                 parameter["taskOutputParameter"]["producerTask"] = _LOOK_OUTSIDE
     executors = spec["deploymentSpec"]["executors"]
@@ -87,7 +89,11 @@ def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
 
 
 def _resource_spec(resources: Resources) -> dict[str, Any]:
-    """Returns a `ResourceSpec` in JSON with numbers for Vertex AI and strings for Kubeflow."""
+    """Returns a `ResourceSpec` message as JSON.
+
+    Each value is in a field for Vertex AI, such as `cpuLimit`, and in a field for Kubeflow
+    Pipelines, such as `resourceCpuLimit`.
+    """
     spec: dict[str, Any] = {}
     for kind in ("Request", "Limit"):
         cpu, memory = (getattr(resources, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))

@@ -15,15 +15,15 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
         Kubeflow Pipelines. By default `<pipeline>.yaml` in the current folder.
 
     Returns:
-      Path of the written package; `tfx pipeline create` overrides the given path.
+      Path of the written package; under `tfx pipeline create`, TFX overrides the given path.
 
     Raises:
       InputError: A cluster cannot run the pipeline of this config, kfp is not installed, or the
         package cannot be written.
     """
     kubeflow, name = check_config(config), pipeline_name(config)
-    # A late import, because TFX and kfp take seconds to load; errors in the config are reported
-    # without this delay.
+    # Late imports, because TFX and kfp take seconds to load, and errors in the config should be
+    # reported without this delay.
     from pipeline.create_pipeline import create_pipeline
     from pipeline.kubeflow.dag_runner import PackageRunner
     from pipeline.platforms.kubeflow import Kubeflow

@@ -1,4 +1,4 @@
-"""Checks the requirements of Kubeflow Pipelines and Vertex AI on a config, without TFX or kfp."""
+"""Checks that Kubeflow Pipelines and Vertex AI can run a config, without importing TFX or kfp."""
 
 import importlib.util
 import re
@@ -34,7 +34,7 @@ def check_config(config: Config) -> KubeflowConfig:
 def pipeline_name(config: Config) -> str:
     """Returns the name of the pipeline on Kubeflow, such as `blue-marble` for `blue_marble`.
 
-    Kubeflow allows lower-case letters, digits and hyphens.
+    Kubeflow allows only lower-case letters, digits and hyphens in the name.
 
     Args:
       config: The config of the pipeline.

@@ -2,8 +2,8 @@
 
     python -m pipeline.kubeflow.step ARGUMENTS…
 
-TFX's compiler writes the arguments into the package. Unlike TFX's entry point, this program reports
-bad input in one line.
+TFX's compiler writes this command with its arguments into the package. Unlike TFX's own entry
+point, this program reports bad input in one line, without a stack trace.
 """
 
 import runpy
@@ -17,7 +17,7 @@ _ENTRY_POINT = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor
 
 
 def main() -> int:
-    """Runs the step and returns the exit code; bad input is reported without a stack trace."""
+    """Runs the step and returns the exit code: 0, or 2 for a `UnetfxError`, which is printed."""
     try:
         runpy.run_module(_ENTRY_POINT, run_name="__main__", alter_sys=True)
     except UnetfxError as error:

@@ -2,7 +2,8 @@
 
     python -m pipeline.kubeflow.submit --host http://localhost:8080 [--cron "0 0 3 * * *"]
 
-`tfx … --engine kubeflow` cannot submit the pipeline: TFX 1.21 imports a runner that was removed.
+`tfx run create --engine kubeflow` cannot submit the pipeline, because TFX 1.21 imports a runner
+module that TFX no longer contains.
 """
 
 import json
@@ -41,11 +42,14 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
       config_file: Path of the config file.
       host: URL of Kubeflow Pipelines.
       cron: Schedule of a recurring run: six fields from seconds to the day of the week, in UTC. The
-        recurring run replaces an earlier recurring run of the pipeline. None for one immediate run.
-      namespace: Namespace of the runs in a multi-user installation; None otherwise.
+        new recurring run replaces earlier recurring runs of the pipeline. None for one immediate
+        run.
+      namespace: Namespace of the runs in a multi-user installation; None in a single-user
+        installation.
 
     Returns:
-      A line for the user with the name and the address of the created run.
+      A line for the user: the id of the created run, the name of the pipeline, and the schedule of
+      a recurring run.
 
     Raises:
       InputError: The config is wrong, or the pipeline cannot be compiled.
@@ -80,8 +84,8 @@ def _submit(
         run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **arguments)
         return f"Run {run.run_id} of {name}"
     existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
-    # A run may take hours: the next run waits until the previous one ends, and missed runs are
-    # skipped.
+    # Since a run may take hours, a scheduled run waits until the previous run has ended, and missed
+    # runs are skipped.
     created = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )
@@ -95,13 +99,14 @@ def _client(host: str, namespace: str | None) -> "Client":
     from kfp import Client
 
     with warnings.catch_warnings():
-        # A warning of kfp about servers older than version 2.
+        # kfp always warns that the server must have version 2 or later, which `_check_server` has
+        # checked.
         warnings.simplefilter("ignore", FutureWarning)
         return Client(host=host, namespace=namespace or "kubeflow")
 
 
 def _check_server(host: str) -> None:
-    """Checks that the server answers, since kfp's client would retry for minutes."""
+    """Checks that Kubeflow Pipelines 2 answers, since kfp's client would retry for minutes."""
     try:
         response = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_TIMEOUT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -1,7 +1,7 @@
 """The pipeline on Kubeflow Pipelines or Vertex AI.
 
-TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types. On Kubeflow,
-ordinary steps do the work of drivers and resolvers.
+TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types, so ordinary
+components replace the drivers and resolvers of a local run.
 """
 
 from tfx import v1 as tfx
@@ -15,13 +15,13 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Kubeflow(Platform):
-    """Kubeflow or Vertex AI: a step hashes the data, and pushed models count as blessed."""
+    """Kubeflow or Vertex AI: a component hashes the data, and pushed models count as blessed."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds LookOutside, which hashes the data, and an ExampleGen that takes the hash."""
+        """Builds LookOutside, which hashes the data, and ExampleGen, which is cached by hash."""
         look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
-        # A package is compiled once and run many times, so the fingerprint and the schema are known
-        # only in the run.
+        # A package is compiled once and run many times, so the fingerprint and the schema are
+        # placeholders, whose values are known only during a run.
         fingerprint, schema_text = (
             look_outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA)
         )
@@ -31,15 +31,15 @@ class Kubeflow(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Returns the push folder, in which the Trainer searches for the model of a warm start."""
+        """Returns the push folder, where the Trainer finds the model of a warm start."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Returns the push folder, in which the Evaluator searches for the baseline."""
+        """Returns the push folder, where the Evaluator finds the baseline."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def reports_folder(self, config: Config) -> str:
-        """Returns the folder in which Report publishes, since no runner does so on Kubeflow."""
+        """Returns the folder for published reports: on Kubeflow, the Report component publishes."""
         return join(config.root, "reports")
 
     def metadata_connection(self, config: Config) -> None:

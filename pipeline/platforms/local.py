@@ -18,7 +18,7 @@ class Local(Platform):
     """This machine: resolvers find blessed models in ML Metadata, and ExampleGen has a driver."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen, whose driver compares the data with the data of earlier runs."""
+        """Builds ExampleGen, whose driver hashes the data for the cache key."""
         example_gen = PairsExampleGen(settings).with_id("ExampleGen")
         schema_text = read_text(schema_file) if is_file(schema_file) else ""
         return Ingestion([example_gen], example_gen.outputs["examples"], schema_text)
@@ -26,7 +26,7 @@ class Local(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Builds the resolver WarmStart, which finds the model of a warm start."""
+        """Builds the resolver WarmStart, which finds the blessed model for a warm start."""
         resolver = tfx.dsl.Resolver(
             strategy_class=warm_start.ModelToStartFrom,
             config={"settings": settings.model_dump_json()},
@@ -35,7 +35,7 @@ class Local(Platform):
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Builds the resolver Baseline, which finds the blessed models to compare with."""
+        """Builds the resolver Baseline, which finds the blessed models that may be the baseline."""
         resolver = tfx.dsl.Resolver(
             strategy_class=baseline.OtherBlessedModels,
             **{baseline.CANDIDATE: candidate} | _all_models(),
@@ -43,13 +43,13 @@ class Local(Platform):
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
     def reports_folder(self, config: Config) -> str | None:
-        """Returns None: the runner publishes the report at the end of a run."""
+        """Returns None: the local runner publishes the report at the end of a run."""
         return None
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
-        """Returns the connection to ML Metadata in the SQLite file of the pipeline's folder."""
-        # TFX's own helper would create the folder immediately, but create_pipeline must have no
-        # side effects.
+        """Returns the connection to ML Metadata in metadata.db, a SQLite file of the pipeline."""
+        # TFX's `sqlite_metadata_connection_config` would create the folder of the file, but
+        # create_pipeline must have no side effects.
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(config.home / "metadata.db")
         connection.sqlite.connection_mode = (

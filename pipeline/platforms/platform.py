@@ -18,8 +18,8 @@ class Ingestion(NamedTuple):
     Attributes:
       nodes: ExampleGen, and the nodes that run before ExampleGen.
       examples: Channel of the examples.
-      schema_text: Content of the user's schema file, or a placeholder for the content; empty if the
-        file does not exist.
+      schema_text: Content of the user's schema file, or a placeholder for the content; an empty
+        string if the file does not exist.
     """
 
     nodes: list[BaseNode]
@@ -28,13 +28,13 @@ class Ingestion(NamedTuple):
 
 
 class BlessedModels(NamedTuple):
-    """Source of blessed models for a node: a resolver's channel or the push folder, or no source.
+    """Source of blessed models for a component: a resolver, the push folder, or no source.
 
     Attributes:
       nodes: List with the resolver; empty without a resolver.
       models: Channel of the models that the resolver chose; None without a resolver.
-      push_folder: Folder of the pushed versions, among which the node chooses; None with a
-        resolver.
+      push_folder: Folder of the pushed versions, in which the component finds the model; None if
+        the source is a resolver, or if there is no source.
     """
 
     nodes: list[BaseNode] = []  # noqa: RUF012
@@ -46,7 +46,7 @@ class Platform(Protocol):
     """Builds the pipeline nodes that differ between platforms."""
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen such that only changed contents of the data make it run again.
+        """Builds ExampleGen, with a hash of the contents of the data in the cache key.
 
         Args:
           settings: Settings of ExampleGen.
@@ -69,11 +69,11 @@ class Platform(Protocol):
 
         Args:
           config: The config of the pipeline.
-          candidate: Channel of the trained model.
+          candidate: Channel of the newly trained model.
         """
 
     def reports_folder(self, config: Config) -> str | None:
-        """Returns the folder where Report publishes; None if the runner publishes reports.
+        """Returns the folder in which the Report component publishes; None if the runner publishes.
 
         Args:
           config: The config of the pipeline.

@@ -1,4 +1,4 @@
-"""A page that compares two runs, image by image."""
+"""Writes a page that compares two runs, image by image."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-# Maximum number of images in a table, and of those shown as pictures.
+# Maximum number of images in a table, and maximum number of images with pictures in a table.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
 _SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
@@ -45,7 +45,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images whose mean IoU fell, or those whose mean IoU rose, largest change first."""
+    """The images whose mean IoU fell, or the images whose mean IoU rose; largest change first."""
 
     title: str
     pairs: list[_Pair]
@@ -58,7 +58,7 @@ class _Part(NamedTuple):
 
 
 def compare(config: Config, one: Run, two: Run) -> Path:
-    """Writes a page that compares two runs, and a CSV table of the images that both evaluated.
+    """Writes a page that compares two runs, and a CSV table of the images that both runs evaluated.
 
     The page shows the images whose mean IoU changed most, with the predictions of both models on
     the examples of the later run.
@@ -72,8 +72,8 @@ def compare(config: Config, one: Run, two: Run) -> Path:
       Path of the page; the table has the same name with the suffix `.csv`.
 
     Raises:
-      InputError: The runs evaluated no common image, their classes differ from those of the config,
-        or the files of an evaluation are missing.
+      InputError: The runs evaluated no common image, their classes differ from the classes of the
+        config, or the files of an evaluation are missing.
     """
     runs, classes = (one, two), config.data.classes
     evaluated = [_ious(run) for run in runs]
@@ -122,7 +122,10 @@ def compare(config: Config, one: Run, two: Run) -> Path:
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Returns the class IoUs of each image, by key, without keeping all confusion matrices."""
+    """Returns the class IoUs of each image, float64 [C], by image key.
+
+    Only one confusion matrix is in memory at a time, since all matrices might not fit.
+    """
     uri = run.artifacts[EVALUATION].uri
     if not Path(uri).exists():
         raise InputError(
@@ -150,7 +153,7 @@ def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> 
 
 
 def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
-    """Returns the card of each drawn image, by key; empty if the files of a model are missing."""
+    """Draws images and returns their cards, by key; empty if the files of a model are missing."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(map(is_folder, paths)):

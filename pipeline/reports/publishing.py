@@ -15,7 +15,7 @@ from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # number of characters of a run ID up to the seconds of its time
+_TO_SECONDS = 19  # number of characters of the time, up to the seconds, at the start of a run ID
 
 
 def publish(config: Config, run: Run) -> Path:
@@ -29,7 +29,7 @@ def publish(config: Config, run: Run) -> Path:
       Folder of the published report; runs with the same report have the same folder.
 
     Raises:
-      InputError: The files of the report are missing.
+      InputError: The run has no report, or the files of the report are missing.
     """
     if run.report is None:
         raise InputError(f"{run.id}: the run has no report. Run the pipeline again.")
@@ -42,7 +42,8 @@ def publish(config: Config, run: Run) -> Path:
     if (folder / CONTENTS_FILE).exists():
         write_page(str(folder), _facts(_author(runs, folder, run)))
     elif not (folder / PAGE_FILE).exists():
-        # Older versions of unetfx published only the finished page.
+        # A folder with only the page is accepted, because older versions of unetfx published only
+        # the page.
         raise InputError(f"{source}: the files of the report are gone. Run the pipeline again.")
     _write_overview(config, runs)
     return folder
@@ -62,14 +63,15 @@ def read_published(folder: Path) -> RunMetrics | None:
 
 
 def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
-    """Returns the run that made a report, whose durations the report shows.
+    """Returns the run that made a report; the report shows the durations of this run.
 
-    A later run on unchanged data shares the report, but has trained nothing.
+    A later run on unchanged data reuses the report, but trained no model.
 
     Args:
       runs: All runs of the pipeline.
       folder: Folder of the published report.
-      run: A run with this report, returned if the run that made it is not recorded.
+      run: A run with this report, which is returned if the run that made the report is not
+        recorded.
     """
     return next((other for other in runs if other.folder_name == folder.name), run)
 
@@ -91,7 +93,7 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
     for run in runs:
         metrics = read_published(run.published) if run.published else None
         rows.append({"run": run, "metrics": metrics})
-    # A run that reused an earlier run's evaluation would repeat the earlier point in the chart.
+    # A run that reused an evaluation from the cache would repeat an earlier point in the chart.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
     metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [

@@ -115,7 +115,7 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """Yields a line for each skipped pair or file, for each warning and for each anomaly."""
+    """Yields a line for each finding about skipped pairs, for each warning and for each anomaly."""
     findings = Path(run.artifacts[EXAMPLES].uri) / FINDINGS_FILE
     for finding in json.loads(findings.read_text()):
         if finding["severity"] in ("skipped", "warning"):

@@ -15,7 +15,7 @@ from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # the coarsest file-system timestamps have a resolution of 2 s
+_TICK_NS = 2_000_000_000  # file-system timestamps have a resolution of 2 s or finer
 
 
 class State(Strict):
@@ -26,11 +26,11 @@ class State(Strict):
       pairs: Number of pairs of image and mask files.
       data: Fingerprint of the pairs and the contents of their files, the same as in ExampleGen's
         cache key.
-      files: Fingerprint of the pairs and the sizes and modification times of their files; None if a
-        file is so new that its next change might leave size and time unchanged.
+      files: Fingerprint of the pairs, and of the sizes and times of their files; None if a file is
+        so new that a further change could leave the size and the times unchanged.
       settings: Hash of the config.
-      schema_text: Hash of the user's schema file; empty if the file does not exist yet.
-      code: Hash of the pipeline's code.
+      schema_text: Hash of the content of the user's schema file; empty if the file does not exist.
+      code: Hash of the source code of the pipeline.
     """
 
     span: int
@@ -43,13 +43,14 @@ class State(Strict):
 
 
 class PastRetraining(Strict):
-    """A retraining that ended with a verdict.
+    """A retraining whose pipeline run finished.
 
     Attributes:
-      state: Fingerprints of the data, config and code of the retraining.
+      state: Fingerprints of the data, config and code that the run used.
       run: Id of the pipeline run.
-      outcome: `pushed`, `not_blessed` or `does_not_serve`; see `Notice`.
-      reasons: Why the model was not pushed, one line for each reason.
+      outcome: `pushed`, `not_blessed`, `does_not_serve`, or `nothing_new` if the run only reused
+        cached outputs; see `Notice`.
+      reasons: Reasons why the model was not pushed, one line for each reason.
     """
 
     state: State
@@ -59,12 +60,12 @@ class PastRetraining(Strict):
 
 
 class Changes(NamedTuple):
-    """Changes since the last retraining that ended with a verdict.
+    """Changes since the last retraining whose pipeline run finished.
 
     Attributes:
       state: Current fingerprints of the data, config and code.
-      names: A short name for each change; empty without changes.
-      last: The last retraining that ended with a verdict; None before the first one.
+      names: A short name for each change, such as `span 3` or `code`; empty without changes.
+      last: The last retraining whose pipeline run finished; None if no run has finished yet.
     """
 
     state: State
@@ -73,9 +74,10 @@ class Changes(NamedTuple):
 
 
 def find_changes(config: Config) -> Changes:
-    """Compares the current data, config, schema and code with those of the last retraining.
+    """Compares the current data, config, schema and code with the state of the last retraining.
 
-    The contents of data files are read only if a size or a modification time has changed.
+    The contents of data files are read only if the size or a time of a file may have changed since
+    the last retraining.
 
     Args:
       config: The config of the pipeline.
@@ -96,8 +98,8 @@ def find_changes(config: Config) -> Changes:
         span=newest_span(source),
         pairs=len(source.pairs),
         data=last.state.data if last and same_files else fingerprint(source),
-        # File states are only trusted if no file is newer than the timestamp resolution: a second
-        # change within it would keep the timestamp.
+        # The fingerprint is saved only if no file changed in the last two seconds: a further change
+        # within the resolution of the timestamps would leave the fingerprint unchanged.
         files=files if states.newest < start - _TICK_NS else None,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
@@ -107,7 +109,7 @@ def find_changes(config: Config) -> Changes:
 
 
 def state_of_run(config: Config, state: State, data: str) -> State:
-    """Returns the state that a run used: files may have changed between `find_changes` and the run.
+    """Returns the state that a run used; files may change between `find_changes` and the run.
 
     Args:
       config: The config of the pipeline.
@@ -117,14 +119,14 @@ def state_of_run(config: Config, state: State, data: str) -> State:
     changes: dict[str, str | None] = {}
     if data != state.data:
         changes |= {"data": data, "files": None}
-    # If there was no schema file, the run has inferred the schema and written the file.
+    # If the schema file did not exist, the run has inferred the schema and written the file.
     if not state.schema_text:
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
 
 def save_retraining(config: Config, retraining: PastRetraining) -> None:
-    """Saves a retraining that ended with a verdict, for comparison in the next retraining.
+    """Saves the last finished retraining, with which the next retraining is compared.
 
     Args:
       config: The config of the pipeline.
@@ -134,7 +136,7 @@ def save_retraining(config: Config, retraining: PastRetraining) -> None:
 
 
 class _FileStates:
-    """Hashes sizes and modification times of files instead of their contents; thread-safe."""
+    """Hashes the sizes and times of files instead of their contents; thread-safe."""
 
     def __init__(self) -> None:
         self.newest = 0

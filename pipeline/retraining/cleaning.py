@@ -13,18 +13,18 @@ from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
 
-_UNFINISHED = ".unfinished"  # folder of interrupted training and tuning, which can be resumed
+_UNFINISHED = ".unfinished"  # folder of interrupted training and searches, which can be resumed
 
 
 class Cleaned(NamedTuple):
-    """Result of a cleaning: removed artifacts and versions, and problems.
+    """Artifacts and versions that a call of `clean` removed, and problems.
 
     Attributes:
       artifacts: Number of artifacts whose files were removed.
       versions: Numbers of the pushed versions that were removed.
       size: Total size of all removed files in bytes.
-      problems: A line for each file that could not be removed, with the reason; the next cleaning
-        tries again.
+      problems: A line for each folder that could not be removed, with the reason; the next call of
+        `clean` tries again.
     """
 
     artifacts: int
@@ -34,11 +34,11 @@ class Cleaned(NamedTuple):
 
     @property
     def removed(self) -> bool:
-        """Whether any artifact, version or other file was removed."""
+        """Whether any artifact or version was removed."""
         return bool(self.artifacts or self.versions)
 
     def __str__(self) -> str:
-        """Returns a summary of the cleaning for people."""
+        """Returns a summary, such as `12 artifacts of old runs, 340 MB`."""
         parts = [f"{self.artifacts} artifacts of old runs"] if self.artifacts else []
         if self.versions:
             parts.append(f"the pushed versions {', '.join(self.versions)}")
@@ -48,15 +48,16 @@ class Cleaned(NamedTuple):
 def clean(config: Config) -> Cleaned:
     """Removes the artifacts and versions that the config does not keep; no run may be in progress.
 
-    These are kept:
+    The function keeps:
 
-    - the newest `retrain.keep_runs` runs with different reports, and all runs, failed or not, since
-      the oldest of these runs;
-    - the run that made the baseline, and the run that made the newest pushed version;
-    - for each kept run everything that its components read: the examples, the model of a warm start
-      and the baseline. So a repeated run is still cached;
-    - each model with a pushed version, for `unetfx push`;
-    - people's decisions, published reports and the records in ML Metadata, without limit.
+    - all artifacts of the newest `retrain.keep_runs` runs with different reports, and of all other
+      runs, failed or not, since the oldest of these runs;
+    - all artifacts of the run that made the baseline, and of the run that made the newest pushed
+      version;
+    - all artifacts that components of these runs read: the examples, the model of a warm start and
+      the baseline, so that a repetition of such a run still uses TFX's cache;
+    - the model of each pushed version, for `unetfx push`;
+    - all decisions of people, published reports and records in ML Metadata.
 
     All other artifacts are marked for deletion in ML Metadata before their files are removed. TFX's
     cache and resolvers ignore artifacts that are marked for deletion.
@@ -65,7 +66,7 @@ def clean(config: Config) -> Cleaned:
       config: The config of the pipeline.
 
     Returns:
-      The removed artifacts and versions, and files that could not be removed.
+      The number of removed artifacts, the removed versions, the freed bytes, and the problems.
     """
     history = open_history(config, for_writing=True)
     if history is None:
@@ -115,8 +116,8 @@ class _Remover:
 
 def _remove_unfinished_outputs(history: History, remover: _Remover, config: Config) -> None:
     for execution in history.unfinished:
-        # TFX names each output folder after the execution ID. TFX removes the outputs of a failed
-        # step, but not those of a killed one.
+        # TFX removes the outputs of a failed execution, but not of a killed execution. The name of
+        # an output folder is the ID of the execution.
         for folder in config.artifacts_folder.glob(f"*/*/{execution.id}"):
             remover.remove(folder)
         history.set_failed(execution)
@@ -131,14 +132,14 @@ def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
 
 
 def _baseline(history: History) -> set[int]:
-    """Returns the id of the baseline for the next model: a set of one id, or empty."""
+    """Returns a set with the artifact id of the next model's baseline; empty without a baseline."""
     blessed = blessed_models(history.live(MODEL), history.live(BLESSING))
     present = (model for model, _ in blessed if Path(model.uri).exists())
     return {model.id for model in itertools.islice(present, 1)}
 
 
 def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: _Remover) -> int:
-    """Marks artifacts for deletion, removes their files, and returns the number of removed ones."""
+    """Marks artifacts for deletion, removes their files and counts the removed artifacts."""
     if not artifacts:
         return 0
     # Artifacts are marked before their files are removed, so that no step uses an incomplete
@@ -150,12 +151,12 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
 
 
 def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover) -> None:
-    """Removes checkpoints of interrupted training runs and searches unchanged since a time.
+    """Removes checkpoints of interrupted training and searches that are older than a given time.
 
     Args:
       config: The config of the pipeline.
-      before: The time, in seconds since 1970.
-      remover: Removes the folders.
+      before: The given time, in seconds since 1970.
+      remover: Removes the folders, and records their sizes and problems.
     """
     root = config.artifacts_folder
     for folder in [*root.glob(f"*/{_UNFINISHED}/*"), *root.glob(f"*/*/{_UNFINISHED}/*")]:
@@ -172,7 +173,7 @@ def _remove_versions(config: Config, remover: _Remover) -> list[str]:
         if is_remote(folder):
             remove_folder(folder)
         else:
-            # The folder is renamed first, because a server loads every folder with a number as its
-            # name, even an incomplete one.
+            # The folder is renamed first, because a model server loads every folder whose name is a
+            # number, even an incomplete one.
             remover.remove(Path(folder).rename(f"{serving}/.{version}"))
     return unneeded

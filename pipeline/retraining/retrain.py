@@ -1,4 +1,4 @@
-"""`unetfx retrain`: runs the pipeline if something has changed."""
+"""`unetfx retrain`: runs the pipeline if the data, the config or the code have changed."""
 
 import datetime
 import socket
@@ -37,7 +37,10 @@ _MOST_REASONS = 3  # maximum number of reasons in a printed line
 
 
 def retrain(config_file: Path) -> int:
-    """Runs the pipeline if something has changed, sends a notification, and removes old artifacts.
+    """Runs the pipeline if the data, the config, the schema or the code have changed.
+
+    After a finished run, old artifacts are removed. The recipients in `retrain.notify` are notified
+    of the outcome.
 
     Args:
       config_file: Path of the config file.
@@ -48,17 +51,17 @@ def retrain(config_file: Path) -> int:
       model.
 
     Raises:
-      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached. The
-        recipients in `retrain.notify` have been notified.
+      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached. Unless
+        the config file is invalid, the recipients in `retrain.notify` have been notified.
     """
     config = load_config(config_file)
-    config.retrain.notify.address()  # checks the address now, not only after the training
+    config.retrain.notify.address()  # a wrong URL should stop the command before training
     try:
-        with only_one(config.home, "unetfx retrain") as died:
-            if died:
+        with only_one(config.home, "unetfx retrain") as dead_holder:
+            if dead_holder:
                 print(
-                    f"{config.name}: the previous process died before it had finished: {died}. "
-                    "This one takes over."
+                    f"{config.name}: the previous process died before it had finished: "
+                    f"{dead_holder}. This one takes over."
                 )
             return _Retraining(config, config_file).run()
     except LockedError as error:
@@ -76,7 +79,7 @@ class _Result(NamedTuple):
 
 
 class _Retraining:
-    """A retraining by the process that holds the lock on the pipeline's folder."""
+    """One retraining; the process must hold the lock of the pipeline's folder."""
 
     def __init__(self, config: Config, config_file: Path) -> None:
         self._config = config
@@ -99,7 +102,7 @@ class _Retraining:
             changes = find_changes(self._config)
         if not changes.names and changes.last:
             _print_nothing_new(self._config, changes, changes.last)
-            if changes.state != changes.last.state:  # only modification times of files have changed
+            if changes.state != changes.last.state:  # only times of files have changed
                 past = changes.last.model_copy(update={"state": changes.state})
                 save_retraining(self._config, past)
             return _Result("nothing_new", DONE)
@@ -133,7 +136,7 @@ class _Retraining:
             try:
                 cleaned = clean(self._config)
             except Exception as error:
-                # A failed clean-up does not change the result of the retraining.
+                # A failed removal of artifacts must not change the result of the retraining.
                 traceback.print_exc()
                 problems = [f"artifacts of old runs were not removed: {error}; see {self._log}"]
             else:
