@@ -48,14 +48,19 @@ def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Returns whether this process is the chief worker, which writes the model and the output."""
-    cluster = strategy.cluster_resolver
-    return cluster is None or cluster.task_type in (None, "chief") or not cluster.task_id
+    return worker(strategy) == 0
 
 
 def worker(strategy: tf.distribute.Strategy) -> int:
-    """Returns the index of this process among the workers of the strategy, from 0."""
+    """Returns the index of this process among the workers of the strategy; the chief has 0.
+
+    TensorFlow's `task_id` counts the chief and the other workers separately.
+    """
     cluster = strategy.cluster_resolver
-    return 0 if cluster is None else int(cluster.task_id or 0)
+    if cluster is None:
+        return 0
+    chiefs = cluster.cluster_spec().as_dict().get("chief", [])
+    return int(cluster.task_id or 0) + (len(chiefs) if cluster.task_type == "worker" else 0)
 
 
 def _workers() -> list[str]:
