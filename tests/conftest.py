@@ -6,10 +6,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import coverage
+import hypothesis
 import pytest
 from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
+
+# Other programs may use the same machine, so a time limit for an example would fail good code.
+hypothesis.settings.register_profile("without time limit", deadline=None)
+hypothesis.settings.load_profile("without time limit")
 
 # Responses in the format of TF Serving. The mask is [[0, 1, 2], [0, 0, 0]].
 MASK_B64 = (

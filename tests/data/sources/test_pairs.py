@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import tensorflow as tf
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
 from tfx.proto import example_gen_pb2
@@ -127,7 +127,6 @@ def manifest(tmp_path_factory, write_files):
     return write
 
 
-@settings(deadline=None)
 @given(groups=st.lists(GROUPS, min_size=1, max_size=8), shares=st.tuples(*[st.integers(1, 99)] * 3))
 @example(groups=["a" * 119, "b" * 128, "é" * 64, "c" * 16384], shares=(7, 1, 2))
 def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
@@ -142,7 +141,6 @@ def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
         assert split == SPLITS[_PartitionFn(example, 3, buckets, config)]
 
 
-@settings(deadline=None)
 @given(
     old=st.lists(GROUPS, min_size=1, max_size=20),
     new=st.lists(GROUPS, min_size=1, max_size=20),
