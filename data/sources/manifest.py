@@ -232,7 +232,7 @@ def _pair_of(row: _Row, source: ManifestSource, root: _Root, group: str | None) 
         )
         raise row.problem("unknown_split", cells["image"], reason)
     if group and not row.cells.get(group):
-        reason = f"the column {group!r} is empty, but data.group names it. Fill it in."
+        reason = f"the column {group!r}, which groups the pairs, is empty. Fill it in."
         raise row.problem("no_group", cells["image"], reason)
     return RawPair(
         root.key_of(image),
