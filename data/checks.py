@@ -11,22 +11,24 @@ from data.examples.records import Record
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.pairs import Found
 
-_FEWEST_PAIRS = 5  # a smaller split gets a warning, since single images dominate its metrics
-_NARROW = 2**13  # 16-bit samples below this value use at most an eighth of the range
-_MOST_VALUES = 8  # maximum number of pixel values in a message
-_MOST_NAMES = 3  # maximum number of files or pairs in a message
+_FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
+_NARROW = 2**13  # 16-bit samples below this value use only an eighth of the range
+_MOST_VALUES = 8  # maximum number of pixel values listed in a message
+_MOST_NAMES = 3  # maximum number of files or pairs listed in a message
 
 
 class Finding(NamedTuple):
-    """A fault of the data set, or another fact that the user should know.
+    """A fault in the data set, or other information for the user.
 
     Attributes:
-      kind: Kind of the finding, such as `empty_split`; docs/checks.md lists all kinds.
-      severity: `error`: the run stops. `skipped`: bad pairs are left out (`data.on_bad_pair:
-        skip`). `warning`: the user should look at the data. `note`: information only.
-      where: Names of the files, pairs or groups that the finding is about, for the message.
-      text: Description of the fault or fact, and what to do about it.
-      keys: Keys of the pairs that the finding is about.
+      kind: Kind of the finding, such as `empty_split`. docs/checks.md explains the most frequent
+        kinds.
+      severity: `error` stops the run; `skipped` means that bad pairs were left out
+        (`data.on_bad_pair: skip`); `warning` asks the user to look at the data; `note` is
+        information only.
+      where: Files, pairs or groups that the finding concerns, as text for the message.
+      text: Description of the finding and, for a fault, how to correct it.
+      keys: Keys of the pairs that the finding concerns.
     """
 
     kind: str
@@ -36,7 +38,7 @@ class Finding(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Returns the finding as one line of text, which names at most three files or pairs."""
+        """Returns the finding as one line of text, with at most three files, pairs or groups."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
@@ -45,15 +47,15 @@ class Finding(NamedTuple):
 
 
 def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Finding]:
-    """Checks a data set for bad pairs, duplicates, divided groups and faults of splits and classes.
+    """Checks a data set for bad pairs and for faults in its images, groups, splits and classes.
 
     Args:
-      records: Records of all pairs of the source, ordered by key.
-      found: Pairs, problems and unused keys of the source.
+      records: One record for each pair of the source, ordered by key.
+      found: Result of `find_pairs`: the pairs, the problems and the keys that are in no split list.
       data: The `data` section of the config.
 
     Returns:
-      The findings, errors first.
+      The findings, sorted by severity with errors first.
     """
     good = [(record, record.statistics) for record in records if record.statistics is not None]
     findings = [
@@ -80,8 +82,8 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
       most: Maximum number of errors that the message lists.
 
     Raises:
-      InputError: At least one finding is an error; the message has one line for each error,
-        up to `most`.
+      InputError: At least one finding is an error. The message has one line for each of the first
+        `most` errors, followed by the number of further errors.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -95,11 +97,12 @@ _Good = Sequence[tuple[Record, PairStatistics]]
 
 
 def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    """Yields one finding for each distinct fault, with all files that have this fault."""
+    """Yields one finding for each distinct fault, with all files that have the fault."""
     severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
     affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # A change of data.mask_values applies to all masks, including good masks. So the advice depends
-    # on the values of all masks. Masks of numbers and masks of colours get separate advice.
+    # A change to `data.mask_values` applies to all masks, including good ones, so the advice takes
+    # the values of all masks into account. Masks of numbers and masks of colours get separate
+    # advice.
     values_without_class = {
         coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
         for coloured in {_coloured(record) for record in affected}
@@ -208,7 +211,8 @@ def _divided_groups(good: _Good) -> Iterator[Finding]:
 
 
 def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # With `on_bad_pair: fail`, bad pairs count as usable, because the user must correct them.
+    # With `on_bad_pair: fail`, the user has to correct all bad pairs before a run, so bad pairs
+    # count as usable here.
     count_bad = data.on_bad_pair == "fail"
     if count_bad and found.problems and not records:
         return

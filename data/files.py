@@ -1,11 +1,12 @@
 """Reads, writes, lists and removes local and remote files.
 
-A path with a scheme (`gs://…`) is remote, and TensorFlow accesses the file; any other path is
-local. TensorFlow takes seconds to import, so this module imports TensorFlow only for remote paths.
+A path with a scheme (`gs://…`) is remote and is accessed through TensorFlow; any other path is
+local. Importing TensorFlow takes seconds, so it is imported only for remote paths.
 
-`etils.epath` is not used: it rejects schemes that TensorFlow reads (`hdfs://`, and `ram://` in
-tests), rounds modification times to seconds, omits files whose names end in `~` from listings, and
-does not translate most errors of TensorFlow.
+The library `etils.epath` is not used, because it rejects some schemes that TensorFlow supports
+(`hdfs://`, and `ram://` in tests), rounds modification times to seconds, omits files whose names
+end in `~` from listings, and does not convert most of TensorFlow's errors to Python's built-in
+exceptions.
 """
 
 import glob
@@ -23,19 +24,19 @@ from typing import IO, Any, NamedTuple
 from data.errors import InputError, MissingFileError, one_line
 
 THREADS = 16
-"""Number of files to read in parallel; large, because reading a remote file is mostly waiting."""
+"""Number of files read in parallel. It is high because remote reads spend most time waiting."""
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class FileState(NamedTuple):
-    """Size and times of a file, which change when the content changes.
+    """Size and time stamps of a file, which show whether its content has changed.
 
     Attributes:
       size: Size in bytes.
-      modified: Time of the last change of the content, in nanoseconds since 1970. Copying
-        tools may set this time to the time of the original file.
-      changed: Time of the last change of the content, the name or the permissions, in nanoseconds
-        since 1970. Only the file system sets this time. For a remote file, the same as `modified`.
+      modified: Time of the last change to the content, in nanoseconds since 1970. Tools that copy
+        files may set it to the time of the original file.
+      changed: Time of the last change to the content, the name or the permissions, in nanoseconds
+        since 1970; only the file system can set it. For a remote file, `changed` equals `modified`.
     """
 
     size: int
@@ -44,16 +45,17 @@ class FileState(NamedTuple):
 
 
 def is_remote(path: str) -> bool:
-    """Returns whether a path is remote, that is, has a scheme such as `gs://`."""
+    """Returns whether a path is remote, that is, contains a scheme such as `gs://`."""
     return "://" in path
 
 
 def join(folder: str, name: str) -> str:
-    """Joins the path of a folder and a relative path; `.` gives the folder itself.
+    """Joins the path of a folder and a relative path.
 
     Args:
       folder: Path of the folder, local or remote.
-      name: Relative path with forward slashes; `..` is resolved as text, without following links.
+      name: Relative path with forward slashes; `.` stands for the folder itself. Any `..` is
+        resolved in the text of the path, without following symbolic links.
     """
     scheme, separator, path = folder.rpartition("://")
     joined = posixpath.normpath(posixpath.join(path, name))
@@ -61,7 +63,7 @@ def join(folder: str, name: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str | None:
-    """Returns a path relative to a folder, without following links; None for a path outside."""
+    """Returns `path` relative to `folder`, or None if it is outside; links are not followed."""
     scheme, _, path = path.rpartition("://")
     folder_scheme, _, folder = folder.rpartition("://")
     relative = posixpath.relpath(path, folder)
@@ -70,7 +72,7 @@ def relative_path(path: str, folder: str) -> str | None:
 
 
 def is_file(path: str) -> bool:
-    """Returns whether a file exists at the path."""
+    """Returns whether the path exists and is a file."""
     if not is_remote(path):
         return Path(path).is_file()
     with _remote(path) as gfile:
@@ -78,7 +80,7 @@ def is_file(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Returns whether a folder exists at the path."""
+    """Returns whether the path exists and is a folder."""
     if not is_remote(path):
         return Path(path).is_dir()
     with _remote(path) as gfile:
@@ -86,14 +88,14 @@ def is_folder(path: str) -> bool:
 
 
 def file_state(path: str) -> FileState:
-    """Returns the size and the times of a file, without reading the content.
+    """Returns the size and the time stamps of a file without reading its content.
 
     Args:
       path: Path of the file, local or remote.
 
     Raises:
       MissingFileError: The file does not exist.
-      InputError: The file is not accessible.
+      InputError: The file cannot be accessed.
     """
     if is_remote(path):
         with _remote(path) as gfile:
@@ -111,7 +113,7 @@ def read_bytes(path: str) -> bytes:
       path: Path of the file, local or remote.
 
     Returns:
-      The file's content.
+      The content of the file.
 
     Raises:
       MissingFileError: The file does not exist.
@@ -125,17 +127,17 @@ def read_bytes(path: str) -> bytes:
 
 
 def read_text(path: str) -> str:
-    """Reads a whole text file in UTF-8, with or without a byte order mark.
+    """Reads a whole UTF-8 text file, with or without a byte order mark.
 
     Args:
       path: Path of the file, local or remote.
 
     Returns:
-      The text, with its line ends unchanged.
+      The text with its line endings unchanged, without the byte order mark.
 
     Raises:
       MissingFileError: The file does not exist.
-      InputError: The file cannot be read, or the text is not in UTF-8.
+      InputError: The file cannot be read, or is not UTF-8 text.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
@@ -144,13 +146,13 @@ def read_text(path: str) -> str:
 
 
 def read_lines(path: str) -> Iterator[bytes]:
-    """Reads a file line by line, so that a large file need not fit into memory.
+    """Reads a file line by line, so that even a file larger than the memory can be read.
 
     Args:
       path: Path of the file, local or remote.
 
     Yields:
-      The lines without their line ends.
+      The lines, as bytes, without their line endings.
 
     Raises:
       MissingFileError: The file does not exist.
@@ -165,47 +167,49 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 
 def list_folder(folder: str) -> list[str]:
-    """Lists a folder, without hidden names and files that file managers create (`Thumbs.db`).
+    """Lists the visible files and folders in a folder.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of files and folders, sorted.
+      Names of the files and folders, sorted. Names that start with a dot, and files that file
+      managers create (`Thumbs.db`, `desktop.ini`), are left out.
 
     Raises:
-      InputError: The folder does not exist or cannot be read.
+      InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
     return sorted(_entries(folder))
 
 
 def list_folders(folder: str) -> list[str]:
-    """Lists the sub-folders of a folder, except hidden sub-folders.
+    """Lists the visible sub-folders of a folder.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of the sub-folders and of links to folders, sorted.
+      Names of the sub-folders, including symbolic links to folders, sorted.
 
     Raises:
-      InputError: The folder does not exist or cannot be read.
+      InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
     return sorted(name for name, entry_is_folder in _entries(folder).items() if entry_is_folder)
 
 
 def list_files(folder: str) -> list[str]:
-    """Lists the files in a folder and its sub-folders; links to folders are followed.
+    """Lists the files in a folder and all its sub-folders; symbolic links to folders are followed.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Relative paths with forward slashes, sorted; without hidden files and folders, and without
-      files that file managers create.
+      Paths relative to `folder`, with forward slashes, sorted. Hidden files and folders are left
+      out, and so are files that file managers create (`Thumbs.db`).
 
     Raises:
-      InputError: The folder does not exist, a folder cannot be read, or a link forms a cycle.
+      InputError: The folder does not exist, a folder cannot be read, a name is not valid UTF-8, or
+        a symbolic link leads back to a folder that contains the link.
     """
     files: list[str] = []
     waiting = [""]
@@ -220,16 +224,16 @@ def list_files(folder: str) -> list[str]:
 
 
 def find_files(pattern: str) -> list[str]:
-    """Returns the paths that match a pattern, sorted.
+    """Returns the paths that match a pattern, in sorted order.
 
     Args:
       pattern: Local or remote path with the wildcards `*`, `?` or `[…]`.
 
     Raises:
-      InputError: The file system cannot be read.
+      InputError: A remote file system cannot be read.
     """
     if not is_remote(pattern):
-        return sorted(glob.glob(pattern))  # noqa: PTH207, the pattern may be absolute
+        return sorted(glob.glob(pattern))  # noqa: PTH207, Path.glob rejects absolute patterns
     with _remote(pattern) as gfile:
         return sorted(gfile.glob(pattern))
 
@@ -252,7 +256,7 @@ def make_folder(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file, and creates the folder of the copy if necessary.
+    """Copies a file. Any file at `target` is replaced, and its folder is created if necessary.
 
     Args:
       source: Path of the file, local or remote.
@@ -290,7 +294,7 @@ def remove_file(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Removes a folder with all its content, if the folder exists.
+    """Removes a folder and everything in it, if the folder exists.
 
     Args:
       path: Path of the folder, local or remote.
@@ -309,7 +313,7 @@ def remove_folder(path: str) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8; the file appears at its path only when it is complete.
+    """Writes a UTF-8 text file that appears at its path only once it is complete.
 
     Args:
       path: Path of the file, local or remote.
@@ -324,17 +328,17 @@ def write_text(path: str, text: str) -> None:
 
 @contextmanager
 def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
-    """Writes a file that appears at its path only when it is complete, replacing any older file.
+    """Opens a new file that appears at its path, replacing any old file, only once it is complete.
 
     Args:
       path: Path of the file, local or remote.
-      scratch: Folder for the unfinished file, on the same file system. In `scratch`, the unfinished
-        file has a unique name, so several processes may write to the same path at once, and a
-        killed process leaves no unfinished file beside `path`. None for the folder of `path`, if
-        only one process writes to the path.
+      scratch: Folder for the unfinished file, on the same file system as `path`. In this folder,
+        the unfinished file has a unique name, so several processes may write to the same path at
+        once, and a process that is killed leaves no unfinished file beside `path`. If None, the
+        unfinished file is `<path>.unfinished`, so only one process at a time may write to the path.
 
     Yields:
-      A binary file open for writing.
+      A binary file that is open for writing.
 
     Raises:
       InputError: The file cannot be written.
@@ -361,16 +365,17 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
-    """Creates a local folder that appears at its path only when it is complete.
+    """Creates a local folder that appears at its path only once it is complete.
 
     Args:
-      folder: Path of the folder to create, which must be empty or missing.
+      folder: Path of the folder to create; an existing folder must be empty.
 
     Yields:
-      Path of a temporary folder to write to, which is renamed to `folder` at the end.
+      Path of a temporary folder for the content, which is renamed to `folder` when the `with` block
+      ends without an error.
 
     Raises:
-      InputError: The folder exists already and is not empty.
+      InputError: The path exists already and is not an empty folder.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
@@ -383,14 +388,14 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         yield unfinished
         if folder.exists():
             folder.rmdir()
-        unfinished.chmod(0o755)  # mkdtemp's 0o700 would hide the files from other users
+        unfinished.chmod(0o755)  # mkdtemp's mode, 0o700, denies access to other users
         unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _entries(folder: str) -> dict[str, bool]:
-    """Returns, for each visible name in a folder, whether the name belongs to a sub-folder."""
+    """Returns the name of each visible file and sub-folder, and whether it is a sub-folder."""
     if not is_folder(folder):
         raise MissingFileError(f"{folder}: no such folder.")
     if is_remote(folder):

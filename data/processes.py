@@ -1,7 +1,7 @@
-"""Runs a function in several processes.
+"""Runs a function in several processes in parallel.
 
-Decoding an image holds Python's global interpreter lock for part of the time, so threads alone do
-not keep all cores busy.
+Image decoding holds Python's global interpreter lock for part of the time, so threads alone cannot
+keep all cores busy.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from data.errors import UnavailableError
 
-_IDLE_SECONDS = 10  # an idle worker process ends after this time, which frees its memory
+_IDLE_SECONDS = 10  # idle worker processes end after this time, to free their memory
 
 Result = TypeVar("Result")
 
@@ -23,20 +23,20 @@ Result = TypeVar("Result")
 def in_processes(
     function: Callable[..., Result], tasks: Iterable[object], *same: object
 ) -> Iterator[Result]:
-    """Calls a function for each task, in one process for each available core.
+    """Calls a function for each task, with one worker process per available core.
 
     Args:
-      function: Function to call. Each process imports the function's module, so this import should
-        be fast.
-      tasks: Values of the function's first argument.
-      *same: The function's other arguments, the same for all tasks.
+      function: The function to call. Every worker process imports the function's module, so the
+        import should be fast.
+      tasks: Values for the first argument of the function, one for each call.
+      *same: The remaining arguments of the function, which are the same for all tasks.
 
     Yields:
       The results, in the order of the tasks.
 
     Raises:
-      UnavailableError: One of the processes was killed.
-      Exception: Any exception that the function raises.
+      UnavailableError: A worker process was killed, most likely because the memory was full.
+      Exception: Any exception that `function` raises.
     """
     try:
         yield from _executor(function).map(function, tasks, *map(itertools.repeat, same))
@@ -48,10 +48,10 @@ def in_processes(
 
 
 def start_processes(function: Callable[..., object]) -> None:
-    """Starts worker processes early, so that they import modules before `in_processes` is called.
+    """Starts the worker processes early, so that they can import modules before the first task.
 
     Args:
-      function: The function that `in_processes` will call.
+      function: The function that will be passed to `in_processes`.
     """
     _executor(function).submit(int)
 

@@ -1,1 +1,1 @@
-"""Reads pairs of files, and writes and parses the tf.Example of a pair."""
+"""Reads pairs of image and mask files, and builds and parses the tf.Example of each pair."""

@@ -19,5 +19,5 @@ def fraction(class_name: str) -> str:
 
 
 def column(name: str) -> str:
-    """Returns the name of the feature for a column of a manifest: `column/scanner`."""
+    """Returns the name of the feature for a manifest column, such as `column/scanner`."""
     return f"column/{name}"

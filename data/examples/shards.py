@@ -1,4 +1,4 @@
-"""Writes shards, that is, TFRecord files that each hold a part of the examples."""
+"""Writes shards: TFRecord files that each contain some of the examples."""
 
 import gzip
 import json
@@ -16,11 +16,11 @@ from data.sources.pairs import Pair
 
 
 class Shard(NamedTuple):
-    """A TFRecord file to write.
+    """A shard (a TFRecord file) to be written.
 
     Attributes:
-      path: Path of the file, local or remote.
-      pairs: Pairs to write to the file as tf.Examples, in this order.
+      path: Path of the TFRecord file, local or remote.
+      pairs: Pairs to be written to the file as tf.Examples, in this order.
     """
 
     path: str
@@ -28,12 +28,13 @@ class Shard(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Result of writing a shard (a TFRecord file).
+    """Result of writing a shard.
 
     Attributes:
-      good: Number of pairs written to the file.
-      bad: Number of pairs left out because their files cannot be used.
-      rows: Records of good and bad pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
+      good: Number of pairs that were written to the file.
+      bad: Number of pairs that were left out because they cannot be used.
+      rows: Records of all pairs, good and bad, as UTF-8 text with one JSON object (see
+        `Record.as_row`) per line.
     """
 
     good: int
@@ -42,24 +43,25 @@ class Written(NamedTuple):
 
 
 def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
-    """Reads the pairs of a shard and writes their examples to a gzipped TFRecord file.
+    """Reads the pairs of a shard and writes their tf.Examples to a gzip-compressed TFRecord file.
 
-    The same pairs always give the same bytes. Pairs that cannot be used are left out.
+    The same pairs always give exactly the same file. Pairs that cannot be used are left out.
 
     Args:
-      shard: Path of the file, and the pairs to write.
+      shard: Path of the TFRecord file, and the pairs to write to it.
       data: The `data` section of the config.
-      scratch: Folder for the unfinished file, on the same file system; None for the folder of
-        `shard.path`.
+      scratch: Folder for the unfinished file, on the same file system as `shard.path`; None for the
+        folder of `shard.path`.
 
     Returns:
-      The numbers of pairs written and left out, and the records of all pairs.
+      The number of pairs written, the number left out, and the records of all pairs.
 
     Raises:
       InputError: The file cannot be written.
     """
     good, rows = 0, []
-    # TFX expects gzip files. Level 0 does not compress the images, which are compressed already.
+    # TFX expects gzip files. Level 0 (no compression) is used because the images in the examples
+    # are compressed already.
     with (
         new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
@@ -74,9 +76,10 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
 
 
 def _framed(message: bytes) -> bytes:
-    """Encodes a message as a TFRecord record: the length and the message, each with a checksum.
+    """Encodes a message as a TFRecord record: its length and its bytes, each with a checksum.
 
-    Source: TensorFlow, "TFRecord and tf.train.Example", TFRecords format details.
+    The format is defined in TensorFlow's guide "TFRecord and tf.train.Example", in the section
+    "TFRecords format details".
     """
     length = struct.pack("<Q", len(message))
     return b"".join((length, _checksum(length), message, _checksum(message)))

@@ -1,6 +1,6 @@
 """Builds the tf.Example of a pair.
 
-The protobuf classes come from TensorFlow Datasets, which has copies of TensorFlow's
+The protobuf classes are imported from TensorFlow Datasets, which contains copies of TensorFlow's
 classes. Importing TensorFlow itself would take seconds in each ingestion process.
 """
 
@@ -34,15 +34,15 @@ from data.examples.reading import ReadPair
 
 
 def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
-    """Builds the tf.Example of a pair.
+    """Builds the tf.Example of a pair that can be used.
 
     Args:
-      read: Image, mask and record of a usable pair.
-      classes: Class names, by class id.
+      read: Encoded image, encoded mask and record of the pair.
+      classes: Names of the classes, in order of class id.
 
     Returns:
-      An example with the features named in `data.examples.features`; an empty cell of a manifest
-      becomes an empty string.
+      A tf.Example with the features named in `data.examples.features`. An empty cell of a manifest
+      is stored as an empty string.
 
     Raises:
       ValueError: The pair cannot be used.

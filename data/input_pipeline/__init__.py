@@ -1,1 +1,1 @@
-"""The tf.data input pipeline: from TFRecord files to batches for training and validation."""
+"""The tf.data input pipeline: turns TFRecord files into batches for training and validation."""

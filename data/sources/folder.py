@@ -1,6 +1,6 @@
 """Finds pairs in folders: a mask belongs to the image with the same relative path and stem.
 
-Matching two sorted listings by position would pair the wrong files as soon as one file is missing.
+Pairing two sorted listings by position would pair the wrong files as soon as one file is missing.
 """
 
 import posixpath
@@ -21,19 +21,20 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 def find(source: FolderSource) -> RawFound:
     """Finds the pairs of image and mask files in a folder.
 
-    Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
-    belongs to the more specific pattern.
+    Names are case-sensitive: `A.png` and `a.png` are different images. A file that matches both the
+    image pattern and the mask pattern belongs to the more specific one.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      The pairs. Every other file is listed among the problems, or its key among the unused keys,
-      except hidden files and files that file managers create.
+      The pairs found in the folder. Every other file is reported as a problem, or its key is listed
+      as unused if it is in no split list. Hidden files and files that file managers create are
+      ignored.
 
     Raises:
-      InputError: The folder does not exist, contains no image or no mask, or has ambiguous split
-        folders.
+      InputError: The folder does not exist, or contains no image or no mask; a split list cannot be
+        read; or split folders are expected (`split_folders`), but are missing or ambiguous.
     """
     if source.split_folders:
         return _find_in_split_folders(source)
@@ -44,11 +45,11 @@ def find(source: FolderSource) -> RawFound:
 
 
 class _Pattern(NamedTuple):
-    """Pattern of a file name: `*` stands for a stem of at least one character."""
+    """A file name pattern, in which `*` stands for a stem of at least one character."""
 
     before: str
     after: str
-    suffix: str | None  # None: any image suffix matches
+    suffix: str | None  # None if any image suffix matches
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -72,9 +73,9 @@ class _Pattern(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Location of pairs: folders of images and masks, patterns of file names, and split."""
+    """Where to look for pairs: image and mask folders, file name patterns, and split."""
 
-    folders: dict[str, str]  # keys: "image" and "mask", as in `patterns`
+    folders: dict[str, str]  # keys: "image" and "mask" (also in `patterns`)
     patterns: dict[str, str]
     split: SplitName | None
 
@@ -87,7 +88,7 @@ class _Place(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """Paths of images and masks; a key is the relative folder and the stem of the file name."""
+    """Paths of image and mask files by key: the relative folder and the file name stem."""
 
     images: dict[str, list[str]]
     masks: dict[str, list[str]]
@@ -171,7 +172,7 @@ def _pair(files: _Files, place: _Place) -> RawFound:
 
 
 def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Finds the pairs in the split lists; files that are in no list need not form pairs."""
+    """Finds the pairs that are named in the split lists; other files need not form pairs."""
     known = files.images.keys() | files.masks.keys()
     problems = list(files.problems)
     splits: dict[str, set[SplitName]] = defaultdict(set)
@@ -212,7 +213,7 @@ def _find_in_split_folders(source: FolderSource) -> RawFound:
 
 
 def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Place]:
-    """Finds the folders of each split: `<path>/<split>/<images>` or `<path>/<images>/<split>`."""
+    """Finds each split's folders: `<path>/<split>/<images>` or `<path>/<images>/<split>`."""
     images, masks = source.images, source.masks
     sides = sorted({join(source.path, images), join(source.path, masks)})
     outer = {

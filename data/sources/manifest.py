@@ -1,4 +1,4 @@
-"""Finds pairs in a manifest, a table with one row per pair."""
+"""Finds pairs in a manifest, which is a table with one row per pair."""
 
 import csv
 import io
@@ -23,11 +23,12 @@ def find(source: ManifestSource, group: str) -> RawFound:
     """Finds the pairs of image and mask files that a manifest lists.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
-      group: Name of the column with the pairs' groups; the table may lack this column.
+      source: Config of the source; its path must not contain `{SPAN}`.
+      group: Name of the column that gives the group of each pair, if the table has this column.
 
     Returns:
-      The pairs. Every other row is listed among the problems, as `<manifest>:<line>`.
+      The pairs found in the manifest. Every other row is reported as a problem, with its position
+      `<manifest>:<line>`.
 
     Raises:
       InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
@@ -73,14 +74,14 @@ def find(source: ManifestSource, group: str) -> RawFound:
 
 
 def kept_columns(source: ManifestSource) -> list[str]:
-    """Lists the columns of a manifest that are stored in the examples.
+    """Lists the manifest columns that are stored in the examples.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      The names in `columns` of the config; if null, the names of all columns except the columns of
-      images, masks and splits.
+      The names in `columns` of the config, or, if `columns` is None, the names of all columns
+      except those of images, masks and splits.
 
     Raises:
       InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
@@ -104,10 +105,10 @@ class _Row(NamedTuple):
 
 
 class _Root(NamedTuple):
-    """Folder of the manifest, to which the paths in the cells are relative."""
+    """The folder of the manifest, to which the paths in the cells are relative."""
 
     path: str
-    without_links: Path  # resolved path of a local folder; not used for a remote folder
+    without_links: Path  # the same path with links resolved, if the folder is local
 
     @classmethod
     def of(cls, source: ManifestSource) -> Self:
@@ -115,13 +116,13 @@ class _Root(NamedTuple):
         return cls(path, Path(path).resolve())
 
     def path_of(self, cell: str) -> str:
-        """Returns the full path for the path in a cell, with any `..` resolved."""
+        """Returns the full path for a path in a cell, with any `..` resolved."""
         if is_remote(cell) or cell.startswith("/"):
             return join(cell, ".")
         return join(self.path, cell)
 
     def holds(self, path: str) -> bool:
-        """Returns whether a path is inside the manifest's folder, also after following links."""
+        """Returns whether a path is inside the manifest's folder, even with all links resolved."""
         if relative_path(path, self.path) is None:
             return False
         return is_remote(path) or Path(path).resolve().is_relative_to(self.without_links)
@@ -135,7 +136,7 @@ class _Root(NamedTuple):
 
 
 def _read(source: ManifestSource) -> tuple[list[_Row], list[str]]:
-    """Returns all rows of a manifest and the names of all columns."""
+    """Returns the rows of a manifest and the names of all its columns."""
     read = _read_csv if source.path.lower().endswith(".csv") else _read_json
     rows = read(source.path)
     if not rows:

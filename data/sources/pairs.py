@@ -20,19 +20,20 @@ from data.sources.spans import find_spans
 
 
 class Pair(NamedTuple):
-    """An image file and its mask file.
+    """A pair: an image file and its mask file.
 
     Attributes:
-      key: Name of the pair, unique in a source: relative path without suffix, with forward slashes.
-      image: Path of the image file, local or on any file system that TensorFlow reads.
-      mask: Path of the mask file.
-      group: Name of the pair's group; all pairs of a group are in one split. Without groups, the
-        key.
-      source: Name of the data set that the pair belongs to.
+      key: Name of the pair, unique within the source: its relative path without a suffix, with
+        forward slashes. If the source has spans, the key starts with `span-<number>/`.
+      image: Path of the image file: local, or on another file system that TensorFlow supports.
+      mask: Path of the mask file: local, or on another file system that TensorFlow supports.
+      group: Name of the pair's group, or the key if the data have no groups. All pairs of a group
+        must be in one split.
+      source: Name of the data set to which the pair belongs.
       span: Number of the span; 0 if the source has no spans.
       split: `train`, `val` or `test`.
-      columns: Text of the other cells of a manifest's row, by column name. All pairs of a data
-        set have the same columns; a cell is empty if the pair's manifest lacks the column.
+      columns: Cells of the stored manifest columns, as text by column name. All pairs of a data set
+        have the same columns. If the manifest of a pair lacks a column, the text is empty.
     """
 
     key: str
@@ -50,8 +51,8 @@ class Found(NamedTuple):
 
     Attributes:
       pairs: The pairs, ordered by key.
-      problems: Files and rows that are not part of a pair (an image without a mask, two files with
-        one name, …), ordered by file.
+      problems: Files and manifest rows that do not form a pair (an image without a mask, two files
+        with the same name, …), ordered by file.
       unused: Keys of images and masks that are in no split list, sorted.
     """
 
@@ -65,14 +66,15 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
 
     Args:
       data: The `data` section of the config.
-      name: Name of the pipeline, which becomes the name of the data set if the source gives none.
-      folder: Folder to which the sources `sample` and `tfds` write their images and masks once.
+      name: Name of the pipeline, which is also the name of the data set if the source gives none.
+      folder: Folder to which sources of the kinds `sample` and `tfds` write their image and mask
+        files once.
 
     Returns:
       The pairs, the problems and the unused keys.
 
     Raises:
-      InputError: The source as a whole cannot be used: for example, the folder does not exist or
+      InputError: The source as a whole cannot be used. For example, the folder does not exist or
         has no images, or `data.group` matches no pair.
     """
     pairs: list[Pair] = []
@@ -109,7 +111,7 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
 
 
 def _found_by_span(data: DataConfig, folder: str) -> Iterator[tuple[int, RawFound]]:
-    """Yields the number of each span, and the pairs in the span."""
+    """Yields the number of each span and the pairs found in it."""
     find = SOURCES[data.source.kind].find
     try:
         for span, source in find_spans(data.source):
@@ -119,13 +121,13 @@ def _found_by_span(data: DataConfig, folder: str) -> Iterator[tuple[int, RawFoun
 
 
 def find_columns(data: DataConfig) -> list[str]:
-    """Lists the columns of manifests that are stored with the pairs.
+    """Lists the manifest columns that are stored with the pairs.
 
     Args:
       data: The `data` section of the config.
 
     Returns:
-      Names of the columns of all spans, sorted; empty if the source is not a manifest.
+      Names of the columns in all spans, sorted; empty if the source is not a manifest.
 
     Raises:
       InputError: A manifest cannot be read, or lacks a column.
@@ -136,7 +138,7 @@ def find_columns(data: DataConfig) -> list[str]:
 
 
 def content_digest(path: str) -> bytes:
-    """Returns the SHA-256 of a file's content; an unreadable file counts as empty."""
+    """Returns the SHA-256 of a file's content. An unreadable file is treated as empty."""
     try:
         content = read_bytes(path)
     except InputError:
@@ -145,17 +147,17 @@ def content_digest(path: str) -> bytes:
 
 
 def fingerprint(found: Found, of_file: Callable[[str], bytes] = content_digest) -> str:
-    """Returns a hash of a source: its pairs and their contents, its problems and unused keys.
+    """Returns a hash of everything found in a source: pairs, file contents, problems, unused keys.
 
-    The paths of image and mask files are part of the hash only if they occur in a problem.
+    The path of a file affects the hash only if the path occurs in a problem.
 
     Args:
-      found: Pairs, problems and unused keys of the source.
-      of_file: Function that returns the digest of the file at a path. All digests must have the
-        same length. Several threads call the function.
+      found: Result of `find_pairs`: the pairs, the problems and the keys that are in no split list.
+      of_file: Function that returns a digest of the file at the given path. Several threads call
+        the function, and all digests must have the same length.
 
     Returns:
-      SHA-256 in hexadecimal.
+      The SHA-256 hash, as a hexadecimal string.
     """
     total = hashlib.sha256()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -192,10 +194,10 @@ def _group_of(key: str, expression: str) -> str | None:
 
 
 def _split_of(group: str, shares: Splits) -> SplitName:
-    """Returns the split of a group, by the same hash as TFX's ExampleGen."""
+    """Returns the split of a group, which is chosen by the same hash as in TFX's ExampleGen."""
     bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
     # TFX hashes a serialized tf.train.Feature. Two nested BytesValue messages serialize to the same
-    # bytes (field 1 of Feature is a BytesList, whose field 1 is the value) and do not need
+    # bytes (field 1 of Feature is a BytesList, whose field 1 is the value), and they do not require
     # TensorFlow, which is slow to import.
     bytes_list = BytesValue(value=group.encode()).SerializeToString()
     feature = BytesValue(value=bytes_list).SerializeToString()

@@ -1,4 +1,4 @@
-"""Pairs as a source finds them, before groups and splits are assigned."""
+"""Pairs as found in a source, before groups and splits are assigned."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,16 +8,16 @@ from data.source_config import SplitName
 
 
 class RawPair(NamedTuple):
-    """A pair of image and mask files, with only the properties that the source gives.
+    """A pair of image and mask files, with only the properties that the source itself gives.
 
     Attributes:
-      key: Name of the pair, unique in the source.
+      key: Name of the pair, unique within the source or span.
       image: Path of the image file.
       mask: Path of the mask file.
-      split: The split, if the source assigns one, else None.
-      group: Name of the group, if the source assigns one, else None.
-      source: Name of the data set, if the source gives one, else None.
-      columns: Text of the other cells of a manifest's row, by column name.
+      split: Split of the pair if the source assigns one, otherwise None.
+      group: Name of the pair's group if the source assigns one, otherwise None.
+      source: Name of the data set if the source gives one, otherwise None.
+      columns: Cells of the stored manifest columns, as text by column name.
     """
 
     key: str
@@ -30,11 +30,11 @@ class RawPair(NamedTuple):
 
 
 class RawFound(NamedTuple):
-    """The pairs found in a source, and the files that belong to no pair, in any order.
+    """The pairs that were found in a source, and the files that belong to no pair, in any order.
 
     Attributes:
-      pairs: The pairs found.
-      problems: Files and rows that are not part of a pair.
+      pairs: The pairs that were found.
+      problems: Files and manifest rows that do not form a pair.
       unused: Keys of images and masks that are in no split list.
     """
 

@@ -1,4 +1,4 @@
-"""Functions that find the pairs of a source, for each kind of source in the config."""
+"""Maps each kind of source in the config to the functions that find its pairs."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,14 +8,14 @@ from data.sources.raw_pairs import RawFound
 
 
 class SourceFunctions(NamedTuple):
-    """The functions that find pairs and columns in one kind of source.
+    """Functions that find the pairs and the columns of one kind of source.
 
     Attributes:
-      find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`
-        of the config; the folder to which the kinds `sample` and `tfds` write their images and
-        masks once. Raises an InputError if the source as a whole cannot be used.
-      kept_columns: Returns the names of the manifest's columns that are stored in the examples;
-        empty for a source that is not a manifest.
+      find: Finds the pairs of a source without spans or of a single span. Arguments: config of the
+        source; `data.group`; folder to which sources of the kinds `sample` and `tfds` write their
+        image and mask files once. Raises an InputError if the source as a whole cannot be used.
+      kept_columns: Returns the names of the manifest columns that are stored in the examples; an
+        empty list for a source that is not a manifest. Argument: config of the source.
     """
 
     find: Callable[[Any, str | None, str], RawFound]
@@ -31,4 +31,4 @@ SOURCES = {
     "sample": SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
     "tfds": SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
 }
-"""Functions of each kind of source, by the name in `data.source.kind`."""
+"""Maps the name of each kind of source (`data.source.kind`) to its functions."""

