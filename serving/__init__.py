@@ -1,1 +1,1 @@
-"""The served model, a client of model servers, and a local model server."""
+"""Exports and serves trained models, with a client for model servers and a local server."""

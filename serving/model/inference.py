@@ -1,4 +1,4 @@
-"""Segments images of any size with a network, for each kind of view."""
+"""Segments images of any size with a network; each kind of view has its own class."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,8 +11,10 @@ from data.input_pipeline.views import view_image
 from serving.model.sliding_window import sliding_window
 
 Network = Callable[[tf.Tensor], tf.Tensor]
-"""A network, softmax included: maps float32 views [batch, view.height, view.width, 3] in 0..255 to
-float32 probabilities [batch, view.height, view.width, C].
+"""A network that ends in a softmax.
+
+Maps float32 images [batch, view.height, view.width, 3] in 0..255 to float32 class probabilities
+[batch, view.height, view.width, C].
 """
 
 
@@ -20,14 +22,14 @@ _View = TypeVar("_View", ResizeView, CropView)
 
 
 class Inference(ABC, Generic[_View]):
-    """Segments images with a network. Each kind of view has a subclass."""
+    """Segments images with a network. Each kind of view has its own subclass."""
 
     def __init__(self, network: Network, view: _View, num_classes: int) -> None:
-        """Wraps a network for images of any size.
+        """Wraps a network so that it can segment images of any size.
 
         Args:
-          network: The network, softmax included.
-          view: View with the size of the network's input in pixels.
+          network: The network, including the softmax.
+          view: The view, which sets the size of the network's input in pixels.
           num_classes: Number of classes, C.
         """
         self._network = network
@@ -36,13 +38,13 @@ class Inference(ABC, Generic[_View]):
 
     @abstractmethod
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images that all have the same size.
+        """Computes the class probabilities for images that all have the same size.
 
         Args:
-          images: uint8 [batch, height, width, 3], RGB.
+          images: RGB images, uint8 [batch, height, width, 3].
 
         Returns:
-          float32 [batch, height, width, C], summing to 1 over C.
+          Class probabilities, float32 [batch, height, width, C], summing to 1 over the classes.
         """
 
     @abstractmethod
@@ -57,10 +59,11 @@ class Inference(ABC, Generic[_View]):
 
         Args:
           image_bytes: string [batch], contents of image files.
-          decode: Decodes the content of one file to uint8 [height, width, 3].
-          finish: Computes the outputs for one image from the class probabilities, float32 [height,
-            width, C].
-          output_signature: Types and shapes of the outputs of `finish`.
+          decode: Function that decodes the contents of one file to an image, uint8 [height, width,
+            3].
+          finish: Function that computes the outputs for one image from its class probabilities,
+            float32 [height, width, C].
+          output_signature: Dtypes and shapes of the outputs of `finish`.
 
         Returns:
           The outputs of `finish` for all images, stacked along a new first dimension.
@@ -71,7 +74,7 @@ class ResizeInference(Inference[ResizeView]):
     """Resizes each image to the view's size, and the probabilities back to the image's size."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images of one size; see `Inference`."""
+        """Computes the class probabilities for equally sized images; see `Inference`."""
         return _resize(self._network(view_image(images, self._view)), tf.shape(images)[1:3])
 
     def map_images(
@@ -104,10 +107,10 @@ class ResizeInference(Inference[ResizeView]):
 
 
 class SlidingInference(Inference[CropView]):
-    """Slides a window of the view's size over each image, at the image's own resolution."""
+    """Slides a window of the view's size over each image at its original resolution."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images of one size; see `Inference`."""
+        """Computes the class probabilities for equally sized images; see `Inference`."""
         return tf.map_fn(
             self._slide,
             images,
@@ -141,16 +144,16 @@ _KINDS: dict[type[View], type[Inference[Any]]] = {
 
 
 def make_inference(network: Network, view: View, num_classes: int) -> Inference[Any]:
-    """Makes the inference object for a kind of view.
+    """Creates the inference object for a given kind of view.
 
     Args:
-      network: The network, softmax included.
-      view: Kind and size of the network's input.
+      network: The network, including the softmax.
+      view: The view, which sets the kind and the size of the network's input.
       num_classes: Number of classes, C.
     """
     return _KINDS[type(view)](network, view, num_classes)
 
 
 def _resize(probabilities: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """Resizes class probabilities bilinearly, which keeps the sum of 1 at each pixel."""
+    """Resizes class probabilities bilinearly, so that they still sum to 1 at each pixel."""
     return tf.image.resize(probabilities, size)

@@ -1,6 +1,6 @@
-"""Writes warm-up requests, which TF Serving runs before a version is available.
+"""Writes warm-up requests, which TF Serving runs before it makes a version available.
 
-Without a warm-up, the first requests of clients are slow. See
+Without warm-up requests, the first requests from clients are slow. See
 https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
 
@@ -15,7 +15,7 @@ from data.files import make_folder
 from serving.signature import IMAGES, PROBABILITIES, SIGNATURE
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
-"""Path of the warm-up requests in the SavedModel, a TFRecord file of `PredictionLog`s."""
+"""Path of the warm-up requests in the SavedModel: a TFRecord file of `PredictionLog` messages."""
 
 
 def write_warmup_requests(path: str, view: View) -> None:
