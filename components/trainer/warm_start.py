@@ -1,4 +1,4 @@
-"""Warm start: chooses a blessed model and copies the weights of the model into the network."""
+"""Warm start: chooses a blessed model and copies its weights into the network."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -30,18 +30,19 @@ _Shapes = Mapping[str, tuple[int, ...]]
 
 
 class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the newest blessed model that has the same classes and existing files.
+    """Chooses the newest blessed model that has the same classes and whose files still exist.
 
-    If there was a training with the same settings and examples, the resolver returns the base model
-    of that training, so that TFX's cache is hit. Otherwise the newly trained model would be a new
-    input, and every run on unchanged data would train again.
+    If an earlier training run had the same settings and examples, the resolver chooses the base
+    model of that run again, so that TFX reuses the cached result. Otherwise, each newly blessed
+    model would be a new input to the Trainer, and every pipeline run would retrain even on
+    unchanged data.
     """
 
     def __init__(self, settings: str) -> None:
         """Creates the resolver strategy.
 
         Args:
-          settings: TrainerSettings as JSON, the same text that the Trainer receives.
+          settings: TrainerSettings as JSON, exactly as the Trainer receives them.
         """
         self._settings = settings
         self._classes = TrainerSettings.model_validate_json(settings).classes
@@ -49,23 +50,23 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses the base model, from whose weights the training starts.
+        """Chooses the base model, whose weights are the initial weights for training.
 
         Args:
           store: The ML Metadata store, which records the inputs of earlier training runs.
-          input_dict: Input dict from key to a list of artifacts.
+          input_dict: Lists of artifacts, by input key.
             - examples: The examples that the Trainer will read.
             - model: All models of the pipeline.
             - model_blessing: All blessings of the pipeline.
 
         Returns:
-          A dict with the keys of `input_dict`: `model` with only the base model, or empty if no
-          model fits; the other lists unchanged.
+          A copy of `input_dict` in which the list `model` contains only the base model, or is empty
+          if training starts without one.
         """
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            # Without the files of its model, a cached training cannot be reused.
+            # If the files of the model are missing, its cached Trainer execution cannot be reused.
             if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
@@ -77,10 +78,10 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         return input_dict | {MODEL: fitting[:1]}
 
     def _trainings(self, store: Any, model: types.Artifact) -> Iterator[dict[str, set[int]]]:
-        """Finds the Trainer executions with the same settings that output the model.
+        """Finds the Trainer executions with the same settings that produced the model.
 
         Yields:
-          The inputs of each execution: input key to artifact ids.
+          For each execution, the artifact ids of its inputs, by input key.
         """
         trainings = [
             event.execution_id
@@ -99,18 +100,20 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
 
 
 def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
-    """Returns the base model of a warm start: the resolver's choice or the newest pushed version.
+    """Returns the base model for a warm start: the resolver's choice or a pushed version.
 
-    On Kubeflow, no resolver runs, and the newest pushed version with the same classes is used. The
-    cluster's cache then prevents a finished training from being repeated from its own result.
+    On Kubeflow, where no resolver runs, the newest pushed version with the same classes is used.
+    This choice is not part of Kubeflow's cache key, so pushing a new model does not cause
+    retraining on unchanged data.
 
     Args:
-      fn_args: The base model that a resolver chose, and `custom_config`, a dict with:
-        - pushed: On Kubeflow, folder of the pushed versions.
-      settings: Settings of the Trainer.
+      fn_args: Arguments from TFX: the base model that the resolver chose, and `custom_config`, a
+        dict with:
+        - pushed: Folder of the pushed model versions; given only on Kubeflow.
+      settings: Trainer settings.
 
     Returns:
-      Folder of a SavedModel; None if warm start is off or no model fits.
+      Folder of the SavedModel; None if `training.warm_start` is false or no model is suitable.
     """
     folder = (fn_args.custom_config or {}).get(PUSHED)
     if fn_args.base_model or not folder or not settings.training.warm_start:
@@ -121,23 +124,23 @@ def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> 
 
 
 def take_weights(network: keras.Model, base_model: str | None) -> str:
-    """Copies the weights of a SavedModel into a network if all names and shapes are the same.
+    """Copies the weights of a SavedModel into a network if all names and shapes match.
 
-    The weights include the moving statistics of batch normalisation.
+    The copied weights include the moving statistics of batch normalisation layers.
 
     Args:
       network: The network from `build_network`.
-      base_model: Folder of a SavedModel that this project exported; None to copy nothing.
+      base_model: Folder of a SavedModel that this project exported; with None, nothing is copied.
 
     Returns:
-      A sentence for the user: the origin of the weights, or why no weights were copied.
+      A sentence for the user that says where the weights come from or why none were copied.
     """
     if base_model is None:
         return "Starts cold: no model with these classes has been blessed yet."
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except (MissingFileError, tf.errors.NotFoundError):  # no description, or no weights
+    except (MissingFileError, tf.errors.NotFoundError):  # no description file or no weights
         return f"Starts cold: the files of the last blessed model, {name}, are missing."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}

@@ -1,1 +1,1 @@
-"""The Tuner: a search for the best hyperparameters, which the Trainer then uses."""
+"""The Tuner: searches for the best hyperparameters, which the Trainer then uses."""

@@ -12,10 +12,11 @@ def hyperparameters(search: SearchSpace) -> keras_tuner.HyperParameters:
     """Converts a search space to KerasTuner's hyperparameters.
 
     Args:
-      search: The hyperparameters to search, from the config.
+      search: The search space from the config.
 
     Returns:
-      A KerasTuner hyperparameter for each key of `search` that is not None, with the same name.
+      One KerasTuner hyperparameter for each field of `search` that is not None, with the name of
+      the field.
     """
     space = keras_tuner.HyperParameters()
     for name in type(search).model_fields:

@@ -10,11 +10,11 @@ from components.trainer.network.encoder import build_encoder
 from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
-"""Images are padded to multiples of 32 pixels, since five poolings halve height and width."""
+"""Images are padded to multiples of 32 pixels, because height and width are halved five times."""
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
-    """Builds the network under the current dtype policy of Keras.
+    """Builds the network with Keras' current dtype policy.
 
     Args:
       config: The `model` section of the config.
@@ -25,8 +25,8 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
       width, to float32 logits [batch, height, width, num_classes].
 
     Raises:
-      InputError: The encoder's weights are not available or do not fit, or the encoder does not
-        have the layers to freeze.
+      InputError: The encoder's weights are unavailable or do not fit, or `config.freeze` specifies
+        blocks or a number of layers that the encoder does not have.
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
@@ -34,13 +34,14 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])
-    # The softmax and the loss need more precision than float16 or bfloat16.
+    # The logits are float32, because the softmax and the loss need more precision than float16 and
+    # bfloat16 provide.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
 
 
 class PadToMultiple(layers.Layer):
-    """Pads images with zeros (black) at the bottom and the right, to multiples of a given size.
+    """Pads images with zeros (black) at the bottom and right, to multiples of a given size.
 
     Args:
       multiple: Number of pixels; height and width are rounded up to multiples of this number.
@@ -54,14 +55,14 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Pads the images with zeros at the bottom and the right."""
+        """Pads the images with zeros at the bottom and right."""
         height, width = ops.shape(images)[1:3]
         return ops.pad(
             images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]]
         )
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the output shape: height and width are rounded up unless they are None."""
+        """Returns the output shape: height and width are rounded up, or None if unknown."""
         batch, *sizes, channels = shape
         return (
             batch,
@@ -70,15 +71,15 @@ class PadToMultiple(layers.Layer):
         )
 
     def get_config(self) -> dict[str, object]:
-        """Returns the constructor's arguments, from which Keras can rebuild the layer."""
+        """Returns the constructor arguments, so that Keras can recreate the layer."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
 class CropLike(layers.Layer):
-    """Crops the first input to the height and width of the second input, to undo `PadToMultiple`.
+    """Undoes `PadToMultiple`: crops the first input to the height and width of the second input.
 
-    Input shapes: [batch, height, width, channels] and [batch, height', width', any number]. Output
-    shape: [batch, height', width', channels].
+    Input shapes: [batch, height, width, channels] and [batch, height', width', any number of
+    channels]. Output shape: [batch, height', width', channels].
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
@@ -88,6 +89,6 @@ class CropLike(layers.Layer):
         return padded[:, :height, :width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """Returns the shape of the first input, with height and width of the second input."""
+        """Returns the first input's shape, but with the height and width of the second input."""
         padded, reference = shapes
         return (padded[0], *reference[1:3], padded[3])
