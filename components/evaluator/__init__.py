@@ -1,1 +1,1 @@
-"""Evaluates models on the test split: metrics for TFMA, the gate, and the choice of a baseline."""
+"""Evaluates models on the test split: the metrics, the gate and the choice of the baseline."""

@@ -1,4 +1,4 @@
-"""The GateCheck component: checks before training that the gate can be passed at all."""
+"""The GateCheck component, which checks before training that a model could pass the gate."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from data.config import SPLITS, SplitName
 from data.errors import InputError
 from data.examples.records import Record
 
-_MAX_NAMED = 10  # maximum number of feature values in a message
+_MAX_NAMED = 10  # maximum number of feature values listed in a message
 
 
 @component
@@ -30,21 +30,22 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Checks that the pairs of the test split allow a model to pass the gate.
+    """Checks that the test split has the images and pixels that the gate's rules need.
 
     Args:
-      examples: The examples artifact, with the records of the pairs.
-      gate: GateConfig as JSON.
-      classes: Class names, by class id, as JSON.
-      columns: Names of the manifest columns that slices use, as JSON.
-      code: Version of the code; the check runs again when the version changes.
+      examples: The examples artifact, which contains the records of the pairs.
+      gate: A `GateConfig` as JSON.
+      classes: Class names, by class id, as a JSON list.
+      columns: Names of the manifest columns used for slicing, as a JSON list.
+      code: Version of the code. The version is part of the cache key, so the check runs again when
+        the code changes.
 
     Raises:
-      InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
-        floor has no pixel, or the test split has fewer than `gate.min_images` images. The message
-        has a line for each problem.
+      InputError: The manifest lacks a column, a slice named by the gate has no images, a class with
+        a floor has no pixels, or the test split has fewer than `gate.min_images` images. The
+        message has one line for each problem.
     """
-    del code  # TFX only needs `code` for its cache key
+    del code  # used only by TFX, as part of the cache key
     by_split = {split: read_records(examples, split) for split in SPLITS}
     present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
     refuse_unknown_columns(json.loads(columns), present)
@@ -58,15 +59,15 @@ def GateCheck(
 def gate_problems(
     gate: GateConfig, by_split: Mapping[SplitName, list[Record]], classes: Sequence[str]
 ) -> Iterator[str]:
-    """Finds rules of the gate that no model can pass or that cannot be checked on the test split.
+    """Finds gate rules that no model can pass or that cannot be checked on the test split.
 
     Args:
-      gate: The `gate` section of the config.
+      gate: The config's `gate` section.
       by_split: Records of the usable pairs, by split.
       classes: Names of the classes, by class id.
 
     Yields:
-      A line for each problem, with the reason and what to do.
+      A one-line message for each problem, with information that helps to solve it.
     """
     test = by_split[EVALUATED_SPLIT]
     if len(test) < gate.min_images:
@@ -112,7 +113,7 @@ def gate_problems(
 
 
 def _class_pixels(records: Sequence[Record], num_classes: int) -> list[int]:
-    """Returns the number of labelled pixels of each class, by class id."""
+    """Returns the total number of pixels labelled as each class, by class id."""
     pixels = [record.statistics.class_pixels for record in records if record.statistics]
     numbers: list[int] = np.reshape(pixels, (-1, num_classes)).sum(0).round().astype(int).tolist()
     return numbers

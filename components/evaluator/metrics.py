@@ -1,7 +1,8 @@
-"""The metrics that a report shows and a gate can use, each registered once in `METRICS`.
+"""Computes the metrics for reports and for the gate; `METRICS` lists all metrics.
 
-Metrics are ratios of pixel counts, which are summed over all images before the division. This
-module imports only NumPy, so that reading a config stays fast.
+Pixel counts are first summed over all images; the metrics are then computed from the sums. The
+only third-party library that this module imports is NumPy, so that reading a config, which needs
+the metric names, stays fast.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +22,12 @@ class Counts(NamedTuple):
 
     Attributes:
       images: Number of images.
-      confusion_matrix: int64 [C, C] pixel counts, truth in rows, prediction in columns.
-      boundary: int64 [C, 2], for each class the number of pixels that are near both the true and
-        the predicted boundary (intersection), and near at least one of them (union).
-      calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
+      boundary: int64 [C, 2]. For each class, the number of pixels near both the true and the
+        predicted boundary (intersection), and the number near at least one of them (union).
+      calibration: float64 [bins, 3]. For each confidence bin, the number of pixels, the sum of
+        their confidences and the number of correctly predicted pixels.
     """
 
     images: int
@@ -35,15 +37,15 @@ class Counts(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric that a report shows and a gate can use.
+    """A metric for reports, for which the gate may also require a minimum value (floor).
 
     Attributes:
-      name: Name of the metric in configs and reports; if the scope is `class`, configs and reports
-        append `/<class>`.
-      scope: `overall` for one value over all classes, `class` for one value for each class.
-      formula: Function that computes the metric from the counts: a float for the scope `overall`,
-        float64 [C] for `class`; in 0..1, NaN where undefined.
-      higher_is_better: Whether a higher value is better; if not, the gate accepts no floor for the
+      name: Name of the metric in configs and reports. If the metric has a value for each class,
+        configs and reports append `/<class>` to the name.
+      scope: `overall` for a single value over all classes; `class` for one value for each class.
+      formula: Function that computes the metric from the counts. It returns a float for the scope
+        `overall` and float64 [C] for the scope `class`. Values are in 0..1, or NaN if undefined.
+      higher_is_better: Whether higher values are better. If not, the gate accepts no floor for the
         metric.
     """
 
@@ -57,10 +59,11 @@ def iou(confusion_matrix: _Integers) -> _Numbers:
     """Computes the intersection over union (Jaccard index) of each class.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     hits, truth, prediction = _hits(confusion_matrix)
     return _ratio(hits, truth + prediction - hits)
@@ -70,24 +73,27 @@ def dice(confusion_matrix: _Integers) -> _Numbers:
     """Computes the Dice coefficient (F1 score) of each class.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     hits, truth, prediction = _hits(confusion_matrix)
     return _ratio(2 * hits, truth + prediction)
 
 
 def boundary_iou(boundary: _Integers) -> _Numbers:
-    """Computes the Boundary IoU of each class (Cheng et al. 2021): IoU of pixels near a boundary.
+    """Computes the Boundary IoU of each class, that is, the IoU of the pixels near its boundary.
+
+    See Cheng et al. 2021.
 
     Args:
-      boundary: int64 [C, 2], for each class the number of pixels that are near both the true and
-        the predicted boundary (intersection), and near at least one of them (union).
+      boundary: int64 [C, 2]. For each class, the number of pixels near both the true and the
+        predicted boundary (intersection), and the number near at least one of them (union).
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     return _ratio(boundary[:, 0], boundary[:, 1])
 
@@ -96,10 +102,10 @@ def mean_of_defined(values: _Numbers) -> float:
     """Computes the mean of a metric over the classes for which the metric is defined.
 
     Args:
-      values: float64 [C], value of the metric for each class, NaN where undefined.
+      values: float64 [C]. Value of the metric for each class; NaN where undefined.
 
     Returns:
-      The mean; NaN if the metric is defined for no class.
+      The mean; NaN if the metric is undefined for all classes.
     """
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
@@ -109,16 +115,18 @@ def pixel_accuracy(confusion_matrix: _Integers) -> float:
     """Computes the share of correctly classified pixels, 0..1; NaN if there are no pixels.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
     """
     return float(_ratio(np.trace(confusion_matrix), confusion_matrix.sum()))
 
 
 def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
-    """Computes the mean IoU, weighted by the share of each class among the true pixels.
+    """Computes the mean IoU, weighting each class by its share of the ground-truth pixels.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
 
     Returns:
       The weighted mean, 0..1; NaN if there are no pixels.
@@ -130,11 +138,12 @@ def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
 def calibration_error(calibration: _Numbers) -> float:
     """Computes the expected calibration error (Guo et al. 2017).
 
-    The error is the mean over all pixels of the gap between confidence and accuracy in their bin.
+    In each bin, the gap is the difference between the mean confidence and the accuracy. The error
+    is the mean gap over all bins, weighted by the number of pixels in each bin.
 
     Args:
-      calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      calibration: float64 [bins, 3]. For each confidence bin, the number of pixels, the sum of
+        their confidences and the number of correctly predicted pixels.
 
     Returns:
       The error, 0..1; lower is better. NaN if there are no pixels.
@@ -192,7 +201,7 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
       classes: Names of the C classes, by class id.
 
     Returns:
-      Metric name to value, 0..1, in the order of `metric_names`; NaN where undefined.
+      The values of all metrics, 0..1, by name, in the order of `metric_names`; NaN where undefined.
     """
     return {
         name: value
@@ -213,7 +222,7 @@ def metric_names(classes: Sequence[str]) -> list[str]:
 
 
 def floor_metrics(classes: Sequence[str]) -> list[str]:
-    """Returns the names of the metrics that can have a floor in the gate (higher is better).
+    """Returns the names of the metrics for which the gate can have a floor (higher is better).
 
     Args:
       classes: Names of the classes, by class id.
@@ -223,12 +232,12 @@ def floor_metrics(classes: Sequence[str]) -> list[str]:
 
 
 def class_metrics() -> list[str]:
-    """Returns the names of the metrics of scope `class` without the class, such as `iou`."""
+    """Returns the names of the per-class metrics, such as `iou`, without a class name."""
     return [metric.name for metric in METRICS.values() if metric.scope == "class"]
 
 
 def class_of(name: str) -> str | None:
-    """Returns the class in the name of a metric; None for a metric over all classes.
+    """Returns the class name in the full name of a metric, or None for a metric over all classes.
 
     Args:
       name: Full name of a metric, such as `iou/lake` or `mean_iou`.

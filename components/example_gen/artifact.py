@@ -10,9 +10,9 @@ from data.examples.records import Record
 from data.files import find_files, join, read_lines
 
 PAIRS_FILE = "pairs.jsonl"
-"""File in the examples artifact: one line of JSON for each pair, usable or not."""
+"""Name of the file in the examples artifact that has one line of JSON for each pair."""
 FINDINGS_FILE = "findings.json"
-"""File in the examples artifact: the findings of the data checks, as a JSON list."""
+"""Name of the file in the examples artifact that lists the findings of the data checks."""
 
 
 def read_records(examples: types.Artifact, split: str | None = None) -> list[Record]:
@@ -20,7 +20,8 @@ def read_records(examples: types.Artifact, split: str | None = None) -> list[Rec
 
     Args:
       examples: The examples artifact.
-      split: Name of the split whose usable pairs are returned; None for all pairs, usable or not.
+      split: Name of a split, to read only the records of its usable pairs; None to read the records
+        of all pairs, usable or not.
 
     Returns:
       The records, ordered by the keys of the pairs.
@@ -40,8 +41,8 @@ def read_examples(examples: str, split: str) -> Iterator[tf.train.Example]:
       split: Name of the split: `train`, `val` or `test`.
 
     Yields:
-      The examples, in a random order that depends only on their keys. The first examples are thus a
-      random sample.
+      The examples, in a pseudo-random order that depends only on their keys. The first examples
+      are therefore a random sample of the split.
     """
     files = find_files(join(examples, f"Split-{split}/*.gz"))
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():

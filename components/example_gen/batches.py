@@ -1,10 +1,11 @@
-"""Batches of shards: a file lists the shards of a batch, and one Beam worker writes these shards.
+"""Writes shards (TFRecord files) in batches: a batch file lists the shards for one Beam worker.
 
-Beam passes only the paths of the batch files to its workers. The description of the Beam job thus
-does not grow with the data, and Beam never shuffles images or records.
+Beam passes only the paths of the batch files to its workers, so the description of the Beam job
+stays small even for large data sets, and Beam never shuffles images or records.
 
-When a worker is lost or slow, a Beam runner may process a batch twice, even at the same time. Both
-attempts write the same bytes, and each file stays in a scratch folder until the file is complete.
+If a worker is lost or slow, a Beam runner may process a batch twice, even at the same time. This is
+harmless, because both attempts write the same bytes, and each file stays in a scratch folder until
+it is complete.
 """
 
 import json
@@ -21,7 +22,7 @@ from data.processes import in_processes
 from data.sources.pairs import Pair
 
 PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
-"""Names of the Beam counters, and of the artifact properties with the same counts."""
+"""Names of the Beam counters and of the artifact properties that hold the same counts."""
 _SHARDS_A_BATCH = 64
 
 
@@ -29,7 +30,7 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
     """Divides shards into batches and writes a file for each batch.
 
     Args:
-      shards: Shards (TFRecord files with their pairs) that the Beam job will write.
+      shards: Shards that the Beam job will write, each a TFRecord file with a list of its pairs.
       folder: Folder for the batch files, local or remote.
 
     Returns:
@@ -44,21 +45,22 @@ def write_batches(shards: Sequence[Shard], folder: str) -> list[str]:
 
 
 def read_rows(batch: str) -> list[bytes]:
-    """Reads the records of the pairs in a finished batch.
+    """Reads the records of all pairs in a batch whose shards have been written.
 
     Args:
       batch: Path of the batch file.
 
     Returns:
-      A line of JSON for each pair, in UTF-8 (see `Record.as_row`).
+      One line of JSON for each pair, in UTF-8 (see `Record.as_row`).
     """
     return read_bytes(_rows_file(batch)).splitlines(keepends=True)
 
 
 class WriteShards(beam.PTransform):
-    """Writes the shards of each batch with all cores of a worker, and returns the batches.
+    """Writes the shards of each batch, using all CPU cores of the Beam worker.
 
-    Beam counters in the namespace `unetfx` count good pairs, bad pairs, and files without a pair.
+    Beam counters in the namespace `unetfx` count usable pairs, unusable pairs, and files that
+    belong to no pair.
     """
 
     def __init__(self, data: DataConfig, files_without_pair: int) -> None:
@@ -66,15 +68,15 @@ class WriteShards(beam.PTransform):
 
         Args:
           data: The `data` section of the config.
-          files_without_pair: Number of files without a pair, for the Beam counter; these files are
-            in no batch.
+          files_without_pair: Number of files that belong to no pair. The transform cannot count
+            these files itself, because no batch contains them.
         """
         super().__init__()
         self._data = data
         self._files_without_pair = files_without_pair
 
     def expand(self, batches: beam.PCollection[str]) -> beam.PCollection[str]:
-        """Returns the path of each batch file after all shards of the batch are written."""
+        """Returns the path of each batch file once all shards of the batch have been written."""
         files_without_pair = batches.pipeline | "FilesWithoutPair" >> beam.Create(
             [self._files_without_pair]
         )

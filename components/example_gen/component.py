@@ -16,14 +16,14 @@ from data.sources.pairs import fingerprint, newest_span
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    The source may define the splits. Otherwise a hash of the pair's group selects the split, so no
-    pair changes its split when data are added.
+    The source may define the splits. Otherwise, a hash of the pair's group selects the split, so
+    that no pair moves to another split when data are added.
 
-    Component `outputs` contains:
+    The component has one output:
       - `examples`: Channel of type `standard_artifacts.Examples`. In addition to the splits, the
         artifact contains `pairs.jsonl`, with a line for each pair, and `findings.json`, with the
-        findings of the data checks. Properties of the artifact hold the numbers of good pairs, bad
-        pairs, and files without a pair.
+        findings of the data checks. Properties of the artifact hold the numbers of usable pairs,
+        of unusable pairs, and of files that belong to no pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -32,7 +32,7 @@ class PairsExampleGen(FileBasedExampleGen):
         """Creates the component.
 
         Args:
-          settings: Settings of ExampleGen, with the `data` section of the config.
+          settings: Settings of ExampleGen, which include the config's `data` section.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -48,12 +48,12 @@ class PairsExampleGen(FileBasedExampleGen):
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Gives the driver the number of the newest span and a fingerprint of all file contents.
+    """Provides the driver with the number of the newest span and a fingerprint of all files.
 
-    The fingerprint of TFX's own processor includes modification times, so a copy of the same files
-    would start a new training. TFX's processor also reads only one span. This processor treats all
-    spans as one data set, so that a model learns from all spans, and duplicates in different spans
-    are found.
+    TFX's own processor includes modification times in the fingerprint, so copying the files would
+    cause the model to be trained again. TFX's processor also reads only one span. This processor
+    uses only the content of the files and treats all spans as one data set, so that a model learns
+    from all spans and duplicates in different spans are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
@@ -74,7 +74,7 @@ class _PairsProcessor(input_processor.InputProcessor):
 
 
 class _Driver(driver.Driver):
-    """Fingerprints the pairs before TFX queries its cache, so that unchanged data hit the cache."""
+    """Adds the data fingerprint to the cache key, so that unchanged data are not read again."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

@@ -1,4 +1,4 @@
-"""Executor of ExampleGen: a Beam job that reads pairs of files and writes TFRecord files."""
+"""The executor of ExampleGen, a Beam job that reads pairs of files and writes TFRecord files."""
 
 import hashlib
 import json
@@ -45,19 +45,18 @@ class Executor(EngineExecutor):
         """Reads all pairs and writes the splits.
 
         Args:
-          input_dict: Empty.
-          output_dict: Output dict from key to a list of artifacts.
+          input_dict: Empty, because ExampleGen has no input artifacts.
+          output_dict: Maps output keys to lists of artifacts:
             - examples: Artifact for the examples of each split, the records and the findings.
-          exec_properties: A dict of execution properties.
-            - custom_config: Settings, packed by `ExampleGenSettings.as_proto`.
-            - output_data_format: Format of the records: the number of tf.Example in TFX's enum
-              `PayloadFormat`.
-            - input_fingerprint: Fingerprint of the data, from the driver or, on Kubeflow, from
-              LookOutside.
+          exec_properties: The execution properties:
+            - custom_config: The settings, packed by `ExampleGenSettings.as_proto`.
+            - output_data_format: TFX's `PayloadFormat` of the records, which is tf.Example.
+            - input_fingerprint: Fingerprint of the data, computed by the driver or, on Kubeflow, by
+              the step LookOutside.
 
         Raises:
           InputError: The source as a whole cannot be used, or the checks find an error in the data.
-            TFX then deletes the output.
+            If this error is raised, TFX deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -91,7 +90,7 @@ class Executor(EngineExecutor):
 
 
 def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
-    """Sorts the pairs of each split by the hash of their keys, and distributes them over shards."""
+    """Sorts the pairs of each split by a hash of their keys, and distributes them over shards."""
     shards: list[Shard] = []
     for split in SPLITS:
         folder = artifact_utils.get_split_uri([artifact], split)
@@ -113,7 +112,7 @@ def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
 def _list_and_check(
     rows: list[bytes], artifact: types.Artifact, contents: Found, settings: ExampleGenSettings
 ) -> None:
-    """Writes records, findings and counts, and raises InputError if a finding is an error."""
+    """Writes the records, findings and counts; raises InputError if a finding is an error."""
     records = [Record.of_row(json.loads(row)) for row in rows]
     by_key = sorted(zip(records, rows, strict=True), key=lambda item: item[0].pair.key)
     with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:

@@ -1,4 +1,4 @@
-"""ExampleGen for Kubeflow, where a step computes the data fingerprint instead of a driver."""
+"""ExampleGen for Kubeflow, where a separate step instead of a driver hashes the data."""
 
 from typing import ClassVar, TypedDict
 
@@ -23,7 +23,7 @@ from data.files import is_file, read_text
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of the outputs of LookOutside: fingerprint of the data, and text of the schema file."""
+"""Names of LookOutside's outputs: the fingerprint of the data and the text of the schema file."""
 
 
 class _Outputs(TypedDict):
@@ -35,14 +35,14 @@ class _Outputs(TypedDict):
 def LookOutside(
     settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
 ) -> _Outputs:
-    """Computes the data fingerprint and reads the schema file in each run, for the cache keys.
+    """Computes the data fingerprint and reads the schema file, so that cache keys include both.
 
     Args:
-      settings: ExampleGenSettings as JSON.
+      settings: An `ExampleGenSettings` as JSON.
       schema_file: Path of the user's schema file.
 
     Returns:
-      - fingerprint: Hash of the data.
+      - fingerprint: SHA-256 of the data, in hexadecimal.
       - schema: Text of the schema file; empty if the file does not exist.
 
     Raises:
@@ -68,12 +68,13 @@ class _Spec(ComponentSpec):
 
 
 class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
-    """PairsExampleGen for Kubeflow: the data fingerprint is a parameter, and there is no driver.
+    """PairsExampleGen for Kubeflow, which has no driver and gets the fingerprint as a parameter.
 
-    For Kubeflow, TFX compiles a FileBasedExampleGen with TFX's own driver, which searches for input
-    files. TFX's driver does not support pairs of files, and runs only on Vertex AI.
+    This class is not a FileBasedExampleGen, because TFX's compiler would then add TFX's own driver,
+    which searches for input files. That driver does not support pairs of files and runs only on
+    Vertex AI.
 
-    Component `outputs` contains:
+    The component has one output:
       - `examples`: Channel of type `standard_artifacts.Examples`; see `PairsExampleGen`.
     """
 
@@ -84,8 +85,8 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
         """Creates the component.
 
         Args:
-          settings: Settings of ExampleGen, with the `data` section of the config.
-          input_fingerprint: Fingerprint of the data: the output `fingerprint` of LookOutside.
+          settings: Settings of ExampleGen, which include the config's `data` section.
+          input_fingerprint: Fingerprint of the data, from LookOutside's output `fingerprint`.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())

@@ -18,8 +18,8 @@ class ExampleGenSettings(Strict):
 
     Attributes:
       data: The `data` section of the config.
-      name: Name of the data set if the source does not define a name.
-      folder: Folder for the images and masks of a source that generates files (`sample`, `tfds`).
+      name: Name of the data set, used if the source does not define a name.
+      folder: Folder to which the sources `sample` and `tfds` write their images and masks.
       code: Version of the code that reads the data. The version is part of the cache key, so the
         data are read again when the code changes.
     """
@@ -30,7 +30,7 @@ class ExampleGenSettings(Strict):
     code: str
 
     def as_proto(self) -> wrappers_pb2.StringValue:
-        """Packs the settings as JSON for the `custom_config` of the component."""
+        """Packs the settings as JSON in a message for the component's `custom_config`."""
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
     def find_pairs(self) -> Found:

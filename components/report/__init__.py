@@ -1,1 +1,1 @@
-"""The report of a run: metrics, verdicts, pictures of predictions, and an HTML page."""
+"""Creates the report of a run: metrics, verdicts, pictures of predictions and an HTML page."""

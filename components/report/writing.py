@@ -1,4 +1,4 @@
-"""Writes the data of a report: metrics.json, report.json and the pictures of the gallery."""
+"""Writes the data of a report: metrics.json, report.json and the pictures for the gallery."""
 
 import csv
 import io
@@ -44,13 +44,13 @@ class Inputs(NamedTuple):
 
 
 def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
-    """Writes metrics.json, report.json and the pictures.
+    """Writes metrics.json, report.json and the gallery's pictures to the folder of a report.
 
     Args:
       inputs: Artifacts of the run that the report describes.
       folder: Folder of the report, local or remote.
       name: Name of the pipeline.
-      config: Config of the pipeline, as YAML.
+      config: Config of the pipeline as YAML.
       code: Version of the code that writes reports.
     """
     examples, evaluation = inputs.examples, inputs.evaluation

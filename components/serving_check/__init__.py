@@ -1,1 +1,1 @@
-"""Checks before the push that a model returns correct responses when it is served."""
+"""Checks, before a model is pushed, that it returns correct responses when it is served."""

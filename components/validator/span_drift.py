@@ -11,16 +11,16 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 from data.examples.records import Record
 
-_BUCKETS = 10  # number of buckets in the histograms that TFDV compares
+_BUCKETS = 10  # number of buckets in each histogram that TFDV compares
 
 
 class SpanStatistics(NamedTuple):
-    """Statistics of the newest span, and of all older spans together.
+    """Statistics of the newest span, and combined statistics of all older spans.
 
     Attributes:
       span: Number of the newest span.
       newest: Statistics of the newest span.
-      older: Statistics of all older spans together.
+      older: Combined statistics of all older spans.
     """
 
     span: int
@@ -29,14 +29,14 @@ class SpanStatistics(NamedTuple):
 
 
 def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanStatistics | None:
-    """Computes the statistics of the newest span and of all older spans together.
+    """Computes statistics of the newest span, and combined statistics of all older spans.
 
     Args:
-      records: Records of all pairs.
+      records: Records of all pairs; unusable pairs are ignored.
       classes: Class names, by class id.
 
     Returns:
-      The statistics; None if all pairs belong to one span.
+      The statistics; None if all usable pairs belong to the same span.
     """
     spans = {record.pair.span for record in records if record.statistics}
     if len(spans) < 2:
@@ -54,16 +54,17 @@ def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanSt
 def drift_anomalies(
     statistics: SpanStatistics, schema: schema_pb2.Schema
 ) -> anomalies_pb2.Anomalies:
-    """Checks the newest span against the schema, and by drift comparators against older spans.
+    """Checks the newest span against the schema, and for drift against the older spans.
 
-    Two samples of one distribution also differ, and small samples differ more. The expected
-    Jensen-Shannon divergence (Lin 1991) of their histograms, with k buckets and n and m examples,
-    is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, by the chi-square approximation. Twice this
-    value is added to each drift threshold, so that small spans seldom raise a false alarm.
+    Even two samples from the same distribution differ, and small samples differ more. By the
+    chi-square approximation, the expected Jensen-Shannon divergence (Lin 1991) between the
+    histograms of two such samples is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, where k is
+    the number of buckets, and n and m are the sample sizes. Twice this value is added to each drift
+    threshold, so that small spans rarely raise false alarms.
 
     Args:
-      statistics: Statistics of the newest and of the older spans.
-      schema: The schema of the examples; its drift comparators hold the thresholds.
+      statistics: Statistics of the newest span and of the older spans.
+      schema: The schema of the examples, whose drift comparators define the thresholds.
 
     Returns:
       The anomalies of the newest span.
@@ -84,7 +85,7 @@ def drift_anomalies(
 
 
 def _statistics(table: pd.DataFrame) -> statistics_pb2.DatasetFeatureStatisticsList:
-    # TFDV would treat a pandas index with gaps as a feature.
+    # The index is reset because TFDV would treat an index with gaps as a feature.
     return tfdv.generate_statistics_from_dataframe(table.reset_index(drop=True))
 
 
