@@ -1,8 +1,9 @@
-"""The TFX pipeline: config, construction, runners, history, reports and command line."""
+"""Configures, builds and runs the TFX pipeline, and provides the command line and reports."""
 
 import os
 
-# By default, TensorFlow uses oneDNN only on CPUs with instructions for neural networks, such as
-# AVX512_VNNI, but oneDNN is faster on older CPUs, too. TensorFlow reads the variable during its
-# import, and every program of this repository imports this package before TensorFlow.
+# By default, TensorFlow uses oneDNN only on CPUs that have neural-network instructions, such as
+# AVX512_VNNI. oneDNN is faster on older CPUs too, so it is enabled unless the user has set the
+# variable. The variable must be set before TensorFlow is imported, and every program in this
+# repository imports this package first.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -1,4 +1,8 @@
-"""Hashes source code for cache keys, since TFX's cache compares only inputs and parameters."""
+"""Hashes source code, so that a change to the code invalidates TFX's cache.
+
+TFX's cache compares only the inputs and parameters of a component. The hash is therefore passed to
+components as a parameter.
+"""
 
 import hashlib
 from functools import cache
@@ -11,10 +15,10 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 
 
 def code_version(module: str) -> str:
-    """Hashes the source code of a module and of all its direct and indirect imports.
+    """Hashes the source code of a module and of all modules it imports, directly or indirectly.
 
-    Only imports of modules of this project count. Imports inside functions are included; imports
-    under `TYPE_CHECKING` are not.
+    Only modules of this project are included. Imports inside functions count, but imports under
+    `if TYPE_CHECKING:` do not.
 
     Args:
       module: Dotted name of the module, such as `components.trainer.run`.

@@ -38,10 +38,10 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
 
     Args:
       config: The config of the pipeline.
-      platform: The platform that will run the pipeline, by default this machine.
+      platform: The platform that will run the pipeline; by default, this machine.
 
     Returns:
-      The pipeline, for the platform's TFX runner.
+      The pipeline, to be passed to the platform's TFX runner.
     """
     ingestion = platform.ingestion(_ingestion_settings(config), config.schema_file)
     examples = ingestion.examples
@@ -84,7 +84,8 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
         *(infra_validator, serving_check, report, pusher),
     ]
     for node in filter(None, (tuner, trainer)):
-        # ExampleValidator and GateCheck run before training, since each of them may stop the run.
+        # Training uses no outputs of ExampleValidator and GateCheck, so TFX would not wait for them
+        # by itself. Training must wait, because either component may stop the run.
         node.add_upstream_nodes([validator, gate_check])
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
@@ -97,8 +98,8 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
 
 
 def _ingestion_settings(config: Config) -> ExampleGenSettings:
-    # These keys do not affect the examples. They are reset to their defaults, so that a change of
-    # such a key does not run ExampleGen again.
+    # These keys do not affect the examples. They are reset to their defaults, so that changing one
+    # of them does not make ExampleGen run again.
     unused = ("view", "schema_file", "on_anomaly")
     defaults = {name: DataConfig.model_fields[name].default for name in unused}
     return ExampleGenSettings(
@@ -110,7 +111,8 @@ def _ingestion_settings(config: Config) -> ExampleGenSettings:
 
 
 def _statistics_gen(config: Config, examples: tfx.dsl.Channel) -> StatisticsGen:
-    # Other features, such as the encoded image and the key of the pair, have no useful statistics.
+    # The other features, such as the encoded image and the pair's key, are left out, because their
+    # statistics would be meaningless.
     names = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
     names += [features.fraction(name) for name in config.data.classes]
     return StatisticsGen(
@@ -187,8 +189,8 @@ def _training_arguments(
 ) -> dict[str, Any]:
     custom_config = {
         SETTINGS: settings.model_dump_json(),
-        # The folder for checkpoints is not in the output folder of the execution, so that a later
-        # execution can resume interrupted training.
+        # Checkpoints are kept outside the output folder of the execution, so that a later
+        # execution can resume an interrupted training run.
         UNFINISHED: join(config.root, f"artifacts/{step}/.unfinished"),
     }
     if start.push_folder:
@@ -228,8 +230,9 @@ def _report(
     serving_check: BaseNode,
 ) -> BaseNode:
     folder = platform.reports_folder(config)
-    # On a platform with a reports folder, the Report component publishes the report and needs the
-    # anomalies. On other platforms, the runner publishes the report and adds the anomalies.
+    # On a platform with a reports folder, the Report component publishes the report itself, so it
+    # needs the anomalies as an input. On other platforms, the runner publishes the report and adds
+    # the anomalies.
     anomalies = {"example_anomalies": validator.outputs["anomalies"]} if folder else {}
     return Report(
         examples=examples,
@@ -249,8 +252,8 @@ def _report(
 
 
 def _reported_config(config: Config) -> str:
-    # The report omits the sections AROUND_A_RUN: a change in these sections should not run the
-    # Report component again, and some of them contain secrets.
+    # The report omits the config sections in `AROUND_A_RUN`, such as `retrain:`. Some of them
+    # contain secrets, and changing one should not make the Report component run again.
     shown = config.model_dump(mode="json", exclude_none=True, exclude=set(AROUND_A_RUN))
     return yaml.safe_dump(shown, sort_keys=False)
 
@@ -258,8 +261,8 @@ def _reported_config(config: Config) -> str:
 def _pusher(
     config: Config, model: tfx.dsl.Channel, evaluator: Evaluator, serving_check: BaseNode
 ) -> Pusher:
-    # Unlike other components, the Pusher has no parameter with the version of the code, so that a
-    # change in the code does not push the same model again.
+    # Unlike most other components, the Pusher has no parameter with a hash of the code. With such a
+    # parameter, every change to the code would push the same model again.
     return Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

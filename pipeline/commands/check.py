@@ -1,4 +1,4 @@
-"""`unetfx check`: runs the checks of ExampleGen without the pipeline, and shows the findings."""
+"""`unetfx check`: runs ExampleGen's data checks on their own, and shows the findings."""
 
 import json
 import os
@@ -22,15 +22,15 @@ from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.exit_codes import BAD_INPUT, DONE
 
-_PAIRS_PER_TASK = 32  # number of pairs that a process reads in one call
+_PAIRS_PER_TASK = 32  # number of pairs that a worker process reads per call
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
 def run_check(config_file: Path) -> int:
-    """Checks every pair as the ingestion does, and reports the findings.
+    """Checks every pair in the same way as ExampleGen, and reports the findings.
 
-    The findings are printed, and written to `check/check.json` and `check/index.html` in the folder
-    of the pipeline.
+    The findings are printed, and are also written to `check/check.json` and `check/index.html` in
+    the pipeline's folder.
 
     Args:
       config_file: Path of the config file.
@@ -39,7 +39,7 @@ def run_check(config_file: Path) -> int:
       The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is wrong, or the source of the pairs cannot be used.
+      InputError: The config is invalid, or the data source as a whole cannot be used.
       UnavailableError: A process that reads pairs was killed, most likely for lack of memory.
     """
     config = load_config(config_file)

@@ -1,4 +1,4 @@
-"""The page of `unetfx check`: the findings, with pictures of the pairs of each finding."""
+"""Writes the page of `unetfx check`, with pictures of the pairs that each finding concerns."""
 
 import base64
 import io
@@ -20,18 +20,18 @@ from data.sources.pairs import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
-_THUMBNAIL_SIDE = 144  # maximum side of a thumbnail in pixels
-_MOST_EXHIBITS = 12  # maximum number of pairs or files that are shown for a finding
+_THUMBNAIL_SIDE = 144  # maximum width and height of a thumbnail, in pixels
+_MOST_EXHIBITS = 12  # maximum number of pairs or files to show for each finding
 
 
 class Split(NamedTuple):
-    """Statistics of the usable pairs of a split, that is, of the pairs without a fault.
+    """Statistics of the usable pairs of a split, which are the pairs without faults.
 
     Attributes:
       name: Name of the split.
       pairs: Number of usable pairs.
-      groups: Number of groups of the usable pairs.
-      shares: Class name to the share of the class among the labelled pixels, 0..1.
+      groups: Number of different groups among the usable pairs.
+      shares: Share of each class among the labelled pixels, from 0 to 1, by class name.
     """
 
     name: str
@@ -61,13 +61,13 @@ def write_page(
     findings: Sequence[Finding],
     pairs: Mapping[str, Pair],
 ) -> None:
-    """Writes the findings as one HTML file that contains all its pictures.
+    """Writes the findings to a single HTML file, in which all pictures are embedded.
 
     Args:
       path: Path of the HTML file.
       config: The config of the checked data.
       accepted: Whether a run of the pipeline would accept the data.
-      splits: Counts of the splits.
+      splits: Statistics of each split.
       findings: The findings of the checks, errors first.
       pairs: All pairs of the source, by key.
     """
@@ -113,7 +113,11 @@ def _picture(path: str, data: DataConfig) -> str:
 
 
 def _picture_of_mask(path: str, data: DataConfig) -> str:
-    """Returns the URL of a picture of a mask, in class colours if the mask fits the config."""
+    """Returns a picture of a mask as a `data:` URL; empty if the file cannot be read.
+
+    The picture has the class colours if the mask matches the config; otherwise, it has the colours
+    in the file.
+    """
     try:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:

@@ -14,7 +14,7 @@ from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
 # Most commands import their modules only when they run. TensorFlow and TFX take seconds to import,
-# and their imports write to standard error, which `library_noise_to` must redirect first.
+# and write to standard error as they load, so `library_noise_to` must redirect it first.
 
 _PATH = click.Path(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
@@ -33,7 +33,7 @@ _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept i
 def _number_option(
     name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns a click option for a number; its help shows the default and the allowed range."""
+    """Returns a click option for a number, whose help shows the default and the allowed range."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
     )

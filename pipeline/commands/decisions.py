@@ -12,17 +12,17 @@ from pipeline.reports import publishing
 
 
 def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: bool) -> None:
-    """Blesses the model of a run, or withdraws the blessing, and prints the next command.
+    """Blesses the model of a run or withdraws its blessing, and suggests the next command.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for the printed command.
-      name: Id of the run, or the beginning of the id.
+      config_file: Path of the config file, to show in the suggested command.
+      name: ID of the run or the beginning of the ID, or the short name of its model.
       why: Reason for the decision.
       blessed: True to bless the model, False to withdraw the blessing.
 
     Raises:
-      InputError: No run with a report has this id, several ids begin with it, or `why` is empty.
+      InputError: No run with a report matches the name, several do, or `why` is empty.
     """
     run = find_run(config, name)
     decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
@@ -44,11 +44,11 @@ def push(config: Config, name: str) -> None:
 
     Args:
       config: The config of the pipeline.
-      name: Id of the run, or the beginning of the id.
+      name: ID of the run or the beginning of the ID, or the short name of its model.
 
     Raises:
-      InputError: No run with a report has this id, several ids begin with it, or the model of the
-        run is not blessed, failed ServingCheck or cannot be loaded.
+      InputError: No run with a report matches the name, several do, or the model of the run is not
+        blessed, failed ServingCheck or cannot be loaded.
     """
     run = find_run(config, name)
     if not run.blessed:

@@ -1,4 +1,4 @@
-"""`unetfx runs`: tables of past runs and of the trials of their hyperparameter searches."""
+"""`unetfx runs`: prints tables of past runs and of the trials of hyperparameter searches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-# With more classes than this, the table has no columns for class IoUs, which would not fit a
-# terminal.
+# With more classes than this, the table omits the IoU of each class, because so many columns would
+# not fit in a terminal.
 _MOST_CLASSES = 8
-# Width of the output in characters, even on a narrower terminal, so that no version number is
-# truncated.
+# Width of the output in characters. The width is fixed, so that version numbers are not truncated
+# on a narrow terminal.
 _WIDTH = 200
 
 
@@ -26,7 +26,7 @@ def list_runs(config: Config, config_file: Path) -> None:
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for the printed command.
+      config_file: Path of the config file, to show in the suggested command.
     """
     console = Console(highlight=False, width=_WIDTH)
     runs = all_runs(config)

@@ -23,27 +23,27 @@ from pipeline.config.retrain import RetrainConfig
 from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
-"""Sections of the config that do not affect the model: schedule, machines and notifications."""
+"""Config sections that do not affect the model: schedules, machines and notifications."""
 
 
 class Config(Strict):
-    """A whole config file.
+    """The whole config file.
 
     Attributes:
       name: Name of the pipeline and of the served model.
       workspace: Folder for all files that the pipeline writes; a relative path is resolved against
-        the current folder. For Kubeflow and Vertex AI, a folder in a bucket (`gs://…`).
-      data: The data set: source, classes and splits, and the size of the network's input.
+        the current folder. For Kubeflow and Vertex AI, the folder must be in a bucket (`gs://…`).
+      data: The data set (source, classes and splits), and the size of the network's input.
       model: Architecture and initial weights of the network.
       training: Training settings.
-      tuner: Search for hyperparameters before training; null for no search.
-      evaluation: Additional slices for the metrics on `test`.
-      gate: Conditions that a model must meet on `test` to be pushed.
-      serving: Settings of the served model, and the checks before a model is pushed.
+      tuner: Hyperparameter search before training; null for no search.
+      evaluation: Additional slices of the test split on which to compute metrics.
+      gate: Conditions that a model must meet on the test split before it is pushed.
+      serving: Settings of the served model, and checks that it must pass before it is pushed.
       beam: Beam runner for ingestion, statistics and evaluation.
       retrain: Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
-      airflow: Schedule and retries of runs on Airflow; null if Airflow is not used.
-      kubeflow: Container image and resources of runs on Kubeflow Pipelines or Vertex AI; null if
+      airflow: Schedule and retries for runs on Airflow; null if Airflow is not used.
+      kubeflow: Container image and resources for runs on Kubeflow Pipelines or Vertex AI; null if
         neither is used.
     """
 
@@ -97,14 +97,14 @@ class Config(Strict):
         source, column = self.data.source, column_of(feature)
         if column is None:
             return feature in sliceable(self.data.classes)
-        # Without data.source.columns, all columns of the manifest are kept, and the config does not
-        # contain the names of the columns.
+        # Without `data.source.columns`, all columns of the manifest are read. The config does not
+        # contain their names, so any name is accepted here.
         return isinstance(source, ManifestSource) and (
             source.columns is None or column in source.columns
         )
 
     def _sliceable_features(self) -> list[str]:
-        """Returns features to slice by, for a message; `column/<name>` stands for any column."""
+        """Returns the sliceable features, for error messages; `column/<name>` means any column."""
         source, names = self.data.source, sliceable(self.data.classes)
         if not isinstance(source, ManifestSource):
             return names
@@ -157,12 +157,12 @@ class Config(Strict):
 
     @property
     def root(self) -> str:
-        """Folder of all files that this pipeline writes, local or remote."""
+        """Path or URL of the folder for all files that this pipeline writes."""
         return join(_absolute(self.workspace), self.name)
 
     @property
     def home(self) -> Path:
-        """Folder of all files that this pipeline writes, for code that needs a local folder.
+        """Local folder for all files that this pipeline writes.
 
         Raises:
           InputError: The workspace is in a bucket.
@@ -176,36 +176,36 @@ class Config(Strict):
 
     @property
     def artifacts_folder(self) -> Path:
-        """Folder of the output artifacts of all components."""
+        """Folder for the output artifacts of all components."""
         return self.home / "artifacts"
 
     @property
     def source_folder(self) -> Path:
-        """Folder in which the sources `sample` and `tfds` write their image and mask files."""
-        # If the workspace is remote, each component runs in a container, and writes these files to
-        # the disk of the container.
+        """Folder to which the data sources `sample` and `tfds` write their image and mask files."""
+        # If the workspace is remote, each component runs in a container, so the files are written
+        # to the container's own disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
     @property
     def schema_file(self) -> str:
-        """Path of the user's TFDV schema, local or remote; a run creates the file if missing."""
+        """Path or URL of the user's TFDV schema; if the file does not exist, a run creates it."""
         path = self.data.schema_file
         return _absolute(path) if path else join(self.root, "schema.pbtxt")
 
     @property
     def check_folder(self) -> Path:
-        """Folder for the findings and the page of `unetfx check`."""
+        """Folder to which `unetfx check` writes its findings and its page."""
         return self.home / "check"
 
     @property
     def serving_folder(self) -> str:
-        """Folder that TF Serving watches, local or remote, with a sub-folder for each version."""
+        """Path or URL of the folder that TF Serving watches, with a sub-folder for each version."""
         return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))
 
     @property
     def reports_folder(self) -> Path:
-        """Folder of the reports, with a sub-folder for each run."""
+        """Folder for published reports, with a sub-folder for each report."""
         return self.home / "reports"
 
 

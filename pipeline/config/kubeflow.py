@@ -1,4 +1,4 @@
-"""The `kubeflow:` section of a config file; kfp need not be installed."""
+"""The `kubeflow:` section of a config file; this module can be used without kfp."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from data.config import Positive, Strict
 
 
 class Accelerator(Strict):
-    """GPUs of the Trainer and of the Tuner.
+    """GPUs for the Trainer and the Tuner.
 
     Attributes:
-      type: Type of the GPUs: on Kubernetes the name of the resource (`nvidia.com/gpu`), on Vertex
-        AI the GPU model (`NVIDIA_TESLA_T4`).
-      count: Number of GPUs for each step.
+      type: Type of GPU: on Kubernetes, the name of the resource, such as `nvidia.com/gpu`; on
+        Vertex AI, the GPU model, such as `NVIDIA_TESLA_T4`.
+      count: Number of GPUs for each of the two steps.
     """
 
     type: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")]
@@ -22,14 +22,14 @@ class Accelerator(Strict):
 
 
 class Resources(Strict):
-    """Resources of the Trainer and the Tuner; the other steps use the defaults of the cluster.
+    """Resources for the Trainer and the Tuner; the other steps use the cluster's defaults.
 
     Attributes:
-      cpu_request: Number of reserved CPU cores; null for the default of the cluster.
-      cpu_limit: Maximum number of CPU cores; null for the default of the cluster.
-      memory_request: Reserved memory in GiB; null for the default of the cluster.
-      memory_limit: Maximum memory in GiB, above which the step is killed; null for the default of
-        the cluster.
+      cpu_request: Number of CPU cores to reserve; null for the cluster's default.
+      cpu_limit: Maximum number of CPU cores; null for the cluster's default.
+      memory_request: Memory to reserve, in GiB; null for the cluster's default.
+      memory_limit: Maximum memory, in GiB; a step that exceeds this limit is killed. Null for the
+        cluster's default.
       gpu: Type and number of GPUs; null for no GPU.
     """
 
@@ -52,9 +52,9 @@ class KubeflowConfig(Strict):
     """Settings for running the pipeline on Kubeflow Pipelines or Vertex AI.
 
     Attributes:
-      image: Container image for all steps, built from this repository's Dockerfile, with its tag or
-        digest.
-      trainer: CPU, memory and GPUs of the Trainer and the Tuner.
+      image: Container image for all steps, with its tag or digest. The image is built from this
+        repository's Dockerfile.
+      trainer: CPU cores, memory and GPUs for the Trainer and the Tuner.
       cache: Whether a step reuses the outputs of an earlier execution with the same inputs,
         parameters and image.
     """

@@ -1,1 +1,1 @@
-"""Runs the pipeline on this machine: progress, logs, lock, Beam runner, Airflow registration."""
+"""Runs the pipeline on this machine, with progress, logs and a lock; registers it with Airflow."""

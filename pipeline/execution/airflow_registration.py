@@ -16,14 +16,15 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
-"""Name of the file in the pipeline's folder with the settings that the DAG reads."""
+"""Name of the file with the DAG's settings, which is in the pipeline's folder."""
 
 
 def register(config_file: Path) -> Path:
     """Writes airflow.json for the DAG, and registers the pipeline with TFX's command line.
 
-    Without Airflow in this environment, only the file is written. The DAG will run the pipeline in
-    the current folder, against which relative paths in the config are resolved.
+    If Airflow is not installed in this environment, only the file is written. The DAG will run the
+    pipeline in the current folder, so relative paths in the config are resolved against this
+    folder.
 
     Args:
       config_file: Path of the config file.
@@ -32,8 +33,8 @@ def register(config_file: Path) -> Path:
       Path of airflow.json.
 
     Raises:
-      InputError: The config is wrong, has no `airflow:` section, or has a schedule that Airflow
-        does not accept.
+      InputError: The config is invalid, has no `airflow:` section, or contains a schedule that
+        Airflow does not accept.
     """
     config = load_config(config_file)
     if config.airflow is None:
@@ -62,10 +63,10 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
 
 
 def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
-    """Runs TFX's Airflow runner, from which TFX's command line takes the pipeline's name.
+    """Runs TFX's Airflow runner, through which TFX's command line learns the pipeline's name.
 
-    The runner gets a pipeline without components, for which Airflow only checks the schedule. The
-    DAG that Airflow runs is defined in airflow_runner.py.
+    The runner gets a pipeline without components, so Airflow checks only its schedule. The DAG that
+    Airflow later runs is defined in airflow_runner.py.
     """
     from airflow.exceptions import AirflowException
     from tfx import v1 as tfx
@@ -83,8 +84,8 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 
 
 def main() -> int:
-    """Registers the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
-    logging.disable(logging.INFO)  # Airflow makes all libraries log to standard output
+    """Registers the pipeline for the config file in `UNETFX_CONFIG`, and returns the exit code."""
+    logging.disable(logging.INFO)  # Airflow would print every library's INFO messages
     try:
         deployment = register(config_path())
     except UnetfxError as error:

@@ -1,4 +1,4 @@
-"""People's decisions about models: blessings, withdrawn blessings and pushes."""
+"""Records and reads people's decisions about models: blessings, withdrawn blessings and pushes."""
 
 import datetime
 import getpass
@@ -25,9 +25,9 @@ class Decision(NamedTuple):
     """A person's decision about a model.
 
     Attributes:
-      kind: The decision: `blessed it`, `withdrew its blessing` or `pushed it`.
+      kind: Kind of decision: `blessed it`, `withdrew its blessing` or `pushed it`.
       who: User name of the person.
-      when: Date and time of the decision, UTC.
+      when: Date and time of the decision, in UTC.
       why: Reason that the person gave; empty for a push.
       pushed_to: Folder of the pushed version; None for a blessing or a withdrawal.
     """
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
     pushed_to: str | None
 
     def __str__(self) -> str:
-        """Returns the decision as a sentence without a full stop."""
+        """Returns the decision as a sentence without the final full stop."""
         reason = f": {self.why}" if self.why else ""
         return f"{self.who} {self.kind} on {self.when}{reason}"
 
@@ -50,7 +50,7 @@ class Decision(NamedTuple):
 
 
 def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) -> None:
-    """Records that a person blessed a model or withdrew the blessing; the last decision counts.
+    """Records that a person blessed a model or withdrew its blessing; the latest decision counts.
 
     Args:
       config: The config of the pipeline.
@@ -80,10 +80,10 @@ def push(config: Config, model: store.Artifact) -> str:
       model: Artifact of the model.
 
     Returns:
-      Path of the folder of the new version.
+      Path of the new version's folder.
 
     Raises:
-      InputError: The files of the model are missing or do not load.
+      InputError: The model's files are missing or cannot be loaded.
     """
     source = path_utils.serving_model_path(model.uri)
     if problem := why_not_loaded(source):
@@ -97,13 +97,13 @@ def push(config: Config, model: store.Artifact) -> str:
 
 
 def decisions(history: History) -> Mapping[int, list[Decision]]:
-    """Reads all decisions of people about models.
+    """Reads all decisions that people have made about models.
 
     Args:
-      history: The records of the pipeline.
+      history: The pipeline's records in ML Metadata.
 
     Returns:
-      Artifact id of each model to the decisions about the model, oldest first.
+      The decisions about each model, oldest first, by the model's artifact ID.
     """
     by_model: dict[int, list[Decision]] = {}
     for kind in (store.BLESSING, store.PUSHED_MODEL):
@@ -142,6 +142,6 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # The user ID in a container often has no user name; the exception depends on the Python
-        # version.
+        # In a container, the user ID often has no user name. The type of the exception that
+        # `getuser` then raises depends on the Python version.
         return f"user {os.getuid()}"

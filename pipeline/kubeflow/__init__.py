@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines: compiles and submits packages, and runs steps in containers."""
+"""Compiles pipeline packages for Kubeflow, submits them, and runs their steps in containers."""

@@ -1,4 +1,4 @@
-"""TFX's Kubeflow runner, with additions and corrections to the package that TFX compiles."""
+"""Extends TFX's Kubeflow runner to complete and correct the packages that TFX compiles."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipeline.config.kubeflow import KubeflowConfig, Resources
 _COMMAND = ("python", "-m", "pipeline.kubeflow.step")
 _LOOK_OUTSIDE = LookOutside.__name__
 _TRAINING = ("Trainer", "Tuner")
-_GIB = 2**30 / 1e9  # gigabytes in a gibibyte
+_GIB = 2**30 / 1e9  # number of gigabytes in a gibibyte
 
 
 class PackageRunner(v2.KubeflowV2DagRunner):
@@ -45,15 +45,15 @@ class PackageRunner(v2.KubeflowV2DagRunner):
         parameter_values: dict[str, Any] | None = None,
         write_out: bool | None = True,
     ) -> dict[str, Any]:
-        """Compiles a pipeline, and writes the package.
+        """Compiles a pipeline and writes the package.
 
         Args:
           pipeline: The TFX pipeline to compile.
-          parameter_values: Name of each runtime parameter to its value; None for the defaults.
+          parameter_values: Values of the runtime parameters, by name; None for their defaults.
           write_out: Whether to write the package to `self.package`.
 
         Returns:
-          The package: a `PipelineJob` message as a JSON object.
+          The package, which is a `PipelineJob` message in JSON form.
 
         Raises:
           InputError: The package cannot be written.
@@ -66,19 +66,23 @@ class PackageRunner(v2.KubeflowV2DagRunner):
 
 
 def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
-    """Adds the pipeline root and resources to a package; corrects cache options and parameters."""
+    """Completes and corrects a compiled package in place.
+
+    Adds the pipeline root and the resources, disables the cache for LookOutside, and corrects the
+    producers of parameters.
+    """
     spec = job["pipelineSpec"]
-    # Kubeflow Pipelines receives only the pipeline specification, so the pipeline root is copied
-    # from the runtime configuration.
+    # Kubeflow Pipelines receives only `pipelineSpec`, so the pipeline root is copied into it from
+    # `runtimeConfig`.
     spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
     tasks = spec["root"]["dag"]["tasks"]
-    # LookOutside must not be cached: it reads the data and the schema, which are not part of the
-    # cache key.
+    # LookOutside must run every time, because its cache key does not include the contents of the
+    # data and the schema file that it reads; a cached result might be out of date.
     tasks[_LOOK_OUTSIDE].pop("cachingOptions", None)
     for task in tasks.values():
         for parameter in task.get("inputs", {}).get("parameters", {}).values():
-            # TFX's compiler writes a wrong task name as the producer of a parameter. LookOutside is
-            # the only producer of parameters.
+            # TFX's compiler names the wrong task as the producer of a parameter. The right one is
+            # always LookOutside, because no other task produces parameters.
             if "taskOutputParameter" in parameter:
                 parameter["taskOutputParameter"]["producerTask"] = _LOOK_OUTSIDE
     executors = spec["deploymentSpec"]["executors"]
@@ -89,10 +93,10 @@ def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
 
 
 def _resource_spec(resources: Resources) -> dict[str, Any]:
-    """Returns a `ResourceSpec` message as JSON.
+    """Converts resources to a `ResourceSpec` message in JSON form.
 
-    Each value is in a field for Vertex AI, such as `cpuLimit`, and in a field for Kubeflow
-    Pipelines, such as `resourceCpuLimit`.
+    Each value appears twice: in a field that Vertex AI reads, such as `cpuLimit`, and in one that
+    Kubeflow Pipelines reads, such as `resourceCpuLimit`.
     """
     spec: dict[str, Any] = {}
     for kind in ("Request", "Limit"):

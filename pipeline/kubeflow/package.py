@@ -1,4 +1,4 @@
-"""Compiles the pipeline into a package, without access to a cluster or a bucket."""
+"""Compiles the pipeline into a package; needs no access to a cluster or a bucket."""
 
 from pathlib import Path
 
@@ -7,23 +7,25 @@ from pipeline.kubeflow.requirements import check_config, pipeline_name
 
 
 def compile_pipeline(config: Config, package: Path | None = None) -> Path:
-    """Compiles the pipeline that a config describes into a package.
+    """Builds the pipeline from a config and compiles it into a package.
 
     Args:
       config: The config of the pipeline.
-      package: Path of the package: JSON for Vertex AI if the suffix is `.json`, else YAML for
-        Kubeflow Pipelines. By default `<pipeline>.yaml` in the current folder.
+      package: Path of the package to write. The suffix `.json` selects JSON for Vertex AI; any
+        other suffix selects YAML for Kubeflow Pipelines. None for `<pipeline>.yaml` in the current
+        folder.
 
     Returns:
-      Path of the written package; under `tfx pipeline create`, TFX overrides the given path.
+      Path of the written package. Under `tfx pipeline create`, it differs from `package`, because
+      TFX chooses the path.
 
     Raises:
-      InputError: A cluster cannot run the pipeline of this config, kfp is not installed, or the
-        package cannot be written.
+      InputError: The pipeline cannot run on a cluster with this config, kfp is not installed, or
+        the package cannot be written.
     """
     kubeflow, name = check_config(config), pipeline_name(config)
-    # Late imports, because TFX and kfp take seconds to load, and errors in the config should be
-    # reported without this delay.
+    # These imports come late, because TFX and kfp take seconds to load, and errors in the config
+    # should be reported without that delay.
     from pipeline.create_pipeline import create_pipeline
     from pipeline.kubeflow.dag_runner import PackageRunner
     from pipeline.platforms.kubeflow import Kubeflow

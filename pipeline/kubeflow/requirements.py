@@ -1,4 +1,4 @@
-"""Checks that Kubeflow Pipelines and Vertex AI can run a config, without importing TFX or kfp."""
+"""Checks whether a config is suitable for Kubeflow or Vertex AI, without importing TFX or kfp."""
 
 import importlib.util
 import re
@@ -13,7 +13,7 @@ from pipeline.config.kubeflow import KubeflowConfig
 
 
 def check_config(config: Config) -> KubeflowConfig:
-    """Checks that a cluster can run the pipeline of a config, and that kfp is installed.
+    """Checks that the pipeline can run on a cluster with this config, and that kfp is installed.
 
     Args:
       config: The config of the pipeline.
@@ -22,8 +22,8 @@ def check_config(config: Config) -> KubeflowConfig:
       The `kubeflow:` section of the config.
 
     Raises:
-      InputError: The pipeline cannot run on a cluster, or kfp is not installed; the message has one
-        line for each reason.
+      InputError: The pipeline cannot run on a cluster with this config, or kfp is not installed.
+        The message has one line for each problem.
     """
     problems = list(_problems(config))
     if problems or not config.kubeflow:
@@ -40,7 +40,7 @@ def pipeline_name(config: Config) -> str:
       config: The config of the pipeline.
 
     Raises:
-      InputError: The name in the config has no letter or digit.
+      InputError: The name in the config contains no ASCII letter or digit.
     """
     name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
     if not name:

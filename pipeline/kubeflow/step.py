@@ -1,9 +1,9 @@
-"""Runs one step of the pipeline in its container, through TFX's entry point.
+"""Runs one step of the pipeline in its container by calling TFX's entry point.
 
     python -m pipeline.kubeflow.step ARGUMENTS…
 
-TFX's compiler writes this command with its arguments into the package. Unlike TFX's own entry
-point, this program reports bad input in one line, without a stack trace.
+TFX's compiler writes this command and its arguments into the package. For invalid input, TFX's own
+entry point would print a stack trace; this program prints only the error message.
 """
 
 import runpy
@@ -17,7 +17,7 @@ _ENTRY_POINT = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor
 
 
 def main() -> int:
-    """Runs the step and returns the exit code: 0, or 2 for a `UnetfxError`, which is printed."""
+    """Runs the step and returns 0; for a `UnetfxError`, prints the message and returns 2."""
     try:
         runpy.run_module(_ENTRY_POINT, run_name="__main__", alter_sys=True)
     except UnetfxError as error:

@@ -1,9 +1,9 @@
-"""Submits the pipeline to Kubeflow Pipelines, as one run or as a recurring run.
+"""Submits the pipeline to Kubeflow Pipelines, as a single run or a recurring run.
 
     python -m pipeline.kubeflow.submit --host http://localhost:8080 [--cron "0 0 3 * * *"]
 
-`tfx run create --engine kubeflow` cannot submit the pipeline, because TFX 1.21 imports a runner
-module that TFX no longer contains.
+`tfx run create --engine kubeflow` cannot be used instead, because it imports a runner module that
+TFX 1.21 no longer contains.
 """
 
 import json
@@ -28,7 +28,7 @@ from pipeline.kubeflow.requirements import check_config, pipeline_name
 if TYPE_CHECKING:
     from kfp import Client
 
-_TIMEOUT = 10.0  # time limit of a request in seconds
+_TIMEOUT = 10.0  # time limit for a request, in seconds
 _REFUSALS = {
     401: "asks for a login. Log in, or connect through kubectl port-forward (docs/kubeflow.md).",
     403: "denies access. Ask for the right to create runs there, or give a different --namespace.",
@@ -41,18 +41,18 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
     Args:
       config_file: Path of the config file.
       host: URL of Kubeflow Pipelines.
-      cron: Schedule of a recurring run: six fields from seconds to the day of the week, in UTC. The
-        new recurring run replaces earlier recurring runs of the pipeline. None for one immediate
-        run.
+      cron: Schedule for a recurring run, in UTC: a cron expression with six fields, from seconds
+        to the day of the week. The new recurring run replaces the pipeline's earlier ones. None
+        for a single run that starts at once.
       namespace: Namespace of the runs in a multi-user installation; None in a single-user
         installation.
 
     Returns:
-      A line for the user: the id of the created run, the name of the pipeline, and the schedule of
-      a recurring run.
+      A message for the user with the ID of the created run, the name of the pipeline and, for a
+      recurring run, the schedule.
 
     Raises:
-      InputError: The config is wrong, or the pipeline cannot be compiled.
+      InputError: The config is invalid, or the pipeline cannot be compiled.
       UnavailableError: The cluster cannot be reached or refuses the request.
     """
     config = load_config(config_file)
@@ -84,8 +84,8 @@ def _submit(
         run = client.run_pipeline(job_name=time.strftime(f"{name} %Y-%m-%dT%H-%M-%S"), **arguments)
         return f"Run {run.run_id} of {name}"
     existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
-    # Since a run may take hours, a scheduled run waits until the previous run has ended, and missed
-    # runs are skipped.
+    # A run may take hours, so at most one is active at a time, and start times that were missed in
+    # the meantime are skipped.
     created = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )
@@ -99,14 +99,17 @@ def _client(host: str, namespace: str | None) -> "Client":
     from kfp import Client
 
     with warnings.catch_warnings():
-        # kfp always warns that the server must have version 2 or later, which `_check_server` has
-        # checked.
+        # kfp always warns that the server must be version 2 or later. The warning is suppressed,
+        # because `_check_server` has already checked the version.
         warnings.simplefilter("ignore", FutureWarning)
         return Client(host=host, namespace=namespace or "kubeflow")
 
 
 def _check_server(host: str) -> None:
-    """Checks that Kubeflow Pipelines 2 answers, since kfp's client would retry for minutes."""
+    """Checks that Kubeflow Pipelines 2 answers at an address.
+
+    Without this check, kfp's client would keep retrying an unreachable server for minutes.
+    """
     try:
         response = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_TIMEOUT)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

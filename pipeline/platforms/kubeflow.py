@@ -1,7 +1,7 @@
-"""The pipeline on Kubeflow Pipelines or Vertex AI.
+"""Builds the platform-specific pipeline nodes for Kubeflow Pipelines and Vertex AI.
 
-TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types, so ordinary
-components replace the drivers and resolvers of a local run.
+TFX's compiler for Kubeflow does not support custom drivers, resolvers or artifact types. Ordinary
+components therefore do the work that drivers and resolvers do in a local run.
 """
 
 from tfx import v1 as tfx
@@ -15,13 +15,20 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Kubeflow(Platform):
-    """Kubeflow or Vertex AI: a component hashes the data, and pushed models count as blessed."""
+    """The platform for runs on Kubeflow Pipelines or Vertex AI.
+
+    A component hashes the data. Pushed models count as blessed models, because steps on Kubeflow
+    cannot query ML Metadata.
+    """
 
     def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds LookOutside, which hashes the data, and ExampleGen, which is cached by hash."""
+        """Builds LookOutside and ExampleGen.
+
+        LookOutside hashes the data, and the hash is part of ExampleGen's cache key.
+        """
         look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
         # A package is compiled once and run many times, so the fingerprint and the schema are
-        # placeholders, whose values are known only during a run.
+        # placeholders that each run fills in.
         fingerprint, schema_text = (
             look_outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA)
         )
@@ -31,16 +38,16 @@ class Kubeflow(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Returns the push folder, where the Trainer finds the model of a warm start."""
+        """Returns the push folder, in which the Trainer finds the model for a warm start."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Returns the push folder, where the Evaluator finds the baseline."""
+        """Returns the push folder, in which the Evaluator finds the baseline."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def reports_folder(self, config: Config) -> str:
-        """Returns the folder for published reports: on Kubeflow, the Report component publishes."""
+        """Returns the folder in which the Report component publishes reports."""
         return join(config.root, "reports")
 
     def metadata_connection(self, config: Config) -> None:
-        """Returns None: the cluster has its own ML Metadata."""
+        """Returns None, because the cluster has its own ML Metadata."""

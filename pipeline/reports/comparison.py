@@ -25,14 +25,14 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-# Maximum number of images in a table, and maximum number of images with pictures in a table.
+# Maximum number of images listed in each table, and maximum number of these shown as pictures.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
 _SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 
 class _Pair(NamedTuple):
-    """An image that both runs evaluated, with the mean IoU and the class IoUs of each run."""
+    """An image that both runs evaluated, with its mean IoU and class IoUs in each run."""
 
     key: str
     one: float
@@ -45,7 +45,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images whose mean IoU fell, or the images whose mean IoU rose; largest change first."""
+    """Either the images whose mean IoU fell or those whose mean IoU rose, largest change first."""
 
     title: str
     pairs: list[_Pair]
@@ -69,11 +69,11 @@ def compare(config: Config, one: Run, two: Run) -> Path:
       two: The later run, which must have a report.
 
     Returns:
-      Path of the page; the table has the same name with the suffix `.csv`.
+      Path of the page; the table has the same path, but with the suffix `.csv`.
 
     Raises:
-      InputError: The runs evaluated no common image, their classes differ from the classes of the
-        config, or the files of an evaluation are missing.
+      InputError: The runs have no evaluated image in common, a run has a different number of
+        classes than the config, or files of an evaluation or a report are missing.
     """
     runs, classes = (one, two), config.data.classes
     evaluated = [_ious(run) for run in runs]
@@ -122,9 +122,9 @@ def compare(config: Config, one: Run, two: Run) -> Path:
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Returns the class IoUs of each image, float64 [C], by image key.
+    """Returns the class IoUs of each image, as a float64 array of shape [C], by image key.
 
-    Only one confusion matrix is in memory at a time, since all matrices might not fit.
+    The confusion matrices are read one at a time, because all of them might not fit in memory.
     """
     uri = run.artifacts[EVALUATION].uri
     if not Path(uri).exists():
@@ -153,7 +153,10 @@ def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> 
 
 
 def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
-    """Draws images and returns their cards, by key; empty if the files of a model are missing."""
+    """Draws the images, and returns the template data for each image, by image key.
+
+    The result is empty if there is nothing to draw or if the files of a model are missing.
+    """
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(map(is_folder, paths)):

@@ -15,7 +15,7 @@ from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # number of characters of the time, up to the seconds, at the start of a run ID
+_TO_SECONDS = 19  # length of the date and time, to the second, at the start of a run ID
 
 
 def publish(config: Config, run: Run) -> Path:
@@ -26,7 +26,7 @@ def publish(config: Config, run: Run) -> Path:
       run: The run, which must have a report.
 
     Returns:
-      Folder of the published report; runs with the same report have the same folder.
+      Folder of the published report; runs that share a report also share its folder.
 
     Raises:
       InputError: The run has no report, or the files of the report are missing.
@@ -53,7 +53,7 @@ def read_published(folder: Path) -> RunMetrics | None:
     """Reads the metrics and verdicts of a published report.
 
     Args:
-      folder: Folder of the published report, from `publish`.
+      folder: Folder of the published report, as returned by `publish`.
 
     Returns:
       The metrics and verdicts; None if metrics.json is missing.
@@ -63,15 +63,16 @@ def read_published(folder: Path) -> RunMetrics | None:
 
 
 def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
-    """Returns the run that made a report; the report shows the durations of this run.
+    """Returns the run that made a report, whose ID and durations the page shows.
 
-    A later run on unchanged data reuses the report, but trained no model.
+    A later run on unchanged data reuses the report. The page does not show the durations of such a
+    run, because it did not train the model.
 
     Args:
       runs: All runs of the pipeline.
       folder: Folder of the published report.
-      run: A run with this report, which is returned if the run that made the report is not
-        recorded.
+      run: A run with this report, which is returned if there is no record of the run that made the
+        report.
     """
     return next((other for other in runs if other.folder_name == folder.name), run)
 
@@ -88,12 +89,13 @@ def _facts(run: Run) -> RunFacts:
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
-    """Writes a page with a table of all runs and a chart of the IoU of each class over the runs."""
+    """Writes a page with a table of all runs and a chart of each class's IoU over the runs."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         metrics = read_published(run.published) if run.published else None
         rows.append({"run": run, "metrics": metrics})
-    # A run that reused an evaluation from the cache would repeat an earlier point in the chart.
+    # The chart omits runs that took their evaluation from the cache, because each of them would
+    # repeat an earlier point.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
     metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [

@@ -1,4 +1,4 @@
-"""The summary that the terminal shows at the end of a run."""
+"""Prints a summary to the terminal at the end of a run."""
 
 import json
 import os
@@ -27,11 +27,11 @@ from pipeline.history.store import ANOMALIES, EXAMPLES
 
 
 def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> None:
-    """Prints the IoUs and floors, the verdict, the paths of the results and the next command.
+    """Prints the IoUs and floors, the verdict, the paths of the results and a suggested next step.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for printed commands.
+      config_file: Path of the config file, to show in the suggested command.
       run: A finished run.
       report: Folder of the run's published report.
     """
@@ -115,7 +115,7 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """Yields a line for each finding about skipped pairs, for each warning and for each anomaly."""
+    """Yields a line for each warning, each finding about skipped pairs, and each anomaly."""
     findings = Path(run.artifacts[EXAMPLES].uri) / FINDINGS_FILE
     for finding in json.loads(findings.read_text()):
         if finding["severity"] in ("skipped", "warning"):

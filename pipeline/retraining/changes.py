@@ -1,4 +1,4 @@
-"""Finds changes of data, config and code since the last retraining, without loading TensorFlow."""
+"""Finds changes to data, config and code since the last retraining, without loading TensorFlow."""
 
 import hashlib
 import threading
@@ -15,7 +15,7 @@ from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # file-system timestamps have a resolution of 2 s or finer
+_TICK_NS = 2_000_000_000  # coarsest resolution of file timestamps: 2 s
 
 
 class State(Strict):
@@ -24,11 +24,11 @@ class State(Strict):
     Attributes:
       span: Number of the newest span; 0 if the source has no spans.
       pairs: Number of pairs of image and mask files.
-      data: Fingerprint of the pairs and the contents of their files, the same as in ExampleGen's
-        cache key.
-      files: Fingerprint of the pairs, and of the sizes and times of their files; None if a file is
-        so new that a further change could leave the size and the times unchanged.
-      settings: Hash of the config.
+      data: Fingerprint of the pairs and the contents of their files; ExampleGen's cache key
+        includes the same fingerprint.
+      files: Fingerprint of the pairs and the sizes and timestamps of their files; None if a file
+        changed so recently that another change might not alter its timestamps.
+      settings: Hash of the config, without the sections in `AROUND_A_RUN`.
       schema_text: Hash of the content of the user's schema file; empty if the file does not exist.
       code: Hash of the source code of the pipeline.
     """
@@ -46,11 +46,11 @@ class PastRetraining(Strict):
     """A retraining whose pipeline run finished.
 
     Attributes:
-      state: Fingerprints of the data, config and code that the run used.
-      run: Id of the pipeline run.
+      state: Fingerprints of the data, config, schema and code that the run used.
+      run: ID of the pipeline run.
       outcome: `pushed`, `not_blessed`, `does_not_serve`, or `nothing_new` if the run only reused
         cached outputs; see `Notice`.
-      reasons: Reasons why the model was not pushed, one line for each reason.
+      reasons: Reasons why the model was not pushed, one line each.
     """
 
     state: State
@@ -63,8 +63,8 @@ class Changes(NamedTuple):
     """Changes since the last retraining whose pipeline run finished.
 
     Attributes:
-      state: Current fingerprints of the data, config and code.
-      names: A short name for each change, such as `span 3` or `code`; empty without changes.
+      state: Current fingerprints of the data, config, schema and code.
+      names: A short name for each change, such as `span 3` or `code`; empty if nothing changed.
       last: The last retraining whose pipeline run finished; None if no run has finished yet.
     """
 
@@ -76,14 +76,14 @@ class Changes(NamedTuple):
 def find_changes(config: Config) -> Changes:
     """Compares the current data, config, schema and code with the state of the last retraining.
 
-    The contents of data files are read only if the size or a time of a file may have changed since
-    the last retraining.
+    The contents of data files are read only if the names, sizes or timestamps of the files differ
+    from those at the last retraining, or were too recent to be compared.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The changes, with the current fingerprints.
+      The changes, together with the current fingerprints.
 
     Raises:
       InputError: The data source cannot be read, for example because its folder is missing.
@@ -98,8 +98,8 @@ def find_changes(config: Config) -> Changes:
         span=newest_span(source),
         pairs=len(source.pairs),
         data=last.state.data if last and same_files else fingerprint(source),
-        # The fingerprint is saved only if no file changed in the last two seconds: a further change
-        # within the resolution of the timestamps would leave the fingerprint unchanged.
+        # The fingerprint is not saved if a file changed in the last two seconds, because another
+        # change within the resolution of the timestamps would not alter the fingerprint.
         files=files if states.newest < start - _TICK_NS else None,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
@@ -109,34 +109,37 @@ def find_changes(config: Config) -> Changes:
 
 
 def state_of_run(config: Config, state: State, data: str) -> State:
-    """Returns the state that a run used; files may change between `find_changes` and the run.
+    """Returns the state that a run used.
+
+    The state may differ from the one before the run, because files may have changed in between.
 
     Args:
       config: The config of the pipeline.
-      state: State before the run, from `find_changes`.
-      data: Fingerprint of the data that the run has read.
+      state: State before the run, as returned by `find_changes`.
+      data: Fingerprint of the data that the run read.
     """
     changes: dict[str, str | None] = {}
     if data != state.data:
         changes |= {"data": data, "files": None}
-    # If the schema file did not exist, the run has inferred the schema and written the file.
+    # If the schema file did not exist before, the run has written it. The next retraining must not
+    # regard the new file as a change.
     if not state.schema_text:
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
 
 def save_retraining(config: Config, retraining: PastRetraining) -> None:
-    """Saves the last finished retraining, with which the next retraining is compared.
+    """Saves a finished retraining, so that the next one can find what has changed since.
 
     Args:
       config: The config of the pipeline.
-      retraining: State, run and outcome of the retraining.
+      retraining: The finished retraining.
     """
     write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
 
 
 class _FileStates:
-    """Hashes the sizes and times of files instead of their contents; thread-safe."""
+    """Hashes the sizes and timestamps of files instead of their contents; thread-safe."""
 
     def __init__(self) -> None:
         self.newest = 0

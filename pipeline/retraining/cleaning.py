@@ -1,4 +1,4 @@
-"""Removes artifacts that only old runs need, and incomplete output of killed processes."""
+"""Removes artifacts that only old runs used, and incomplete outputs of killed processes."""
 
 import itertools
 import os
@@ -13,18 +13,18 @@ from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
 
-_UNFINISHED = ".unfinished"  # folder of interrupted training and searches, which can be resumed
+_UNFINISHED = ".unfinished"  # folder for interrupted training runs and searches
 
 
 class Cleaned(NamedTuple):
-    """Artifacts and versions that a call of `clean` removed, and problems.
+    """Result of `clean`: the removed artifacts and versions, and any problems.
 
     Attributes:
       artifacts: Number of artifacts whose files were removed.
-      versions: Numbers of the pushed versions that were removed.
-      size: Total size of all removed files in bytes.
-      problems: A line for each folder that could not be removed, with the reason; the next call of
-        `clean` tries again.
+      versions: Version numbers of the pushed versions that were removed.
+      size: Total size of the removed local files, in bytes.
+      problems: One line for each folder that could not be removed, with the reason. The next call
+        to `clean` tries again if the folder belongs to an artifact or contains checkpoints.
     """
 
     artifacts: int
@@ -46,27 +46,28 @@ class Cleaned(NamedTuple):
 
 
 def clean(config: Config) -> Cleaned:
-    """Removes the artifacts and versions that the config does not keep; no run may be in progress.
+    """Removes old artifacts and pushed versions; must not be called while a run is in progress.
 
     The function keeps:
 
-    - all artifacts of the newest `retrain.keep_runs` runs with different reports, and of all other
-      runs, failed or not, since the oldest of these runs;
+    - all artifacts of the newest `retrain.keep_runs` runs with different reports, and of every
+      other run since the oldest of these, even if it failed;
     - all artifacts of the run that made the baseline, and of the run that made the newest pushed
       version;
-    - all artifacts that components of these runs read: the examples, the model of a warm start and
-      the baseline, so that a repetition of such a run still uses TFX's cache;
-    - the model of each pushed version, for `unetfx push`;
-    - all decisions of people, published reports and records in ML Metadata.
+    - all artifacts that these runs read, such as the examples, the model for a warm start and the
+      baseline, so that repeating one of these runs still hits TFX's cache;
+    - the model of each pushed version, so that `unetfx push` can push it again;
+    - people's decisions, published reports and records in ML Metadata.
 
     All other artifacts are marked for deletion in ML Metadata before their files are removed. TFX's
-    cache and resolvers ignore artifacts that are marked for deletion.
+    cache and resolvers ignore artifacts that are marked for deletion, so no run uses an incomplete
+    artifact.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The number of removed artifacts, the removed versions, the freed bytes, and the problems.
+      The removed artifacts and versions, and any problems.
     """
     history = open_history(config, for_writing=True)
     if history is None:
@@ -94,14 +95,14 @@ def clean(config: Config) -> Cleaned:
 
 
 class _Remover:
-    """Removes folders, sums up the removed bytes and collects problems."""
+    """Removes folders, and records the number of bytes removed and any problems."""
 
     def __init__(self) -> None:
         self.size = 0
         self.problems: list[str] = []
 
     def remove(self, folder: Path) -> bool:
-        """Removes a folder, and returns whether the folder no longer exists."""
+        """Removes a folder if it exists; returns False if it cannot be removed."""
         if not folder.exists():
             return True
         size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -116,30 +117,30 @@ class _Remover:
 
 def _remove_unfinished_outputs(history: History, remover: _Remover, config: Config) -> None:
     for execution in history.unfinished:
-        # TFX removes the outputs of a failed execution, but not of a killed execution. The name of
-        # an output folder is the ID of the execution.
+        # TFX removes the outputs of an execution that fails, but not of one that is killed. The
+        # name of an output folder is the ID of the execution.
         for folder in config.artifacts_folder.glob(f"*/*/{execution.id}"):
             remover.remove(folder)
         history.set_failed(execution)
 
 
 def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
-    """Returns the ids of the model and blessings of each existing version, by version number."""
+    """Returns the IDs of the model and blessings of each existing version, by version number."""
     present = set(numbered_folders(config.serving_folder).values())
     pushed = ((folder, ids) for folder, ids in history.pushed() if folder in present)
-    # The folder may be a gs:// URL, which Path would change.
+    # `Path` is not used, because it would corrupt a gs:// URL.
     return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119
 
 
 def _baseline(history: History) -> set[int]:
-    """Returns a set with the artifact id of the next model's baseline; empty without a baseline."""
+    """Returns the artifact ID of the next model's baseline, as a set; empty if there is none."""
     blessed = blessed_models(history.live(MODEL), history.live(BLESSING))
     present = (model for model, _ in blessed if Path(model.uri).exists())
     return {model.id for model in itertools.islice(present, 1)}
 
 
 def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: _Remover) -> int:
-    """Marks artifacts for deletion, removes their files and counts the removed artifacts."""
+    """Marks artifacts for deletion, removes their files, and returns the number removed."""
     if not artifacts:
         return 0
     # Artifacts are marked before their files are removed, so that no step uses an incomplete
@@ -151,12 +152,12 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
 
 
 def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover) -> None:
-    """Removes checkpoints of interrupted training and searches that are older than a given time.
+    """Removes checkpoints of training runs and searches that were interrupted before a given time.
 
     Args:
       config: The config of the pipeline.
-      before: The given time, in seconds since 1970.
-      remover: Removes the folders, and records their sizes and problems.
+      before: The given time, as a Unix timestamp in seconds.
+      remover: Object that removes the folders, and records their sizes and any problems.
     """
     root = config.artifacts_folder
     for folder in [*root.glob(f"*/{_UNFINISHED}/*"), *root.glob(f"*/*/{_UNFINISHED}/*")]:
