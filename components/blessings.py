@@ -18,7 +18,7 @@ MODEL_BLESSING = "model_blessing"
 """Input keys of the resolvers, for all models and all blessings in the pipeline's ML Metadata."""
 WHO = "who"
 """Property of a blessing artifact: name of the user who gave or withdrew the blessing."""
-# Number of the newest blessed models to try, because the files of a model may be missing or broken.
+# How many blessed models to try, newest first, until the files of one are complete.
 MAX_MODELS = 10
 
 

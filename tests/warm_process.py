@@ -24,6 +24,7 @@ _IMPORTED_ONCE = [
     "pipeline.reports.summary",
     "pipeline.retraining.cleaning",
     "serving.server.serve",
+    "tests.beam_signatures",
     "tests.warm_process",
 ]
 _context = multiprocessing.get_context("forkserver")

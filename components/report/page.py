@@ -20,7 +20,7 @@ from data.files import is_file, join, read_text, write_text
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
-# Maximum number of rows in the table of slices, because a feature may have thousands of values.
+# Maximum number of rows in the table of slices. A feature may have thousands of values.
 _MOST_SLICES = 50
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 

@@ -127,7 +127,8 @@ class TrainingConfig(Strict):
       warm_start: Whether to start from the weights of the last blessed model with the same classes,
         if the layers are the same, too. The optimizer state is not copied.
       seed: Random seed for the initial weights and for all random choices during training.
-      augmentation: Random changes to the training images and, if pixels move, to their masks.
+      augmentation: Random changes to the training images. Changes that move pixels, such as flips,
+        are also applied to the masks.
       crops_per_image: Number of random crops per image and epoch; applies only with
         `data.view.kind: crop`.
       class_aware_crops: Fraction of the crops, 0 to 1, that are placed so that they contain a pixel

@@ -66,7 +66,7 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            # If the files of the model are missing, its cached Trainer execution cannot be reused.
+            # TFX cannot reuse the cached output of a Trainer execution whose files are missing.
             if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
@@ -140,7 +140,7 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except (MissingFileError, tf.errors.NotFoundError):  # no description file or no weights
+    except (MissingFileError, tf.errors.NotFoundError):  # its files were removed
         return f"Starts cold: the files of the last blessed model, {name}, are missing."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}

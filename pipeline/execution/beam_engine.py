@@ -54,8 +54,8 @@ def refuse_unreachable(beam: BeamConfig) -> None:
 def out_of_cache(pipeline: Any) -> Iterator[None]:
     """Passes the Beam options to the components in an environment variable, not as parameters.
 
-    TFX's cache key includes the parameters, so if the options were parameters, changing the Beam
-    runner would make all Beam components run again.
+    TFX's cache key includes the parameters of a component. If the Beam options were parameters, a
+    change of the Beam runner would make all Beam components run again.
 
     Args:
       pipeline: The TFX pipeline that is run within the context. The Beam options of its components

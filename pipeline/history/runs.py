@@ -198,7 +198,7 @@ def find_run(config: Config, name: str | None) -> Run:
         model, such as `Trainer/model/5`. None for the newest run with a report.
 
     Returns:
-      The run.
+      The run with this ID, or the newest run.
 
     Raises:
       InputError: No run with a report matches the name, or several do.

@@ -25,7 +25,7 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-# Maximum number of images listed in each table, and maximum number of these shown as pictures.
+# Maximum number of images in each table, and how many of them are also shown as pictures.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
 _SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"

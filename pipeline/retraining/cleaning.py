@@ -50,14 +50,14 @@ def clean(config: Config) -> Cleaned:
 
     The function keeps:
 
-    - all artifacts of the newest `retrain.keep_runs` runs with different reports, and of every
-      other run since the oldest of these, even if it failed;
+    - all artifacts of the newest runs, up to the `retrain.keep_runs`-th run with a report of its
+      own. Failed runs among them are kept, too;
     - all artifacts of the run that made the baseline, and of the run that made the newest pushed
       version;
     - all artifacts that these runs read, such as the examples, the model for a warm start and the
       baseline, so that repeating one of these runs still hits TFX's cache;
     - the model of each pushed version, so that `unetfx push` can push it again;
-    - people's decisions, published reports and records in ML Metadata.
+    - recorded decisions of users, published reports and records in ML Metadata.
 
     All other artifacts are marked for deletion in ML Metadata before their files are removed. TFX's
     cache and resolvers ignore artifacts that are marked for deletion, so no run uses an incomplete

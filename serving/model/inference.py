@@ -29,7 +29,8 @@ class Inference(ABC, Generic[_View]):
 
         Args:
           network: The network, including the softmax.
-          view: The view, which sets the size of the network's input in pixels.
+          view: Whether images are resized or cut into windows for the network, and to which size
+            in pixels.
           num_classes: Number of classes, C.
         """
         self._network = network

@@ -14,6 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    # TF Serving has no Keras, so a model that needs Keras must fail here, too.
+    sys.modules |= {"keras": None, "tf_keras": None}  # type: ignore[dict-item]
+
 import tensorflow as tf
 
 from data.errors import one_line

@@ -39,7 +39,7 @@ class Code(enum.Enum):
 
     @property
     def number(self) -> int:
-        """The number of the gRPC status code; TensorFlow uses the same numbers as error codes."""
+        """The numeric gRPC status code. TensorFlow's error codes have the same values."""
         number: int = self.status.value[0]
         return number
 

@@ -24,7 +24,8 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
         a single value can stand for any number of elements.
 
     Returns:
-      The array. Strings are stored in an object array of bytes.
+      The values of the tensor, with its shape and dtype. Strings are stored in an object array of
+      bytes.
 
     Raises:
       RequestError: The TensorProto is inconsistent, or the array would be too large.

@@ -12,9 +12,11 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+import tests.beam_signatures  # noqa: F401
 from tests.warm_process import UNETFX, Finished, run
 
 SIZE = 64
+_ENTRY_POINTS = {"unetfx": UNETFX, "tfx": "tfx.tools.cli.cli_main:cli_group"}
 
 
 class Project(NamedTuple):
@@ -38,8 +40,8 @@ class Project(NamedTuple):
 
 def command(name: str, *arguments: object, **environment: str) -> Finished:
     """Runs a command of the virtual environment; keyword arguments are environment variables."""
-    if name == "unetfx":
-        return run(UNETFX, [name, *arguments], environment=environment)
+    if name in _ENTRY_POINTS:
+        return run(_ENTRY_POINTS[name], [name, *arguments], environment=environment)
     process = subprocess.run(
         [str(Path(sys.executable).parent / name), *map(str, arguments)],
         env=os.environ | environment,

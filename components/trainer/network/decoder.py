@@ -39,8 +39,8 @@ def unet_decoder(
     Returns:
       Feature tensor [batch, height, width, 64 * width].
     """
-    # The normalisation of the skips has no trainable weights, because training them would require
-    # the gradients of the normalised skips even with a frozen encoder.
+    # The normalisation of the skip connections has no trainable weights. Training them would cost
+    # the gradients of all skip connections, which a frozen encoder does not need.
     normalised = [
         _normalise(skip, f"skip{level}", learnt=False) for level, skip in enumerate(skips, 1)
     ]
