@@ -19,11 +19,11 @@ from tfx.utils import proto_utils
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
-from data.files import is_file, read_text
+from components.schema_file import edited_schema
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of LookOutside's outputs: fingerprint of the data, and text of the schema file."""
+"""Names of LookOutside's outputs: fingerprint of the data, and text of an edited schema file."""
 
 
 class _Outputs(TypedDict):
@@ -43,12 +43,14 @@ def LookOutside(
 
     Returns:
       The fingerprint of the contents of the data, and the text of the schema file, empty if the
-      file does not exist.
+      file does not exist or was not edited. Otherwise SchemaGen, which writes the file in the first
+      run, would have a different cache key in the second run.
     """
     contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
         "fingerprint": fingerprint(contents),
-        "schema": read_text(schema_file) if is_file(schema_file) else "",
+        # Kubernetes expands `$` in arguments. In a text protobuf, `\044` means the same.
+        "schema": edited_schema(schema_file).replace("$", r"\044"),
     }
 
 

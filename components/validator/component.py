@@ -13,12 +13,13 @@ from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
 from components.example_gen.artifact import read_records
+from components.schema_file import write_inferred_schema
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
 from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
-from data.files import join, make_folder, read_text, write_text
+from data.files import is_file, join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
 """File in the schema artifact, with the same name as in TFX's SchemaGen."""
@@ -34,15 +35,15 @@ def SchemaGen(
     text: tfx.dsl.components.Parameter[str],
     attempt: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Copies the user's schema file; if the file does not exist, infers the schema and writes it.
+    """Writes the schema: the user's edited one, the one inferred in an earlier run, or a new one.
 
     Args:
       statistics: Statistics of the examples, to infer the schema from.
       schema: The output artifact, for schema.pbtxt.
       file: Path of the user's schema file.
       text: Content of the schema file when the pipeline was built, or on Kubeflow when the run
-        began; empty if the file did not exist. As a parameter, the text makes an edited schema miss
-        the cache.
+        began; empty if the file did not exist, and on Kubeflow also if it was not edited. As a
+        parameter, the text makes an edited schema miss the cache.
       attempt: A new value for each run without a schema file, so that the cache never skips writing
         the file.
 
@@ -58,11 +59,11 @@ def SchemaGen(
                 f"{file}: not a TFDV schema in text form ({error}). Correct it, or remove it, "
                 "so that the schema is inferred from the data."
             ) from error
+    elif is_file(file):
+        text = read_text(file)
     else:
-        text = text_format.MessageToString(
-            infer_schema([_statistics(statistics, split) for split in SPLITS])
-        )
-        write_text(file, text)
+        inferred = infer_schema([_statistics(statistics, split) for split in SPLITS])
+        text = write_inferred_schema(file, text_format.MessageToString(inferred))
     write_text(join(schema.uri, SCHEMA_FILE), text)
 
 

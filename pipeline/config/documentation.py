@@ -195,10 +195,16 @@ class _Page:
         yield ""
 
     def _models_of(self, key: JsonSchemaValue) -> Iterator[tuple[str, JsonSchemaValue]]:
-        """Yields the pydantic models that a key accepts, with their selectors (`kind: folder`)."""
+        """Yields the pydantic models that a key accepts, with their selectors (`kind: folder`).
+
+        For a list or a mapping, these are the pydantic models of its items or values.
+        """
         discriminator = key.get("discriminator", {}).get("propertyName")
         if "$ref" in key:
             yield "", self._resolved(key)
+        for inner in (key.get("items"), key.get("additionalProperties")):
+            if isinstance(inner, dict):
+                yield from self._models_of(inner)
         for alternative in _alternatives(key):
             for choice, model in self._models_of(alternative):
                 if discriminator:

@@ -1,6 +1,7 @@
 """TFX's Kubeflow runner, extended by settings that TFX's compiler leaves out of the package."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,31 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as v2
 
 from components.example_gen.kubeflow import LookOutside
 from data.errors import InputError
-from pipeline.config.kubeflow import KubeflowConfig, Resources
+from pipeline.config.kubeflow import KubeflowConfig, StepConfig
 
 _COMMAND = ("python", "-m", "pipeline.kubeflow.step")
 _LOOK_OUTSIDE = LookOutside.__name__
-_TRAINING = ("Trainer", "Tuner")
 _GIB = 2**30 / 1e9  # gigabytes in a gibibyte
+# The wait before a retry. Without these values, Argo would retry at once.
+_WAIT = {"backoffDuration": "60s", "backoffFactor": 2, "backoffMaxDuration": "3600s"}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes YAML without aliases, which the web page of Kubeflow Pipelines would show."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 class PackageRunner(v2.KubeflowV2DagRunner):
     """Compiles a pipeline into a package (YAML or JSON) for Kubeflow Pipelines or Vertex AI."""
 
-    def __init__(self, kubeflow: KubeflowConfig, package: Path) -> None:
+    def __init__(self, kubeflow: KubeflowConfig, pipeline_root: str | None, package: Path) -> None:
         """Initialises the runner.
 
         Args:
           kubeflow: The `kubeflow:` section of the config.
+          pipeline_root: Folder of the artifacts; None for the default of the cluster.
           package: Path of the package to write; `tfx pipeline create` overrides this path.
         """
         settings = v2.KubeflowV2DagRunnerConfig(
@@ -33,6 +43,7 @@ class PackageRunner(v2.KubeflowV2DagRunner):
         )
         super().__init__(settings, str(package.parent), package.name)
         self._kubeflow = kubeflow
+        self._pipeline_root = pipeline_root
 
     @property
     def package(self) -> Path:
@@ -56,41 +67,57 @@ class PackageRunner(v2.KubeflowV2DagRunner):
           The package as a `PipelineJob` in JSON.
 
         Raises:
-          InputError: The package cannot be written.
+          InputError: The package cannot be written, or it is for Vertex AI, which cannot mount the
+            claims of the config.
         """
         job: dict[str, Any] = super().run(pipeline, parameter_values, write_out=False)
-        _complete(job, self._kubeflow)
+        _complete(job["pipelineSpec"], self._kubeflow, self._pipeline_root)
         if write_out:
-            _write(job, self.package)
+            _write(job, self._kubeflow, self.package)
         return job
 
 
-def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
-    """Adds to a package the bucket, cache options, parameters and resources that TFX leaves out."""
-    spec = job["pipelineSpec"]
-    # Kubeflow Pipelines only receives the pipeline specification, not the runtime configuration.
-    spec["defaultPipelineRoot"] = job["runtimeConfig"]["gcsOutputDirectory"]
+def _complete(spec: dict[str, Any], kubeflow: KubeflowConfig, pipeline_root: str | None) -> None:
+    """Adds to a pipeline specification what TFX leaves out, and corrects what TFX writes wrong."""
+    if pipeline_root:
+        # Kubeflow Pipelines ignores this entry, but whoever creates a run can read the root here.
+        spec["defaultPipelineRoot"] = pipeline_root
     tasks = spec["root"]["dag"]["tasks"]
     # LookOutside must not be cached: it reads the data and the schema, which are not among its
     # inputs.
     tasks[_LOOK_OUTSIDE].pop("cachingOptions", None)
-    for task in tasks.values():
+    for name, task in tasks.items():
         for parameter in task.get("inputs", {}).get("parameters", {}).values():
             # TFX's compiler writes a wrong task name as the producer of a parameter.
             if "taskOutputParameter" in parameter:
                 parameter["taskOutputParameter"]["producerTask"] = _LOOK_OUTSIDE
-    executors = spec["deploymentSpec"]["executors"]
-    resources = _resource_spec(kubeflow.trainer)
-    for name in _TRAINING:
-        if resources and (executor := executors.get(f"{name}_executor")):
+            else:
+                value = parameter["runtimeValue"]
+                value["constant"] = _without_placeholders(value["constant"])
+        step = kubeflow.step(name)
+        if step.retries:
+            task["retryPolicy"] = {"maxRetryCount": step.retries, **_WAIT}
+        if resources := _resource_spec(step):
+            executor = spec["deploymentSpec"]["executors"][f"{name}_executor"]
             executor["container"]["resources"] = resources
 
 
-def _resource_spec(resources: Resources) -> dict[str, Any]:
+def _without_placeholders(value: Any) -> Any:
+    """Escapes the characters of placeholders in JSON text.
+
+    Kubernetes replaces `$$` and `$(NAME)` in the arguments of a container, the launcher of Kubeflow
+    Pipelines `{{$…}}`, and Argo `{{…}}`. In JSON, an escaped character has the same meaning.
+    """
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    return value.replace("$", r"\u0024").replace("{{", r"{\u007b")
+
+
+def _resource_spec(step: StepConfig) -> dict[str, Any]:
     """Returns a `ResourceSpec` in JSON with numbers for Vertex AI and strings for Kubeflow."""
     spec: dict[str, Any] = {}
     for kind in ("Request", "Limit"):
-        cpu, memory = (getattr(resources, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))
+        cpu, memory = (getattr(step, f"{name}_{kind.lower()}") for name in ("cpu", "memory"))
         if cpu:
             spec |= {f"cpu{kind}": cpu, f"resourceCpu{kind}": f"{cpu:g}"}
         if memory:
@@ -98,7 +125,7 @@ def _resource_spec(resources: Resources) -> dict[str, Any]:
                 f"memory{kind}": round(memory * _GIB, 6),
                 f"resourceMemory{kind}": f"{memory:g}Gi",
             }
-    if gpu := resources.gpu:
+    if gpu := step.gpu:
         spec["accelerator"] = {
             "type": gpu.type,
             "count": str(gpu.count),
@@ -108,9 +135,27 @@ def _resource_spec(resources: Resources) -> dict[str, Any]:
     return spec
 
 
-def _write(job: dict[str, Any], package: Path) -> None:
-    for_vertex = package.suffix == ".json"
-    text = json.dumps(job, indent=1) if for_vertex else yaml.safe_dump(job["pipelineSpec"])
+def _platform_spec(kubeflow: KubeflowConfig, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a `PlatformSpec` that mounts the claims in each step, as kfp-kubernetes writes it."""
+    # Newer versions also know `pvcNameParameter`, but older ones refuse unknown keys.
+    mounts = [{"constant": claim.name, "mountPath": claim.path} for claim in kubeflow.claims]
+    executors = {name: {"pvcMount": mounts} for name in spec["deploymentSpec"]["executors"]}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+
+
+def _write(job: Mapping[str, Any], kubeflow: KubeflowConfig, package: Path) -> None:
+    if package.suffix == ".json":
+        if kubeflow.claims:
+            raise InputError(
+                "kubeflow.claims: Vertex AI has no PersistentVolumeClaims. Remove the key, and put "
+                "the workspace and the data in a bucket, gs://BUCKET/FOLDER."
+            )
+        text = json.dumps(job, indent=1)
+    else:
+        documents = [spec := job["pipelineSpec"]]
+        if kubeflow.claims:
+            documents.append(_platform_spec(kubeflow, spec))
+        text = yaml.dump_all(documents, Dumper=_Dumper)
     unfinished = package.with_name(f"{package.name}.unfinished")
     try:
         unfinished.write_text(text)

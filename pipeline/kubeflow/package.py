@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.config import Config
-from pipeline.kubeflow.requirements import check_config, pipeline_name
+from pipeline.kubeflow.requirements import check_config, pipeline_name, pipeline_root
 
 
 def compile_pipeline(config: Config, package: Path | None = None) -> Path:
@@ -21,7 +21,7 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
       InputError: A cluster cannot run the pipeline of this config, kfp is not installed, or the
         package cannot be written.
     """
-    kubeflow, name = check_config(config), pipeline_name(config)
+    kubeflow, name = check_config(config), pipeline_name(config.name)
     # A late import, because TFX and kfp take seconds to load; errors in the config are reported
     # without this delay.
     from pipeline.create_pipeline import create_pipeline
@@ -31,6 +31,7 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
     pipeline = create_pipeline(config, Kubeflow())
     pipeline.pipeline_info.pipeline_name = name
     pipeline.enable_cache = kubeflow.cache
-    runner = PackageRunner(kubeflow, (package or Path(f"{name}.yaml")).absolute())
+    package = (package or Path(f"{name}.yaml")).absolute()
+    runner = PackageRunner(kubeflow, pipeline_root(config), package)
     runner.run(pipeline)
     return runner.package

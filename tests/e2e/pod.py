@@ -1,0 +1,72 @@
+"""A pod: a process with its own file system, in which only chosen folders of the machine exist."""
+
+import ctypes
+import importlib
+import json
+import os
+from pathlib import Path
+
+_CLONE_NEWNS = 0x00020000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+REPOSITORY = Path(__file__).parents[2]
+DESCRIPTION = "POD"
+"""Environment variable with the description of the pod, as JSON."""
+
+
+def describe(root: Path, entry_point: str, mounts: dict[str, Path]) -> str:
+    """Describes a pod, for the environment variable `DESCRIPTION` of its process.
+
+    Args:
+      root: Empty folder for the root of the pod's file system.
+      entry_point: `module:function` to run in the pod.
+      mounts: Folders and files of the machine, by their absolute paths in the pod. The pod also has
+        the system's folders and the repository, but not the folder for temporary files.
+    """
+    return json.dumps([str(root), entry_point, {path: str(at) for path, at in mounts.items()}])
+
+
+def main():
+    """Enters the pod that the environment describes, and runs its entry point."""
+    root, entry_point, mounts = json.loads(os.environ.pop(DESCRIPTION))
+    _call("unshare", _CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+    root = Path(root)
+    mounts = {"/tmp": None, "/dev": None, str(REPOSITORY): str(REPOSITORY)} | mounts
+    _mirror(Path("/"), root, hidden=mounts)
+    _mirror(Path("/dev"), root / "dev", hidden=mounts)
+    for path, source in mounts.items():
+        target = root / path.lstrip("/")
+        if source:
+            _bind(Path(source), target)
+        else:
+            target.mkdir(exist_ok=True)
+    os.chroot(root)
+    os.chdir("/tmp")
+    module, _, function = entry_point.partition(":")
+    return getattr(importlib.import_module(module), function)()
+
+
+def _mirror(source, target, hidden):
+    """Mounts each entry of a folder at the same name in another folder."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in source.iterdir():
+        if entry.is_symlink():
+            (target / entry.name).symlink_to(entry.readlink())
+        elif str(entry) not in hidden and entry.exists():
+            _bind(entry, target / entry.name)
+
+
+def _bind(source, target):
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _call("mount", bytes(source), bytes(target), None, _MS_BIND | _MS_REC, None)
+
+
+def _call(name, *arguments):
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments):
+        error = ctypes.get_errno()
+        raise OSError(error, f"{name} {arguments}: {os.strerror(error)}")
