@@ -60,8 +60,8 @@ class LaunchedStep:
         for key, artifacts in outputs.artifacts.items():
             for artifact in artifacts.artifacts:
                 artifact.uri = _local_path(artifact.uri)
-                # The launcher makes only the parent folder. An artifact that is also a parameter
-                # is a file.
+                # TFX's runners make the folders of outputs, but this launcher makes only their
+                # parents. An artifact that is also a parameter is a file.
                 if key not in outputs.parameters:
                     Path(artifact.uri).mkdir(parents=True, exist_ok=True)
         self._arguments[self._index(_EXECUTOR_INPUT)] = json_format.MessageToJson(self._input)

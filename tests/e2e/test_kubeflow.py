@@ -60,7 +60,7 @@ def claim(tmp_path_factory, make_project_in):
         # Kubernetes would expand the second dollar sign with the bracket after it.
         "group": "([0-9]+)$(KFP_POD_NAME)?",
     }
-    config["training"]["warm_start"] = True
+    config["training"] |= {"epochs": 2, "warm_start": True}
     config["tuner"] = {
         "trials": 2,
         "epochs": 1,
@@ -120,10 +120,9 @@ def second(claim, first):
 
 @pytest.fixture(scope="module")
 def third(claim, second):
-    """A run with other settings of the training and no search, with the root in another store."""
+    """A run with a setting that only the later steps read, and with its root in another store."""
     kubeflow = {"pipeline_root": "s3://artifacts/unetfx"}
-    request = claim.submit(training={"learning_rate": 1e-3}, tuner=None, kubeflow=kubeflow)
-    return claim.cluster.run(request)
+    return claim.cluster.run(claim.submit(data={"on_anomaly": "fail"}, kubeflow=kubeflow))
 
 
 def test_the_package_matches_the_protos_of_kfp(spec):
@@ -236,9 +235,9 @@ def test_a_blessing_names_its_model_by_uri_and_id(first):
 def test_a_killed_training_continues_in_a_new_pod(claim, first):
     killed, retried = first.pods["Trainer"]
     assert killed.code == 1
-    assert "epoch 1/3" in killed.log
-    assert "epoch 1/3" not in retried.log
-    assert "epoch 3/3" in retried.log
+    assert "epoch 1/2" in killed.log
+    assert "epoch 1/2" not in retried.log
+    assert "epoch 2/2" in retried.log
     logs = sorted(
         key for key in claim.cluster.store.objects if "/Trainer/" in key and "logs" in key
     )
@@ -261,28 +260,18 @@ def test_a_second_run_of_unchanged_data_runs_only_look_outside(second):
     assert set(second.states.values()) == {CACHED}
 
 
-def test_a_later_training_starts_from_the_pushed_model_and_is_compared_with_it(claim, first, third):
-    assert third.states["ExampleGen"] == CACHED
-    assert third.states["Pusher"] == SUCCEEDED
-    version = claim.project.versions()[0]
-    assert (
-        f"Starts with the weights of the last blessed model, serving/discs/{version}."
-        in third.log("Trainer")
-    )
-    blessing = third.artifacts["Evaluator", "blessing"]["uri"]
-    verdict = json.loads(claim.cluster.store.read(blessing, "verdict.json"))
-    assert verdict["baseline"] == f"serving/discs/{version}"
-    assert any(rule["kind"] == "drop" for rule in verdict["rules"]), verdict["rules"]
-
-
-def test_a_run_may_have_its_root_in_another_store_than_the_cached_artifacts(first, third):
+def test_a_run_may_have_its_root_in_another_store_than_the_cached_artifacts(claim, first, third):
+    ran = {task for task, state in third.states.items() if state == SUCCEEDED}
+    assert ran == {"LookOutside", "ExampleValidator", "Report"}
     assert third.root.startswith("s3://artifacts/unetfx/discs/")
-    examples = first.artifacts["ExampleGen", "examples"]
-    assert third.artifacts["ExampleGen", "examples"] == examples
-    assert third.artifacts["Trainer", "model"]["uri"].startswith(third.root)
+    statistics = ("StatisticsGen", "statistics")
+    assert third.artifacts[statistics] == first.artifacts[statistics]
+    report = third.artifacts["Report", "report"]["uri"]
+    assert report.startswith(third.root)
+    assert "metrics.json" in claim.cluster.store.names(report)
 
 
-def test_bad_data_are_explained_in_the_log_object_and_in_the_message_of_the_pod(claim, third):
+def test_bad_data_are_explained_in_the_log_object_and_in_the_message_of_the_pod(claim):
     mask = sorted((claim.project.folder / "data" / "masks").iterdir())[0]
     content = mask.read_bytes()
     mask.write_bytes(content[: len(content) // 2])
