@@ -30,12 +30,11 @@ class _Dumper(yaml.SafeDumper):
 class PackageRunner(v2.KubeflowV2DagRunner):
     """Compiles a pipeline into a package (YAML or JSON) for Kubeflow Pipelines or Vertex AI."""
 
-    def __init__(self, kubeflow: KubeflowConfig, pipeline_root: str | None, package: Path) -> None:
+    def __init__(self, kubeflow: KubeflowConfig, package: Path) -> None:
         """Initialises the runner.
 
         Args:
           kubeflow: The `kubeflow:` section of the config.
-          pipeline_root: Folder of the artifacts; None for the default of the cluster.
           package: Path of the package to write; `tfx pipeline create` overrides this path.
         """
         settings = v2.KubeflowV2DagRunnerConfig(
@@ -43,7 +42,6 @@ class PackageRunner(v2.KubeflowV2DagRunner):
         )
         super().__init__(settings, str(package.parent), package.name)
         self._kubeflow = kubeflow
-        self._pipeline_root = pipeline_root
 
     @property
     def package(self) -> Path:
@@ -71,17 +69,18 @@ class PackageRunner(v2.KubeflowV2DagRunner):
             claims of the config.
         """
         job: dict[str, Any] = super().run(pipeline, parameter_values, write_out=False)
-        _complete(job["pipelineSpec"], self._kubeflow, self._pipeline_root)
+        _complete(job, self._kubeflow)
         if write_out:
             _write(job, self._kubeflow, self.package)
         return job
 
 
-def _complete(spec: dict[str, Any], kubeflow: KubeflowConfig, pipeline_root: str | None) -> None:
-    """Adds to a pipeline specification what TFX leaves out, and corrects what TFX writes wrong."""
-    if pipeline_root:
+def _complete(job: dict[str, Any], kubeflow: KubeflowConfig) -> None:
+    """Adds to a package what TFX leaves out, and corrects what TFX writes wrong."""
+    spec = job["pipelineSpec"]
+    if root := job["runtimeConfig"].get("gcsOutputDirectory"):
         # Kubeflow Pipelines ignores this entry, but whoever creates a run can read the root here.
-        spec["defaultPipelineRoot"] = pipeline_root
+        spec["defaultPipelineRoot"] = root
     tasks = spec["root"]["dag"]["tasks"]
     # LookOutside must not be cached: it reads the data and the schema, which are not among its
     # inputs.

@@ -30,8 +30,8 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
 
     pipeline = create_pipeline(config, Kubeflow())
     pipeline.pipeline_info.pipeline_name = name
+    pipeline.pipeline_info.pipeline_root = pipeline_root(config)
     pipeline.enable_cache = kubeflow.cache
-    package = (package or Path(f"{name}.yaml")).absolute()
-    runner = PackageRunner(kubeflow, pipeline_root(config), package)
+    runner = PackageRunner(kubeflow, (package or Path(f"{name}.yaml")).absolute())
     runner.run(pipeline)
     return runner.package

@@ -47,15 +47,15 @@ def pipeline_name(name: str) -> str:
     return valid
 
 
-def pipeline_root(config: Config) -> str | None:
-    """Returns the folder of the artifacts; None for the default of the cluster.
+def pipeline_root(config: Config) -> str:
+    """Returns the folder of the artifacts; empty for the default of the cluster.
 
     Args:
       config: The config of the pipeline.
     """
     if config.kubeflow and config.kubeflow.pipeline_root:
         return config.kubeflow.pipeline_root
-    return join(config.root, "artifacts") if is_remote(config.workspace) else None
+    return join(config.root, "artifacts") if is_remote(config.workspace) else ""
 
 
 def _problems(config: Config) -> Iterator[str]:

@@ -54,7 +54,8 @@ def _explain(message: str) -> None:
     """
     with suppress(OSError):
         if _TERMINATION_MESSAGE.is_file():
-            _TERMINATION_MESSAGE.write_bytes(message.encode()[:_MAX_LENGTH])
+            text = message.encode()[:_MAX_LENGTH].decode(errors="ignore")
+            _TERMINATION_MESSAGE.write_text(text)
 
 
 if __name__ == "__main__":

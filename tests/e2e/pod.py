@@ -8,6 +8,7 @@ from pathlib import Path
 
 _CLONE_NEWNS = 0x00020000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_SHARED_MEMORY = b"size=64m"  # as Kubernetes gives to a pod
 REPOSITORY = Path(__file__).parents[2]
 DESCRIPTION = "POD"
 """Environment variable with the description of the pod, as JSON."""
@@ -31,7 +32,8 @@ def main():
     _call("unshare", _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
     root = Path(root)
-    mounts = {"/tmp": None, "/dev": None, str(REPOSITORY): str(REPOSITORY)} | mounts
+    own = dict.fromkeys(("/tmp", "/dev", "/dev/shm"))
+    mounts = own | {str(REPOSITORY): str(REPOSITORY)} | mounts
     _mirror(Path("/"), root, hidden=mounts)
     _mirror(Path("/dev"), root / "dev", hidden=mounts)
     for path, source in mounts.items():
@@ -40,6 +42,7 @@ def main():
             _bind(Path(source), target)
         else:
             target.mkdir(exist_ok=True)
+    _call("mount", b"tmpfs", bytes(root / "dev/shm"), b"tmpfs", 0, _SHARED_MEMORY)
     os.chroot(root)
     os.chdir("/tmp")
     module, _, function = entry_point.partition(":")
@@ -59,7 +62,7 @@ def _mirror(source, target, hidden):
 def _bind(source, target):
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
-    else:
+    elif not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     _call("mount", bytes(source), bytes(target), None, _MS_BIND | _MS_REC, None)

@@ -59,7 +59,7 @@ def test_a_workspace_and_data_in_a_claim_are_accepted(write_config):
     changes = local_data("/data/cells") | {"workspace": "/data/runs", "kubeflow": KUBEFLOW | CLAIM}
     config = load_config(write_config(**changes))
     assert check_config(config).claims[0].name == "unetfx"
-    assert pipeline_root(config) is None
+    assert pipeline_root(config) == ""
 
 
 def test_the_artifacts_are_in_the_workspace_or_at_the_configured_root(write_config):

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import kubeflow_runner
 from pipeline.config.loading import ENVIRONMENT_VARIABLE
+from pipeline.kubeflow import tfx_command
 from tests import kubeflow_api, warm_process
 from tests.pipeline.kubeflow.conftest import RUNNABLE
 
@@ -29,7 +30,7 @@ def kubeflow():
 
 @pytest.fixture
 def tfx(kubeflow, write_config, tmp_path):
-    """Runs the command `tfx` as the script of this project does."""
+    """Runs the command `tfx` of this project."""
     config = write_config(kubeflow=RUNNABLE["kubeflow"] | {"pipeline_root": ROOT, "claims": CLAIMS})
     environment = {
         ENVIRONMENT_VARIABLE: str(config),
@@ -42,7 +43,7 @@ def tfx(kubeflow, write_config, tmp_path):
         if words[1] != "compile":
             arguments += ["--endpoint", kubeflow.host]
         return warm_process.run(
-            "pipeline.kubeflow.tfx_command:main",
+            f"{tfx_command.__name__}:main",
             arguments,
             environment=environment,
             folder=tmp_path,
@@ -56,6 +57,10 @@ def there_is_a_pipeline(kubeflow, **version):
     kubeflow.answers[f"GET {API}"] = 200, {"pipelines": [existing]}
     versions = {"pipeline_versions": [{"pipeline_version_id": "v1", **version}]}
     kubeflow.answers[f"GET {API}/p1/versions"] = 200, versions
+
+
+def test_the_script_of_the_set_up_is_this_command():
+    assert tfx_command.__name__ in (Path(sys.executable).parent / "tfx").read_text()
 
 
 def test_create_compiles_and_uploads_the_pipeline(tfx, kubeflow, tmp_path):
