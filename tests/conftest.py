@@ -1,8 +1,10 @@
 """Fixtures for all tests: a fake model server and a browser."""
 
+import contextlib
 import json
 import shutil
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import coverage
@@ -10,6 +12,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
+from tests.emulators.gcs import UnavailableEmulatorError, running
 
 # Responses formatted as by TF Serving. The mask is [[0, 1, 2], [0, 0, 0]].
 MASK_B64 = (
@@ -164,6 +167,26 @@ def rest_server():
         server.end.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory):
+    """An emulator of Google Cloud Storage with the bucket `bucket`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(running(tmp_path_factory.mktemp("gcs")))
+        except UnavailableEmulatorError as error:
+            pytest.skip(str(error))
+        emulator.client.create_bucket("bucket")
+        yield emulator
+
+
+@pytest.fixture
+def gs_folder(gcs, monkeypatch):
+    """An empty folder in a bucket of the emulator, which this process can reach."""
+    for name, value in gcs.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"gs://bucket/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="module")
