@@ -5,6 +5,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import yaml
+
 
 class KubeflowApi(ThreadingHTTPServer):
     """The API; `answers` has the status and the content for each method and path.
@@ -71,3 +73,16 @@ def running():
         finally:
             server.shutdown()
             thread.join()
+
+
+def write_kubectl_config(home, host):
+    """Writes a config of kubectl into a home folder; the current context is the given server."""
+    context = {"cluster": "kind", "user": "me"}
+    config = {
+        "clusters": [{"name": "kind", "cluster": {"server": host}}],
+        "users": [{"name": "me", "user": {}}],
+        "contexts": [{"name": "kind", "context": context}],
+        "current-context": "kind",
+    }
+    (home / ".kube").mkdir()
+    (home / ".kube" / "config").write_text(yaml.safe_dump(config))

@@ -21,7 +21,7 @@ StepName = Literal[
     "Pusher",
 ]
 """A key of `kubeflow.steps`: a step of the pipeline on a cluster, or `default`."""
-_TAKEN = ("gcs", "minio", "s3", "tmp")
+_RESERVED = ("gcs", "minio", "s3", "tmp")
 """Folders of a container that Kubeflow Pipelines itself uses."""
 
 
@@ -82,9 +82,9 @@ class Claim(Strict):
 
     @field_validator("path")
     @classmethod
-    def _is_free(cls, path: str) -> str:
+    def _is_not_reserved(cls, path: str) -> str:
         folder = path.split("/")[1]
-        if folder in _TAKEN:
+        if folder in _RESERVED:
             raise ValueError(f"{path} is in /{folder}, which Kubeflow Pipelines uses")
         return path
 

@@ -1,16 +1,15 @@
-"""Checks that the claims of the config exist in the cluster."""
+"""Checks that the claims of a package exist in the cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from data.errors import InputError
-from pipeline.config.kubeflow import Claim
 
 _TIMEOUT = 10.0  # time limit of a request in seconds
 
 
-def check_claims(claims: Sequence[Claim], host: str, namespace: str) -> None:
-    """Checks that the claims exist, if `kubectl` reaches the same cluster.
+def check_claims(names: Iterable[str], host: str, namespace: str) -> None:
+    """Checks that claims exist, if `kubectl` reaches the same cluster.
 
     A run with a missing claim would wait without an error. The API of Kubeflow Pipelines does not
     list claims, but the API of Kubernetes does. This function asks Kubernetes if the host is a port
@@ -18,14 +17,15 @@ def check_claims(claims: Sequence[Claim], host: str, namespace: str) -> None:
     context. If Kubernetes does not answer, or the user may not read claims, nothing is refused.
 
     Args:
-      claims: The claims of the config.
+      names: Names of the claims.
       host: URL of Kubeflow Pipelines.
       namespace: Namespace of the runs.
 
     Raises:
       InputError: The namespace has no such claim.
     """
-    if not claims or urlsplit(host).hostname not in ("localhost", "127.0.0.1", "::1"):
+    names = set(names)
+    if not names or urlsplit(host).hostname not in ("localhost", "127.0.0.1", "::1"):
         return
     # kfp requires the package kubernetes.
     from kubernetes import client, config
@@ -41,9 +41,9 @@ def check_claims(claims: Sequence[Claim], host: str, namespace: str) -> None:
         }
     except (config.ConfigException, client.ApiException, HTTPError):
         return
-    missing = [claim.name for claim in claims if claim.name not in existing]
-    if missing:
+    if missing := names - existing:
         raise InputError(
-            f"kubeflow.claims: there is no PersistentVolumeClaim {', '.join(missing)} in the "
-            f"namespace {namespace} of the current kubectl context. Create it, or correct the name."
+            f"kubeflow.claims: there is no PersistentVolumeClaim {', '.join(sorted(missing))} in "
+            f"the namespace {namespace} of the current kubectl context. Create it, or correct the "
+            "name."
         )

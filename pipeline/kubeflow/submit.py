@@ -53,7 +53,7 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
         library_noise_to(Path(folder, "noise.txt")),
         connect(host, namespace) as client,
     ):
-        check_claims(kubeflow.claims, host, namespace or "kubeflow")
+        check_claims((claim.name for claim in kubeflow.claims), host, namespace or "kubeflow")
         package = compile_pipeline(config, Path(folder, f"{name}.yaml"))
         return _submit(client, package, name, cron, namespace)
 

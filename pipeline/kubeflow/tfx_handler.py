@@ -18,6 +18,7 @@ from tfx.tools.cli.handler import base_handler
 from data.errors import InputError, UnetfxError
 from pipeline.execution.console import print_failure
 from pipeline.exit_codes import BAD_INPUT
+from pipeline.kubeflow.claims import check_claims
 from pipeline.kubeflow.cluster import connect, run_arguments, run_name
 from pipeline.kubeflow.requirements import pipeline_name
 
@@ -78,14 +79,19 @@ class KubeflowHandler(base_handler.BaseHandler):
             (version,) = client.list_pipeline_versions(
                 pipeline, page_size=1, sort_by="created_at desc"
             ).pipeline_versions
+            # A package with claims has two documents.
+            spec = version.pipeline_spec.get("pipeline_spec", version.pipeline_spec)
+            check_claims(
+                _claims(version.pipeline_spec.get("platform_spec") or {}),
+                self.flags_dict[labels.ENDPOINT],
+                self._namespace or _INSTALLATION,
+            )
             run = client.run_pipeline(
                 job_name=run_name(self._name),
                 pipeline_id=pipeline,
                 version_id=version.pipeline_version_id,
                 params=self.flags_dict[labels.RUNTIME_PARAMETER],
-                **run_arguments(
-                    client, self._name, _pipeline_spec(version.pipeline_spec), self._namespace
-                ),
+                **run_arguments(client, self._name, spec, self._namespace),
             )
             click.echo(f"Run created for pipeline: {self._name}")
             self._print_runs([run])
@@ -168,9 +174,13 @@ class KubeflowHandler(base_handler.BaseHandler):
         click.echo(self._format_table(header, rows))
 
 
-def _pipeline_spec(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Returns the pipeline specification of a version, without the claims of the package."""
-    return document.get("pipeline_spec", document)
+def _claims(platform_spec: Mapping[str, Any]) -> set[str]:
+    """Returns the names of the claims that the steps of a package mount."""
+    kubernetes = platform_spec.get("platforms", {}).get("kubernetes", {})
+    executors = kubernetes.get("deploymentSpec", {}).get("executors", {})
+    return {
+        mount["constant"] for config in executors.values() for mount in config.get("pvcMount", [])
+    }
 
 
 def _refuse_unknown(name: str) -> str:

@@ -1,14 +1,12 @@
 """The claims of the config, looked up in a server that answers as the API of Kubernetes."""
 
 import pytest
-import yaml
 
 from data.errors import InputError
-from pipeline.config.kubeflow import Claim
 from pipeline.kubeflow.claims import check_claims
 from tests import kubeflow_api
 
-CLAIMS = [Claim(name="unetfx", path="/data"), Claim(name="cells", path="/cells")]
+CLAIMS = ["unetfx", "cells"]
 REQUEST = "GET /api/v1/namespaces/kubeflow/persistentvolumeclaims"
 LOCAL = "http://localhost:8080"
 
@@ -17,21 +15,18 @@ def claims_named(*names):
     return 200, {"items": [{"metadata": {"name": name}} for name in names]}
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home folder without a config of kubectl."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture
-def kubernetes(tmp_path, monkeypatch):
+def kubernetes(home):
     """The server, which is the cluster of the current kubectl context."""
     with kubeflow_api.running() as server:
-        context = {"cluster": "kind", "user": "me"}
-        config = {
-            "clusters": [{"name": "kind", "cluster": {"server": server.host}}],
-            "users": [{"name": "me", "user": {}}],
-            "contexts": [{"name": "kind", "context": context}],
-            "current-context": "kind",
-        }
-        (tmp_path / "config").write_text(yaml.safe_dump(config))
-        # The package reads the variable when it is imported.
-        location = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
-        monkeypatch.setattr(location, str(tmp_path / "config"))
+        kubeflow_api.write_kubectl_config(home, server.host)
         yield server
 
 
@@ -56,9 +51,7 @@ def test_a_user_who_may_not_read_claims_is_not_refused(kubernetes):
     check_claims(CLAIMS, LOCAL, "kubeflow")
 
 
-def test_without_kubectl_nothing_is_refused(monkeypatch, tmp_path):
-    location = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
-    monkeypatch.setattr(location, str(tmp_path / "none"))
+def test_without_kubectl_nothing_is_refused():
     check_claims(CLAIMS, LOCAL, "kubeflow")
 
 

@@ -98,6 +98,20 @@ def test_a_run_has_the_root_of_the_uploaded_package(tfx, kubeflow):
     assert run["runtime_config"]["pipeline_root"] == ROOT
 
 
+def test_a_run_with_a_missing_claim_is_refused(tfx, kubeflow, tmp_path):
+    executors = {"Trainer_executor": {"pvcMount": [{"constant": "cells", "mountPath": "/cells"}]}}
+    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+    there_is_a_pipeline(kubeflow, pipeline_spec={"pipeline_spec": {}, "platform_spec": platform})
+    claims = "GET /api/v1/namespaces/kubeflow/persistentvolumeclaims"
+    kubeflow.answers[claims] = 200, {"items": []}
+    kubeflow_api.write_kubectl_config(tmp_path, kubeflow.host)
+    finished = tfx("run", "create", "--pipeline_name", "blue_marble")
+    assert finished.code == 2
+    last = finished.output.splitlines()[-1]
+    assert last.startswith("unetfx: kubeflow.claims: there is no PersistentVolumeClaim cells in")
+    assert "POST /apis/v2beta1/runs" not in kubeflow.requests
+
+
 def test_runs_and_pipelines_are_listed(tfx, kubeflow):
     there_is_a_pipeline(kubeflow)
     run = {"run_id": "r7", "display_name": "blue-marble now", "state": "SUCCEEDED"}
