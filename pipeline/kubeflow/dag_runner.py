@@ -1,7 +1,7 @@
 """TFX's Kubeflow runner, extended by settings that TFX's compiler leaves out of the package."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,13 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as v2
 
 from components.example_gen.kubeflow import LookOutside
 from data.errors import InputError
-from pipeline.config.kubeflow import KubeflowConfig, StepConfig
+from pipeline.config.kubeflow import Claim, KubeflowConfig, StepConfig
 
 _COMMAND = ("python", "-m", "pipeline.kubeflow.step")
 _LOOK_OUTSIDE = LookOutside.__name__
 _GIB = 2**30 / 1e9  # gigabytes in a gibibyte
 # The wait before a retry. Without these values, Argo would retry at once.
 _WAIT = {"backoffDuration": "60s", "backoffFactor": 2, "backoffMaxDuration": "3600s"}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes YAML without aliases, which the web page of Kubeflow Pipelines would show."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 class PackageRunner(v2.KubeflowV2DagRunner):
@@ -134,11 +127,13 @@ def _resource_spec(step: StepConfig) -> dict[str, Any]:
     return spec
 
 
-def _platform_spec(kubeflow: KubeflowConfig, spec: Mapping[str, Any]) -> dict[str, Any]:
+def _platform_spec(claims: Sequence[Claim], spec: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a `PlatformSpec` that mounts the claims in each step, as kfp-kubernetes writes it."""
     # Newer versions also know `pvcNameParameter`, but older ones refuse unknown keys.
-    mounts = [{"constant": claim.name, "mountPath": claim.path} for claim in kubeflow.claims]
-    executors = {name: {"pvcMount": mounts} for name in spec["deploymentSpec"]["executors"]}
+    executors = {
+        name: {"pvcMount": [{"constant": each.name, "mountPath": each.path} for each in claims]}
+        for name in spec["deploymentSpec"]["executors"]
+    }
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
@@ -153,8 +148,8 @@ def _write(job: Mapping[str, Any], kubeflow: KubeflowConfig, package: Path) -> N
     else:
         documents = [spec := job["pipelineSpec"]]
         if kubeflow.claims:
-            documents.append(_platform_spec(kubeflow, spec))
-        text = yaml.dump_all(documents, Dumper=_Dumper)
+            documents.append(_platform_spec(kubeflow.claims, spec))
+        text = yaml.safe_dump_all(documents)
     unfinished = package.with_name(f"{package.name}.unfinished")
     try:
         unfinished.write_text(text)
