@@ -1,8 +1,10 @@
-"""Fixtures for all tests: a fake model server and a browser."""
+"""Fixtures for all tests: a fake model server, an emulated object store and a browser."""
 
+import contextlib
 import json
 import shutil
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import coverage
@@ -11,6 +13,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
+from tests.emulators.gcs import UnavailableEmulatorError, running
 
 # Other programs may use the same machine, so a time limit for an example would fail good code.
 hypothesis.settings.register_profile("without time limit", deadline=None)
@@ -172,6 +175,26 @@ def rest_server():
         server.end.set()
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory):
+    """An emulator of Google Cloud Storage that contains the bucket `bucket`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(running(tmp_path_factory.mktemp("gcs")))
+        except UnavailableEmulatorError as error:
+            pytest.skip(str(error))
+        emulator.client.create_bucket("bucket")
+        yield emulator
+
+
+@pytest.fixture
+def gs_folder(gcs, monkeypatch):
+    """URL of an empty folder in the emulator's bucket, which this process can access."""
+    for name, value in gcs.environment.items():
+        monkeypatch.setenv(name, value)
+    return f"gs://bucket/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,11 @@ from tfx.utils import proto_utils
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
-from data.files import is_file, read_text
+from components.schema_file import edited_schema
 from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of LookOutside's outputs: the fingerprint of the data and the text of the schema file."""
+"""Names of LookOutside's outputs: the data fingerprint and the text of an edited schema file."""
 
 
 class _Outputs(TypedDict):
@@ -43,7 +43,9 @@ def LookOutside(
 
     Returns:
       - fingerprint: SHA-256 of the data, in hexadecimal.
-      - schema: Text of the schema file; empty if the file does not exist.
+      - schema: Text of the schema file; empty if the file does not exist or is unchanged since
+        SchemaGen wrote it. SchemaGen writes the file in the first run. With the text of that file,
+        SchemaGen would have a different cache key in the second run.
 
     Raises:
       InputError: The source as a whole cannot be used; for example, its folder does not exist.
@@ -51,7 +53,8 @@ def LookOutside(
     contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
     return {
         "fingerprint": fingerprint(contents),
-        "schema": read_text(schema_file) if is_file(schema_file) else "",
+        # Kubernetes expands `$` in arguments. In a text protobuf, `\044` means the same.
+        "schema": edited_schema(schema_file).replace("$", r"\044"),
     }
 
 

@@ -13,12 +13,13 @@ from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
 from components.example_gen.artifact import read_records
+from components.schema_file import write_inferred_schema
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
 from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
-from data.files import join, make_folder, read_text, write_text
+from data.files import is_file, join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
 """Name of the file in the schema artifact, the same as in TFX's SchemaGen."""
@@ -41,8 +42,9 @@ def SchemaGen(
       schema: The output artifact, to which schema.pbtxt is written.
       file: Path of the user's schema file.
       text: Content of the schema file when the pipeline was built or, on Kubeflow, when the run
-        started; empty if the file did not exist. The content is a parameter so that a change to the
-        file also changes the cache key.
+        started. The text is empty if the file did not exist or, on Kubeflow, if the user had not
+        edited it. The content is a parameter so that a change to the file also changes the cache
+        key.
       attempt: Random part of the cache key in a local run without a schema file, so that TFX always
         runs the component and the file is written; otherwise empty.
 
@@ -58,11 +60,11 @@ def SchemaGen(
                 f"{file}: not a TFDV schema in text form ({error}). Correct it, or remove it, "
                 "so that the schema is inferred from the data."
             ) from error
+    elif is_file(file):
+        text = read_text(file)
     else:
-        text = text_format.MessageToString(
-            infer_schema([_statistics(statistics, split) for split in SPLITS])
-        )
-        write_text(file, text)
+        inferred = infer_schema([_statistics(statistics, split) for split in SPLITS])
+        text = write_inferred_schema(file, text_format.MessageToString(inferred))
     write_text(join(schema.uri, SCHEMA_FILE), text)
 
 

@@ -199,11 +199,15 @@ class _Page:
         """Yields each pydantic model that a key accepts, as a selector and a JSON Schema.
 
         The selector is the key and value that choose the model, such as `kind: folder`. It is empty
-        if there is nothing to choose from.
+        if there is nothing to choose from. If the key contains a list or a mapping, the models of
+        its items or values are yielded.
         """
         discriminator = key.get("discriminator", {}).get("propertyName")
         if "$ref" in key:
             yield "", self._resolved(key)
+        for inner in (key.get("items"), key.get("additionalProperties")):
+            if isinstance(inner, dict):
+                yield from self._models_of(inner)
         for alternative in _alternatives(key):
             for choice, model in self._models_of(alternative):
                 if discriminator:

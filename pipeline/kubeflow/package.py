@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.config import Config
-from pipeline.kubeflow.requirements import check_config, pipeline_name
+from pipeline.kubeflow.requirements import check_config, pipeline_name, pipeline_root
 
 
 def compile_pipeline(config: Config, package: Path | None = None) -> Path:
@@ -16,14 +16,14 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
         folder.
 
     Returns:
-      Path of the written package. Under `tfx pipeline create`, it differs from `package`, because
+      Path of the written package. Under `tfx … --engine vertex`, it differs from `package`, because
       TFX chooses the path.
 
     Raises:
       InputError: The pipeline cannot run on a cluster with this config, kfp is not installed, or
         the package cannot be written.
     """
-    kubeflow, name = check_config(config), pipeline_name(config)
+    kubeflow, name = check_config(config), pipeline_name(config.name)
     # These imports come late, because TFX and kfp take seconds to load, and errors in the config
     # should be reported without that delay.
     from pipeline.create_pipeline import create_pipeline
@@ -32,6 +32,7 @@ def compile_pipeline(config: Config, package: Path | None = None) -> Path:
 
     pipeline = create_pipeline(config, Kubeflow())
     pipeline.pipeline_info.pipeline_name = name
+    pipeline.pipeline_info.pipeline_root = pipeline_root(config)
     pipeline.enable_cache = kubeflow.cache
     runner = PackageRunner(kubeflow, (package or Path(f"{name}.yaml")).absolute())
     runner.run(pipeline)

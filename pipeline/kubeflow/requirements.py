@@ -3,10 +3,9 @@
 import importlib.util
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from data.errors import InputError
-from data.files import is_remote
+from data.files import is_remote, join, relative_path
 from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig
@@ -31,40 +30,54 @@ def check_config(config: Config) -> KubeflowConfig:
     return config.kubeflow
 
 
-def pipeline_name(config: Config) -> str:
+def pipeline_name(name: str) -> str:
     """Returns the name of the pipeline on Kubeflow, such as `blue-marble` for `blue_marble`.
 
     Kubeflow allows only lower-case letters, digits and hyphens in the name.
 
     Args:
-      config: The config of the pipeline.
+      name: Name of the pipeline in the config.
 
     Raises:
-      InputError: The name in the config contains no ASCII letter or digit.
+      InputError: The name contains no ASCII letter or digit.
     """
-    name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
-    if not name:
-        raise InputError(f"name: {config.name!r} has no letter or digit; Kubeflow requires one.")
-    return name
+    valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not valid:
+        raise InputError(f"name: {name!r} has no letter or digit; Kubeflow requires one.")
+    return valid
+
+
+def pipeline_root(config: Config) -> str:
+    """Returns the folder for the artifacts; empty for the default of the cluster.
+
+    Args:
+      config: The config of the pipeline.
+    """
+    if config.kubeflow and config.kubeflow.pipeline_root:
+        return config.kubeflow.pipeline_root
+    return join(config.root, "artifacts") if is_remote(config.workspace) else ""
 
 
 def _problems(config: Config) -> Iterator[str]:
-    if not config.kubeflow:
+    kubeflow = config.kubeflow
+    if not kubeflow:
         yield "kubeflow: missing. Name the container image of the steps: kubeflow: {image: …}"
-    if not config.workspace.startswith("gs://"):
-        yield (
-            f"workspace: {config.workspace} is not in a bucket. Each step runs on a different "
-            "machine: name a folder that all machines can reach, gs://BUCKET/FOLDER."
-        )
-    source = config.data.source
-    if isinstance(source, SpannedSource):
-        path = source.path
-        if not is_remote(path) and not Path(path).is_absolute():
+    claims = kubeflow.claims if kubeflow else []
+    for key, path in _paths(config):
+        if not path.startswith("gs://") and not any(_is_within(path, each.path) for each in claims):
             yield (
-                f"data.source.path: {path} is a folder on this machine. Name a folder that the "
-                "steps can reach: gs://BUCKET/FOLDER, or /FOLDER where it is mounted in the "
-                "containers."
+                f"{key}: {path} is neither in a bucket nor in a mounted claim. Each step runs on a "
+                "different machine: name a folder that all machines can reach, gs://BUCKET/FOLDER, "
+                "or a folder in a claim (kubeflow.claims)."
             )
+        if "$" in path:
+            yield f"{key}: {path} contains $, which Kubernetes would expand. Rename the folder."
+    root = kubeflow.pipeline_root if kubeflow else None
+    if root and is_remote(config.workspace) and not root.startswith("gs://"):
+        yield (
+            f"kubeflow.pipeline_root: {root} is in another store than the workspace, "
+            f"{config.workspace}. Name a folder on gs://, or remove the key."
+        )
     if config.serving.infra_validator:
         yield (
             "serving.infra_validator: TFX's InfraValidator does not run on Kubeflow Pipelines 2. "
@@ -75,3 +88,18 @@ def _problems(config: Config) -> Iterator[str]:
             "kfp is not installed, but compiling for Kubeflow needs it. Install it: "
             "pip install unetfx[kubeflow]"
         )
+
+
+def _paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields the key and the value of each path in the config that steps read or write."""
+    yield "workspace", config.workspace
+    if isinstance(config.data.source, SpannedSource):
+        yield "data.source.path", config.data.source.path
+    if config.data.schema_file:
+        yield "data.schema_file", config.data.schema_file
+    if config.serving.push_to:
+        yield "serving.push_to", config.serving.push_to
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return not is_remote(path) and relative_path(path, folder) is not None

@@ -18,8 +18,8 @@ class Ingestion(NamedTuple):
     Attributes:
       nodes: ExampleGen, and any nodes that run before it.
       examples: Channel with the examples.
-      schema_text: Content of the user's schema file (empty if the file does not exist), or a
-        placeholder for this content.
+      schema_text: Content of the user's schema file (empty if the file does not exist) or, on
+        Kubeflow, a placeholder for the content of an edited schema file.
     """
 
     nodes: list[BaseNode]

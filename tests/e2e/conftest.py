@@ -16,7 +16,7 @@ import tests.beam_signatures  # noqa: F401
 from tests.warm_process import UNETFX, Finished, run
 
 SIZE = 64
-_ENTRY_POINTS = {"unetfx": UNETFX, "tfx": "tfx.tools.cli.cli_main:cli_group"}
+_ENTRY_POINTS = {"unetfx": UNETFX, "tfx": "pipeline.kubeflow.tfx_command:main"}
 
 
 class Project(NamedTuple):
