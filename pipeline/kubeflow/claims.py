@@ -29,7 +29,6 @@ def check_claims(names: Iterable[str], host: str, namespace: str) -> None:
     names = set(names)
     if not names or urlsplit(host).hostname not in ("localhost", "127.0.0.1", "::1"):
         return
-    # The package `kubernetes` is installed with kfp, which requires it.
     from kubernetes import client, config
     from urllib3.exceptions import HTTPError
 

@@ -58,12 +58,30 @@ def pipeline_root(config: Config) -> str:
     return join(config.root, "artifacts") if is_remote(config.workspace) else ""
 
 
+def paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields each path in the config that steps read or write.
+
+    Args:
+      config: The config of the pipeline.
+
+    Yields:
+      The key in the config, such as `data.source.path`, and the path.
+    """
+    yield "workspace", config.workspace
+    if isinstance(config.data.source, SpannedSource):
+        yield "data.source.path", config.data.source.path
+    if config.data.schema_file:
+        yield "data.schema_file", config.data.schema_file
+    if config.serving.push_to:
+        yield "serving.push_to", config.serving.push_to
+
+
 def _problems(config: Config) -> Iterator[str]:
     kubeflow = config.kubeflow
     if not kubeflow:
         yield "kubeflow: missing. Name the container image of the steps: kubeflow: {image: …}"
     claims = kubeflow.claims if kubeflow else []
-    for key, path in _paths(config):
+    for key, path in paths(config):
         if not path.startswith("gs://") and not any(_is_within(path, each.path) for each in claims):
             yield (
                 f"{key}: {path} is neither in a bucket nor in a mounted claim. Each step runs on a "
@@ -88,17 +106,6 @@ def _problems(config: Config) -> Iterator[str]:
             "kfp is not installed, but compiling for Kubeflow needs it. Install it: "
             "pip install unetfx[kubeflow]"
         )
-
-
-def _paths(config: Config) -> Iterator[tuple[str, str]]:
-    """Yields the key and the value of each path in the config that steps read or write."""
-    yield "workspace", config.workspace
-    if isinstance(config.data.source, SpannedSource):
-        yield "data.source.path", config.data.source.path
-    if config.data.schema_file:
-        yield "data.schema_file", config.data.schema_file
-    if config.serving.push_to:
-        yield "serving.push_to", config.serving.push_to
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -19,6 +19,7 @@ from pipeline.commands.cli import config_option
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT
+from pipeline.kubeflow.buckets import check_buckets
 from pipeline.kubeflow.claims import check_claims
 from pipeline.kubeflow.cluster import connect, run_arguments, run_name
 from pipeline.kubeflow.package import compile_pipeline
@@ -45,8 +46,8 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
       recurring run, the schedule.
 
     Raises:
-      InputError: The config is invalid, the pipeline cannot be compiled, or the cluster does not
-        have a claim of the config.
+      InputError: The config is invalid, the pipeline cannot be compiled, or a bucket or claim in
+        the config does not exist.
       UnavailableError: The cluster cannot be reached or refuses the request.
     """
     config = load_config(config_file)
@@ -57,6 +58,7 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
         library_noise_to(Path(folder, "noise.txt")),
         connect(host, namespace) as client,
     ):
+        check_buckets(config)
         check_claims((claim.name for claim in kubeflow.claims), host, namespace or "kubeflow")
         package = compile_pipeline(config, Path(folder, f"{name}.yaml"))
         return _submit(client, package, name, cron, namespace)

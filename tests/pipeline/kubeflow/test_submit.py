@@ -23,6 +23,7 @@ def kubeflow(monkeypatch):
         return package
 
     monkeypatch.setattr(kubeflow_submit, "compile_pipeline", compile_pipeline)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # no wait for a metadata server
     with kubeflow_api.running() as server:
         yield server
 
@@ -53,6 +54,16 @@ def test_without_a_schedule_it_runs_once(kubeflow, write_config):
     assert run["pipeline_spec"]["pipelineInfo"] == {"name": "blue-marble"}
     # Kubeflow Pipelines ignores the pipeline root in the package.
     assert run["runtime_config"]["pipeline_root"] == "gs://bucket/runs/blue_marble/artifacts"
+
+
+def test_a_missing_bucket_is_refused_before_anything_is_submitted(kubeflow, write_config, gcs):
+    config = write_config(workspace="gs://nowhere/runs")
+    done = CliRunner(env=gcs.environment).invoke(
+        kubeflow_submit.main, ["--config", str(config), "--host", kubeflow.host]
+    )
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1].startswith("unetfx: workspace: there is no bucket gs://no")
+    assert not [request for request in kubeflow.requests if request.startswith("POST")]
 
 
 @pytest.mark.parametrize(
