@@ -29,6 +29,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         percent = 100 - 100 * len(missing) / max(len(statements), 1)
         if percent < _LOW:
             low.append((percent, Path(path).relative_to(Path.cwd()), lines))
-    terminalreporter.section(f"coverage: {total:.1f} % of lines")
+    terminalreporter.section(f"coverage without tests/e2e: {total:.1f} % of lines")
     for percent, path, lines in sorted(low):
         terminalreporter.write_line(f"{percent:5.1f} %  {path}: lines {lines}")
