@@ -13,6 +13,12 @@ the output of a component. Runners that use the cache therefore pass the options
 """
 
 
+def beam_arguments() -> list[str] | None:
+    """Returns the Beam options in the environment variable; None if it is not set."""
+    arguments = os.environ.get(ARGUMENTS)
+    return json.loads(arguments) if arguments else None
+
+
 class EngineExecutor(BaseBeamExecutor):
     """An executor that takes its Beam options from an environment variable, if that is set."""
 
@@ -22,7 +28,7 @@ class EngineExecutor(BaseBeamExecutor):
         Args:
           context: TFX's context of the execution; its Beam options are replaced.
         """
-        arguments = os.environ.get(ARGUMENTS)
+        arguments = beam_arguments()
         if context is not None and arguments:
-            context.beam_pipeline_args = json.loads(arguments)
+            context.beam_pipeline_args = arguments
         super().__init__(context)

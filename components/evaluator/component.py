@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -203,7 +204,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         )
 
 
-def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
+def eval_config(settings: EvaluatorSettings, records: Iterable[Record]) -> tfma.EvalConfig:
     """Builds TFMA's config: models, metrics and slices.
 
     Args:

@@ -1,5 +1,6 @@
 """ExampleGen for Kubeflow, where a step computes the fingerprint since no custom driver runs."""
 
+import json
 from typing import ClassVar, TypedDict
 
 from tfx import types
@@ -20,7 +21,6 @@ from tfx.utils import proto_utils
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
 from data.files import is_file, read_text
-from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
 """Names of LookOutside's outputs: fingerprint of the data, and text of the schema file."""
@@ -33,21 +33,24 @@ class _Outputs(TypedDict):
 
 @component
 def LookOutside(
-    settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
+    settings: tfx.dsl.components.Parameter[str],
+    schema_file: tfx.dsl.components.Parameter[str],
+    beam: tfx.dsl.components.Parameter[str],
 ) -> _Outputs:
     """Reads the inputs outside the pipeline at the start of each run, for the cache keys of steps.
 
     Args:
       settings: ExampleGenSettings as JSON.
       schema_file: Path of the user's schema file.
+      beam: Beam options of the pipeline, as JSON.
 
     Returns:
       The fingerprint of the contents of the data, and the text of the schema file, empty if the
       file does not exist.
     """
-    contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
+    listing = ExampleGenSettings.model_validate_json(settings).update_listing(json.loads(beam))
     return {
-        "fingerprint": fingerprint(contents),
+        "fingerprint": listing.census.fingerprint,
         "schema": read_text(schema_file) if is_file(schema_file) else "",
     }
 

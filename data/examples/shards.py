@@ -1,4 +1,4 @@
-"""Writes shards: TFRecord files with the examples of some pairs."""
+"""Reads the pairs of a shard, and writes shards: TFRecord files with the examples of some pairs."""
 
 import gzip
 import json
@@ -10,9 +10,12 @@ import google_crc32c
 
 from data.config import DataConfig
 from data.examples.reading import read_pairs
+from data.examples.records import Record
+from data.examples.repeats import repeat_rows
+from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.files import new_file
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 
 
 class Shard(NamedTuple):
@@ -27,21 +30,38 @@ class Shard(NamedTuple):
     pairs: Sequence[Pair]
 
 
-class Written(NamedTuple):
-    """Result of writing a shard (a TFRecord file).
+class ReadShard(NamedTuple):
+    """What is known of the pairs of a shard once they have been read.
 
     Attributes:
-      good: Number of pairs that are written to the file.
-      bad: Number of pairs that are left out because their files cannot be used.
-      rows: Records of all pairs, one line of JSON each (see `Record.as_row`), in UTF-8.
+      tally: Counts over the records of the pairs.
+      repeat_rows: Rows about the usable pairs, from `repeat_rows`.
+      rows: Key and record of each pair, a line of JSON in UTF-8 (see `Record.as_row`), of a shard
+        that was written.
     """
 
-    good: int
-    bad: int
-    rows: bytes
+    tally: Tally
+    repeat_rows: list[tuple[str, Sequence[str]]]
+    rows: list[tuple[str, bytes]]
 
 
-def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
+def read_shard(shard: Shard, data: DataConfig) -> ReadShard:
+    """Reads the pairs of a shard, without writing it.
+
+    Args:
+      shard: The pairs to read.
+      data: The `data` section of the config.
+
+    Returns:
+      What is known of the pairs.
+    """
+    result = ReadShard(Tally(), [], [])
+    for read in read_pairs(shard.pairs, data):
+        _add(result, read.record)
+    return result
+
+
+def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> ReadShard:
     """Reads the pairs of a shard and writes their examples to a gzipped TFRecord file.
 
     The same pairs always give the same bytes. Pairs that cannot be used are left out.
@@ -52,24 +72,31 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
       scratch: Folder for the file until it is complete; None for the folder of `shard.path`.
 
     Returns:
-      The numbers of pairs written and left out, and the records of all pairs.
+      What is known of the pairs.
 
     Raises:
       InputError: The file cannot be written.
     """
-    good, rows = 0, []
+    result = ReadShard(Tally(), [], [])
     # TFX expects gzip files, but the images are already compressed: level 0 stores them unchanged.
     with (
         new_file(shard.path, scratch) as file,
         gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
     ):
         for read in read_pairs(shard.pairs, data):
+            _add(result, read.record)
+            row = json.dumps(read.record.as_row(data.classes), ensure_ascii=False)
+            result.rows.append((read.record.pair.key, f"{row}\n".encode()))
             if read.record.problem is None:
-                good += 1
                 example = make_example(read, data.classes)
                 stream.write(_framed(example.SerializeToString(deterministic=True)))
-            rows.append(json.dumps(read.record.as_row(data.classes), ensure_ascii=False) + "\n")
-    return Written(good, len(rows) - good, "".join(rows).encode())
+    return result
+
+
+def _add(result: ReadShard, record: Record) -> None:
+    result.tally.add(record)
+    if record.problem is None:
+        result.repeat_rows.extend(repeat_rows(record))
 
 
 def _framed(message: bytes) -> bytes:

@@ -94,7 +94,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, kind = struct.unpack_from(">I4s", content, place)
         end = place + 8 + length
         (checksum,) = struct.unpack_from(">I", content, end)
-        if imagecodecs.deflate_crc32(memoryview(content)[place + 4 : end]) != checksum:
+        if imagecodecs.deflate_crc32(content[place + 4 : end]) != checksum:
             raise ValueError("a checksum is wrong")
         yield kind, content[place + 8 : end]
         place = end + 4
@@ -108,7 +108,7 @@ def _decode(bare: bytes, header: bytes, compressed: bytes) -> Samples:
     # libdeflate accepts.
     if compressed[:1] == _LARGEST_WINDOW and not interlaced and size <= _MOST_DECOMPRESSED:
         try:
-            rows = imagecodecs.deflate_decode(compressed, out=size)
+            rows = bytes(imagecodecs.deflate_decode(compressed, out=size))
         except imagecodecs.DeflateError:
             pass  # libpng decides: it accepts data after the last row
         else:

@@ -187,6 +187,11 @@ class Config(Strict):
         return parent / self.data.source.kind
 
     @property
+    def listing_folder(self) -> str:
+        """Folder of the list of the source's files that is kept from run to run."""
+        return join(self.root, "listing")
+
+    @property
     def schema_file(self) -> str:
         """Path of the user's TFDV schema, local or remote; a run writes a missing file."""
         path = self.data.schema_file

@@ -4,6 +4,8 @@ TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact ty
 ordinary steps do the work of drivers and resolvers.
 """
 
+import json
+
 from tfx import v1 as tfx
 
 from components.example_gen.kubeflow import FINGERPRINT, SCHEMA, KubeflowExampleGen, LookOutside
@@ -17,9 +19,13 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 class Kubeflow(Platform):
     """Kubeflow or Vertex AI: a step hashes the data, and pushed models count as blessed."""
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
         """Builds LookOutside, which hashes the data, and an ExampleGen that takes the hash."""
-        look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
+        look_outside = LookOutside(
+            settings=settings.model_dump_json(),
+            schema_file=config.schema_file,
+            beam=json.dumps(config.beam.arguments()),
+        )
         # A package is compiled once and run many times, so the fingerprint and the schema are known
         # only in the run.
         fingerprint, schema_text = (

@@ -1,0 +1,172 @@
+"""The list of files of a source, with the hash of each file's content.
+
+The list is sorted by the hash of the pairs' keys, and divided into one file for each partition, so
+that many processes can write and read it, row by row. A later list reuses the hashes of files whose
+size and times are unchanged, so it reads only the contents of new and changed files.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from data.errors import InputError, MissingFileError
+from data.files import FileState, file_state, join, new_file, read_bytes
+from data.sources.pair import Pair
+
+_TICK = 2_000_000_000  # nanoseconds; the coarsest file-system timestamps have a resolution of 2 s
+_DIGITS = 32  # hexadecimal digits of a file's hash: 128 bits
+
+_END = "g"  # greater than any hash
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class HashedFile(NamedTuple):
+    """The state of a file when its content was hashed.
+
+    Attributes:
+      state: Size and times of the file; None if the file cannot be read, or is so new that its next
+        change might leave them as they are.
+      digest: First half of the content's SHA-256, in hexadecimal; of an unreadable file, that of
+        no content.
+    """
+
+    state: FileState | None
+    digest: str
+
+
+class ListedPair(NamedTuple):
+    """A row of the list.
+
+    Attributes:
+      order: Hash of the key (see `data.shuffle.order_of`).
+      pair: The pair.
+      image: State of the image file; None if the files were not hashed.
+      mask: State of the mask file; None if the files were not hashed.
+    """
+
+    order: str
+    pair: Pair
+    image: HashedFile | None
+    mask: HashedFile | None
+
+
+@contextlib.contextmanager
+def new_list(folder: str, partition: int) -> Iterator[Callable[[ListedPair], None]]:
+    """Writes the part of a list with the pairs of a partition.
+
+    Args:
+      folder: Folder of the list, local or remote.
+      partition: Number of the partition.
+
+    Yields:
+      A function that writes a row. The rows must be sorted by the hash of their keys.
+
+    Raises:
+      InputError: The file cannot be written.
+    """
+    with (
+        new_file(_path(folder, partition), join(folder, "unfinished")) as file,
+        gzip.open(file, "wt", compresslevel=1, encoding="ascii") as text,
+    ):
+
+        def write(row: ListedPair) -> None:
+            text.write(f"{_encode([row.order, *row.pair, row.image, row.mask])}\n")
+
+        yield write
+
+
+def read_list(folder: str, partition: int) -> Iterator[ListedPair]:
+    """Reads the part of a list with the pairs of a partition.
+
+    Args:
+      folder: Folder of the list, local or remote.
+      partition: Number of the partition.
+
+    Yields:
+      The rows, sorted by the hash of their keys.
+
+    Raises:
+      MissingFileError: The partition has no pairs.
+      InputError: The list cannot be read.
+    """
+    content = io.BytesIO(read_bytes(_path(folder, partition)))
+    with gzip.open(content, "rt", encoding="ascii") as lines:
+        for line in lines:
+            order, *fields, image, mask = json.loads(line)
+            yield ListedPair(order, Pair(*fields), _hashed(image), _hashed(mask))
+
+
+class EarlierList:
+    """The part of an earlier list with the pairs of a partition, to look up files in order."""
+
+    def __init__(self, folder: str | None, partition: int) -> None:
+        """Opens the list.
+
+        Args:
+          folder: Folder of the list, local or remote; None if there is no earlier list.
+          partition: Number of the partition.
+        """
+        rows = _rows_if_any(folder, partition) if folder else iter(())
+        self._groups = itertools.groupby(rows, itemgetter(0))
+        self._order = ""
+        self._group: Iterator[ListedPair] = iter(())
+
+    def files(self, order: str) -> Mapping[str, HashedFile]:
+        """Returns the files of the pairs whose keys have a hash, by path.
+
+        Args:
+          order: The hash, not less than in the call before.
+        """
+        while self._order < order:
+            self._order, self._group = next(self._groups, (_END, iter(())))
+        if self._order > order:
+            return {}
+        rows = list(self._group)
+        return {row.pair.image: row.image for row in rows if row.image} | {
+            row.pair.mask: row.mask for row in rows if row.mask
+        }
+
+
+def hash_file(path: str, earlier: HashedFile | None, began: int) -> HashedFile:
+    """Hashes the content of a file, or reuses the earlier hash if size and times are unchanged.
+
+    Args:
+      path: Path of the file.
+      earlier: The file in the earlier list, if it is there.
+      began: Time at which the listing began, in nanoseconds since 1970.
+
+    Returns:
+      The state and the hash of the file.
+    """
+    try:
+        state = file_state(path)
+        if earlier is not None and earlier.state == state:
+            return earlier
+        content = read_bytes(path)
+    except InputError:
+        return HashedFile(None, hashlib.sha256().hexdigest()[:_DIGITS])
+    digest = hashlib.sha256(content).hexdigest()[:_DIGITS]
+    return HashedFile(state if state.changed < began - _TICK else None, digest)
+
+
+def _rows_if_any(folder: str, partition: int) -> Iterator[ListedPair]:
+    with contextlib.suppress(MissingFileError):
+        yield from read_list(folder, partition)
+
+
+def _hashed(fields: Any) -> HashedFile | None:
+    if fields is None:
+        return None
+    state, digest = fields
+    return HashedFile(state and FileState(*state), digest)
+
+
+def _path(folder: str, partition: int) -> str:
+    return join(folder, f"pairs-{partition:03d}.jsonl.gz")
