@@ -101,8 +101,10 @@ def file_state(path: str) -> FileState:
         with _remote(path) as gfile:
             remote_stat = gfile.stat(path)
         return FileState(remote_stat.length, remote_stat.mtime_nsec, remote_stat.mtime_nsec)
-    with _local(path):
-        stat = Path(path).stat()
+    try:
+        stat = os.stat(path)  # noqa: PTH116, a Path would take longer than this
+    except OSError as error:
+        raise _local_error(path, "read", error) from error
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
@@ -524,9 +526,13 @@ def _local(path: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if done == "read" and isinstance(error, FileNotFoundError):
-            raise MissingFileError(f"{path}: no such file. Restore it.") from error
-        raise InputError(f"{path}: cannot be {done} ({error.strerror}).") from error
+        raise _local_error(path, done, error) from error
+
+
+def _local_error(path: str, done: str, error: OSError) -> InputError:
+    if done == "read" and isinstance(error, FileNotFoundError):
+        return MissingFileError(f"{path}: no such file. Restore it.")
+    return InputError(f"{path}: cannot be {done} ({error.strerror}).")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import importlib
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from loky import cpu_count, get_reusable_executor
@@ -40,12 +40,18 @@ def in_processes(
       Exception: Any exception that the function raises.
     """
     running: deque[Future[Result]] = deque()
-    for task in tasks:
-        running.append(start(function, task, *same))
-        if len(running) >= most_running():
+    try:
+        for task in tasks:
+            running.append(start(function, task, *same))
+            if len(running) >= most_running():
+                yield result_of(running.popleft())
+        while running:
             yield result_of(running.popleft())
-    while running:
-        yield result_of(running.popleft())
+    finally:
+        # After an error, no other call may go on, since the caller removes its files.
+        for call in running:
+            call.cancel()
+        wait(running)
 
 
 def in_this_process(

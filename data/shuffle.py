@@ -27,6 +27,7 @@ _ORDER_DIGITS = 16  # hexadecimal digits of a hash, which sort the rows and sele
 _ROWS_A_FILE = 2**15  # maximum number of rows that a process collects before it writes them
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode  # faster than `json.loads`, and also gives the end
 
 
 class Segment(NamedTuple):
@@ -149,7 +150,7 @@ def read_groups(segments: Iterable[Segment]) -> Iterator[tuple[str, Iterator[Any
     parts = (zlib.decompress(read_range(*segment)) for segment in segments)
     lines = sorted(itertools.chain.from_iterable(part.splitlines() for part in parts))
     for order, group in itertools.groupby(lines, lambda line: line[:_ORDER_DIGITS]):
-        yield order.decode(), (json.loads(line[_ORDER_DIGITS:]) for line in group)
+        yield order.decode(), (_decode(line.decode(), _ORDER_DIGITS)[0] for line in group)
 
 
 MergedResult = TypeVar("MergedResult", bound=Result)

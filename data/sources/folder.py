@@ -131,12 +131,14 @@ def pair(rows: Sequence[File | ListEntry]) -> RawFound:
     """
     files: dict[str, list[File]] = defaultdict(list)
     entries = []
+    lists = False
     for row in rows:
         if isinstance(row, File):
             files[row.key].append(row)
+            lists = lists or row.lists
         else:
             entries.append(row)
-    if entries or any(row.lists for row in itertools.chain(*files.values())):
+    if lists or entries:
         return _pair_listed(files, entries)
     found = RawFound([], [], [])
     for key, of_key in files.items():

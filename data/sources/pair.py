@@ -2,12 +2,9 @@
 
 import bisect
 import hashlib
-import itertools
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-
-from google.protobuf.wrappers_pb2 import BytesValue
 
 from data.config import Splits
 from data.source_config import SPLITS, SplitName
@@ -62,11 +59,18 @@ def split_of_group(group: str, shares: Splits) -> SplitName:
       group: Name of the group.
       shares: Shares of the splits.
     """
-    bounds = list(itertools.accumulate(getattr(shares, split) for split in SPLITS))
-    # TFX hashes a serialized tf.train.Feature. Two nested BytesValue messages serialize to the same
-    # bytes (field 1 of Feature is a BytesList, whose field 1 is the value) and do not need
-    # TensorFlow, which is slow to import.
-    bytes_list = BytesValue(value=group.encode()).SerializeToString()
-    feature = BytesValue(value=bytes_list).SerializeToString()
+    bounds = (shares.train, shares.train + shares.val, shares.train + shares.val + shares.test)
+    # TFX hashes a serialized tf.train.Feature, whose field 1 is a BytesList, whose field 1 is the
+    # value.
+    feature = _field_1(_field_1(group.encode()))
     number = int.from_bytes(hashlib.sha256(feature).digest(), "big")
     return SPLITS[bisect.bisect(bounds, number % bounds[-1])]
+
+
+def _field_1(content: bytes) -> bytes:
+    """Encodes field 1 of a protobuf message, which is a string of bytes or another message."""
+    length, varint = len(content), b""
+    while length > 127:
+        varint += bytes([length & 127 | 128])
+        length >>= 7
+    return b"\n" + varint + bytes([length]) + content

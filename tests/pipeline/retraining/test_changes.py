@@ -83,7 +83,7 @@ def not_read_again(config_file):
         config = load_config(config_file)
         before = find_changes(config).state.data
         for path in Path(config.listing_folder).glob("list-*/pairs-*.gz"):
-            lines = gzip.decompress(path.read_bytes()).replace(b'],"', b'],"changed')
+            lines = gzip.decompress(path.read_bytes()).replace(b',["', b',["changed')
             path.write_bytes(gzip.compress(lines))
         return find_changes(config).state.data != before
 
