@@ -29,6 +29,7 @@ import tempfile
 import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -145,18 +146,23 @@ def _measure(step: str, folder: Path) -> tuple[float, int, int]:
 
 @contextlib.contextmanager
 def _peak_of_others() -> Iterator[Callable[[], int]]:
-    """Watches the processes that this one starts; the function returns the greatest peak in kB."""
-    peaks = [0]
+    """Watches the processes that this one starts; the function returns the greatest peak in kB.
+
+    A new process has the memory of this one until it starts its program, so only those are counted
+    that are seen several times, with what was seen last.
+    """
+    peaks: dict[int, list[int]] = defaultdict(list)
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(_INTERVAL):
-            peaks.append(max(peaks.pop(), *map(_peak, _descendants(os.getpid())), 0))
+            for process in _descendants(os.getpid()):
+                peaks[process].append(_peak(process))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield lambda: peaks[0]
+        yield lambda: max((max(seen[-2:]) for seen in peaks.values() if len(seen) > 3), default=0)
     finally:
         done.set()
         thread.join()

@@ -1,6 +1,5 @@
 """Reads the pairs of a shard, and writes shards: TFRecord files with the examples of some pairs."""
 
-import gzip
 import json
 import struct
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.files import new_file
 from data.sources.pair import Pair
+from data.stored import StoredGzip
 
 
 class Shard(NamedTuple):
@@ -78,11 +78,9 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> R
       InputError: The file cannot be written.
     """
     result = ReadShard(Tally(), [], [])
-    # TFX expects gzip files, but the images are already compressed: level 0 stores them unchanged.
-    with (
-        new_file(shard.path, scratch) as file,
-        gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
-    ):
+    with new_file(shard.path, scratch) as file:
+        # TFX expects gzip files, but the images are already compressed.
+        stream = StoredGzip(file)
         for read in read_pairs(shard.pairs, data):
             _add(result, read.record)
             row = json.dumps(read.record.as_row(data.classes), ensure_ascii=False)
@@ -90,6 +88,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> R
             if read.record.problem is None:
                 example = make_example(read, data.classes)
                 stream.write(_framed(example.SerializeToString(deterministic=True)))
+        stream.finish()
     return result
 
 
