@@ -30,6 +30,7 @@ import tempfile
 import threading
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -146,18 +147,23 @@ def _measure(step: str, folder: Path) -> tuple[float, int, int]:
 
 @contextlib.contextmanager
 def _peak_of_others() -> Iterator[Callable[[], int]]:
-    """Yields a function that returns the highest peak memory of any child process, in kB."""
-    peaks = [0]
+    """Yields a function that returns the highest peak memory of any descendant process, in kB.
+
+    Until a new process starts its program, it has the memory of its parent. Only processes that
+    were seen more than three times are therefore counted, with the last two measurements.
+    """
+    peaks: dict[int, list[int]] = defaultdict(list)
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(_INTERVAL):
-            peaks.append(max(peaks.pop(), *map(_peak, _descendants(os.getpid())), 0))
+            for process in _descendants(os.getpid()):
+                peaks[process].append(_peak(process))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield lambda: peaks[0]
+        yield lambda: max((max(seen[-2:]) for seen in peaks.values() if len(seen) > 3), default=0)
     finally:
         done.set()
         thread.join()

@@ -2,8 +2,8 @@
 
 In each stage of a job, several processes work on tasks and write rows. Rows with the same name form
 a group, and all groups of a partition are one task of the next stage. Between two stages, the rows
-are in sorted files. Only the positions of the rows in these files are in memory, so memory use
-hardly grows with the number of rows. The same stages can run on this machine (`run_job`) or as a
+are in sorted files. Only the positions of the rows in these files, and the rows of the partitions
+that tasks are reading, are in memory. The same stages can run on this machine (`run_job`) or as a
 Beam job (`components/beam_job.py`).
 """
 

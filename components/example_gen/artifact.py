@@ -13,6 +13,8 @@ from data.examples.records import Record
 from data.examples.split_counts import SplitCounts
 from data.files import find_files, join, new_file, read_lines, read_text
 
+_decode = json.JSONDecoder().raw_decode
+
 PAIRS_FILE = "pairs.jsonl"
 """Name of the file in the examples artifact that has one line of JSON for each pair, by key."""
 FINDINGS_FILE = "findings.json"
@@ -105,5 +107,7 @@ def _rows(examples: str, split: str | None) -> Iterator[dict[str, Any]]:
 
 
 def _key(line: bytes) -> str:
-    key: str = json.loads(line)["key"]
+    # The key is the first value in the line. Decoding only the key is faster than decoding the
+    # whole line.
+    key: str = _decode(line.decode(), len('{"key": '))[0]
     return key

@@ -20,6 +20,7 @@ from components.example_gen.artifact import (
     Summary,
     merge_records,
 )
+from components.example_gen.listing_job import listing_job
 from components.example_gen.settings import ExampleGenSettings
 from data.checks import check, refuse_errors
 from data.config import SPLITS, DataConfig
@@ -76,11 +77,12 @@ class Executor(EngineExecutor):
         )
         start_processes(write_shard)
         scratch = join(artifact.uri, "unfinished")
-        run_job = functools.partial(run_beam_job, self._make_beam_pipeline, scratch)
+        make_pipeline = self._make_beam_pipeline
+        arguments = self._beam_pipeline_args
         listing = list_pairs(
             settings.data,
             join(scratch, "listing"),
-            run_job,
+            listing_job(settings.data.source, arguments, scratch, make_pipeline),
             name=settings.name,
             own_folder=settings.folder,
         )
@@ -95,7 +97,7 @@ class Executor(EngineExecutor):
             artifact.mlmd_artifact,
         )
         count = functools.partial(_count, files_without_pair=listing.census.problems.count)
-        run_job = functools.partial(run_job, count=count)
+        run_job = functools.partial(run_beam_job, make_pipeline, scratch, count=count)
         ingested = _ingest(listing, settings.data, artifact, scratch, run_job)
         remove_folder(scratch)
         _summarise(ingested, listing, settings.data, artifact)

@@ -1,6 +1,5 @@
 """Reads the pairs of shards, and writes shards: TFRecord files with some of the examples."""
 
-import gzip
 import json
 import struct
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.files import new_file
 from data.sources.pair import Pair
+from data.stored import StoredGzip
 
 
 class Shard(NamedTuple):
@@ -79,12 +79,10 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> R
       InputError: The file cannot be written.
     """
     result = ReadShard(Tally(), [], [])
-    # TFX expects gzip files. Level 0 (no compression) is used because the images in the examples
-    # are compressed already.
-    with (
-        new_file(shard.path, scratch) as file,
-        gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
-    ):
+    with new_file(shard.path, scratch) as file:
+        # TFX expects gzip files. The content is stored without compression because the images in
+        # the examples are compressed already.
+        stream = StoredGzip(file)
         for read in read_pairs(shard.pairs, data):
             _add(result, read.record)
             row = json.dumps(read.record.as_row(data.classes), ensure_ascii=False)
@@ -92,6 +90,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> R
             if read.record.problem is None:
                 example = make_example(read, data.classes)
                 stream.write(_framed(example.SerializeToString(deterministic=True)))
+        stream.finish()
     return result
 
 

@@ -18,13 +18,13 @@ import imagecodecs
 
 from data.rasters.pillow import exif_orientation, open_image
 from data.rasters.raster import Raster, RasterFile, Samples, full_palette, with_channels
+from data.stored import zlib_stored
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # PNG colour types: greyscale, and palette indices
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # number of samples per pixel, by PNG colour type
 _LARGEST_WINDOW = b"\x78"  # first byte of a zlib stream with a window of 32 kB (RFC 1950, 2.2)
 _MOST_DECOMPRESSED = 2**24  # bytes; a larger image would be in memory several times
-_LONGEST_BLOCK = 2**16 - 1  # maximum number of bytes in a stored block (RFC 1951, 3.2.4)
 # Text chunks with these keywords may contain an EXIF orientation. To find it, Pillow decodes the
 # whole file, so Pillow is called only if a keyword is present.
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
@@ -62,25 +62,18 @@ def read_png(file: RasterFile) -> Raster:
             kind in _TEXT_CHUNKS and any(text in content for text in _ORIENTATION_TEXTS)
         ):
             orientation = exif_orientation(open_image(file))
-    # PNG stores palette indices in the same way as grey levels. The header is therefore changed to
-    # that of a grey image, so that the decoder returns the indices instead of the colours.
-    if colour_type == _PALETTE:
-        header = header[:9] + bytes([_GREY]) + header[10:]
     compressed = b"".join(parts)
-    bare = _png_of(header, compressed)
-    samples = with_channels(_decode(bare, header, compressed))
-    # The decoder scales samples of fewer than 8 bits to 0..255, so palette indices are scaled back.
-    if colour_type == _PALETTE and bits < 8:
-        samples //= 255 // (2**bits - 1)
-    grey = {_GREY: file.content, _PALETTE: bare}.get(colour_type)
+    grey = None
+    if bits == 8 and colour_type in (_GREY, _PALETTE):
+        grey = file.content if colour_type == _GREY else _png_of(_as_grey(header), compressed)
     return Raster(
         "PNG",
-        samples,
+        with_channels(_decode(header, compressed)),
         full_palette(palette) if colour_type == _PALETTE else None,
         orientation,
         lossy=False,
         tensorflow_reads=True,
-        grey_png=grey if bits == 8 else None,
+        grey_png=grey,
     )
 
 
@@ -101,8 +94,8 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         offset = end + 4
 
 
-def _decode(bare: bytes, header: bytes, compressed: bytes) -> Samples:
-    """Decodes a PNG file, from which IHDR's content and the compressed samples are also given."""
+def _decode(header: bytes, compressed: bytes) -> Samples:
+    """Decodes the samples of a PNG file, given the content of IHDR and the compressed samples."""
     width, height, bits, colour_type, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     size = height * (1 + -(-width * bits * _CHANNELS[colour_type] // 8))
     # libdeflate ignores the window size in the stream's first byte, but libpng and TensorFlow
@@ -115,19 +108,29 @@ def _decode(bare: bytes, header: bytes, compressed: bytes) -> Samples:
             pass  # libpng may still accept the stream, for example with data after the last row
         else:
             if len(rows) == size:
-                return imagecodecs.png_decode(_png_of(header, _stored(rows)))
-    return imagecodecs.png_decode(bare)
+                return _libpng(header, zlib_stored(rows))
+    return _libpng(header, compressed)
 
 
-def _stored(content: bytes) -> bytes:
-    """Packs the content in a zlib stream of stored blocks (RFC 1950, RFC 1951)."""
-    parts = [b"\x78\x01"]
-    for start in range(0, len(content), _LONGEST_BLOCK):
-        block = content[start : start + _LONGEST_BLOCK]
-        is_last = start + _LONGEST_BLOCK >= len(content)
-        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
-    parts.append(struct.pack(">I", imagecodecs.deflate_adler32(content)))
-    return b"".join(parts)
+def _libpng(header: bytes, compressed: bytes) -> Samples:
+    """Decodes the samples with libpng. For a palette image, the samples are the palette indices."""
+    bits, colour_type = header[8:10]
+    if colour_type != _PALETTE:
+        return imagecodecs.png_decode(_png_of(header, compressed))
+    samples = imagecodecs.png_decode(_png_of(_as_grey(header), compressed))
+    # The decoder scales samples of fewer than 8 bits to 0..255, so palette indices are scaled back.
+    if bits < 8:
+        samples //= 255 // (2**bits - 1)
+    return samples
+
+
+def _as_grey(header: bytes) -> bytes:
+    """Returns the header of a palette image, changed to the header of a grey image.
+
+    PNG stores palette indices in the same way as grey levels. With the changed header, the decoder
+    returns the indices instead of the colours.
+    """
+    return header[:9] + bytes([_GREY]) + header[10:]
 
 
 def _png_of(header: bytes, compressed: bytes) -> bytes:
