@@ -133,7 +133,7 @@ def _ingest(folder: Path, beam_workers: int) -> None:
         "classes": ["ocean", "land", "lake"],
     }
     settings = ExampleGenSettings(
-        data=DataConfig.model_validate(data), name="corpus", folder="", code=""
+        data=DataConfig.model_validate(data), name="corpus", folder="", listing="", code=""
     )
     examples = standard_artifacts.Examples()
     examples.uri = f"{folder}-examples-{beam_workers}"

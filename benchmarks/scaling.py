@@ -160,7 +160,7 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
     result = _run("Evaluator", folder, corpus, inputs, outputs)
     examples = types.Examples()
     examples.uri = str(folder / "examples")
-    return result | {"images": len(read_records(examples, "test"))}
+    return result | {"images": sum(1 for _ in read_records(examples, "test"))}
 
 
 def _train(folder: Path, corpus: Corpus) -> dict[str, Any]:

@@ -14,6 +14,12 @@ cache key, so a different runner can be used without losing the cached results.
 """
 
 
+def beam_arguments() -> list[str] | None:
+    """Returns the Beam options from the environment variable; None if the variable is not set."""
+    arguments = os.environ.get(ARGUMENTS)
+    return json.loads(arguments) if arguments else None
+
+
 class EngineExecutor(BaseBeamExecutor):
     """An executor that reads its Beam options from UNETFX_BEAM_ARGUMENTS if the variable is set."""
 
@@ -24,7 +30,7 @@ class EngineExecutor(BaseBeamExecutor):
           context: TFX's context for the execution. If the environment variable is set, its options
             replace the Beam options in the context.
         """
-        arguments = os.environ.get(ARGUMENTS)
+        arguments = beam_arguments()
         if context is not None and arguments:
-            context.beam_pipeline_args = json.loads(arguments)
+            context.beam_pipeline_args = arguments
         super().__init__(context)

@@ -10,6 +10,7 @@ exceptions.
 """
 
 import glob
+import io
 import os
 import posixpath
 import shutil
@@ -25,6 +26,7 @@ from data.errors import InputError, MissingFileError, one_line
 
 THREADS = 16
 """Number of files read in parallel. It is high because remote reads spend most time waiting."""
+_REMOTE_BUFFER = 2**20  # number of bytes to read at once from a remote file
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
@@ -101,8 +103,10 @@ def file_state(path: str) -> FileState:
         with _remote(path) as gfile:
             remote_stat = gfile.stat(path)
         return FileState(remote_stat.length, remote_stat.mtime_nsec, remote_stat.mtime_nsec)
-    with _local(path):
-        stat = Path(path).stat()
+    try:
+        stat = os.stat(path)  # noqa: PTH116, a Path would take longer than this
+    except OSError as error:
+        raise _local_error(path, "read", error) from error
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
@@ -119,11 +123,14 @@ def read_bytes(path: str) -> bytes:
       MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
-    if not is_remote(path):
-        with _local(path):
-            return Path(path).read_bytes()
-    with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
-        return bytes(file.read())
+    if is_remote(path):
+        with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+            return bytes(file.read())
+    try:
+        with open(path, "rb") as local_file:  # noqa: PTH123, creating a Path is slower
+            return local_file.read()
+    except OSError as error:
+        raise _local_error(path, "read", error) from error
 
 
 def read_text(path: str) -> str:
@@ -142,7 +149,7 @@ def read_text(path: str) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+        raise _not_text(path, error) from error
 
 
 def read_lines(path: str) -> Iterator[bytes]:
@@ -158,12 +165,48 @@ def read_lines(path: str) -> Iterator[bytes]:
       MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
-    if not is_remote(path):
-        with _local(path), Path(path).open("rb") as local_file:
-            yield from (line.rstrip(b"\r\n") for line in local_file)
-        return
-    with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+    with _open(path) as file:
         yield from (line.rstrip(b"\r\n") for line in file)
+
+
+def read_text_lines(path: str) -> Iterator[str]:
+    """Reads a UTF-8 text file line by line, with or without a byte order mark.
+
+    Args:
+      path: Path of the file, local or remote.
+
+    Yields:
+      The lines with their line endings: a line feed, a carriage return, or both.
+
+    Raises:
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read, or is not UTF-8 text.
+    """
+    with _open(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        try:
+            yield from text
+        except UnicodeDecodeError as error:
+            raise _not_text(path, error) from error
+
+
+def read_range(path: str, start: int, length: int) -> bytes:
+    """Reads a range of bytes from a file.
+
+    Args:
+      path: Path of the file, local or remote.
+      start: Position of the first byte to read.
+      length: Number of bytes to read.
+
+    Returns:
+      The bytes, which are fewer than `length` if the file ends earlier.
+
+    Raises:
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read.
+    """
+    with _open(path) as file:
+        file.seek(start)
+        return file.read(length)
 
 
 def list_folder(folder: str) -> list[str]:
@@ -179,7 +222,7 @@ def list_folder(folder: str) -> list[str]:
     Raises:
       InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
-    return sorted(_entries(folder))
+    return sorted(name for name, _ in _entries(folder))
 
 
 def list_folders(folder: str) -> list[str]:
@@ -194,7 +237,12 @@ def list_folders(folder: str) -> list[str]:
     Raises:
       InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
-    return sorted(name for name, entry_is_folder in _entries(folder).items() if entry_is_folder)
+    return sorted(sub_folders(folder))
+
+
+def sub_folders(folder: str) -> Iterator[str]:
+    """Yields the names that `list_folders` returns, one at a time and in any order."""
+    return (name for name, entry_is_folder in _entries(folder) if entry_is_folder)
 
 
 def list_files(folder: str) -> list[str]:
@@ -211,16 +259,37 @@ def list_files(folder: str) -> list[str]:
       InputError: The folder does not exist, a folder cannot be read, a name is not valid UTF-8, or
         a symbolic link leads back to a folder that contains the link.
     """
-    files: list[str] = []
-    waiting = [""]
+    return sorted(posixpath.join(inner, name) for inner, name in walk(folder))
+
+
+def walk(folder: str, start: str = "", *, deep: bool = True) -> Iterator[tuple[str, str]]:
+    """Yields the files that `list_files` returns, one at a time.
+
+    Args:
+      folder: Path of the folder, local or remote.
+      start: Relative path of a sub-folder, to which the search is limited; empty to search the
+        whole folder.
+      deep: Whether to search sub-folders, too.
+
+    Yields:
+      For each file, the relative path of the folder that contains the file (empty for `folder`
+      itself), and the name of the file. All files in the same folder follow each other.
+
+    Raises:
+      InputError: The folder does not exist, a folder cannot be read, a name is not valid UTF-8, or
+        a symbolic link leads back to a folder that contains the link.
+    """
+    waiting = [start]
     while waiting:
         inner = waiting.pop()
         here = join(folder, inner or ".")
         if not is_remote(here):
             _refuse_cycle(here)
-        for name, entry_is_folder in _entries(here).items():
-            (waiting if entry_is_folder else files).append(posixpath.join(inner, name))
-    return sorted(files)
+        for name, entry_is_folder in _entries(here):
+            if not entry_is_folder:
+                yield inner, name
+            elif deep:
+                waiting.append(posixpath.join(inner, name))
 
 
 def find_files(pattern: str) -> list[str]:
@@ -394,27 +463,66 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _entries(folder: str) -> dict[str, bool]:
-    """Returns the name of each visible file and sub-folder, and whether it is a sub-folder."""
+@contextmanager
+def _open(path: str) -> Iterator[io.BufferedReader]:
+    """Opens a file for reading, local or remote."""
+    if not is_remote(path):
+        with _local(path), Path(path).open("rb") as file:
+            yield file
+        return
+    with _remote(path) as gfile, gfile.GFile(path, "rb") as remote_file:
+        yield io.BufferedReader(_Raw(remote_file), _REMOTE_BUFFER)
+
+
+class _Raw(io.RawIOBase):
+    """Adapts a TensorFlow file object to Python's interface for unbuffered binary files."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _not_text(path: str, error: UnicodeDecodeError) -> InputError:
+    return InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.")
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    """Yields the name of each visible file and sub-folder, and whether it is a sub-folder."""
     if not is_folder(folder):
         raise MissingFileError(f"{folder}: no such folder.")
-    if is_remote(folder):
-        with _remote(folder) as gfile:
-            names = [name.rstrip("/") for name in gfile.listdir(folder)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
-            entries = dict(zip(names, are_folders, strict=True))
-    else:
+    for name, entry_is_folder in _all_entries(folder):
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.") from error
+        if not name.startswith(".") and name not in _DESKTOP_FILES:
+            yield name, entry_is_folder
+
+
+def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:
+    if not is_remote(folder):
         with _local(folder), os.scandir(folder) as scanned:
-            entries = {entry.name: entry.is_dir() for entry in scanned}
-    for name in entries:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.")
-    return {
-        name: entry_is_folder
-        for name, entry_is_folder in entries.items()
-        if not name.startswith(".") and name not in _DESKTOP_FILES
-    }
+            yield from ((entry.name, entry.is_dir()) for entry in scanned)
+        return
+    with _remote(folder) as gfile:
+        names = [name.rstrip("/") for name in gfile.listdir(folder)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
+        yield from zip(names, are_folders, strict=True)
 
 
 def _refuse_cycle(folder: str) -> None:
@@ -428,9 +536,13 @@ def _local(path: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if done == "read" and isinstance(error, FileNotFoundError):
-            raise MissingFileError(f"{path}: no such file. Restore it.") from error
-        raise InputError(f"{path}: cannot be {done} ({error.strerror}).") from error
+        raise _local_error(path, done, error) from error
+
+
+def _local_error(path: str, done: str, error: OSError) -> InputError:
+    if done == "read" and isinstance(error, FileNotFoundError):
+        return MissingFileError(f"{path}: no such file. Restore it.")
+    return InputError(f"{path}: cannot be {done} ({error.strerror}).")
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
     Returns:
       The pipeline, to be passed to the platform's TFX runner.
     """
-    ingestion = platform.ingestion(_ingestion_settings(config), config.schema_file)
+    ingestion = platform.ingestion(config, _ingestion_settings(config))
     examples = ingestion.examples
     statistics = _statistics_gen(config, examples)
     schema = _schema_gen(config, statistics, ingestion)
@@ -106,6 +106,7 @@ def _ingestion_settings(config: Config) -> ExampleGenSettings:
         data=config.data.model_copy(update=defaults),
         name=config.name,
         folder=str(config.source_folder),
+        listing=config.listing_folder,
         code=code_version("components.example_gen.executor"),
     )
 

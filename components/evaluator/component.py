@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -207,7 +208,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         )
 
 
-def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
+def eval_config(settings: EvaluatorSettings, records: Iterable[Record]) -> tfma.EvalConfig:
     """Builds the TFMA config, which defines the models, the metrics and the slices.
 
     Args:

@@ -60,9 +60,14 @@ def informative_features(records: Iterable[Record], classes: Sequence[str]) -> l
       Names of the chosen features. Source, group and size are each chosen if they have two to ten
       values. `mask/<class>` is chosen for each class that some images contain and others do not.
     """
-    rows = [slice_values(record, classes) for record in records]
     chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
-    return [name for name in chosen if 1 < len({row[name] for row in rows}) <= _MAX_VALUES]
+    values: dict[str, set[str]] = {name: set() for name in chosen}
+    for record in records:
+        row = slice_values(record, classes)
+        for name, seen in values.items():
+            if len(seen) <= _MAX_VALUES:
+                seen.add(row[name])
+    return [name for name, seen in values.items() if 1 < len(seen) <= _MAX_VALUES]
 
 
 def derive_features() -> tfma.extractors.Extractor:

@@ -8,9 +8,9 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
+from components.engine import beam_arguments
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
-from data.sources.pairs import fingerprint, newest_span
 
 
 class PairsExampleGen(FileBasedExampleGen):
@@ -21,9 +21,11 @@ class PairsExampleGen(FileBasedExampleGen):
 
     The component has one output:
       - `examples`: Channel of type `standard_artifacts.Examples`. In addition to the splits, the
-        artifact contains `pairs.jsonl`, with a line for each pair, and `findings.json`, with the
-        findings of the data checks. Properties of the artifact hold the numbers of usable pairs,
-        of unusable pairs, and of files that belong to no pair.
+        artifact contains `pairs.jsonl`, with a line for each pair; `findings.json`, with the
+        findings of the data checks; and `summary.json`, with the counts of each split. If there
+        are more than 100,000 pairs, the lines are in files `pairs-<split>-….jsonl` instead.
+        Properties of the artifact hold the numbers of usable pairs, of unusable pairs, and of files
+        that belong to no pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -58,19 +60,19 @@ class _PairsProcessor(input_processor.InputProcessor):
 
     def __init__(self, settings: ExampleGenSettings) -> None:
         super().__init__(splits=[])
-        self._contents = settings.find_pairs()
+        self._census = settings.update_listing(beam_arguments() or []).census
 
     def resolve_span_and_version(self) -> tuple[int, None]:
         return self.get_latest_span(), None
 
     def get_latest_span(self) -> int:
-        return newest_span(self._contents)
+        return self._census.newest_span
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         return pattern
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        return fingerprint(self._contents)
+        return self._census.fingerprint
 
 
 class _Driver(driver.Driver):

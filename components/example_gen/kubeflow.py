@@ -1,5 +1,6 @@
 """ExampleGen for Kubeflow, where a separate step instead of a driver hashes the data."""
 
+import json
 from typing import ClassVar, TypedDict
 
 from tfx import types
@@ -20,7 +21,6 @@ from tfx.utils import proto_utils
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
 from components.schema_file import edited_schema
-from data.sources.pairs import fingerprint
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
 """Names of LookOutside's outputs: the data fingerprint and the text of an edited schema file."""
@@ -33,13 +33,16 @@ class _Outputs(TypedDict):
 
 @component
 def LookOutside(
-    settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
+    settings: tfx.dsl.components.Parameter[str],
+    schema_file: tfx.dsl.components.Parameter[str],
+    beam: tfx.dsl.components.Parameter[str],
 ) -> _Outputs:
     """Computes the data fingerprint and reads the schema file, so that cache keys include both.
 
     Args:
       settings: An `ExampleGenSettings` as JSON.
       schema_file: Path of the user's schema file.
+      beam: Beam options of the pipeline, as JSON.
 
     Returns:
       - fingerprint: SHA-256 of the data, in hexadecimal.
@@ -50,9 +53,9 @@ def LookOutside(
     Raises:
       InputError: The source as a whole cannot be used; for example, its folder does not exist.
     """
-    contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
+    listing = ExampleGenSettings.model_validate_json(settings).update_listing(json.loads(beam))
     return {
-        "fingerprint": fingerprint(contents),
+        "fingerprint": listing.census.fingerprint,
         # Kubernetes expands `$` in arguments. In a text protobuf, `\044` means the same.
         "schema": edited_schema(schema_file).replace("$", r"\044"),
     }

@@ -1,12 +1,9 @@
 """The content of report.json, which a run's page shows in addition to metrics.json."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from data.examples.records import Record
+from data.examples.split_counts import SplitCounts
 
 CONTENTS_FILE = "report.json"
 
@@ -27,24 +24,10 @@ class SplitContents(BaseModel):
     shares: list[float]
 
     @classmethod
-    def of(cls, name: str, records: Sequence[Record], num_classes: int) -> Self:
-        """Counts the images and groups in a split, and the pixels of each class.
-
-        Args:
-          name: Name of the split.
-          records: Records of the usable pairs of all splits.
-          num_classes: Number of classes.
-        """
-        members = [record for record in records if record.pair.split == name]
-        pixels = np.zeros(num_classes)
-        for statistics in (record.statistics for record in members):
-            if statistics:
-                pixels += statistics.class_pixels
+    def of(cls, counts: SplitCounts) -> Self:
+        """Converts the counts of a split, which are stored in the examples artifact."""
         return cls(
-            name=name,
-            images=len(members),
-            groups=len({record.pair.group for record in members}),
-            shares=(pixels / (pixels.sum() or 1)).tolist(),
+            name=counts.name, images=counts.pairs, groups=counts.groups, shares=counts.shares
         )
 
 

@@ -1,13 +1,15 @@
 """The ServingCheck component, which loads a model in a new process and checks its responses."""
 
 import hashlib
+import heapq
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from serving.config import CheckConfig
 from serving.model import probe
 
 _BLESSED, _NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+_MOST_SAMPLED = 10_000  # maximum number of keys in memory; any check sends far fewer images
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -90,7 +93,7 @@ def ServingCheck(
     _write(blessing, verdict)
 
 
-def choose_keys(records: Sequence[Record], number: int) -> list[str]:
+def choose_keys(records: Iterable[Record], number: int) -> list[str]:
     """Chooses the images to send: the smallest, the largest, and a random sample of the others.
 
     Args:
@@ -101,16 +104,21 @@ def choose_keys(records: Sequence[Record], number: int) -> list[str]:
       Keys of the chosen images, with the smallest image first and the largest last. If `number` is
       1, only the key of the largest image.
     """
-    areas = {
-        record.pair.key: record.statistics.height * record.statistics.width
-        for record in records
-        if record.statistics
-    }
-    smallest, largest = (choose(areas, key=lambda key: areas[key]) for choose in (min, max))
-    shuffled = sorted(areas, key=lambda key: hashlib.sha256(key.encode()).digest())
-    others = [key for key in shuffled if key not in (smallest, largest)]
-    number_of_others = max(number - len({smallest, largest}), 0)
-    return list(dict.fromkeys([smallest, *others[:number_of_others], largest]))[-number:]
+    smallest = largest = (math.inf, "")
+    sample: list[tuple[bytes, str]] = []
+    for record in records:
+        if record.statistics is None:
+            continue
+        key, area = record.pair.key, record.statistics.height * record.statistics.width
+        smallest = min(smallest, (area, key))
+        largest = min(largest, (-area, key))
+        sample.append((hashlib.sha256(key.encode()).digest(), key))
+        if len(sample) > _MOST_SAMPLED:
+            sample = heapq.nsmallest(number + 2, sample)
+    ends = (smallest[1], largest[1])
+    others = [key for _, key in sorted(sample) if key not in ends]
+    number_of_others = max(number - len(set(ends)), 0)
+    return list(dict.fromkeys([ends[0], *others[:number_of_others], ends[1]]))[-number:]
 
 
 def _key(example: tf.train.Example) -> str:

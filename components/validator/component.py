@@ -12,7 +12,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
-from components.example_gen.artifact import read_records
+from components.example_gen.artifact import read_records, read_summary
 from components.schema_file import write_inferred_schema
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
 from components.validator.schema import infer_schema
@@ -111,7 +111,8 @@ def ExampleValidator(
         _write(anomalies, split, result)
         lines += [f"{split}: {line}" for line in anomaly_sentences(result, expected, measured)]
     names: list[str] = list(SPLITS)
-    spans = span_statistics(read_records(examples), json.loads(classes))
+    numbers = read_summary(examples).spans
+    spans = span_statistics(read_records(examples), json.loads(classes), numbers)
     if spans:
         result = drift_anomalies(spans, expected)
         names.append(f"span-{spans.span}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from data.config import DataConfig
@@ -12,9 +10,10 @@ from data.errors import InputError, PairError
 from data.examples.pair_statistics import pair_statistics
 from data.examples.records import Record
 from data.files import THREADS, is_remote, read_bytes
+from data.processes import ahead
 from data.rasters.images import LoadedImage, load_image
 from data.rasters.masks import ValuesWithoutClass, load_mask
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 
 
 class ReadPair(NamedTuple):
@@ -86,22 +85,8 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
       The result for each pair (see `read_pair`), in the order of the pairs. Only a few pairs are in
       memory at a time, since images may be large.
     """
-    if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
-        yield from (read_pair(pair, data) for pair in pairs)
-        return
-    ahead: deque[Future[ReadPair]] = deque()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for pair in pairs:
-            ahead.append(threads.submit(read_pair, pair, data))
-            if len(ahead) > THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    """Reads the image and mask files of pairs, and returns only the records, in the same order."""
-    return [read.record for read in read_pairs(pairs, data)]
+    remote = any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs)
+    return ahead(lambda pair: read_pair(pair, data), pairs, THREADS if remote else 0)
 
 
 def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:

@@ -1,6 +1,5 @@
-"""Writes shards: TFRecord files that each contain some of the examples."""
+"""Reads the pairs of shards, and writes shards: TFRecord files with some of the examples."""
 
-import gzip
 import json
 import struct
 from collections.abc import Sequence
@@ -10,9 +9,13 @@ import google_crc32c
 
 from data.config import DataConfig
 from data.examples.reading import read_pairs
+from data.examples.records import Record
+from data.examples.repeats import repeat_rows
+from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.files import new_file
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
+from data.stored import StoredGzip
 
 
 class Shard(NamedTuple):
@@ -27,22 +30,38 @@ class Shard(NamedTuple):
     pairs: Sequence[Pair]
 
 
-class Written(NamedTuple):
-    """Result of writing a shard.
+class ReadShard(NamedTuple):
+    """Result of reading the pairs of a shard.
 
     Attributes:
-      good: Number of pairs that were written to the file.
-      bad: Number of pairs that were left out because they cannot be used.
-      rows: Records of all pairs, good and bad, as UTF-8 text with one JSON object (see
-        `Record.as_row`) per line.
+      tally: Counts over the records of the pairs.
+      repeat_rows: Rows that `repeat_rows` made for the usable pairs.
+      rows: Key and record of each pair, usable or not. The record is a line of JSON in UTF-8 (see
+        `Record.as_row`). Empty if the shard was read without writing it.
     """
 
-    good: int
-    bad: int
-    rows: bytes
+    tally: Tally
+    repeat_rows: list[tuple[str, Sequence[str]]]
+    rows: list[tuple[str, bytes]]
 
 
-def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> Written:
+def read_shard(shard: Shard, data: DataConfig) -> ReadShard:
+    """Reads the pairs of a shard without writing the shard.
+
+    Args:
+      shard: The pairs to read; the path is not used.
+      data: The `data` section of the config.
+
+    Returns:
+      The counts over the pairs, and the rows for finding repeats.
+    """
+    result = ReadShard(Tally(), [], [])
+    for read in read_pairs(shard.pairs, data):
+        _add(result, read.record)
+    return result
+
+
+def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> ReadShard:
     """Reads the pairs of a shard and writes their tf.Examples to a gzip-compressed TFRecord file.
 
     The same pairs always give exactly the same file. Pairs that cannot be used are left out.
@@ -54,25 +73,31 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> W
         folder of `shard.path`.
 
     Returns:
-      The number of pairs written, the number left out, and the records of all pairs.
+      The counts over the pairs, the rows for finding repeats, and the records of all pairs.
 
     Raises:
       InputError: The file cannot be written.
     """
-    good, rows = 0, []
-    # TFX expects gzip files. Level 0 (no compression) is used because the images in the examples
-    # are compressed already.
-    with (
-        new_file(shard.path, scratch) as file,
-        gzip.GzipFile("", "wb", compresslevel=0, fileobj=file, mtime=0) as stream,
-    ):
+    result = ReadShard(Tally(), [], [])
+    with new_file(shard.path, scratch) as file:
+        # TFX expects gzip files. The content is stored without compression because the images in
+        # the examples are compressed already.
+        stream = StoredGzip(file)
         for read in read_pairs(shard.pairs, data):
+            _add(result, read.record)
+            row = json.dumps(read.record.as_row(data.classes), ensure_ascii=False)
+            result.rows.append((read.record.pair.key, f"{row}\n".encode()))
             if read.record.problem is None:
-                good += 1
                 example = make_example(read, data.classes)
                 stream.write(_framed(example.SerializeToString(deterministic=True)))
-            rows.append(json.dumps(read.record.as_row(data.classes), ensure_ascii=False) + "\n")
-    return Written(good, len(rows) - good, "".join(rows).encode())
+        stream.finish()
+    return result
+
+
+def _add(result: ReadShard, record: Record) -> None:
+    result.tally.add(record)
+    if record.problem is None:
+        result.repeat_rows.extend(repeat_rows(record))
 
 
 def _framed(message: bytes) -> bytes:

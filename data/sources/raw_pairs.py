@@ -1,10 +1,38 @@
 """Pairs as found in a source, before groups and splits are assigned."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from data.errors import PairError
 from data.source_config import SplitName
+
+
+class Part(NamedTuple):
+    """A part of a source. The parts of a source can be listed in parallel.
+
+    Attributes:
+      content: Description of the part, for the function that lists the part (see
+        `SourceFunctions.find`).
+      required: Maps each required kind of row to an error message. The kind is the first value of
+        a row. The message is shown if all parts with this message together have no such row.
+    """
+
+    content: Any = None
+    required: Mapping[str, str] = {}
+
+
+class Row(Protocol):
+    """A named tuple that describes a file, a row of a table, or a pair.
+
+    All values can be stored as JSON. Pairs are formed from the rows that have the same name.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name by which rows are grouped."""
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 class RawPair(NamedTuple):
@@ -28,9 +56,16 @@ class RawPair(NamedTuple):
     source: str | None = None
     columns: Mapping[str, str] = {}
 
+    @property
+    def name(self) -> str:
+        """The key of the pair."""
+        return self.key
+
 
 class RawFound(NamedTuple):
-    """The pairs that were found in a source, and the files that belong to no pair, in any order.
+    """The pairs that were found in a group of rows, and the files that belong to no pair.
+
+    The pairs and files may be in any order.
 
     Attributes:
       pairs: The pairs that were found.
@@ -41,3 +76,14 @@ class RawFound(NamedTuple):
     pairs: list[RawPair]
     problems: list[PairError]
     unused: list[str]
+
+
+def whole_pairs(rows: Sequence[RawPair]) -> RawFound:
+    """Accepts the pairs of a source that lists whole pairs, unless several have the same key."""
+    count = Counter(row.key for row in rows)
+    reason = "another pair has the same key. Rename one of the images."
+    return RawFound(
+        [row for row in rows if count[row.key] == 1],
+        [PairError("same_name", row.image, reason) for row in rows if count[row.key] > 1],
+        [],
+    )

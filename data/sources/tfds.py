@@ -1,4 +1,4 @@
-"""Writes a TensorFlow Datasets data set to image and mask files, and finds their pairs."""
+"""Writes a TensorFlow Datasets data set to image and mask files, from which pairs are formed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from data.files import complete_folder
 from data.source_config import FolderSource, TfdsSource
 from data.sources import folder
 from data.sources.image_suffixes import without_image_suffix
-from data.sources.raw_pairs import RawFound
+from data.sources.raw_pairs import Part
 
 _ID = "tfds_id"
 _SUFFIXES = {
@@ -27,8 +27,10 @@ _SUFFIXES = {
 }
 
 
-def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set, without running its code or downloading data.
+def parts(source: TfdsSource, own_folder: str) -> list[Part]:
+    """Writes a prepared data set to files, and divides their folder into parts.
+
+    The code of the data set is not run, and nothing is downloaded.
 
     Args:
       source: Config of the source.
@@ -37,7 +39,7 @@ def find(source: TfdsSource, own_folder: str) -> RawFound:
         unchanged, and arrays are written as PNG files.
 
     Returns:
-      The pairs of image and mask files.
+      The parts of the folder of image and mask files, which can be listed in parallel.
 
     Raises:
       InputError: The data set is not prepared, lacks a feature or split that the config names, or
@@ -57,7 +59,7 @@ def find(source: TfdsSource, own_folder: str) -> RawFound:
                     _write(builder, source, expression, unfinished / split)
             else:
                 _write(builder, source, "+".join(builder.info.splits), unfinished)
-    return folder.find(
+    return folder.parts(
         FolderSource(kind="folder", path=str(target), split_folders=bool(source.splits))
     )
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,31 +13,16 @@ from PIL import Image
 from data.checks import Finding
 from data.config import IGNORE, DataConfig
 from data.errors import InputError
+from data.examples.split_counts import SplitCounts
 from data.files import read_bytes
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
 _THUMBNAIL_SIDE = 144  # maximum width and height of a thumbnail, in pixels
 _MOST_EXHIBITS = 12  # maximum number of pairs or files to show for each finding
-
-
-class Split(NamedTuple):
-    """Statistics of the usable pairs of a split, which are the pairs without faults.
-
-    Attributes:
-      name: Name of the split.
-      pairs: Number of usable pairs.
-      groups: Number of different groups among the usable pairs.
-      shares: Share of each class among the labelled pixels, from 0 to 1, by class name.
-    """
-
-    name: str
-    pairs: int
-    groups: int
-    shares: Mapping[str, float]
 
 
 class Exhibit(NamedTuple):
@@ -57,9 +42,9 @@ def write_page(
     path: Path,
     config: Config,
     accepted: bool,
-    splits: Sequence[Split],
+    splits: Sequence[SplitCounts],
     findings: Sequence[Finding],
-    pairs: Mapping[str, Pair],
+    pairs_of: Callable[[Iterable[str]], Mapping[str, Pair]],
 ) -> None:
     """Writes the findings to a single HTML file, in which all pictures are embedded.
 
@@ -67,10 +52,11 @@ def write_page(
       path: Path of the HTML file.
       config: The config of the checked data.
       accepted: Whether a run of the pipeline would accept the data.
-      splits: Statistics of each split.
+      splits: Counts of the usable pairs in each split.
       findings: The findings of the checks, errors first.
-      pairs: All pairs of the source, by key.
+      pairs_of: Function that takes keys and returns the pairs that have these keys, by key.
     """
+    pairs = pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [

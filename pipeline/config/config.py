@@ -188,6 +188,11 @@ class Config(Strict):
         return parent / self.data.source.kind
 
     @property
+    def listing_folder(self) -> str:
+        """Folder, local or remote, of the list of pairs that is kept between runs."""
+        return join(self.root, "listing")
+
+    @property
     def schema_file(self) -> str:
         """Path or URL of the user's TFDV schema; if the file does not exist, a run creates it."""
         path = self.data.schema_file

@@ -4,6 +4,8 @@ TFX's compiler for Kubeflow does not support custom drivers, resolvers or artifa
 components therefore do the work that drivers and resolvers do in a local run.
 """
 
+import json
+
 from tfx import v1 as tfx
 
 from components.example_gen.kubeflow import FINGERPRINT, SCHEMA, KubeflowExampleGen, LookOutside
@@ -21,12 +23,16 @@ class Kubeflow(Platform):
     cannot query ML Metadata.
     """
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
         """Builds LookOutside and ExampleGen.
 
         LookOutside hashes the data, and the hash is part of ExampleGen's cache key.
         """
-        look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
+        look_outside = LookOutside(
+            settings=settings.model_dump_json(),
+            schema_file=config.schema_file,
+            beam=json.dumps(config.beam.arguments()),
+        )
         # A package is compiled once and run many times, so the fingerprint and the schema are
         # placeholders that each run fills in.
         fingerprint, schema_text = (

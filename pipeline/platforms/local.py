@@ -20,10 +20,10 @@ class Local(Platform):
     Resolvers find the blessed models in ML Metadata, and ExampleGen's driver hashes the data.
     """
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
         """Builds ExampleGen, whose driver hashes the data for the cache key."""
         example_gen = PairsExampleGen(settings).with_id("ExampleGen")
-        schema_text = read_text(schema_file) if is_file(schema_file) else ""
+        schema_text = read_text(config.schema_file) if is_file(config.schema_file) else ""
         return Ingestion([example_gen], example_gen.outputs["examples"], schema_text)
 
     def models_to_start_from(

@@ -45,12 +45,12 @@ class BlessedModels(NamedTuple):
 class Platform(Protocol):
     """Builds the pipeline nodes that differ between platforms."""
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
         """Builds ExampleGen, whose cache key includes a hash of the data.
 
         Args:
+          config: The config of the pipeline.
           settings: Settings of ExampleGen.
-          schema_file: Path of the user's schema file.
         """
 
     def models_to_start_from(

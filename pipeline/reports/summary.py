@@ -15,7 +15,7 @@ from components.evaluator.gate_text import rule_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
 from components.evaluator.rule import DROP, FLOOR
-from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.example_gen.artifact import FINDINGS_FILE, first_image
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
@@ -65,8 +65,7 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
 def _predict_command(run: Run, config_file: Path) -> str:
     program = Path(sys.executable).parent / "unetfx"
     command = "unetfx" if shutil.which("unetfx") else os.path.relpath(program)
-    with (Path(run.artifacts[EXAMPLES].uri) / PAIRS_FILE).open() as rows:
-        image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
+    image = first_image(run.artifacts[EXAMPLES].uri)
     option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
     return f"{command} predict {_short(image)} --out masks{option}"
 

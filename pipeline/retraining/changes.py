@@ -1,21 +1,18 @@
 """Finds changes to data, config and code since the last retraining, without loading TensorFlow."""
 
 import hashlib
-import threading
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from components.example_gen.listing_job import listing_job
 from data.config import Strict
-from data.errors import InputError
-from data.files import file_state, is_file, read_text, write_text
-from data.sources.pairs import find_pairs, fingerprint, newest_span
+from data.files import is_file, read_text, write_text
+from data.sources.kept_listing import update_listing
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # coarsest resolution of file timestamps: 2 s
 
 
 class State(Strict):
@@ -26,8 +23,6 @@ class State(Strict):
       pairs: Number of pairs of image and mask files.
       data: Fingerprint of the pairs and the contents of their files; ExampleGen's cache key
         includes the same fingerprint.
-      files: Fingerprint of the pairs and the sizes and timestamps of their files; None if a file
-        changed so recently that another change might not alter its timestamps.
       settings: Hash of the config, without the sections in `AROUND_A_RUN`.
       schema_text: Hash of the content of the user's schema file; empty if the file does not exist.
       code: Hash of the source code of the pipeline.
@@ -36,7 +31,6 @@ class State(Strict):
     span: int
     pairs: int
     data: str
-    files: str | None
     settings: str
     schema_text: str
     code: str
@@ -76,8 +70,8 @@ class Changes(NamedTuple):
 def find_changes(config: Config) -> Changes:
     """Compares the current data, config, schema and code with the state of the last retraining.
 
-    The contents of data files are read only if the names, sizes or timestamps of the files differ
-    from those at the last retraining, or were too recent to be compared.
+    A data file is read only if its size or time stamps differ from those when it was last hashed,
+    or if it had changed too recently then for its time stamps to be compared.
 
     Args:
       config: The config of the pipeline.
@@ -89,18 +83,18 @@ def find_changes(config: Config) -> Changes:
       InputError: The data source cannot be read, for example because its folder is missing.
     """
     last = _read(config)
-    start = time.time_ns()
-    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    states = _FileStates()
-    files = fingerprint(source, states)
-    same_files = last is not None and last.state.files == files
+    folder = config.listing_folder
+    census = update_listing(
+        config.data,
+        folder,
+        listing_job(config.data.source, config.beam.arguments(), folder),
+        name=config.name,
+        own_folder=str(config.source_folder),
+    ).census
     state = State(
-        span=newest_span(source),
-        pairs=len(source.pairs),
-        data=last.state.data if last and same_files else fingerprint(source),
-        # The fingerprint is not saved if a file changed in the last two seconds, because another
-        # change within the resolution of the timestamps would not alter the fingerprint.
-        files=files if states.newest < start - _TICK_NS else None,
+        span=census.newest_span,
+        pairs=census.pairs.total(),
+        data=census.fingerprint,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
         code=code_version(_PIPELINE),
@@ -118,9 +112,7 @@ def state_of_run(config: Config, state: State, data: str) -> State:
       state: State before the run, as returned by `find_changes`.
       data: Fingerprint of the data that the run read.
     """
-    changes: dict[str, str | None] = {}
-    if data != state.data:
-        changes |= {"data": data, "files": None}
+    changes = {"data": data}
     # If the schema file did not exist before, the run has written it. The next retraining must not
     # regard the new file as a change.
     if not state.schema_text:
@@ -136,23 +128,6 @@ def save_retraining(config: Config, retraining: PastRetraining) -> None:
       retraining: The finished retraining.
     """
     write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
-
-
-class _FileStates:
-    """Hashes the sizes and timestamps of files instead of their contents; thread-safe."""
-
-    def __init__(self) -> None:
-        self.newest = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, path: str) -> bytes:
-        try:
-            state = file_state(path)
-        except InputError:
-            return hashlib.sha256().digest()
-        with self._lock:
-            self.newest = max(self.newest, state.changed)
-        return hashlib.sha256(repr(tuple(state)).encode()).digest()
 
 
 def _read(config: Config) -> PastRetraining | None:

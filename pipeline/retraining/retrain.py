@@ -103,9 +103,6 @@ class _Retraining:
             changes = find_changes(self._config)
         if not changes.names and changes.last:
             _print_nothing_new(self._config, changes, changes.last)
-            if changes.state != changes.last.state:  # only file timestamps have changed
-                past = changes.last.model_copy(update={"state": changes.state})
-                save_retraining(self._config, past)
             return _Result("nothing_new", DONE)
         self._changes = changes.names
         print(f"{self._config.name}: new: {', '.join(changes.names)}.", flush=True)

@@ -19,7 +19,9 @@ def look(tmp_path):
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
     source = {"kind": "folder", "path": str(tmp_path)}
     data = DataConfig.model_validate({"source": source, "classes": ["ground", "disc"]})
-    settings = ExampleGenSettings(data=data, name="discs", folder="", code="1").model_dump_json()
+    settings = ExampleGenSettings(
+        data=data, name="discs", folder="", listing=str(tmp_path / "listing"), code="1"
+    ).model_dump_json()
 
     def read():
         outputs = {
@@ -28,7 +30,11 @@ def look(tmp_path):
         }
         for name, artifact in outputs.items():
             artifact.uri = str(tmp_path / name)
-        parameters = {"settings": settings, "schema_file": str(tmp_path / "schema.pbtxt")}
+        parameters = {
+            "settings": settings,
+            "schema_file": str(tmp_path / "schema.pbtxt"),
+            "beam": '["--runner=DirectRunner"]',
+        }
         LookOutside_Executor().Do({}, {key: [value] for key, value in outputs.items()}, parameters)
         return tuple(artifact.read() for artifact in outputs.values())
 

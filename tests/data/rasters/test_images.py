@@ -309,6 +309,20 @@ def test_12_bit_microscopy_is_nearly_black_and_its_greatest_sample_tells():
     assert corrected.pixels[0, :, 0].tolist() == [0, 62, 255]
 
 
+def test_a_png_that_looks_back_further_than_its_window_is_refused_as_by_tensorflow():
+    row = np.random.default_rng(0).integers(0, 256, 600, np.uint8).tobytes()
+    content = png_by_hand(600, 2, 8, 0, [row, row])
+    np.testing.assert_array_equal(decode_image(content), load_image(content, "x", DATA).pixels)
+    place = content.index(b"IDAT")
+    (length,) = struct.unpack_from(">I", content, place - 4)
+    body = b"IDAT\x08\x1d" + content[place + 6 : place + 4 + length]  # a window of 256 bytes
+    rest = content[place + 8 + length :]
+    content = content[:place] + body + struct.pack(">I", zlib.crc32(body)) + rest
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_image(content)
+    assert refusal(content).kind == "unreadable"
+
+
 def test_a_large_png_is_loaded():
     pixels = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), np.uint8)
     image = load_image(encode_png(pixels), "x", DATA)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from data.config import FolderSource
 from data.errors import InputError
 from data.files import join
-from data.sources.folder import find
 from data.sources.image_suffixes import IMAGE_SUFFIXES
+from tests.data.sources.finding import find_raw
 
 
 def find_in(root, **options):
-    return find(FolderSource(kind="folder", path=str(root), **options))
+    return find_raw(FolderSource(kind="folder", path=str(root), **options))
 
 
 def keys(root, **options):
