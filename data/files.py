@@ -13,20 +13,26 @@ import glob
 import io
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any, NamedTuple
 
-from data.errors import InputError, MissingFileError, one_line
+from data.errors import InputError, MissingFileError, UnavailableError, one_line
 
 THREADS = 16
 """Number of files read in parallel. It is high because remote reads spend most time waiting."""
 _REMOTE_BUFFER = 2**20  # number of bytes to read at once from a remote file
+_GCS = "gs://"
+_GCS_URL = "https://www.googleapis.com/storage/v1/b"  # the address that TensorFlow uses
+_GCS_TIMEOUT = 10  # in seconds
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
@@ -77,16 +83,14 @@ def is_file(path: str) -> bool:
     """Returns whether the path exists and is a file."""
     if not is_remote(path):
         return Path(path).is_file()
-    with _remote(path) as gfile:
-        return gfile.exists(path) and not gfile.isdir(path)
+    return _is_remote_folder(path) is False
 
 
 def is_folder(path: str) -> bool:
     """Returns whether the path exists and is a folder."""
     if not is_remote(path):
         return Path(path).is_dir()
-    with _remote(path) as gfile:
-        return gfile.isdir(path)
+    return _is_remote_folder(path) is True
 
 
 def file_state(path: str) -> FileState:
@@ -110,6 +114,37 @@ def file_state(path: str) -> FileState:
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+def folder_state(folder: str) -> FileState:
+    """Returns the total size of all files in a folder, and the latest time stamps.
+
+    Sub-folders are included. The time stamps of a local folder include those of its sub-folders.
+
+    Args:
+      folder: Path of the folder, local or remote. Hidden files are included only if it is local.
+
+    Raises:
+      MissingFileError: The folder does not exist.
+      InputError: The folder cannot be read.
+    """
+    if is_remote(folder):
+        with ThreadPoolExecutor(THREADS) as pool:
+            states = list(pool.map(file_state, (join(folder, f) for f in list_files(folder))))
+    else:
+        with _local(folder):
+            stats = [path.lstat() for path in (Path(folder), *Path(folder).rglob("*"))]
+        states = [
+            FileState(
+                0 if S_ISDIR(stat.st_mode) else stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+            )
+            for stat in stats
+        ]
+    return FileState(
+        sum(state.size for state in states),
+        max((state.modified for state in states), default=0),
+        max((state.changed for state in states), default=0),
+    )
+
+
 def read_bytes(path: str) -> bytes:
     """Reads a whole file.
 
@@ -124,7 +159,7 @@ def read_bytes(path: str) -> bytes:
       InputError: The file cannot be read.
     """
     if is_remote(path):
-        with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+        with _remote_file(path) as file:
             return bytes(file.read())
     try:
         with open(path, "rb") as local_file:  # noqa: PTH123, creating a Path is slower
@@ -310,6 +345,9 @@ def find_files(pattern: str) -> list[str]:
 def make_folder(path: str) -> None:
     """Creates a folder and its parent folders if they do not exist.
 
+    In Google Cloud Storage, nothing is created, because a folder exists there only while it
+    contains files.
+
     Args:
       path: Path of the folder, local or remote.
 
@@ -318,7 +356,7 @@ def make_folder(path: str) -> None:
     """
     if is_remote(path):
         with _remote(path, "made") as gfile:
-            gfile.makedirs(path)
+            _make_remote_folder(gfile, path)
         return
     with _local(path, "made"):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -340,8 +378,25 @@ def copy_file(source: str, target: str) -> None:
             shutil.copyfile(source, target)
         return
     with _remote(source, f"copied to {target}") as gfile:
-        gfile.makedirs(posixpath.dirname(target))
+        if is_remote(target):
+            _make_remote_folder(gfile, posixpath.dirname(target))
+        else:
+            make_folder(posixpath.dirname(target) or ".")
         gfile.copy(source, target, overwrite=True)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copies all files in a folder and its sub-folders, except hidden files.
+
+    Args:
+      source: Path of the folder to copy, local or remote.
+      target: Path of the folder for the copies, local or remote. The folder may exist already.
+
+    Raises:
+      InputError: The source cannot be read, or the target cannot be written.
+    """
+    for file in list_files(source):
+        copy_file(join(source, file), join(target, file))
 
 
 def remove_file(path: str) -> None:
@@ -414,12 +469,12 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
     """
     unfinished = f"{scratch}/{uuid.uuid4().hex}" if scratch else f"{path}.unfinished"
     if is_remote(path):
-        with _remote(path, "written") as gfile:
-            for each in (path, unfinished):
-                gfile.makedirs(posixpath.dirname(each))
-            with gfile.GFile(unfinished, "wb") as file:
-                yield file
-            gfile.rename(unfinished, path, overwrite=True)
+        # The content is written to a local file first. A TensorFlow file has no `writelines` and no
+        # `tell`, and if an error ends its context, it uploads the incomplete content.
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            _upload(file, path, unfinished)
         return
     with _local(path, "written"):
         for each in (path, unfinished):
@@ -430,6 +485,20 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
             Path(unfinished).replace(path)
         finally:
             Path(unfinished).unlink(missing_ok=True)
+
+
+def _upload(file: IO[bytes], path: str, unfinished: str) -> None:
+    # An object in Google Cloud Storage appears only once its upload is complete, so it needs no
+    # temporary name.
+    first = path if path.startswith(_GCS) else unfinished
+    with _remote(path, "written") as gfile:
+        for each in {path, first}:
+            _make_remote_folder(gfile, posixpath.dirname(each))
+        with gfile.GFile(first, "wb") as remote_file:
+            remote_file.write(b"")  # creates the file even if the content is empty
+            shutil.copyfileobj(file, remote_file)
+        if first != path:
+            gfile.rename(first, path, overwrite=True)
 
 
 @contextmanager
@@ -470,7 +539,7 @@ def _open(path: str) -> Iterator[io.BufferedReader]:
         with _local(path), Path(path).open("rb") as file:
             yield file
         return
-    with _remote(path) as gfile, gfile.GFile(path, "rb") as remote_file:
+    with _remote_file(path) as remote_file:
         yield io.BufferedReader(_Raw(remote_file), _REMOTE_BUFFER)
 
 
@@ -519,7 +588,11 @@ def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:
             yield from ((entry.name, entry.is_dir()) for entry in scanned)
         return
     with _remote(folder) as gfile:
-        names = [name.rstrip("/") for name in gfile.listdir(folder)]
+        listed = gfile.listdir(folder)
+    if folder.startswith(_GCS):  # there, TensorFlow appends a slash to the names of folders
+        yield from {name.rstrip("/"): name.endswith("/") for name in listed}.items()
+        return
+    names = [name.rstrip("/") for name in listed]
     with ThreadPoolExecutor(THREADS) as pool:
         are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
         yield from zip(names, are_folders, strict=True)
@@ -547,11 +620,79 @@ def _local_error(path: str, done: str, error: OSError) -> InputError:
 
 @contextmanager
 def _remote(path: str, done: str = "read") -> Iterator[Any]:
+    if path.startswith(_GCS):
+        _refuse_silent_store()
     import tensorflow as tf
 
     try:
         yield tf.io.gfile
-    except tf.errors.OpError as error:
-        if done == "read" and isinstance(error, tf.errors.NotFoundError):
+    except tf.errors.NotFoundError as error:
+        if done == "read":
             raise MissingFileError(f"{path}: no such file. Restore it.") from error
-        raise InputError(f"{path}: cannot be {done} ({one_line(error.message)}).") from error
+        raise InputError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+    except tf.errors.PermissionDeniedError as error:
+        raise InputError(
+            f"{path}: cannot be {done} ({_reason(error)}). Check the permissions of the account "
+            "whose credentials are used."
+        ) from error
+    except tf.errors.UnavailableError as error:
+        raise UnavailableError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+    except tf.errors.OpError as error:
+        raise InputError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+
+
+@contextmanager
+def _remote_file(path: str) -> Iterator[Any]:
+    """Opens a remote file for reading."""
+    with _remote(path) as gfile:
+        # In a bucket, TensorFlow reads a folder as an empty file, and a missing file as a file
+        # without lines. `stat` raises an error if the file is missing.
+        if gfile.stat(path).is_directory:
+            raise InputError(f"{path}: cannot be read (Is a directory).")
+        with gfile.GFile(path, "rb") as file:
+            yield file
+
+
+def _reason(error: Any) -> str:
+    """Returns the message of a TensorFlow error, or the store's own message if it contains one."""
+    message = re.search(r'"message":\s*"([^"]+)"', error.message)
+    return one_line(message[1] if message else error.message).rstrip(".")
+
+
+@cache
+def _refuse_silent_store() -> None:
+    """Checks, once in each process, that Google Cloud Storage responds.
+
+    Without this check, TensorFlow would retry for minutes.
+
+    Raises:
+      UnavailableError: Google Cloud Storage does not respond.
+    """
+    import httpx
+
+    try:
+        # Any response is sufficient. TensorFlow verifies the certificate when it connects.
+        httpx.head(_GCS_URL, timeout=_GCS_TIMEOUT, verify=False)  # noqa: S501
+    except httpx.HTTPError as error:
+        raise UnavailableError(
+            f"{_GCS_URL}: Google Cloud Storage does not answer ({one_line(error)}). Check the "
+            "network and https_proxy."
+        ) from error
+
+
+def _is_remote_folder(path: str) -> bool | None:
+    """Returns whether a remote path is a folder; None if the path does not exist."""
+    try:
+        # `gfile.isdir` and `gfile.exists` are not used, because they also return False if access is
+        # denied.
+        with _remote(path) as gfile:
+            return bool(gfile.stat(path).is_directory)
+    except MissingFileError:
+        return None
+
+
+def _make_remote_folder(gfile: Any, path: str) -> None:
+    # In a bucket, TensorFlow would write an empty object for the folder, and would never return if
+    # the bucket did not exist.
+    if not path.startswith(_GCS):
+        gfile.makedirs(path)

@@ -13,7 +13,7 @@ from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
-from data.errors import InputError, nearest
+from data.errors import nearest
 from data.examples import features
 from data.files import is_remote, join
 from pipeline.config.airflow import AirflowConfig
@@ -31,8 +31,10 @@ class Config(Strict):
 
     Attributes:
       name: Name of the pipeline and of the served model.
-      workspace: Folder for all files that the pipeline writes; a relative path is resolved against
-        the current folder. For Kubeflow and Vertex AI, the folder must be in a bucket (`gs://…`).
+      workspace: Folder for all files that the pipeline writes, local or in a bucket (`gs://…`); a
+        relative path is resolved against the current folder. If the folder is in a bucket, runs on
+        this machine keep their ML Metadata records and logs in the local folder
+        `runs/gs/BUCKET/…`.
       data: The data set (source, classes and splits), and the size of the network's input.
       model: Architecture and initial weights of the network.
       training: Training settings.
@@ -162,28 +164,24 @@ class Config(Strict):
 
     @property
     def home(self) -> Path:
-        """Local folder for all files that this pipeline writes.
+        """Local folder for the records in ML Metadata, the lock, the logs and the page of a check.
 
-        Raises:
-          InputError: The workspace is in a bucket.
+        This folder is `root` if `root` is local. If `root` is `gs://bucket/folder/name`, this
+        folder is `runs/gs/bucket/folder/name` in the current folder.
         """
-        if is_remote(self.workspace):
-            raise InputError(
-                f"workspace: {self.workspace} is in a bucket, which only Kubeflow and Vertex AI "
-                "can use. For this command, give a local folder."
-            )
-        return Path(self.root)
+        scheme, _, path = self.root.rpartition("://")
+        return Path("runs", scheme, path).absolute() if scheme else Path(path)
 
     @property
-    def artifacts_folder(self) -> Path:
-        """Folder for the output artifacts of all components."""
-        return self.home / "artifacts"
+    def artifacts_folder(self) -> str:
+        """Folder, local or remote, for the output artifacts of all components."""
+        return join(self.root, "artifacts")
 
     @property
     def source_folder(self) -> Path:
         """Folder to which the data sources `sample` and `tfds` write their image and mask files."""
-        # If the workspace is remote, each component runs in a container, so the files are written
-        # to the container's own disk.
+        # If the workspace is remote, each component may run in a container of its own, so the files
+        # are written to a fixed folder on the local disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
@@ -209,9 +207,9 @@ class Config(Strict):
         return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))
 
     @property
-    def reports_folder(self) -> Path:
-        """Folder for published reports, with a sub-folder for each report."""
-        return self.home / "reports"
+    def reports_folder(self) -> str:
+        """Folder, local or remote, for published reports, with a sub-folder for each report."""
+        return join(self.root, "reports")
 
 
 def _absolute(path: str) -> str:

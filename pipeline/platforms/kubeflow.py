@@ -11,7 +11,6 @@ from tfx import v1 as tfx
 from components.example_gen.kubeflow import FINGERPRINT, SCHEMA, KubeflowExampleGen, LookOutside
 from components.example_gen.settings import ExampleGenSettings
 from components.trainer.config import TrainerSettings
-from data.files import join
 from pipeline.config.config import Config
 from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
@@ -53,7 +52,7 @@ class Kubeflow(Platform):
 
     def reports_folder(self, config: Config) -> str:
         """Returns the folder in which the Report component publishes reports."""
-        return join(config.root, "reports")
+        return config.reports_folder
 
     def metadata_connection(self, config: Config) -> None:
         """Returns None, because the cluster has its own ML Metadata."""
