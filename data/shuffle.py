@@ -7,6 +7,7 @@ same stages run on this machine (`run_job`) or as a Beam job (`components/beam_j
 """
 
 import bisect
+import functools
 import hashlib
 import itertools
 import json
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from typing_extensions import Self
 
 from data.files import join, new_file, read_range
-from data.processes import in_this_process
+from data.processes import ahead
 
 PARTITIONS = 128
 """Number of partitions; each has the same number of names, apart from chance."""
@@ -70,12 +71,12 @@ class Stage(NamedTuple):
       run: Function of a task and the settings of the job. A task of the first stage is any value
         that can be pickled; a task of a later stage is a sequence of segments, all rows of one
         partition.
-      in_processes: Whether the tasks run in processes of their own. A stage that starts processes
-        itself runs in the process of the job.
+      threads: Number of tasks that run at the same time in the process of the job, for tasks that
+        start processes themselves; 0 to run tasks in processes of their own.
     """
 
     run: Callable[[Any, Any], Output]
-    in_processes: bool = True
+    threads: int = 0
 
 
 def order_of(name: str) -> str:
@@ -180,13 +181,22 @@ def run_job(
     merged = empty
     for stage in stages:
         partitions: dict[int, list[Segment]] = defaultdict(list)
-        run = run_tasks if stage.in_processes else in_this_process
-        for output in run(stage.run, tasks, settings):
+        outputs: Iterable[Output]
+        if stage.threads:
+            call = functools.partial(_call, stage, settings)
+            outputs = ahead(call, tasks, stage.threads)
+        else:
+            outputs = run_tasks(stage.run, tasks, settings)
+        for output in outputs:
             merged = merged.merged(output.result)
             for partition, segment in output.rows:
                 partitions[partition].append(segment)
         tasks = list(partitions.values())
     return merged
+
+
+def _call(stage: Stage, settings: Any, task: Any) -> Output:
+    return stage.run(task, settings)
 
 
 def _start_of(partition: int) -> bytes:

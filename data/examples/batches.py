@@ -149,8 +149,8 @@ def records_file(batch: Batch, settings: BatchSettings) -> str:
     return join(settings.records, f"pairs-{batch.split}-{numbers}.jsonl")
 
 
-STAGES = (Stage(read_batch, in_processes=False), Stage(compare_pairs))
-"""The stages of the job."""
+STAGES = (Stage(read_batch, threads=2), Stage(compare_pairs))
+"""The stages of the job. Two batches overlap, so that no process waits for the end of a batch."""
 
 
 def _shards(batch: Batch, settings: BatchSettings) -> Iterator[Shard]:
