@@ -1,13 +1,12 @@
 """Runs a job of `data.shuffle` on Beam."""
 
 import copy
-import functools
 import os
 import pickle
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -103,34 +102,38 @@ class RunStages(beam.PTransform):
 
 
 class _RunStage(beam.DoFn):
-    """Runs the tasks of a stage in parallel, with one worker process per CPU core."""
+    """Runs the tasks of a stage in parallel, in worker processes or in threads."""
 
     def __init__(self, stage: Stage, settings: Any) -> None:
         self._stage = stage
         self._settings = settings
 
+    def setup(self) -> None:
+        self._threads = ThreadPoolExecutor(max(self._stage.threads, 1))
+
     def start_bundle(self) -> None:
         self._running: deque[Future[Output]] = deque()
 
     def process(self, task: Any) -> Iterator[Any]:
-        if not self._stage.in_processes:
-            yield from _outputs(functools.partial(self._stage.run, task, self._settings))
-            return
-        self._running.append(start(self._stage.run, task, self._settings))
-        if len(self._running) >= most_running():
-            yield from _outputs(functools.partial(result_of, self._running.popleft()))
+        begin = self._threads.submit if self._stage.threads else start
+        self._running.append(begin(self._stage.run, task, self._settings))
+        if len(self._running) > (self._stage.threads or most_running()):
+            yield from _outputs(self._running.popleft())
 
     def finish_bundle(self) -> Iterator[Any]:
         for call in self._running:
-            for output in _outputs(functools.partial(result_of, call)):
+            for output in _outputs(call):
                 value = GlobalWindows.windowed_value_at_end_of_window(output.value)
                 yield beam.pvalue.TaggedOutput(output.tag, value)
 
+    def teardown(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
 
-def _outputs(run: Callable[[], Output]) -> Iterator[Any]:
+
+def _outputs(call: Future[Output]) -> Iterator[Any]:
     """Yields the result of a task, or its InputError, and the positions of the rows it wrote."""
     try:
-        output = run()
+        output = result_of(call)
     except InputError as error:
         output = Output(error)
     yield beam.pvalue.TaggedOutput(_RESULTS, output.result)

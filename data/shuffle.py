@@ -8,6 +8,7 @@ Beam job (`components/beam_job.py`).
 """
 
 import bisect
+import functools
 import hashlib
 import itertools
 import json
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from typing_extensions import Self
 
 from data.files import join, new_file, read_range
-from data.processes import in_this_process
+from data.processes import ahead
 
 PARTITIONS = 128
 """Number of partitions. The names are distributed evenly, except for chance."""
@@ -71,12 +72,12 @@ class Stage(NamedTuple):
       run: Function that runs a task. Arguments: the task; the settings of the job. A task of the
         first stage is any value that can be pickled. A task of a later stage is a sequence of
         segments, which together contain all rows of one partition.
-      in_processes: Whether the tasks may run in worker processes. False for a stage that starts
-        worker processes itself; its tasks run in the process of the job.
+      threads: Number of threads that run tasks in the process of the job, for tasks that start
+        worker processes themselves; 0 to run the tasks in worker processes.
     """
 
     run: Callable[[Any, Any], Output]
-    in_processes: bool = True
+    threads: int = 0
 
 
 def order_of(name: str) -> str:
@@ -181,13 +182,22 @@ def run_job(
     merged = empty
     for stage in stages:
         partitions: dict[int, list[Segment]] = defaultdict(list)
-        run = run_tasks if stage.in_processes else in_this_process
-        for output in run(stage.run, tasks, settings):
+        outputs: Iterable[Output]
+        if stage.threads:
+            call = functools.partial(_call, stage, settings)
+            outputs = ahead(call, tasks, stage.threads)
+        else:
+            outputs = run_tasks(stage.run, tasks, settings)
+        for output in outputs:
             merged = merged.merged(output.result)
             for partition, segment in output.rows:
                 partitions[partition].append(segment)
         tasks = list(partitions.values())
     return merged
+
+
+def _call(stage: Stage, settings: Any, task: Any) -> Output:
+    return stage.run(task, settings)
 
 
 def _start_of(partition: int) -> bytes:

@@ -152,8 +152,9 @@ def records_file(batch: Batch, settings: BatchSettings) -> str:
     return join(settings.records, f"pairs-{batch.split}-{numbers}.jsonl")
 
 
-STAGES = (Stage(read_batch, in_processes=False), Stage(compare_pairs))
-"""The stages of the job that reads the pairs."""
+STAGES = (Stage(read_batch, threads=2), Stage(compare_pairs))
+"""The stages of the job that reads the pairs. Two batches are read at the same time, so that no
+worker process is idle while a batch ends."""
 
 
 def _shards(batch: Batch, settings: BatchSettings) -> Iterator[Shard]:

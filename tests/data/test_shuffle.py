@@ -115,6 +115,7 @@ def process_of(task, settings):
 
 
 def test_a_stage_may_stay_in_the_process_of_the_job(tmp_path):
-    for stays in (True, False):
-        stages = [Stage(process_of, in_processes=not stays)]
-        assert run_job(stages, [os.getpid()], None, Sum(0), run_tasks=in_processes) == stays
+    for threads in (2, 0):
+        stages = [Stage(process_of, threads)]
+        result = run_job(stages, [os.getpid()] * 5, None, Sum(0), run_tasks=in_processes)
+        assert result == (5 if threads else 0)
