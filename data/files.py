@@ -11,19 +11,25 @@ does not translate most errors of TensorFlow.
 import glob
 import os
 import posixpath
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO, Any, NamedTuple
 
-from data.errors import InputError, MissingFileError, one_line
+from data.errors import InputError, MissingFileError, UnavailableError, one_line
 
 THREADS = 16
 """Number of files to read in parallel; reading a remote file is mostly waiting."""
+_GCS = "gs://"
+_GCS_URL = "https://www.googleapis.com/storage/v1/b"  # the address that TensorFlow uses
+_GCS_TIMEOUT = 10  # in seconds
 _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
@@ -73,16 +79,14 @@ def is_file(path: str) -> bool:
     """Returns whether a file exists at the path."""
     if not is_remote(path):
         return Path(path).is_file()
-    with _remote(path) as gfile:
-        return gfile.exists(path) and not gfile.isdir(path)
+    return _is_remote_folder(path) is False
 
 
 def is_folder(path: str) -> bool:
     """Returns whether a folder exists at the path."""
     if not is_remote(path):
         return Path(path).is_dir()
-    with _remote(path) as gfile:
-        return gfile.isdir(path)
+    return _is_remote_folder(path) is True
 
 
 def file_state(path: str) -> FileState:
@@ -104,6 +108,35 @@ def file_state(path: str) -> FileState:
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+def folder_state(folder: str) -> FileState:
+    """Returns the total size of the files in a folder and its sub-folders, and the newest times.
+
+    Args:
+      folder: Path of the folder, local or remote. In a local one, hidden files count, too.
+
+    Raises:
+      MissingFileError: The folder does not exist.
+      InputError: The folder cannot be read.
+    """
+    if is_remote(folder):
+        with ThreadPoolExecutor(THREADS) as pool:
+            states = list(pool.map(file_state, (join(folder, f) for f in list_files(folder))))
+    else:
+        with _local(folder):
+            stats = [path.lstat() for path in (Path(folder), *Path(folder).rglob("*"))]
+        states = [
+            FileState(
+                0 if S_ISDIR(stat.st_mode) else stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+            )
+            for stat in stats
+        ]
+    return FileState(
+        sum(state.size for state in states),
+        max((state.modified for state in states), default=0),
+        max((state.changed for state in states), default=0),
+    )
+
+
 def read_bytes(path: str) -> bytes:
     """Reads a whole file.
 
@@ -120,7 +153,7 @@ def read_bytes(path: str) -> bytes:
     if not is_remote(path):
         with _local(path):
             return Path(path).read_bytes()
-    with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+    with _remote_file(path) as file:
         return bytes(file.read())
 
 
@@ -160,7 +193,7 @@ def read_lines(path: str) -> Iterator[bytes]:
         with _local(path), Path(path).open("rb") as local_file:
             yield from (line.rstrip(b"\r\n") for line in local_file)
         return
-    with _remote(path) as gfile, gfile.GFile(path, "rb") as file:
+    with _remote_file(path) as file:
         yield from (line.rstrip(b"\r\n") for line in file)
 
 
@@ -237,6 +270,8 @@ def find_files(pattern: str) -> list[str]:
 def make_folder(path: str) -> None:
     """Creates a folder and its parent folders if they do not exist.
 
+    In Google Cloud Storage nothing is created: a folder exists there if it has files.
+
     Args:
       path: Path of the folder, local or remote.
 
@@ -245,7 +280,7 @@ def make_folder(path: str) -> None:
     """
     if is_remote(path):
         with _remote(path, "made") as gfile:
-            gfile.makedirs(path)
+            _make_remote_folder(gfile, path)
         return
     with _local(path, "made"):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -267,8 +302,25 @@ def copy_file(source: str, target: str) -> None:
             shutil.copyfile(source, target)
         return
     with _remote(source, f"copied to {target}") as gfile:
-        gfile.makedirs(posixpath.dirname(target))
+        if is_remote(target):
+            _make_remote_folder(gfile, posixpath.dirname(target))
+        else:
+            make_folder(posixpath.dirname(target) or ".")
         gfile.copy(source, target, overwrite=True)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copies the files of a folder and its sub-folders, except hidden ones, into another folder.
+
+    Args:
+      source: Path of the folder, local or remote.
+      target: Path of the other folder, local or remote, which may exist already.
+
+    Raises:
+      InputError: The source cannot be read, or the target cannot be written.
+    """
+    for file in list_files(source):
+        copy_file(join(source, file), join(target, file))
 
 
 def remove_file(path: str) -> None:
@@ -341,12 +393,12 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
     """
     unfinished = f"{scratch}/{uuid.uuid4().hex}" if scratch else f"{path}.unfinished"
     if is_remote(path):
-        with _remote(path, "written") as gfile:
-            for each in (path, unfinished):
-                gfile.makedirs(posixpath.dirname(each))
-            with gfile.GFile(unfinished, "wb") as file:
-                yield file
-            gfile.rename(unfinished, path, overwrite=True)
+        # TensorFlow's files have no `writelines` and no `tell`, and they upload what they have when
+        # an error ends the context.
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            _upload(file, path, unfinished)
         return
     with _local(path, "written"):
         for each in (path, unfinished):
@@ -357,6 +409,19 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
             Path(unfinished).replace(path)
         finally:
             Path(unfinished).unlink(missing_ok=True)
+
+
+def _upload(file: IO[bytes], path: str, unfinished: str) -> None:
+    # An object of Google Cloud Storage appears when its upload is complete.
+    first = path if path.startswith(_GCS) else unfinished
+    with _remote(path, "written") as gfile:
+        for each in {path, first}:
+            _make_remote_folder(gfile, posixpath.dirname(each))
+        with gfile.GFile(first, "wb") as remote_file:
+            remote_file.write(b"")  # creates the file, even if it is empty
+            shutil.copyfileobj(file, remote_file)
+        if first != path:
+            gfile.rename(first, path, overwrite=True)
 
 
 @contextmanager
@@ -395,10 +460,11 @@ def _entries(folder: str) -> dict[str, bool]:
         raise MissingFileError(f"{folder}: no such folder.")
     if is_remote(folder):
         with _remote(folder) as gfile:
-            names = [name.rstrip("/") for name in gfile.listdir(folder)]
-        with ThreadPoolExecutor(THREADS) as pool:
-            are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
-            entries = dict(zip(names, are_folders, strict=True))
+            names = gfile.listdir(folder)
+        if folder.startswith(_GCS):  # TensorFlow marks folders with a slash there
+            entries = {name.rstrip("/"): name.endswith("/") for name in names}
+        else:
+            entries = {name: is_folder(f"{folder}/{name}") for name in names}
     else:
         with _local(folder), os.scandir(folder) as scanned:
             entries = {entry.name: entry.is_dir() for entry in scanned}
@@ -430,11 +496,74 @@ def _local(path: str, done: str = "read") -> Iterator[None]:
 
 @contextmanager
 def _remote(path: str, done: str = "read") -> Iterator[Any]:
+    if path.startswith(_GCS):
+        _refuse_silent_store()
     import tensorflow as tf
 
     try:
         yield tf.io.gfile
-    except tf.errors.OpError as error:
-        if done == "read" and isinstance(error, tf.errors.NotFoundError):
+    except tf.errors.NotFoundError as error:
+        if done == "read":
             raise MissingFileError(f"{path}: no such file. Restore it.") from error
-        raise InputError(f"{path}: cannot be {done} ({one_line(error.message)}).") from error
+        raise InputError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+    except tf.errors.PermissionDeniedError as error:
+        raise InputError(
+            f"{path}: cannot be {done} ({_reason(error)}). Check the permissions of the account "
+            "whose credentials are used."
+        ) from error
+    except tf.errors.UnavailableError as error:
+        raise UnavailableError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+    except tf.errors.OpError as error:
+        raise InputError(f"{path}: cannot be {done} ({_reason(error)}).") from error
+
+
+@contextmanager
+def _remote_file(path: str) -> Iterator[Any]:
+    """Opens a remote file for reading."""
+    with _remote(path) as gfile:
+        # In a bucket, TensorFlow reads a folder as an empty file, and a missing file as no lines.
+        if gfile.stat(path).is_directory:
+            raise InputError(f"{path}: cannot be read (Is a directory).")
+        with gfile.GFile(path, "rb") as file:
+            yield file
+
+
+def _reason(error: Any) -> str:
+    """Returns the message of a TensorFlow error, or the message of the store in it."""
+    message = re.search(r'"message":\s*"([^"]+)"', error.message)
+    return one_line(message[1] if message else error.message).rstrip(".")
+
+
+@cache
+def _refuse_silent_store() -> None:
+    """Checks once in each process that Google Cloud Storage answers: TensorFlow tries for minutes.
+
+    Raises:
+      UnavailableError: It does not answer.
+    """
+    import httpx
+
+    try:
+        # Any answer will do, so the certificate is left to TensorFlow.
+        httpx.head(_GCS_URL, timeout=_GCS_TIMEOUT, verify=False)  # noqa: S501
+    except httpx.HTTPError as error:
+        raise UnavailableError(
+            f"{_GCS_URL}: Google Cloud Storage does not answer ({one_line(error)}). Check the "
+            "network and https_proxy."
+        ) from error
+
+
+def _is_remote_folder(path: str) -> bool | None:
+    """Returns whether a remote path is a folder; None if there is neither a folder nor a file."""
+    try:
+        # `gfile.isdir` and `gfile.exists` would also return false without permission.
+        with _remote(path) as gfile:
+            return bool(gfile.stat(path).is_directory)
+    except MissingFileError:
+        return None
+
+
+def _make_remote_folder(gfile: Any, path: str) -> None:
+    # TensorFlow would write an empty object to a bucket, and never end without the bucket.
+    if not path.startswith(_GCS):
+        gfile.makedirs(path)

@@ -89,7 +89,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
         node.add_upstream_nodes([validator, gate_check])
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=join(config.root, "artifacts"),
+        pipeline_root=config.artifacts_folder,
         components=[node for node in nodes if node],
         enable_cache=True,
         metadata_connection_config=platform.metadata_connection(config),

@@ -5,12 +5,11 @@ from datetime import datetime, timezone
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.experimental.simple_artifacts import File
-from tfx.utils import io_utils
 
 from components.report.page import RunFacts, read_anomalies, write_page
 from components.report.writing import Inputs, write_report
 from data.config import Strict
-from data.files import join
+from data.files import copy_folder, join
 
 
 class ReportSettings(Strict):
@@ -66,6 +65,6 @@ def Report(
     if parsed.folder:
         run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")
         published = join(parsed.folder, run)
-        io_utils.copy_dir(report.uri, published)
+        copy_folder(report.uri, published)
         anomalies = read_anomalies(example_anomalies.uri) if example_anomalies else []
         write_page(published, RunFacts(run, anomalies=anomalies))

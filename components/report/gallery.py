@@ -17,6 +17,7 @@ from components.report.contents import Card, CardGroup
 from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
+from data.files import new_file
 from serving.overlay import errors, layer
 
 _PER_TITLE = 6  # number of images in a group
@@ -152,6 +153,17 @@ def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dic
         pictures[f"{name}.png"] = layer(predicted)
         pictures[f"{name}_errors.png"] = errors(small_truth, predicted)
     return pictures
+
+
+def save_picture(path: str, picture: Image.Image) -> None:
+    """Writes a picture as a PNG or JPEG file.
+
+    Args:
+      path: Path of the file, local or remote, which ends in `.png` or `.jpg`.
+      picture: The picture.
+    """
+    with new_file(path) as file:
+        picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
 
 
 def _card(

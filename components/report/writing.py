@@ -21,12 +21,12 @@ from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import read_examples, read_records
 from components.report.contents import CONTENTS_FILE, Contents, SplitContents
-from components.report.gallery import choose, draw
+from components.report.gallery import choose, draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.serving_check import verdict
 from data.config import SPLITS
 from data.examples.records import Record
-from data.files import find_files, join, new_file, read_text, write_text
+from data.files import find_files, join, read_text, write_text
 from serving.model.loading import ServedModel
 
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
@@ -65,8 +65,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         return served.predict([encoded])[0].class_ids
 
     def save(path: str, picture: Image.Image) -> None:
-        with new_file(join(folder, path)) as file:
-            picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
+        save_picture(join(folder, path), picture)
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
     records = [record for record in read_records(examples) if record.statistics]

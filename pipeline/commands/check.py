@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +21,7 @@ from data.sources.pairs import Pair, find_columns, find_pairs
 from pipeline.commands.check_page import Split, write_page
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
+from pipeline.execution.console import library_noise_to
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 _PAIRS_PER_TASK = 32
@@ -42,10 +44,15 @@ def run_check(config_file: Path) -> int:
       InputError: The config is wrong, or the source is missing.
     """
     config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "check.txt") as terminal:
+        return _check(config, terminal)
+
+
+def _check(config: Config, terminal: TextIO) -> int:
     if columns := config.columns_to_slice_by:
         refuse_unknown_columns(columns, find_columns(config.data))
     source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    records = _read(source.pairs, config.data)
+    records = _read(source.pairs, config.data, terminal)
     findings = check(records, source, config.data)
     splits = _splits(records, config.data.classes)
     accepted = not any(finding.severity == "error" for finding in findings)
@@ -57,8 +64,8 @@ def run_check(config_file: Path) -> int:
     return DONE if accepted else BAD_INPUT
 
 
-def _read(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    with terminal_progress(Console(stderr=True)) as progress:
+def _read(pairs: Sequence[Pair], data: DataConfig, terminal: TextIO) -> list[Record]:
+    with terminal_progress(Console(file=terminal)) as progress:
         tasks = [pairs[i : i + _PAIRS_PER_TASK] for i in range(0, len(pairs), _PAIRS_PER_TASK)]
         results = in_processes(read_records, tasks, data)
         tracked = progress.track(results, len(tasks), description="Reading pairs")

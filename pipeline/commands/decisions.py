@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from data.errors import InputError
+from data.files import is_folder
 from pipeline.config.config import Config
 from pipeline.history import decisions
 from pipeline.history.runs import find_run
@@ -32,7 +33,7 @@ def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: b
     option = f" --config {config_file}"
     if blessed:
         click.echo(f"Push it: unetfx push {run.id}{option}")
-    elif run.pushed_folder and Path(run.pushed_folder).exists():
+    elif run.pushed_folder and is_folder(run.pushed_folder):
         click.echo(
             f"The version {run.pushed_folder} is still served. Push an older model instead: unetfx "
             f"push RUN{option}"

@@ -74,12 +74,13 @@ def run_predict(
       UnetfxError: There are no images or no model, and nothing was written; or the server stopped
         answering, a file cannot be written, or some of several images failed.
     """
-    images = find_images(patterns, out)
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
-    with library_noise_to(log) as terminal, _model(config, choice) as (model, data):
-        jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
-        outcomes = predict_files(images, model, out, data, batch=batch, jobs=jobs)
-        failed = _print(outcomes, len(images), model.classes, terminal)
+    with library_noise_to(log) as terminal:
+        images = find_images(patterns, out)
+        with _model(config, choice) as (model, data):
+            jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
+            outcomes = predict_files(images, model, out, data, batch=batch, jobs=jobs)
+            failed = _print(outcomes, len(images), model.classes, terminal)
     if failed and len(images) > 1:
         raise InputError(
             f"{failed} of {len(images)} images failed. The reasons are above and in "

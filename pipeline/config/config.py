@@ -13,7 +13,7 @@ from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
-from data.errors import InputError, nearest
+from data.errors import nearest
 from data.examples import features
 from data.files import is_remote, join
 from pipeline.config.airflow import AirflowConfig
@@ -31,8 +31,9 @@ class Config(Strict):
 
     Attributes:
       name: Name of the pipeline and of the served model.
-      workspace: Folder for all files that the pipeline writes; a relative path is resolved against
-        the current folder. For Kubeflow and Vertex AI, a folder in a bucket (`gs://…`).
+      workspace: Folder for all files that the pipeline writes, local or in a bucket (`gs://…`); a
+        relative path is resolved against the current folder. Runs on one machine keep their
+        records and logs on its disk; with a bucket, in `runs/gs/BUCKET/…`.
       data: The data set: source, classes and splits, and the size of the network's input.
       model: Architecture and initial weights of the network.
       training: Training settings.
@@ -162,27 +163,23 @@ class Config(Strict):
 
     @property
     def home(self) -> Path:
-        """Folder of all files that this pipeline writes, for code that needs a local folder.
+        """Local folder of the records in ML Metadata, the lock and the logs.
 
-        Raises:
-          InputError: The workspace is in a bucket.
+        The same as `root` if that is local. For `gs://bucket/folder/name`, it is the folder
+        `runs/gs/bucket/folder/name` in the current folder.
         """
-        if is_remote(self.workspace):
-            raise InputError(
-                f"workspace: {self.workspace} is in a bucket, which only Kubeflow and Vertex AI "
-                "can use. For this command, give a local folder."
-            )
-        return Path(self.root)
+        scheme, _, path = self.root.rpartition("://")
+        return Path("runs", scheme, path).absolute() if scheme else Path(path)
 
     @property
-    def artifacts_folder(self) -> Path:
-        """Folder of the output artifacts of all components."""
-        return self.home / "artifacts"
+    def artifacts_folder(self) -> str:
+        """Folder of the output artifacts of all components, local or remote."""
+        return join(self.root, "artifacts")
 
     @property
     def source_folder(self) -> Path:
         """Folder for the image and mask files of a generated source (`sample`, `tfds`)."""
-        # If the workspace is remote, each step runs in a container and writes to its local disk.
+        # If the workspace is remote, each step may run in a container and writes to its local disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
@@ -203,9 +200,9 @@ class Config(Strict):
         return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))
 
     @property
-    def reports_folder(self) -> Path:
-        """Folder of the reports, with a sub-folder for each run."""
-        return self.home / "reports"
+    def reports_folder(self) -> str:
+        """Folder of the reports, local or remote, with a sub-folder for each run."""
+        return join(self.root, "reports")
 
 
 def _absolute(path: str) -> str:

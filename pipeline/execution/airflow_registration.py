@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, UnetfxError
+from data.files import is_remote
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.config import Config
 from pipeline.config.loading import config_path, load_config
@@ -31,14 +32,19 @@ def register(config_file: Path) -> Path:
       Path of airflow.json.
 
     Raises:
-      InputError: The config is wrong, has no `airflow:` section, or has a schedule that Airflow
-        does not accept.
+      InputError: The config is wrong, has no `airflow:` section or a workspace in a bucket, or has
+        a schedule that Airflow does not accept.
     """
     config = load_config(config_file)
     if config.airflow is None:
         raise InputError(
             f"{config_file}: airflow: missing. For a run every night write airflow: "
             "{schedule: 30 2 * * *}; for runs that you start write airflow: {}"
+        )
+    if is_remote(config.workspace):
+        raise InputError(
+            f"workspace: {config.workspace} is in a bucket, where Airflow's task cannot read the "
+            "verdict of a run. Give a local folder."
         )
     if importlib.util.find_spec("airflow"):
         with library_noise_to(config.home / "logs" / "airflow.txt"):
@@ -55,7 +61,7 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
         "config": str(config_file.absolute()),
         "folder": str(Path.cwd()),
         "program": str(Path(sys.executable).parent / "unetfx"),
-        "reports": str(config.reports_folder),
+        "reports": config.reports_folder,
         "airflow": airflow.model_dump(mode="json"),
     }
 
@@ -71,7 +77,7 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
     from tfx.orchestration.airflow.airflow_dag_runner import AirflowDagRunner, AirflowPipelineConfig
 
     empty = tfx.dsl.Pipeline(
-        pipeline_name=config.name, pipeline_root=str(config.artifacts_folder), components=[]
+        pipeline_name=config.name, pipeline_root=config.artifacts_folder, components=[]
     )
     start = datetime.datetime.combine(airflow.start_date, datetime.time())
     dag_config = AirflowPipelineConfig({"schedule": airflow.schedule, "start_date": start})

@@ -14,6 +14,7 @@ from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure, print_steps
 from pipeline.execution.lock import only_one
+from pipeline.execution.remote_workspace import claim_workspace
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class RunResult(NamedTuple):
 
     code: int
     run: Run | None = None
-    report: Path | None = None
+    report: str | None = None
     failure: str | None = None
 
 
@@ -82,6 +83,7 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
 
 
 def _run(config: Config, config_file: Path) -> RunResult:
+    claim_workspace(config)
     if columns := config.columns_to_slice_by:
         # GateCheck would also find unknown columns, but only after all files have been read.
         refuse_unknown_columns(columns, find_columns(config.data))

@@ -13,6 +13,7 @@ from tfx.utils import path_utils
 from components.blessings import WHO
 from components.evaluator.baseline import why_not_loaded
 from data.errors import InputError
+from data.files import join, write_text
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.store import History, int_property, open_history, text_property
@@ -63,13 +64,12 @@ def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) ->
     """
     if not why.strip():
         raise InputError("--why: give a short reason; it is kept with the decision.")
-    folder = config.artifacts_folder / "decisions" / str(time.time_ns())
-    folder.mkdir(parents=True)
+    folder = join(config.artifacts_folder, f"decisions/{time.time_ns()}")
     name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
-    (folder / name).write_text(f"{why}\n")
+    write_text(join(folder, name), f"{why}\n")
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
     properties: dict[str, int | str] = {store.BLESSED: value, store.MODEL_URI: model.uri}
-    _record(config, model, store.BLESSING, str(folder), properties, why)
+    _record(config, model, store.BLESSING, folder, properties, why)
 
 
 def push(config: Config, model: store.Artifact) -> str:

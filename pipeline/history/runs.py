@@ -1,8 +1,8 @@
 """Past runs of a pipeline and their results."""
 
 import json
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.blessings import short_name
@@ -10,6 +10,7 @@ from components.evaluator.metric_names import MEAN_IOU
 from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED_SCORE
 from data.errors import InputError
+from data.files import find_files, is_file, join, read_text
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.decisions import Decision, decisions
@@ -65,7 +66,7 @@ class Run(NamedTuple):
     artifacts: Mapping[str, Artifact]
     durations: Mapping[str, float] = {}
     decisions: Sequence[Decision] = ()
-    published: Path | None = None
+    published: str | None = None
 
     @property
     def folder_name(self) -> str:
@@ -96,9 +97,9 @@ class Run(NamedTuple):
     @property
     def metrics(self) -> Mapping[str, float | None]:
         """Metric name to value on `test`, None where undefined; empty if the run has no report."""
-        for folder in (self.report and Path(self.report.uri), self.published):
-            if folder and (folder / METRICS_FILE).exists():
-                return json.loads((folder / METRICS_FILE).read_text())["metrics"]
+        for folder in (self.report and self.report.uri, self.published):
+            if folder and is_file(path := join(folder, METRICS_FILE)):
+                return json.loads(read_text(path))["metrics"]
         return {}
 
     @property
@@ -133,8 +134,8 @@ class Run(NamedTuple):
     def trials(self) -> list[Trial]:
         """Trials of the run's hyperparameter search, in order of number; empty without a search."""
         artifact = self.artifacts.get(store.TUNER_RESULTS)
-        path = Path(artifact.uri) / _TRIALS_FILE if artifact else None
-        rows = json.loads(path.read_text()) if path and path.exists() else []
+        path = join(artifact.uri, _TRIALS_FILE) if artifact else None
+        rows = json.loads(read_text(path)) if path and is_file(path) else []
         trials = [
             Trial(
                 int(row.pop("trial_id")) + 1,
@@ -219,14 +220,14 @@ def find_run(config: Config, name: str | None) -> Run:
     return fitting[0]
 
 
-def published_reports(config: Config) -> Mapping[str, Path]:
+def published_reports(config: Config) -> Mapping[str, str]:
     """Returns the folder of each published report, by the path of the report's artifact.
 
     Args:
       config: The config of the pipeline.
     """
-    notes = config.reports_folder.glob(f"*/{SOURCE_FILE}")
-    return {note.read_text(): note.parent for note in notes}
+    notes = find_files(join(config.reports_folder, f"*/{SOURCE_FILE}"))
+    return {read_text(note): posixpath.dirname(note) for note in notes}
 
 
 def _read_runs(config: Config, count: int | None) -> list[Run]:
@@ -242,7 +243,7 @@ def _read(
     history: History,
     record: RunRecord,
     by_model: Mapping[int, Sequence[Decision]],
-    published: Mapping[str, Path],
+    published: Mapping[str, str],
 ) -> Run:
     by_state: dict[int, set[str]] = {}
     durations = {}

@@ -9,7 +9,6 @@ from tfx import v1 as tfx
 from components.example_gen.kubeflow import FINGERPRINT, SCHEMA, KubeflowExampleGen, LookOutside
 from components.example_gen.settings import ExampleGenSettings
 from components.trainer.config import TrainerSettings
-from data.files import join
 from pipeline.config.config import Config
 from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
@@ -40,7 +39,7 @@ class Kubeflow(Platform):
 
     def reports_folder(self, config: Config) -> str:
         """Returns the folder in which Report publishes, since no runner does so on Kubeflow."""
-        return join(config.root, "reports")
+        return config.reports_folder
 
     def metadata_connection(self, config: Config) -> None:
         """Returns None: the cluster has its own ML Metadata."""

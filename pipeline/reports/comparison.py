@@ -1,8 +1,9 @@
 """A page that compares two runs, image by image."""
 
 import csv
+import io
+import posixpath
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +16,10 @@ from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
-from components.report.gallery import Predict, draw_layers, find_examples
+from components.report.gallery import Predict, draw_layers, find_examples, save_picture
 from components.report.page import class_marks, templates
 from data.errors import InputError
-from data.files import is_folder, write_text
+from data.files import is_folder, join, write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
@@ -57,7 +58,7 @@ class _Part(NamedTuple):
         return cls(title, pairs, pairs[:_MOST_ROWS], pairs[:_MOST_DRAWN])
 
 
-def compare(config: Config, one: Run, two: Run) -> Path:
+def compare(config: Config, one: Run, two: Run) -> str:
     """Writes a page that compares two runs, and a CSV table of the images that both evaluated.
 
     The page shows the images whose mean IoU changed most, with the predictions of both models on
@@ -98,8 +99,8 @@ def compare(config: Config, one: Run, two: Run) -> Path:
         ),
         _Part.of("Where it got better", better),
     ]
-    page = config.reports_folder / f"compare-{one.folder_name}-{two.folder_name}.html"
-    table = page.with_suffix(".csv")
+    name = f"compare-{one.folder_name}-{two.folder_name}"
+    page, table = (join(config.reports_folder, f"{name}.{suffix}") for suffix in ("html", "csv"))
     _write_table(table, classes, defined)
     html = (
         templates()
@@ -107,24 +108,24 @@ def compare(config: Config, one: Run, two: Run) -> Path:
         .render(
             name=config.name,
             runs=runs,
-            folders=[folder.name for folder in folders],
+            folders=[posixpath.basename(folder) for folder in folders],
             metrics=[read_published(folder) for folder in folders],
             classes=class_marks(classes),
             parts=parts,
             total=len(defined),
-            table=table.name,
-            pictures=_draw(runs, parts, page.with_suffix("")),
+            table=posixpath.basename(table),
+            pictures=_draw(runs, parts, config.reports_folder, name),
             only=[len(ious) - len(common) for ious in evaluated],
         )
     )
-    write_text(str(page), html)
+    write_text(page, html)
     return page
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
     """Returns the class IoUs of each image, by key, without keeping all confusion matrices."""
     uri = run.artifacts[EVALUATION].uri
-    if not Path(uri).exists():
+    if not is_folder(uri):
         raise InputError(
             f"{run.id}: the scores of its images were removed, because only the artifacts of the "
             "newest runs are kept (retrain.keep_runs). Its report still exists: unetfx review "
@@ -138,18 +139,21 @@ def _pair(key: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float
     return _Pair(key, mean_of_defined(before), mean_of_defined(after), list(by_class))
 
 
-def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> None:
+def _write_table(path: str, classes: Sequence[str], pairs: Sequence[_Pair]) -> None:
     heading = ["image", *(f"mean {when}" for when in (_BEFORE, _AFTER))]
     heading += [f"{name} {when}" for name in classes for when in (_BEFORE, _AFTER)]
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(heading)
-        for pair in pairs:
-            numbers = [pair.one, pair.two, *(value for both in pair.by_class for value in both)]
-            rows.writerow([pair.key, *("" if n is None else f"{n:.4f}" for n in numbers)])
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(heading)
+    for pair in pairs:
+        numbers = [pair.one, pair.two, *(value for both in pair.by_class for value in both)]
+        rows.writerow([pair.key, *("" if n is None else f"{n:.4f}" for n in numbers)])
+    write_text(path, text.getvalue())
 
 
-def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
+def _draw(
+    runs: Sequence[Run], parts: Sequence[_Part], reports: str, name: str
+) -> Mapping[str, Any]:
     """Returns the card of each drawn image, by key; empty if the files of a model are missing."""
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
@@ -158,18 +162,19 @@ def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
     examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)
     return {
-        key: _card(drawn[key], draw_layers(example, models), folder / str(number))
+        key: _card(drawn[key], draw_layers(example, models), reports, f"{name}/{number}")
         for number, (key, example) in enumerate(find_examples(examples, drawn))
     }
 
 
-def _card(pair: _Pair, pictures: Mapping[str, Image.Image], folder: Path) -> Mapping[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
+def _card(
+    pair: _Pair, pictures: Mapping[str, Image.Image], reports: str, folder: str
+) -> Mapping[str, Any]:
     for name, picture in pictures.items():
-        picture.save(folder / name)
+        save_picture(join(reports, f"{folder}/{name}"), picture)
     width, height = pictures["image.jpg"].size
     return {
-        "folder": f"{folder.parent.name}/{folder.name}",
+        "folder": folder,
         "width": width,
         "height": height,
         "present": [number for number, both in enumerate(pair.by_class) if both != (None, None)],

@@ -2,13 +2,21 @@
 
 import itertools
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from components.blessings import blessed_models
-from data.files import is_remote, remove_folder
+from data.errors import InputError, MissingFileError
+from data.files import (
+    find_files,
+    folder_state,
+    is_folder,
+    is_remote,
+    join,
+    relative_path,
+    remove_folder,
+)
 from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
@@ -83,7 +91,7 @@ def clean(config: Config) -> Cleaned:
         for artifact in history.made
         if artifact.id not in needed
         and artifact.state != Artifact.DELETED
-        and Path(artifact.uri).is_relative_to(config.artifacts_folder)
+        and relative_path(artifact.uri, config.artifacts_folder)
     ]
     count = _remove_artifacts(history, unneeded, remover)
     if newest:
@@ -99,15 +107,15 @@ class _Remover:
         self.size = 0
         self.problems: list[str] = []
 
-    def remove(self, folder: Path) -> bool:
+    def remove(self, folder: str) -> bool:
         """Removes a folder, and returns whether the folder no longer exists."""
-        if not folder.exists():
-            return True
-        size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
         try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            self.problems.append(f"{error.filename}: cannot be removed ({error.strerror})")
+            size = folder_state(folder).size
+            remove_folder(folder)
+        except MissingFileError:
+            return True
+        except InputError as error:
+            self.problems.append(str(error))
             return False
         self.size += size
         return True
@@ -117,7 +125,7 @@ def _remove_unfinished_outputs(history: History, remover: _Remover, config: Conf
     for execution in history.unfinished:
         # TFX names each output folder after the execution ID. TFX removes the outputs of a failed
         # step, but not those of a killed one.
-        for folder in config.artifacts_folder.glob(f"*/*/{execution.id}"):
+        for folder in find_files(join(config.artifacts_folder, f"*/*/{execution.id}")):
             remover.remove(folder)
         history.set_failed(execution)
 
@@ -133,7 +141,7 @@ def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
 def _baseline(history: History) -> set[int]:
     """Returns the id of the baseline for the next model: a set of one id, or empty."""
     blessed = blessed_models(history.live(MODEL), history.live(BLESSING))
-    present = (model for model, _ in blessed if Path(model.uri).exists())
+    present = (model for model, _ in blessed if is_folder(model.uri))
     return {model.id for model in itertools.islice(present, 1)}
 
 
@@ -144,7 +152,7 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
     # Artifacts are marked before their files are removed, so that no step uses an incomplete
     # artifact.
     history.set_state(artifacts, Artifact.MARKED_FOR_DELETION)
-    removed = [artifact for artifact in artifacts if remover.remove(Path(artifact.uri))]
+    removed = [artifact for artifact in artifacts if remover.remove(artifact.uri)]
     history.set_state(removed, Artifact.DELETED)
     return len(removed)
 
@@ -157,10 +165,10 @@ def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover
       before: The time, in seconds since 1970.
       remover: Removes the folders.
     """
-    root = config.artifacts_folder
-    for folder in [*root.glob(f"*/{_UNFINISHED}/*"), *root.glob(f"*/*/{_UNFINISHED}/*")]:
-        if max(path.stat().st_mtime for path in (folder, *folder.rglob("*"))) < before:
-            remover.remove(folder)
+    for pattern in (f"*/{_UNFINISHED}/*", f"*/*/{_UNFINISHED}/*"):
+        for folder in find_files(join(config.artifacts_folder, pattern)):
+            if folder_state(folder).modified < before * 1e9:
+                remover.remove(folder)
 
 
 def _remove_versions(config: Config, remover: _Remover) -> list[str]:
@@ -169,10 +177,9 @@ def _remove_versions(config: Config, remover: _Remover) -> list[str]:
     unneeded = versions(serving)[keep:] if keep else []
     for version in unneeded:
         folder = os.path.join(serving, version)
-        if is_remote(folder):
-            remove_folder(folder)
-        else:
+        if not is_remote(folder):
             # The folder is renamed first, because a server loads every folder with a number as its
-            # name, even an incomplete one.
-            remover.remove(Path(folder).rename(f"{serving}/.{version}"))
+            # name, even an incomplete one. Object stores cannot rename a folder.
+            folder = str(Path(folder).rename(f"{serving}/.{version}"))
+        remover.remove(folder)
     return unneeded

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from components.evaluator.metric_names import MEAN_IOU
 from data.errors import UnetfxError
+from data.files import join
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure
@@ -212,10 +213,10 @@ def _summary(notice: Notice) -> str:
     return "; ".join(parts)
 
 
-def _page(report: Path) -> str:
+def _page(report: str) -> str:
     from components.report.page import PAGE_FILE
 
-    return str(report / PAGE_FILE)
+    return join(report, PAGE_FILE)
 
 
 def _now() -> str:

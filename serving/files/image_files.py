@@ -1,25 +1,28 @@
 """Finds the image files to segment, and names the output files of each image."""
 
 import glob
+import itertools
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from data.errors import InputError
-from data.files import list_files
+from data.files import find_files, is_file, is_folder, is_remote, join, list_files
 from data.sources.image_suffixes import IMAGE_SUFFIXES
+
+_NO_IMAGES = f"contains no image files. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
 
 
 class ImageFile(NamedTuple):
     """An image file and the names of its output files.
 
     Attributes:
-      path: Path of the image file.
+      path: Path of the image file, local or remote.
       name: Relative path without suffix, with which the names of the output files begin.
     """
 
-    path: Path
+    path: str
     name: str
 
     @property
@@ -38,8 +41,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
 
     Args:
       patterns: Paths of files; paths of folders, in which image files are found at any depth; and
-        glob patterns, where `**` matches any folders. The output files keep the image's path
-        relative to the folder, or to the part of the pattern without wildcards.
+        glob patterns, where `**` matches any folders of this machine. The output files keep the
+        image's path relative to the folder, or to the part of the pattern without wildcards.
       out: Folder for masks and overlays. Files in this folder are not segmented.
 
     Returns:
@@ -51,23 +54,47 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
     """
     images: dict[str, ImageFile] = {}
     for pattern in patterns:
-        for image in _matches(pattern, out):
+        matches = _remote_matches(pattern) if is_remote(pattern) else _matches(pattern, out)
+        for image in matches:
             other = images.setdefault(image.name, image)
-            if other.path.resolve() != image.path.resolve():
+            if _resolve(other.path) != _resolve(image.path):
                 raise InputError(
                     f"{image.path}: its mask would have the same name as the mask of {other.path}. "
                     "Predict the two images into different folders, or name the folder that "
                     "contains both."
                 )
-    paths = {image.path.resolve() for image in images.values()}
+    paths = {_resolve(image.path) for image in images.values()}
     for image in images.values():
         for output in (out / image.mask, out / image.overlay):
-            if output.resolve() in paths:
+            if _resolve(str(output)) in paths:
                 raise InputError(
                     f"{output}: the image would be overwritten. Choose a different folder for "
                     "--out."
                 )
     return list(images.values())
+
+
+def _resolve(path: str) -> str:
+    return path if is_remote(path) else str(Path(path).resolve())
+
+
+def _remote_matches(pattern: str) -> Iterator[ImageFile]:
+    folder, names = pattern, []
+    if is_folder(pattern):
+        names = [name for name in list_files(pattern) if _is_image(name)]
+    elif is_file(pattern):
+        folder, _, name = pattern.rpartition("/")
+        names = [name]
+    elif glob.has_magic(pattern):
+        parts = pattern.split("/")
+        folder = "/".join(itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+        names = [path[len(folder) + 1 :] for path in find_files(pattern) if _is_image(path)]
+    else:
+        raise InputError(f"{pattern}: no such file or folder.")
+    if not names:
+        raise InputError(f"{pattern}: {_NO_IMAGES}")
+    for name in names:
+        yield ImageFile(join(folder, name), str(PurePosixPath(name).with_suffix("")))
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
@@ -96,21 +123,23 @@ def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
     """Yields a file, or the image files below a folder, with names relative to `folder`."""
     if not path.is_dir():
         name = path.relative_to(folder) if path != folder else Path(path.name)
-        yield ImageFile(path, str(name.with_suffix("")))
+        yield ImageFile(str(path), str(name.with_suffix("")))
         return
     if path.resolve() == out.resolve():
         raise InputError(f"{out}: contains the images. Choose a different folder for --out.")
     images = [
         path / name
         for name in list_files(str(path))
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not _is_below(path / name, out)
+        if _is_image(name) and not _is_below(path / name, out)
     ]
     if not images:
-        raise InputError(
-            f"{path}: contains no image files. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"
-        )
+        raise InputError(f"{path}: {_NO_IMAGES}")
     for image in images:
-        yield ImageFile(image, str(image.relative_to(folder).with_suffix("")))
+        yield ImageFile(str(image), str(image.relative_to(folder).with_suffix("")))
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _is_below(path: Path, folder: Path) -> bool:

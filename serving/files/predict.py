@@ -116,9 +116,8 @@ def _predict_batch(
 
 
 def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:
-    path = str(image.path)
     try:
-        return load_image(read_bytes(path), path, data)
+        return load_image(read_bytes(image.path), image.path, data)
     except UnetfxError as error:
         return error
 
@@ -163,10 +162,10 @@ def _write(
 
 def _row(outcome: Outcome, num_classes: int) -> bytes:
     if outcome.error:
-        return _line(str(outcome.image.path), *[""] * (4 + num_classes), outcome.error)
+        return _line(outcome.image.path, *[""] * (4 + num_classes), outcome.error)
     shares = (f"{share:.6f}" for share in outcome.class_fraction)
     return _line(
-        str(outcome.image.path),
+        outcome.image.path,
         outcome.image.mask,
         str(outcome.height),
         str(outcome.width),

@@ -1,9 +1,9 @@
 """Loads weights into an encoder: from a package, from Keras' downloads, or from a file."""
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InputError
+from data.files import is_file, read_bytes
 from data.packages import package_file
 
 Arrays = list[npt.NDArray[np.float32]]
@@ -100,10 +101,10 @@ def _hed(encoder: keras.Model) -> dict[str, Arrays]:
 
 
 def _file_weights(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
-    if not Path(weights).is_file():
+    if not is_file(weights):
         raise InputError(f"model.weights: no such file: {weights}. {_ALTERNATIVES}")
     try:
-        with h5py.File(weights) as file:
+        with h5py.File(io.BytesIO(read_bytes(weights))) as file:
             if "layer_names" in file.attrs:
                 return {layer.name: _keras_2_layer(file, layer.name) for layer in _layers(encoder)}
             if "layers" in file:

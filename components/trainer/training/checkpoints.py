@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.files import is_file, new_file, read_text, remove_file, write_text
+from data.files import is_file, new_file, read_bytes, read_text, remove_file, write_text
 
 MONITOR = "val_mean_iou"
 """Name of the score that is highest in the best epoch: the mean IoU on `val`."""
@@ -64,7 +64,7 @@ class Checkpoints:
 
     def load_best(self, network: keras.Model) -> None:
         """Loads the weights of the best epoch into a network."""
-        with np.load(self._best(self._best_epoch)) as file:
+        with np.load(io.BytesIO(read_bytes(self._best(self._best_epoch)))) as file:
             network.set_weights([file[name] for name in file.files])
 
     def save(self, network: keras.Model, scores: Mapping[str, float]) -> None:
