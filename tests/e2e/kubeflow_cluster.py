@@ -37,6 +37,11 @@ class Run:
     def log(self, task):
         return self.pods[task][-1].log
 
+    def check(self):
+        """Fails if a task has failed, with the end of its log."""
+        for task, pods in self.pods.items():
+            assert pods[-1].code == 0, f"{task}\n{pods[-1].log[-3000:]}"
+
 
 class Cluster:
     """A cluster with Kubeflow Pipelines.

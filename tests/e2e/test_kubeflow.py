@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,7 @@ from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
 from tests import kubeflow_api, warm_process
+from tests.e2e.conftest import Project
 from tests.e2e.kubeflow_cluster import CACHED, FAILED, OMITTED, SUCCEEDED, Cluster, Run
 
 pytestmark = [
@@ -22,13 +24,14 @@ pytestmark = [
 IMAGE = "registry.example/unetfx:1-gpu"
 STEPS = ["LookOutside", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "GateCheck"]
 STEPS += ["Tuner", "Trainer", "Evaluator", "ServingCheck", "Report", "Pusher"]
+SILENT = {"https_proxy": "http://127.0.0.1:9"}  # nothing listens there
 TRAINER = {"cpu_request": 2, "cpu_limit": 4, "memory_limit": 8, "retries": 1}
 
 
-class Claim(NamedTuple):
-    """A project whose workspace and data are in a claim that is mounted at /data."""
+class Deployment(NamedTuple):
+    """A project, the cluster that runs it, and the API through which it is submitted."""
 
-    project: object
+    project: Project
     cluster: Cluster
     api: kubeflow_api.KubeflowApi
 
@@ -44,15 +47,18 @@ class Claim(NamedTuple):
         assert finished.code == 0, finished.output
         return self.api.requests["POST /apis/v2beta1/runs"]
 
-    @property
-    def home(self):
-        return self.project.home
+
+@pytest.fixture(scope="module")
+def api():
+    with kubeflow_api.running() as api:
+        yield api
 
 
 @pytest.fixture(scope="module")
-def claim(tmp_path_factory, make_project_in):
+def claim(api, tmp_path_factory, make_project_in):
+    """A project whose workspace and data are in a claim that is mounted at /data."""
     folder = tmp_path_factory.mktemp("claim")
-    project = make_project_in(folder, values=(0, 1))
+    project = make_project_in(folder)
     config = yaml.safe_load(project.config.read_text())
     config["workspace"] = "/data/runs"
     config["data"] |= {
@@ -62,7 +68,7 @@ def claim(tmp_path_factory, make_project_in):
     }
     config["training"] |= {"epochs": 2, "warm_start": True}
     config["tuner"] = {
-        "trials": 2,
+        "trials": 1,
         "epochs": 1,
         "search": {"learning_rate": {"min": 1e-3, "max": 1e-2}},
     }
@@ -74,8 +80,33 @@ def claim(tmp_path_factory, make_project_in):
     }
     project.config.write_text(yaml.safe_dump(config))
     cluster = Cluster(tmp_path_factory.mktemp("pods"), claims={"unetfx": folder})
-    with kubeflow_api.running() as api:
-        yield Claim(project, cluster, api)
+    return Deployment(project, cluster, api)
+
+
+@pytest.fixture(scope="module")
+def bucket(claim, first, gcs, tmp_path_factory):
+    """The same project with workspace and data in a bucket, where a model was pushed before."""
+    folder = claim.project.folder
+    for path in [*folder.glob("data/*/*"), *folder.glob("runs/discs/serving/**/*")]:
+        if path.is_file():
+            blob = gcs.client.bucket("bucket").blob(f"kubeflow/{path.relative_to(folder)}")
+            blob.upload_from_filename(path)
+    config = yaml.safe_load(claim.project.config.read_text())
+    config["workspace"] = "gs://bucket/kubeflow/runs"
+    config["data"]["source"]["path"] = "gs://bucket/kubeflow/data"
+    config["training"]["epochs"] = 1
+    config["tuner"] = None
+    del config["kubeflow"]["claims"]
+    project = Project(tmp_path_factory.mktemp("bucket"), folder / "bucket.yaml")
+    project.config.write_text(yaml.safe_dump(config))
+    certificates = Path(gcs.environment["CURL_CA_BUNDLE"]).parent
+    cluster = Cluster(
+        tmp_path_factory.mktemp("bucket_pods"),
+        # One process for images: each loads TensorFlow, to read from a bucket.
+        environment=gcs.environment | {"LOKY_MAX_CPU_COUNT": "1"},
+        mounts={str(certificates): certificates},
+    )
+    return Deployment(project, cluster, claim.api)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +124,7 @@ def kill_after_an_epoch(claim):
 
     def kill(process):
         del claim.cluster.started["Trainer"]
-        unfinished = claim.home / "artifacts" / "Trainer" / ".unfinished"
+        unfinished = claim.project.home / "artifacts" / "Trainer" / ".unfinished"
         while not list(unfinished.glob("*/*/history.json")):
             assert process.is_alive()
             time.sleep(0.01)
@@ -107,8 +138,7 @@ def first(claim, request_body) -> Run:
     """The first run, in which the pod of the Trainer is killed."""
     claim.cluster.started["Trainer"] = kill_after_an_epoch(claim)
     run = claim.cluster.run(request_body)
-    for task, pods in run.pods.items():
-        assert pods[-1].code == 0, f"{task}\n{pods[-1].log[-3000:]}"
+    run.check()
     return run
 
 
@@ -123,6 +153,14 @@ def third(claim, second):
     """A run with a setting that only the later steps read, and with its root in another store."""
     kubeflow = {"pipeline_root": "s3://artifacts/unetfx"}
     return claim.cluster.run(claim.submit(data={"on_anomaly": "fail"}, kubeflow=kubeflow))
+
+
+@pytest.fixture(scope="module")
+def in_bucket(bucket):
+    """A run with workspace, data and artifacts in a bucket."""
+    run = bucket.cluster.run(bucket.submit())
+    run.check()
+    return run
 
 
 def test_the_package_matches_the_protos_of_kfp(spec):
@@ -221,7 +259,7 @@ def test_the_steps_run_from_files_to_a_pushed_model(claim, first):
     assert verdict["baseline"] is None
     assert first.parameters["LookOutside", "schema"] == ""
     schema = claim.cluster.store.read(first.artifacts["SchemaGen", "schema"]["uri"], "schema.pbtxt")
-    assert (claim.home / "schema.pbtxt").read_text() == schema
+    assert (claim.project.home / "schema.pbtxt").read_text() == schema
 
 
 def test_a_blessing_names_its_model_by_uri_and_id(first):
@@ -242,7 +280,7 @@ def test_a_killed_training_continues_in_a_new_pod(claim, first):
         key for key in claim.cluster.store.objects if "/Trainer/" in key and "logs" in key
     )
     assert [key.rpartition("/")[2] for key in logs] == ["executor-logs-0", "executor-logs-1"]
-    assert not list((claim.home / "artifacts" / "Trainer" / ".unfinished").iterdir())
+    assert not list((claim.project.home / "artifacts" / "Trainer" / ".unfinished").iterdir())
 
 
 def test_the_report_is_copied_to_the_reports_of_the_workspace(claim, first):
@@ -289,3 +327,50 @@ def test_bad_data_are_explained_in_the_log_object_and_in_the_message_of_the_pod(
     assert "Traceback" not in pod.log
     assert last_line != pod.log.splitlines()[-1]  # lines of the launcher follow
     assert pod.message == last_line.removeprefix("unetfx: ")
+
+
+def test_with_a_bucket_the_artifacts_are_in_the_workspace(bucket, in_bucket):
+    assert in_bucket.root.startswith("gs://bucket/kubeflow/runs/discs/artifacts/discs/")
+    names = bucket.cluster.store.names(in_bucket.artifacts["Pusher", "pushed_model"]["uri"])
+    assert "saved_model.pb" in names
+
+
+def test_the_model_is_pushed_to_the_bucket_and_the_report_published_there(gcs, in_bucket):
+    blobs = gcs.client.list_blobs("bucket", prefix="kubeflow/runs/discs/")
+    names = {blob.name.removeprefix("kubeflow/runs/discs/") for blob in blobs}
+    pushed = in_bucket.artifacts["Pusher", "pushed_model"]["metadata"]["pushed_destination"]
+    version = pushed.removeprefix("gs://bucket/kubeflow/runs/discs/")
+    assert f"{version}/saved_model.pb" in names
+    assert sum(name.endswith("/index.html") for name in names) == 1
+    assert "schema.pbtxt" in names
+    assert not [name for name in names if ".unfinished/" in name and not name.endswith("/")]
+
+
+def test_a_later_training_starts_from_the_pushed_model_and_is_compared_with_it(
+    claim, bucket, in_bucket
+):
+    version = claim.project.versions()[0]
+    assert (
+        f"Starts with the weights of the last blessed model, serving/discs/{version}."
+        in in_bucket.log("Trainer")
+    )
+    blessing = in_bucket.artifacts["Evaluator", "blessing"]
+    verdict = json.loads(bucket.cluster.store.read(blessing["uri"], "verdict.json"))
+    assert verdict["baseline"] == f"serving/discs/{version}"
+    assert any(rule["kind"] == "drop" for rule in verdict["rules"]), verdict["rules"]
+    pushed = f"gs://bucket/kubeflow/runs/discs/serving/discs/{version}"
+    assert blessing["metadata"]["baseline_model"] == pushed
+
+
+def test_a_store_that_cannot_be_read_is_one_line(bucket, tmp_path):
+    request = bucket.submit(data={"source": {"kind": "folder", "path": "gs://nowhere/cells"}})
+    silent = Cluster(tmp_path, {}, bucket.cluster.environment | SILENT, bucket.cluster.mounts)
+    messages = {
+        bucket.cluster: "gs://nowhere/cells/images: no such folder. Check data.source",
+        silent: "https://www.googleapis.com/storage/v1/b: Google Cloud Storage does not answer",
+    }
+    for cluster, message in messages.items():
+        (pod,) = cluster.run(request).pods["LookOutside"]
+        assert pod.message.startswith(message)
+        assert "\n" not in pod.message
+        assert "Traceback" not in pod.log
