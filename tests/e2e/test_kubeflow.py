@@ -24,6 +24,7 @@ pytestmark = [
 IMAGE = "registry.example/unetfx:1-gpu"
 STEPS = ["LookOutside", "ExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "GateCheck"]
 STEPS += ["Tuner", "Trainer", "Evaluator", "ServingCheck", "Report", "Pusher"]
+SILENT = {"https_proxy": "http://127.0.0.1:9"}  # nothing listens there
 TRAINER = {"cpu_request": 2, "cpu_limit": 4, "memory_limit": 8, "retries": 1}
 
 
@@ -361,11 +362,15 @@ def test_a_later_training_starts_from_the_pushed_model_and_is_compared_with_it(
     assert blessing["metadata"]["baseline_model"] == pushed
 
 
-def test_a_missing_bucket_is_one_line(bucket):
-    source = {"source": {"kind": "folder", "path": "gs://nowhere/cells"}}
-    run = bucket.cluster.run(bucket.submit(data=source))
-    (pod,) = run.pods["LookOutside"]
-    assert pod.message == (
-        "gs://nowhere/cells/images: no such folder. Check data.source in the config."
-    )
-    assert "Traceback" not in pod.log
+def test_a_store_that_cannot_be_read_is_one_line(bucket, tmp_path):
+    request = bucket.submit(data={"source": {"kind": "folder", "path": "gs://nowhere/cells"}})
+    silent = Cluster(tmp_path, {}, bucket.cluster.environment | SILENT, bucket.cluster.mounts)
+    messages = {
+        bucket.cluster: "gs://nowhere/cells/images: no such folder. Check data.source",
+        silent: "https://www.googleapis.com/storage/v1/b: Google Cloud Storage does not answer",
+    }
+    for cluster, message in messages.items():
+        (pod,) = cluster.run(request).pods["LookOutside"]
+        assert pod.message.startswith(message)
+        assert "\n" not in pod.message
+        assert "Traceback" not in pod.log
