@@ -136,7 +136,7 @@ def test_a_run_without_the_records_is_refused(bucket, retrainings, tmp_path):
     assert done.code == 2
     assert re.fullmatch(
         r"unetfx: workspace: the records of gs://bucket/ws/discs are in .*runs/gs/bucket/ws/discs "
-        r"on .*\. Run there, or choose another workspace\.\n",
+        r"on .*\. Run there, or choose a different workspace\.\n",
         done.output,
     )
     assert bucket.names("ws/") == before
