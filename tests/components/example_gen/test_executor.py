@@ -8,7 +8,15 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.example_gen import executor
+from components.example_gen.artifact import (
+    FINDINGS_FILE,
+    PAIRS_FILE,
+    SUMMARY_FILE,
+    first_image,
+    read_records,
+    read_summary,
+)
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import Executor
 from data.errors import InputError, UnavailableError
@@ -250,3 +258,30 @@ def test_unpaired_files_are_named(ingest, tmp_path):
     (folder / "masks/a/0.png").unlink()
     (line,) = refusal(ingest, folder)
     assert line.startswith(f"{folder}/images/a/0.png: no mask ")
+
+
+def test_the_records_of_very_many_pairs_are_in_a_file_for_each_batch(ingest, tmp_path, monkeypatch):
+    folder = write_pairs(tmp_path / "data", KEYS)
+    write_pair(folder, "a/0", mask_size=(5, 4))
+    options = {"on_bad_pair": "skip", "max_bad_fraction": 0.1}
+    whole = ingest(folder, **options)
+    monkeypatch.setattr(executor, "MOST_PAIRS_IN_A_FILE", len(KEYS) - 1)
+    divided = ingest(folder, **options)
+    names = sorted(path.name for path in divided.glob("*.json*"))
+    assert names == [
+        FINDINGS_FILE,
+        *(f"pairs-{split}-000000-000000-of-000001.jsonl" for split in sorted(SPLITS)),
+        SUMMARY_FILE,
+    ]
+    artifacts = [standard_artifacts.Examples() for _ in range(2)]
+    artifacts[0].uri, artifacts[1].uri = str(whole), str(divided)
+    for split in SPLITS:
+        one, two = ([repr(each) for each in read_records(a, split)] for a in artifacts)
+        assert one == two
+    one, two = (sorted(each.pair.key for each in read_records(a)) for a in artifacts)
+    assert one == two == KEYS
+    assert first_image(str(divided)) in {row.pair.image for row in read_records(artifacts[0])}
+    one, two = map(read_summary, artifacts)
+    assert one == two
+    assert sum(split.pairs for split in one.splits) == len(KEYS) - 1
+    assert not (divided / "unfinished").exists()

@@ -1,0 +1,87 @@
+import functools
+from pathlib import Path
+
+import pytest
+
+from data.config import DataConfig
+from data.processes import in_processes, in_this_process
+from data.shuffle import run_job
+from data.sources import folder
+from data.sources.census import Census
+from data.sources.listing import list_pairs
+
+HERE = functools.partial(run_job, run_tasks=in_this_process)
+IN_PROCESSES = functools.partial(run_job, run_tasks=in_processes)
+
+
+@pytest.fixture
+def config(anywhere, write_files):
+    """Writes 30 pairs in nested folders, an image without a mask, and a text file."""
+    keys = [*(f"p{n % 7}/{n}" for n in range(20)), *map(str, range(10))]
+    write_files(anywhere, *(f"{kind}/{key}.png" for kind in ("images", "masks") for key in keys))
+    write_files(anywhere, "images/p1/lonely.png", "masks/notes.txt")
+    return DataConfig(source={"kind": "folder", "path": anywhere}, classes=["a", "b"])
+
+
+def list_in(config, target, run_job=HERE):
+    return list_pairs(config, str(target), run_job, name="cells", own_folder="", hashed=True)
+
+
+@pytest.mark.parametrize("limits", [{"_MOST_PARTS": 2}, {"_MOST_SUB_FOLDERS": 3}])
+def test_the_listing_does_not_depend_on_the_parts(config, tmp_path, monkeypatch, limits):
+    one = list_in(config, tmp_path / "one")
+    for name, limit in limits.items():
+        monkeypatch.setattr(folder, name, limit)
+    two = list_in(config, tmp_path / "two")
+    assert one.census == two.census
+    assert list(one.pairs()) == list(two.pairs())
+    assert one.census.pairs.total() == 30
+    assert one.census.problems.count == 2
+
+
+def test_a_folder_is_divided_by_its_sub_folders(config):
+    parts = folder.parts(config.source)
+    starts = [part.content.starts for part in parts if part.content.folder.endswith("images")]
+    assert sorted(starts) == [("",), *((f"p{number}",) for number in range(7))]
+
+
+def test_processes_list_the_same(config, tmp_path):
+    if "://" in config.source.path:
+        pytest.skip("other processes do not see TensorFlow's in-memory file system")
+    here = list_in(config, tmp_path / "one")
+    elsewhere = list_in(config, tmp_path / "two", IN_PROCESSES)
+    assert here.census == elsewhere.census
+    assert list(here.pairs()) == list(elsewhere.pairs())
+
+
+def test_pairs_are_in_the_order_of_hashes_and_found_by_key(config, tmp_path):
+    listing = list_in(config, tmp_path)
+    orders = [row.order for row in listing.pairs()]
+    assert orders == sorted(orders)
+    found = listing.pairs_of(["p3/3", "9", "nowhere", "p1/lonely"])
+    assert sorted(found) == ["9", "p3/3"]
+    assert found["p3/3"].mask.endswith("masks/p3/3.png")
+
+
+def test_nothing_but_the_list_is_left(config, tmp_path):
+    list_in(config, tmp_path)
+    names = {path.name for path in Path(tmp_path).rglob("*") if path.is_file()}
+    assert {name[:6] for name in names if name.endswith(".gz")} == {"pairs-"}
+    assert not list(tmp_path.glob("rows-*"))
+
+
+def test_counts_of_parts_may_be_merged_in_any_order():
+    def census(number):
+        part = Census(newest_span=number, digests={number: str(number)})
+        part.pairs["train"] = number
+        part.unused.add(str(number), keys=(str(number),))
+        part.without_group = str(number) if number else None
+        return part
+
+    one, two = Census(), Census()
+    for number in range(4):
+        one = one.merged(census(number))
+        two = two.merged(census(3 - number))
+    assert one == two
+    assert (one.newest_span, one.without_group, one.pairs) == (3, "1", {"train": 6})
+    assert one.fingerprint == two.fingerprint != Census().fingerprint
