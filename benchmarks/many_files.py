@@ -1,19 +1,20 @@
-"""Measures whether memory stays the same and time grows linearly with the number of pairs.
+"""Measures whether memory stays constant and time grows linearly with the number of pairs.
 
     python -m benchmarks.many_files [--pairs 10000 100000 1000000] [--steps night] [--manifest]
 
-The corpus is generated: pairs of PNG files of 8×8 pixels, a thousand in a folder, no two images
-equal. The masks are hard links to a few files. For each number of pairs, every step runs in a new
-process:
+The generated corpus consists of pairs of PNG files of 8×8 pixels, with 1,000 pairs in each folder.
+No two images are equal, and the masks are hard links to a few files. For each number of pairs,
+every step runs in a new process:
 
-- `first`: what a retraining does first, to find out what has changed: it lists, pairs and hashes
-  all files. It is the first one.
-- `night`: the command `unetfx retrain` in a night without news.
-- `tenth`: the same as `first`, after every tenth image has changed.
+- `first`: the search for changes at the start of the first retraining, which lists all pairs and
+  hashes all files.
+- `night`: the command `unetfx retrain` when nothing has changed since the last retraining.
+- `tenth`: the search for changes after every tenth image has changed.
 - `check`: the command `unetfx check`, which reads every pair.
 - `ingestion`: the executor of ExampleGen, without the time to import TensorFlow and TFX.
 
-The peak memory is that of the process, and that of the largest of the processes that it starts.
+The peak memory is printed for the process of the step (MiB), and for the largest process that the
+step starts (others MiB).
 """
 
 import argparse
@@ -39,15 +40,15 @@ import yaml
 
 from benchmarks.fresh_process import measure
 
-_SIDE = 8  # pixels
-_A_FOLDER = 1000  # pairs
-_MOST_LINKS = 50_000  # of one file; file systems allow 65,000
-_INTERVAL = 0.1  # seconds between two looks at the memory of other processes
+_SIDE = 8  # width and height of the images, in pixels
+_A_FOLDER = 1000  # number of pairs in each folder
+_MOST_LINKS = 50_000  # maximum number of hard links to a file; ext4 allows 65,000
+_INTERVAL = 0.1  # seconds between two measurements of the other processes' memory
 _LINE = "{:>9}  {:<10}{:>9}{:>10}{:>8}{:>12}"
 
 
 def main() -> None:
-    """Makes each corpus, runs the steps on it, and prints a line for each step."""
+    """Writes each corpus, runs the steps on the corpus, and prints a line for each step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--steps", nargs="+", choices=_STEPS, default=list(_STEPS))
@@ -138,7 +139,7 @@ def _png(pixels: bytes) -> bytes:
 
 
 def _measure(step: str, folder: Path) -> tuple[float, int, int]:
-    """Returns the seconds of a step, and the peak MiB of this and of any other process."""
+    """Returns a step's time in seconds, and the peak MiB of this process and of any other."""
     with _peak_of_others() as others:
         seconds = _STEPS[step](folder)
     return seconds, _peak(os.getpid()) >> 10, others() >> 10
@@ -146,10 +147,10 @@ def _measure(step: str, folder: Path) -> tuple[float, int, int]:
 
 @contextlib.contextmanager
 def _peak_of_others() -> Iterator[Callable[[], int]]:
-    """Watches the processes that this one starts; the function returns the greatest peak in kB.
+    """Yields a function that returns the highest peak memory of any descendant process, in kB.
 
-    A new process has the memory of this one until it starts its program, so only those are counted
-    that are seen several times, with what was seen last.
+    Until a new process starts its program, it has the memory of its parent. Only processes that
+    were seen more than three times are therefore counted, with the last two measurements.
     """
     peaks: dict[int, list[int]] = defaultdict(list)
     done = threading.Event()

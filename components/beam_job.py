@@ -1,4 +1,4 @@
-"""Runs the jobs of `data.shuffle` on Beam."""
+"""Runs a job of `data.shuffle` on Beam."""
 
 import copy
 import os
@@ -32,25 +32,25 @@ def run_beam_job(
     """Runs a job on Beam.
 
     Args:
-      make_pipeline: Makes a Beam pipeline, which runs at the end of a `with` block.
-      folder: Folder for the result, which all workers reach.
+      make_pipeline: Creates a Beam pipeline, which runs when its `with` block ends.
+      folder: Folder for the file with the result. All Beam workers must have access to the folder.
       stages: The stages of the job.
       tasks: Tasks of the first stage.
-      settings: The second argument of each stage.
-      empty: The result of no task at all.
-      count: Function of the result that increments Beam counters.
+      settings: Settings of the job, which are the second argument of each stage's function.
+      empty: The result of a job without tasks.
+      count: Function that takes the result and increments Beam counters; None for no counters.
 
     Returns:
-      The merged results of all tasks of all stages.
+      The merged results of all tasks in all stages.
 
     Raises:
-      InputError: A task raised it.
+      InputError: A task raised an InputError.
     """
     path = join(folder, f"result-{uuid.uuid4().hex}")
     with make_pipeline() as pipeline:
         result = pipeline | beam.Create(tasks) | RunStages(stages, settings, empty)
         _ = result | "WriteResult" >> beam.Map(_write, path, count)
-    # The workers of this job have written the file.
+    # Unpickling is safe because the file was written by this job.
     merged = pickle.loads(read_bytes(path))  # noqa: S301
     remove_file(path)
     if isinstance(merged, InputError):
@@ -59,10 +59,11 @@ def run_beam_job(
 
 
 class RunStages(beam.PTransform):
-    """Runs the stages of a job; the rows between two stages are grouped by their partitions.
+    """Runs the stages of a job. Between two stages, the rows are grouped by partition.
 
-    Beam sees the places of the rows instead of the rows, since the Beam runner of this machine
-    keeps all elements of a GroupByKey in memory. An InputError of a task becomes the result.
+    Beam's local runner keeps all elements of a GroupByKey in memory. Beam therefore groups only the
+    positions of the rows (see `Segment`), while the rows stay in files. If a task raises an
+    InputError, the error becomes the result of the job.
     """
 
     def __init__(self, stages: Sequence[Stage], settings: Any, empty: Result) -> None:
@@ -70,8 +71,8 @@ class RunStages(beam.PTransform):
 
         Args:
           stages: The stages.
-          settings: The second argument of each stage.
-          empty: The result of no task at all.
+          settings: Settings of the job, which are the second argument of each stage's function.
+          empty: The result of a job without tasks.
         """
         super().__init__()
         self._stages = stages
@@ -79,7 +80,11 @@ class RunStages(beam.PTransform):
         self._empty = empty
 
     def expand(self, tasks: beam.PCollection) -> beam.PCollection:
-        """Maps the tasks of the first stage to the merged result of all tasks of all stages."""
+        """Returns the merged results of all tasks in all stages, as a single element.
+
+        Args:
+          tasks: Tasks of the first stage.
+        """
         results = []
         for stage in self._stages:
             name = "".join(word.title() for word in stage.run.__name__.split("_"))
@@ -97,7 +102,7 @@ class RunStages(beam.PTransform):
 
 
 class _RunStage(beam.DoFn):
-    """Runs the tasks of a stage, several at the same time, in processes or in threads."""
+    """Runs the tasks of a stage in parallel, in worker processes or in threads."""
 
     def __init__(self, stage: Stage, settings: Any) -> None:
         self._stage = stage
@@ -126,6 +131,7 @@ class _RunStage(beam.DoFn):
 
 
 def _outputs(call: Future[Output]) -> Iterator[Any]:
+    """Yields the result of a task, or its InputError, and the positions of the rows it wrote."""
     try:
         output = result_of(call)
     except InputError as error:
@@ -136,7 +142,7 @@ def _outputs(call: Future[Output]) -> Iterator[Any]:
 
 
 class _Merge(beam.CombineFn):
-    """Merges results; an InputError replaces them."""
+    """Merges results. If there are InputErrors, one of them replaces the merged result."""
 
     def __init__(self, empty: Result) -> None:
         self._empty = empty

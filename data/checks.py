@@ -11,27 +11,31 @@ from data.faults import OTHER, Examples, Faults
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 from data.sources.census import Census
 
-_FEWEST_PAIRS = 5  # minimum number of pairs in a split; with fewer, single images dominate a metric
-_NARROW = 2**13  # 16-bit images whose samples are all below this use at most an eighth of the range
-_MOST_VALUES = 8  # maximum number of pixel values in a message
-_MOST_NAMES = 3  # maximum number of files or pairs in a message
-_OTHER_FAULTS = "other faults of this kind. Correct the ones that are named, and check again."
+_FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
+_NARROW = 2**13  # 16-bit samples below this value use only an eighth of the range
+_MOST_VALUES = 8  # maximum number of pixel values listed in a message
+_MOST_NAMES = 3  # maximum number of files or pairs listed in a message
+_OTHER_FAULTS = (
+    "other faults of this kind. Correct the faults that are listed separately, and check again."
+)
 
 Severity = Literal["error", "skipped", "warning", "note"]
 
 
 class Finding(NamedTuple):
-    """A fault of the data set, or another notable fact about the data, to report to the user.
+    """A fault in the data set, or other information for the user.
 
     Attributes:
-      kind: Kind of the finding, in a word or two; docs/checks.md lists all kinds.
-      severity: `error`: the run stops. `skipped`: bad pairs are left out (`data.on_bad_pair:
-        skip`). `warning`: the user should look at the data. `note`: information only.
-      where: Names of the first files or pairs that the finding is about, for the message.
-      text: Description of the fault or fact, and what to do about it.
-      keys: Keys of the first pairs that the finding is about.
-      number: Number of files or pairs that the finding is about; 0 if it is about none in
-        particular.
+      kind: Kind of the finding, such as `empty_split`. docs/checks.md explains the most frequent
+        kinds.
+      severity: `error` stops the run; `skipped` means that bad pairs were left out
+        (`data.on_bad_pair: skip`); `warning` asks the user to look at the data; `note` is
+        information only.
+      where: The first files, pairs or groups that the finding concerns, as text for the message.
+      text: Description of the finding and, for a fault, how to correct it.
+      keys: Keys of the first pairs that the finding concerns.
+      number: Total number of files, pairs or groups that the finding concerns; 0 if the finding
+        concerns the data set as a whole.
     """
 
     kind: str
@@ -43,11 +47,11 @@ class Finding(NamedTuple):
 
     @classmethod
     def of(cls, kind: str, severity: Severity, text: str, examples: Examples) -> "Finding":
-        """Makes a finding about files or pairs."""
+        """Creates a finding that concerns files, pairs or groups."""
         return cls(kind, severity, examples.where, text, examples.keys, examples.count)
 
     def line(self) -> str:
-        """Returns the finding as one line of text; of many files, only the first ones are named."""
+        """Returns the finding as one line of text, with at most three files, pairs or groups."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
@@ -56,16 +60,16 @@ class Finding(NamedTuple):
 
 
 def check(census: Census, tally: Tally, repeats: Repeats, data: DataConfig) -> list[Finding]:
-    """Checks a data set for bad pairs, duplicates, divided groups and faults of splits and classes.
+    """Checks a data set for bad pairs and for faults in its images, groups, splits and classes.
 
     Args:
-      census: Counts of the files and pairs of the source.
+      census: Counts of the files and pairs in the source.
       tally: Counts over the records of all pairs.
-      repeats: Images and groups that occur several times.
+      repeats: Images that occur more than once, and groups that are divided between splits.
       data: The `data` section of the config.
 
     Returns:
-      The findings, errors first.
+      The findings, sorted by severity with errors first.
     """
     findings = [
         *_bad_pairs(census, tally, data),
@@ -86,11 +90,12 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
     """Raises an InputError if any finding has the severity `error`.
 
     Args:
-      findings: The findings of any severity.
+      findings: Findings of any severity.
       most: Maximum number of errors that the message lists.
 
     Raises:
-      InputError: At least one finding is an error; the message has one line for each.
+      InputError: At least one finding is an error. The message has one line for each of the first
+        `most` errors, followed by the number of further errors.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -101,10 +106,11 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
 
 
 def _bad_pairs(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:
-    """Yields one finding for each fault, which covers all files with this fault."""
+    """Yields one finding for each distinct fault, which covers all files that have the fault."""
     severity: Severity = "skipped" if data.on_bad_pair == "skip" else "error"
-    # A change of data.mask_values applies to all masks, including the good ones. So the advice is
-    # based on the values of all masks; numbers and colours are kept apart.
+    # A change to `data.mask_values` applies to all masks, including good ones, so the advice takes
+    # the values of all masks into account. Masks of numbers and masks of colours get separate
+    # advice.
     unclear = [
         (VALUE_WITHOUT_CLASS, _values_without_class(tally.values[coloured], data), examples)
         for coloured, examples in tally.unclear.items()
@@ -178,7 +184,8 @@ def _repeats(repeats: Repeats) -> Iterator[Finding]:
 
 def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:
     members = tally.good
-    # If bad pairs stop the run, they are counted as usable, because the user will correct them.
+    # With `on_bad_pair: fail`, the user has to correct all bad pairs before a run, so bad pairs
+    # count as usable here.
     if data.on_bad_pair == "fail":
         members = tally.good + tally.bad
         if census.problems.count and not members:

@@ -1,7 +1,7 @@
-"""Counts of files and pairs with a property or a fault, with the first ones as examples.
+"""Counts files and pairs that have a property or a fault, and keeps the first ones as examples.
 
-Counts of parts of a data set can be merged in any order, with the same result. Their size is
-bounded, whatever the number of files.
+The counts of several parts of a data set can be merged in any order, with the same result. Their
+size in memory is limited, regardless of the number of files.
 """
 
 import bisect
@@ -12,41 +12,41 @@ from typing_extensions import Self
 from data.errors import PairError
 
 MOST_EXAMPLES = 100
-"""Maximum number of examples of a fault."""
-_MOST_FAULTS = 100  # maximum number of faults that are kept apart
+"""Maximum number of examples for each property or fault."""
+_MOST_FAULTS = 100  # maximum number of distinct faults that are counted separately
 OTHER = ""
-"""The reason of all faults of a kind beyond the number that are kept apart."""
+"""The reason that stands for all faults of a kind that are not counted separately."""
 
 Example = tuple[str, str, tuple[str, ...]]
-"""Text that orders the examples, name for the message, and keys of the pairs."""
+"""Text by which examples are sorted, name for the message, and keys of the pairs."""
 
 
 @dataclass
 class Examples:
-    """The number of things with a property, and the first ones in order.
+    """Number of files, pairs or groups that have a property, and the first ones as examples.
 
     Attributes:
-      count: Number of things.
-      first: The first ones, at most `MOST_EXAMPLES`, in order.
+      count: Number of files, pairs or groups.
+      first: The first `MOST_EXAMPLES` of them, sorted.
     """
 
     count: int = 0
     first: list[Example] = field(default_factory=list)
 
     def add(self, order: str, where: str = "", keys: tuple[str, ...] = ()) -> None:
-        """Adds one thing.
+        """Counts one file, pair or group.
 
         Args:
-          order: Text that orders the examples.
-          where: Name for the message; empty to leave it out.
-          keys: Keys of the pairs that it is about.
+          order: Text by which the examples are sorted.
+          where: Name for the message; empty if the message does not list names.
+          keys: Keys of the pairs that the example concerns.
         """
         self.count += 1
         if len(self.first) < MOST_EXAMPLES or order < self.first[-1][0]:
             self._insert((order, where, keys))
 
     def merged(self, other: Self) -> Self:
-        """Adds the things of another part of the data set, and returns this object."""
+        """Adds the counts of another part of the data set, and returns this object."""
         self.count += other.count
         for example in other.first:
             self._insert(example)
@@ -58,37 +58,37 @@ class Examples:
 
     @property
     def where(self) -> tuple[str, ...]:
-        """Names of the first ones, for the message."""
+        """Names of the examples, for the message."""
         return tuple(where for _, where, _ in self.first if where)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the pairs that the first ones are about."""
+        """Keys of the pairs that the examples concern."""
         return tuple(key for _, _, keys in self.first for key in keys)
 
 
 @dataclass
 class Faults:
-    """Faults of files or pairs, by kind and reason.
+    """Number of files or pairs with each fault, by kind and reason.
 
     Attributes:
-      examples: Files with each fault, by kind and reason. Of many faults, the ones that are not
-        first in alphabetical order are merged into one of each kind, with the reason `OTHER`.
+      examples: Count and examples of each fault, by kind and reason. Only the first 100 faults in
+        alphabetical order are kept. The other faults of each kind are merged under `OTHER`.
     """
 
     examples: dict[str, dict[str, Examples]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
-        """Number of files with a fault."""
+        """Number of faults in all files and pairs."""
         return sum(each.count for reasons in self.examples.values() for each in reasons.values())
 
     def add(self, fault: PairError, key: str | None = None) -> None:
-        """Adds a fault.
+        """Counts a fault.
 
         Args:
-          fault: The fault of a file.
-          key: Key of the pair; None for a file that is not part of a pair.
+          fault: The fault.
+          key: Key of the pair that has the fault; None for a file that belongs to no pair.
         """
         examples = self._of(fault.kind, fault.reason)
         if key is None:

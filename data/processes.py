@@ -1,7 +1,7 @@
-"""Runs a function in several processes.
+"""Runs a function in several processes in parallel.
 
-Decoding an image holds Python's global interpreter lock for part of the time, so threads alone do
-not keep all cores busy.
+Image decoding holds Python's global interpreter lock for part of the time, so threads alone cannot
+keep all cores busy.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from loky.process_executor import TerminatedWorkerError
 
 from data.errors import UnavailableError
 
-_IDLE_SECONDS = 10  # an idle worker process ends after this time, which frees its memory
+_IDLE_SECONDS = 10  # idle worker processes end after this time, to free their memory
 
 Result = TypeVar("Result")
 
@@ -24,20 +24,21 @@ Result = TypeVar("Result")
 def in_processes(
     function: Callable[..., Result], tasks: Iterable[Any], *same: object
 ) -> Iterator[Result]:
-    """Calls a function for each task, in one process for each available core.
+    """Calls a function for each task, with one worker process per available core.
 
     Args:
-      function: Function to call. Each process imports the function's module, so this import should
-        be fast.
-      tasks: Values of the function's first argument. Only some are taken in advance.
-      *same: The function's other arguments, the same for all tasks.
+      function: The function to call. Every worker process imports the function's module, so the
+        import should be fast.
+      tasks: Values for the first argument of the function, one for each call. Only a few tasks are
+        taken before their results are needed.
+      *same: The remaining arguments of the function, which are the same for all tasks.
 
     Yields:
       The results, in the order of the tasks.
 
     Raises:
-      UnavailableError: One of the processes was killed.
-      Exception: Any exception that the function raises.
+      UnavailableError: A worker process was killed, most likely because the memory was full.
+      Exception: Any exception that `function` raises.
     """
     running: deque[Future[Result]] = deque()
     try:
@@ -48,7 +49,8 @@ def in_processes(
         while running:
             yield result_of(running.popleft())
     finally:
-        # After an error, no other call may go on, since the caller removes its files.
+        # After an error, no other call may still be running, because the caller will remove the
+        # files that the calls use.
         for call in running:
             call.cancel()
         wait(running)
@@ -57,7 +59,7 @@ def in_processes(
 def in_this_process(
     function: Callable[..., Result], tasks: Iterable[Any], *same: object
 ) -> Iterator[Result]:
-    """Calls a function for each task in this process; otherwise like `in_processes`."""
+    """Calls a function for each task, like `in_processes`, but in this process."""
     for task in tasks:
         yield function(task, *same)
 
@@ -65,18 +67,19 @@ def in_this_process(
 def ahead(
     function: Callable[[Any], Result], tasks: Iterable[Any], threads: int
 ) -> Iterator[Result]:
-    """Calls a function for each task in threads of this process, for work that is mostly waiting.
+    """Calls a function for each task in parallel threads, for work that is mostly waiting.
 
     Args:
-      function: Function to call.
-      tasks: The tasks. Only some are taken in advance.
-      threads: Number of threads; 0 to call the function in this thread.
+      function: The function to call.
+      tasks: Arguments of the function, one for each call. Only a few tasks are taken before their
+        results are needed.
+      threads: Number of threads; 0 to call the function in the current thread.
 
     Yields:
       The results, in the order of the tasks.
 
     Raises:
-      Exception: Any exception that the function raises.
+      Exception: Any exception that `function` raises.
     """
     if not threads:
         yield from map(function, tasks)
@@ -92,24 +95,25 @@ def ahead(
 
 
 def start(function: Callable[..., Result], *arguments: object) -> Future[Result]:
-    """Starts a call of a function in one of the processes.
+    """Starts a function call in a worker process.
 
     Args:
-      function: Function to call; see `in_processes`.
-      *arguments: Arguments of the call.
+      function: The function to call. Every worker process imports the function's module, so the
+        import should be fast.
+      *arguments: Arguments of the function.
 
     Returns:
-      The call; `result_of` waits for its result.
+      The started call, for `result_of`.
     """
     return _executor().submit(function, *arguments)
 
 
 def result_of(call: Future[Result]) -> Result:
-    """Waits for a call from `start` and returns its result.
+    """Waits for a call that `start` has started, and returns the result of the call.
 
     Raises:
-      UnavailableError: One of the processes was killed.
-      Exception: Any exception that the function raises.
+      UnavailableError: A worker process was killed, most likely because the memory was full.
+      Exception: Any exception that the called function raises.
     """
     try:
         return call.result()
@@ -121,15 +125,15 @@ def result_of(call: Future[Result]) -> Result:
 
 
 def most_running() -> int:
-    """Returns how many calls to start before waiting: enough to keep all processes busy."""
+    """Returns the number of calls to have in progress, which keeps all worker processes busy."""
     return 4 * cpu_count()
 
 
 def start_processes(function: Callable[..., object]) -> None:
-    """Starts worker processes early, so that they import modules before `in_processes` is called.
+    """Starts the worker processes early, so that they can import modules before the first task.
 
     Args:
-      function: The function that `in_processes` will call.
+      function: The function that will be passed to `in_processes`.
     """
     for _ in range(cpu_count()):
         start(importlib.import_module, function.__module__)

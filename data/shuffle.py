@@ -1,9 +1,10 @@
-"""Groups rows by name: a shuffle through files, in which several processes write and read rows.
+"""Runs jobs in stages, and groups rows by name between the stages (a shuffle through files).
 
-A job is a sequence of stages. In each stage, processes work on tasks and write rows. Rows with the
-same name are one group, and all groups of a partition are one task of the next stage. Rows wait in
-files in between, sorted: only the places of the rows are in memory, whatever their number, and the
-same stages run on this machine (`run_job`) or as a Beam job (`components/beam_job.py`).
+In each stage of a job, several processes work on tasks and write rows. Rows with the same name form
+a group, and all groups of a partition are one task of the next stage. Between two stages, the rows
+are in sorted files. Only the positions of the rows in these files, and the rows of the partitions
+that tasks are reading, are in memory. The same stages can run on this machine (`run_job`) or as a
+Beam job (`components/beam_job.py`).
 """
 
 import bisect
@@ -23,20 +24,20 @@ from data.files import join, new_file, read_range
 from data.processes import ahead
 
 PARTITIONS = 128
-"""Number of partitions; each has the same number of names, apart from chance."""
-_ORDER_DIGITS = 16  # hexadecimal digits of a hash, which sort the rows and select the partition
-_ROWS_A_FILE = 2**15  # maximum number of rows that a process collects before it writes them
+"""Number of partitions. The names are distributed evenly, except for chance."""
+_ORDER_DIGITS = 16  # number of hexadecimal digits in the hash of a name
+_ROWS_A_FILE = 2**15  # number of rows that a `RowWriter` collects before it writes a file
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_decode = json.JSONDecoder().raw_decode  # faster than `json.loads`, and also gives the end
+_decode = json.JSONDecoder().raw_decode  # faster than `json.loads`
 
 
 class Segment(NamedTuple):
-    """The rows of one partition in one file.
+    """Position of the rows of one partition in one file.
 
     Attributes:
-      path: Path of the file.
-      start: Position of the first byte.
+      path: Path of the file, local or remote.
+      start: Position of the first byte in the file.
       length: Number of bytes.
     """
 
@@ -49,8 +50,8 @@ class Output(NamedTuple):
     """The output of one task.
 
     Attributes:
-      result: Result of the task, which is merged with those of all other tasks of the job.
-      rows: For the next stage, the partition and the place of the rows that the task wrote.
+      result: Result of the task, which is merged with the results of all other tasks of the job.
+      rows: Partition numbers and positions of the rows that the task wrote for the next stage.
     """
 
     result: Any
@@ -58,21 +59,21 @@ class Output(NamedTuple):
 
 
 class Result(Protocol):
-    """A result that can be merged with others, in any order."""
+    """A result that can be merged with other results, in any order."""
 
     def merged(self, other: Self) -> Self:
-        """Returns the result of the tasks of both."""
+        """Returns the combined result, which may be this object with `other` added."""
 
 
 class Stage(NamedTuple):
     """One stage of a job.
 
     Attributes:
-      run: Function of a task and the settings of the job. A task of the first stage is any value
-        that can be pickled; a task of a later stage is a sequence of segments, all rows of one
-        partition.
-      threads: Number of tasks that run at the same time in the process of the job, for tasks that
-        start processes themselves; 0 to run tasks in processes of their own.
+      run: Function that runs a task. Arguments: the task; the settings of the job. A task of the
+        first stage is any value that can be pickled. A task of a later stage is a sequence of
+        segments, which together contain all rows of one partition.
+      threads: Number of threads that run tasks in the process of the job, for tasks that start
+        worker processes themselves; 0 to run the tasks in worker processes.
     """
 
     run: Callable[[Any, Any], Output]
@@ -80,19 +81,19 @@ class Stage(NamedTuple):
 
 
 def order_of(name: str) -> str:
-    """Returns the hash of a name that sorts the rows: 16 hexadecimal digits of its SHA-256."""
+    """Returns the hash by which rows are sorted: 16 hexadecimal digits of the name's SHA-256."""
     return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_ORDER_DIGITS]
 
 
 def partition_of(order: str) -> int:
-    """Returns the partition of a hash from `order_of`; partitions follow each other in order."""
+    """Returns the partition number for a hash (see `order_of`). The number grows with the hash."""
     return int(order[:4], 16) * PARTITIONS >> 16
 
 
 class RowWriter:
-    """Writes rows into files, sorted by the hash of their names.
+    """Writes rows to files. In each file, the rows are sorted by the hashes of their names.
 
-    The files have unique names, since a Beam runner may run a task twice.
+    The files have unique names, because a Beam runner may run a task twice.
     """
 
     def __init__(self, folder: str) -> None:
@@ -110,14 +111,14 @@ class RowWriter:
 
         Args:
           order: Hash of the row's name (see `order_of`).
-          row: Values that JSON can hold.
+          row: Values of the row, all of which can be stored as JSON.
         """
         self._lines.append(f"{order}{_encode(row)}\n".encode())
         if len(self._lines) == _ROWS_A_FILE:
             self._write()
 
     def finish(self) -> list[tuple[int, Segment]]:
-        """Writes the remaining rows, and returns the partition and the place of all rows."""
+        """Writes the remaining rows, and returns the partition number and position of all rows."""
         if self._lines:
             self._write()
         return self._rows
@@ -139,14 +140,14 @@ class RowWriter:
 
 
 def read_groups(segments: Iterable[Segment]) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Reads all rows of a partition, grouped by the hash of their names.
+    """Reads all rows of a partition, grouped by the hashes of their names.
 
     Args:
-      segments: The places of the rows.
+      segments: Positions of the rows.
 
     Yields:
-      The hash, in order, and the rows with this hash, sorted by their text. The rows can be read
-      only once, before the next group.
+      Each hash, in ascending order, and an iterator of the rows with this hash, sorted by their
+      JSON text. The rows must be read before the next group is requested.
     """
     parts = (zlib.decompress(read_range(*segment)) for segment in segments)
     lines = sorted(itertools.chain.from_iterable(part.splitlines() for part in parts))
@@ -170,13 +171,13 @@ def run_job(
     Args:
       stages: The stages of the job.
       tasks: Tasks of the first stage.
-      settings: The second argument of each stage.
-      empty: The result of no task at all.
-      run_tasks: Runs the tasks of a stage: `in_processes` or `in_this_process` of
+      settings: Settings of the job, which are the second argument of each stage's function.
+      empty: The result of a job without tasks.
+      run_tasks: Function that runs the tasks of a stage: `in_processes` or `in_this_process` from
         `data.processes`.
 
     Returns:
-      The merged results of all tasks of all stages.
+      The merged results of all tasks in all stages.
     """
     merged = empty
     for stage in stages:
@@ -200,5 +201,5 @@ def _call(stage: Stage, settings: Any, task: Any) -> Output:
 
 
 def _start_of(partition: int) -> bytes:
-    """Returns the smallest hash of a partition, as the rows have it."""
+    """Returns the first digits of the smallest hash in a partition, or a text after all hashes."""
     return f"{partition * (2**16 // PARTITIONS):04x}".encode() if partition < PARTITIONS else b"g"

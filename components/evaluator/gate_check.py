@@ -1,4 +1,4 @@
-"""The GateCheck component: checks before training whether a model could pass the gate at all."""
+"""The GateCheck component, which checks before training that a model could pass the gate."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +20,7 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.split_counts import SplitCounts
 
-_MAX_NAMED = 10  # maximum number of feature values in a message
+_MAX_NAMED = 10  # maximum number of feature values listed in a message
 
 
 @component
@@ -31,21 +31,22 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Checks that a model could pass the gate, given the pairs of the test split.
+    """Checks that the test split has the images and pixels that the gate's rules need.
 
     Args:
-      examples: The examples artifact, with the records of the pairs.
-      gate: GateConfig as JSON.
-      classes: Class names, by class id, as JSON.
-      columns: Names of the manifest columns that slices use, as JSON.
-      code: Version of the code; the check runs again when it changes.
+      examples: The examples artifact, which contains the records of the pairs.
+      gate: A `GateConfig` as JSON.
+      classes: Class names, by class id, as a JSON list.
+      columns: Names of the manifest columns used for slicing, as a JSON list.
+      code: Version of the code. The version is part of the cache key, so the check runs again when
+        the code changes.
 
     Raises:
-      InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
-        floor has no pixel, or there are too few images for any rule. The message has a line for
-        each problem, with the counts.
+      InputError: The manifest lacks a column, a slice named by the gate has no images, a class with
+        a floor has no pixels, or the test split has fewer than `gate.min_images` images. The
+        message has one line for each problem.
     """
-    del code  # TFX only needs `code` for its cache key
+    del code  # used only by TFX, as part of the cache key
     # All pairs have the same columns.
     first = next(read_records(examples, EVALUATED_SPLIT), None)
     refuse_unknown_columns(json.loads(columns), first.pair.columns if first else ())
@@ -62,12 +63,12 @@ def GateCheck(
 
 
 class _Slice:
-    """Counts of the images of the test split in a slice."""
+    """Numbers of images and pixels in a slice of the test split."""
 
     def __init__(self, num_classes: int) -> None:
         self.images = 0
         self.pixels = np.zeros(num_classes)
-        self.values: set[str] = set()  # values of the feature in all images of the test split
+        self.values: set[str] = set()  # the feature's values in all images of the test split
 
     def add(self, statistics: PairStatistics) -> None:
         self.images += 1
@@ -80,16 +81,16 @@ def gate_problems(
     splits: Sequence[SplitCounts],
     classes: Sequence[str],
 ) -> Iterator[str]:
-    """Finds rules of the gate that no model can pass or that cannot be checked on the test split.
+    """Finds gate rules that no model can pass or that cannot be checked on the test split.
 
     Args:
-      gate: The `gate:` part of the config.
-      test: Records of the usable pairs of the test split.
-      splits: Counts of all splits.
+      gate: The config's `gate` section.
+      test: Records of the usable pairs in the test split.
+      splits: Counts of the usable pairs in each split.
       classes: Names of the classes, by class id.
 
     Yields:
-      A line for each problem.
+      A one-line message for each problem, with information that helps to solve it.
     """
     slices = _count_slices(gate, test, classes)
     images = slices[OVERALL].images
@@ -128,7 +129,7 @@ def gate_problems(
 def _count_slices(
     gate: GateConfig, test: Iterable[Record], classes: Sequence[str]
 ) -> dict[str, _Slice]:
-    """Counts the images of each slice of the gate, and of the whole split."""
+    """Counts the images and pixels in each slice of the gate, and in the whole test split."""
     slices = {name: _Slice(len(classes)) for name in (OVERALL, *gate.slices)}
     wanted = {name: parse_slice(name) for name in gate.slices}
     for record in test:

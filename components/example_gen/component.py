@@ -16,13 +16,16 @@ from components.example_gen.settings import ExampleGenSettings
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    The source may define the splits. Otherwise a hash of the pair's group selects the split: no
-    pair changes its split when data are added.
+    The source may define the splits. Otherwise, a hash of the pair's group selects the split, so
+    that no pair moves to another split when data are added.
 
-    Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Besides the splits the artifact
-        contains `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the
-        checks. Its properties count good pairs, bad pairs, and files without a pair.
+    The component has one output:
+      - `examples`: Channel of type `standard_artifacts.Examples`. In addition to the splits, the
+        artifact contains `pairs.jsonl`, with a line for each pair; `findings.json`, with the
+        findings of the data checks; and `summary.json`, with the counts of each split. If there
+        are more than 100,000 pairs, the lines are in files `pairs-<split>-….jsonl` instead.
+        Properties of the artifact hold the numbers of usable pairs, of unusable pairs, and of files
+        that belong to no pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -31,7 +34,7 @@ class PairsExampleGen(FileBasedExampleGen):
         """Creates the component.
 
         Args:
-          settings: The `data:` part of the config, and the pipeline's names and folders.
+          settings: Settings of ExampleGen, which include the config's `data` section.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -47,11 +50,12 @@ class PairsExampleGen(FileBasedExampleGen):
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Gives the driver the number of the newest span and a fingerprint of all file contents.
+    """Provides the driver with the number of the newest span and a fingerprint of all files.
 
-    TFX's own processor compares modification times: a copy of the same files would start a new
-    training. It also reads only one span. Here all spans of the config form one data set, so that a
-    model learns from all spans, and duplicates in different spans are found.
+    TFX's own processor includes modification times in the fingerprint, so copying the files would
+    cause the model to be trained again. TFX's processor also reads only one span. This processor
+    uses only the content of the files and treats all spans as one data set, so that a model learns
+    from all spans and duplicates in different spans are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
@@ -72,7 +76,7 @@ class _PairsProcessor(input_processor.InputProcessor):
 
 
 class _Driver(driver.Driver):
-    """Fingerprints the pairs before TFX queries its cache: unchanged data are a cache hit."""
+    """Adds the data fingerprint to the cache key, so that unchanged data are not read again."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

@@ -1,4 +1,4 @@
-"""Executor of PairsExampleGen: Beam jobs from pairs of files to TFRecord files."""
+"""The executor of ExampleGen: Beam jobs that read pairs of files and write TFRecord files."""
 
 import functools
 import json
@@ -38,7 +38,7 @@ from data.processes import start_processes
 from data.sources.listing import Listing, list_pairs
 
 PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
-"""Names of Beam counters, and of properties of the examples artifact with the same counts."""
+"""Names of the Beam counters and of the artifact properties that hold the same counts."""
 
 
 class Executor(EngineExecutor):
@@ -53,17 +53,18 @@ class Executor(EngineExecutor):
         """Reads all pairs and writes the splits.
 
         Args:
-          input_dict: Empty.
-          output_dict: Output dict from key to a list of artifacts.
+          input_dict: Empty, because ExampleGen has no input artifacts.
+          output_dict: Maps output keys to lists of artifacts:
             - examples: Artifact for the examples of each split, the records and the findings.
-          exec_properties: A dict of execution properties.
-            - custom_config: Settings, packed by `ExampleGenSettings.as_proto`.
-            - output_data_format: Format of the records as a number of TFX's enum (tf.Example).
-            - input_fingerprint: Fingerprint of the source's contents, from the driver or, on
-              Kubeflow, from LookOutside.
+          exec_properties: The execution properties:
+            - custom_config: The settings, packed by `ExampleGenSettings.as_proto`.
+            - output_data_format: TFX's `PayloadFormat` of the records, which is tf.Example.
+            - input_fingerprint: Fingerprint of the data, computed by the driver or, on Kubeflow, by
+              the step LookOutside.
 
         Raises:
-          InputError: The checks found an error in the data. TFX then deletes the output.
+          InputError: The source as a whole cannot be used, or the checks find an error in the data.
+            If this error is raised, TFX deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -125,7 +126,7 @@ def _ingest(
 def _summarise(
     ingested: Ingested, listing: Listing, data: DataConfig, artifact: types.Artifact
 ) -> None:
-    """Writes the counts and the findings, and raises an InputError if a finding is an error."""
+    """Writes the counts and the findings; raises InputError if a finding is an error."""
     for name, number in _counts(ingested, listing.census.problems.count).items():
         artifact.set_int_custom_property(name, number)
     summary = Summary(
@@ -147,6 +148,6 @@ def _counts(ingested: Ingested, files_without_pair: int) -> dict[str, int]:
 
 
 def _count(ingested: Ingested, files_without_pair: int) -> None:
-    """Counts the pairs in Beam counters of the namespace `unetfx`."""
+    """Increments the Beam counters in the namespace `unetfx`."""
     for name, number in _counts(ingested, files_without_pair).items():
         beam.metrics.Metrics.counter("unetfx", name).inc(number)

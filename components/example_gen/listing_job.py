@@ -1,7 +1,7 @@
-"""Chooses where a source is listed: in processes of this machine, or on Beam.
+"""Chooses where the pairs of a source are listed, on this machine or on a Beam cluster.
 
-This module imports neither Beam nor TFX before they are needed: a retraining without changes must
-end quickly.
+This module imports Beam and TFX only when they are needed, so that a retraining without changes
+ends quickly.
 """
 
 import functools
@@ -23,18 +23,19 @@ def listing_job(
     folder: str,
     make_pipeline: Callable[[], Any] | None = None,
 ) -> RunJob:
-    """Returns the function that runs the job that lists a source.
+    """Returns a function that runs the job that lists the pairs of a source.
 
     Args:
       source: Config of the source.
       beam_arguments: Beam options of the pipeline.
-      folder: Folder for the result of a Beam job, which all workers reach.
-      make_pipeline: Makes a Beam pipeline; None to make one with the options.
+      folder: Folder for the result of a Beam job. All Beam workers must have access to the folder.
+      make_pipeline: Creates a Beam pipeline; None to create the pipeline from `beam_arguments`.
 
     Returns:
-      A function that runs the job: on Beam if the runner is a cluster, otherwise in one process for
-      each core. For remote files it is this process, since TensorFlow, which reads them, would
-      start slowly in others, and since reading their names is mostly waiting.
+      A function that runs the job on Beam if the Beam runner is a cluster. Otherwise, the function
+      runs the job on this machine: for local files, with one worker process per CPU core; for
+      remote files, in this process. Listing remote files is mostly waiting, and each worker process
+      would have to load TensorFlow, which takes long.
     """
     runners = [text.partition("=")[2] for text in beam_arguments if text.startswith("--runner=")]
     if runners and runners[-1] != _LOCAL:

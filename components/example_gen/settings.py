@@ -19,12 +19,12 @@ class ExampleGenSettings(Strict):
     """Settings of ExampleGen.
 
     Attributes:
-      data: The `data:` part of the config.
-      name: Name of the data set if the source does not define one.
-      folder: Folder for the files of a source that generates its files (`sample`, `tfds`).
-      listing: Folder of the list of files that is kept from run to run, local or remote.
-      code: Version of the code that reads the data. It is part of the cache key, so a new version
-        reads the data again.
+      data: The `data` section of the config.
+      name: Name of the data set, used if the source does not define a name.
+      folder: Folder to which the sources `sample` and `tfds` write their images and masks.
+      listing: Folder, local or remote, of the list of pairs that is kept between runs.
+      code: Version of the code that reads the data. The version is part of the cache key, so the
+        data are read again when the code changes.
     """
 
     data: DataConfig
@@ -34,17 +34,20 @@ class ExampleGenSettings(Strict):
     code: str
 
     def as_proto(self) -> wrappers_pb2.StringValue:
-        """Packs the settings for the component's `custom_config`."""
+        """Packs the settings as JSON in a message for the component's `custom_config`."""
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
     def update_listing(self, beam_arguments: Sequence[str]) -> Listing:
-        """Lists the pairs of the source and hashes their contents; unchanged files are not read.
+        """Lists the pairs of the source and hashes new and changed files.
 
         Args:
           beam_arguments: Beam options of the pipeline.
 
+        Returns:
+          The pairs, with the fingerprint of the data.
+
         Raises:
-          InputError: The source as a whole cannot be used.
+          InputError: The source as a whole cannot be used; for example, its folder does not exist.
         """
         run_job = listing_job(self.data.source, beam_arguments, self.listing)
         return update_listing(

@@ -1,4 +1,4 @@
-"""Writes the data of a report: metrics.json, report.json and the gallery's pictures."""
+"""Writes the data of a report: metrics.json, report.json and the pictures for the gallery."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import read_examples, read_summary
 from components.report.contents import CONTENTS_FILE, Contents, SplitContents
-from components.report.gallery import choose, draw
+from components.report.gallery import choose, draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.serving_check import verdict
-from data.files import find_files, join, new_file, read_text, write_text
+from data.files import find_files, join, read_text, write_text
 from serving.model.loading import ServedModel
 
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
@@ -42,13 +42,13 @@ class Inputs(NamedTuple):
 
 
 def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
-    """Writes metrics.json, report.json and the pictures.
+    """Writes metrics.json, report.json and the gallery's pictures to the folder of a report.
 
     Args:
       inputs: Artifacts of the run that the report describes.
       folder: Folder of the report, local or remote.
       name: Name of the pipeline.
-      config: Config of the pipeline, as YAML.
+      config: Config of the pipeline as YAML.
       code: Version of the code that writes reports.
     """
     examples, evaluation = inputs.examples, inputs.evaluation
@@ -63,8 +63,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         return served.predict([encoded])[0].class_ids
 
     def save(path: str, picture: Image.Image) -> None:
-        with new_file(join(folder, path)) as file:
-            picture.save(file, "JPEG" if path.endswith(".jpg") else "PNG")
+        save_picture(join(folder, path), picture)
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
     summary = read_summary(examples)

@@ -1,4 +1,4 @@
-"""Compares the newest span of data with all older spans."""
+"""Compares the data of the newest span with the data of all older spans."""
 
 import hashlib
 import heapq
@@ -14,17 +14,17 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 from data.examples.records import Record
 
-_MOST_COMPARED = 10_000  # maximum number of pairs on each side
-_BUCKETS = 10  # number of buckets in the histograms that TFDV compares
+_MOST_COMPARED = 10_000  # maximum number of pairs from the newest span, and from older spans
+_BUCKETS = 10  # number of buckets in each histogram that TFDV compares
 
 
 class SpanStatistics(NamedTuple):
-    """Statistics of the newest span, and of all older spans together.
+    """Statistics of the newest span, and combined statistics of all older spans.
 
     Attributes:
       span: Number of the newest span.
       newest: Statistics of the newest span.
-      older: Statistics of all older spans together.
+      older: Combined statistics of all older spans.
     """
 
     span: int
@@ -35,16 +35,17 @@ class SpanStatistics(NamedTuple):
 def span_statistics(
     records: Iterable[Record], classes: Sequence[str], spans: Sequence[int]
 ) -> SpanStatistics | None:
-    """Computes the statistics of the newest span and of all older spans together.
+    """Computes statistics of the newest span, and combined statistics of all older spans.
 
     Args:
-      records: Records of all pairs.
+      records: Records of all pairs; unusable pairs are ignored.
       classes: Class names, by class id.
       spans: Numbers of the spans of the usable pairs.
 
     Returns:
-      The statistics of all pairs, or of a random sample of 10,000 pairs on each side, which differs
-      from all pairs by less than any threshold; None if there is only one span.
+      The statistics; None if all usable pairs belong to the same span. If the newest span, or the
+      older spans together, have more than 10,000 usable pairs, a random sample of 10,000 pairs is
+      used. The sampling error is far smaller than a sensible drift threshold.
     """
     if len(spans) < 2:
         return None
@@ -63,16 +64,17 @@ def span_statistics(
 def drift_anomalies(
     statistics: SpanStatistics, schema: schema_pb2.Schema
 ) -> anomalies_pb2.Anomalies:
-    """Checks the newest span against the schema, and by drift comparators against older spans.
+    """Checks the newest span against the schema, and for drift against the older spans.
 
-    Two samples of the same distribution differ too, and small samples differ more: the
-    Jensen-Shannon divergence of their histograms, with k buckets and n and m examples, is about
-    (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice this value is
-    added to each drift threshold, so that small spans raise no false alarm.
+    Even two samples from the same distribution differ, and small samples differ more. By the
+    chi-square approximation, the expected Jensen-Shannon divergence (Lin 1991) between the
+    histograms of two such samples is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, where k is
+    the number of buckets, and n and m are the sample sizes. Twice this value is added to each drift
+    threshold, so that small spans rarely raise false alarms.
 
     Args:
-      statistics: Statistics of the newest and of the older spans.
-      schema: The schema of the examples; its drift comparators hold the thresholds.
+      statistics: Statistics of the newest span and of the older spans.
+      schema: The schema of the examples, whose drift comparators define the thresholds.
 
     Returns:
       The anomalies of the newest span.
@@ -93,10 +95,11 @@ def drift_anomalies(
 
 
 _Sample = list[tuple[bytes, str, dict[str, object]]]
-"""Hash of the key, the key, and a row of the table for TFDV, for each pair."""
+"""For each pair: the hash of its key, the key, and the pair's row in the table for TFDV."""
 
 
 def _smallest(sample: _Sample) -> _Sample:
+    """Returns the pairs with the smallest hashes, which are a random sample of all pairs."""
     return heapq.nsmallest(_MOST_COMPARED, sample, key=itemgetter(0))
 
 

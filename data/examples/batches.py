@@ -1,9 +1,9 @@
-"""Reads all pairs of a listing, writes their examples, and compares the pairs with each other.
+"""Reads all listed pairs, writes their examples, and compares the pairs with each other.
 
-This is a job of `data.shuffle`. A task of the first stage is a batch: some adjacent shards of a
-split. The second stage compares pairs with the same image or the same group. Which pairs a shard
-gets follows from the hashes of their keys and from the number of pairs, so the output is the same
-in every run, whatever runs the job.
+The pairs are read by a job of `data.shuffle`. A task of the first stage is a batch, which consists
+of adjacent shards of a split. The second stage compares pairs that have the same image or the same
+group. The shard of a pair depends only on the hash of the pair's key and on the number of pairs in
+the split. The output is therefore the same in every run, on this machine and on Beam.
 """
 
 import itertools
@@ -23,9 +23,9 @@ from data.shuffle import Output, RowWriter, Segment, Stage, partition_of
 from data.sources.listing import Listing
 
 _PAIRS_A_SHARD = 64
-_SHARDS_A_BATCH = 64  # minimum number
-_MOST_BATCHES = 512  # of a split; with more, reading their lists of records would take long
-_HASHES = 2**64  # number of possible hashes of keys
+_SHARDS_A_BATCH = 64  # minimum number of shards in a batch, except for the last batch of a split
+_MOST_BATCHES = 512  # maximum number of batches in a split, which limits the number of record files
+_HASHES = 2**64  # number of possible key hashes
 
 
 class Batch(NamedTuple):
@@ -33,9 +33,9 @@ class Batch(NamedTuple):
 
     Attributes:
       split: Name of the split.
-      first: Number of the first shard.
-      last: Number of the last shard.
-      shards: Number of shards of the split.
+      first: Number of the first shard in the batch.
+      last: Number of the last shard in the batch.
+      shards: Number of all shards in the split.
     """
 
     split: str
@@ -45,14 +45,14 @@ class Batch(NamedTuple):
 
 
 class BatchSettings(NamedTuple):
-    """Settings of a job that reads the pairs of a listing.
+    """Settings of the job that reads the pairs.
 
     Attributes:
       data: The `data` section of the config.
-      listing: The pairs.
-      scratch: Folder for unfinished files and for rows between the stages.
-      folders: Folder of the examples of each split; empty to write no examples.
-      records: Folder for a list of the records of each batch.
+      listing: The list of the pairs.
+      scratch: Folder for unfinished files, and for the files with the rows between the stages.
+      folders: Folder for the examples of each split, by split; empty to write no examples.
+      records: Folder for the files with the records of each batch.
     """
 
     data: DataConfig
@@ -64,18 +64,18 @@ class BatchSettings(NamedTuple):
 
 @dataclass
 class Ingested:
-    """What is known of the pairs that were read. Objects can be merged in any order.
+    """Counts over the pairs that were read. Objects of this class can be merged in any order.
 
     Attributes:
       tally: Counts over the records of the pairs.
-      repeats: Images and groups that occur several times.
+      repeats: Images that occur more than once, and groups that are divided between splits.
     """
 
     tally: Tally = field(default_factory=Tally)
     repeats: Repeats = field(default_factory=Repeats)
 
     def merged(self, other: Self) -> Self:
-        """Adds other pairs, and returns this object."""
+        """Adds the counts of other pairs, and returns this object."""
         self.tally.merged(other.tally)
         self.repeats.merged(other.repeats)
         return self
@@ -85,7 +85,10 @@ def plan_batches(pairs: Mapping[str, int]) -> list[Batch]:
     """Divides the pairs of each split into shards, and the shards into batches.
 
     Args:
-      pairs: Number of pairs in each split.
+      pairs: Number of pairs in each split, by split.
+
+    Returns:
+      The batches of all splits.
     """
     batches = []
     for split in SPLITS:
@@ -99,14 +102,14 @@ def plan_batches(pairs: Mapping[str, int]) -> list[Batch]:
 
 
 def read_batch(batch: Batch, settings: BatchSettings) -> Output:
-    """Reads the pairs of a batch on all cores, and writes their examples and records.
+    """Reads the pairs of a batch on all CPU cores, and writes their examples and records.
 
     Args:
-      batch: The shards.
+      batch: The shards to read. They are written only if `settings.folders` is not empty.
       settings: Settings of the job.
 
     Returns:
-      What is known of the pairs, and rows for `compare_pairs`.
+      The counts over the pairs, and the positions of the rows for `compare_pairs`.
     """
     result = Ingested()
     writer = RowWriter(settings.scratch)
@@ -130,31 +133,32 @@ def read_batch(batch: Batch, settings: BatchSettings) -> Output:
 
 
 def compare_pairs(segments: Sequence[Segment], settings: BatchSettings) -> Output:
-    """Compares the pairs with the same image or the same group.
+    """Compares pairs that have the same image or the same group.
 
     Args:
-      segments: All rows of a partition.
+      segments: Positions of all rows of a partition.
       settings: Settings of the job.
 
     Returns:
-      The repeats.
+      The repeated images and divided groups.
     """
     del settings
     return Output(Ingested(repeats=find_repeats(segments)))
 
 
 def records_file(batch: Batch, settings: BatchSettings) -> str:
-    """Returns the path of the list of the records of a batch, one line of JSON each, by key."""
+    """Returns the path of the file with the batch's records: one line of JSON each, by key."""
     numbers = f"{batch.first:06d}-{batch.last:06d}-of-{batch.shards:06d}"
     return join(settings.records, f"pairs-{batch.split}-{numbers}.jsonl")
 
 
 STAGES = (Stage(read_batch, threads=2), Stage(compare_pairs))
-"""The stages of the job. Two batches overlap, so that no process waits for the end of a batch."""
+"""The stages of the job that reads the pairs. Two batches are read at the same time, so that no
+worker process is idle while a batch ends."""
 
 
 def _shards(batch: Batch, settings: BatchSettings) -> Iterator[Shard]:
-    """Reads the pairs of each shard from the listing, ordered by the hashes of their keys."""
+    """Yields the shards of a batch, with their pairs in the order of the keys' hashes."""
     start, end = (number * _HASHES // batch.shards for number in (batch.first, batch.last + 1))
     partitions = (partition_of(f"{order:016x}") for order in (start, end - 1))
     pairs = (

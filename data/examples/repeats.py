@@ -1,4 +1,4 @@
-"""Finds images that occur several times and groups in several splits, by rows with equal names."""
+"""Finds images that occur several times, and groups that are divided between splits."""
 
 import heapq
 from collections import Counter
@@ -14,18 +14,18 @@ from data.faults import MOST_EXAMPLES, Examples
 from data.shuffle import Segment, order_of, read_groups
 
 _CONTENT, _GROUP = "content", "group"
-_MOST_COPIES = 10  # maximum number of copies of an image that a message names
+_MOST_COPIES = 10  # maximum number of copies of an image that a message lists
 
 
 @dataclass
 class Repeats:
-    """Images and groups with several pairs. Objects can be merged in any order.
+    """Repeated images and divided groups. Objects of this class can be merged in any order.
 
     Attributes:
-      across: Images that occur in several splits.
-      within: Images that occur several times in one split.
-      divided: Groups with pairs in several splits.
-      groups: Number of groups in each split.
+      across: Images that occur in more than one split.
+      within: Images that occur several times, but only in one split.
+      divided: Groups that have pairs in more than one split.
+      groups: Number of groups in each split, by split.
     """
 
     across: Examples = field(default_factory=Examples)
@@ -34,7 +34,7 @@ class Repeats:
     groups: Counter[str] = field(default_factory=Counter)
 
     def merged(self, other: Self) -> Self:
-        """Adds the repeats of other names, and returns this object."""
+        """Adds the repeats among other images and groups, and returns this object."""
         for mine, theirs in zip(
             (self.across, self.within, self.divided),
             (other.across, other.within, other.divided),
@@ -46,13 +46,17 @@ class Repeats:
 
 
 def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
-    """Returns rows about a pair; rows about the same image, or the same group, are compared.
+    """Yields two rows for a pair, which `find_repeats` compares with the rows of other pairs.
 
     Args:
       record: Record of a usable pair.
 
     Yields:
-      The hash of the row's name (see `data.shuffle`), and the row.
+      For the pair's image and for its group, the hash of the row's name (see `data.shuffle`), and
+      the row. Pairs with the same image or the same group have rows with the same name.
+
+    Raises:
+      ValueError: The pair is not usable, so the record has no statistics.
     """
     pair = record.pair
     if record.statistics is None:
@@ -62,15 +66,15 @@ def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def find_repeats(segments: Iterable[Segment]) -> Repeats:
-    """Compares all rows of a partition that `repeat_rows` has made.
+    """Finds the repeats among the rows of a partition that `repeat_rows` made.
 
     Args:
-      segments: The places of the rows.
+      segments: Positions of all rows of the partition.
     """
     repeats = Repeats()
     for _, rows in read_groups(segments):
-        # Names with the same hash are the same name, apart from a chance of 1 in 10 to the power
-        # of 19 for each pair of names.
+        # Rows with the same hash are treated as rows with the same name. For two different names,
+        # the probability of the same hash is only 1 in 10^19.
         _add(repeats, rows)
     return repeats
 

@@ -1,4 +1,4 @@
-"""Reads the pairs of a shard, and writes shards: TFRecord files with the examples of some pairs."""
+"""Reads the pairs of shards, and writes shards: TFRecord files with some of the examples."""
 
 import json
 import struct
@@ -19,11 +19,11 @@ from data.stored import StoredGzip
 
 
 class Shard(NamedTuple):
-    """A TFRecord file to write.
+    """A shard (a TFRecord file) to be written.
 
     Attributes:
-      path: Path of the file, local or remote.
-      pairs: Pairs whose examples the file gets, in order.
+      path: Path of the TFRecord file, local or remote.
+      pairs: Pairs to be written to the file as tf.Examples, in this order.
     """
 
     path: str
@@ -31,13 +31,13 @@ class Shard(NamedTuple):
 
 
 class ReadShard(NamedTuple):
-    """What is known of the pairs of a shard once they have been read.
+    """Result of reading the pairs of a shard.
 
     Attributes:
       tally: Counts over the records of the pairs.
-      repeat_rows: Rows about the usable pairs, from `repeat_rows`.
-      rows: Key and record of each pair, a line of JSON in UTF-8 (see `Record.as_row`), of a shard
-        that was written.
+      repeat_rows: Rows that `repeat_rows` made for the usable pairs.
+      rows: Key and record of each pair, usable or not. The record is a line of JSON in UTF-8 (see
+        `Record.as_row`). Empty if the shard was read without writing it.
     """
 
     tally: Tally
@@ -46,14 +46,14 @@ class ReadShard(NamedTuple):
 
 
 def read_shard(shard: Shard, data: DataConfig) -> ReadShard:
-    """Reads the pairs of a shard, without writing it.
+    """Reads the pairs of a shard without writing the shard.
 
     Args:
-      shard: The pairs to read.
+      shard: The pairs to read; the path is not used.
       data: The `data` section of the config.
 
     Returns:
-      What is known of the pairs.
+      The counts over the pairs, and the rows for finding repeats.
     """
     result = ReadShard(Tally(), [], [])
     for read in read_pairs(shard.pairs, data):
@@ -62,24 +62,26 @@ def read_shard(shard: Shard, data: DataConfig) -> ReadShard:
 
 
 def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> ReadShard:
-    """Reads the pairs of a shard and writes their examples to a gzipped TFRecord file.
+    """Reads the pairs of a shard and writes their tf.Examples to a gzip-compressed TFRecord file.
 
-    The same pairs always give the same bytes. Pairs that cannot be used are left out.
+    The same pairs always give exactly the same file. Pairs that cannot be used are left out.
 
     Args:
-      shard: Path of the file, and the pairs to write.
+      shard: Path of the TFRecord file, and the pairs to write to it.
       data: The `data` section of the config.
-      scratch: Folder for the file until it is complete; None for the folder of `shard.path`.
+      scratch: Folder for the unfinished file, on the same file system as `shard.path`; None for the
+        folder of `shard.path`.
 
     Returns:
-      What is known of the pairs.
+      The counts over the pairs, the rows for finding repeats, and the records of all pairs.
 
     Raises:
       InputError: The file cannot be written.
     """
     result = ReadShard(Tally(), [], [])
     with new_file(shard.path, scratch) as file:
-        # TFX expects gzip files, but the images are already compressed.
+        # TFX expects gzip files. The content is stored without compression because the images in
+        # the examples are compressed already.
         stream = StoredGzip(file)
         for read in read_pairs(shard.pairs, data):
             _add(result, read.record)
@@ -99,9 +101,10 @@ def _add(result: ReadShard, record: Record) -> None:
 
 
 def _framed(message: bytes) -> bytes:
-    """Encodes a message as a TFRecord record: the length and the message, each with a checksum.
+    """Encodes a message as a TFRecord record: its length and its bytes, each with a checksum.
 
-    Source: TensorFlow, "TFRecord and tf.train.Example", TFRecords format details.
+    The format is defined in TensorFlow's guide "TFRecord and tf.train.Example", in the section
+    "TFRecords format details".
     """
     length = struct.pack("<Q", len(message))
     return b"".join((length, _checksum(length), message, _checksum(message)))

@@ -1,4 +1,4 @@
-"""Counts of the usable pairs of each split."""
+"""Counts the usable pairs, their groups and their pixels in each split."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from data.examples.batches import Ingested
 
 
 class SplitCounts(BaseModel):
-    """Counts of the usable pairs of a split.
+    """Counts of the usable pairs in a split.
 
     Attributes:
       name: Name of the split.
-      pairs: Number of pairs.
-      groups: Number of groups that the pairs belong to.
+      pairs: Number of usable pairs.
+      groups: Number of different groups among the usable pairs.
       pixels: Number of pixels of each class, by class id.
     """
 
@@ -25,20 +25,20 @@ class SplitCounts(BaseModel):
 
     @property
     def shares(self) -> list[float]:
-        """Share of each class among the labelled pixels, by class id, 0..1."""
+        """Share of each class among the labelled pixels, from 0 to 1, by class id."""
         total = sum(self.pixels) or 1
         return [count / total for count in self.pixels]
 
 
 def count_splits(ingested: Ingested, classes: Sequence[str]) -> list[SplitCounts]:
-    """Counts the pairs of each split.
+    """Returns the counts of each split.
 
     Args:
-      ingested: What is known of the pairs.
+      ingested: Counts over all pairs.
       classes: Names of the classes, by class id.
 
     Returns:
-      The counts of train, val and test.
+      The counts, in the order train, val, test.
     """
     tally, groups = ingested.tally, ingested.repeats.groups
     return [

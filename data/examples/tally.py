@@ -1,4 +1,4 @@
-"""Counts over the records of many pairs, for the checks of a whole data set and for reports."""
+"""Counts over the records of many pairs, for the data checks and for reports."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,17 +10,17 @@ from data.examples.records import Record
 from data.faults import Examples, Faults
 
 VALUE_WITHOUT_CLASS = "value_without_class"
-"""Kind of the fault whose message depends on the values of all masks."""
-_MOST_VALUES = 4096  # maximum number of pixel values that are kept
+"""Kind of the fault whose message depends on the pixel values of all masks."""
+_MOST_VALUES = 4096  # maximum number of distinct pixel values that are kept
 
 
 @dataclass
 class ClassTally:
-    """Counts of one class.
+    """Counts of one class in the usable pairs.
 
     Attributes:
-      splits: Number of pairs with pixels of the class, by split.
-      pairs: The pairs with pixels of the class.
+      splits: Number of pairs that have pixels of the class, by split.
+      pairs: Count and examples of the pairs that have pixels of the class.
       pixels: Number of pixels of the class, by split.
     """
 
@@ -38,20 +38,21 @@ class ClassTally:
 
 @dataclass
 class Tally:
-    """Counts over records. Tallies can be merged in any order.
+    """Counts over the records of pairs. Tallies can be merged in any order.
 
     Attributes:
       good: Number of usable pairs, by split.
-      bad: Number of pairs that cannot be used, by split.
-      faults: The pairs that cannot be used, by fault; except those with pixel values without a
-        class.
-      unclear: The pairs with pixel values without a class: with colours, and with numbers.
-      values: Pixel values in all masks, good or bad: colours, and numbers; the first ones.
-      good_values: Pixel values in the masks of usable pairs; the first ones.
-      classes: Counts of each class in usable pairs, by class id.
-      empty: Usable pairs whose mask has only the first class.
-      max_sample: Greatest sample of a 16-bit image; 0 without such images.
-      spans: Numbers of the spans of usable pairs.
+      bad: Number of unusable pairs, by split.
+      faults: Faults of the unusable pairs, except for masks with pixel values that have no class.
+      unclear: Pairs whose masks have pixel values without a class, by whether the values are
+        colours (True) or numbers (False).
+      values: Pixel values in all masks, including those of unusable pairs, by whether the values
+        are colours (True) or numbers (False). Only the first 4096 values are kept.
+      good_values: Pixel values in the masks of usable pairs. Only the first 4096 are kept.
+      classes: Counts of each class in the usable pairs, by class id.
+      empty: Usable pairs whose mask contains only the first class.
+      max_sample: Largest sample in any 16-bit image; 0 if there are no such images.
+      spans: Numbers of the spans that have usable pairs.
     """
 
     good: Counter[str] = field(default_factory=Counter)
@@ -66,7 +67,7 @@ class Tally:
     spans: set[int] = field(default_factory=set)
 
     def add(self, record: Record) -> None:
-        """Adds the record of a pair."""
+        """Counts the record of a pair, usable or not."""
         pair, statistics = record.pair, record.statistics
         coloured = any(isinstance(value, str) for value in record.values)
         self._add_values(coloured, record.values)

@@ -1,7 +1,7 @@
 """Builds the tf.Example of a pair.
 
-The protobuf class comes from TensorFlow Datasets, which has a copy of TensorFlow's. Importing
-TensorFlow's own class would take seconds in each ingestion process.
+The protobuf class is imported from TensorFlow Datasets, which contains a copy of TensorFlow's
+class. Importing TensorFlow itself would take seconds in each ingestion process.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,18 @@ from data.examples.reading import ReadPair
 
 
 def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
-    """Builds the tf.Example of a pair.
+    """Builds the tf.Example of a pair that can be used.
 
     Args:
-      read: Image, mask and record of a pair that can be used.
-      classes: Class names, by class id.
+      read: Encoded image, encoded mask and record of the pair.
+      classes: Names of the classes, in order of class id.
 
     Returns:
-      An example with the features named in `data.examples.features`; an empty cell of a manifest
-      becomes an empty string.
+      A tf.Example with the features named in `data.examples.features`. An empty cell of a manifest
+      is stored as an empty string.
+
+    Raises:
+      ValueError: The pair cannot be used.
     """
     pair, statistics = read.record.pair, read.record.statistics
     if statistics is None:
@@ -55,7 +58,8 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
         **dict(zip(fractions, statistics.fractions, strict=True)),
     }
     example = Example()
-    # Messages are filled in place: constructors with messages as arguments copy the images.
+    # The messages are filled in place, because constructors that take messages as arguments would
+    # copy the images.
     feature = example.features.feature
     feature[IMAGE].bytes_list.value.append(read.image)
     feature[MASK].bytes_list.value.append(read.mask)

@@ -16,12 +16,14 @@ class Census:
     Attributes:
       pairs: Number of pairs in each split.
       newest_span: Number of the newest span; 0 if the source has no spans.
-      rows: Number of files of each required kind, by the message for none (see `Part`).
-      problems: Files and rows that are not part of a pair (an image without a mask, two files of
-        one name, …).
+      rows: Number of rows of each required kind, by the error message for none (see `Part`).
+      problems: Files and manifest rows that do not form a pair (an image without a mask, two files
+        with the same name, …).
       unused: Keys of images and masks that are in no split list.
-      without_group: The first key that `data.group` does not match.
-      digests: Hash of the pairs, problems and unused keys in each partition.
+      without_group: The first key, in sorted order, that `data.group` does not match; None if
+        `data.group` matches all keys.
+      digests: Hash of the pairs, problems and unused keys in each partition that has any, by
+        partition number.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
@@ -46,8 +48,9 @@ class Census:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the pairs and, if hashed, of their contents, of the problems and unused keys.
+        """Hash of everything found in the source: pairs, file contents, problems, unused keys.
 
-        The hash does not depend on where the files are, as long as all of them form pairs.
+        The contents are included only if the files were hashed. The path of a file affects the hash
+        only if the path occurs in a problem.
         """
         return hashlib.sha256(repr(sorted(self.digests.items())).encode()).hexdigest()

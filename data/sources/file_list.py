@@ -1,8 +1,9 @@
-"""The list of files of a source, with the hash of each file's content.
+"""Reads and writes the list of a source's pairs, with the hash of each file's content.
 
-The list is sorted by the hash of the pairs' keys, and divided into one file for each partition, so
-that many processes can write and read it, row by row. A later list reuses the hashes of files whose
-size and times are unchanged, so it reads only the contents of new and changed files.
+The list is sorted by the hashes of the pairs' keys, and divided into one file for each partition.
+Many processes can therefore write and read the list at the same time, row by row. When a list is
+renewed, the hashes of files with unchanged size and time stamps are copied from the earlier list,
+so only the contents of new and changed files are read.
 """
 
 import contextlib
@@ -20,23 +21,23 @@ from data.errors import InputError
 from data.files import file_state, join, new_file, read_bytes
 from data.sources.pair import Pair
 
-_TICK = 2_000_000_000  # nanoseconds; the coarsest file-system timestamps have a resolution of 2 s
+_TICK = 2_000_000_000  # coarsest resolution of file time stamps: 2 s, in nanoseconds
 _DIGITS = 32  # hexadecimal digits of a file's hash: 128 bits
 
 _END = "g"  # greater than any hash
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-_decode = json.JSONDecoder().raw_decode  # faster than `json.loads`, and also gives the end
+_decode = json.JSONDecoder().raw_decode  # faster than `json.loads`
 
 
 class HashedFile(NamedTuple):
-    """The state of a file when its content was hashed.
+    """Hash of a file's content, and the state of the file when the content was hashed.
 
     Attributes:
-      digest: First half of the content's SHA-256, in hexadecimal; of an unreadable file, that of
-        no content.
-      state: Size and times of the file; empty if the file cannot be read, or is so new that its
-        next change might leave them as they are.
+      digest: First half of the content's SHA-256, in hexadecimal. An unreadable file is treated as
+        empty.
+      state: Size and time stamps of the file. Empty if the file cannot be read, or if it changed so
+        recently that another change might not alter the time stamps.
     """
 
     digest: str
@@ -49,8 +50,8 @@ class ListedPair(NamedTuple):
     Attributes:
       order: Hash of the key (see `data.shuffle.order_of`).
       pair: The pair.
-      image: State of the image file; None if the files were not hashed.
-      mask: State of the mask file; None if the files were not hashed.
+      image: Hash and state of the image file; None if the files were not hashed.
+      mask: Hash and state of the mask file; None if the files were not hashed.
     """
 
     order: str
@@ -61,14 +62,14 @@ class ListedPair(NamedTuple):
 
 @contextlib.contextmanager
 def new_list(folder: str, partition: int) -> Iterator[Callable[[ListedPair], None]]:
-    """Writes the part of a list with the pairs of a partition.
+    """Opens a new file for the rows of one partition of the list.
 
     Args:
       folder: Folder of the list, local or remote.
       partition: Number of the partition.
 
     Yields:
-      A function that writes a row. The rows must be sorted by the hash of their keys.
+      A function that writes a row. The rows must be written in the order of their keys' hashes.
 
     Raises:
       InputError: The file cannot be written.
@@ -85,14 +86,14 @@ def new_list(folder: str, partition: int) -> Iterator[Callable[[ListedPair], Non
 
 
 def read_list(folder: str, partition: int) -> Iterator[ListedPair]:
-    """Reads the part of a list with the pairs of a partition.
+    """Reads the rows of one partition of the list.
 
     Args:
       folder: Folder of the list, local or remote.
       partition: Number of the partition.
 
     Yields:
-      The rows, sorted by the hash of their keys.
+      The rows, in the order of their keys' hashes.
 
     Raises:
       MissingFileError: The partition has no pairs.
@@ -106,13 +107,13 @@ def read_list(folder: str, partition: int) -> Iterator[ListedPair]:
 
 
 class EarlierList:
-    """The part of an earlier list with the pairs of a partition, to look up files in order."""
+    """One partition of an earlier list, in which files are looked up in the order of the list."""
 
     def __init__(self, folder: str | None, partition: int) -> None:
-        """Opens the list.
+        """Initialises the list; the rows are read when files are looked up.
 
         Args:
-          folder: Folder of the list, local or remote; None if there is no earlier list.
+          folder: Folder of the earlier list, local or remote; None if there is no earlier list.
           partition: Number of the partition.
         """
         rows = _readable_rows(folder, partition) if folder else iter(())
@@ -121,10 +122,10 @@ class EarlierList:
         self._group: Iterator[ListedPair] = iter(())
 
     def files(self, order: str) -> Mapping[str, HashedFile]:
-        """Returns the files of the pairs whose keys have a hash, by path.
+        """Returns the image and mask files of the pairs whose keys have the given hash, by path.
 
         Args:
-          order: The hash, not less than in the call before.
+          order: The hash, which must not be less than the hash in the previous call.
         """
         while self._order < order:
             self._order, self._group = next(self._groups, (_END, iter(())))
@@ -136,15 +137,15 @@ class EarlierList:
 
 
 def hash_file(path: str, earlier: HashedFile | None, began: int) -> HashedFile:
-    """Hashes the content of a file, or reuses the earlier hash if size and times are unchanged.
+    """Hashes a file, or reuses the earlier hash if the size and the time stamps are unchanged.
 
     Args:
-      path: Path of the file.
-      earlier: The file in the earlier list, if it is there.
-      began: Time at which the listing began, in nanoseconds since 1970.
+      path: Path of the file, local or remote.
+      earlier: The file's entry in the earlier list; None if there is none.
+      began: Time at which the listing job began, in nanoseconds since 1970.
 
     Returns:
-      The state and the hash of the file.
+      The hash and the state of the file.
     """
     try:
         state = file_state(path)

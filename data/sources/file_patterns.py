@@ -1,4 +1,4 @@
-"""Patterns of the names of image and mask files."""
+"""Matches file names with the name patterns of image and mask files."""
 
 import posixpath
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes
 
 
 class Pattern(NamedTuple):
-    """Pattern of a file name: `*` stands for a stem of at least one character.
+    """A file name pattern, in which `*` stands for a stem of at least one character.
 
     Attributes:
-      before: Text before the star.
-      after: Text between the star and the suffix.
+      before: Text before the `*`.
+      after: Text between the `*` and the suffix.
       suffix: The suffix in lower case; None if any image suffix matches.
     """
 
@@ -25,7 +25,11 @@ class Pattern(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Parses a pattern of the config."""
+        """Parses a pattern from the config.
+
+        Args:
+          text: The pattern, such as `*_mask.png` or `*`.
+        """
         suffix = posixpath.splitext(text)[1].lower()
         if suffix in IMAGE_SUFFIXES:
             text = text[: -len(suffix)]
@@ -34,7 +38,11 @@ class Pattern(NamedTuple):
 
     @property
     def exactness(self) -> tuple[int, bool]:
-        """Rank of the pattern: of two patterns that match, the more exact one counts."""
+        """Rank of the pattern. If a name matches two patterns, the pattern of higher rank wins.
+
+        The rank is the number of characters other than the `*` and the suffix, and then whether the
+        pattern has a suffix.
+        """
         return len(self.before) + len(self.after), self.suffix is not None
 
     def stem_of(self, name: str) -> str | None:
@@ -47,12 +55,15 @@ class Pattern(NamedTuple):
 
 
 def kind_and_stem(path: str, name: str, patterns: Mapping[str, Pattern]) -> tuple[str, str]:
-    """Returns which of several patterns a file's name matches, and the stem.
+    """Returns the kind of a file, and the stem of its name.
 
     Args:
       path: Path of the file, for messages.
       name: Name of the file.
-      patterns: Patterns of the config, by kind: `image` or `mask`.
+      patterns: Patterns from the config, by kind: `image` or `mask`.
+
+    Returns:
+      The kind whose pattern matches the name, and the text for which `*` stands.
 
     Raises:
       PairError: No pattern matches, or two match equally well.

@@ -1,6 +1,6 @@
 """Finds pairs in folders: a mask belongs to the image with the same relative path and stem.
 
-Matching two sorted listings by position would pair the wrong files as soon as one is missing.
+Pairing two sorted listings by position would pair the wrong files as soon as one file is missing.
 """
 
 import itertools
@@ -18,8 +18,8 @@ from data.sources.image_suffixes import expected_suffixes, without_image_suffix
 from data.sources.raw_pairs import Part, RawFound, RawPair
 from data.sources.split_folders import find_split_folders
 
-_MOST_PARTS = 32  # maximum number of parts of a folder that are listed at the same time
-_MOST_SUB_FOLDERS = 10_000  # a folder with more sub-folders is one part, to save memory
+_MOST_PARTS = 32  # maximum number of parts into which the sub-folders of a folder are divided
+_MOST_SUB_FOLDERS = 10_000  # a folder with this many sub-folders is a single part, to save memory
 
 
 class File(NamedTuple):
@@ -27,11 +27,13 @@ class File(NamedTuple):
 
     Attributes:
       kind: `image` or `mask`.
-      key: Key of the pair: the relative folder and the stem of the file name.
-      path: Path of the file.
-      other: Folder of the masks for an image, and of the images for a mask.
-      split: Split of the ready-made split folder that the file is in.
-      lists: Whether only the pairs in split lists are used.
+      key: Key of the pair: the relative folder and the file name stem. With split folders, the key
+        starts with `<split>/`.
+      path: Path of the file, local or remote.
+      other: Folder of the opposite kind of file: of the masks for an image, and of the images for a
+        mask.
+      split: Split of the split folder that contains the file; None without split folders.
+      lists: Whether the source has split lists, so that only the pairs in these lists are used.
     """
 
     kind: str
@@ -43,7 +45,7 @@ class File(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key: an image and its mask have the same."""
+        """The key, which is the same for an image and its mask."""
         return self.key
 
 
@@ -51,9 +53,9 @@ class ListEntry(NamedTuple):
     """A line of a split list.
 
     Attributes:
-      text: Key of a pair, or the relative path of its image.
-      split: Split that the list is for.
-      place: Path of the list, and the number and text of the line, for messages.
+      text: Key of a pair, or the key with an image suffix.
+      split: Split to which the list assigns its pairs.
+      place: Path of the list, with the number and the text of the line, for messages.
       folder: Folder of the images, for messages.
     """
 
@@ -64,21 +66,23 @@ class ListEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The text; `order_of_key` gives a key with and without suffix the same hash."""
+        """The text. `order_of_key` ignores image suffixes, so the text has the key's hash."""
         return self.text
 
 
 def parts(source: FolderSource) -> list[Part]:
-    """Divides a folder into parts that can be listed at the same time.
+    """Divides a folder into parts that can be listed in parallel.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      The parts. Every part with images or masks requires one at least.
+      The parts. The parts of an image folder together require at least one image, and the parts of
+      a mask folder together require at least one mask.
 
     Raises:
-      InputError: The folder does not exist, or has ambiguous split folders.
+      InputError: The folder does not exist; or split folders are expected (`split_folders`), but
+        are missing or ambiguous.
     """
     if not source.split_folders:
         lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
@@ -96,20 +100,20 @@ def parts(source: FolderSource) -> list[Part]:
 
 
 def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | PairError]:
-    """Lists the files of a part, or the lines of a split list.
+    """Lists the files in a part of a folder, or the lines of a split list.
 
-    Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
-    belongs to the more specific pattern.
+    Names are case-sensitive: `A.png` and `a.png` are different images. A file that matches both the
+    image pattern and the mask pattern belongs to the more specific one.
 
     Args:
-      part: Content of a part from `parts`.
+      part: Content of a part that `parts` returned.
 
     Yields:
-      A row for each image, mask and line, and an error for every other file, except hidden files
-      and files that desktops create.
+      A row for each image, each mask, and each non-empty line; and an error for every other file.
+      Hidden files and files that file managers create are ignored.
 
     Raises:
-      InputError: A folder or a list cannot be read.
+      InputError: A folder or a split list cannot be read.
     """
     if isinstance(part, PairError):
         yield part
@@ -120,14 +124,15 @@ def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | Pa
 
 
 def pair(rows: Sequence[File | ListEntry]) -> RawFound:
-    """Forms pairs of files with the same key.
+    """Forms pairs from files with the same key.
 
     Args:
-      rows: All files with one key; or several keys that differ in image suffixes only, and all
-        lines of split lists with these keys.
+      rows: All files that have a certain key, or several keys that differ only in image suffixes;
+        and all lines of split lists that contain such a key.
 
     Returns:
-      The pairs. Every other file is listed among the problems, or its key among the unused keys.
+      The pairs. Every other file is reported as a problem, or its key is listed as unused if it is
+      in no split list.
     """
     files: dict[str, list[File]] = defaultdict(list)
     entries = []
@@ -147,12 +152,12 @@ def pair(rows: Sequence[File | ListEntry]) -> RawFound:
 
 
 class _Place(NamedTuple):
-    """Where pairs are: the folders of images and masks, the file name patterns, and the split."""
+    """Where to look for pairs: folders, file name patterns, split, and split lists."""
 
-    folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
+    folders: dict[str, str]  # keys: "image" and "mask" (also in `patterns`)
     patterns: dict[str, str]
     split: SplitName | None
-    lists: tuple[str, ...]  # paths of split lists, which are no images
+    lists: tuple[str, ...]  # paths of split lists, which are not reported as problems
 
     @classmethod
     def of(
@@ -169,12 +174,12 @@ class _Place(NamedTuple):
 
 
 class _Listing(NamedTuple):
-    """A part of the folder of a place."""
+    """A part of an image folder or a mask folder."""
 
     place: _Place
     folder: str
-    starts: tuple[str, ...]  # relative paths of the sub-folders to list; empty text for the folder
-    deep: bool  # whether to list the sub-folders of these
+    starts: tuple[str, ...]  # relative paths of the sub-folders to list; "" is the folder itself
+    deep: bool  # whether to list nested sub-folders, too
 
 
 class _List(NamedTuple):
@@ -221,7 +226,7 @@ def _files(part: _Listing) -> Iterator[File | PairError]:
         above = f"{inner}/" if inner else ""
         if any(above.startswith(other) for other in nested):
             continue
-        # `join` normalises, which takes time.
+        # `join` normalises the path, which is slow, so it is called once per folder.
         here = join(folder, f"{above}x")[:-1]
         for _, name in names:
             path = here + name
@@ -243,7 +248,7 @@ def _entries(part: _List) -> Iterator[ListEntry]:
 
 
 def _pair(key: str, files: Sequence[File], found: RawFound) -> None:
-    """Adds a pair of files with the same key, or the problems."""
+    """Adds to `found` the pair that the files with a key form, or their problems."""
     images = [file for file in files if file.kind == "image"]
     masks = [file for file in files if file.kind == "mask"]
     if len(images) == len(masks) == 1:
@@ -260,7 +265,7 @@ def _pair(key: str, files: Sequence[File], found: RawFound) -> None:
 
 
 def _pair_listed(files: Mapping[str, Sequence[File]], entries: Sequence[ListEntry]) -> RawFound:
-    """Pairs the files that split lists name; other files need not form pairs."""
+    """Forms the pairs that are named in the split lists; other files need not form pairs."""
     found = RawFound([], [], [])
     splits: dict[str, set[SplitName]] = defaultdict(set)
     for entry in entries:

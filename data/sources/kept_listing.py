@@ -1,4 +1,4 @@
-"""The listing of a source that is kept for the next one, so that unchanged files are not read."""
+"""Keeps the list of a source's pairs between runs, so that unchanged files are not read again."""
 
 import re
 import uuid
@@ -7,32 +7,33 @@ from data.config import DataConfig
 from data.files import is_file, join, read_text, remove_folder, write_text
 from data.sources.listing import Listing, RunJob, list_pairs
 
-# File with the name of the folder of the newest listing. The number is the version of the list's
-# format: a new version does not find older lists.
+# Name of the file that contains the name of the newest list's folder. The number in the file name
+# is the version of the list's format, so that lists in an older format are ignored.
 _NEWEST = "newest-1"
 
 
 def update_listing(
     data: DataConfig, folder: str, run_job: RunJob, *, name: str, own_folder: str
 ) -> Listing:
-    """Lists the pairs of a source and hashes their contents, and keeps the list.
+    """Lists the pairs of a source, hashes the contents of their files, and keeps the list.
 
-    Files whose size and times are the same as in the kept list are not read. A file with the same
-    size and modification time but other contents is detected by its change time, which only the
-    file system sets.
+    A file is read only if its size or its time stamps differ from those in the kept list. Even if
+    the content changes but the size and the modification time do not, the file is read, because
+    the change time differs. Only the file system sets the change time.
 
     Args:
       data: The `data` section of the config.
-      folder: Folder of the kept listing, local or remote.
-      run_job: Runs the job that lists the source.
-      name: Name of the pipeline, which names the data set if the source does not.
-      own_folder: Folder in which the sources `sample` and `tfds` write their images and masks.
+      folder: Folder in which the list is kept, local or remote.
+      run_job: Function that runs the job that lists the pairs.
+      name: Name of the pipeline, which is also the name of the data set if the source gives none.
+      own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
+        mask files once.
 
     Returns:
-      The listing, with the fingerprint of the contents.
+      The list of pairs and the counts, which include the fingerprint of the data.
 
     Raises:
-      InputError: The source as a whole cannot be used; the kept list is unchanged.
+      InputError: The source as a whole cannot be used. In this case, the kept list is unchanged.
     """
     earlier = _newest(folder)
     new = f"list-{uuid.uuid4().hex}"

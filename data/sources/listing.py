@@ -1,8 +1,8 @@
 """Lists the pairs of a source: finds the files, forms pairs, and hashes the contents.
 
-This is a job of `data.shuffle`. Its first stage lists parts of the source, and the last one forms
-the pairs whose keys are in a partition, and writes their part of the list. Between them, the rows
-of a manifest are compared with those that have the same mask.
+The pairs are listed by a job of `data.shuffle`. The first stage lists the files or rows in each
+part of the source. For a manifest, the second stage compares the rows that have the same mask. The
+last stage forms the pairs of each partition, and writes one partition of the list.
 """
 
 import time
@@ -23,7 +23,7 @@ from data.sources.registry import SOURCES
 from data.sources.spans import find_spans
 
 RunJob = Callable[[Sequence[Stage], Iterable[Any], Any, Any], Any]
-"""Runs a job: `data.shuffle.run_job` without its last argument, or a Beam job."""
+"""A function that runs a job: `data.shuffle.run_job` with `run_tasks` set, or a Beam job."""
 
 
 class Listing(NamedTuple):
@@ -38,18 +38,21 @@ class Listing(NamedTuple):
     census: Census
 
     def pairs(self, first: int = 0, last: int = PARTITIONS - 1) -> Iterator[ListedPair]:
-        """Reads the pairs of some partitions, by default all, in the order of the keys' hashes.
+        """Reads the pairs of all partitions or of a range of partitions.
 
         Args:
-          first: Number of the first partition.
-          last: Number of the last partition.
+          first: Number of the first partition to read.
+          last: Number of the last partition to read.
+
+        Yields:
+          The rows of the list, in the order of their keys' hashes.
         """
         for partition in range(first, last + 1):
             if partition in self.census.digests:
                 yield from read_list(self.folder, partition)
 
     def pairs_of(self, keys: Iterable[str]) -> dict[str, Pair]:
-        """Reads the pairs with some keys; keys without a pair are left out."""
+        """Reads the pairs that have the given keys. Keys without a pair are left out."""
         wanted = set(keys)
         partitions = sorted({partition_of(order_of_key(key)) for key in wanted})
         rows = (row for number in partitions for row in self.pairs(number, number))
@@ -70,19 +73,21 @@ def list_pairs(
 
     Args:
       data: The `data` section of the config.
-      folder: Folder for the list, local or remote, which does not exist yet.
-      run_job: Runs the job.
-      name: Name of the pipeline, which names the data set if the source does not.
-      own_folder: Folder in which the sources `sample` and `tfds` write their images and masks.
-      earlier: Folder of an earlier list, whose hashes are reused; None to read all files.
+      folder: Folder for the list, local or remote, which must not contain another list.
+      run_job: Function that runs the job.
+      name: Name of the pipeline, which is also the name of the data set if the source gives none.
+      own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
+        mask files once.
+      earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
+        to hash all files.
       hashed: Whether to hash the contents of the files, for the fingerprint.
 
     Returns:
-      The listing.
+      The list and the counts.
 
     Raises:
-      InputError: The source as a whole cannot be used: for example, the folder does not exist, has
-        no images, or the group expression matches no pair.
+      InputError: The source as a whole cannot be used. For example, the folder does not exist or
+        has no images, or `data.group` matches no pair.
     """
     functions = SOURCES[data.source.kind]
     scratch = join(folder, f"rows-{uuid.uuid4().hex}")

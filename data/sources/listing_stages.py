@@ -1,4 +1,4 @@
-"""The stages of the job that lists a source; see `data.sources.listing`."""
+"""The stages of the job that lists the pairs of a source (see `data.sources.listing`)."""
 
 import hashlib
 import itertools
@@ -19,20 +19,21 @@ from data.sources.pair import Pair, group_of, split_of_group
 from data.sources.raw_pairs import Part, RawPair, Row
 from data.sources.registry import SOURCES
 
-_PROBLEM = -1  # a PairError, in place of the position of a row's type in `row_types`
+_PROBLEM = -1  # marks a PairError; for rows, the position of the row's type in `row_types`
 
 
 class ListSettings(NamedTuple):
-    """Settings of a job that lists a source.
+    """Settings of the job that lists the pairs of a source.
 
     Attributes:
       data: The `data` section of the config.
-      name: Name of the data set if the source does not give one.
-      sources: The source of each span, by number.
-      columns: Names of the columns of manifests that are stored with the pairs.
+      name: Name of the data set, used if the source does not give a name.
+      sources: Config of the source for each span, by span number.
+      columns: Names of the manifest columns that are stored with the pairs.
       folder: Folder for the list, local or remote.
-      scratch: Folder for rows between the stages.
-      earlier: Folder of an earlier list, whose hashes are reused; None to read all files.
+      scratch: Folder for the files with the rows between two stages.
+      earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
+        to hash all files.
       hashed: Whether to hash the contents of the files.
       began: Time at which the job began, in nanoseconds since 1970.
     """
@@ -52,10 +53,10 @@ class _Group(NamedTuple):
     """Rows of one span whose names have the same hash.
 
     Attributes:
-      order: The hash.
+      order: The hash of the names.
       span: Number of the span.
-      rows: The rows.
-      problems: Files and rows that are not part of a pair.
+      rows: Files and manifest rows that may form pairs.
+      problems: Files and manifest rows that do not form a pair.
     """
 
     order: str
@@ -65,7 +66,7 @@ class _Group(NamedTuple):
 
 
 class _Resolved(NamedTuple):
-    """The pairs of a group, and the files and rows that are not part of a pair, in order."""
+    """The pairs formed from a group, and everything that does not form a pair, each sorted."""
 
     pairs: list[ListedPair]
     problems: list[PairError]
@@ -74,23 +75,22 @@ class _Resolved(NamedTuple):
 
 
 def order_of_key(key: str) -> str:
-    """Returns the hash of a pair's key, by which lists and examples are sorted.
+    """Returns the hash of a pair's key, by which the list of pairs and the examples are sorted.
 
-    Keys that differ in image suffixes only have the same hash, since a split list may name a pair
-    with or without the suffix.
+    Image suffixes are ignored, because a split list may name a pair with or without the suffix.
     """
     return order_of(without_image_suffixes(key))
 
 
 def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
-    """Lists a part of a span.
+    """Lists the files or manifest rows in a part of a span.
 
     Args:
       task: Number of the span, and the part.
       settings: Settings of the job.
 
     Returns:
-      The number of required rows, and the rows.
+      The numbers of rows of the required kinds, and the positions of the rows.
     """
     span, part = task
     source = settings.sources[span]
@@ -104,14 +104,14 @@ def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
 
 
 def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
-    """Checks rows with the same name, and writes rows with other names.
+    """Compares rows that have the same name, and gives them other names.
 
     Args:
-      segments: All rows of a partition.
+      segments: Positions of all rows of a partition.
       settings: Settings of the job.
 
     Returns:
-      The rows.
+      The positions of the checked rows.
     """
     check = SOURCES[settings.data.source.kind].check
     writer = RowWriter(settings.scratch)
@@ -123,10 +123,10 @@ def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
 
 
 def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
-    """Forms the pairs of a partition, and writes their part of the list.
+    """Forms the pairs of a partition, and writes one partition of the list.
 
     Args:
-      segments: All rows of the partition.
+      segments: Positions of all rows of the partition.
       settings: Settings of the job.
 
     Returns:
@@ -137,7 +137,7 @@ def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
     partition = partition_of(first.order)
     earlier = EarlierList(settings.earlier, partition)
     tasks = ((group, earlier.files(group.order)) for group in itertools.chain([first], groups))
-    # Looking at remote files is mostly waiting.
+    # For remote files, threads are used, because hashing remote files is mostly waiting.
     threads = THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
     census, total = Census(), hashlib.sha256()
     with new_list(settings.folder, partition) as write:
@@ -204,7 +204,7 @@ def _resolve(group: _Group, earlier: Mapping[str, HashedFile], settings: ListSet
 
 
 def _assign(raw: RawPair, prefix: str, span: int, settings: ListSettings) -> Pair | None:
-    """Assigns a group and a split to a pair; None if `data.group` does not match its key."""
+    """Assigns a group and a split to a pair; None if `data.group` does not match the pair's key."""
     data, key = settings.data, prefix + raw.key
     group = raw.group or (group_of(raw.key, data.group) if data.group else key)
     if group is None:
@@ -228,7 +228,7 @@ def _count(resolved: _Resolved, census: Census) -> None:
 
 
 def _digested(resolved: _Resolved) -> Iterable[str]:
-    """Yields all that makes a source the same as another one, wherever their files are."""
+    """Yields the texts that determine the fingerprint, without the paths of the pairs' files."""
     for _, pair, image, mask in resolved.pairs:
         yield from (pair.key, pair.group, pair.source, str(pair.span), pair.split)
         yield from itertools.chain.from_iterable(pair.columns.items())

@@ -1,4 +1,4 @@
-"""Finds pairs in a manifest, a table with one row per pair."""
+"""Finds pairs in a manifest, which is a table with one row per pair."""
 
 import functools
 import os
@@ -21,14 +21,14 @@ class TableRow(NamedTuple):
     """A row of a manifest.
 
     Attributes:
-      line: Number of the row's line.
+      line: Number of the line on which the row starts.
       image: Cell with the path of the image.
       mask: Cell with the path of the mask.
-      mask_path: Full path of the mask.
-      split: Cell with the name of the split; empty without such a column.
-      source: Cell with the name of the data set; empty without such a column.
-      group: Cell with the name of the group; None without such a column.
-      columns: Text of the cells to store, by column name.
+      mask_path: Full path of the mask file; empty if the cell is empty.
+      split: Cell with the name of the split; empty if the table has no such column.
+      source: Cell with the name of the data set; empty if the table has no such column.
+      group: Cell with the name of the group; None if the table has no such column.
+      columns: Cells of the stored columns, as text by column name.
     """
 
     line: int
@@ -42,23 +42,25 @@ class TableRow(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The path of the mask, since a mask may be in one row only."""
+        """The path of the mask, which must not be in any other row."""
         return self.mask_path
 
 
 class Candidate(NamedTuple):
-    """A row of a manifest that is a pair, unless other rows or missing files prevent it.
+    """A valid row of a manifest, which is a pair if no other row conflicts and both files exist.
+
+    The attributes from `key` on are those of `RawPair`.
 
     Attributes:
       place: Path of the manifest and number of the row's line, for messages.
-      doubled: Whether the mask is also in another row.
-      key: Key of the pair; this and the others are fields of `RawPair`.
-      image: Path of the image.
-      mask: Path of the mask.
-      split: Split of the pair, if the row has one.
-      group: Group of the pair, if the table has such a column.
-      source: Name of the data set, if the row has one.
-      columns: Text of the cells to store, by column name.
+      doubled: Whether another row has the same mask.
+      key: Name of the pair, unique within the source or span.
+      image: Path of the image file.
+      mask: Path of the mask file.
+      split: Split of the pair if the row gives one, otherwise None.
+      group: Name of the pair's group if the table has such a column, otherwise None.
+      source: Name of the data set if the row gives one, otherwise None.
+      columns: Cells of the stored columns, as text by column name.
     """
 
     place: str
@@ -73,23 +75,23 @@ class Candidate(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key, which only one row may have."""
+        """The key, which no other row may have."""
         return self.key
 
     @property
     def pair(self) -> RawPair:
-        """The pair."""
+        """The pair that the row describes."""
         return RawPair(*self[2:])
 
 
 def parts(source: ManifestSource) -> list[Part]:
-    """Reads the names of the columns; a manifest is one part.
+    """Returns a single part for the whole manifest.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      A part with the names of the columns as content.
+      A list with one part, whose content is the names of all columns.
 
     Raises:
       InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
@@ -101,15 +103,15 @@ def find(source: ManifestSource, group: str, columns: Sequence[str]) -> Iterator
     """Reads the rows of a manifest.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
-      group: Name of the column with the pairs' groups, which the table need not have.
-      columns: Names of all columns, from `parts`.
+      source: Config of the source; its path must not contain `{SPAN}`.
+      group: Name of the column that gives the group of each pair, if the table has this column.
+      columns: Names of all columns, which `parts` returned as the content of the part.
 
     Yields:
-      The rows.
+      The rows, in the order of the manifest.
 
     Raises:
-      InputError: The manifest cannot be read.
+      InputError: The manifest cannot be read, or a row is malformed.
     """
     kept = _kept(source, columns)
     root = posixpath.dirname(source.path) or "."
@@ -130,15 +132,17 @@ def find(source: ManifestSource, group: str, columns: Sequence[str]) -> Iterator
 def check(
     rows: Sequence[TableRow], source: ManifestSource, group: str
 ) -> Iterator[Candidate | PairError]:
-    """Checks the cells of rows, and whether several rows have the same mask.
+    """Checks the cells of rows, and finds rows that have the same mask.
 
     Args:
-      rows: All rows with one mask, or with several masks.
-      source: Config of the source, whose path has no `{SPAN}`.
-      group: Name of the column with the pairs' groups, which the table need not have.
+      rows: All rows that have a certain mask. Rows with other masks may be among them, but then
+        all rows with these masks must be.
+      source: Config of the source; its path must not contain `{SPAN}`.
+      group: Name of the column that gives the group of each pair, if the table has this column.
 
     Yields:
-      A pair for each row that could be one, and an error `<manifest>:<line>` for every other row.
+      A `Candidate` for each valid row, and an error for every other row, with the row's position
+      `<manifest>:<line>`.
     """
     candidates = []
     for row in rows:
@@ -151,13 +155,14 @@ def check(
 
 
 def pair(rows: Sequence[Candidate]) -> RawFound:
-    """Accepts rows as pairs if no other row has the same image or key, and the files exist.
+    """Accepts a row as a pair if no other row has the same image, mask or key and its files exist.
 
     Args:
-      rows: All rows with one key, or with several keys.
+      rows: All rows that have a certain key. Rows with other keys may be among them, but then all
+        rows with these keys must be.
 
     Returns:
-      The pairs. Every other row is listed among the problems, as `<manifest>:<line>`.
+      The pairs. Every other row is reported as a problem, with its position `<manifest>:<line>`.
     """
     found = RawFound([], [], [])
     images = Counter(row.image for row in rows)
@@ -185,14 +190,14 @@ def pair(rows: Sequence[Candidate]) -> RawFound:
 
 
 def kept_columns(source: ManifestSource) -> list[str]:
-    """Lists the columns of a manifest that are stored in the examples.
+    """Lists the manifest columns that are stored in the examples.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      The names in `columns` of the config, or by default the names of all columns except those of
-      images, masks and splits.
+      The names in `columns` of the config, or, if `columns` is None, the names of all columns
+      except those of images, masks and splits.
 
     Raises:
       InputError: The manifest cannot be read, has no rows, or lacks a column that the config names.
@@ -250,7 +255,7 @@ def _candidate(row: TableRow, source: ManifestSource, group: str) -> Candidate:
         )
         raise problem("unknown_split", row.image, reason)
     if row.group == "":
-        reason = f"the column {group!r} is empty, but data.group names it. Fill it in."
+        reason = f"the column {group!r}, which groups the pairs, is empty. Fill it in."
         raise problem("no_group", row.image, reason)
     image = _path_of(row.image, root)
     key = _key_of(image, root)
@@ -262,14 +267,14 @@ def _candidate(row: TableRow, source: ManifestSource, group: str) -> Candidate:
 
 
 def _path_of(cell: str, root: str) -> str:
-    """Returns the full path for the path in a cell, with any `..` resolved."""
+    """Returns the full path for a path in a cell, with any `..` resolved."""
     if is_remote(cell) or cell.startswith("/"):
         return join(cell, ".")
     return join(root, cell)
 
 
 def _is_inside(path: str, root: str) -> bool:
-    """Returns whether a path is inside the manifest's folder, also after following links."""
+    """Returns whether a path is inside the manifest's folder, even with all links resolved."""
     if relative_path(path, root) is None:
         return False
     if is_remote(path):

@@ -21,9 +21,10 @@ class Found(NamedTuple):
 
     Attributes:
       pairs: The pairs, ordered by key.
-      problems: Files and rows that are not part of a pair (an image without a mask, two files of
-        one name, …), ordered by file; of each fault, the first ones.
-      unused: Keys of images and masks that are in no split list, ordered; the first ones.
+      problems: Files and manifest rows that do not form a pair (an image without a mask, two files
+        with the same name, …), ordered by file. Only the first files with each fault are included.
+      unused: Keys of images and masks that are in no split list, sorted. Only the first keys are
+        included.
     """
 
     pairs: list[Pair]
@@ -32,19 +33,20 @@ class Found(NamedTuple):
 
 
 def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
-    """Finds all pairs of a source in this process, for a source whose pairs fit into memory.
+    """Finds all pairs of a source in this process. The list of pairs must fit into memory.
 
     Args:
       data: The `data` section of the config.
-      name: Name of the pipeline, which names the data set if the source does not.
-      folder: Folder in which the sources `sample` and `tfds` write their images and masks, once.
+      name: Name of the pipeline, which is also the name of the data set if the source gives none.
+      folder: Folder to which sources of the kinds `sample` and `tfds` write their image and mask
+        files once.
 
     Returns:
       The pairs, the problems and the unused keys.
 
     Raises:
-      InputError: The source as a whole cannot be used: for example, the folder does not exist, has
-        no images, or the group expression matches no pair.
+      InputError: The source as a whole cannot be used. For example, the folder does not exist or
+        has no images, or `data.group` matches no pair.
     """
     run = functools.partial(run_job, run_tasks=in_this_process)
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,13 +63,13 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
 
 
 def find_columns(data: DataConfig) -> list[str]:
-    """Lists the columns of manifests that are stored with the pairs.
+    """Lists the manifest columns that are stored with the pairs.
 
     Args:
       data: The `data` section of the config.
 
     Returns:
-      Names of the columns of all spans, sorted; empty if the source is not a manifest.
+      Names of the columns in all spans, sorted; empty if the source is not a manifest.
 
     Raises:
       InputError: A manifest cannot be read, or lacks a column.

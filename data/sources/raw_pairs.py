@@ -1,4 +1,4 @@
-"""Pairs as a source finds them, before groups and splits are assigned."""
+"""Pairs as found in a source, before groups and splits are assigned."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,13 @@ from data.source_config import SplitName
 
 
 class Part(NamedTuple):
-    """A part of a source that can be listed while other parts are listed.
+    """A part of a source. The parts of a source can be listed in parallel.
 
     Attributes:
-      content: Description of the part, for the function that lists it.
-      required: Maps the kind of a row, its first value, to the message for the user if all parts
-        with this message together have no row of this kind.
+      content: Description of the part, for the function that lists the part (see
+        `SourceFunctions.find`).
+      required: Maps each required kind of row to an error message. The kind is the first value of
+        a row. The message is shown if all parts with this message together have no such row.
     """
 
     content: Any = None
@@ -22,29 +23,29 @@ class Part(NamedTuple):
 
 
 class Row(Protocol):
-    """A file, a table's row or a pair: a named tuple of values that JSON can hold.
+    """A named tuple that describes a file, a row of a table, or a pair.
 
-    Rows with the same name are one group, in which pairs are formed.
+    All values can be stored as JSON. Pairs are formed from the rows that have the same name.
     """
 
     @property
     def name(self) -> str:
-        """The name of the row's group."""
+        """The name by which rows are grouped."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
 
 class RawPair(NamedTuple):
-    """A pair of image and mask files, with only the properties that the source gives.
+    """A pair of image and mask files, with only the properties that the source itself gives.
 
     Attributes:
-      key: Name of the pair, unique in the source.
+      key: Name of the pair, unique within the source or span.
       image: Path of the image file.
       mask: Path of the mask file.
-      split: The split, if the source assigns one.
-      group: The group, if the source assigns one.
-      source: Name of the data set, if the source gives one.
-      columns: Text of the further cells of a manifest's row, by column name.
+      split: Split of the pair if the source assigns one, otherwise None.
+      group: Name of the pair's group if the source assigns one, otherwise None.
+      source: Name of the data set if the source gives one, otherwise None.
+      columns: Cells of the stored manifest columns, as text by column name.
     """
 
     key: str
@@ -57,16 +58,18 @@ class RawPair(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The key."""
+        """The key of the pair."""
         return self.key
 
 
 class RawFound(NamedTuple):
-    """The pairs found in a group of rows, and the files that belong to no pair, in any order.
+    """The pairs that were found in a group of rows, and the files that belong to no pair.
+
+    The pairs and files may be in any order.
 
     Attributes:
-      pairs: The pairs found.
-      problems: Files and rows that are not part of a pair.
+      pairs: The pairs that were found.
+      problems: Files and manifest rows that do not form a pair.
       unused: Keys of images and masks that are in no split list.
     """
 

@@ -1,4 +1,4 @@
-"""The functions that find the pairs of each kind of source; see `data.source_config`."""
+"""Maps each kind of source in the config to the functions that find its pairs."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -9,24 +9,26 @@ from data.sources.raw_pairs import Part, RawFound, RawPair, Row, whole_pairs
 
 
 class SourceFunctions(NamedTuple):
-    """The functions that find pairs and columns in one kind of source.
+    """Functions that find the pairs and the columns of one kind of source.
 
-    Pairs are found in two or three steps, each of which may run in many processes: `find` lists the
-    rows of a part, `check` may look at rows with the same name and give them other names, and
-    `pair` forms the pairs from the rows with the same name.
+    Pairs are found in two or three steps, each of which may run in many processes. First, `find`
+    lists the rows of a part. Then, if necessary, `check` compares rows that have the same name, and
+    gives them other names. Finally, `pair` forms pairs from rows that have the same name.
 
     Attributes:
-      find: Lists a part of a source, or of one of its spans. Arguments: the source; `data.group` of
-        the config; the part's content. A row without a pair is a PairError.
-      parts: Divides a source into parts. Arguments: the source; the folder in which a data set from
-        a package writes its images and masks, once. Raises an InputError if the source as a whole
-        cannot be used.
-      pair: Forms the pairs of all rows with names that have the same hash.
-      check: Checks all rows with the same name, and returns rows with other names; None to leave
-        out this step. Arguments: the rows; the source; `data.group` of the config.
-      row_types: The types of the rows.
-      kept_columns: Returns the names of the manifest's columns that are stored in the examples;
-        empty for a source that is not a manifest.
+      find: Lists the rows of a part of a source without spans, or of a part of a single span.
+        Arguments: config of the source; `data.group`; content of the part. A PairError stands for
+        a row that cannot belong to a pair.
+      parts: Divides a source without spans, or a single span, into parts. Arguments: config of the
+        source; folder to which sources of the kinds `sample` and `tfds` write their image and mask
+        files once. Raises an InputError if the source as a whole cannot be used.
+      pair: Forms pairs from rows whose names have the same hash. Argument: all rows with this hash.
+      check: Checks rows whose names have the same hash, and yields rows with new names; None if
+        this step is not needed. Arguments: all rows with this hash; config of the source;
+        `data.group`.
+      row_types: Types of the rows that `find` and `check` yield.
+      kept_columns: Returns the names of the manifest columns that are stored in the examples; an
+        empty list for a source that is not a manifest. Argument: config of the source.
     """
 
     find: Callable[[Any, str | None, Any], Iterable[Row | PairError]]
@@ -56,4 +58,4 @@ SOURCES = {
     "sample": _FOLDER._replace(parts=lambda source, own_folder: sample.parts(own_folder)),
     "tfds": _FOLDER._replace(parts=tfds.parts),
 }
-"""Functions of each kind of source, by the name in `data.source.kind`."""
+"""Maps the name of each kind of source (`data.source.kind`) to its functions."""

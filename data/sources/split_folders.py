@@ -1,4 +1,4 @@
-"""Finds the folders of ready-made splits."""
+"""Finds the split folders of a source that is already divided into splits."""
 
 from data.errors import InputError, PairError
 from data.files import is_folder, join, list_folder
@@ -9,17 +9,18 @@ from data.sources.split_names import SPLIT_NAMES, split_of
 def find_split_folders(
     source: FolderSource,
 ) -> tuple[dict[SplitName, tuple[str, str]], list[PairError]]:
-    """Finds the folders of each split: `<path>/<split>/<images>` or `<path>/<images>/<split>`.
+    """Finds each split's folders: `<path>/<split>/<images>` or `<path>/<images>/<split>`.
 
     Args:
-      source: Config of the source, whose path has no `{SPAN}`.
+      source: Config of the source; its path must not contain `{SPAN}`.
 
     Returns:
-      The folders of images and of masks of each split, relative to the path, and an error for each
-      file that is not in one of them.
+      The image folder and the mask folder of each split, relative to the source's path; and an
+      error for each file that is beside the split folders.
 
     Raises:
-      InputError: The folder does not exist, or its split folders are ambiguous.
+      InputError: The folder of the source does not exist, or its split folders are missing or
+        ambiguous.
     """
     problems: list[PairError] = []
     images, masks = source.images, source.masks

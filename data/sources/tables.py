@@ -1,4 +1,4 @@
-"""Reads tables row by row: CSV files with a header line, and JSON files with an object per line."""
+"""Reads tables row by row: CSV files with a header, and JSON files with one object per line."""
 
 import csv
 import json
@@ -14,30 +14,31 @@ def read_table(path: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Reads the rows of a table.
 
     Args:
-      path: Path of the table, `.csv` or `.jsonl`, local or remote.
+      path: Path of the table, local or remote: a CSV file if the suffix is `.csv`, otherwise a JSON
+        Lines file.
 
     Yields:
-      The number of the row's line, and the text of its cells by column name, without blanks at
-      both ends. Empty lines are left out.
+      For each row, the number of its first line, and the text of its cells by column name, without
+      leading and trailing white space. Empty lines are left out.
 
     Raises:
-      InputError: The file cannot be read, or a row is not in the format.
+      InputError: The file cannot be read, or a row is malformed.
     """
     return _read_csv(path) if _is_csv(path) else _read_json(path)
 
 
 def column_names(path: str) -> list[str]:
-    """Lists the columns of a table.
+    """Lists the names of a table's columns.
 
     Args:
-      path: Path of the table, `.csv` or `.jsonl`, local or remote.
+      path: Path of the table, local or remote (see `read_table`).
 
     Returns:
-      The names in the header of a CSV file, or those of any row of a JSON file; empty if the table
-      has no rows.
+      The names in the header of a CSV file, or the names that occur in any row of a JSON Lines
+      file; empty if the table has no rows.
 
     Raises:
-      InputError: The file cannot be read, or a row is not in the format.
+      InputError: The file cannot be read, or a row is malformed.
     """
     columns: dict[str, None] = {}
     for _, cells in read_table(path):
@@ -68,7 +69,7 @@ def _read_csv(path: str) -> Iterator[tuple[int, dict[str, str]]]:
                         f"columns {columns}. Put a cell with a comma in quotes."
                     )
                 yield line, dict(zip(columns, cells, strict=True))
-            # `line_num` counts lines, not rows, because a quoted cell may contain line breaks.
+            # `line` counts lines, not rows, because a quoted cell may contain line breaks.
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: not CSV ({error}).") from error

@@ -1,10 +1,11 @@
-"""`unetfx check`: runs the checks of the ingestion without a pipeline and shows the findings."""
+"""`unetfx check`: runs ExampleGen's data checks on their own, and shows the findings."""
 
 import json
 import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -24,16 +25,17 @@ from data.sources.pairs import find_columns
 from pipeline.commands.check_page import write_page
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
+from pipeline.execution.console import library_noise_to
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
 def run_check(config_file: Path) -> int:
-    """Checks every pair as the ingestion does, and reports the findings.
+    """Checks every pair in the same way as ExampleGen, and reports the findings.
 
-    The findings are printed, and written to `check/check.json` and `check/index.html` in the folder
-    of the pipeline.
+    The findings are printed, and are also written to `check/check.json` and `check/index.html` in
+    the pipeline's folder.
 
     Args:
       config_file: Path of the config file.
@@ -42,9 +44,15 @@ def run_check(config_file: Path) -> int:
       The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is wrong, or the source is missing.
+      InputError: The config is invalid, or the data source as a whole cannot be used.
+      UnavailableError: A process that reads pairs was killed, most likely for lack of memory.
     """
     config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "check.txt") as terminal:
+        return _check(config, terminal)
+
+
+def _check(config: Config, terminal: TextIO) -> int:
     if columns := config.columns_to_slice_by:
         refuse_unknown_columns(columns, find_columns(config.data))
     with tempfile.TemporaryDirectory() as scratch:
@@ -56,7 +64,7 @@ def run_check(config_file: Path) -> int:
             name=config.name,
             own_folder=str(config.source_folder),
         )
-        ingested = _read(listing, config.data, scratch)
+        ingested = _read(listing, config.data, scratch, terminal)
         findings = check(listing.census, ingested.tally, ingested.repeats, config.data)
         splits = count_splits(ingested, config.data.classes)
         accepted = not any(finding.severity == "error" for finding in findings)
@@ -70,11 +78,11 @@ def run_check(config_file: Path) -> int:
     return DONE if accepted else BAD_INPUT
 
 
-def _read(listing: Listing, data: DataConfig, scratch: str) -> Ingested:
-    """Reads all pairs as the ingestion does, but writes no examples."""
+def _read(listing: Listing, data: DataConfig, scratch: str, terminal: TextIO) -> Ingested:
+    """Reads all pairs in the same way as ExampleGen, but writes no examples."""
     batches = plan_batches(listing.census.pairs)
     settings = BatchSettings(data, listing, scratch)
-    with terminal_progress(Console(stderr=True)) as progress:
+    with terminal_progress(Console(file=terminal)) as progress:
         tracked = progress.track(batches, description="Reading pairs")
         return run_job(STAGES, tracked, settings, Ingested(), run_tasks=in_processes)
 

@@ -1,22 +1,34 @@
-"""The `unetfx` command line: everything that the `tfx` command does not offer."""
+"""The `unetfx` command line, with commands that TFX's own command line does not have."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from data.errors import InputError, UnetfxError
+from data.files import is_remote, join
 from data.sources.blue_marble import write_blue_marble
 from pipeline.config.loading import config_path, load_config
 from pipeline.execution.console import library_noise_to, log_lines_of, print_failure
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
-# Most commands import their modules only when they run. TensorFlow and TFX take seconds to load,
-# and meanwhile write to standard error, which `library_noise_to` must redirect first.
+# Most commands import their modules only when they run. TensorFlow and TFX take seconds to import,
+# and write to standard error as they load, so `library_noise_to` must redirect it first.
 
-_PATH = click.Path(path_type=Path)
+
+class _LocalPath(click.Path):
+    """Type of an option that must be a local path; `Path` would turn `gs://x` into `gs:/x`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and is_remote(value) and param:
+            raise InputError(f"{param.opts[0]} {value}: should be a path on this machine.")
+        return super().convert(value, param, ctx)
+
+
+_PATH = _LocalPath(path_type=Path)
 _PORT, _AT_LEAST_1, _SECONDS = click.IntRange(0, 65535), click.IntRange(1), click.FloatRange(0.001)
 config_option = click.option(
     "--config",
@@ -33,14 +45,14 @@ _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept i
 def _number_option(
     name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns a click option for a number; its help shows the default and the allowed range."""
+    """Returns a click option for a number, whose help shows the default and the allowed range."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
     )
 
 
 def main() -> None:
-    """Runs the command line; prints the message of a `UnetfxError` and exits with code 2."""
+    """Runs the command line; for a `UnetfxError`, prints the message and exits with code 2."""
     try:
         commands()
     except UnetfxError as error:
@@ -135,12 +147,12 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
 
         reviewed = find_run(config, run)
         if compare is None:
-            page = publishing.publish(config, reviewed) / PAGE_FILE
+            page = join(publishing.publish(config, reviewed), PAGE_FILE)
         else:
             page = comparison.compare(config, find_run(config, compare), reviewed)
     click.echo(page)
-    if sys.stdout.isatty():
-        click.launch(str(page))
+    if sys.stdout.isatty() and not is_remote(page):
+        click.launch(page)
 
 
 @commands.command()

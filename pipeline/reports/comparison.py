@@ -1,8 +1,9 @@
-"""A page that compares two runs, image by image."""
+"""Writes a page that compares two runs, image by image."""
 
 import csv
+import io
+import posixpath
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,24 +16,24 @@ from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
-from components.report.gallery import Predict, draw_layers, find_examples
+from components.report.gallery import Predict, draw_layers, find_examples, save_picture
 from components.report.page import class_marks, templates
 from data.errors import InputError
-from data.files import is_folder, write_text
+from data.files import is_folder, join, write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-# Maximum number of images in a table, and of those shown as pictures.
+# Maximum number of images in each table, and how many of them are also shown as pictures.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
 _SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 
 class _Pair(NamedTuple):
-    """An image that both runs evaluated, with the mean IoU and the class IoUs of each run."""
+    """An image that both runs evaluated, with its mean IoU and class IoUs in each run."""
 
     key: str
     one: float
@@ -45,7 +46,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images whose mean IoU fell, or those whose mean IoU rose, largest change first."""
+    """Either the images whose mean IoU fell or those whose mean IoU rose, largest change first."""
 
     title: str
     pairs: list[_Pair]
@@ -57,8 +58,8 @@ class _Part(NamedTuple):
         return cls(title, pairs, pairs[:_MOST_ROWS], pairs[:_MOST_DRAWN])
 
 
-def compare(config: Config, one: Run, two: Run) -> Path:
-    """Writes a page that compares two runs, and a CSV table of the images that both evaluated.
+def compare(config: Config, one: Run, two: Run) -> str:
+    """Writes a page that compares two runs, and a CSV table of the images that both runs evaluated.
 
     The page shows the images whose mean IoU changed most, with the predictions of both models on
     the examples of the later run.
@@ -69,11 +70,11 @@ def compare(config: Config, one: Run, two: Run) -> Path:
       two: The later run, which must have a report.
 
     Returns:
-      Path of the page; the table has the same name with the suffix `.csv`.
+      Path of the page; the table has the same path, but with the suffix `.csv`.
 
     Raises:
-      InputError: The runs evaluated no common image, their classes differ from those of the config,
-        or the files of an evaluation are missing.
+      InputError: The runs have no evaluated image in common, a run has a different number of
+        classes than the config, or files of an evaluation or a report are missing.
     """
     runs, classes = (one, two), config.data.classes
     evaluated = [_ious(run) for run in runs]
@@ -98,8 +99,8 @@ def compare(config: Config, one: Run, two: Run) -> Path:
         ),
         _Part.of("Where it got better", better),
     ]
-    page = config.reports_folder / f"compare-{one.folder_name}-{two.folder_name}.html"
-    table = page.with_suffix(".csv")
+    name = f"compare-{one.folder_name}-{two.folder_name}"
+    page, table = (join(config.reports_folder, f"{name}.{suffix}") for suffix in ("html", "csv"))
     _write_table(table, classes, defined)
     html = (
         templates()
@@ -107,24 +108,27 @@ def compare(config: Config, one: Run, two: Run) -> Path:
         .render(
             name=config.name,
             runs=runs,
-            folders=[folder.name for folder in folders],
+            folders=[posixpath.basename(folder) for folder in folders],
             metrics=[read_published(folder) for folder in folders],
             classes=class_marks(classes),
             parts=parts,
             total=len(defined),
-            table=table.name,
-            pictures=_draw(runs, parts, page.with_suffix("")),
+            table=posixpath.basename(table),
+            pictures=_draw(runs, parts, config.reports_folder, name),
             only=[len(ious) - len(common) for ious in evaluated],
         )
     )
-    write_text(str(page), html)
+    write_text(page, html)
     return page
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Returns the class IoUs of each image, by key, without keeping all confusion matrices."""
+    """Returns the class IoUs of each image, as a float64 array of shape [C], by image key.
+
+    The confusion matrices are read one at a time, because all of them might not fit in memory.
+    """
     uri = run.artifacts[EVALUATION].uri
-    if not Path(uri).exists():
+    if not is_folder(uri):
         raise InputError(
             f"{run.id}: the scores of its images were removed, because only the artifacts of the "
             "newest runs are kept (retrain.keep_runs). Its report still exists: unetfx review "
@@ -138,19 +142,31 @@ def _pair(key: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float
     return _Pair(key, mean_of_defined(before), mean_of_defined(after), list(by_class))
 
 
-def _write_table(path: Path, classes: Sequence[str], pairs: Sequence[_Pair]) -> None:
+def _write_table(path: str, classes: Sequence[str], pairs: Sequence[_Pair]) -> None:
     heading = ["image", *(f"mean {when}" for when in (_BEFORE, _AFTER))]
     heading += [f"{name} {when}" for name in classes for when in (_BEFORE, _AFTER)]
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(heading)
-        for pair in pairs:
-            numbers = [pair.one, pair.two, *(value for both in pair.by_class for value in both)]
-            rows.writerow([pair.key, *("" if n is None else f"{n:.4f}" for n in numbers)])
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(heading)
+    for pair in pairs:
+        numbers = [pair.one, pair.two, *(value for both in pair.by_class for value in both)]
+        rows.writerow([pair.key, *("" if n is None else f"{n:.4f}" for n in numbers)])
+    write_text(path, text.getvalue())
 
 
-def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[str, Any]:
-    """Returns the card of each drawn image, by key; empty if the files of a model are missing."""
+def _draw(
+    runs: Sequence[Run], parts: Sequence[_Part], reports: str, name: str
+) -> Mapping[str, Any]:
+    """Draws the images, and returns the template data for each image, by image key.
+
+    The result is empty if there is nothing to draw or if the files of a model are missing.
+
+    Args:
+      runs: The two runs.
+      parts: Parts of the page, whose images are drawn.
+      reports: Folder for published reports, local or remote.
+      name: Name of the sub-folder of `reports` for the pictures.
+    """
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(map(is_folder, paths)):
@@ -158,18 +174,19 @@ def _draw(runs: Sequence[Run], parts: Sequence[_Part], folder: Path) -> Mapping[
     models = dict(zip((_BEFORE, _AFTER), map(_predictor, paths), strict=True))
     examples = read_examples(runs[1].artifacts[EXAMPLES].uri, EVALUATED_SPLIT)
     return {
-        key: _card(drawn[key], draw_layers(example, models), folder / str(number))
+        key: _card(drawn[key], draw_layers(example, models), reports, f"{name}/{number}")
         for number, (key, example) in enumerate(find_examples(examples, drawn))
     }
 
 
-def _card(pair: _Pair, pictures: Mapping[str, Image.Image], folder: Path) -> Mapping[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
+def _card(
+    pair: _Pair, pictures: Mapping[str, Image.Image], reports: str, folder: str
+) -> Mapping[str, Any]:
     for name, picture in pictures.items():
-        picture.save(folder / name)
+        save_picture(join(reports, f"{folder}/{name}"), picture)
     width, height = pictures["image.jpg"].size
     return {
-        "folder": f"{folder.parent.name}/{folder.name}",
+        "folder": folder,
         "width": width,
         "height": height,
         "present": [number for number, both in enumerate(pair.by_class) if both != (None, None)],

@@ -1,6 +1,5 @@
 """Publishes reports: a page for each run, and an overview page of all runs."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, RunFacts, read_anomalies, templates, write_page
 from data.errors import InputError
+from data.files import copy_folder, is_file, join, read_text, write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # number of characters of a run ID up to the seconds of its time
+_TO_SECONDS = 19  # length of the date and time, to the second, at the start of a run ID
 
 
-def publish(config: Config, run: Run) -> Path:
+def publish(config: Config, run: Run) -> str:
     """Publishes the report of a run, and updates the overview page of all runs.
 
     Args:
@@ -26,52 +26,55 @@ def publish(config: Config, run: Run) -> Path:
       run: The run, which must have a report.
 
     Returns:
-      Folder of the published report; runs with the same report have the same folder.
+      Folder of the published report; runs that share a report also share its folder.
 
     Raises:
-      InputError: The files of the report are missing.
+      InputError: The run has no report, or the files of the report are missing.
     """
     if run.report is None:
         raise InputError(f"{run.id}: the run has no report. Run the pipeline again.")
-    source = Path(run.report.uri)
-    folder = published_reports(config).get(str(source)) or config.reports_folder / run.folder_name
-    if (source / CONTENTS_FILE).exists():
-        shutil.copytree(source, folder, dirs_exist_ok=True)
-        (folder / SOURCE_FILE).write_text(str(source))
+    source = run.report.uri.rstrip("/")
+    folder = published_reports(config).get(source) or join(config.reports_folder, run.folder_name)
+    if is_file(join(source, CONTENTS_FILE)):
+        copy_folder(source, folder)
+        write_text(join(folder, SOURCE_FILE), source)
     runs = all_runs(config)
-    if (folder / CONTENTS_FILE).exists():
-        write_page(str(folder), _facts(_author(runs, folder, run)))
-    elif not (folder / PAGE_FILE).exists():
-        # Older versions of unetfx published only the finished page.
+    if is_file(join(folder, CONTENTS_FILE)):
+        write_page(folder, _facts(_author(runs, folder, run)))
+    elif not is_file(join(folder, PAGE_FILE)):
+        # A folder with only the page is accepted, because older versions of unetfx published only
+        # the page.
         raise InputError(f"{source}: the files of the report are gone. Run the pipeline again.")
     _write_overview(config, runs)
     return folder
 
 
-def read_published(folder: Path) -> RunMetrics | None:
+def read_published(folder: str) -> RunMetrics | None:
     """Reads the metrics and verdicts of a published report.
 
     Args:
-      folder: Folder of the published report, from `publish`.
+      folder: Folder of the published report, as returned by `publish`.
 
     Returns:
       The metrics and verdicts; None if metrics.json is missing.
     """
-    path = folder / METRICS_FILE
-    return RunMetrics.model_validate_json(path.read_text()) if path.exists() else None
+    path = join(folder, METRICS_FILE)
+    return RunMetrics.model_validate_json(read_text(path)) if is_file(path) else None
 
 
-def _author(runs: Sequence[Run], folder: Path, run: Run) -> Run:
-    """Returns the run that made a report, whose durations the report shows.
+def _author(runs: Sequence[Run], folder: str, run: Run) -> Run:
+    """Returns the run that made a report, whose ID and durations the page shows.
 
-    A later run on unchanged data shares the report, but has trained nothing.
+    A later run on unchanged data reuses the report. The page does not show the durations of such a
+    run, because it did not train the model.
 
     Args:
       runs: All runs of the pipeline.
       folder: Folder of the published report.
-      run: A run with this report, returned if the run that made it is not recorded.
+      run: A run with this report, which is returned if there is no record of the run that made the
+        report.
     """
-    return next((other for other in runs if other.folder_name == folder.name), run)
+    return next((other for other in runs if folder.endswith(f"/{other.folder_name}")), run)
 
 
 def _facts(run: Run) -> RunFacts:
@@ -86,12 +89,13 @@ def _facts(run: Run) -> RunFacts:
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
-    """Writes a page with a table of all runs and a chart of the IoU of each class over the runs."""
+    """Writes a page with a table of all runs and a chart of each class's IoU over the runs."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         metrics = read_published(run.published) if run.published else None
         rows.append({"run": run, "metrics": metrics})
-    # A run that reused an earlier run's evaluation would repeat the earlier point in the chart.
+    # The chart omits runs that took their evaluation from the cache, because each of them would
+    # repeat an earlier point.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
     metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [
@@ -114,5 +118,4 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
         .get_template("runs.html")
         .render(name=config.name, rows=rows, classes=config.data.classes, trend=trend)
     )
-    config.reports_folder.mkdir(parents=True, exist_ok=True)
-    (config.reports_folder / PAGE_FILE).write_text(page)
+    write_text(join(config.reports_folder, PAGE_FILE), page)

@@ -1,4 +1,4 @@
-"""The summary that the terminal shows at the end of a run."""
+"""Prints a summary to the terminal at the end of a run."""
 
 import json
 import os
@@ -19,24 +19,24 @@ from components.example_gen.artifact import FINDINGS_FILE, first_image
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
-from data.files import is_remote
+from data.files import is_remote, join, read_text
 from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run
 from pipeline.history.store import ANOMALIES, EXAMPLES
 
 
-def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> None:
-    """Prints the IoUs and floors, the verdict, the paths of the results and the next command.
+def print_summary(config: Config, config_file: Path, run: Run, report: str) -> None:
+    """Prints the IoUs and floors, the verdict, the paths of the results and a suggested next step.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for printed commands.
+      config_file: Path of the config file, to show in the suggested command.
       run: A finished run.
       report: Folder of the run's published report.
     """
     console = Console(highlight=False, soft_wrap=True)
-    metrics = RunMetrics.model_validate_json((report / METRICS_FILE).read_text())
+    metrics = RunMetrics.model_validate_json(read_text(join(report, METRICS_FILE)))
     console.print()
     if {"Trainer", "Pusher"} <= run.cached:
         console.print(
@@ -54,8 +54,8 @@ def print_summary(config: Config, config_file: Path, run: Run, report: Path) -> 
     console.print()
     if run.pushed_folder:
         console.print(f"Model     {_short(run.pushed_folder)}")
-    console.print(f"Report    {os.path.relpath(report / PAGE_FILE)}")
-    console.print(f"Metrics   {os.path.relpath(report / METRICS_FILE)}")
+    console.print(f"Report    {_short(join(report, PAGE_FILE))}")
+    console.print(f"Metrics   {_short(join(report, METRICS_FILE))}")
     if run.blessed and run.serves:
         console.print(f"Next      {_predict_command(run, config_file)}")
     else:
@@ -114,9 +114,8 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """Yields a line for each skipped pair or file, for each warning and for each anomaly."""
-    findings = Path(run.artifacts[EXAMPLES].uri) / FINDINGS_FILE
-    for finding in json.loads(findings.read_text()):
+    """Yields a line for each warning, each finding about skipped pairs, and each anomaly."""
+    for finding in json.loads(read_text(join(run.artifacts[EXAMPLES].uri, FINDINGS_FILE))):
         if finding["severity"] in ("skipped", "warning"):
             yield Finding(**finding).line()
     yield from read_anomalies(run.artifacts[ANOMALIES].uri)

@@ -1,4 +1,4 @@
-"""Finds changes of data, config and code since the last retraining, without loading TensorFlow."""
+"""Finds changes to data, config and code since the last retraining, without loading TensorFlow."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ class State(Strict):
     Attributes:
       span: Number of the newest span; 0 if the source has no spans.
       pairs: Number of pairs of image and mask files.
-      data: Fingerprint of the pairs and the contents of their files, the same as in ExampleGen's
-        cache key.
-      settings: Hash of the config.
-      schema_text: Hash of the user's schema file; empty if the file does not exist yet.
-      code: Hash of the pipeline's code.
+      data: Fingerprint of the pairs and the contents of their files; ExampleGen's cache key
+        includes the same fingerprint.
+      settings: Hash of the config, without the sections in `AROUND_A_RUN`.
+      schema_text: Hash of the content of the user's schema file; empty if the file does not exist.
+      code: Hash of the source code of the pipeline.
     """
 
     span: int
@@ -37,13 +37,14 @@ class State(Strict):
 
 
 class PastRetraining(Strict):
-    """A retraining that ended with a verdict.
+    """A retraining whose pipeline run finished.
 
     Attributes:
-      state: Fingerprints of the data, config and code of the retraining.
-      run: Id of the pipeline run.
-      outcome: `pushed`, `not_blessed` or `does_not_serve`; see `Notice`.
-      reasons: Why the model was not pushed, one line for each reason.
+      state: Fingerprints of the data, config, schema and code that the run used.
+      run: ID of the pipeline run.
+      outcome: `pushed`, `not_blessed`, `does_not_serve`, or `nothing_new` if the run only reused
+        cached outputs; see `Notice`.
+      reasons: Reasons why the model was not pushed, one line each.
     """
 
     state: State
@@ -53,12 +54,12 @@ class PastRetraining(Strict):
 
 
 class Changes(NamedTuple):
-    """Changes since the last retraining that ended with a verdict.
+    """Changes since the last retraining whose pipeline run finished.
 
     Attributes:
-      state: Current fingerprints of the data, config and code.
-      names: A short name for each change; empty without changes.
-      last: The last retraining that ended with a verdict; None before the first one.
+      state: Current fingerprints of the data, config, schema and code.
+      names: A short name for each change, such as `span 3` or `code`; empty if nothing changed.
+      last: The last retraining whose pipeline run finished; None if no run has finished yet.
     """
 
     state: State
@@ -67,15 +68,16 @@ class Changes(NamedTuple):
 
 
 def find_changes(config: Config) -> Changes:
-    """Compares the current data, config, schema and code with those of the last retraining.
+    """Compares the current data, config, schema and code with the state of the last retraining.
 
-    Only files whose size or times have changed are read.
+    A data file is read only if its size or time stamps differ from those when it was last hashed,
+    or if it had changed too recently then for its time stamps to be compared.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The changes, with the current fingerprints.
+      The changes, together with the current fingerprints.
 
     Raises:
       InputError: The data source cannot be read, for example because its folder is missing.
@@ -101,26 +103,29 @@ def find_changes(config: Config) -> Changes:
 
 
 def state_of_run(config: Config, state: State, data: str) -> State:
-    """Returns the state that a run used: files may have changed between `find_changes` and the run.
+    """Returns the state that a run used.
+
+    The state may differ from the one before the run, because files may have changed in between.
 
     Args:
       config: The config of the pipeline.
-      state: State before the run, from `find_changes`.
-      data: Fingerprint of the data that the run has read.
+      state: State before the run, as returned by `find_changes`.
+      data: Fingerprint of the data that the run read.
     """
     changes = {"data": data}
-    # If there was no schema file, the run has inferred the schema and written the file.
+    # If the schema file did not exist before, the run has written it. The next retraining must not
+    # regard the new file as a change.
     if not state.schema_text:
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
 
 def save_retraining(config: Config, retraining: PastRetraining) -> None:
-    """Saves a retraining that ended with a verdict, for comparison in the next retraining.
+    """Saves a finished retraining, so that the next one can find what has changed since.
 
     Args:
       config: The config of the pipeline.
-      retraining: State, run and outcome of the retraining.
+      retraining: The finished retraining.
     """
     write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
 

@@ -1,4 +1,4 @@
-"""Jobs on Beam have the same results as in this process."""
+"""Tests that jobs have the same results on Beam as in this process."""
 
 import functools
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from tests.components.example_gen.conftest import BEAM, KEYS, settings_of, write
 
 
 class Words(NamedTuple):
-    """A result: the words of a job, sorted."""
+    """Result of a job: the sorted words from all tasks."""
 
     words: list
 

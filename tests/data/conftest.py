@@ -22,7 +22,8 @@ def _write_file(path, content):
     if "://" in path:
         import tensorflow as tf
 
-        tf.io.gfile.makedirs(path.rpartition("/")[0])
+        if not path.startswith("gs://"):
+            tf.io.gfile.makedirs(path.rpartition("/")[0])
         with tf.io.gfile.GFile(path, "wb") as file:
             file.write(content)
     else:

@@ -48,7 +48,7 @@ def healthy(**facts):
 
 
 def check(records, problems=(), unused=(), **changes):
-    """Checks records in two parts, which are merged as those of two processes."""
+    """Checks records that are counted in two parts, as by two processes, and then merged."""
     census, parts = Census(), [Tally(), Tally()]
     for problem in problems:
         census.problems.add(problem)

@@ -1,7 +1,10 @@
+import io
 import os
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 
 import pytest
 
@@ -9,8 +12,10 @@ from data.errors import InputError, MissingFileError
 from data.files import (
     complete_folder,
     copy_file,
+    copy_folder,
     file_state,
     find_files,
+    folder_state,
     is_file,
     is_folder,
     join,
@@ -27,6 +32,14 @@ from data.files import (
     remove_folder,
     write_text,
 )
+from tests.emulators.gcs_proxy import DENIED_BUCKET
+
+
+@pytest.fixture(params=["local", "ram", "gs"])
+def anywhere(request):
+    """A folder: local, in TensorFlow's in-memory file system, and in a bucket."""
+    fixtures = {"local": "tmp_path", "ram": "remote_folder", "gs": "gs_folder"}
+    return str(request.getfixturevalue(fixtures[request.param]))
 
 
 @pytest.fixture
@@ -75,7 +88,7 @@ def test_text_is_written_in_utf_8(anywhere):
 def test_a_folder_may_exist_when_it_is_made(anywhere):
     for _ in range(2):
         make_folder(f"{anywhere}/a/b")
-    assert is_folder(f"{anywhere}/a/b")
+    assert is_folder(f"{anywhere}/a/b") != anywhere.startswith("gs://")
 
 
 def test_a_folder_is_not_made_where_a_file_is(tmp_path, write_files):
@@ -92,6 +105,22 @@ def test_a_file_is_copied(tmp_path, remote_folder, write_file, source_is_remote,
     write_file(f"{folder}/x.bin", b"content")
     copy_file(f"{folder}/x.bin", target)
     assert read_bytes(target) == b"content"
+
+
+def test_a_folder_is_copied(tree, tmp_path):
+    for target in (f"{tree}/copy", str(tmp_path / "copy")):
+        copy_folder(f"{tree}/a", target)
+        assert list_files(target) == ["x.png", "y/z.txt"]
+        assert read_bytes(f"{target}/y/z.txt") == b"a/y/z.txt"
+
+
+def test_the_state_of_a_folder_is_that_of_its_files(tree):
+    files = [file_state(f"{tree}/a/{name}") for name in ("x.png", "y/z.txt")]
+    state = folder_state(f"{tree}/a")
+    assert state.size == sum(file.size for file in files)
+    assert state.modified >= max(file.modified for file in files)
+    with pytest.raises(MissingFileError):
+        folder_state(f"{tree}/nowhere")
 
 
 def test_a_copy_of_a_missing_file_is_refused(anywhere):
@@ -117,6 +146,17 @@ def test_a_new_file_replaces_an_older_one(anywhere):
             file.write(content)
     assert read_bytes(f"{anywhere}/a/b/x.bin") == b"new"
     assert list_files(anywhere) == ["a/b/x.bin"]
+
+
+def test_a_new_file_is_an_ordinary_file(anywhere):
+    with new_file(f"{anywhere}/x.zip") as file:
+        file.writelines([b"a prefix", b" of two parts"])
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("1.txt", "one")
+    assert zipfile.ZipFile(io.BytesIO(read_bytes(f"{anywhere}/x.zip"))).read("1.txt") == b"one"
+    with new_file(f"{anywhere}/empty"):
+        pass
+    assert read_bytes(f"{anywhere}/empty") == b""
 
 
 def test_a_new_file_is_not_there_before_it_is_complete(anywhere, write_files):
@@ -193,6 +233,42 @@ def test_the_wrong_kind_of_path_is_named(tree, read):
         read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "use", "message"),
+    [
+        (DENIED_BUCKET, read_bytes, "read (The caller does not have storage.objects.get access)."),
+        (DENIED_BUCKET, is_folder, "read (The caller does not have storage.objects.get access)."),
+        (DENIED_BUCKET, list_files, "read (The caller does not have storage.objects.get access)."),
+        (
+            DENIED_BUCKET,
+            lambda path: write_text(path, "x"),
+            "written (The caller does not have storage.objects.get access).",
+        ),
+        ("nowhere", read_bytes, "no such file."),
+        ("nowhere", list_files, "no such folder."),
+        ("nowhere", lambda path: write_text(path, "x"), "cannot be written (Not Found)."),
+    ],
+)
+def test_what_a_store_refuses_is_one_line(gs_folder, bucket, use, message):
+    path = f"gs://{bucket}/folder/x.png"
+    with pytest.raises(InputError) as caught:
+        use(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    if bucket == DENIED_BUCKET:
+        assert str(caught.value).endswith("of the account whose credentials are used.")
+
+
+def test_a_store_that_does_not_answer_is_not_a_wrong_input(gs_folder, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    code = f"from data.files import read_bytes; read_bytes('{gs_folder}/x')"
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE)
+    assert b"UnavailableError: https://www.googleapis.com/storage/v1/b: Google Cloud" in done.stderr
+    assert time.monotonic() - start < 20
 
 
 def test_an_unknown_scheme_is_named():

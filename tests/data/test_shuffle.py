@@ -20,14 +20,14 @@ NAMES = [f"name {number}" for number in range(1000)]
 
 
 class Sum(int):
-    """A result: a number."""
+    """Result of a job: a number that is summed over all tasks."""
 
     def merged(self, other):
         return Sum(self + other)
 
 
 def write(folder, names):
-    """Writes a row for each name, and returns the places of the rows."""
+    """Writes a row for each name, and returns the positions of the rows."""
     writer = RowWriter(str(folder))
     for number, name in enumerate(names):
         writer.add(order_of(name), [name, number])
@@ -35,7 +35,7 @@ def write(folder, names):
 
 
 def read(rows):
-    """Reads the groups of all partitions, in order."""
+    """Yields the groups of all partitions, in the order of their hashes."""
     for partition in range(PARTITIONS):
         segments = [segment for number, segment in rows if number == partition]
         for order, group in read_groups(segments):
@@ -77,8 +77,8 @@ def test_partitions_follow_each_other():
     assert set(partitions) == set(range(PARTITIONS))
 
 
-# Functions for other processes must be in modules that these can import, and importing this one
-# under its own name needs the working directory.
+# Worker processes import the modules of the functions that they call. They can import this module
+# under its own name only from the working directory.
 
 
 def write_numbers(numbers, folder):
@@ -89,7 +89,7 @@ def write_numbers(numbers, folder):
 
 
 def sum_groups(segments, folder):
-    """Writes the sum of each group under one name for all."""
+    """Writes the sum of each group, with the same name for all sums."""
     writer = RowWriter(folder)
     for _, rows in read_groups(segments):
         writer.add(order_of("sum"), [sum(number for (number,) in rows)])

@@ -149,7 +149,7 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(flink, trai
     for name, scores in remote.candidate.items():
         assert scores.metrics == pytest.approx(local.candidate[name].metrics, rel=1e-6, nan_ok=True)
         assert scores.confusion_matrix == local.candidate[name].confusion_matrix
-    # The fingerprint, the list of pairs, the examples, the statistics and the metrics.
+    # There are five jobs: fingerprint, list of pairs, examples, statistics and metrics.
     assert flink.jobs_done() == before + 5
 
     run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")

@@ -307,7 +307,7 @@ def test_metadata_agree_with_the_files(month):
     for artifact in artifacts:
         assert Path(artifact.uri).exists() == (artifact.state == states.LIVE), artifact.uri
     known = {artifact.uri for artifact in artifacts}
-    folders = {str(path) for path in month.config.artifacts_folder.glob("[!.]*/[!.]*/[!.]*")}
+    folders = {str(path) for path in Path(month.config.artifacts_folder).glob("[!.]*/[!.]*/[!.]*")}
     assert folders <= known
     running = metadata_store_pb2.Execution.RUNNING
     assert all(execution.last_known_state != running for execution in store.get_executions())
@@ -316,7 +316,7 @@ def test_metadata_agree_with_the_files(month):
 def test_no_unfinished_files_remain(month):
     files = [path.name for path in month.config.home.rglob("*") if path.is_file()]
     assert not [name for name in files if ".unfinished" in name or name.startswith(".")]
-    assert not list(month.config.artifacts_folder.glob("*/*/.unfinished/*"))
+    assert not list(Path(month.config.artifacts_folder).glob("*/*/.unfinished/*"))
     assert (month.config.home / "lock").read_text() == ""
 
 

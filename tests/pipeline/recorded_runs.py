@@ -1,5 +1,7 @@
 """A pipeline's workspace with runs that are recorded in ML Metadata as TFX records them."""
 
+from pathlib import Path
+
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2
 
@@ -105,14 +107,14 @@ class Workspace:
         for name, (node, execution_type, artifact_type) in self._types.items():
             execution = metadata_store_pb2.Execution(type_id=execution_type)
             execution.last_known_state = metadata_store_pb2.Execution.COMPLETE
-            folder = folders.get(name, self.config.artifacts_folder / name / str(number))
+            folder = folders.get(name, Path(self.config.artifacts_folder) / name / str(number))
             artifact = metadata_store_pb2.Artifact(type_id=artifact_type, uri=str(folder))
             event = metadata_store_pb2.Event(type=metadata_store_pb2.Event.OUTPUT)
             event.path.steps.add().key = name
             event.path.steps.add().index = 0
             contexts = self._store.get_contexts_by_id([run, node])
             self._store.put_execution(execution, [(artifact, event)], contexts)
-        report = self.config.artifacts_folder / "Report" / str(number)
+        report = Path(self.config.artifacts_folder) / "Report" / str(number)
         report.mkdir(parents=True)
         (report / "report.json").write_text(CONTENTS.model_dump_json())
         (report / "metrics.json").write_text(metrics(mean).model_dump_json())

@@ -19,7 +19,7 @@ HERE = functools.partial(run_job, run_tasks=in_this_process)
 
 @pytest.fixture(scope="module")
 def listing(tmp_path_factory):
-    """Three hundred pairs in splits of 7, 1 and 2 tenths; the images 7 and 8 are equal."""
+    """Lists 300 pairs in splits of 70 %, 10 % and 20 %; images 7 and 8 are equal."""
     folder = tmp_path_factory.mktemp("data")
     for kind in ("images", "masks"):
         (folder / kind).mkdir()
@@ -35,7 +35,7 @@ def listing(tmp_path_factory):
 
 @pytest.fixture
 def ingest(listing, tmp_path, monkeypatch):
-    """Writes shards of at most `pairs` pairs on average, in batches of `shards` shards."""
+    """Ingests all pairs, in shards of about `pairs` pairs and batches of `shards` shards."""
 
     def ingest(pairs=64, shards=64, *, examples=True, run_tasks=in_this_process):
         monkeypatch.setattr(batches, "_PAIRS_A_SHARD", pairs)

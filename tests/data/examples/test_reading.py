@@ -47,7 +47,7 @@ def test_facts_of_a_pair_by_hand(pair):
     assert read.record.problem is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_brightness_is_numpys(tmp_path_factory, height, width, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)

@@ -195,7 +195,7 @@ NUMBERS = hnp.arrays(
     st.sampled_from(["PNG", "BMP", "TIFF", "GIF"]),
     st.integers(1, 8),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_tensorflow_decodes_what_is_stored_to_the_very_pixels(pixels, mode, kind, orientation):
     picture = Image.fromarray(pixels).convert(mode)
     if kind in ("BMP", "GIF") and "A" in mode:
@@ -268,7 +268,7 @@ def test_levels_by_hand(intensity_range, sample, level):
     hnp.arrays(np.uint16, st.sampled_from([(3, 4), (3, 4, 3)])),
     st.tuples(st.integers(0, 65535), st.integers(0, 65535)).filter(lambda ends: ends[0] < ends[1]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_serving_and_training_see_the_same_levels(samples, intensity_range):
     content = imagecodecs.png_encode(samples)
     trained = load_image(content, "x", config(intensity_range=list(intensity_range))).pixels
@@ -348,7 +348,6 @@ def test_an_animation_is_refused(kind):
 
 @given(hnp.arrays(np.uint8, st.sampled_from([(1, 1), (5, 7), (1, 9, 3), (6, 4, 3)])), st.booleans())
 @example(PIXELS[:, ::-1], False)
-@settings(deadline=None)
 def test_encode_png_is_lossless(pixels, flat):
     decoded = Image.open(io.BytesIO(encode_png(pixels, flat=flat)))
     assert decoded.format == "PNG"

@@ -1,4 +1,4 @@
-"""Finds the pairs of one source as `data.sources.listing` does, but keeps all rows in memory."""
+"""Finds the pairs of a source in the same way as `data.sources.listing`, but in memory."""
 
 import functools
 import tempfile

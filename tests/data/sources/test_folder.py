@@ -1,7 +1,7 @@
 import posixpath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.config import FolderSource
@@ -210,7 +210,6 @@ NAMES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     names=st.sets(NAMES, max_size=12),
     folders=st.sampled_from([("images", "masks"), (".", "."), (".", "masks"), ("in", "in/masks")]),

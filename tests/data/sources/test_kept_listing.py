@@ -15,7 +15,7 @@ from data.sources.kept_listing import update_listing
 
 RUN = functools.partial(run_job, run_tasks=in_this_process)
 NOW = time.time_ns
-LATER = 5_000_000_000  # nanoseconds: longer than a tick of any file system's clock
+LATER = 5_000_000_000  # nanoseconds; longer than the resolution of any file system's time stamps
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def source(tmp_path, write_files):
 
 @pytest.fixture
 def update(source, anywhere, monkeypatch):
-    """Updates the listing and returns it, and the names of the files that were read."""
+    """Updates the listing, and returns the listing and the names of the files that were read."""
     monkeypatch.setattr(listing.time, "time_ns", lambda: NOW() + LATER)
     read = []
 
@@ -84,7 +84,7 @@ def test_a_file_that_is_as_new_as_the_listing_is_read_again(update, source, monk
     (source / "masks/a.png").touch()
     monkeypatch.setattr(listing.time, "time_ns", NOW)
     assert update()[1] == ["masks/a.png"]
-    assert update()[1] == ["masks/a.png"]  # its next change might leave the times as they are
+    assert update()[1] == ["masks/a.png"]  # because another change might not alter its time stamps
 
 
 def test_only_the_newest_list_is_kept_also_after_a_failure(update, source, anywhere, tmp_path):

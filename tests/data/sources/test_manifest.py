@@ -3,7 +3,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
@@ -376,7 +376,6 @@ def test_a_missing_manifest_is_named(anywhere):
 CELLS = st.sampled_from(["", "1.png", "2.png", "x/1.png", "1.jpg", "a.txt", "../1.png", "gone.png"])
 
 
-@settings(deadline=None)
 @given(cells=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
 def test_no_row_is_ever_dropped(tmp_path_factory, write_file, write_files, cells):
     root = tmp_path_factory.mktemp("manifest")

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import tensorflow as tf
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tfx.components.example_gen.base_example_gen_executor import _PartitionFn
 from tfx.proto import example_gen_pb2
@@ -131,7 +131,6 @@ def manifest(tmp_path_factory, write_files):
     return write
 
 
-@settings(deadline=None)
 @given(groups=st.lists(GROUPS, min_size=1, max_size=8), shares=st.tuples(*[st.integers(1, 99)] * 3))
 @example(groups=["a" * 119, "b" * 128, "é" * 64, "c" * 16384], shares=(7, 1, 2))
 def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
@@ -146,7 +145,6 @@ def test_groups_have_the_split_that_tfx_assigns(manifest, groups, shares):
         assert split == SPLITS[_PartitionFn(example, 3, buckets, config)]
 
 
-@settings(deadline=None)
 @given(
     old=st.lists(GROUPS, min_size=1, max_size=20),
     new=st.lists(GROUPS, min_size=1, max_size=20),
@@ -327,7 +325,7 @@ def test_fingerprint_sees_one_byte(one, name):
 
 def test_fingerprint_sees_all_that_makes_an_example(tmp_path, write_file, write_files):
     write_files(tmp_path, "a.png", "am.png", "b.png", "bm.png", "c.png")
-    write_file(f"{tmp_path}/c.png", b"a.png")  # same content as a.png
+    write_file(f"{tmp_path}/c.png", b"a.png")  # the same content as a.png
     header = "image,mask,group,source,split,scanner\n"
     first, second = "a.png,am.png,g,s,train,A\n", "b.png,bm.png,h,s,test,B\n"
     tables = [

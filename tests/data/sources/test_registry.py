@@ -47,7 +47,7 @@ def test_a_registered_source_is_found(monkeypatch):
 
 def test_two_pairs_with_one_key_are_no_pairs():
     pairs = [RawPair("a", "1/a.png", "m.png"), RawPair("a", "2/a.png", "n.png")]
-    other = RawPair("a.png", "a.png.png", "o.png")  # suffixes do not change the hash of a key
+    other = RawPair("a.png", "a.png.png", "o.png")  # the hash of a key ignores suffixes
     found = SourceFunctions(find).pair([*pairs, other])
     assert found.pairs == [other]
     assert [(problem.kind, problem.file) for problem in found.problems] == [

@@ -36,7 +36,7 @@ def test_folders_lie_in_the_workspace(load, monkeypatch, tmp_path):
     config = load(GOOD)
     assert config.home == tmp_path / "runs/discs"
     assert config.serving_folder == str(tmp_path / "runs/discs/serving/discs")
-    assert config.reports_folder == tmp_path / "runs/discs/reports"
+    assert config.reports_folder == str(tmp_path / "runs/discs/reports")
 
 
 def test_slices_may_be_by_columns_of_a_manifest(load):

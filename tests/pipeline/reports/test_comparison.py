@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -34,14 +35,14 @@ def write_evaluation(folder, counts):
 
 
 def compared(workspace, before, after, **folders):
-    folder = workspace.config.artifacts_folder / "Evaluator"
+    folder = Path(workspace.config.artifacts_folder) / "Evaluator"
     ids = [
         workspace.record(
             number, Evaluator=write_evaluation(folder / f"e{number}", counts), **folders
         )
         for number, counts in enumerate((before, after))
     ]
-    return compare(workspace.config, *map(workspace.run, ids))
+    return Path(compare(workspace.config, *map(workspace.run, ids)))
 
 
 def half_right(pixels):
@@ -103,7 +104,7 @@ def seen(workspace, tmp_path):
         convolution = keras.layers.Conv2D(2, 1)
         network = keras.Model(images, convolution(images))
         convolution.set_weights([np.array(weights).reshape(1, 1, 3, 2) / 20, np.zeros(2)])
-        folder = workspace.config.artifacts_folder / "Trainer" / name / "Format-Serving"
+        folder = Path(workspace.config.artifacts_folder) / "Trainer" / name / "Format-Serving"
         export_saved_model(network, str(folder), classes=CLASSES, view=data.view)
     return tmp_path / "examples"
 

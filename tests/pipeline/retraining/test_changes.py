@@ -77,7 +77,7 @@ def look(config_file, later):
 
 @pytest.fixture
 def not_read_again(config_file):
-    """Whether the next retraining uses the kept hashes of the contents."""
+    """Returns a function that checks whether the next retraining reuses the kept hashes."""
 
     def not_read_again():
         config = load_config(config_file)

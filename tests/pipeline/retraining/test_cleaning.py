@@ -6,9 +6,9 @@ from typing import Any
 
 import ml_metadata as mlmd
 import pytest
-import tensorflow as tf
 from ml_metadata.proto import metadata_store_pb2
 
+from data.files import find_files, write_text
 from pipeline.config.config import Config
 from pipeline.retraining.cleaning import clean
 from serving.model.versions import numbered_folders
@@ -23,9 +23,9 @@ Artifact, Event, Execution = (
 class History:
     """Writes runs with examples, a model, its blessing, a report, and perhaps a pushed version."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         self.config = self.with_retrain(folder, keep_runs=1)
-        self.config.home.mkdir()
+        self.config.home.mkdir(parents=True)
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(self.config.home / "metadata.db")
         connection.sqlite.connection_mode = (
@@ -34,11 +34,11 @@ class History:
         self.store = mlmd.MetadataStore(connection)
 
     @staticmethod
-    def with_retrain(folder: Path, push_to: str | None = None, **retrain: object) -> Config:
+    def with_retrain(folder: str, push_to: str | None = None, **retrain: object) -> Config:
         return Config.model_validate(
             {
                 "name": "cells",
-                "workspace": str(folder),
+                "workspace": folder,
                 "data": {"source": {"kind": "folder", "path": "x"}, "classes": ["a", "b"]},
                 "gate": {"mean_iou": 0.5},
                 "retrain": retrain,
@@ -64,9 +64,7 @@ class History:
         made["ModelBlessing"] = self.step(run, "Evaluator", read, "ModelBlessing", **verdict)
         if version is not None:
             folder = f"{self.config.serving_folder}/{version}"
-            tf.io.gfile.makedirs(folder)
-            with tf.io.gfile.GFile(f"{folder}/saved_model.pb", "w") as file:
-                file.write("a graph")
+            write_text(f"{folder}/saved_model.pb", "a graph")
             where = {"pushed": 1, "pushed_destination": folder}
             read = [made["Model"], made["ModelBlessing"]]
             made["PushedModel"] = self.step(run, "Pusher", read, "PushedModel", **where)
@@ -86,25 +84,23 @@ class History:
             field = "int_value" if isinstance(value, int) else "string_value"
             setattr(artifact.custom_properties[key], field, value)
         execution = self._execution(run, name, Execution.RUNNING, read, [])
-        folder = self.config.artifacts_folder / name / kind.lower() / str(execution.id)
-        folder.mkdir(parents=True)
-        (folder / "file").write_text("some content")
-        artifact.uri = str(folder)
+        artifact.uri = f"{self.config.artifacts_folder}/{name}/{kind.lower()}/{execution.id}"
+        write_text(f"{artifact.uri}/file", "some content")
         execution.last_known_state = Execution.COMPLETE
         event = _event(Event.OUTPUT)
         _, [artifact.id], _ = self.store.put_execution(execution, [(artifact, event)], [])
         return artifact
 
-    def dead_step(self, name: str) -> tuple[int, Path]:
+    def dead_step(self, name: str) -> tuple[int, str]:
         run = self._context("pipeline_run", name)
         execution = self._execution(run, "Trainer", Execution.RUNNING, [], [])
-        folder = self.config.artifacts_folder / "Trainer/model" / str(execution.id)
-        folder.mkdir(parents=True)
+        folder = f"{self.config.artifacts_folder}/Trainer/model/{execution.id}"
+        write_text(f"{folder}/file", "half")
         return execution.id, folder
 
     def state(self, artifact: Artifact) -> int:
         [found] = self.store.get_artifacts_by_id([artifact.id])
-        assert Path(artifact.uri).exists() == (found.state != Artifact.DELETED)
+        assert exists(artifact.uri) == (found.state != Artifact.DELETED)
         return found.state
 
     def _context(self, kind: str, name: str) -> Any:
@@ -128,12 +124,17 @@ def _event(kind: int) -> Event:
     return event
 
 
+def exists(path: str) -> bool:
+    # TensorFlow remembers for some seconds that there was a folder in a bucket.
+    return bool(find_files(f"{path}/*")) if "://" in path else Path(path).exists()
+
+
 LIVE, MARKED, DELETED = Artifact.LIVE, Artifact.MARKED_FOR_DELETION, Artifact.DELETED
 
 
 @pytest.fixture
 def history(tmp_path):
-    return History(tmp_path)
+    return History(str(tmp_path))
 
 
 def states(history, made):
@@ -142,24 +143,24 @@ def states(history, made):
 
 def test_only_artifacts_of_the_newest_runs_stay(history):
     made = [history.run(name, blessed=False) for name in "abc"]
-    cleaned = clean(history.with_retrain(history.config.home.parent, keep_runs=2))
+    cleaned = clean(history.with_retrain(history.config.workspace, keep_runs=2))
     assert set(states(history, made[0]).values()) == {DELETED}
     assert {state for run in made[1:] for state in states(history, run).values()} == {LIVE}
     assert (cleaned.artifacts, cleaned.size, cleaned.problems) == (4, 4 * len("some content"), [])
     assert str(cleaned) == "4 artifacts of old runs, 0 MB"
-    assert not clean(history.with_retrain(history.config.home.parent, keep_runs=2)).removed
+    assert not clean(history.with_retrain(history.config.workspace, keep_runs=2)).removed
 
 
 def test_nothing_is_removed_without_a_limit(history):
     made = [history.run(name) for name in "abc"]
-    assert not clean(history.with_retrain(history.config.home.parent, keep_runs=None)).removed
+    assert not clean(history.with_retrain(history.config.workspace, keep_runs=None)).removed
     assert {state for run in made for state in states(history, run).values()} == {LIVE}
 
 
 def test_a_repeated_run_is_not_counted_again(history):
     oldest, newer = (history.run(name, blessed=False) for name in "ab")
     history.repeat("c", newer)
-    clean(history.with_retrain(history.config.home.parent, keep_runs=2))
+    clean(history.with_retrain(history.config.workspace, keep_runs=2))
     assert set(states(history, oldest).values()) == {LIVE}
 
 
@@ -198,7 +199,7 @@ def test_a_pushed_version_keeps_its_model_and_the_newest_one_its_run(history):
 
 def test_versions_over_the_limit_are_removed_with_their_models(history):
     pushed = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
-    folder = history.config.home.parent
+    folder = history.config.workspace
     cleaned = clean(history.with_retrain(folder, keep_runs=1, keep_versions=2))
     left = [path.name for path in Path(history.config.serving_folder).iterdir()]
     assert sorted(left) == ["10", "9"]
@@ -210,7 +211,7 @@ def test_versions_over_the_limit_are_removed_with_their_models(history):
 
 def test_versions_in_a_bucket_count_like_local_ones(history, tmp_path):
     options = {"push_to": "ram://cleaning/cells", "keep_runs": 1, "keep_versions": 2}
-    history.config = history.with_retrain(tmp_path, **options)
+    history.config = history.with_retrain(str(tmp_path), **options)
     pushed = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
     cleaned = clean(history.config)
     assert sorted(numbered_folders(history.config.serving_folder)) == [9, 10]
@@ -251,7 +252,7 @@ def test_outputs_of_a_killed_step_are_removed_and_the_step_has_failed(history):
     history.run("a")
     execution, folder = history.dead_step("b")
     clean(history.config)
-    assert not folder.exists()
+    assert not exists(folder)
     [found] = history.store.get_executions_by_id([execution])
     assert found.last_known_state == Execution.FAILED
 
@@ -273,13 +274,13 @@ def test_what_cannot_be_removed_is_reported_and_stays_marked(history):
     folder.rmdir()
     (folder.parent / "moved").rename(folder)  # a file, where a folder should be
     cleaned = clean(history.config)
-    assert cleaned.problems == [f"{folder}: cannot be removed (Not a directory)"]
+    assert cleaned.problems == [f"{folder}: cannot be removed (Not a directory)."]
     assert history.state(old["Model"]) == MARKED
     assert history.state(old["Examples"]) == DELETED
 
 
 def test_an_abandoned_training_is_removed(history):
-    unfinished = history.config.artifacts_folder / "Trainer/model_run/.unfinished"
+    unfinished = Path(history.config.artifacts_folder) / "Trainer/model_run/.unfinished"
     for name, modified in (("old", 0), ("new", None)):
         (unfinished / name).mkdir(parents=True)
         (unfinished / name / "weights").touch()
@@ -292,4 +293,21 @@ def test_an_abandoned_training_is_removed(history):
 
 
 def test_a_pipeline_that_never_ran_has_nothing_to_remove(tmp_path):
-    assert not clean(History.with_retrain(tmp_path)).removed
+    assert not clean(History.with_retrain(str(tmp_path))).removed
+
+
+def test_a_workspace_in_a_bucket_is_cleaned_like_a_local_one(gs_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    history = History(gs_folder)
+    made = [history.run(name, version=number) for number, name in enumerate("abc", 8)]
+    write_text(f"{history.config.artifacts_folder}/Trainer/.unfinished/x/last.h5", "weights")
+    _, dead = history.dead_step("d")
+    cleaned = clean(history.with_retrain(gs_folder, keep_runs=1, keep_versions=1))
+    assert sorted(numbered_folders(history.config.serving_folder)) == [10]
+    assert cleaned.versions == ["9", "8"]
+    for older in made[:2]:
+        assert set(states(history, older).values()) == {DELETED}
+    assert set(states(history, made[2]).values()) == {LIVE}
+    assert not exists(dead)
+    assert exists(f"{history.config.artifacts_folder}/Trainer/.unfinished/x")
+    assert (cleaned.artifacts, cleaned.problems) == (10, [])

@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from data.errors import InputError
+from data.files import write_text
 from serving.files.image_files import find_images
 
 
@@ -29,7 +31,7 @@ def here(tmp_path, monkeypatch):
 
 def found(*patterns, out="out"):
     images = find_images(patterns, Path(out))
-    return {str(image.path): image.name for image in images}
+    return {image.path: image.name for image in images}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,22 @@ def test_files_folders_and_globs(here, patterns, expected):
 def test_absolute_paths(here):
     assert found(str(here / "new/deep")) == {str(here / "new/deep/er/a.tif"): "er/a"}
     assert found(str(here / "o*/a.png")) == {str(here / "old/a.png"): "old/a"}
+
+
+def test_images_in_a_bucket(gs_folder):
+    for name in ("new/a.JPG", "new/deep/er/[1].tif", "new/notes.txt"):
+        write_text(f"{gs_folder}/{name}", "")
+    new = f"{gs_folder}/new"
+    assert found(f"{new}/a.JPG") == {f"{new}/a.JPG": "a"}
+    expected = {f"{new}/a.JPG": "a", f"{new}/deep/er/[1].tif": "deep/er/[1]"}
+    assert found(new) == found(f"{new}/a.*", f"{new}/deep/er/*", new) | expected == expected
+    assert found(f"{gs_folder}/n*/*") == {f"{new}/a.JPG": "new/a"}
+    for pattern, words in (
+        (f"{new}/b.png", "no such file or folder."),
+        (f"{new}/b*", "contains no image files. Expected"),
+    ):
+        with pytest.raises(InputError, match=f"^{re.escape(pattern)}: {words}"):
+            found(pattern)
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,6 @@ def test_no_more_images_are_in_memory_than_asked_for(tmp_path):
 def test_a_folder_that_cannot_be_written_to(served, tmp_path):
     picture(16, 24).save(tmp_path / "1.png")
     (tmp_path / "out").touch()
-    images = [ImageFile(tmp_path / "1.png", "1")]
+    images = [ImageFile(str(tmp_path / "1.png"), "1")]
     with pytest.raises(InputError, match="cannot be written"):
         list(predict_files(images, served, tmp_path / "out", DATA))

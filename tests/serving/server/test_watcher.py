@@ -17,6 +17,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.model.push import push_model
+
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 WEIGHTS = "variables/variables.data-00000-of-00001"
 
@@ -56,6 +58,16 @@ def test_a_version_that_is_taken_away_is_followed_by_the_one_before(
     shutil.rmtree(folder)
     push(other_model, folder, 3)
     running.wait(1, "END")
+    assert class_of_red(running) == 1
+
+
+def test_versions_in_a_bucket_are_served(start, gs_folder, saved_model, other_model, class_of_red):
+    running = start(gs_folder)
+    older = push_model(str(saved_model), gs_folder).rpartition("/")[2]
+    running.wait(older)
+    assert class_of_red(running) == 0
+    newer = push_model(str(other_model), gs_folder).rpartition("/")[2]
+    running.wait(newer)
     assert class_of_red(running) == 1
 
 

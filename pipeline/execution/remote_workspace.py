@@ -1,0 +1,58 @@
+"""Links a workspace in a bucket to its ML Metadata records, which are on one machine's disk."""
+
+import socket
+import uuid
+
+from data.config import Strict
+from data.errors import InputError
+from data.files import is_file, is_remote, join, read_text, write_text
+from pipeline.config.config import Config
+
+_FILE = "records.json"
+
+
+class RecordsPlace(Strict):
+    """Location of a pipeline's ML Metadata records.
+
+    Attributes:
+      id: Random ID of the records.
+      host: Host name of the machine or container that has the records.
+      folder: Local folder that contains the records.
+    """
+
+    id: str
+    host: str
+    folder: str
+
+
+def claim_workspace(config: Config) -> None:
+    """Stores the location of the records in a remote workspace, unless one is stored already.
+
+    TFX names the folders of artifacts after IDs in the records. A run with different records would
+    therefore write to the folders of older artifacts.
+
+    Args:
+      config: The config of the pipeline. For a local workspace, which contains its own records, the
+        function does nothing.
+
+    Raises:
+      InputError: The records of the workspace are in a different folder or on a different machine,
+        or the bucket cannot be read or written.
+    """
+    if not is_remote(config.workspace):
+        return
+    here, there = str(config.home / _FILE), join(config.root, _FILE)
+    if not is_file(here):
+        place = RecordsPlace(
+            id=uuid.uuid4().hex, host=socket.gethostname(), folder=str(config.home)
+        )
+        write_text(here, place.model_dump_json())
+    if not is_file(there):
+        write_text(there, read_text(here))
+        return
+    noted = RecordsPlace.model_validate_json(read_text(there))
+    if noted.id != RecordsPlace.model_validate_json(read_text(here)).id:
+        raise InputError(
+            f"workspace: the records of {config.root} are in {noted.folder} on {noted.host}. Run "
+            "there, or choose a different workspace."
+        )
