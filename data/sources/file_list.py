@@ -12,11 +12,12 @@ import hashlib
 import io
 import itertools
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from data.errors import InputError, MissingFileError
+from data.errors import InputError
 from data.files import file_state, join, new_file, read_bytes
 from data.sources.pair import Pair
 
@@ -115,7 +116,7 @@ class EarlierList:
           folder: Folder of the earlier list, local or remote; None if there is no earlier list.
           partition: Number of the partition.
         """
-        rows = _rows_if_any(folder, partition) if folder else iter(())
+        rows = _readable_rows(folder, partition) if folder else iter(())
         self._groups = itertools.groupby(rows, itemgetter(0))
         self._order = ""
         self._group: Iterator[ListedPair] = iter(())
@@ -157,8 +158,10 @@ def hash_file(path: str, earlier: HashedFile | None, began: int) -> HashedFile:
     return HashedFile(digest, state if state.changed < began - _TICK else ())
 
 
-def _rows_if_any(folder: str, partition: int) -> Iterator[ListedPair]:
-    with contextlib.suppress(MissingFileError):
+def _readable_rows(folder: str, partition: int) -> Iterator[ListedPair]:
+    """Yields rows up to the end, or up to a damage: files that are not in the list are read."""
+    # These are the errors of a missing file, of gzip, and of JSON.
+    with contextlib.suppress(InputError, EOFError, OSError, zlib.error, ValueError):
         yield from read_list(folder, partition)
 
 

@@ -1,4 +1,5 @@
 import functools
+import gzip
 import os
 import time
 from pathlib import Path
@@ -98,12 +99,25 @@ def test_only_the_newest_list_is_kept_also_after_a_failure(update, source, anywh
     assert first.folder != second.folder
 
 
-@pytest.mark.parametrize("damage", ["gone", "wrong"])
+@pytest.mark.parametrize("damage", ["gone", "wrong", "cut off", "no gzip", "no JSON"])
 def test_without_a_usable_list_all_files_are_read(update, anywhere, tmp_path, damage):
     if "://" in anywhere:
         pytest.skip("the same code")
-    update()
+    first, _ = update()
     newest = Path(anywhere, "kept", "newest-1")
-    newest.unlink() if damage == "gone" else newest.write_text("../data")
-    assert len(update()[1]) == 4
+    if damage == "gone":
+        newest.unlink()
+    elif damage == "wrong":
+        newest.write_text("../data")
+    for path in Path(first.folder).glob("pairs-*"):
+        if damage == "cut off":
+            path.write_bytes(path.read_bytes()[:-20])
+        elif damage == "no gzip":
+            path.write_bytes(b"{}")
+        elif damage == "no JSON":
+            path.write_bytes(gzip.compress(b"pairs\n"))
+    second, read = update()
+    assert len(read) == 4
+    assert second.census == first.census
+    assert update()[1] == []
     assert (tmp_path / "data").exists()
