@@ -3,9 +3,9 @@
 A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
 TensorFlow takes seconds to import, so TensorFlow is imported only for remote paths.
 
-`etils.epath` is not used: it rejects schemes that TensorFlow reads (`hdfs://`, and `ram://` in
-tests), rounds modification times to seconds, omits files whose names end in `~` from listings, and
-does not translate most errors of TensorFlow.
+`etils.epath` is not used: it rejects schemes that TensorFlow reads (`ram://` in tests), rounds
+modification times to seconds, omits files whose names end in `~` from listings, and does not
+translate most errors of TensorFlow.
 """
 
 import glob
