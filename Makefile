@@ -47,7 +47,7 @@ lint: setup
 docs: setup
 	@$(BIN)/python -m pipeline.config.documentation
 
-# Measures speed and memory, each in comparison with a named rival in the same run.
+# Measures speed and memory; all but the scaling benchmark compare with a named rival in the same run.
 bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline

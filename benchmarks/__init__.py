@@ -1,1 +1,1 @@
-"""Benchmarks of speed, memory and quality. Each one measures a rival in the same run."""
+"""Benchmarks of speed, memory and quality. Most benchmarks also measure a rival in the same run."""

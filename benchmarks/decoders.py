@@ -5,9 +5,9 @@
 The data sets: Blue Marble tiles of coasts and lakes (`blue_marble.yaml`); neurons in electron
 microscopy (ISBI 2012, `isbi_em.yaml`); brain slices with the classes grey matter, white matter and
 other (the ICBM 152 template, T1 and tissue maps, from the package `nilearn`). The encoder is
-frozen, so its features are computed once. All decoders of a seed train on the same crops in the
-same order. The score is the mean IoU on whole images of groups that are not in the training set:
-the mean over the seeds, and half the range.
+frozen, so its features are computed once. With the same seed, all decoders train on the same crops
+in the same order. The score is the mean IoU on whole images of groups that are not in the training
+set. The output is the mean of the scores over the seeds, and half of their range.
 """
 
 import argparse
@@ -42,7 +42,7 @@ _CROP = 96  # pixels
 _BATCH = 4
 _LEARNING_RATE = 2e-3
 _UNTIMED = 3  # first steps, which trace graphs
-_SLAB = 12  # adjacent slices of the brain, which look alike and share a split
+_SLAB = 12  # number of adjacent slices of the brain that share a split, because they look alike
 _Pixels = npt.NDArray[np.uint8]
 _Tensors = Sequence[Any]
 
@@ -60,11 +60,11 @@ class Pair(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """A decoder.
+    """A decoder to measure.
 
     Attributes:
       title: Name in the output.
-      build: Returns features at the resolution of the image from the five skips.
+      build: Function that returns features at the image's resolution from the encoder's five skips.
     """
 
     title: str
@@ -72,7 +72,7 @@ class Variant(NamedTuple):
 
 
 def main() -> None:
-    """Trains every decoder on every data set, and prints a line for each."""
+    """Trains every decoder on every data set, and prints one line of results for each decoder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=2)
@@ -111,11 +111,11 @@ class _Features(NamedTuple):
 
 
 class _Result(NamedTuple):
-    """Mean IoU, number of parameters and CPU time of a step of a decoder."""
+    """Mean IoU, number of parameters and CPU time of a training step of a decoder."""
 
     score: float
     parameters: int
-    milliseconds: float  # CPU time of a step
+    milliseconds: float  # CPU time of a training step
 
 
 def _measure(
@@ -165,7 +165,7 @@ def _features(pairs: Sequence[Pair]) -> _Features:
 
 
 def _crops(pairs: Sequence[Pair], seed: int, steps: int) -> list[Pair]:
-    """Returns crops of shuffled images; every second one contains the rarest class of its image."""
+    """Returns crops of shuffled images; every second crop contains its image's rarest class."""
     random = np.random.default_rng(seed)
     order = np.concatenate(
         [random.permutation(len(pairs)) for _ in range(-(-steps * _BATCH // len(pairs)))]
@@ -235,13 +235,14 @@ def _decoder(
     skips_too: bool = True,
     up: Callable[[int], Callable[[Any], Any]] | None = None,
 ) -> Callable[[_Tensors], Any]:
-    """Returns the five blocks of the default decoder with some layers replaced.
+    """Returns a function that builds the default decoder with some layers replaced.
 
     Args:
-      width: Factor for the numbers of channels.
-      normalise: Creates a normalisation layer; None for no normalisation.
+      width: Factor for the number of channels of each layer.
+      normalise: Function that creates a normalisation layer; None for no normalisation.
       skips_too: Whether to normalise the skips as well.
-      up: Creates an up-sampling layer from a number of channels; None for the default.
+      up: Function that creates an up-sampling layer with a number of channels; None for the
+        default.
     """
 
     def normalised(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Runs a measurement in a new process, which shares no memory or settings with others."""
+"""Runs a measurement in a new process, so that measurements do not affect each other."""
 
 import json
 import os
@@ -8,15 +8,18 @@ from typing import Any
 
 
 def measure(module: str, *arguments: str, **environment: str) -> Any:
-    """Runs the module of a benchmark in a new process, to do one part of its work.
+    """Runs one part of a benchmark in a new process.
 
     Args:
-      module: Name of the module.
+      module: Name of the benchmark's module.
       arguments: Command-line arguments, which select the part.
       environment: Environment variables to set in the process.
 
     Returns:
-      The last line of its output, parsed as JSON.
+      The last line of the process's standard output, parsed as JSON.
+
+    Raises:
+      subprocess.CalledProcessError: The process failed.
     """
     process = subprocess.run(  # noqa: S603
         [sys.executable, "-m", module, *arguments],

@@ -3,8 +3,8 @@
     python -m benchmarks.ideas [--size 96] [--batch 4] [--steps 8]
 
 The step trains the reference architecture (`decoder: notebook`) with a frozen encoder on random
-images. Every variant runs in its own process, the unchanged step first and last. The
-machines may be shared, so compare the CPU time; the wall time is printed as well.
+images. Every variant runs in its own process, the unchanged step first and last. The machine may be
+shared, so compare the CPU time; the wall time is printed as well.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _Shape = tuple[Any, ...]
 
 
 def main() -> None:
-    """Runs every variant, and prints its time and the ratio to the unchanged step."""
+    """Runs every variant, and prints its times and the speed relative to the unchanged step."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=96, help="height and width")
     parser.add_argument("--batch", type=int, default=4)
@@ -73,14 +73,16 @@ def _step(
     """Returns a function that measures a training step.
 
     Args:
-      low_resolution: Compute the convolutions after an up-sampling before it.
+      low_resolution: Whether to compute each convolution that follows an up-sampling before the
+        up-sampling.
       batches: Factor for the batch size.
-      threads: Threads of an operation; 0 for all cores.
+      threads: Number of threads of an operation; 0 for all cores.
       precision: Precision of the network.
-      decoder: The decoder.
-      keras_normalisation: Use the batch normalisation of Keras.
-      keras_adam: Use the Adam of Keras.
-      after_concatenation: Replaces the call of the convolution after a concatenation.
+      decoder: Name of the decoder.
+      keras_normalisation: Whether to use the batch normalisation of Keras.
+      keras_adam: Whether to use the Adam of Keras.
+      after_concatenation: Function that replaces the convolution after a concatenation; None to
+        keep the convolution.
     """
 
     def step(arguments: argparse.Namespace) -> dict[str, float]:
@@ -121,14 +123,14 @@ def _step(
 
 
 def _whole_gradient(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
-    """Convolves as Keras does, with a gradient for the whole concatenation."""
+    """Convolves as Keras does, and computes the gradient of the whole concatenation."""
     import keras
 
     return keras.layers.Conv2D.call(layer, inputs)
 
 
 def _sum_of_two(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
-    """Convolves each part on its own, so that frozen skips get no gradient."""
+    """Convolves skip and up-sampled features separately, so that frozen skips get no gradient."""
     from keras import ops
 
     first, second = layer.kernel[:, :, : skip.shape[-1]], layer.kernel[:, :, skip.shape[-1] :]
@@ -137,7 +139,7 @@ def _sum_of_two(layer: Any, inputs: Any, skip: Any, up: Any) -> Any:
 
 
 def _time_encoder(arguments: argparse.Namespace) -> dict[str, float]:
-    """Measures the encoder, whose time a cache of its features would save."""
+    """Measures the encoder alone, that is, the time that a cache of the features would save."""
     import tensorflow as tf
 
     from components.trainer.config import ModelConfig
@@ -188,16 +190,16 @@ def _low_resolution_decoder() -> Callable[..., Any]:
 
 
 def _up_sampling_convolution() -> Any:
-    """Returns the class of the layer."""
+    """Returns a layer class, which is defined in a function because Keras is imported late."""
     import tensorflow as tf
     from keras import layers, ops
 
     class UpSamplingConvolution(layers.Conv2D):
-        """Nearest up-sampling by 2 and a 2×2 convolution, as one 2×2 convolution of 4× channels."""
+        """Nearest up-sampling by 2 and a 2×2 convolution, as one 2×2 convolution to 4× channels."""
 
         def call(self, inputs: tf.Tensor) -> tf.Tensor:
             k, zero = self.kernel, ops.zeros_like(self.kernel[0, 0])
-            # Depending on its position, an output pixel depends on one, two or four input pixels.
+            # An output pixel depends on one, two or four input pixels, by its position.
             phases = [
                 [[k[0, 0] + k[0, 1] + k[1, 0] + k[1, 1], zero], [zero, zero]],
                 [[k[0, 0] + k[1, 0], k[0, 1] + k[1, 1]], [zero, zero]],

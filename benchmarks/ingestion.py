@@ -2,12 +2,12 @@
 
     python -m benchmarks.ingestion [--pairs 20000]
 
-The corpus consists of the 224-pixel PNG tiles of the Blue Marble sample, mirrored, rotated and
-marked so that no two are equal, and their palette masks. Both sides read it from the page cache.
-Ingestion is the whole executor of ExampleGen: it lists, reads, decodes, checks, measures and hashes
-the files and writes gzipped TFRecord files; its time includes starting processes. Beam has one
-worker, as with the profile `local`; the rate with two workers is printed as well. The loop has two
-processes.
+The corpus consists of the 224-pixel PNG tiles of the Blue Marble sample and their palette masks.
+The tiles are mirrored, rotated and marked, so that no two tiles are equal. Both sides read the
+files from the page cache. Ingestion is the whole executor of ExampleGen, which lists, reads,
+decodes, checks, measures and hashes the files, and writes gzipped TFRecord files; the time includes
+starting processes. Beam has one worker, as with the profile `local`; the rate with two workers is
+printed as well. The loop has two processes.
 """
 
 import argparse
@@ -37,11 +37,11 @@ _POSITIONS = [
         Image.Transpose.ROTATE_270,
     )
 ]
-_FEW = 2000  # pairs, to check whether memory grows
+_FEW = 2000  # pairs in a small corpus, to check whether memory grows with the number of pairs
 
 
 def main() -> None:
-    """Makes the corpus, runs both sides, and prints rates, memory and the ratio."""
+    """Writes the corpus, runs both sides, and prints rates, memory and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--ingest", type=Path, help=argparse.SUPPRESS)
@@ -62,7 +62,7 @@ def main() -> None:
         seconds, _ = _ingest_in_new_process(many, beam_workers=WORKERS)
         rate_of_more_workers = arguments.pairs / seconds
         _, gigabytes_of_few = _ingest_in_new_process(few)
-    plain = (before + after) / 2  # because the load of a shared machine varies
+    plain = (before + after) / 2  # two runs, because the load of a shared machine varies
     print(f"{arguments.pairs} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
     print(f"plain loop, {WORKERS} processes   {plain:7.0f} pairs/s")
     print(f"ingestion                 {rate:7.0f} pairs/s   {rate / plain:.0%} of the plain loop")
@@ -78,7 +78,7 @@ def _write_corpus(sample: Path, folder: Path, count: int) -> None:
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
     with ProcessPoolExecutor(WORKERS) as pool:
-        # A tile is written in all eight positions, then the next one.
+        # Each tile is written in all eight positions before the next tile.
         jobs = [(sample, folder, tiles[i // len(_POSITIONS) % len(tiles)], i) for i in range(count)]
         list(pool.map(_write_pair, jobs, chunksize=64))
 
@@ -112,7 +112,7 @@ def _decode(file: Path) -> None:
 
 
 def _ingest_in_new_process(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
-    """Returns the seconds of the executor and the peak GiB of its largest process."""
+    """Returns the executor's time in seconds, and the peak memory of its largest process in GiB."""
     job = ("--ingest", str(folder), "--beam-workers", str(beam_workers))
     seconds, gigabytes = measure("benchmarks.ingestion", *job)
     return seconds, gigabytes
@@ -133,7 +133,7 @@ def _ingest(folder: Path, beam_workers: int) -> None:
         "classes": ["ocean", "land", "lake"],
     }
     settings = ExampleGenSettings(
-        data=DataConfig.model_validate(data), name="corpus", folder="", code=""
+        data=DataConfig.model_validate(data), name="corpus", folder="", listing="", code=""
     )
     examples = standard_artifacts.Examples()
     examples.uri = f"{folder}-examples-{beam_workers}"

@@ -1,10 +1,10 @@
-"""Compares the rate of the input pipeline with that of training.
+"""Compares the speed of the input pipeline with the speed of training.
 
     python -m benchmarks.input_pipeline
 
-The examples are the 224×224 tiles of the Blue Marble sample, written as by ExampleGen. The network
-is the default U-Net with batches of 8, compiled as in the Trainer. Training is measured twice: on
-one batch in memory, and on the batches of the pipeline.
+The examples are the 224×224 tiles of the Blue Marble sample, in the same form as from ExampleGen.
+The network is the default U-Net with batches of 8, compiled as in the Trainer. Training is measured
+twice: on one batch in memory, and on the batches of the pipeline.
 """
 
 import os
@@ -42,7 +42,7 @@ ALL_AUGMENTATION = Augmentation(
 
 
 def main() -> None:
-    """Writes the examples, measures both, and prints the rates and their ratios."""
+    """Writes the examples, measures pipeline and training, and prints the rates and ratios."""
     keras.utils.set_random_seed(1)
     tf.config.experimental.enable_op_determinism()  # as in the Trainer
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,7 +92,7 @@ def _batches(
 def _pipeline_rate(batches: tf.data.Dataset) -> float:
     """Returns images per second in the second pass.
 
-    The first pass fills the cache, and tf.data tunes its parallelism.
+    During the first pass, the cache is filled, and tf.data tunes its parallelism.
     """
     for _ in range(2):
         began, count = time.monotonic(), 0
@@ -121,7 +121,7 @@ def _training_rates(batches: tf.data.Dataset) -> tuple[float, float]:
         return STEPS * BATCH / (time.monotonic() - began)
 
     before, from_pipeline, after = rate(in_memory), rate(batches.take(STEPS)), rate(in_memory)
-    return from_pipeline, (before + after) / 2  # because the load of a shared machine varies
+    return from_pipeline, (before + after) / 2  # two runs, because the machine's load varies
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m benchmarks.precision [--size 224] [--batch 4] [--batches 4]
 
-The model is a default network with a narrow decoder, called by the signature `serving_default`. It
-runs on this processor, and again with oneDNN limited to AVX-512 without bfloat16, as on many cloud
-machines. Float32 is the rival. Each measurement runs in its own process.
+The model is a default network with a narrow decoder, called by the signature `serving_default`. The
+model runs on this processor, and again with oneDNN limited to AVX-512 without bfloat16, as on many
+cloud machines. Float32 is the rival. Each measurement runs in its own process.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _CLASSES = ["ocean", "land", "lake"]
 
 
 def main() -> None:
-    """Runs every precision on both kinds of processors, and prints the times and ratios."""
+    """Measures every precision on both kinds of processors, and prints times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=224, help="height and width")
     parser.add_argument("--batch", type=int, default=4)

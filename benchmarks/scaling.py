@@ -2,11 +2,12 @@
 
     python -m benchmarks.scaling [--pairs 50000]
 
-The corpora are generated images of noisy discs, one for each class: 1,000 and 10,000 pairs (and
-`--pairs`) of 64 pixels and 2 classes, 1,000 pairs of more pixels, and 1,000 pairs of more classes.
-5 % of the pairs are evaluated. Every step is the whole executor of its component, in its own
-process on one core; the files come from the page cache. The network is the default one. The
-evaluation uses untrained weights, which do not change its time.
+The generated images show noisy discs, one for each class except the background. The corpora have
+1,000 and 10,000 pairs (and `--pairs`) of 64×64 pixels and 2 classes, 1,000 pairs with more pixels,
+and 1,000 pairs with more classes. Each step runs in its own process on one core, and reads files
+from the page cache. Ingestion, statistics and evaluation are the whole executors of the components;
+training is four steps of the default network. The evaluation covers 5 % of the pairs and uses
+untrained weights, which do not change its time.
 """
 
 import argparse
@@ -39,7 +40,7 @@ class Corpus(NamedTuple):
 
 
 def main() -> None:
-    """Generates each corpus, runs every step on it, and prints a line."""
+    """Generates each corpus, runs every step on the corpus, and prints a line of results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, help="number of pairs of an additional corpus")
     parser.add_argument("--step", choices=_STEPS, help=argparse.SUPPRESS)
@@ -115,9 +116,9 @@ def _measure(step: str, folder: Path, corpus: Corpus) -> dict[str, Any]:
 
 
 def _peak_of_children() -> float:
-    """Returns the peak GiB of the largest running child process.
+    """Returns the peak memory in GiB of the largest running child process.
 
-    `getrusage` would include the memory of the fork before it started another program.
+    `getrusage` would include the memory of the forked process before it started another program.
     """
     peaks = [0]
     for children in Path("/proc/self/task").glob("*/children"):
@@ -159,7 +160,7 @@ def _evaluate(folder: Path, corpus: Corpus) -> dict[str, Any]:
     result = _run("Evaluator", folder, corpus, inputs, outputs)
     examples = types.Examples()
     examples.uri = str(folder / "examples")
-    return result | {"images": len(read_records(examples, "test"))}
+    return result | {"images": sum(1 for _ in read_records(examples, "test"))}
 
 
 def _train(folder: Path, corpus: Corpus) -> dict[str, Any]:
@@ -191,7 +192,7 @@ def _run(
     inputs: dict[str, type],
     outputs: dict[str, type],
 ) -> dict[str, Any]:
-    """Runs the executor of a component, with each artifact in the folder named after its key."""
+    """Measures the executor of a component; the folder of each artifact is named after its key."""
     from pipeline.config.config import Config
     from pipeline.create_pipeline import create_pipeline
 

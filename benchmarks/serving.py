@@ -2,14 +2,15 @@
 
     python -m benchmarks.serving [--model VERSION_FOLDER] [--rounds 2] [--minutes 1]
 
-Throughput and latency are measured with the pushed model of the demo (if there is none, with random
-weights), and with 1, 4 and 16 clients that wait for each response before they send the next
-request. The rival calls the same signature of the same files in one process, in batches of the same
-sizes as the server's. Server and rival alternate, because the load of a shared machine varies.
+Throughput and latency are measured with the pushed model of the demo (without a pushed model, with
+random weights), and with 1, 4 and 16 clients that wait for each response before they send the next
+request. The rival calls the same signature of the same model directly, in one process, with batches
+of the same sizes as in the server. Server and rival alternate, because the load of a shared machine
+varies.
 
 A small network, which allows many requests, is used to measure failures when the version changes
-under load, and the memory of the server over minutes of load and after many changes. The size of a
-response is printed too.
+under load, and the memory of the server over minutes of load and after many version changes. The
+size of a response is printed, too.
 """
 
 import argparse
@@ -35,7 +36,7 @@ import numpy as np
 from PIL import Image
 
 CLIENTS = (1, 4, 16)
-REQUESTS_PER_CLIENT = 4  # in a round
+REQUESTS_PER_CLIENT = 4  # in a round with several clients; twice as many with one client
 SWAPS, REQUESTS_WHILE_SWAPPING = 5, 2000
 SWAPS_FOR_MEMORY = 20
 DEMO = Path("runs/blue_marble/serving/blue_marble")
@@ -49,8 +50,8 @@ class Round(NamedTuple):
 
     Attributes:
       seconds: Time from the first request to the last response.
-      latencies: Seconds of each request.
-      batches: Images in each batch.
+      latencies: Latency of each request in seconds.
+      batches: Number of images in each batch.
     """
 
     seconds: float
@@ -59,7 +60,7 @@ class Round(NamedTuple):
 
 
 def main() -> None:
-    """Runs all parts, and prints their figures."""
+    """Runs all measurements and prints the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--model", type=Path, help="a pushed version; default: the newest of the demo"
@@ -198,7 +199,7 @@ def _memory(url: str, model: Path, folder: Path, image: Path, minutes: float) ->
         _wait(url, version)
         _load(url, body, 4)
         if (version - first) % 5 == 4:
-            time.sleep(3)  # until the old version is unloaded
+            time.sleep(3)  # time for unloading the old version
             track.append(_resident(url))
     sizes = ", ".join(f"{size:.0f}" for size in track)
     print(f"MiB before, and after every 5 of {SWAPS_FOR_MEMORY} version changes: {sizes}")
@@ -272,7 +273,7 @@ def _direct(model: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def _call_directly(process: subprocess.Popen[str], image: Path, batches: Sequence[int]) -> float:
-    """Returns the seconds that the rival takes for batches of these sizes."""
+    """Returns the seconds that the rival takes for batches of the sizes `batches`."""
     assert process.stdin  # noqa: S101, for the type checker
     process.stdin.write(json.dumps([str(image), list(batches)]) + "\n")
     process.stdin.flush()

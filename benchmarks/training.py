@@ -4,9 +4,9 @@
 
 The rival for training is the reference VGG16 U-Net as in a notebook: plain Keras, float32, `fit` on
 arrays, frozen encoder. unetfx trains the decoders `notebook` (the same architecture and initial
-weights) and `unet`, compiled as in the Trainer. All train on the same tiles of the sample in the
-same order. The rival for inference is OpenVINO with the same weights, in bfloat16 if the CPU
-supports it.
+weights) and `unet`, compiled as in the Trainer. All networks train on the same tiles of the sample
+in the same order. The rival for inference is OpenVINO with the same weights, in bfloat16 if the CPU
+supports bfloat16.
 
 Each side runs in its own process. Plain Keras runs first and last, because the load of a shared
 machine varies.
@@ -33,7 +33,7 @@ from data.sources.blue_marble import write_blue_marble
 CLASSES = ["ocean", "land", "lake"]
 LEARNING_RATE = 1e-4
 _UNTIMED = 2  # first steps, which trace graphs and allocate memory
-_INFERENCES = 8  # batches
+_INFERENCES = 8  # number of batches
 
 
 def main() -> None:
@@ -113,7 +113,7 @@ def _write_tiles(folder: Path, size: int, count: int) -> None:
 
 
 def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
-    """Trains with plain Keras; only the weights of the encoder are read by unetfx."""
+    """Trains with plain Keras; unetfx only reads the weights of the encoder."""
     import keras
     from keras import layers
 
@@ -200,7 +200,8 @@ def _train(
         callbacks=[step_times],
     )
     wall, cpu, means = np.array(step_times.steps).T
-    losses = np.diff(means * np.arange(1, len(means) + 1), prepend=0)  # Keras reports their mean
+    # Keras reports the mean of the losses up to each step.
+    losses = np.diff(means * np.arange(1, len(means) + 1), prepend=0)
     timed = batch * (len(wall) - _UNTIMED)
     return {
         "wall": (wall[-1] - wall[_UNTIMED - 1]) / timed,

@@ -1,1 +1,1 @@
-"""The TFX components of the pipeline, and the code that runs inside the components."""
+"""The pipeline's TFX components and the code that they run."""

@@ -1,4 +1,4 @@
-"""Finds the models that the Evaluator or a person has blessed."""
+"""Finds blessed models, that is, models approved by the Evaluator or by a person."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,29 +15,31 @@ from serving.model.versions import MODEL_FILE, versions
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
-"""Input keys of resolvers: all models and all blessings of the pipeline."""
+"""Input keys of the resolvers, for all models and all blessings in the pipeline's ML Metadata."""
 WHO = "who"
-"""Property of a blessing with the user name of the person who gave or withdrew the blessing."""
-MAX_MODELS = 10  # maximum number of blessed models to try, newest first, if files are missing
+"""Property of a blessing artifact: name of the user who gave or withdrew the blessing."""
+# How many blessed models to try, newest first, until the files of one are complete.
+MAX_MODELS = 10
 
 
 def blessed_models(
     models: Iterable[types.Artifact], blessings: Iterable[types.Artifact]
 ) -> list[tuple[types.Artifact, types.Artifact]]:
-    """Finds the models that are blessed.
+    """Finds the blessed models among the given models.
 
-    A blessed model stays blessed when the gate becomes stricter. A person's latest decision about a
-    model overrides the Evaluator's verdict.
+    Once the Evaluator has blessed a model, the model stays blessed, even if a later evaluation with
+    a stricter gate rejects it. A person's latest decision about a model overrides the Evaluator's
+    verdict.
 
     Args:
       models: Models to choose from.
-      blessings: Blessing artifacts of the Evaluator and of people.
+      blessings: Blessing artifacts from the Evaluator and from people.
 
     Returns:
-      Each blessed model with its blessing, newest model first.
+      Pairs of a blessed model and its blessing, newest model first.
     """
     by_model: dict[int, types.Artifact] = {}
-    # The Evaluator's blessings come first, so that a person's decision overrides them.
+    # People's decisions are sorted last, so that they override the Evaluator's blessings.
     for blessing in sorted(blessings, key=lambda blessing: (_is_by_person(blessing), blessing.id)):
         model_id = blessing.get_int_custom_property(
             constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
@@ -57,17 +59,18 @@ def blessed_models(
 def pushed_models(
     serving_folder: str, exclude: types.Artifact | None = None
 ) -> Iterator[types.Artifact]:
-    """Lists the pushed models as artifacts.
+    """Yields the newest pushed models as artifacts.
 
-    On Kubeflow the pushed models are used as the blessed models, since steps there cannot query ML
-    Metadata and the compiler does not support custom resolvers.
+    On Kubeflow, all pushed models count as blessed, because steps there cannot query ML Metadata
+    and TFX's compiler for Kubeflow does not support custom resolvers.
 
     Args:
-      serving_folder: Folder with one sub-folder for each version, named by a number.
-      exclude: Model to leave out, by default none.
+      serving_folder: Push folder, which has one numbered sub-folder for each version.
+      exclude: Model to leave out even if it has been pushed; None to leave out no model.
 
     Yields:
-      At most ten artifacts, newest version first; the artifact's id is the version number.
+      At most ten model artifacts, newest version first. The id of an artifact is the version
+      number.
     """
     excluded = _fingerprint(saved_model_path(exclude)) if exclude else None
     for version in versions(serving_folder)[:MAX_MODELS]:
@@ -82,8 +85,8 @@ def saved_model_path(model: types.Artifact) -> str:
     """Returns the SavedModel folder of a model artifact.
 
     Args:
-      model: Output of the Trainer, with the SavedModel in a sub-folder, or a pushed version, which
-        is itself a SavedModel.
+      model: An artifact of the Trainer, which has the SavedModel in a sub-folder, or a pushed
+        version, whose folder is the SavedModel.
     """
     if is_file(join(model.uri, MODEL_FILE)):
         return model.uri
@@ -91,7 +94,7 @@ def saved_model_path(model: types.Artifact) -> str:
 
 
 def _fingerprint(path: str) -> bytes | None:
-    """Returns the content of a SavedModel's fingerprint.pb; None if the file is missing."""
+    """Returns the content of a SavedModel's fingerprint.pb, or None if the file is missing."""
     try:
         return read_bytes(join(path, "fingerprint.pb"))
     except MissingFileError:
@@ -103,7 +106,7 @@ def _is_by_person(blessing: types.Artifact) -> bool:
 
 
 def short_name(uri: str) -> str:
-    """Returns the end of a model's path as a short name for people, such as `Trainer/model/5`.
+    """Returns a short name for a model: the last three parts of its URI (`Trainer/model/5`).
 
     Args:
       uri: URI of the model's artifact.
@@ -112,7 +115,7 @@ def short_name(uri: str) -> str:
 
 
 def classes_of(model: types.Artifact) -> list[str] | None:
-    """Returns a model's class names, by class id; None if the files of the model are missing."""
+    """Returns a model's class names, by class id, or None if the model's files are missing."""
     try:
         return model_classes(saved_model_path(model))
     except MissingFileError:

@@ -1,4 +1,4 @@
-"""Base class of the executors that run Beam jobs; an environment variable selects the runner."""
+"""Base class for executors of Beam jobs, whose Beam options can come from the environment."""
 
 import json
 import os
@@ -6,23 +6,31 @@ import os
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 
 ARGUMENTS = "UNETFX_BEAM_ARGUMENTS"
-"""Environment variable with Beam options as a JSON list, which replace the pipeline's Beam options.
+"""Name of the environment variable whose Beam options replace those of the pipeline.
 
-TFX's cache key includes the Beam options of the pipeline, although the Beam runner does not affect
-the output of a component. Runners that use the cache therefore pass the options by this variable.
+The value is a JSON list of strings. TFX's cache key includes the pipeline's Beam options, although
+the Beam runner does not affect a component's output. Options in this variable are not part of the
+cache key, so a different runner can be used without losing the cached results.
 """
 
 
+def beam_arguments() -> list[str] | None:
+    """Returns the Beam options from the environment variable; None if the variable is not set."""
+    arguments = os.environ.get(ARGUMENTS)
+    return json.loads(arguments) if arguments else None
+
+
 class EngineExecutor(BaseBeamExecutor):
-    """An executor that takes its Beam options from an environment variable, if that is set."""
+    """An executor that reads its Beam options from UNETFX_BEAM_ARGUMENTS if the variable is set."""
 
     def __init__(self, context: BaseBeamExecutor.Context | None = None) -> None:
         """Initialises the executor.
 
         Args:
-          context: TFX's context of the execution; its Beam options are replaced.
+          context: TFX's context for the execution. If the environment variable is set, its options
+            replace the Beam options in the context.
         """
-        arguments = os.environ.get(ARGUMENTS)
+        arguments = beam_arguments()
         if context is not None and arguments:
-            context.beam_pipeline_args = json.loads(arguments)
+            context.beam_pipeline_args = arguments
         super().__init__(context)

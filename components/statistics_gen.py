@@ -1,4 +1,4 @@
-"""TFX's StatisticsGen on the same Beam runner as the other components."""
+"""TFX's StatisticsGen, changed to use the same Beam options as the other components."""
 
 from tfx import v1 as tfx
 from tfx.components.statistics_gen import executor
@@ -8,10 +8,10 @@ from components.engine import EngineExecutor
 
 
 class Executor(EngineExecutor, executor.Executor):
-    """TFX's executor, with the Beam options from an environment variable."""
+    """TFX's StatisticsGen executor, which gets its Beam options from `EngineExecutor`."""
 
 
 class StatisticsGen(tfx.components.StatisticsGen):
-    """TFX's StatisticsGen, which computes the TFDV statistics of each split."""
+    """TFX's StatisticsGen component, which computes TFDV statistics for each split."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)

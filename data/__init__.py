@@ -1,1 +1,1 @@
-"""Finds, checks and stores pairs of image and mask files, and reads them for training."""
+"""Finds, checks and stores pairs of image and mask files, and feeds stored pairs to training."""

@@ -1,72 +1,86 @@
 """Checks a whole data set for faults that would make a model or its metrics unreliable."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from data.config import IGNORE, SPLITS, DataConfig
-from data.errors import InputError, PairError
-from data.examples.pair_statistics import PairStatistics
-from data.examples.records import Record
+from data.errors import InputError
+from data.examples.repeats import Repeats
+from data.examples.tally import VALUE_WITHOUT_CLASS, Tally
+from data.faults import OTHER, Examples, Faults
 from data.rasters.mask_advice import advice_on_values, mask_values_line
-from data.sources.pairs import Found
+from data.sources.census import Census
 
-_FEWEST_PAIRS = 5  # minimum number of pairs in a split; with fewer, single images dominate a metric
-_NARROW = 2**13  # 16-bit images whose samples are all below this use at most an eighth of the range
-_MOST_VALUES = 8  # maximum number of pixel values in a message
-_MOST_NAMES = 3  # maximum number of files or pairs in a message
+_FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
+_NARROW = 2**13  # 16-bit samples below this value use only an eighth of the range
+_MOST_VALUES = 8  # maximum number of pixel values listed in a message
+_MOST_NAMES = 3  # maximum number of files or pairs listed in a message
+_OTHER_FAULTS = (
+    "other faults of this kind. Correct the faults that are listed separately, and check again."
+)
+
+Severity = Literal["error", "skipped", "warning", "note"]
 
 
 class Finding(NamedTuple):
-    """A fault of the data set, or another notable fact about the data, to report to the user.
+    """A fault in the data set, or other information for the user.
 
     Attributes:
-      kind: Kind of the finding, in a word or two; docs/checks.md lists all kinds.
-      severity: `error`: the run stops. `skipped`: bad pairs are left out (`data.on_bad_pair:
-        skip`). `warning`: the user should look at the data. `note`: information only.
-      where: Names of the files or pairs that the finding is about, for the message.
-      text: Description of the fault or fact, and what to do about it.
-      keys: Keys of the pairs that the finding is about.
+      kind: Kind of the finding, such as `empty_split`. docs/checks.md explains the most frequent
+        kinds.
+      severity: `error` stops the run; `skipped` means that bad pairs were left out
+        (`data.on_bad_pair: skip`); `warning` asks the user to look at the data; `note` is
+        information only.
+      where: The first files, pairs or groups that the finding concerns, as text for the message.
+      text: Description of the finding and, for a fault, how to correct it.
+      keys: Keys of the first pairs that the finding concerns.
+      number: Total number of files, pairs or groups that the finding concerns; 0 if the finding
+        concerns the data set as a whole.
     """
 
     kind: str
-    severity: Literal["error", "skipped", "warning", "note"]
+    severity: Severity
     where: tuple[str, ...]
     text: str
     keys: tuple[str, ...] = ()
+    number: int = 0
+
+    @classmethod
+    def of(cls, kind: str, severity: Severity, text: str, examples: Examples) -> "Finding":
+        """Creates a finding that concerns files, pairs or groups."""
+        return cls(kind, severity, examples.where, text, examples.keys, examples.count)
 
     def line(self) -> str:
-        """Returns the finding as one line of text; of many files, only the first ones are named."""
+        """Returns the finding as one line of text, with at most three files, pairs or groups."""
         if not self.where:
             return self.text
         shown = ", ".join(self.where[:_MOST_NAMES])
-        more = len(self.where) - _MOST_NAMES
+        more = self.number - _MOST_NAMES
         return f"{shown}{f' and {more} more' if more > 0 else ''}: {self.text}"
 
 
-def check(records: Sequence[Record], found: Found, data: DataConfig) -> list[Finding]:
-    """Checks a data set for bad pairs, duplicates, divided groups and faults of splits and classes.
+def check(census: Census, tally: Tally, repeats: Repeats, data: DataConfig) -> list[Finding]:
+    """Checks a data set for bad pairs and for faults in its images, groups, splits and classes.
 
     Args:
-      records: Records of all pairs of the source, ordered by key.
-      found: Pairs, problems and unused keys of the source.
+      census: Counts of the files and pairs in the source.
+      tally: Counts over the records of all pairs.
+      repeats: Images that occur more than once, and groups that are divided between splits.
       data: The `data` section of the config.
 
     Returns:
-      The findings, errors first.
+      The findings, sorted by severity with errors first.
     """
-    good = [(record, record.statistics) for record in records if record.statistics is not None]
     findings = [
-        *_bad_pairs(records, found, data),
-        *_too_many_bad(records, found, data),
-        *_looks_binary(good, data),
-        *_duplicates(good),
-        *_divided_groups(good),
-        *_splits(records, found, data),
-        *_classes(good, data),
-        *_empty_masks(good, data),
-        *_narrow_range(good, data),
-        *_unused(found),
+        *_bad_pairs(census, tally, data),
+        *_too_many_bad(census, tally, data),
+        *_looks_binary(tally, data),
+        *_repeats(repeats),
+        *_splits(census, tally, data),
+        *_classes(tally, data),
+        *_empty_masks(tally, data),
+        *_narrow_range(tally, data),
+        *_unused(census),
     ]
     order = ("error", "skipped", "warning", "note")
     return sorted(findings, key=lambda finding: order.index(finding.severity))
@@ -76,11 +90,12 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
     """Raises an InputError if any finding has the severity `error`.
 
     Args:
-      findings: The findings of any severity.
+      findings: Findings of any severity.
       most: Maximum number of errors that the message lists.
 
     Raises:
-      InputError: At least one finding is an error; the message has one line for each.
+      InputError: At least one finding is an error. The message has one line for each of the first
+        `most` errors, followed by the number of further errors.
     """
     lines = [finding.line() for finding in findings if finding.severity == "error"]
     if len(lines) > most:
@@ -90,41 +105,32 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
         raise InputError("\n".join(lines))
 
 
-_Good = Sequence[tuple[Record, PairStatistics]]
+def _bad_pairs(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    """Yields one finding for each distinct fault, which covers all files that have the fault."""
+    severity: Severity = "skipped" if data.on_bad_pair == "skip" else "error"
+    # A change to `data.mask_values` applies to all masks, including good ones, so the advice takes
+    # the values of all masks into account. Masks of numbers and masks of colours get separate
+    # advice.
+    unclear = [
+        (VALUE_WITHOUT_CLASS, _values_without_class(tally.values[coloured], data), examples)
+        for coloured, examples in tally.unclear.items()
+    ]
+    for faults in (_by_fault(census.problems), [*_by_fault(tally.faults), *unclear]):
+        for kind, reason, examples in sorted(faults, key=lambda fault: fault[2].first):
+            yield Finding.of(kind, severity, reason, examples)
 
 
-def _bad_pairs(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    """Yields one finding for each fault, which covers all files with this fault."""
-    severity: Literal["error", "skipped"] = "skipped" if data.on_bad_pair == "skip" else "error"
-    affected = [r for r in records if r.problem and r.problem.kind == "value_without_class"]
-    # A change of data.mask_values applies to all masks, including the good ones. So the advice is
-    # based on the values of all masks; numbers and colours are kept apart.
-    values_without_class = {
-        coloured: _values_without_class([r for r in records if _coloured(r) == coloured], data)
-        for coloured in {_coloured(record) for record in affected}
-    }
-    faults: dict[tuple[str, str], list[tuple[PairError, str]]] = defaultdict(list)
-    for problem in found.problems:
-        faults[problem.kind, problem.reason].append((problem, ""))
-    for record in records:
-        if record.problem is not None:
-            reason = record.problem.reason
-            if record.problem.kind == "value_without_class":
-                reason = values_without_class[_coloured(record)]
-            faults[record.problem.kind, reason].append((record.problem, record.pair.key))
-    for (kind, reason), problems in faults.items():
-        files = tuple(problem.file for problem, _ in problems)
-        yield Finding(kind, severity, files, reason, tuple(key for _, key in problems if key))
+def _by_fault(faults: Faults) -> list[tuple[str, str, Examples]]:
+    return [
+        (kind, _OTHER_FAULTS if reason == OTHER else reason, examples)
+        for kind, reasons in faults.examples.items()
+        for reason, examples in reasons.items()
+    ]
 
 
-def _coloured(record: Record) -> bool:
-    return any(isinstance(value, str) for value in record.values)
-
-
-def _values_without_class(records: Sequence[Record], data: DataConfig) -> str:
-    present = {value for record in records for value in record.values}
+def _values_without_class(present: Iterable[int | str], data: DataConfig) -> str:
     known = {f"#{v:06x}" if data.by_colour else v for v in data.class_of_value}
-    unknown = [str(value) for value in sorted(present - known, key=_as_number)]
+    unknown = [str(value) for value in sorted({*present} - known, key=_as_number)]
     shown = ", ".join(unknown[:_MOST_VALUES]) + (", …" if len(unknown) > _MOST_VALUES else "")
     plural = "s" if len(unknown) > 1 else ""
     return f"no class for the pixel value{plural} {shown}. {advice_on_values(present, data)}"
@@ -134,9 +140,9 @@ def _as_number(value: int | str) -> int:
     return value if isinstance(value, int) else int(value[1:], 16)
 
 
-def _too_many_bad(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    bad = len(found.problems) + sum(record.problem is not None for record in records)
-    total = len(found.problems) + len(records)
+def _too_many_bad(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    bad = census.problems.count + tally.bad.total()
+    total = bad + tally.good.total()
     if data.on_bad_pair == "skip" and bad > data.max_bad_fraction * total:
         text = (
             f"{bad} of {total} pairs are bad, more than data.max_bad_fraction "
@@ -145,9 +151,8 @@ def _too_many_bad(records: Sequence[Record], found: Found, data: DataConfig) -> 
         yield Finding("too_many_bad", "error", (), text)
 
 
-def _looks_binary(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    seen = {value for record, _ in good for value in record.values}
-    if seen == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
+def _looks_binary(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    if tally.good_values == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
         text = (
             f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only "
             f"{data.classes[0]} would be learnt. If 255 is a class, write, under data: "
@@ -156,62 +161,35 @@ def _looks_binary(good: _Good, data: DataConfig) -> Iterator[Finding]:
         yield Finding("looks_binary", "error", (), text)
 
 
-def _duplicates(good: _Good) -> Iterator[Finding]:
-    copies = [
-        same
-        for same in _by(good, lambda _, statistics: statistics.content).values()
-        if len(same) > 1
-    ]
-    across = [same for same in copies if len({record.pair.split for record in same}) > 1]
-    if across:
-        yield Finding(
-            "duplicate_across_splits",
-            "error",
-            tuple(
-                " = ".join(f"{record.pair.key} ({record.pair.split})" for record in same)
-                for same in across
-            ),
+def _repeats(repeats: Repeats) -> Iterator[Finding]:
+    if repeats.across.count:
+        text = (
             "the same image in several splits, so the metrics would be too optimistic. Remove the "
-            "copies, or put them into one group (data.group).",
-            tuple(record.pair.key for same in across for record in same),
+            "copies, or put them into one group (data.group)."
         )
-    within = [same for same in copies if same not in across]
-    if within:
-        yield Finding(
-            "duplicate",
-            "warning",
-            tuple(" = ".join(record.pair.key for record in same) for same in within),
+        yield Finding.of("duplicate_across_splits", "error", text, repeats.across)
+    if repeats.within.count:
+        text = (
             "the same image several times in one split. Remove the copies, unless they are "
-            "intended.",
-            tuple(record.pair.key for same in within for record in same),
+            "intended."
         )
-
-
-def _divided_groups(good: _Good) -> Iterator[Finding]:
-    divided = {
-        group: records
-        for group, records in _by(good, lambda record, _: record.pair.group).items()
-        if len({record.pair.split for record in records}) > 1
-    }
-    if divided:
-        yield Finding(
-            "group_across_splits",
-            "error",
-            tuple(
-                f"{group} ({', '.join(_splits_of(records))})" for group, records in divided.items()
-            ),
+        yield Finding.of("duplicate", "warning", text, repeats.within)
+    if repeats.divided.count:
+        text = (
             "a group with pairs in several splits, so the metrics would be too optimistic. Move "
-            "all pairs of the group into one split.",
-            tuple(record.pair.key for records in divided.values() for record in records),
+            "all pairs of the group into one split."
         )
+        yield Finding.of("group_across_splits", "error", text, repeats.divided)
 
 
-def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterator[Finding]:
-    # If bad pairs stop the run, they are counted as usable, because the user will correct them.
-    count_bad = data.on_bad_pair == "fail"
-    if count_bad and found.problems and not records:
-        return
-    members = Counter(record.pair.split for record in records if record.statistics or count_bad)
+def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    members = tally.good
+    # With `on_bad_pair: fail`, the user has to correct all bad pairs before a run, so bad pairs
+    # count as usable here.
+    if data.on_bad_pair == "fail":
+        members = tally.good + tally.bad
+        if census.problems.count and not members:
+            return
     for split in SPLITS:
         if not members[split]:
             text = (
@@ -228,34 +206,34 @@ def _splits(records: Sequence[Record], found: Found, data: DataConfig) -> Iterat
             yield Finding("small_split", "warning", (), text)
 
 
-def _classes(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    for class_id, name in enumerate(data.classes):
-        with_class = [record for record, statistics in good if statistics.fractions[class_id]]
-        splits = _splits_of(with_class)
-        if good and not with_class:
+def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    for name, of_class in zip(data.classes, tally.classes, strict=False):
+        splits = [split for split in SPLITS if of_class.splits[split]]
+        if not splits:
             text = (
                 f"the class {name} never occurs in the masks. Check data.classes and "
                 "data.mask_values, or remove the class."
             )
             yield Finding("class_never", "warning", (), text)
-        elif good and (len(splits) == 1 or "train" not in splits):
+        elif len(splits) == 1 or "train" not in splits:
             text = (
-                f"the class {name} occurs in {' and '.join(splits)} only ({len(with_class)} "
+                f"the class {name} occurs in {' and '.join(splits)} only ({of_class.pairs.count} "
                 "pairs), so it cannot be both learnt and measured. Add pairs with this class."
             )
-            keys = tuple(record.pair.key for record in with_class)
-            yield Finding("class_in_one_split", "warning", (), text, keys)
+            yield Finding.of("class_in_one_split", "warning", text, of_class.pairs)
 
 
-def _empty_masks(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    empty = [record.pair.key for record, statistics in good if statistics.fractions[0] == 1]
-    if empty:
-        text = f"{len(empty)} of {len(good)} masks contain only the class {data.classes[0]}."
-        yield Finding("empty_mask", "note", (), text, tuple(empty))
+def _empty_masks(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    if tally.empty.count:
+        text = (
+            f"{tally.empty.count} of {tally.good.total()} masks contain only the class "
+            f"{data.classes[0]}."
+        )
+        yield Finding.of("empty_mask", "note", text, tally.empty)
 
 
-def _narrow_range(good: _Good, data: DataConfig) -> Iterator[Finding]:
-    greatest = max((statistics.max_sample or 0 for _, statistics in good), default=0)
+def _narrow_range(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    greatest = tally.max_sample
     if data.intensity_range is None and 0 < greatest < _NARROW:
         text = (
             f"the 16-bit images never exceed {greatest}, so most of their contrast is lost. Write, "
@@ -264,19 +242,7 @@ def _narrow_range(good: _Good, data: DataConfig) -> Iterator[Finding]:
         yield Finding("narrow_range", "warning", (), text)
 
 
-def _unused(found: Found) -> Iterator[Finding]:
-    if found.unused:
-        text = f"{len(found.unused)} pairs are in no split list, so they are not used."
-        yield Finding("unused", "note", (), text, tuple(found.unused))
-
-
-def _by(good: _Good, key: Callable[[Record, PairStatistics], str]) -> Mapping[str, list[Record]]:
-    together = defaultdict(list)
-    for record, statistics in good:
-        together[key(record, statistics)].append(record)
-    return together
-
-
-def _splits_of(records: Iterable[Record]) -> list[str]:
-    present = Counter(record.pair.split for record in records)
-    return [split for split in SPLITS if present[split]]
+def _unused(census: Census) -> Iterator[Finding]:
+    if census.unused.count:
+        text = f"{census.unused.count} pairs are in no split list, so they are not used."
+        yield Finding.of("unused", "note", text, census.unused)

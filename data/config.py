@@ -1,6 +1,7 @@
-"""The `data` section of the config: source, classes, splits, and the view of an image."""
+"""The `data` section of the config: data source, classes, splits and network input size."""
 
 import re
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -35,12 +36,12 @@ __all__ = [
 ]
 
 IGNORE = 255
-"""Class id of ignored pixels in stored masks; neither loss nor metrics count ignored pixels."""
+"""Class id of ignored pixels in stored masks. The loss and the metrics leave out ignored pixels."""
 
 
 def _is_mask_value(value: object) -> object:
     if isinstance(value, str) and value.isdecimal():
-        value = int(value)  # keys of JSON objects are always strings
+        value = int(value)  # JSON turns numeric keys into strings
     is_number = type(value) is int and 0 <= value <= 65535
     is_colour = isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value)
     if not is_number and not is_colour:
@@ -51,11 +52,11 @@ def _is_mask_value(value: object) -> object:
 
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
-"""Value of a pixel in a mask file: a number from 0 to 65535, or a colour as in HTML: `#ff8000`."""
+"""A pixel value in a mask file: a number from 0 to 65535, or an HTML colour (`#ff8000`)."""
 
 
 class ResizeView(Strict):
-    """The network gets whole images, resized to one size.
+    """The network's input is the whole image, resized to a fixed size.
 
     Attributes:
       height: Height of the resized image in pixels.
@@ -68,14 +69,15 @@ class ResizeView(Strict):
 
 
 class CropView(Strict):
-    """The network gets crops of images, all of one size, without changing the resolution.
+    """The network's input is a crop of fixed size, at the original resolution of the image.
 
-    Training uses random crops; a smaller image is padded, and the padding is ignored. `val`, the
-    Evaluator and serving cover whole images with windows of the crop's size.
+    Training uses random crops. An image smaller than a crop is padded, and the loss ignores the
+    padding. Validation, the Evaluator and serving cover the whole image with windows of the crop
+    size.
 
     Attributes:
-      height: Height of a crop in pixels.
-      width: Width of a crop in pixels.
+      height: Height of the crop in pixels.
+      width: Width of the crop in pixels.
     """
 
     kind: Literal["crop"]
@@ -84,27 +86,30 @@ class CropView(Strict):
 
 
 View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
-"""Any kind of view; `data.input_pipeline.views.VIEW_FUNCTIONS` has the functions of each kind."""
+"""Config of a view. `data.input_pipeline.views.VIEW_FUNCTIONS` maps each kind to its functions."""
 
 
 class Augmentation(Strict):
-    """Random changes of training images. Changes that move pixels are applied to the masks, too.
+    """Random changes to training images. Changes that move pixels are also applied to the masks.
 
-    All changes are off by default: switch on those that do not change the meaning of your images.
-    Pixels from outside the image are black in the image and ignored in the mask.
+    All changes are off by default. Switch on only changes that keep your images realistic and their
+    masks correct. Pixels that the image no longer covers after a move are black in the image and
+    ignored in the mask.
 
     Attributes:
-      flip: Mirrors half of the images left to right (`horizontal`), upside down (`vertical`), or
-        independently in both ways (`both`).
-      rotation: Maximum angle of the rotation in degrees, in either direction.
+      flip: Mirrors the image with probability 0.5: left to right (`horizontal`), upside down
+        (`vertical`), or independently in both directions (`both`).
+      rotation: Maximum rotation angle in degrees, in either direction.
       scale: Scales the image by a random factor from 1 - scale to 1 + scale.
-      translation: Maximum shift in any direction, as a share of the height and of the width.
-      brightness: Maximum value that is added to or subtracted from all pixels, as a share of 255.
-      contrast: Multiplies the difference between each pixel and the image's mean by a random factor
-        from 1 - contrast to 1 + contrast.
+      translation: Maximum vertical and horizontal shift, as a share of the height and the width of
+        the view.
+      brightness: Maximum change in brightness in either direction, as a share of 255. The same
+        value is added to all pixels of an image.
+      contrast: Multiplies the difference between each pixel and the mean of its colour channel by a
+        random factor from 1 - contrast to 1 + contrast.
       saturation: Multiplies the saturation by a random factor from 1 - saturation to 1 +
         saturation.
-      hue: Maximum shift of the hue in either direction, as a share of the colour circle.
+      hue: Maximum shift in hue in either direction, as a share of the colour circle.
     """
 
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -118,17 +123,20 @@ class Augmentation(Strict):
 
     @property
     def moves(self) -> bool:
-        """Whether the augmentation moves pixels, and does not only change their colours."""
+        """Whether the augmentation flips, rotates, scales or shifts images."""
         return self.flip != "none" or self.rotation + self.scale + self.translation > 0
 
 
 class Splits(Strict):
-    """Shares of the splits, as whole numbers; a hash of a group's name decides the group's split.
+    """Relative sizes of the splits, as whole numbers: 7, 1 and 2 mean 70 %, 10 % and 20 %.
+
+    Each group of pairs is assigned to a split by a hash of the group's name, so the sizes are
+    approximate.
 
     Attributes:
-      train: Share of `train`, the split that the network is trained on.
-      val: Share of `val`, the split for early stopping and model selection.
-      test: Share of `test`, the split that only the Evaluator uses.
+      train: Relative size of `train`, the split on which the network is trained.
+      val: Relative size of `val`, the split for early stopping and model selection.
+      test: Relative size of `test`, the split that only the Evaluator uses.
     """
 
     train: int = Field(7, ge=1)
@@ -137,33 +145,40 @@ class Splits(Strict):
 
 
 class DataConfig(Strict):
-    """The `data` section of the config.
+    """The `data` section of the config: data source, classes, splits and network input size.
 
     Attributes:
       source: Source of the pairs of image and mask files.
-      classes: Names of the classes; the position in the list is the class id, from 0 to at most
-        254.
-      mask_values: Maps each pixel value in the mask files to a class name; the values are all
-        numbers or all colours (`"#ff8000"`). If empty, the pixel values are class ids.
-      ignore_value: Pixel value or colour of ignored pixels in the mask files, unless `mask_values`
-        gives this value a class; null if no pixels are ignored.
-      intensity_range: The two sample values of 16-bit images that become 0 and 255; null to use the
-        upper 8 of the 16 bits.
-      group: Regular expression to search for in each pair's key. The match (or its first capturing
-        group) is the name of the pair's group, and a group is never divided among splits. With a
-        manifest, `group` may instead be the name of a column. If null, each pair is its own group.
-      splits: Shares of train, val and test.
+      classes: Names of the classes. The position of a name in the list, counted from 0, is the
+        class id; the highest possible id is 254.
+      mask_values: Class name for each pixel value in the mask files. The pixel values must be
+        either all numbers or all colours (`"#ff8000"`). If no values are given, the pixel values
+        are the class ids.
+      ignore_value: Pixel value or colour that marks ignored pixels in the mask files; null if no
+        pixels are ignored. A class that `mask_values` gives to the same value takes precedence. A
+        number has no effect if `mask_values` contains colours.
+      intensity_range: The two sample values of 16-bit images that are mapped to 0 and 255; null to
+        use the upper 8 of the 16 bits.
+      group: Regular expression to search for in the key of each pair. The match (or its first
+        capturing group) is the name of the pair's group. A group is never divided among splits
+        unless the source itself assigns the splits. With a manifest, `group` may instead be the
+        name of a column. If null, pairs are grouped by the manifest's column `group`; without such
+        a column, each pair is a group of its own.
+      splits: Relative sizes of `train`, `val` and `test`, for pairs to which the source does not
+        assign a split.
       max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
-      on_bad_pair: `fail`: one bad pair stops the run, and all bad pairs are listed. `skip`: bad
-        pairs are left out and listed.
-      max_bad_fraction: Maximum share of bad pairs with `on_bad_pair: skip`; a greater share stops
+      on_bad_pair: Whether a bad pair stops the run (`fail`) or is left out of the data (`skip`).
+        Bad pairs are reported in both cases.
+      max_bad_fraction: Maximum share of bad pairs with `on_bad_pair: skip`; a larger share stops
         the run.
-      schema_file: Path of a TFDV schema in text form, which the statistics of the pairs must match.
-        If the file does not exist, the schema is inferred from the data and written there; edit the
-        file and keep it under version control. Null: a file in the workspace.
-      on_anomaly: Whether statistics that violate the schema stop the run (`fail`) or are only
-        reported (`warn`).
-      view: Form in which the network gets an image: whole and resized, or as crops.
+      schema_file: Path of a TensorFlow Data Validation (TFDV) schema in text format, against which
+        the statistics of the pairs are checked. If the file does not exist, a schema is inferred
+        from the data and written to this path; edit the file and keep it under version control. If
+        null, the file is `schema.pbtxt` in the pipeline's folder in the workspace.
+      on_anomaly: Whether a violation of the schema stops the run (`fail`) or is only reported
+        (`warn`).
+      view: How an image becomes the network's input: resized as a whole (`resize`) or as crops
+        (`crop`).
     """
 
     source: AnySource
@@ -181,6 +196,17 @@ class DataConfig(Strict):
     schema_file: str | None = None
     on_anomaly: Literal["warn", "fail"] = "warn"
     view: View = ResizeView(kind="resize")
+
+    @field_validator("mask_values", mode="before")
+    @classmethod
+    def _has_distinct_values(cls, names: object) -> object:
+        # YAML treats 0 and "0" as different keys, and also "#FF8000" and "#ff8000". The keys in
+        # each of these pairs mean the same pixel value, so they are counted as one value here.
+        if isinstance(names, dict):
+            for value, number in Counter(str(value).lower() for value in names).items():
+                if number > 1:
+                    raise ValueError(f"the value {value} is given {number} times. Keep one")
+        return names
 
     @field_validator("intensity_range", mode="before")
     @classmethod
@@ -232,14 +258,14 @@ class DataConfig(Strict):
 
     @property
     def by_colour(self) -> bool:
-        """Whether `mask_values` maps colours to classes, instead of numbers."""
+        """Whether the pixel values in `mask_values` are colours rather than numbers."""
         return any(isinstance(value, str) for value in self.mask_values)
 
     @property
     def class_of_value(self) -> dict[int, int]:
-        """Class id of each pixel value in a mask file, including the ignore value.
+        """Maps each pixel value in the mask files to its class id, and `ignore_value` to 255.
 
-        A colour is represented by the number 0xRRGGBB.
+        A colour is represented by a number: `#ff8000` is 0xff8000.
         """
         ignored: dict[int, int] = {}
         if isinstance(self.ignore_value, str):

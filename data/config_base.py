@@ -1,4 +1,4 @@
-"""Base class of all sections of the config."""
+"""Base class for the sections of the config, and a type for positive numbers."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Strict(BaseModel):
-    """Base class of an immutable part of the config; unknown keys and wrong types are errors."""
+    """Immutable base class for config sections that rejects unknown keys and wrong types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -1,37 +1,39 @@
-"""Errors that are shown to the user as one line each, without a stack trace."""
+"""Errors whose messages are shown to the user without a stack trace."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UnetfxError(Exception):
-    """Base of all errors whose message is written for the user.
+    """Base class for errors whose messages are written for the user.
 
-    The message says what is wrong, where, and what to do, in one line for each finding. Commands
-    print the message and exit with code 2.
+    The message says what is wrong, where, and what to do, with one line per problem. Commands print
+    the message and exit with code 2.
     """
 
 
 class InputError(UnetfxError):
-    """The user's input is wrong: a file, a folder, a config value."""
+    """A file, folder or config value given by the user is invalid."""
 
 
 class MissingFileError(InputError):
-    """A file does not exist."""
+    """A file or a folder does not exist."""
 
 
 class UnavailableError(UnetfxError):
-    """Something outside this program is not available: a server, a cluster, enough memory."""
+    """An external resource, such as a server, a cluster or enough memory, is not available."""
 
 
 class PairError(InputError):
-    """A file of one pair is faulty; the other pairs may be usable.
+    """An image file, a mask file or a manifest row is faulty; other pairs may still be usable.
 
     Attributes:
-      kind: Kind of the fault: `unreadable`, `size_mismatch`, … (docs/checks.md lists all kinds).
-      file: Path of the faulty file.
-      reason: Description of the fault, and what to do; the same text for all files with the same
-        fault, so that one message can cover all these files.
+      kind: Kind of the fault, such as `unreadable` or `size_mismatch`. docs/checks.md explains the
+        most frequent kinds.
+      file: Path of the faulty file, or `path:line (entry)` for a faulty line of a manifest or split
+        list.
+      reason: What is wrong and what to do. Files with the same fault have the same text, so that
+        they can be reported in one message.
     """
 
     def __init__(self, kind: str, file: str, reason: str) -> None:
@@ -45,20 +47,21 @@ class PairError(InputError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint that names the most similar known name, or "" if no known name is similar."""
+    """Returns a hint such as " (did you mean 'train'?)", or "" if no known name is similar."""
     near = difflib.get_close_matches(name, list(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def one_line(text: object, longest: int = 300) -> str:
-    """Converts the message of another library to one line of text.
+    """Shortens another library's error message to one line.
 
     Args:
-      text: An exception or a text. Messages of TensorFlow can contain whole graphs.
-      longest: Maximum number of characters of the result.
+      text: The exception or its message, which may be very long: TensorFlow's messages can contain
+        whole graphs.
+      longest: Maximum length of the result in characters.
 
     Returns:
-      The text, with each run of white space replaced by one space, cut off after `longest`
+      The message, with each run of white space replaced by one space, truncated to `longest`
       characters.
     """
     return " ".join(str(text).split())[:longest]

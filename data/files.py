@@ -1,14 +1,15 @@
-"""Reads and writes files by path. All code of this project goes through these functions.
+"""Reads, writes, lists and removes local and remote files.
 
-A path with a scheme (`gs://…`) is remote, and read by TensorFlow; any other path is local.
-TensorFlow takes seconds to import, so TensorFlow is imported only for remote paths.
+A path with a scheme (`gs://…`) is remote and is accessed through TensorFlow; any other path is
+local. Importing TensorFlow takes seconds, so it is imported only for remote paths.
 
-`etils.epath` is not used: it rejects schemes that TensorFlow reads (`ram://` in tests), rounds
-modification times to seconds, omits files whose names end in `~` from listings, and does not
-translate most errors of TensorFlow.
+The library `etils.epath` is not used, because it rejects some schemes that TensorFlow supports
+(`ram://` in tests), rounds modification times to seconds, omits files whose names end in `~` from
+listings, and does not convert most of TensorFlow's errors to Python's built-in exceptions.
 """
 
 import glob
+import io
 import os
 import posixpath
 import re
@@ -26,7 +27,8 @@ from typing import IO, Any, NamedTuple
 from data.errors import InputError, MissingFileError, UnavailableError, one_line
 
 THREADS = 16
-"""Number of files to read in parallel; reading a remote file is mostly waiting."""
+"""Number of files read in parallel. It is high because remote reads spend most time waiting."""
+_REMOTE_BUFFER = 2**20  # number of bytes to read at once from a remote file
 _GCS = "gs://"
 _GCS_URL = "https://www.googleapis.com/storage/v1/b"  # the address that TensorFlow uses
 _GCS_TIMEOUT = 10  # in seconds
@@ -34,14 +36,14 @@ _DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 class FileState(NamedTuple):
-    """Properties of a file that change when its content changes.
+    """Size and time stamps of a file, which show whether its content has changed.
 
     Attributes:
       size: Size in bytes.
-      modified: Time of the last change of the content, in nanoseconds since 1970. Tools that copy
-        files may set this to the time of the original.
-      changed: Time of the last change of the content, the name or the permissions, in nanoseconds
-        since 1970. Only the file system sets this time. For a remote file, the same as `modified`.
+      modified: Time of the last change to the content, in nanoseconds since 1970. Tools that copy
+        files may set it to the time of the original file.
+      changed: Time of the last change to the content, the name or the permissions, in nanoseconds
+        since 1970; only the file system can set it. For a remote file, `changed` equals `modified`.
     """
 
     size: int
@@ -50,16 +52,17 @@ class FileState(NamedTuple):
 
 
 def is_remote(path: str) -> bool:
-    """Returns whether a path is remote, that is, has a scheme such as `gs://`."""
+    """Returns whether a path is remote, that is, contains a scheme such as `gs://`."""
     return "://" in path
 
 
 def join(folder: str, name: str) -> str:
-    """Joins the path of a folder and a relative path; `.` gives the folder itself.
+    """Joins the path of a folder and a relative path.
 
     Args:
       folder: Path of the folder, local or remote.
-      name: Relative path with forward slashes; `..` is resolved as text, without following links.
+      name: Relative path with forward slashes; `.` stands for the folder itself. Any `..` is
+        resolved in the text of the path, without following symbolic links.
     """
     scheme, separator, path = folder.rpartition("://")
     joined = posixpath.normpath(posixpath.join(path, name))
@@ -67,7 +70,7 @@ def join(folder: str, name: str) -> str:
 
 
 def relative_path(path: str, folder: str) -> str | None:
-    """Returns a path relative to a folder, without following links; None if it is outside."""
+    """Returns `path` relative to `folder`, or None if it is outside; links are not followed."""
     scheme, _, path = path.rpartition("://")
     folder_scheme, _, folder = folder.rpartition("://")
     relative = posixpath.relpath(path, folder)
@@ -76,43 +79,47 @@ def relative_path(path: str, folder: str) -> str | None:
 
 
 def is_file(path: str) -> bool:
-    """Returns whether a file exists at the path."""
+    """Returns whether the path exists and is a file."""
     if not is_remote(path):
         return Path(path).is_file()
     return _is_remote_folder(path) is False
 
 
 def is_folder(path: str) -> bool:
-    """Returns whether a folder exists at the path."""
+    """Returns whether the path exists and is a folder."""
     if not is_remote(path):
         return Path(path).is_dir()
     return _is_remote_folder(path) is True
 
 
 def file_state(path: str) -> FileState:
-    """Returns the size and the times of a file, without reading the content.
+    """Returns the size and the time stamps of a file without reading its content.
 
     Args:
       path: Path of the file, local or remote.
 
     Raises:
       MissingFileError: The file does not exist.
-      InputError: The file is not accessible.
+      InputError: The file cannot be accessed.
     """
     if is_remote(path):
         with _remote(path) as gfile:
             remote_stat = gfile.stat(path)
         return FileState(remote_stat.length, remote_stat.mtime_nsec, remote_stat.mtime_nsec)
-    with _local(path):
-        stat = Path(path).stat()
+    try:
+        stat = os.stat(path)  # noqa: PTH116, a Path would take longer than this
+    except OSError as error:
+        raise _local_error(path, "read", error) from error
     return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def folder_state(folder: str) -> FileState:
-    """Returns the total size of the files in a folder and its sub-folders, and the newest times.
+    """Returns the total size of all files in a folder, and the latest time stamps.
+
+    Sub-folders are included. The time stamps of a local folder include those of its sub-folders.
 
     Args:
-      folder: Path of the folder, local or remote. In a local one, hidden files count, too.
+      folder: Path of the folder, local or remote. Hidden files are included only if it is local.
 
     Raises:
       MissingFileError: The folder does not exist.
@@ -144,125 +151,192 @@ def read_bytes(path: str) -> bytes:
       path: Path of the file, local or remote.
 
     Returns:
-      The file's content.
+      The content of the file.
 
     Raises:
       MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
-    if not is_remote(path):
-        with _local(path):
-            return Path(path).read_bytes()
-    with _remote_file(path) as file:
-        return bytes(file.read())
+    if is_remote(path):
+        with _remote_file(path) as file:
+            return bytes(file.read())
+    try:
+        with open(path, "rb") as local_file:  # noqa: PTH123, creating a Path is slower
+            return local_file.read()
+    except OSError as error:
+        raise _local_error(path, "read", error) from error
 
 
 def read_text(path: str) -> str:
-    """Reads a whole text file in UTF-8, with or without a byte order mark.
+    """Reads a whole UTF-8 text file, with or without a byte order mark.
 
     Args:
       path: Path of the file, local or remote.
 
     Returns:
-      The text, with its line ends unchanged.
+      The text with its line endings unchanged, without the byte order mark.
 
     Raises:
       MissingFileError: The file does not exist.
-      InputError: The file cannot be read, or the text is not in UTF-8.
+      InputError: The file cannot be read, or is not UTF-8 text.
     """
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+        raise _not_text(path, error) from error
 
 
 def read_lines(path: str) -> Iterator[bytes]:
-    """Reads a file line by line, so that a large file need not fit into memory.
+    """Reads a file line by line, so that even a file larger than the memory can be read.
 
     Args:
       path: Path of the file, local or remote.
 
     Yields:
-      The lines without their line ends.
+      The lines, as bytes, without their line endings.
 
     Raises:
       MissingFileError: The file does not exist.
       InputError: The file cannot be read.
     """
-    if not is_remote(path):
-        with _local(path), Path(path).open("rb") as local_file:
-            yield from (line.rstrip(b"\r\n") for line in local_file)
-        return
-    with _remote_file(path) as file:
+    with _open(path) as file:
         yield from (line.rstrip(b"\r\n") for line in file)
 
 
+def read_text_lines(path: str) -> Iterator[str]:
+    """Reads a UTF-8 text file line by line, with or without a byte order mark.
+
+    Args:
+      path: Path of the file, local or remote.
+
+    Yields:
+      The lines with their line endings: a line feed, a carriage return, or both.
+
+    Raises:
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read, or is not UTF-8 text.
+    """
+    with _open(path) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        try:
+            yield from text
+        except UnicodeDecodeError as error:
+            raise _not_text(path, error) from error
+
+
+def read_range(path: str, start: int, length: int) -> bytes:
+    """Reads a range of bytes from a file.
+
+    Args:
+      path: Path of the file, local or remote.
+      start: Position of the first byte to read.
+      length: Number of bytes to read.
+
+    Returns:
+      The bytes, which are fewer than `length` if the file ends earlier.
+
+    Raises:
+      MissingFileError: The file does not exist.
+      InputError: The file cannot be read.
+    """
+    with _open(path) as file:
+        file.seek(start)
+        return file.read(length)
+
+
 def list_folder(folder: str) -> list[str]:
-    """Lists a folder, without hidden names and without files that desktops create (`Thumbs.db`).
+    """Lists the visible files and folders in a folder.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of files and folders, sorted.
+      Names of the files and folders, sorted. Names that start with a dot, and files that file
+      managers create (`Thumbs.db`, `desktop.ini`), are left out.
 
     Raises:
-      InputError: The folder does not exist or cannot be read.
+      InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
-    return sorted(_entries(folder))
+    return sorted(name for name, _ in _entries(folder))
 
 
 def list_folders(folder: str) -> list[str]:
-    """Lists the names of the sub-folders in a folder, except hidden ones.
+    """Lists the visible sub-folders of a folder.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of the sub-folders, sorted; links to folders are among them.
+      Names of the sub-folders, including symbolic links to folders, sorted.
 
     Raises:
-      InputError: There is no such folder, or it cannot be read.
+      InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
     """
-    return sorted(name for name, entry_is_folder in _entries(folder).items() if entry_is_folder)
+    return sorted(sub_folders(folder))
+
+
+def sub_folders(folder: str) -> Iterator[str]:
+    """Yields the names that `list_folders` returns, one at a time and in any order."""
+    return (name for name, entry_is_folder in _entries(folder) if entry_is_folder)
 
 
 def list_files(folder: str) -> list[str]:
-    """Lists the files in a folder and its sub-folders; links to folders are followed.
+    """Lists the files in a folder and all its sub-folders; symbolic links to folders are followed.
 
     Args:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Relative paths with forward slashes, sorted; without hidden files and folders, and without
-      files that desktops create.
+      Paths relative to `folder`, with forward slashes, sorted. Hidden files and folders are left
+      out, and so are files that file managers create (`Thumbs.db`).
 
     Raises:
-      InputError: The folder does not exist, a folder cannot be read, or a link forms a cycle.
+      InputError: The folder does not exist, a folder cannot be read, a name is not valid UTF-8, or
+        a symbolic link leads back to a folder that contains the link.
     """
-    files: list[str] = []
-    waiting = [""]
+    return sorted(posixpath.join(inner, name) for inner, name in walk(folder))
+
+
+def walk(folder: str, start: str = "", *, deep: bool = True) -> Iterator[tuple[str, str]]:
+    """Yields the files that `list_files` returns, one at a time.
+
+    Args:
+      folder: Path of the folder, local or remote.
+      start: Relative path of a sub-folder, to which the search is limited; empty to search the
+        whole folder.
+      deep: Whether to search sub-folders, too.
+
+    Yields:
+      For each file, the relative path of the folder that contains the file (empty for `folder`
+      itself), and the name of the file. All files in the same folder follow each other.
+
+    Raises:
+      InputError: The folder does not exist, a folder cannot be read, a name is not valid UTF-8, or
+        a symbolic link leads back to a folder that contains the link.
+    """
+    waiting = [start]
     while waiting:
         inner = waiting.pop()
         here = join(folder, inner or ".")
         if not is_remote(here):
             _refuse_cycle(here)
-        for name, entry_is_folder in _entries(here).items():
-            (waiting if entry_is_folder else files).append(posixpath.join(inner, name))
-    return sorted(files)
+        for name, entry_is_folder in _entries(here):
+            if not entry_is_folder:
+                yield inner, name
+            elif deep:
+                waiting.append(posixpath.join(inner, name))
 
 
 def find_files(pattern: str) -> list[str]:
-    """Returns the paths that match a pattern, sorted.
+    """Returns the paths that match a pattern, in sorted order.
 
     Args:
-      pattern: Path with `*`, `?` or `[…]` in its parts, local or remote.
+      pattern: Local or remote path with the wildcards `*`, `?` or `[…]`.
 
     Raises:
-      InputError: The file system cannot be read.
+      InputError: A remote file system cannot be read.
     """
     if not is_remote(pattern):
-        return sorted(glob.glob(pattern))  # noqa: PTH207, the pattern may be absolute
+        return sorted(glob.glob(pattern))  # noqa: PTH207, Path.glob rejects absolute patterns
     with _remote(pattern) as gfile:
         return sorted(gfile.glob(pattern))
 
@@ -270,7 +344,8 @@ def find_files(pattern: str) -> list[str]:
 def make_folder(path: str) -> None:
     """Creates a folder and its parent folders if they do not exist.
 
-    In Google Cloud Storage nothing is created: a folder exists there if it has files.
+    In Google Cloud Storage, nothing is created, because a folder exists there only while it
+    contains files.
 
     Args:
       path: Path of the folder, local or remote.
@@ -287,7 +362,7 @@ def make_folder(path: str) -> None:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copies a file, and creates the folder of the copy if it does not exist.
+    """Copies a file. Any file at `target` is replaced, and its folder is created if necessary.
 
     Args:
       source: Path of the file, local or remote.
@@ -310,11 +385,11 @@ def copy_file(source: str, target: str) -> None:
 
 
 def copy_folder(source: str, target: str) -> None:
-    """Copies the files of a folder and its sub-folders, except hidden ones, into another folder.
+    """Copies all files in a folder and its sub-folders, except hidden files.
 
     Args:
-      source: Path of the folder, local or remote.
-      target: Path of the other folder, local or remote, which may exist already.
+      source: Path of the folder to copy, local or remote.
+      target: Path of the folder for the copies, local or remote. The folder may exist already.
 
     Raises:
       InputError: The source cannot be read, or the target cannot be written.
@@ -342,7 +417,7 @@ def remove_file(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Removes a folder with all its content, if the folder exists.
+    """Removes a folder and everything in it, if the folder exists.
 
     Args:
       path: Path of the folder, local or remote.
@@ -361,7 +436,7 @@ def remove_folder(path: str) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file in UTF-8, which appears at its path only when complete.
+    """Writes a UTF-8 text file that appears at its path only once it is complete.
 
     Args:
       path: Path of the file, local or remote.
@@ -376,25 +451,25 @@ def write_text(path: str, text: str) -> None:
 
 @contextmanager
 def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
-    """Writes a file that appears at its path only when it is complete, replacing any older file.
+    """Opens a new file that appears at its path, replacing any old file, only once it is complete.
 
     Args:
       path: Path of the file, local or remote.
-      scratch: Folder on the same file system for the unfinished file, which gets a unique name
-        there: several processes may then write to the same path at once, and a killed process
-        leaves nothing beside the file. None to use the folder of the file, if only one process
-        writes to the path.
+      scratch: Folder for the unfinished file, on the same file system as `path`. In this folder,
+        the unfinished file has a unique name, so several processes may write to the same path at
+        once, and a process that is killed leaves no unfinished file beside `path`. If None, the
+        unfinished file is `<path>.unfinished`, so only one process at a time may write to the path.
 
     Yields:
-      A binary file open for writing.
+      A binary file that is open for writing.
 
     Raises:
       InputError: The file cannot be written.
     """
     unfinished = f"{scratch}/{uuid.uuid4().hex}" if scratch else f"{path}.unfinished"
     if is_remote(path):
-        # TensorFlow's files have no `writelines` and no `tell`, and they upload what they have when
-        # an error ends the context.
+        # The content is written to a local file first. A TensorFlow file has no `writelines` and no
+        # `tell`, and if an error ends its context, it uploads the incomplete content.
         with tempfile.TemporaryFile() as file:
             yield file
             file.seek(0)
@@ -412,13 +487,14 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
 
 
 def _upload(file: IO[bytes], path: str, unfinished: str) -> None:
-    # An object of Google Cloud Storage appears when its upload is complete.
+    # An object in Google Cloud Storage appears only once its upload is complete, so it needs no
+    # temporary name.
     first = path if path.startswith(_GCS) else unfinished
     with _remote(path, "written") as gfile:
         for each in {path, first}:
             _make_remote_folder(gfile, posixpath.dirname(each))
         with gfile.GFile(first, "wb") as remote_file:
-            remote_file.write(b"")  # creates the file, even if it is empty
+            remote_file.write(b"")  # creates the file even if the content is empty
             shutil.copyfileobj(file, remote_file)
         if first != path:
             gfile.rename(first, path, overwrite=True)
@@ -426,16 +502,17 @@ def _upload(file: IO[bytes], path: str, unfinished: str) -> None:
 
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
-    """Creates a local folder that appears at its path only when it is complete.
+    """Creates a local folder that appears at its path only once it is complete.
 
     Args:
-      folder: Path of the folder to create, which is empty or does not exist.
+      folder: Path of the folder to create; an existing folder must be empty.
 
     Yields:
-      Path of a temporary folder to write to, which is renamed to `folder` at the end.
+      Path of a temporary folder for the content, which is renamed to `folder` when the `with` block
+      ends without an error.
 
     Raises:
-      InputError: The folder exists already and is not empty.
+      InputError: The path exists already and is not an empty folder.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
@@ -448,34 +525,76 @@ def complete_folder(folder: Path) -> Iterator[Path]:
         yield unfinished
         if folder.exists():
             folder.rmdir()
-        unfinished.chmod(0o755)  # mkdtemp's 0o700 would hide the files from other users
+        unfinished.chmod(0o755)  # mkdtemp's mode, 0o700, denies access to other users
         unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _entries(folder: str) -> dict[str, bool]:
-    """Returns the visible names in a folder, and for each name whether it is a folder."""
+@contextmanager
+def _open(path: str) -> Iterator[io.BufferedReader]:
+    """Opens a file for reading, local or remote."""
+    if not is_remote(path):
+        with _local(path), Path(path).open("rb") as file:
+            yield file
+        return
+    with _remote_file(path) as remote_file:
+        yield io.BufferedReader(_Raw(remote_file), _REMOTE_BUFFER)
+
+
+class _Raw(io.RawIOBase):
+    """Adapts a TensorFlow file object to Python's interface for unbuffered binary files."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _not_text(path: str, error: UnicodeDecodeError) -> InputError:
+    return InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.")
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    """Yields the name of each visible file and sub-folder, and whether it is a sub-folder."""
     if not is_folder(folder):
         raise MissingFileError(f"{folder}: no such folder.")
-    if is_remote(folder):
-        with _remote(folder) as gfile:
-            names = gfile.listdir(folder)
-        if folder.startswith(_GCS):  # TensorFlow marks folders with a slash there
-            entries = {name.rstrip("/"): name.endswith("/") for name in names}
-        else:
-            entries = {name: is_folder(f"{folder}/{name}") for name in names}
-    else:
+    for name, entry_is_folder in _all_entries(folder):
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.") from error
+        if not name.startswith(".") and name not in _DESKTOP_FILES:
+            yield name, entry_is_folder
+
+
+def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:
+    if not is_remote(folder):
         with _local(folder), os.scandir(folder) as scanned:
-            entries = {entry.name: entry.is_dir() for entry in scanned}
-    for name in entries:
-        if any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.")
-    return {
-        name: entry_is_folder
-        for name, entry_is_folder in entries.items()
-        if not name.startswith(".") and name not in _DESKTOP_FILES
-    }
+            yield from ((entry.name, entry.is_dir()) for entry in scanned)
+        return
+    with _remote(folder) as gfile:
+        listed = gfile.listdir(folder)
+    if folder.startswith(_GCS):  # there, TensorFlow appends a slash to the names of folders
+        yield from {name.rstrip("/"): name.endswith("/") for name in listed}.items()
+        return
+    names = [name.rstrip("/") for name in listed]
+    with ThreadPoolExecutor(THREADS) as pool:
+        are_folders = pool.map(is_folder, (f"{folder}/{name}" for name in names))
+        yield from zip(names, are_folders, strict=True)
 
 
 def _refuse_cycle(folder: str) -> None:
@@ -489,9 +608,13 @@ def _local(path: str, done: str = "read") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if done == "read" and isinstance(error, FileNotFoundError):
-            raise MissingFileError(f"{path}: no such file. Restore it.") from error
-        raise InputError(f"{path}: cannot be {done} ({error.strerror}).") from error
+        raise _local_error(path, done, error) from error
+
+
+def _local_error(path: str, done: str, error: OSError) -> InputError:
+    if done == "read" and isinstance(error, FileNotFoundError):
+        return MissingFileError(f"{path}: no such file. Restore it.")
+    return InputError(f"{path}: cannot be {done} ({error.strerror}).")
 
 
 @contextmanager
@@ -521,7 +644,8 @@ def _remote(path: str, done: str = "read") -> Iterator[Any]:
 def _remote_file(path: str) -> Iterator[Any]:
     """Opens a remote file for reading."""
     with _remote(path) as gfile:
-        # In a bucket, TensorFlow reads a folder as an empty file, and a missing file as no lines.
+        # In a bucket, TensorFlow reads a folder as an empty file, and a missing file as a file
+        # without lines. `stat` raises an error if the file is missing.
         if gfile.stat(path).is_directory:
             raise InputError(f"{path}: cannot be read (Is a directory).")
         with gfile.GFile(path, "rb") as file:
@@ -529,22 +653,24 @@ def _remote_file(path: str) -> Iterator[Any]:
 
 
 def _reason(error: Any) -> str:
-    """Returns the message of a TensorFlow error, or the message of the store in it."""
+    """Returns the message of a TensorFlow error, or the store's own message if it contains one."""
     message = re.search(r'"message":\s*"([^"]+)"', error.message)
     return one_line(message[1] if message else error.message).rstrip(".")
 
 
 @cache
 def _refuse_silent_store() -> None:
-    """Checks once in each process that Google Cloud Storage answers: TensorFlow tries for minutes.
+    """Checks, once in each process, that Google Cloud Storage responds.
+
+    Without this check, TensorFlow would retry for minutes.
 
     Raises:
-      UnavailableError: It does not answer.
+      UnavailableError: Google Cloud Storage does not respond.
     """
     import httpx
 
     try:
-        # Any answer will do, so the certificate is left to TensorFlow.
+        # Any response is sufficient. TensorFlow verifies the certificate when it connects.
         httpx.head(_GCS_URL, timeout=_GCS_TIMEOUT, verify=False)  # noqa: S501
     except httpx.HTTPError as error:
         raise UnavailableError(
@@ -554,9 +680,10 @@ def _refuse_silent_store() -> None:
 
 
 def _is_remote_folder(path: str) -> bool | None:
-    """Returns whether a remote path is a folder; None if there is neither a folder nor a file."""
+    """Returns whether a remote path is a folder; None if the path does not exist."""
     try:
-        # `gfile.isdir` and `gfile.exists` would also return false without permission.
+        # `gfile.isdir` and `gfile.exists` are not used, because they also return False if access is
+        # denied.
         with _remote(path) as gfile:
             return bool(gfile.stat(path).is_directory)
     except MissingFileError:
@@ -564,6 +691,7 @@ def _is_remote_folder(path: str) -> bool | None:
 
 
 def _make_remote_folder(gfile: Any, path: str) -> None:
-    # TensorFlow would write an empty object to a bucket, and never end without the bucket.
+    # In a bucket, TensorFlow would write an empty object for the folder, and would never return if
+    # the bucket did not exist.
     if not path.startswith(_GCS):
         gfile.makedirs(path)

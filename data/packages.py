@@ -1,4 +1,4 @@
-"""Finds files of installed packages without importing the packages, which would run their code."""
+"""Finds files in installed packages. Packages are not imported, since that would run their code."""
 
 from importlib import metadata
 from pathlib import Path
@@ -7,15 +7,15 @@ from data.errors import InputError
 
 
 def package_file(package: str, path: str, *, needed_for: str) -> Path:
-    """Finds a file of an installed package.
+    """Finds a file in an installed package.
 
     Args:
-      package: Name of the package in the package index.
-      path: Path of the file, relative to the folder in which packages are installed.
-      needed_for: Name of the feature that needs the file, for the message.
+      package: Name of the package, as used with `pip install`.
+      path: Path of the file, relative to `site-packages`.
+      needed_for: Name of the feature that needs the file, for the error message.
 
     Returns:
-      The absolute path of the file.
+      The absolute path of the file, which need not exist.
 
     Raises:
       InputError: The package is not installed.

@@ -1,4 +1,4 @@
-"""A progress bar for terminals, drawn by the library rich."""
+"""A terminal progress bar, drawn with the `rich` library."""
 
 from typing import Any
 
@@ -9,18 +9,19 @@ from rich.progress import Progress, ProgressColumn
 def terminal_progress(
     console: Console, *columns: str | ProgressColumn, disable: bool = False, **options: Any
 ) -> Progress:
-    """Makes a progress bar that is shown only on a terminal, and disappears when it is done.
+    """Creates a progress bar that appears only on a terminal and disappears when it is stopped.
 
     Args:
-      console: Console of rich on which the bar is shown.
-      *columns: Columns of the bar; rich's default columns if none are given.
-      disable: Whether to hide the bar on a terminal, too.
-      **options: Other options of `rich.progress.Progress`.
+      console: The rich console on which the bar is shown; this function marks it as interactive.
+      *columns: Columns of the bar; if none are given, rich's default columns.
+      disable: Whether to hide the bar even on a terminal.
+      **options: Further keyword arguments for `rich.progress.Progress`.
 
     Returns:
-      The bar, which is not started yet.
+      The progress bar, which the caller must start.
     """
-    # Without this, rich prints an empty line at the end of a disabled progress bar.
+    # When a disabled progress bar stops, rich prints an empty line on any console that is not
+    # interactive. Marking the console as interactive prevents this.
     console.is_interactive = True
     disable = disable or not console.is_terminal
     return Progress(*columns, console=console, transient=True, disable=disable, **options)

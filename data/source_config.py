@@ -1,7 +1,8 @@
-"""Config of the data source, for each kind of source.
+"""Config classes for the data source, one for each kind of source.
 
-The config classes are separate from the code in `data.sources` that finds pairs, because all steps
-of the pipeline read the config: a change of that code should not make all steps run again.
+Every step of the pipeline imports the config classes, and a step runs again when its code changes.
+The config classes are therefore separate from the code that finds pairs (`data.sources`), so that a
+change to that code does not make every step run again.
 """
 
 import re
@@ -18,18 +19,18 @@ SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""Placeholder of a span's number in a source's path, as in TFX; `{SPAN:3}` has three digits.
+"""Matches the placeholder for a span number in a path: `{SPAN}`, or `{SPAN:3}` for 3 digits.
 
-A span is one numbered delivery of data.
+A span is one numbered delivery of data. The syntax is the same as in TFX.
 """
 _FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
 
 
 class Source(Strict):
-    """Base class of the `data.source` section of the config, for all kinds of sources.
+    """Base class for the `data.source` section of the config.
 
-    A kind of source is a subclass that narrows `kind` to a literal; `data.sources.registry` has
-    its functions.
+    Each kind of source has a subclass in which `kind` is a literal. The functions for each kind are
+    in `data.sources.registry`.
 
     Attributes:
       kind: Name of the kind of source.
@@ -44,12 +45,13 @@ class Source(Strict):
 
 
 class SpannedSource(Source):
-    """Base class of the sources whose path may contain `{SPAN}`, the number of a delivery.
+    """Base class for sources whose path may contain `{SPAN}`, the number of a data delivery.
 
     Attributes:
-      path: Path of the source, local or on any file system that TensorFlow reads (`gs://…`).
-      newest_spans: How many of the newest spans to use; null for all spans.
-      path_is_file: Whether the path leads to a file instead of a folder.
+      path: Path of the source: local, or on another file system that TensorFlow supports
+        (`gs://…`).
+      newest_spans: Number of spans to use, starting from the newest; null for all spans.
+      path_is_file: Whether `path` names a file instead of a folder.
     """
 
     path: str
@@ -73,7 +75,7 @@ class SpannedSource(Source):
 
 
 class SampleSource(Source):
-    """A sample data set from an installed package, which is written to files on first use.
+    """A sample data set from an installed package, written to image and mask files on first use.
 
     Attributes:
       name: Name of the data set.
@@ -84,25 +86,27 @@ class SampleSource(Source):
 
 
 class FolderSource(SpannedSource):
-    """A folder with a sub-folder of images and a sub-folder of masks, both of any depth.
+    """A folder with one sub-folder for images and one for masks; both may contain nested folders.
 
-    A mask belongs to the image with the same relative path and stem.
+    A mask belongs to the image that has the same relative folder and the same file name stem (the
+    part that `*` stands for in the patterns).
 
     Attributes:
-      path: Path of the folder, local or on any file system that TensorFlow reads (`gs://…`); a
-        relative path starts at the current folder. If the path contains `{SPAN}`
-        (`cells/span-{SPAN}`), every folder with a number in that place is a span.
-      newest_spans: How many of the newest spans to use; null for all spans.
-      images: Name of the sub-folder of images; `.` for the folder itself.
-      masks: Name of the sub-folder of masks; `.` for the folder itself.
-      image_pattern: Pattern of the names of image files; `*` stands for the stem. A pattern without
-        a file suffix matches every image suffix.
-      mask_pattern: Pattern of the names of mask files, for example `*_mask.png`.
-      split_folders: Whether the splits are ready-made folders, `<path>/train/<images>` or
-        `<path>/<images>/train`; the folders may also be called training, valid, validation,
-        testing.
-      split_lists: Maps a split name to a text file with one key (a relative path, with or without
-        suffix) per line. Pairs in no list are not used. The text file's path is relative to `path`.
+      path: Path of the folder: local, or on another file system that TensorFlow supports
+        (`gs://…`). A relative path is resolved from the current folder. If the path contains
+        `{SPAN}` (`cells/span-{SPAN}`), every folder with a number in this position is a span.
+      newest_spans: Number of spans to use, starting from the newest; null for all spans.
+      images: Name of the sub-folder for images; `.` for the folder itself.
+      masks: Name of the sub-folder for masks; `.` for the folder itself.
+      image_pattern: File name pattern for images; `*` stands for the stem. A pattern without a
+        suffix matches files with any supported image suffix.
+      mask_pattern: File name pattern for masks, for example `*_mask.png`.
+      split_folders: Whether each split has its own folder, such as `<path>/train/<images>` or
+        `<path>/<images>/train`. The folder names `training`, `valid`, `validation` and `testing`
+        are also accepted.
+      split_lists: For each split, the path (relative to `path`) of a text file with one pair key
+        per line. A key is a relative path, with or without suffix. Pairs that are in no list are
+        not used.
     """
 
     kind: Literal["folder"]
@@ -128,19 +132,20 @@ class ManifestSource(SpannedSource):
     """A manifest: a table with one row per pair of image and mask files.
 
     Attributes:
-      path: Path of the table: `.csv` with a header line, or `.jsonl` with one object per line;
-        local or on any file system that TensorFlow reads. If the path contains `{SPAN}`, every file
-        with a number in that place is a span.
-      newest_spans: How many of the newest spans to use; null for all spans.
-      image: Name of the column with the image's path, relative to the manifest's folder.
-      mask: Name of the column with the mask's path.
-      split: Name of the column with the split, if the table has one. If the cell is empty, a hash
-        of the pair's group decides the split, as for other sources.
-      source: Name of the column with the data set's name, if the table has one.
-      columns: Names of the other columns to store in the examples, so that metrics can be computed
-        for each value (`evaluation.slices: [column/scanner]`); null for all. A changed cell counts
-        as new data: leave out columns that often change, and confidential columns.
-      allow_outside: Whether image and mask paths may lead out of the manifest's folder.
+      path: Path of the table, local or on another file system that TensorFlow supports: a `.csv`
+        file with a header line, or a `.jsonl` file with one object per line. If the path contains
+        `{SPAN}`, every file with a number in this position is a span.
+      newest_spans: Number of spans to use, starting from the newest; null for all spans.
+      image: Name of the column with the path of the image, relative to the manifest's folder.
+      mask: Name of the column with the path of the mask, relative to the manifest's folder.
+      split: Name of the column with the split of the pair, if the table has one. If the cell is
+        empty, the split is determined by a hash of the pair's group, as for other sources.
+      source: Name of the column with the name of the data set, if the table has one.
+      columns: Names of further columns to store in the examples, so that metrics can be computed
+        for each of their values (`evaluation.slices: [column/scanner]`); null for all other
+        columns. A changed cell counts as new data, so leave out columns that change often. Leave
+        out confidential columns, too.
+      allow_outside: Whether the paths of images and masks may lead outside the manifest's folder.
     """
 
     kind: Literal["manifest"]
@@ -161,16 +166,17 @@ class ManifestSource(SpannedSource):
 
 
 class TfdsSource(Source):
-    """A data set of TensorFlow Datasets that is already prepared; nothing is downloaded.
+    """A TensorFlow Datasets (TFDS) data set that is already prepared; nothing is downloaded.
 
     Attributes:
-      name: Name of the data set, with config and version if needed: `oxford_iiit_pet:4.0.0`.
-      data_dir: Folder of the prepared data set; null for TensorFlow Datasets' default.
-      image: Name of the feature with the image.
-      mask: Name of the feature with the mask: an image feature of one channel.
-      key: Name of a text feature with the pair's key; null for TensorFlow Datasets' example ids.
-      splits: Maps a split name to a split expression of TensorFlow Datasets (`train[:90%]`). If
-        empty, all examples are used, and a hash of each pair's group decides the split.
+      name: Name of the data set, with config and version if needed (`oxford_iiit_pet:4.0.0`).
+      data_dir: Folder that contains the prepared data set; null for TFDS's default folder.
+      image: Name of the feature that holds the image: an image feature, or a tensor of whole
+        numbers with two or three dimensions.
+      mask: Name of the feature that holds the mask; the same types are allowed as for `image`.
+      key: Name of the text feature that holds the key of the pair; null for TFDS's example ids.
+      splits: TFDS split expression for each split (`train[:90%]`). If no splits are given, all
+        examples are used, and a hash of each pair's group determines the split.
     """
 
     kind: Literal["tfds"]
@@ -183,7 +189,7 @@ class TfdsSource(Source):
 
 
 def _kinds_of(base: type[Source]) -> list[type[Source]]:
-    """Lists the subclasses of a class that are kinds of sources, in the order of definition."""
+    """Returns all direct and indirect subclasses of `base` that narrow `kind` to a literal."""
     return [
         kind
         for subclass in base.__subclasses__()
@@ -192,8 +198,8 @@ def _kinds_of(base: type[Source]) -> list[type[Source]]:
     ]
 
 
-if TYPE_CHECKING:  # type checkers do not accept computed unions
+if TYPE_CHECKING:  # type checkers reject a union that is computed at run time
     AnySource: TypeAlias = Source
 else:
     AnySource = Annotated[reduce(or_, _kinds_of(Source)), Field(discriminator="kind")]
-"""Config of any kind of source, as `kind` says."""
+"""Config of a data source; the value of `kind` selects the class."""

@@ -1,8 +1,9 @@
-"""The pipeline: config, construction, runners and command line."""
+"""Configures, builds and runs the TFX pipeline, and provides the command line and reports."""
 
 import os
 
-# On CPUs without AVX-512, TensorFlow disables Intel's oneDNN by default, although it is faster
-# there, too. TensorFlow reads the variable when it is loaded, and every program imports this
-# package before that.
+# By default, TensorFlow uses oneDNN only on CPUs that have neural-network instructions, such as
+# AVX512_VNNI. oneDNN is faster on older CPUs too, so it is enabled unless the user has set the
+# variable. The variable must be set before TensorFlow is imported, and every program in this
+# repository imports this package first.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

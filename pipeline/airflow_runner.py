@@ -1,8 +1,8 @@
-"""The pipeline as an Airflow DAG, for `tfx pipeline create --engine airflow`.
+"""Defines the Airflow DAG that runs the pipeline, for `tfx pipeline create --engine airflow`.
 
-Airflow reads a copy of this file, in an environment that may have neither TFX nor this repository.
-So the file imports only Airflow and the standard library, and reads the settings of the DAG from
-`airflow.json`, which `tfx pipeline create` writes.
+Airflow loads a copy of this file in an environment that may contain neither TFX nor this
+repository. The DAG therefore needs only Airflow and the standard library. `tfx pipeline create`
+writes the DAG's settings to `airflow.json`.
 """
 
 import datetime
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 _COMMAND = "retrain"  # subcommand of `unetfx` that the DAG runs
-# Copies of values in pipeline/exit_codes.py, since Airflow may run in an environment without
-# unetfx.
+# These exit codes are copied from pipeline/exit_codes.py, because that module cannot be imported
+# if Airflow's environment does not contain unetfx.
 _DONE = 0
 _BAD_INPUT = 2
 _NOT_BLESSED = 3
-_ON_FAILURE_TIMEOUT = 60  # time limit in seconds for the command that reports a failure
-_LONGEST_REASON = 300  # maximum length of a failure reason in characters
+_ON_FAILURE_TIMEOUT = 60  # time limit for the program in `airflow.on_failure`, in seconds
+_LONGEST_REASON = 300  # maximum length of the reason for a failure, in characters
 
 
 def _read_deployment() -> dict[str, Any]:
-    """Reads the DAG's settings from airflow.json, beside this file or in the pipeline's folder."""
-    here = Path(__file__).parent
-    deployment, tfx_arguments = here / "airflow.json", here / "pipeline_args.json"
+    """Reads the DAG's settings from airflow.json, next to this file or in the pipeline's folder."""
+    folder = Path(__file__).parent
+    deployment, tfx_arguments = folder / "airflow.json", folder / "pipeline_args.json"
     if not deployment.exists() and tfx_arguments.exists():
         pipeline_root = Path(json.loads(tfx_arguments.read_text())["pipeline_root"])
         deployment = pipeline_root.parent / deployment.name
@@ -70,17 +70,25 @@ def _run_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Run(BaseOperator):
-        """Task that runs the pipeline as a subprocess, which ends when Airflow ends the task."""
+        """Airflow task that runs the pipeline in a subprocess.
+
+        Killing the task terminates the subprocess.
+        """
 
         ui_color = "#cfe8d5"
         _hook: SubprocessHook | None = None
 
         def execute(self, context: Mapping[str, Any]) -> int:
-            """Runs the pipeline and returns the exit code of `unetfx`.
+            """Runs the pipeline.
+
+            Returns:
+              Exit code of `unetfx`: 0, or 3 if the gate or ServingCheck refused the model.
 
             Raises:
-              AirflowFailException: The config or the data are wrong; Airflow does not retry.
-              AirflowException: An unexpected failure; Airflow retries.
+              AirflowFailException: The exit code was 2: the config or the data are invalid, a
+                server is unavailable, or memory ran out. Airflow does not retry the task.
+              AirflowException: The exit code was any other number, which indicates an unexpected
+                failure. Airflow retries the task up to `airflow.retries` times.
             """
             self._hook = SubprocessHook()
             command = [deployment["program"], _COMMAND, "--config", deployment["config"]]
@@ -103,17 +111,20 @@ def _verdict_operator(deployment: Mapping[str, Any]) -> type[Any]:
     from airflow.models import BaseOperator
 
     class Verdict(BaseOperator):
-        """Task that shows the verdicts of the gate and ServingCheck on the run's model."""
+        """Airflow task that reports the verdict on the model.
+
+        The task fails or is skipped if the model was refused.
+        """
 
         ui_color = "#f3e3b3"
 
         def execute(self, context: Mapping[str, Any]) -> None:
-            """Logs the verdict and pushes it as an XCom.
+            """Logs the verdict on the model, and pushes it as the XCom `verdict`.
 
             Raises:
               AirflowFailException: The model was refused, and `airflow.not_blessed` is `failed`.
-              AirflowSkipException: The model was refused, and `airflow.not_blessed` is `skipped`;
-                or the run evaluated no model.
+              AirflowSkipException: The run evaluated no model, or the model was refused and
+                `airflow.not_blessed` is `skipped`.
             """
             run = context["dag_run"]
             report = _newest_report(Path(deployment["reports"]), since=run.start_date.timestamp())
@@ -146,7 +157,7 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
             "log": ti.log_url,
             "host": socket.gethostname(),
         }
-        # The command is from the config and runs without a shell.
+        # This is safe: the command comes from the user's own config and runs without a shell.
         subprocess.run(  # noqa: S603
             command, input=json.dumps(notice), text=True, check=True, timeout=_ON_FAILURE_TIMEOUT
         )
@@ -155,13 +166,15 @@ def _failure_callback(command: Sequence[str]) -> Callable[[Mapping[str, Any]], N
 
 
 def _newest_report(folder: Path, *, since: float) -> Path | None:
-    """Returns the folder of the newest report whose model was evaluated after a time, if any.
+    """Returns the folder of the newest report; None if all reports are older than `since`.
 
-    A run on unchanged data publishes the older report again, with the old modification time.
+    A report is as old as its metrics.json. When a run on unchanged data publishes an existing
+    report again, the modification time of this file does not change.
 
     Args:
       folder: Folder of all published reports.
-      since: The time, in seconds since 1970.
+      since: Earliest modification time of the report's metrics.json, as a Unix timestamp in
+        seconds.
     """
     times = {path: path.stat().st_mtime for path in folder.glob("*/metrics.json")}
     newest = max(times, key=times.__getitem__, default=None)

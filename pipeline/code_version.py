@@ -1,4 +1,8 @@
-"""Hashes this project's code for cache keys: TFX's cache compares inputs and parameters only."""
+"""Hashes source code, so that a change to the code invalidates TFX's cache.
+
+TFX's cache compares only the inputs and parameters of a component. The hash is therefore passed to
+components as a parameter.
+"""
 
 import hashlib
 from functools import cache
@@ -11,15 +15,16 @@ _PACKAGES = ("data", "serving", "components", "pipeline")
 
 
 def code_version(module: str) -> str:
-    """Hashes a module and all modules of this project that it imports, directly or indirectly.
+    """Hashes the source code of a module and of all modules it imports, directly or indirectly.
 
-    Imports inside functions are included; imports under `TYPE_CHECKING` are not.
+    Only modules of this project are included. Imports inside functions count, but imports under
+    `if TYPE_CHECKING:` do not.
 
     Args:
-      module: Full name of the module, such as `components.trainer.run`.
+      module: Dotted name of the module, such as `components.trainer.run`.
 
     Returns:
-      The version of the code: sixteen hexadecimal digits.
+      The first 16 hexadecimal digits of a SHA-256 hash.
     """
     graph = _import_graph()
     total = hashlib.sha256()

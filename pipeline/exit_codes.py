@@ -1,9 +1,10 @@
-"""Exit codes of the `unetfx` commands and of the runner scripts."""
+"""Exit codes of the `unetfx` commands and the runner scripts."""
 
 DONE = 0
+"""The command succeeded."""
 FAILED = 1
-"""Exit code after an unexpected failure."""
+"""The command failed unexpectedly, or a sanity check of `unetfx model` failed."""
 BAD_INPUT = 2
-"""The config or the data are wrong, or a server, a cluster or memory is not available."""
+"""The config or the data are invalid, a server or a cluster is unavailable, or memory ran out."""
 NOT_BLESSED = 3
 """The pipeline ran, but the gate or ServingCheck refused the model."""

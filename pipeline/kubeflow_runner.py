@@ -3,8 +3,9 @@
     python pipeline/kubeflow_runner.py [PACKAGE]
     tfx pipeline create --engine vertex --pipeline_path pipeline/kubeflow_runner.py
 
-The environment variable UNETFX_CONFIG names the config file. A package whose name ends in `.json`
-is for Vertex AI; any other is YAML, for Kubeflow Pipelines.
+The environment variable `UNETFX_CONFIG` gives the path of the config file. If PACKAGE ends in
+`.json`, it is written as JSON for Vertex AI; otherwise, it is written as YAML for Kubeflow
+Pipelines.
 """
 
 import os
@@ -19,7 +20,7 @@ from pipeline.kubeflow.package import compile_pipeline
 
 
 def main() -> int:
-    """Compiles the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
+    """Compiles the pipeline for the config file in `UNETFX_CONFIG`, and returns the exit code."""
     package = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         package = compile_pipeline(load_config(config_path()), package)

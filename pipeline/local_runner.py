@@ -1,6 +1,6 @@
-"""Runs the pipeline on this machine, for `tfx pipeline create` and `tfx run create`.
+"""Script with which `tfx pipeline create` and `tfx run create` run the pipeline on this machine.
 
-The environment variable UNETFX_CONFIG names the config file.
+The environment variable `UNETFX_CONFIG` gives the path of the config file.
 """
 
 import sys
@@ -13,7 +13,7 @@ from pipeline.exit_codes import BAD_INPUT
 
 
 def main() -> int:
-    """Runs the pipeline of the config that UNETFX_CONFIG names, and returns the exit code."""
+    """Runs the pipeline with the config file in `UNETFX_CONFIG`, and returns the exit code."""
     try:
         return run_pipeline(config_path())
     except UnetfxError as error:

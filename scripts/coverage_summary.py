@@ -1,6 +1,6 @@
 """A pytest plugin that prints the line coverage of a whole run, before pytest's closing line.
 
-pytest-cov's own report has a line for every module; this one names only those below 90 %.
+The report of pytest-cov has a line for every module; this report names only modules below 90 %.
 """
 
 import io
@@ -12,7 +12,7 @@ import pytest
 from coverage import Coverage
 from coverage.exceptions import CoverageWarning
 
-_LOW = 90
+_LOW = 90  # per cent of lines
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -20,7 +20,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     coverage = Coverage()
     coverage.load()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CoverageWarning)  # files of AutoGraph are gone by now
+        # The temporary files of AutoGraph no longer exist.
+        warnings.simplefilter("ignore", CoverageWarning)
         total = coverage.report(file=io.StringIO(), ignore_errors=True)
     low = []
     for path in filter(os.path.exists, coverage.get_data().measured_files()):
@@ -28,6 +29,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         percent = 100 - 100 * len(missing) / max(len(statements), 1)
         if percent < _LOW:
             low.append((percent, Path(path).relative_to(Path.cwd()), lines))
-    terminalreporter.section(f"coverage: {total:.1f} % of lines")
+    terminalreporter.section(f"coverage without tests/e2e: {total:.1f} % of lines")
     for percent, path, lines in sorted(low):
         terminalreporter.write_line(f"{percent:5.1f} %  {path}: lines {lines}")

@@ -1,4 +1,4 @@
-"""Takes the screenshots of pages that docs/ shows.
+"""Takes the screenshots in docs/.
 
 python scripts/screenshots.py report runs/blue_marble/reports/<run>
 python scripts/screenshots.py serve http://127.0.0.1:8501 runs/blue_marble/sample/images/<tile>.png
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _report(browser: Browser, folder: Path) -> None:
-    """Shows the top of the page on a desktop, and the gallery on a phone."""
+    """Takes screenshots of a report: the top on a desktop, and the gallery on a phone."""
     for name, (viewport, scale) in _SCREENS.items():
         page = browser.new_page(viewport=viewport, device_scale_factor=scale)
         page.goto((folder.absolute() / "index.html").as_uri())
@@ -60,7 +60,7 @@ def _report(browser: Browser, folder: Path) -> None:
 
 
 def _serve(browser: Browser, arguments: argparse.Namespace) -> None:
-    """Shows the page with an image and its mask, on a desktop and on a phone."""
+    """Takes screenshots of the web page with an image and its mask, on a desktop and on a phone."""
     for name, (viewport, scale) in _SERVE_SCREENS.items():
         page = browser.new_page(
             viewport=viewport,
@@ -76,7 +76,7 @@ def _serve(browser: Browser, arguments: argparse.Namespace) -> None:
 
 
 def _airflow(browser: Browser, url: str) -> None:
-    """Shows the runs and tasks of the DAG, and the newest verdict's log if the URL selects it."""
+    """Takes a screenshot of the runs and tasks of the DAG, or of the view that the URL selects."""
     page = browser.new_page(viewport={"width": 1400, "height": 640})
     page.goto(url)
     page.wait_for_load_state("networkidle")

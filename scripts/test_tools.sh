@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the programs that tests use besides Python packages: a browser for the pages, cron for the schedule,
-# debootstrap for the image, Maven, with Java, for Flink, and Go for the emulator of Google Cloud Storage, which
-# it builds. Without the right to install them, this prints a warning, and the tests that need them are skipped.
+# debootstrap for the image, Maven, with Java, for Flink, and Go for the emulator of Google Cloud Storage. Then
+# builds the emulator. Without the right to install a program, this script prints a warning, and the tests that
+# need the program are skipped.
 set -eu
 missing() { # command package
   command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || printf '%s ' "$2"

@@ -1,1 +1,1 @@
-"""The served model, its clients and its local server: from an image's bytes to its mask."""
+"""Exports and serves trained models, with a client for model servers and a local server."""

@@ -7,22 +7,23 @@ from pydantic import Field
 from data.config import Positive, Strict
 
 Precision = Literal["float32", "bfloat16", "float16"]
-"""Compute dtype of a network. Weights, logits and softmax are always float32."""
+"""Compute dtype of a network. The weights, the logits and the softmax are always float32."""
 MAX_PIXELS = 25_000_000
-"""Default maximum number of pixels in an image: enough for photographs by phones and aircraft."""
+"""Default maximum number of pixels in an image, enough for phone and aerial photographs.
+"""
 
 
 class CheckConfig(Strict):
-    """Requirements that ServingCheck tests before a model is pushed.
+    """Requirements that the ServingCheck component checks before a model is pushed.
 
     Attributes:
-      images: Number of images of the split `test` to send, the smallest and the largest among them.
-      p50_ms: Maximum median latency of a request with one image, in milliseconds; null for no
-        limit.
-      p95_ms: Maximum 95th percentile of the latency of a request with one image, in milliseconds;
-        null for no limit.
-      memory_mib: Maximum memory of the serving process in MiB, TensorFlow included; null for no
-        limit.
+      images: Number of images from the `test` split to send to the model, including the smallest
+        and the largest image.
+      p50_ms: Maximum median latency of a single-image request, in milliseconds; null for no limit.
+      p95_ms: Maximum 95th-percentile latency of a single-image request, in milliseconds; null for
+        no limit.
+      memory_mib: Maximum peak memory of the serving process, including TensorFlow, in MiB; null for
+        no limit.
     """
 
     images: int = Field(8, ge=1, le=1000)
@@ -32,13 +33,13 @@ class CheckConfig(Strict):
 
 
 class InfraValidatorConfig(Strict):
-    """TFX's InfraValidator, which tests the model in TF Serving, in addition to ServingCheck.
+    """Settings for TFX's InfraValidator, which tests the model in TF Serving before it is pushed.
 
     Attributes:
-      platform: Where TF Serving's container runs: `docker` for this machine, or `kubernetes` for
-        the cluster that the pipeline runs on.
-      image_tag: Tag of the container image `tensorflow/serving`, which must not be older than the
-        TensorFlow that trains the model.
+      platform: Platform that runs the TF Serving container: `docker` on this machine, or
+        `kubernetes` in the cluster where the pipeline runs.
+      image_tag: Tag of the `tensorflow/serving` container image. Use a version that is at least as
+        new as the TensorFlow version used for training.
     """
 
     platform: Literal["docker", "kubernetes"]
@@ -46,19 +47,20 @@ class InfraValidatorConfig(Strict):
 
 
 class ServingConfig(Strict):
-    """The `serving` section of the config: how models are checked, pushed and served.
+    """The `serving` section of the config: settings for checking, pushing and serving models.
 
     Attributes:
       max_pixels: Maximum number of pixels in an image; the model rejects larger images before
-        decoding.
-      precision: Compute dtype of the served model; null for the dtype of training. Use `float32`
-        for a model that is trained on a GPU and served by CPUs without bfloat16. The Evaluator
-        evaluates the model with this dtype.
-      push_to: Folder that TF Serving watches, local or on any file system that TensorFlow can write
-        to (`gs://…`); null for `<workspace>/<name>/serving/<name>`.
-      check: Requirements that a model must meet before being pushed.
-      infra_validator: TFX's InfraValidator, which needs Docker or Kubernetes; null to leave this
-        step out.
+        decoding them.
+      precision: Compute dtype of the served model; null to use the same dtype as in training. Use
+        `float32` for a model that is trained on a GPU but served on CPUs without bfloat16 support.
+        The Evaluator evaluates the model in this dtype.
+      push_to: Folder to push models to, which TF Serving watches. The folder may be local or on any
+        file system that TensorFlow can write to (`gs://…`); null for
+        `<workspace>/<name>/serving/<name>`.
+      check: Requirements that a model must meet before it is pushed.
+      infra_validator: Settings for TFX's InfraValidator, which needs Docker or Kubernetes; null to
+        skip this step.
     """
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)

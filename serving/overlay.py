@@ -1,4 +1,4 @@
-"""Draws masks and errors over images, for people to look at."""
+"""Draws masks and prediction errors in colours and patterns, to be displayed over images."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,22 +8,22 @@ from data.config import IGNORE
 from serving.palette import colour, pattern
 
 _STRIPE = 3  # width of a stripe in pixels
-_LIGHT, _STRONG = 70, 160  # opacity of the light and the strong stripes, 0..255
+_LIGHT, _STRONG = 70, 160  # opacity of the light and of the strong stripes, 0..255
 _PIXELS_AT_A_TIME = 2**20
 
 
 def overlay(
     image: npt.NDArray[np.uint8], class_ids: npt.NDArray[np.uint8], opacity: float = 0.55
 ) -> Image.Image:
-    """Draws a mask over its image in the colours of the classes.
+    """Draws a mask over its image in the class colours.
 
     Args:
-      image: uint8 [height, width, 3], RGB.
-      class_ids: uint8 [height, width].
-      opacity: Opacity of the mask, 0..1.
+      image: The RGB image, uint8 [height, width, 3].
+      class_ids: The mask of class ids, uint8 [height, width].
+      opacity: Opacity of the mask, from 0 (invisible) to 1 (opaque).
 
     Returns:
-      An RGB image of the same size.
+      The image blended with the mask: an RGB image of the same size.
     """
     table = np.array([colour(class_id) for class_id in range(256)], np.float32)
     blended = np.empty(image.shape, np.uint8)
@@ -36,14 +36,17 @@ def overlay(
 
 
 def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Image:
-    """Makes a palette image of a mask: pixel values are class ids, and viewers show class colours.
+    """Converts a mask to a palette image.
+
+    The pixel values remain class ids; image viewers display them in the class colours.
 
     Args:
-      class_ids: uint8 [height, width], 0..C-1.
+      class_ids: The mask, uint8 [height, width], with class ids in 0..C-1.
       num_classes: Number of classes, C.
 
     Returns:
-      A palette image of the same size, which this project can also read as a mask file.
+      A palette image of the same size. When saved as a PNG, it is also a valid mask file for this
+      project.
     """
     mask = Image.fromarray(class_ids)
     mask.putpalette([level for class_id in range(num_classes) for level in colour(class_id)])
@@ -51,13 +54,13 @@ def palette_mask(class_ids: npt.NDArray[np.uint8], num_classes: int) -> Image.Im
 
 
 def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
-    """Draws a partly transparent mask in the colours and patterns of the classes.
+    """Draws a mask as a semi-transparent layer in the class colours and patterns.
 
     Args:
-      class_ids: uint8 [height, width].
+      class_ids: The mask of class ids, uint8 [height, width].
 
     Returns:
-      An RGBA image of the same size.
+      An RGBA image of the same size as the mask.
     """
     rows, columns = np.indices(class_ids.shape)
     stripes = np.stack([0 * rows, rows + columns, rows - columns, rows]) // _STRIPE % 2
@@ -69,14 +72,14 @@ def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
 
 
 def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Image.Image:
-    """Marks wrong pixels of a prediction by black and white stripes.
+    """Marks incorrectly predicted pixels with black and white stripes.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
-      predicted: uint8 [height, width], class ids.
+      truth: Ground-truth mask, uint8 [height, width]: class ids, and 255 for ignored pixels.
+      predicted: Predicted mask of class ids, uint8 [height, width].
 
     Returns:
-      An RGBA image of the same size, transparent where the prediction is right or the pixel is
+      An RGBA image of the same size, transparent where the prediction is correct or the pixel is
       ignored.
     """
     rows, columns = np.indices(truth.shape)

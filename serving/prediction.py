@@ -1,4 +1,4 @@
-"""Predictions of a model, which may be loaded in this process or run on a server."""
+"""Result type and interface for predictions by a model in this process or on a server."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 
 class Prediction(NamedTuple):
-    """The predicted mask of one image, with class shares and confidence.
+    """The predicted mask of one image, with the class shares and a confidence score.
 
     Attributes:
-      mask_png: The mask as the bytes of a one-channel PNG of class ids, of the same size as the
-        image.
-      class_ids: The mask as an array, uint8 [height, width].
-      class_fraction: float32 [C], share of the mask's pixels that have each class.
-      confidence: Mean over the pixels of the greatest class probability, 1/C..1.
+      mask_png: The mask as the contents of a PNG file with one channel of class ids. The mask has
+        the same height and width as the image.
+      class_ids: The mask as an array of class ids, uint8 [height, width].
+      class_fraction: Share of the mask's pixels in each of the C classes, float32 [C].
+      confidence: Highest class probability at each pixel, averaged over all pixels, 1/C..1.
     """
 
     mask_png: bytes
@@ -30,17 +30,17 @@ class Predictor(Protocol):
 
     @property
     def classes(self) -> Sequence[str]:
-        """Names of the classes, by class id."""
+        """Class names, indexed by class id."""
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Predicts the mask of each image.
 
         Args:
-          images: The contents of PNG, JPEG, BMP or GIF files, of any size. The EXIF orientation is
-            ignored.
+          images: Contents of PNG, JPEG, BMP or GIF files, with images of any size. The EXIF
+            orientation is ignored.
 
         Returns:
-          A Prediction for each image, in the order of the images.
+          One `Prediction` for each image, in the same order.
 
         Raises:
           UnetfxError: An image cannot be segmented.
@@ -50,18 +50,18 @@ class Predictor(Protocol):
 def predictions_of(
     masks: Iterable[bytes], class_fractions: npt.ArrayLike, confidences: npt.ArrayLike
 ) -> list[Prediction]:
-    """Splits the outputs of the signature `serving_default` into one prediction for each image.
+    """Splits the batched outputs of the `serving_default` signature into one prediction per image.
 
     Args:
-      masks: The bytes of a PNG of class ids for each image.
-      class_fractions: Share of the pixels for each image and class, [batch, C].
-      confidences: Confidence for each image, [batch].
+      masks: Contents of a PNG file of class ids for each image.
+      class_fractions: Share of each image's pixels in each of the C classes, [batch, C].
+      confidences: Confidence of each prediction (see `Prediction`), [batch].
 
     Returns:
-      A Prediction for each image, in the order of `masks`.
+      One `Prediction` for each image, in the order of `masks`.
 
     Raises:
-      ValueError: A mask is not an 8-bit one-channel PNG, or the outputs differ in length.
+      ValueError: A mask is not an 8-bit one-channel PNG, or the three arguments differ in length.
     """
     outputs = zip(
         masks,

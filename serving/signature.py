@@ -1,10 +1,10 @@
-"""Names of the SavedModel's signatures, and of their inputs and outputs that clients use."""
+"""Names of the SavedModel's signatures, and of the inputs and outputs that clients use."""
 
 SIGNATURE = "serving_default"
 """Name of the signature that segments images."""
 PROBABILITIES, EVALUATION = "probabilities", "evaluation"
-"""Names of the signatures for class probabilities and for evaluation."""
+"""Names of the signatures that return class probabilities and pixel counts for evaluation."""
 IMAGES = "image_bytes"
-"""Name of the input of `serving_default`."""
+"""Name of the only input of `serving_default`."""
 MASKS, CLASS_FRACTION, CONFIDENCE = "mask_png_bytes", "class_fraction", "confidence"
 """Names of the outputs of `serving_default`."""

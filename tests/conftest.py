@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a fake model server and a browser."""
+"""Fixtures for all tests: a fake model server, an emulated object store and a browser."""
 
 import contextlib
 import json
@@ -8,13 +8,18 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import coverage
+import hypothesis
 import pytest
 from playwright.sync_api import sync_playwright
 
-import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
+import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
 from tests.emulators.gcs import UnavailableEmulatorError, running
 
-# Responses formatted as by TF Serving. The mask is [[0, 1, 2], [0, 0, 0]].
+# Other programs may use the same machine, so a time limit for an example would fail good code.
+hypothesis.settings.register_profile("without time limit", deadline=None)
+hypothesis.settings.load_profile("without time limit")
+
+# Responses in the format of TF Serving. The mask is [[0, 1, 2], [0, 0, 0]].
 MASK_B64 = (
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAEElEQVQImWNk"
     "YGRkYGBgAAAAGwAEOzAfRgAAAABJRU5ErkJggg=="
@@ -90,10 +95,13 @@ class ModelServer(ThreadingHTTPServer):
     """A server that sends prepared responses and records the requests.
 
     Attributes:
-      answers: Codes and bodies of the responses to predictions, in order; the last one is
-        repeated. Code 0 closes the connection, and code 1 sends nothing until the test ends.
-      metadata: Body of the response to a request for metadata; None for 404.
-      status: Body of the response to a request for the status.
+      answers: Status codes and bodies of the responses to prediction requests, in order; the last
+        response is repeated. Code 0 closes the connection without a response, and code 1 sends no
+        response until the test ends.
+      metadata: Body of the response to a request for the model's metadata; None to respond with
+        status 404.
+      status: Body of the response to a request for the model's status; None to respond with status
+        404.
       requests: Method, path and parsed body of each request.
     """
 
@@ -154,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorded_mask():
-    """The mask in the prepared responses, a PNG in base64."""
+    """The mask in the prepared responses: a PNG file in base64."""
     return MASK_B64
 
 
@@ -171,7 +179,7 @@ def rest_server():
 
 @pytest.fixture(scope="session")
 def gcs(tmp_path_factory):
-    """An emulator of Google Cloud Storage with the bucket `bucket`."""
+    """An emulator of Google Cloud Storage that contains the bucket `bucket`."""
     with contextlib.ExitStack() as stack:
         try:
             emulator = stack.enter_context(running(tmp_path_factory.mktemp("gcs")))
@@ -183,7 +191,7 @@ def gcs(tmp_path_factory):
 
 @pytest.fixture
 def gs_folder(gcs, monkeypatch):
-    """An empty folder in a bucket of the emulator, which this process can reach."""
+    """URL of an empty folder in the emulator's bucket, which this process can access."""
     for name, value in gcs.environment.items():
         monkeypatch.setenv(name, value)
     return f"gs://bucket/{uuid.uuid4().hex}"
@@ -191,7 +199,7 @@ def gs_folder(gcs, monkeypatch):
 
 @pytest.fixture(scope="module")
 def no_coverage():
-    """Measures no coverage in a module: it costs two fifths more processor time."""
+    """Measures no coverage in a test module, since coverage adds 40 % to the CPU time."""
     measurement = coverage.Coverage.current()
     if measurement:
         measurement.stop()

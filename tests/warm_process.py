@@ -1,7 +1,8 @@
 """Processes that start with TensorFlow and TFX already imported.
 
-The imports take ten seconds of CPU time. Python's fork server does them once, before any operation
-of TensorFlow runs, and each process is a fork of that server.
+The imports take ten seconds of CPU time. The fork server of multiprocessing imports the modules
+once. The server runs no TensorFlow operation, after which a fork would not be safe. Each process is
+a fork of the server.
 """
 
 import importlib
@@ -16,13 +17,14 @@ from typing import NamedTuple
 from loky import get_reusable_executor
 
 _IMPORTED_ONCE = [
-    "pipeline",  # first: it sets environment variables for TensorFlow
+    "pipeline",  # first: sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
     "pipeline.create_pipeline",
     "pipeline.commands.cli",
     "pipeline.reports.comparison",
     "pipeline.reports.summary",
     "pipeline.retraining.cleaning",
     "serving.server.serve",
+    "tests.beam_signatures",
     "tests.warm_process",
 ]
 _context = multiprocessing.get_context("forkserver")
@@ -45,14 +47,15 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> multiprocessing.Process:
-    """Starts a process.
+    """Starts a process in which TensorFlow and TFX are already imported.
 
     Args:
       entry_point: `module:function`, as for a console script.
       arguments: Command-line arguments; the first is the name of the program.
-      output: File to which both output streams are appended.
-      environment: Environment variables that differ from those of this process.
-      folder: Working folder; None for the one of this process.
+      output: File to which standard output and standard error are appended.
+      environment: Environment variables that the process gets besides the variables of this
+        process, or that override them.
+      folder: Working folder of the process; None for the current folder.
 
     Returns:
       The process. Its `exitcode` is the exit code, or a negative signal number.
@@ -72,7 +75,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Finished:
-    """Runs a process to its end. The arguments are those of `start`."""
+    """Starts a process and waits for its end; the arguments are the same as for `start`."""
     with tempfile.NamedTemporaryFile() as output:
         path = Path(output.name)
         process = start(entry_point, arguments, path, environment=environment, folder=folder)
@@ -100,5 +103,5 @@ def _run(
     try:
         sys.exit(getattr(importlib.import_module(module), function)())
     finally:
-        # multiprocessing would otherwise wait until loky's workers are idle.
+        # Without this shutdown, multiprocessing would wait until loky's idle workers time out.
         get_reusable_executor(reuse=True).shutdown()

@@ -1,1 +1,1 @@
-"""Evaluation on the test split: metrics for TFMA, the gate, and the baseline to compare with."""
+"""Evaluates models on the test split: the metrics, the gate and the choice of the baseline."""

@@ -1,4 +1,4 @@
-"""Chooses the baseline: the blessed model that a candidate is compared with."""
+"""Chooses the baseline, that is, the blessed model with which the candidate is compared."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
@@ -26,29 +26,30 @@ CANDIDATE = "candidate"
 
 
 class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the blessed models except the candidate, newest first.
+    """Finds up to ten blessed models other than the candidate, newest first.
 
-    TFX's LatestBlessedModelStrategy does not exclude the candidate: in a second run on unchanged
-    data, a blessed candidate would become its own baseline. The cache would miss on this new input,
-    and the model would be evaluated and pushed again. TFX's strategy also returns only one model,
-    whose files may be broken.
+    TFX's LatestBlessedModelStrategy does not exclude the candidate. In a second run on unchanged
+    data, a blessed candidate would therefore become its own baseline. This would change the inputs
+    of the Evaluator, so the model would be evaluated and pushed again instead of being taken from
+    the cache. TFX's strategy also returns only one model, so there is no other model to use if its
+    files are broken.
     """
 
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses the blessed models that the candidate may be compared with.
+        """Chooses the blessed models with which the candidate can be compared.
 
         Args:
-          store: The metadata store; not used.
-          input_dict: Input dict from key to a list of artifacts.
+          store: The ML Metadata store, which is not used.
+          input_dict: Maps input keys to lists of artifacts:
             - candidate: The model to be evaluated.
             - model: All models of the pipeline.
             - model_blessing: All blessings of the pipeline.
 
         Returns:
-          A dict with the keys of `input_dict`: `candidate` unchanged, `model` and `model_blessing`
-          with at most ten blessed models, newest first, and their blessings.
+          A copy of `input_dict` in which `model` holds at most ten blessed models, newest first,
+          and `model_blessing` holds their blessings in the same order.
         """
         candidates = {model.id for model in input_dict[CANDIDATE]}
         others = [
@@ -63,11 +64,13 @@ class OtherBlessedModels(tfx.dsl.experimental.ResolverStrategy):
 
 
 class Choice(NamedTuple):
-    """The chosen baseline, and why newer blessed models were rejected.
+    """The chosen baseline, and the reasons why other blessed models were rejected.
 
     Attributes:
       model: The baseline; None if no blessed model can be used.
-      remarks: One line for each blessed model newer than the baseline: why it cannot be used.
+      remarks: One line for each rejected model, with the reason for rejecting it. If models were
+        rejected and there is no baseline, a last line says that only the gate's floors were
+        checked.
     """
 
     model: types.Artifact | None
@@ -79,19 +82,23 @@ def choose_baseline(
     classes: Sequence[str],
     on_broken: Literal["older", "floors", "fail"],
 ) -> Choice:
-    """Chooses as baseline the newest model that loads and has the candidate's classes.
+    """Chooses as the baseline the newest usable model that has the candidate's classes.
 
     Args:
-      models: Blessed models in any order: ML Metadata does not keep the order of a resolver.
-      classes: The candidate's classes, by class id. Models with different classes are skipped.
-      on_broken: What to do when a model's files are missing or broken: use an `older` model, use no
-        baseline and check the `floors` only, or `fail`.
+      models: Blessed models, in any order, because ML Metadata does not preserve the order in which
+        the resolver returned them.
+      classes: Names of the candidate's classes, by class id. Models with different classes are
+        skipped.
+      on_broken: What to do if a model cannot be used because its files are missing or broken, or
+        because it does not return all pixel counts. `older` tries the next older model, `floors`
+        uses no baseline, so that only the gate's floors are checked, and `fail` raises an error.
 
     Returns:
-      The baseline, and remarks about the models that cannot be used.
+      The baseline, with remarks about the rejected models.
 
     Raises:
-      InputError: The files of a model are missing or broken, and `on_broken` is `fail`.
+      InputError: The files of a model are missing or broken, or the model does not return all
+        pixel counts, and `on_broken` is `fail`.
     """
     remarks: list[str] = []
     for model in sorted(models, key=lambda model: model.id, reverse=True):
@@ -119,24 +126,24 @@ def choose_baseline(
 
 
 def why_not_loaded(path: str) -> str | None:
-    """Returns why a SavedModel does not load; None if it loads.
+    """Returns the reason why a SavedModel cannot be loaded, or None if it can be loaded.
 
     Args:
-      path: Folder of a SavedModel.
+      path: Folder of the SavedModel.
     """
     outputs = _load(path)
     return outputs if isinstance(outputs, str) else None
 
 
 def _load(path: str) -> Mapping[str, Any] | str:
-    """Loads a model; returns the outputs of its signature `evaluation`, or why it does not load."""
+    """Returns the outputs of a model's `evaluation` signature, or why the model does not load."""
     if not is_folder(path):
         return "its files are gone"
     try:
         outputs: Mapping[str, Any] = (
             tf.saved_model.load(path).signatures["evaluation"].structured_outputs
         )
-    except Exception as error:  # for broken files, TensorFlow may raise any exception
+    except Exception as error:  # TensorFlow may raise any exception for broken files
         return f"its files are broken ({one_line(tf_error_text(error), 100)})"
     return outputs
 

@@ -1,7 +1,8 @@
-"""The Evaluator component: TFMA computes the metrics, the gate decides."""
+"""The Evaluator component, which computes the metrics with TFMA and applies the gate."""
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -39,7 +40,7 @@ from data.files import join, write_text
 
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"
-_BATCH = 8  # number of examples, with their images, in memory at the same time
+_BATCH = 8  # examples per batch; only a few, because each example contains a whole image
 
 
 class EvaluatorSettings(Strict):
@@ -47,12 +48,12 @@ class EvaluatorSettings(Strict):
 
     Attributes:
       classes: Names of the classes, by class id.
-      evaluation: The `evaluation:` part of the config: additional slices.
-      gate: The `gate:` part of the config: floors and allowed drops of metrics.
-      code: Version of the evaluation code. It is part of the cache key, so a new version evaluates
-        the model again.
-      pushed: Folder of the pushed versions, to choose the baseline from on Kubeflow, where no
-        resolver runs; null where a resolver finds the blessed models.
+      evaluation: The config's `evaluation` section, which lists additional features to slice by.
+      gate: The config's `gate` section, with the minimum values and maximum drops of metrics.
+      code: Version of the evaluation code. The version is part of the cache key, so the model is
+        evaluated again when the code changes.
+      pushed: Folder of the pushed versions, from which the baseline is chosen on Kubeflow; None on
+        other platforms, where a resolver finds the blessed models.
     """
 
     classes: list[str]
@@ -77,10 +78,11 @@ class _Spec(ComponentSpec):
 
 
 class Executor(EngineExecutor):
-    """Evaluates like TFX's Evaluator, but with slices that depend on the data and a custom gate.
+    """Works like TFX's Evaluator, but chooses slices from the data and applies its own gate.
 
-    TFMA's thresholds cannot exempt a class with too few pixels. TFX's Evaluator fails when the
-    baseline does not load, and its batches of a thousand examples are too big for large images.
+    The gate is needed because TFMA's thresholds cannot exempt a class with too few pixels. In
+    addition, TFX's Evaluator fails if the baseline does not load, and its batches of a thousand
+    examples need too much memory if the images are large.
     """
 
     def Do(
@@ -92,18 +94,19 @@ class Executor(EngineExecutor):
         """Computes the metrics, applies the gate, and writes the evaluation and the blessing.
 
         Args:
-          input_dict: Input dict from key to a list of artifacts.
-            - examples: The examples; only the `test` split is used.
-            - model: The candidate.
-            - baseline_model: Blessed models; the newest one that loads is the baseline.
-          output_dict: Output dict from key to a list of artifacts.
-            - evaluation: TFMA's results, and images-*.jsonl with the counts of each image.
-            - blessing: BLESSED or NOT_BLESSED, and verdict.json.
-          exec_properties: A dict of execution properties.
-            - settings: EvaluatorSettings as JSON.
+          input_dict: Maps input keys to lists of artifacts:
+            - examples: The examples, of which only the `test` split is used.
+            - model: The candidate model.
+            - baseline_model: Blessed models, from which the baseline is chosen.
+          output_dict: Maps output keys to lists of artifacts:
+            - evaluation: TFMA's results, and images-*.jsonl with the confusion matrices of each
+              image.
+            - blessing: An empty file named BLESSED or NOT_BLESSED, and a `Verdict` in verdict.json.
+          exec_properties: The execution properties:
+            - settings: An `EvaluatorSettings` as JSON.
 
         Raises:
-          InputError: The files of the last blessed model are missing or broken, and
+          InputError: The files of a blessed model are missing or broken, and
             `gate.on_broken_baseline` is `fail`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -163,13 +166,14 @@ class Executor(EngineExecutor):
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):
-    """Evaluates a model on the `test` split, and blesses it if it passes the gate.
+    """Evaluates a model on the `test` split and blesses the model if it passes the gate.
 
-    Component `outputs` contains:
-      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`, with the same files as
-        from TFX's Evaluator.
-      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`, with the same files as from
-        TFX's Evaluator, and `verdict.json`, a `Verdict`.
+    The component has these outputs:
+      - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`. The artifact contains
+        the files that TFX's Evaluator writes, and the confusion matrices of each image in
+        `images-*.jsonl`.
+      - `blessing`: Channel of type `standard_artifacts.ModelBlessing`. The artifact contains the
+        files that TFX's Evaluator writes, and a `Verdict` in `verdict.json`.
     """
 
     SPEC_CLASS = _Spec
@@ -182,13 +186,14 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         settings: EvaluatorSettings,
         baseline_model: types.BaseChannel | None = None,
     ) -> None:
-        """Connects the component to its inputs.
+        """Creates the component.
 
         Args:
-          examples: Channel of the examples.
-          model: Channel of the candidate model.
+          examples: Channel with the examples.
+          model: Channel with the candidate model.
           settings: Settings of the Evaluator.
-          baseline_model: Channel of blessed models to choose the baseline from; may be empty.
+          baseline_model: Channel with the blessed models from which the baseline is chosen; None if
+            `settings.pushed` is set.
         """
         artifacts = tfx.types.standard_artifacts
         super().__init__(
@@ -203,16 +208,18 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         )
 
 
-def eval_config(settings: EvaluatorSettings, records: list[Record]) -> tfma.EvalConfig:
-    """Builds TFMA's config: models, metrics and slices.
+def eval_config(settings: EvaluatorSettings, records: Iterable[Record]) -> tfma.EvalConfig:
+    """Builds the TFMA config, which defines the models, the metrics and the slices.
 
     Args:
       settings: Settings of the Evaluator.
-      records: Records of the evaluated pairs, from which informative features are chosen.
+      records: Records of the evaluated pairs, from which some of the features to slice by are
+        chosen.
 
     Returns:
-      A config that computes all metrics of the candidate and the baseline, over the whole split and
-      over its slices: by informative features, by `evaluation.slices`, and by `gate.slices`.
+      A config that computes all metrics for the candidate and the baseline, on the whole split and
+      on its slices. The split is sliced by the features that `informative_features` chooses and by
+      the features named in `evaluation.slices` and `gate.slices`.
     """
     names = [
         *informative_features(records, settings.classes),
@@ -243,7 +250,7 @@ def _write(
     model: types.Artifact,
     baseline: types.Artifact | None,
 ) -> None:
-    """Writes the verdict, and the blessing files and properties that TFX's Pusher reads."""
+    """Writes the verdict, and the marker file and properties that TFX's Evaluator would write."""
     blessing.set_string_custom_property(
         constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY, model.uri
     )

@@ -1,4 +1,4 @@
-"""The `evaluation:` and `gate:` parts of a config file."""
+"""The `evaluation` and `gate` sections of a config file."""
 
 from typing import Annotated, Literal
 
@@ -8,40 +8,43 @@ from typing_extensions import Self
 from data.config import SplitName, Strict
 
 EVALUATED_SPLIT: SplitName = "test"
-"""The split that is used only for evaluation, not for training or for selecting the best epoch."""
+"""Name of the split on which models are evaluated. Training never uses this split."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EvaluationConfig(Strict):
-    """Additional slices of the `test` split to compute metrics for.
+    """Additional slices of the `test` split for which metrics are computed.
 
     Attributes:
-      slices: Features to slice by, such as `image/span`, or `column/scanner` for the column
-        `scanner` of a manifest. The metrics are computed for each value of each feature, in
-        addition to the slices that are chosen automatically.
+      slices: Features to slice by, such as `image/span`, or `column/scanner` for a manifest's
+        `scanner` column. Each value of such a feature defines a slice, in addition to the slices
+        that are chosen automatically.
     """
 
     slices: list[str] = Field(default=[])
 
 
 class GateConfig(Strict):
-    """Conditions that a model must meet on `test` before it is pushed.
+    """Conditions that a model must meet on the `test` split before it is pushed.
 
     Attributes:
-      mean_iou: Floor (minimum value) of the mean IoU over the classes that occur, 0..1.
-      class_iou: Floor of the IoU of a class, by class name: `{lake: 0.4}`.
-      floors: Floors of other metrics: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
-      slices: Floors within a slice: `{image/source=scanner_b: {mean_iou: 0.5, iou/lake: 0.2}}`.
-      max_drop: Maximum drop of the mean IoU, 0..1, compared with the last blessed model on the same
+      mean_iou: Floor (minimum value, 0..1) for the mean IoU over all classes that occur in the
+        ground truth or in the prediction.
+      class_iou: Floors for the IoU of single classes, by class name: `{lake: 0.4}`.
+      floors: Floors for other metrics, by metric name: `{mean_dice: 0.7, boundary_iou/lake: 0.2}`.
+      slices: Floors within single slices, by slice name:
+        `{image/source=scanner_b: {mean_iou: 0.5, iou/lake: 0.2}}`.
+      max_drop: Maximum drop (0..1) in the mean IoU compared with the last blessed model on the same
         data.
-      max_class_drop: Maximum drop of the IoU of any class, 0..1, compared with the last blessed
-        model on the same data.
-      min_images: Minimum number of images for checking a rule; a rule on `test` or on a slice with
-        fewer images is not checked.
-      min_pixels: Minimum number of true pixels of a class for checking a rule about this class; a
-        rule about a class with fewer pixels is not checked.
-      on_broken_baseline: What to do when the files of the last blessed model are missing or broken:
-        compare with the next `older` one, check the `floors` only, or `fail`.
+      max_class_drop: Maximum drop (0..1) in the IoU of any single class compared with the last
+        blessed model on the same data.
+      min_images: Minimum number of images needed to check a rule. If the `test` split or a slice
+        has fewer images, its rules are not checked.
+      min_pixels: Minimum number of ground-truth pixels of a class needed to check a rule about that
+        class. If a class has fewer pixels, its rules are not checked.
+      on_broken_baseline: What to do if the files of the last blessed model are missing or broken.
+        `older` compares with the next older blessed model, `floors` checks only the floors, and
+        `fail` stops the run.
     """
 
     mean_iou: Share | None = None

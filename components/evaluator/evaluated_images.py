@@ -1,4 +1,4 @@
-"""Evaluation results of each image, to show where a model fails."""
+"""Writes and reads the confusion matrices of each evaluated image."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from data.examples import features
 from data.files import find_files, read_lines
 from serving.model.pixel_counts import CONFUSION
 
-_FILE = "images"  # Beam appends the shard: images-00000-of-00001.jsonl
+_FILE = "images"  # Beam adds the shard number and the suffix: images-00000-of-00001.jsonl
 
 
 class EvaluatedImage(NamedTuple):
@@ -23,11 +23,12 @@ class EvaluatedImage(NamedTuple):
 
     Attributes:
       key: Key of the pair.
-      group: Group of the pair.
-      source: Name of the pair's data set.
-      candidate: int64 [C, C] pixel counts, truth in rows, the candidate's prediction in columns.
-      baseline: int64 [C, C] pixel counts, truth in rows, the baseline's prediction in columns; None
-        if there is no baseline.
+      group: Name of the pair's group.
+      source: Name of the data set that the pair belongs to.
+      candidate: Confusion matrix of the candidate, int64 [C, C], with true classes in rows and
+        predicted classes in columns.
+      baseline: Confusion matrix of the baseline, int64 [C, C], with true classes in rows and
+        predicted classes in columns; None if there is no baseline.
     """
 
     key: str
@@ -38,12 +39,12 @@ class EvaluatedImage(NamedTuple):
 
 
 def write_images(folder: str) -> tfma.extractors.Extractor:
-    """Makes a TFMA extractor that writes the confusion matrices of each image to JSON Lines files.
+    """Returns a TFMA extractor that writes each image's confusion matrices to JSON Lines files.
 
-    The extractor leaves the extracts unchanged.
+    The extractor passes on TFMA's extracts unchanged.
 
     Args:
-      folder: Folder of the `evaluation` artifact, for the files images-*.jsonl.
+      folder: Folder of the `evaluation` artifact, to which the files images-*.jsonl are written.
     """
     return tfma.extractors.Extractor("WriteImages", _Write(os.path.join(folder, _FILE)))
 
@@ -69,7 +70,7 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
             "source": features.SOURCE,
         }.items()
     }
-    # With a single model, TFMA does not group the predictions by model.
+    # With a single model, TFMA does not group the predictions by model, so they are grouped here.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
     return json.dumps(row)
@@ -82,7 +83,7 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
       evaluation: Path of the Evaluator's `evaluation` artifact.
 
     Yields:
-      The images with their results, in no particular order.
+      The images with their confusion matrices, in no particular order.
     """
     for file in find_files(os.path.join(evaluation, f"{_FILE}-*.jsonl")):
         for row in map(json.loads, read_lines(file)):

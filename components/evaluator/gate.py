@@ -1,4 +1,4 @@
-"""The gate: checks the results of an evaluation against rules and gives a verdict."""
+"""The gate, which checks evaluation results against rules and returns a verdict."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,24 +10,25 @@ from components.evaluator.results import OVERALL, Evaluation, Scores
 from components.evaluator.rule import DROP, FLOOR, Rule
 from components.evaluator.verdict import Verdict
 
-# Tolerance for rounding errors: in floating point, 0.9 - 0.2 is slightly more than 0.7.
+# Tolerance for rounding errors. In floating point, 0.9 - 0.2 is slightly more than 0.7, so without
+# the tolerance, a drop from 0.9 to 0.7 would exceed a limit of 0.2.
 _ROUNDING = 1e-9
 
 
 def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
-    """Checks the scores of a candidate against the rules of the gate.
+    """Checks a candidate's scores against the gate's rules.
 
-    A rule is not checked if there are fewer than `gate.min_images` images, or fewer than
-    `gate.min_pixels` pixels of the rule's class. If no rule can be checked, the model is not
-    blessed.
+    A rule is not checked if its slice has fewer than `gate.min_images` images, or fewer than
+    `gate.min_pixels` ground-truth pixels of the class that the rule is about. If no rule can be
+    checked, the model is not blessed.
 
     Args:
-      evaluation: Scores of the candidate and of the baseline.
-      gate: The `gate:` part of the config, with the rules.
+      evaluation: Scores of the candidate and the baseline.
+      gate: The config's `gate` section, which defines the rules.
       classes: Names of the classes, by class id.
 
     Returns:
-      The verdict, in which the caller still has to set the baseline's name and the remarks.
+      The verdict, in which `baseline` and `remarks` are still empty and must be set by the caller.
     """
     rules = [
         *_floors(evaluation, gate, classes),
@@ -38,13 +39,13 @@ def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
 
 
 def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
-    """Lists the gate's floors.
+    """Lists the gate's floors, that is, the minimum values of metrics.
 
     Args:
-      gate: The `gate:` part of the config.
+      gate: The config's `gate` section.
 
     Returns:
-      For each floor: name of the slice, name of the metric, and the minimum value, 0..1.
+      For each floor: the slice name, the metric name and the minimum value (0..1).
     """
     mean = {} if gate.mean_iou is None else {MEAN_IOU: gate.mean_iou}
     overall = mean | {of_class(IOU, name): floor for name, floor in gate.class_iou.items()}
@@ -78,7 +79,7 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
             continue
         value, before = candidate.metrics[metric], baseline.metrics[metric]
         reason = _why_unchecked(candidate, metric, gate, classes)
-        # If the metric of the baseline is undefined, a drop is impossible and the rule is passed.
+        # If the metric is undefined for the baseline, there is no drop, so the rule passes.
         holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
         yield Rule(
             metric=metric,
@@ -94,7 +95,7 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
 def _why_unchecked(
     scores: Scores | None, metric: str, gate: GateConfig, classes: Sequence[str]
 ) -> str:
-    """Returns why a rule cannot be checked; empty if it can."""
+    """Returns the reason why a rule cannot be checked, or an empty string if it can be checked."""
     images = scores.images if scores else 0
     if scores is None or images < gate.min_images:
         return too_few_images(images, gate.min_images)

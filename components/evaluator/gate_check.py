@@ -1,7 +1,7 @@
-"""The GateCheck component: checks before training whether a model could pass the gate at all."""
+"""The GateCheck component, which checks before training that a model could pass the gate."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from tfx import v1 as tfx
@@ -14,12 +14,13 @@ from components.evaluator.metrics import class_of
 from components.evaluator.results import OVERALL
 from components.evaluator.slice_names import parse_slice, refuse_unknown_columns
 from components.evaluator.slices import slice_values
-from components.example_gen.artifact import read_records
-from data.config import SPLITS, SplitName
+from components.example_gen.artifact import read_records, read_summary
 from data.errors import InputError
+from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
+from data.examples.split_counts import SplitCounts
 
-_MAX_NAMED = 10  # maximum number of feature values in a message
+_MAX_NAMED = 10  # maximum number of feature values listed in a message
 
 
 @component
@@ -30,89 +31,114 @@ def GateCheck(
     columns: tfx.dsl.components.Parameter[str],
     code: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Checks that a model could pass the gate, given the pairs of the test split.
+    """Checks that the test split has the images and pixels that the gate's rules need.
 
     Args:
-      examples: The examples artifact, with the records of the pairs.
-      gate: GateConfig as JSON.
-      classes: Class names, by class id, as JSON.
-      columns: Names of the manifest columns that slices use, as JSON.
-      code: Version of the code; the check runs again when it changes.
+      examples: The examples artifact, which contains the records of the pairs.
+      gate: A `GateConfig` as JSON.
+      classes: Class names, by class id, as a JSON list.
+      columns: Names of the manifest columns used for slicing, as a JSON list.
+      code: Version of the code. The version is part of the cache key, so the check runs again when
+        the code changes.
 
     Raises:
-      InputError: The manifest lacks a column, a slice of the gate has no image, a class with a
-        floor has no pixel, or there are too few images for any rule. The message has a line for
-        each problem, with the counts.
+      InputError: The manifest lacks a column, a slice named by the gate has no images, a class with
+        a floor has no pixels, or the test split has fewer than `gate.min_images` images. The
+        message has one line for each problem.
     """
-    del code  # TFX only needs `code` for its cache key
-    by_split = {split: read_records(examples, split) for split in SPLITS}
-    present = {name for record in by_split[EVALUATED_SPLIT] for name in record.pair.columns}
-    refuse_unknown_columns(json.loads(columns), present)
+    del code  # used only by TFX, as part of the cache key
+    # All pairs have the same columns.
+    first = next(read_records(examples, EVALUATED_SPLIT), None)
+    refuse_unknown_columns(json.loads(columns), first.pair.columns if first else ())
     problems = list(
-        gate_problems(GateConfig.model_validate_json(gate), by_split, json.loads(classes))
+        gate_problems(
+            GateConfig.model_validate_json(gate),
+            read_records(examples, EVALUATED_SPLIT),
+            read_summary(examples).splits,
+            json.loads(classes),
+        )
     )
     if problems:
         raise InputError("\n".join(problems))
 
 
+class _Slice:
+    """Numbers of images and pixels in a slice of the test split."""
+
+    def __init__(self, num_classes: int) -> None:
+        self.images = 0
+        self.pixels = np.zeros(num_classes)
+        self.values: set[str] = set()  # the feature's values in all images of the test split
+
+    def add(self, statistics: PairStatistics) -> None:
+        self.images += 1
+        self.pixels += statistics.class_pixels
+
+
 def gate_problems(
-    gate: GateConfig, by_split: Mapping[SplitName, list[Record]], classes: Sequence[str]
+    gate: GateConfig,
+    test: Iterable[Record],
+    splits: Sequence[SplitCounts],
+    classes: Sequence[str],
 ) -> Iterator[str]:
-    """Finds rules of the gate that no model can pass or that cannot be checked on the test split.
+    """Finds gate rules that no model can pass or that cannot be checked on the test split.
 
     Args:
-      gate: The `gate:` part of the config.
-      by_split: Records of the usable pairs, by split.
+      gate: The config's `gate` section.
+      test: Records of the usable pairs in the test split.
+      splits: Counts of the usable pairs in each split.
       classes: Names of the classes, by class id.
 
     Yields:
-      A line for each problem.
+      A one-line message for each problem, with information that helps to solve it.
     """
-    test = by_split[EVALUATED_SPLIT]
-    if len(test) < gate.min_images:
+    slices = _count_slices(gate, test, classes)
+    images = slices[OVERALL].images
+    if images < gate.min_images:
         yield (
             f"gate.min_images: {gate.min_images}, but the test split has "
-            f"{count_text(len(test), 'image')}, so no model could ever be blessed. Lower "
+            f"{count_text(images, 'image')}, so no model could ever be blessed. Lower "
             "gate.min_images, or give the test split a larger share in data.splits."
         )
-    values = [slice_values(record, classes) for record in test]
-    slices = {OVERALL: test}
     for name in gate.slices:
-        feature, value = parse_slice(name)
-        slices[name] = [
-            record for record, row in zip(test, values, strict=True) if row[feature] == value
-        ]
-        if not slices[name]:
-            present = sorted({row[feature] for row in values})
+        if not slices[name].images:
+            present = sorted(slices[name].values)
             more = len(present) - _MAX_NAMED
             yield (
                 f"gate.slices.{name}: no image of the test split is in this slice. Values of "
-                f"{feature} in the test split: "
+                f"{parse_slice(name)[0]} in the test split: "
                 f"{', '.join(present[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}."
             )
-    pixels = {name: _class_pixels(records, len(classes)) for name, records in slices.items()}
     for name, metric, _ in floors(gate):
         class_name = class_of(metric)
-        if class_name is None or not slices[name]:
+        if class_name is None or not slices[name].images:
             continue
         class_id = classes.index(class_name)
-        if pixels[name][class_id]:
+        if round(slices[name].pixels[class_id]):
             continue
-        counts = [
-            f"{split} {_class_pixels(records, len(classes))[class_id]:,}"
-            for split, records in by_split.items()
-        ]
+        counts = [f"{split.name} {split.pixels[class_id]:,}" for split in splits]
         where = f"gate.slices.{name}.{metric}" if name else f"gate: {metric}"
-        images = count_text(len(slices[name]), "image")
-        part = f"the {images} of the test split" + (f" in {name}" if name else "")
+        part = f"the {count_text(slices[name].images, 'image')} of the test split"
+        part += f" in {name}" if name else ""
         yield (
             f"{where} has a floor, but there are no pixels of {class_name} in {part} (pixels: "
             f"{', '.join(counts)}). Change data.splits, add data, or remove this floor."
         )
 
 
-def _class_pixels(records: Sequence[Record], num_classes: int) -> list[int]:
-    """Returns the number of labelled pixels of each class, by class id."""
-    pixels = [record.statistics.class_pixels for record in records if record.statistics]
-    numbers: list[int] = np.reshape(pixels, (-1, num_classes)).sum(0).round().astype(int).tolist()
-    return numbers
+def _count_slices(
+    gate: GateConfig, test: Iterable[Record], classes: Sequence[str]
+) -> dict[str, _Slice]:
+    """Counts the images and pixels in each slice of the gate, and in the whole test split."""
+    slices = {name: _Slice(len(classes)) for name in (OVERALL, *gate.slices)}
+    wanted = {name: parse_slice(name) for name in gate.slices}
+    for record in test:
+        if record.statistics is None:
+            continue
+        slices[OVERALL].add(record.statistics)
+        row = slice_values(record, classes) if wanted else {}
+        for name, (feature, value) in wanted.items():
+            slices[name].values.add(row[feature])
+            if row[feature] == value:
+                slices[name].add(record.statistics)
+    return slices

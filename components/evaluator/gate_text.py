@@ -1,24 +1,25 @@
-"""The wording of the gate: metrics, rules, and why a rule was not checked."""
+"""Readable texts about the gate: metric names, rule results and reasons for unchecked rules."""
 
 from components.evaluator.rule import FLOOR, Rule
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
-"""Reason for not blessing a model when no rule of the gate could be checked."""
+"""Reason for not blessing a model if none of the gate's rules could be checked."""
 
 
 def metric_text(metric: str) -> str:
-    """Returns a readable name of a metric: `lake: boundary IoU`, `mean IoU`.
+    """Returns a readable name for a metric, such as `lake: boundary IoU` or `mean IoU`.
 
     Args:
-      metric: Name of the metric in configs, such as `boundary_iou/lake` or `mean_iou`.
+      metric: Name of the metric in a config, such as `boundary_iou/lake` or `mean_iou`.
     """
     kind, _, class_name = metric.partition("/")
-    title = kind.replace("_", " ").replace("iou", "IoU")
+    title = kind.replace("frequency_weighted", "frequency-weighted").replace("_", " ")
+    title = title.replace("iou", "IoU")
     return f"{class_name}: {title}" if class_name else title
 
 
 def rule_text(rule: Rule) -> str:
-    """Returns a rule and its result as a sentence: `mean IoU 0.512 is below its floor 0.600`."""
+    """Describes the result of a rule, such as `mean IoU 0.512 is below its floor 0.600`."""
     metric = metric_text(rule.metric) + (f" where {rule.slice}" if rule.slice else "")
     if rule.passed is None:
         return f"{metric} was not checked: {rule.reason}"
@@ -39,7 +40,7 @@ def rule_text(rule: Rule) -> str:
 
 
 def too_few_images(number: int, minimum: int) -> str:
-    """Returns the reason that a rule was not checked: its slice has too few images.
+    """Returns the reason for not checking a rule whose slice has too few images.
 
     Args:
       number: Number of images in the slice.
@@ -49,10 +50,10 @@ def too_few_images(number: int, minimum: int) -> str:
 
 
 def too_few_pixels(number: int, class_name: str, minimum: int) -> str:
-    """Returns the reason that a rule was not checked: its class has too few pixels.
+    """Returns the reason for not checking a rule whose class has too few pixels.
 
     Args:
-      number: Number of true pixels of the class.
+      number: Number of ground-truth pixels of the class.
       class_name: Name of the class.
       minimum: Minimum number of pixels, `gate.min_pixels`.
     """
@@ -60,5 +61,5 @@ def too_few_pixels(number: int, class_name: str, minimum: int) -> str:
 
 
 def count_text(number: int, noun: str) -> str:
-    """Returns a number with its noun: `1 image`, `2 images`."""
+    """Returns a number and a noun, in the plural if needed: `1 image`, `2 images`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,7 +1,8 @@
-"""The metrics that a report shows and a gate can use, each registered once in `METRICS`.
+"""Computes the metrics for reports and for the gate; `METRICS` lists all metrics.
 
-Metrics are ratios of pixel counts, which are summed over all images before the division. This
-module imports only NumPy, so that reading a config stays fast.
+Pixel counts are first summed over all images; the metrics are then computed from the sums. The
+only third-party library that this module imports is NumPy, so that reading a config, which needs
+the metric names, stays fast.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +22,12 @@ class Counts(NamedTuple):
 
     Attributes:
       images: Number of images.
-      confusion_matrix: int64 [C, C] pixel counts, truth in rows, prediction in columns.
-      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
-        predicted boundary (intersection), and near at least one of the two (union).
-      calibration: float64 [bins, 3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
+      boundary: int64 [C, 2]. For each class, the number of pixels near both the true and the
+        predicted boundary (intersection), and the number near at least one of them (union).
+      calibration: float64 [bins, 3]. For each confidence bin, the number of pixels, the sum of
+        their confidences and the number of correctly predicted pixels.
     """
 
     images: int
@@ -35,15 +37,16 @@ class Counts(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric that a report shows and a gate can use.
+    """A metric for reports, for which the gate may also require a minimum value (floor).
 
     Attributes:
-      name: Name of the metric in configs and reports; followed by `/<class>` if the scope is
-        `class`.
-      scope: `overall` for one value over all classes, `class` for one value for each class.
-      formula: Computes the value from the counts: a float for `overall`, float64 [C] for `class`;
-        0..1, NaN where undefined.
-      higher_is_better: False for an error metric, for which the gate accepts no floor.
+      name: Name of the metric in configs and reports. If the metric has a value for each class,
+        configs and reports append `/<class>` to the name.
+      scope: `overall` for a single value over all classes; `class` for one value for each class.
+      formula: Function that computes the metric from the counts. It returns a float for the scope
+        `overall` and float64 [C] for the scope `class`. Values are in 0..1, or NaN if undefined.
+      higher_is_better: Whether higher values are better. If not, the gate accepts no floor for the
+        metric.
     """
 
     name: str
@@ -53,82 +56,97 @@ class Metric(NamedTuple):
 
 
 def iou(confusion_matrix: _Integers) -> _Numbers:
-    """Intersection over union (Jaccard index) of each class.
+    """Computes the intersection over union (Jaccard index) of each class.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     hits, truth, prediction = _hits(confusion_matrix)
     return _ratio(hits, truth + prediction - hits)
 
 
 def dice(confusion_matrix: _Integers) -> _Numbers:
-    """Dice coefficient (F1 score) of each class.
+    """Computes the Dice coefficient (F1 score) of each class.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     hits, truth, prediction = _hits(confusion_matrix)
     return _ratio(2 * hits, truth + prediction)
 
 
 def boundary_iou(boundary: _Integers) -> _Numbers:
-    """Boundary IoU of each class (Cheng et al. 2021): IoU of the pixels near a boundary.
+    """Computes the Boundary IoU of each class, that is, the IoU of the pixels near its boundary.
+
+    See Cheng et al. 2021.
 
     Args:
-      boundary: int64 [C, 2], for each class the number of pixels near both the true and the
-        predicted boundary (intersection), and near at least one of the two (union).
+      boundary: int64 [C, 2]. For each class, the number of pixels near both the true and the
+        predicted boundary (intersection), and the number near at least one of them (union).
 
     Returns:
-      float64 [C] in 0..1; NaN for a class that is neither in the truth nor in the prediction.
+      float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
     return _ratio(boundary[:, 0], boundary[:, 1])
 
 
 def mean_of_defined(values: _Numbers) -> float:
-    """Mean of a metric over the classes for which it is defined; NaN if there is no such class.
+    """Computes the mean of a metric over the classes for which the metric is defined.
 
     Args:
-      values: float64 [C], value for each class, NaN where undefined.
+      values: float64 [C]. Value of the metric for each class; NaN where undefined.
+
+    Returns:
+      The mean; NaN if the metric is undefined for all classes.
     """
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
 
 def pixel_accuracy(confusion_matrix: _Integers) -> float:
-    """Share of the pixels that are classified correctly, 0..1; NaN if there are no pixels.
+    """Computes the share of correctly classified pixels, 0..1; NaN if there are no pixels.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
     """
     return float(_ratio(np.trace(confusion_matrix), confusion_matrix.sum()))
 
 
 def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
-    """Mean IoU, each class weighted by its share of the true pixels; NaN if there are no pixels.
+    """Computes the mean IoU, weighting each class by its share of the ground-truth pixels.
 
     Args:
-      confusion_matrix: [C, C] pixel counts, truth in rows, prediction in columns.
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
+
+    Returns:
+      The weighted mean, 0..1; NaN if there are no pixels.
     """
     truth = confusion_matrix.sum(1)
     return float(_ratio(np.sum(truth * np.nan_to_num(iou(confusion_matrix))), truth.sum()))
 
 
 def calibration_error(calibration: _Numbers) -> float:
-    """Expected calibration error (Guo et al. 2017): mean gap between confidence and accuracy.
+    """Computes the expected calibration error (Guo et al. 2017).
+
+    In each bin, the gap is the difference between the mean confidence and the accuracy. The error
+    is the mean gap over all bins, weighted by the number of pixels in each bin.
 
     Args:
-      calibration: [bins, 3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      calibration: float64 [bins, 3]. For each confidence bin, the number of pixels, the sum of
+        their confidences and the number of correctly predicted pixels.
 
     Returns:
-      The error, 0..1, lower is better; NaN if there are no pixels.
+      The error, 0..1; lower is better. NaN if there are no pixels.
     """
     pixels, confidence, correct = calibration.T
     return float(_ratio(np.abs(confidence - correct).sum(), pixels.sum()))
@@ -172,7 +190,7 @@ METRICS = {
         Metric("boundary_iou", "class", lambda counts: boundary_iou(counts.boundary)),
     )
 }
-"""All metrics, by name; a new metric is a new entry of this dict."""
+"""All metrics, by name."""
 
 
 def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
@@ -183,7 +201,7 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
       classes: Names of the C classes, by class id.
 
     Returns:
-      Metric name to value, in the order of `metric_names`; NaN where undefined.
+      The values of all metrics, 0..1, by name, in the order of `metric_names`; NaN where undefined.
     """
     return {
         name: value
@@ -204,7 +222,7 @@ def metric_names(classes: Sequence[str]) -> list[str]:
 
 
 def floor_metrics(classes: Sequence[str]) -> list[str]:
-    """Returns the names of the metrics that can have a floor in the gate: higher must be better.
+    """Returns the names of the metrics for which the gate can have a floor (higher is better).
 
     Args:
       classes: Names of the classes, by class id.
@@ -214,12 +232,12 @@ def floor_metrics(classes: Sequence[str]) -> list[str]:
 
 
 def class_metrics() -> list[str]:
-    """Returns the names of the metrics of scope `class` without the class, such as `iou`."""
+    """Returns the names of the per-class metrics, such as `iou`, without a class name."""
     return [metric.name for metric in METRICS.values() if metric.scope == "class"]
 
 
 def class_of(name: str) -> str | None:
-    """Returns the class in the name of a metric; None for a metric over all classes.
+    """Returns the class name in the full name of a metric, or None for a metric over all classes.
 
     Args:
       name: Full name of a metric, such as `iou/lake` or `mean_iou`.

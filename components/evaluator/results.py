@@ -1,4 +1,4 @@
-"""Reads the metrics and counts that the Evaluator has written."""
+"""Reads metrics and pixel counts from the output of the Evaluator."""
 
 import math
 from typing import Any
@@ -18,14 +18,15 @@ OVERALL = ""
 
 
 class Scores(BaseModel):
-    """Metrics and pixel counts of a model on one slice.
+    """A model's metrics and pixel counts on one slice.
 
     Attributes:
       images: Number of images in the slice.
-      metrics: Metric name to value, 0..1; None where undefined.
-      confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
-      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      metrics: Value of each metric, 0..1, by metric name; None where undefined.
+      confusion_matrix: [C][C] pixel counts, with true classes in rows and predicted classes in
+        columns.
+      calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
+        confidences and the number of correctly predicted pixels.
     """
 
     images: int
@@ -34,7 +35,7 @@ class Scores(BaseModel):
     calibration: list[list[float]]
 
     def true_pixels(self, class_id: int) -> int:
-        """Returns the number of pixels that are labelled as a class."""
+        """Returns the number of ground-truth pixels of a class."""
         return sum(self.confusion_matrix[class_id])
 
 
@@ -42,8 +43,8 @@ class Evaluation(BaseModel):
     """Scores of the candidate and the baseline on the `test` split.
 
     Attributes:
-      candidate: Scores of the candidate, by slice name (`feature=value`); `OVERALL`, the whole
-        split, comes first.
+      candidate: Scores of the candidate, by slice name (`feature=value`). The first entry, under
+        the name `OVERALL`, is for the whole split.
       baseline: Scores of the baseline, by slice name; empty if there is no baseline.
     """
 
@@ -52,7 +53,7 @@ class Evaluation(BaseModel):
 
 
 def read_evaluation(path: str) -> Evaluation:
-    """Reads the scores that the Evaluator has written.
+    """Reads the scores of all slices from the output of the Evaluator.
 
     Args:
       path: Path of the Evaluator's `evaluation` artifact.
@@ -65,7 +66,7 @@ def read_evaluation(path: str) -> Evaluation:
         values: dict[str, dict[str, Any]] = {}
         for item in record.metric_keys_and_values:
             if not item.key.is_diff:
-                # Without a baseline, TFMA gives no model name.
+                # Without a baseline, TFMA leaves the name of the only model empty.
                 model = item.key.model_name or CANDIDATE
                 values.setdefault(model, {})[item.key.name] = _value(item.value)
         for model, metrics in values.items():

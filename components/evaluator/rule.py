@@ -1,4 +1,4 @@
-"""A rule of the gate and its result."""
+"""A rule of the gate, together with its result."""
 
 from typing import Literal
 
@@ -7,23 +7,24 @@ from pydantic import BaseModel
 from components.evaluator.results import OVERALL
 
 FLOOR: Literal["floor"] = "floor"
-"""Kind of a rule: the value must not be below a given minimum."""
+"""Kind of a rule that requires a minimum value."""
 DROP: Literal["drop"] = "drop"
-"""Kind of a rule: the value must not be more than a given drop below the baseline's value."""
+"""Kind of a rule that limits how far the value may drop below the baseline's value."""
 
 
 class Rule(BaseModel):
-    """A rule of the gate and its result for one candidate.
+    """A rule of the gate, together with its result for one candidate.
 
     Attributes:
       metric: Name of the metric, such as `mean_iou` or `iou/lake`.
-      slice: Name of the slice, `feature=value`; empty for the whole split.
+      slice: Name of the slice, in the form `feature=value`; empty for the whole split.
       kind: `floor` requires value >= limit; `drop` requires value >= baseline - limit.
-      value: The metric of the candidate, 0..1; None where undefined.
-      limit: The floor, or the maximum drop, 0..1.
-      baseline: The metric of the last blessed model on the same data; None where undefined.
+      value: Value of the metric for the candidate, 0..1; None if undefined.
+      limit: Minimum value (for `floor`) or maximum drop (for `drop`), 0..1.
+      baseline: Value of the metric for the last blessed model on the same data, 0..1; None if
+        undefined or if there is no such model.
       passed: Whether the candidate passes the rule; None if the rule was not checked.
-      reason: Why the rule was not checked; empty for a checked rule.
+      reason: Reason why the rule was not checked; empty if it was checked.
     """
 
     metric: str

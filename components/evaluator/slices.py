@@ -1,11 +1,11 @@
-"""Slices: parts of the `test` split that are also evaluated separately.
+"""Slices, that is, parts of the `test` split that are also evaluated separately.
 
-The name of a slice is a feature and its value: `image/source=scanner_b`. Besides the features of
-the examples there are these derived features:
+The name of a slice consists of a feature and a value, such as `image/source=scanner_b`. The feature
+is either stored in the examples or one of these derived features:
 
-- `image/size`: the longer side in pixels, in five ranges: `1-256`, `257-512`, …, `2049+`.
-- `mask/<class>`: `present` where the mask has a pixel of the class, else `absent`.
-- `column/<name>`: the text in a manifest's column, or `(empty)`.
+- `image/size`: the range of the longer side in pixels: `1-256`, `257-512`, …, or `2049+`.
+- `mask/<class>`: `present` if the mask has at least one pixel of the class, otherwise `absent`.
+- `column/<name>`: the text in a column of the manifest, or `(empty)` for an empty cell.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,18 +19,22 @@ from components.evaluator.slice_names import EMPTY, SIZE, presence, sliceable
 from data.examples import features
 from data.examples.records import Record
 
-# Upper limits of the size slices: longer side of an image in pixels.
+# Upper limits of the first four ranges of `image/size`, in pixels; the fifth range has no limit.
 _SIDES = (256, 512, 1024, 2048)
-# Maximum number of values of a feature to slice by; a longer table would be unreadable.
+# Features with more values than this are not chosen automatically, because their tables would be
+# too long to read.
 _MAX_VALUES = 10
 
 
 def slice_values(record: Record, classes: Sequence[str]) -> dict[str, str]:
-    """Returns the value of each feature in `sliceable` and of each manifest column for one pair.
+    """Returns the values of all features by which a pair can be sliced, by feature name.
 
     Args:
       record: Record of a usable pair.
       classes: Names of the classes, by class id.
+
+    Raises:
+      ValueError: The pair is not usable, so the record has no statistics.
     """
     pair, statistics = record.pair, record.statistics
     if statistics is None:
@@ -53,16 +57,21 @@ def informative_features(records: Iterable[Record], classes: Sequence[str]) -> l
       classes: Names of the classes, by class id.
 
     Returns:
-      Names of features: source, group and size, each only if it has two to ten values, and
-      `mask/<class>` for each class that some images contain and others do not.
+      Names of the chosen features. Source, group and size are each chosen if they have two to ten
+      values. `mask/<class>` is chosen for each class that some images contain and others do not.
     """
-    rows = [slice_values(record, classes) for record in records]
     chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
-    return [name for name in chosen if 1 < len({row[name] for row in rows}) <= _MAX_VALUES]
+    values: dict[str, set[str]] = {name: set() for name in chosen}
+    for record in records:
+        row = slice_values(record, classes)
+        for name, seen in values.items():
+            if len(seen) <= _MAX_VALUES:
+                seen.add(row[name])
+    return [name for name, seen in values.items() if 1 < len(seen) <= _MAX_VALUES]
 
 
 def derive_features() -> tfma.extractors.Extractor:
-    """Makes a TFMA extractor that adds the derived features to the features of each example."""
+    """Returns a TFMA extractor that adds the derived features to the features of each example."""
     return tfma.extractors.Extractor("DeriveFeatures", beam.Map(_derive))
 
 

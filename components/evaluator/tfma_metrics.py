@@ -1,6 +1,7 @@
-"""All metrics as one TFMA metric, which TFMA computes for the whole split and for each slice.
+"""Combines all metrics in one TFMA metric, so that TFMA computes them for each slice.
 
-The SavedModel counts the pixels of each image, TFMA sums the counts, and the ratios come last.
+The SavedModel counts the pixels of each image, TFMA sums the counts over the images of a slice, and
+the metrics are computed from the sums.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +16,14 @@ from components.evaluator.metrics import Counts, compute, metric_names
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
 
 IMAGES = "images"
-"""Name under which TFMA stores the number of images of a slice."""
+"""Name under which TFMA stores the number of images in a slice."""
 _COUNTS = (IMAGES, CONFUSION, CALIBRATION)
 
 
 class SegmentationMetrics(metric_types.Metric):
-    """Computes all metrics over the pixels of a slice, and the counts that reports need.
+    """Computes all metrics for a slice, as well as the pixel counts that reports need.
 
-    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3].
+    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3]; see `Counts`.
     """
 
     def __init__(self, classes: Sequence[str], name: str = "segmentation") -> None:
@@ -30,7 +31,7 @@ class SegmentationMetrics(metric_types.Metric):
 
         Args:
           classes: Names of the C classes, by class id.
-          name: Name of this TFMA metric; the metrics in its result have their own names.
+          name: Name of this TFMA metric. The name does not appear in the results.
         """
         super().__init__(
             metric_util.merge_per_key_computations(_computations), classes=classes, name=name
@@ -38,7 +39,7 @@ class SegmentationMetrics(metric_types.Metric):
 
 
 def _computations(classes: Sequence[str], name: str, model_name: str = "") -> list[Any]:
-    # TFMA omits keys with a leading underscore from its output.
+    # The leading underscore makes TFMA omit the counts from its output.
     counts_key = metric_types.MetricKey(name=f"_{name}", model_name=model_name)
     keys = {
         metric: metric_types.MetricKey(name=metric, model_name=model_name)

@@ -1,4 +1,4 @@
-"""The gate's verdict: whether a model is blessed, with the result of each rule."""
+"""The gate's verdict: whether a model is blessed, and the result of each rule."""
 
 from pydantic import BaseModel
 
@@ -7,17 +7,18 @@ from components.evaluator.rule import Rule
 from data.files import join, read_text
 
 VERDICT_FILE = "verdict.json"
-"""File in the blessing artifact: a `Verdict`."""
+"""Name of the file in the Evaluator's blessing artifact that holds a `Verdict` as JSON."""
 
 
 class Verdict(BaseModel):
-    """Whether a model may be pushed, and why.
+    """Whether the gate blesses a model, and why.
 
     Attributes:
-      blessed: Whether the model may be pushed.
+      blessed: Whether the gate blesses the model.
       rules: Rules of the gate with their results, including rules that could not be checked.
       baseline: Short name of the baseline, such as `Trainer/model/5`; None without a baseline.
-      remarks: Further information for people, such as blessed models that could not be loaded.
+      remarks: Further information for the user, one line each, such as the reason why a blessed
+        model could not be used as the baseline.
     """
 
     blessed: bool
@@ -26,7 +27,7 @@ class Verdict(BaseModel):
     remarks: list[str] = []
 
     def reasons(self) -> list[str]:
-        """Returns the reasons why the model was not blessed, one line each."""
+        """Returns the reasons for not blessing the model, one line each; empty if it is blessed."""
         broken = [rule_text(rule) for rule in self.rules if rule.passed is False]
         return broken or ([] if self.blessed else [NOTHING_CHECKED])
 

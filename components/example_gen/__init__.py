@@ -1,1 +1,1 @@
-"""Ingestion by Beam: from pairs of image and mask files to tf.Examples in TFRecord files."""
+"""Uses Beam to convert pairs of image and mask files to tf.Examples in TFRecord files."""

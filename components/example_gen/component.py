@@ -8,21 +8,24 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.dsl.components.base import executor_spec
 from tfx.proto import example_gen_pb2
 
+from components.engine import beam_arguments
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
-from data.sources.pairs import fingerprint, newest_span
 
 
 class PairsExampleGen(FileBasedExampleGen):
     """Reads pairs of image and mask files into the splits `train`, `val` and `test`.
 
-    The source may define the splits. Otherwise a hash of the pair's group selects the split: no
-    pair changes its split when data are added.
+    The source may define the splits. Otherwise, a hash of the pair's group selects the split, so
+    that no pair moves to another split when data are added.
 
-    Component `outputs` contains:
-      - `examples`: Channel of type `standard_artifacts.Examples`. Besides the splits the artifact
-        contains `pairs.jsonl`, a line for each pair, and `findings.json`, the findings of the
-        checks. Its properties count good pairs, bad pairs, and files without a pair.
+    The component has one output:
+      - `examples`: Channel of type `standard_artifacts.Examples`. In addition to the splits, the
+        artifact contains `pairs.jsonl`, with a line for each pair; `findings.json`, with the
+        findings of the data checks; and `summary.json`, with the counts of each split. If there
+        are more than 100,000 pairs, the lines are in files `pairs-<split>-….jsonl` instead.
+        Properties of the artifact hold the numbers of usable pairs, of unusable pairs, and of files
+        that belong to no pair.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
@@ -31,7 +34,7 @@ class PairsExampleGen(FileBasedExampleGen):
         """Creates the component.
 
         Args:
-          settings: The `data:` part of the config, and the pipeline's names and folders.
+          settings: Settings of ExampleGen, which include the config's `data` section.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())
@@ -47,32 +50,33 @@ class PairsExampleGen(FileBasedExampleGen):
 
 
 class _PairsProcessor(input_processor.InputProcessor):
-    """Gives the driver the number of the newest span and a fingerprint of all file contents.
+    """Provides the driver with the number of the newest span and a fingerprint of all files.
 
-    TFX's own processor compares modification times: a copy of the same files would start a new
-    training. It also reads only one span. Here all spans of the config form one data set, so that a
-    model learns from all spans, and duplicates in different spans are found.
+    TFX's own processor includes modification times in the fingerprint, so copying the files would
+    cause the model to be trained again. TFX's processor also reads only one span. This processor
+    uses only the content of the files and treats all spans as one data set, so that a model learns
+    from all spans and duplicates in different spans are found.
     """
 
     def __init__(self, settings: ExampleGenSettings) -> None:
         super().__init__(splits=[])
-        self._contents = settings.find_pairs()
+        self._census = settings.update_listing(beam_arguments() or []).census
 
     def resolve_span_and_version(self) -> tuple[int, None]:
         return self.get_latest_span(), None
 
     def get_latest_span(self) -> int:
-        return newest_span(self._contents)
+        return self._census.newest_span
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         return pattern
 
     def get_input_fingerprint(self, span: int, version: int | None) -> str:
-        return fingerprint(self._contents)
+        return self._census.fingerprint
 
 
 class _Driver(driver.Driver):
-    """Fingerprints the pairs before TFX queries its cache: unchanged data are a cache hit."""
+    """Adds the data fingerprint to the cache key, so that unchanged data are not read again."""
 
     def resolve_exec_properties(
         self, exec_properties: dict[str, Any], pipeline_info: object, component_info: object

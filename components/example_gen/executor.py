@@ -1,8 +1,7 @@
-"""Executor of PairsExampleGen: a Beam job from pairs of files to TFRecord files."""
+"""The executor of ExampleGen: Beam jobs that read pairs of files and write TFRecord files."""
 
-import hashlib
+import functools
 import json
-import os
 from typing import Any
 
 import apache_beam as beam
@@ -11,26 +10,35 @@ from tfx.components.example_gen import driver, utils
 from tfx.components.util import examples_utils
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.beam_job import run_beam_job
 from components.engine import EngineExecutor
-from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
-from components.example_gen.batches import (
-    FILES_WITHOUT_PAIR,
-    PAIRS_BAD,
-    PAIRS_READ,
-    WriteShards,
-    read_rows,
-    write_batches,
+from components.example_gen.artifact import (
+    FINDINGS_FILE,
+    MOST_PAIRS_IN_A_FILE,
+    PAIRS_FILE,
+    SUMMARY_FILE,
+    Summary,
+    merge_records,
 )
+from components.example_gen.listing_job import listing_job
 from components.example_gen.settings import ExampleGenSettings
 from data.checks import check, refuse_errors
-from data.config import SPLITS
-from data.examples.records import Record
-from data.examples.shards import Shard, write_shard
-from data.files import new_file, remove_folder, write_text
+from data.config import SPLITS, DataConfig
+from data.examples.batches import (
+    STAGES,
+    BatchSettings,
+    Ingested,
+    plan_batches,
+    records_file,
+)
+from data.examples.shards import write_shard
+from data.examples.split_counts import count_splits
+from data.files import join, remove_folder, write_text
 from data.processes import start_processes
-from data.sources.pairs import Found, Pair, newest_span
+from data.sources.listing import Listing, list_pairs
 
-_PAIRS_A_SHARD = 64
+PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
+"""Names of the Beam counters and of the artifact properties that hold the same counts."""
 
 
 class Executor(EngineExecutor):
@@ -45,17 +53,18 @@ class Executor(EngineExecutor):
         """Reads all pairs and writes the splits.
 
         Args:
-          input_dict: Empty.
-          output_dict: Output dict from key to a list of artifacts.
+          input_dict: Empty, because ExampleGen has no input artifacts.
+          output_dict: Maps output keys to lists of artifacts:
             - examples: Artifact for the examples of each split, the records and the findings.
-          exec_properties: A dict of execution properties.
-            - custom_config: Settings, packed by `ExampleGenSettings.as_proto`.
-            - output_data_format: Format of the records as a number of TFX's enum (tf.Example).
-            - input_fingerprint: Fingerprint of the source's contents, from the driver or, on
-              Kubeflow, from LookOutside.
+          exec_properties: The execution properties:
+            - custom_config: The settings, packed by `ExampleGenSettings.as_proto`.
+            - output_data_format: TFX's `PayloadFormat` of the records, which is tf.Example.
+            - input_fingerprint: Fingerprint of the data, computed by the driver or, on Kubeflow, by
+              the step LookOutside.
 
         Raises:
-          InputError: The checks found an error in the data. TFX then deletes the output.
+          InputError: The source as a whole cannot be used, or the checks find an error in the data.
+            If this error is raised, TFX deletes the output.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = ExampleGenSettings.of(exec_properties)
@@ -67,60 +76,78 @@ class Executor(EngineExecutor):
             artifact, exec_properties[standard_component_specs.OUTPUT_DATA_FORMAT_KEY]
         )
         start_processes(write_shard)
-        contents = settings.find_pairs()
+        scratch = join(artifact.uri, "unfinished")
+        make_pipeline = self._make_beam_pipeline
+        arguments = self._beam_pipeline_args
+        listing = list_pairs(
+            settings.data,
+            join(scratch, "listing"),
+            listing_job(settings.data.source, arguments, scratch, make_pipeline),
+            name=settings.name,
+            own_folder=settings.folder,
+        )
         driver.update_output_artifact(
             {
                 utils.FINGERPRINT_PROPERTY_NAME: exec_properties.get(
                     utils.FINGERPRINT_PROPERTY_NAME
                 ),
-                utils.SPAN_PROPERTY_NAME: newest_span(contents),
+                utils.SPAN_PROPERTY_NAME: listing.census.newest_span,
                 utils.VERSION_PROPERTY_NAME: None,
             },
             artifact.mlmd_artifact,
         )
-        scratch = os.path.join(artifact.uri, "unfinished")
-        batches = write_batches(_shards(contents.pairs, artifact), scratch)
-        with self._make_beam_pipeline() as pipeline:
-            write = WriteShards(settings.data, files_without_pair=len(contents.problems))
-            _ = pipeline | "Batches" >> beam.Create(batches) | "WriteShards" >> write
-        rows = [row for batch in batches for row in read_rows(batch)]
+        count = functools.partial(_count, files_without_pair=listing.census.problems.count)
+        run_job = functools.partial(run_beam_job, make_pipeline, scratch, count=count)
+        ingested = _ingest(listing, settings.data, artifact, scratch, run_job)
         remove_folder(scratch)
-        _list_and_check(rows, artifact, contents, settings)
+        _summarise(ingested, listing, settings.data, artifact)
 
 
-def _shards(pairs: list[Pair], artifact: types.Artifact) -> list[Shard]:
-    """Distributes the pairs of each split over shards, in the order of the hashes of their keys."""
-    shards: list[Shard] = []
-    for split in SPLITS:
-        folder = artifact_utils.get_split_uri([artifact], split)
-        members = sorted(
-            (pair for pair in pairs if pair.split == split),
-            key=lambda pair: hashlib.sha256(pair.key.encode()).digest(),
-        )
-        count = -(-len(members) // _PAIRS_A_SHARD)
-        shards += [
-            Shard(
-                os.path.join(folder, f"data_tfrecord-{number:05d}-of-{count:05d}.gz"),
-                members[number::count],
-            )
-            for number in range(count)
-        ]
-    return shards
+def _ingest(
+    listing: Listing, data: DataConfig, artifact: types.Artifact, scratch: str, run_job: Any
+) -> Ingested:
+    """Writes the examples and the records of all pairs."""
+    whole = listing.census.pairs.total() <= MOST_PAIRS_IN_A_FILE
+    settings = BatchSettings(
+        data,
+        listing,
+        scratch,
+        folders={split: artifact_utils.get_split_uri([artifact], split) for split in SPLITS},
+        records=scratch if whole else artifact.uri,
+    )
+    batches = plan_batches(listing.census.pairs)
+    ingested: Ingested = run_job(STAGES, batches, settings, Ingested())
+    if whole:
+        files = [records_file(batch, settings) for batch in batches]
+        merge_records(files, join(artifact.uri, PAIRS_FILE))
+    return ingested
 
 
-def _list_and_check(
-    rows: list[bytes], artifact: types.Artifact, contents: Found, settings: ExampleGenSettings
+def _summarise(
+    ingested: Ingested, listing: Listing, data: DataConfig, artifact: types.Artifact
 ) -> None:
-    """Writes the records and findings, counts the pairs, and raises InputError on errors."""
-    records = [Record.of_row(json.loads(row)) for row in rows]
-    by_key = sorted(zip(records, rows, strict=True), key=lambda item: item[0].pair.key)
-    with new_file(os.path.join(artifact.uri, PAIRS_FILE)) as file:
-        file.writelines(row for _, row in by_key)
-    bad = sum(record.problem is not None for record in records)
-    artifact.set_int_custom_property(PAIRS_READ, len(records) - bad)
-    artifact.set_int_custom_property(PAIRS_BAD, bad)
-    artifact.set_int_custom_property(FILES_WITHOUT_PAIR, len(contents.problems))
-    findings = check([record for record, _ in by_key], contents, settings.data)
+    """Writes the counts and the findings; raises InputError if a finding is an error."""
+    for name, number in _counts(ingested, listing.census.problems.count).items():
+        artifact.set_int_custom_property(name, number)
+    summary = Summary(
+        splits=count_splits(ingested, data.classes), spans=sorted(ingested.tally.spans)
+    )
+    write_text(join(artifact.uri, SUMMARY_FILE), summary.model_dump_json(indent=1))
+    findings = check(listing.census, ingested.tally, ingested.repeats, data)
     text = json.dumps([finding._asdict() for finding in findings], indent=1)
-    write_text(os.path.join(artifact.uri, FINDINGS_FILE), text)
+    write_text(join(artifact.uri, FINDINGS_FILE), text)
     refuse_errors(findings)
+
+
+def _counts(ingested: Ingested, files_without_pair: int) -> dict[str, int]:
+    return {
+        PAIRS_READ: ingested.tally.good.total(),
+        PAIRS_BAD: ingested.tally.bad.total(),
+        FILES_WITHOUT_PAIR: files_without_pair,
+    }
+
+
+def _count(ingested: Ingested, files_without_pair: int) -> None:
+    """Increments the Beam counters in the namespace `unetfx`."""
+    for name, number in _counts(ingested, files_without_pair).items():
+        beam.metrics.Metrics.counter("unetfx", name).inc(number)

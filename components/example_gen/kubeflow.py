@@ -1,5 +1,6 @@
-"""ExampleGen for Kubeflow, where a step computes the fingerprint since no custom driver runs."""
+"""ExampleGen for Kubeflow, where a separate step instead of a driver hashes the data."""
 
+import json
 from typing import ClassVar, TypedDict
 
 from tfx import types
@@ -19,11 +20,10 @@ from tfx.utils import proto_utils
 
 from components.example_gen.executor import Executor
 from components.example_gen.settings import ExampleGenSettings
-from data.files import is_file, read_text
-from data.sources.pairs import fingerprint
+from components.schema_file import edited_schema
 
 FINGERPRINT, SCHEMA = "fingerprint", "schema"
-"""Names of LookOutside's outputs: fingerprint of the data, and text of the schema file."""
+"""Names of LookOutside's outputs: the data fingerprint and the text of an edited schema file."""
 
 
 class _Outputs(TypedDict):
@@ -33,22 +33,31 @@ class _Outputs(TypedDict):
 
 @component
 def LookOutside(
-    settings: tfx.dsl.components.Parameter[str], schema_file: tfx.dsl.components.Parameter[str]
+    settings: tfx.dsl.components.Parameter[str],
+    schema_file: tfx.dsl.components.Parameter[str],
+    beam: tfx.dsl.components.Parameter[str],
 ) -> _Outputs:
-    """Reads the inputs outside the pipeline at the start of each run, for the cache keys of steps.
+    """Computes the data fingerprint and reads the schema file, so that cache keys include both.
 
     Args:
-      settings: ExampleGenSettings as JSON.
+      settings: An `ExampleGenSettings` as JSON.
       schema_file: Path of the user's schema file.
+      beam: Beam options of the pipeline, as JSON.
 
     Returns:
-      The fingerprint of the contents of the data, and the text of the schema file, empty if the
-      file does not exist.
+      - fingerprint: SHA-256 of the data, in hexadecimal.
+      - schema: Text of the schema file; empty if the file does not exist or is unchanged since
+        SchemaGen wrote it. SchemaGen writes the file in the first run. With the text of that file,
+        SchemaGen would have a different cache key in the second run.
+
+    Raises:
+      InputError: The source as a whole cannot be used; for example, its folder does not exist.
     """
-    contents = ExampleGenSettings.model_validate_json(settings).find_pairs()
+    listing = ExampleGenSettings.model_validate_json(settings).update_listing(json.loads(beam))
     return {
-        "fingerprint": fingerprint(contents),
-        "schema": read_text(schema_file) if is_file(schema_file) else "",
+        "fingerprint": listing.census.fingerprint,
+        # Kubernetes expands `$` in arguments. In a text protobuf, `\044` means the same.
+        "schema": edited_schema(schema_file).replace("$", r"\044"),
     }
 
 
@@ -65,12 +74,13 @@ class _Spec(ComponentSpec):
 
 
 class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
-    """Like PairsExampleGen, but with the fingerprint as a parameter instead of a driver.
+    """PairsExampleGen for Kubeflow, which has no driver and gets the fingerprint as a parameter.
 
-    TFX compiles a FileBasedExampleGen for Kubeflow with TFX's own driver, which looks for input
-    files. That driver does not know pairs, and only Vertex AI starts it.
+    This class is not a FileBasedExampleGen, because TFX's compiler would then add TFX's own driver,
+    which searches for input files. That driver does not support pairs of files and runs only on
+    Vertex AI.
 
-    Component `outputs` contains:
+    The component has one output:
       - `examples`: Channel of type `standard_artifacts.Examples`; see `PairsExampleGen`.
     """
 
@@ -81,8 +91,8 @@ class KubeflowExampleGen(base_beam_component.BaseBeamComponent):
         """Creates the component.
 
         Args:
-          settings: The `data:` part of the config, and the pipeline's names and folders.
-          input_fingerprint: Fingerprint of the data: the output `fingerprint` of LookOutside.
+          settings: Settings of ExampleGen, which include the config's `data` section.
+          input_fingerprint: Fingerprint of the data, from LookOutside's output `fingerprint`.
         """
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(settings.as_proto())

@@ -1,6 +1,6 @@
 """Settings of the ExampleGen components."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf import wrappers_pb2
@@ -9,33 +9,50 @@ from tfx.types import standard_component_specs
 from tfx.utils import proto_utils
 from typing_extensions import Self
 
+from components.example_gen.listing_job import listing_job
 from data.config import DataConfig, Strict
-from data.sources.pairs import Found, find_pairs
+from data.sources.kept_listing import update_listing
+from data.sources.listing import Listing
 
 
 class ExampleGenSettings(Strict):
     """Settings of ExampleGen.
 
     Attributes:
-      data: The `data:` part of the config.
-      name: Name of the data set if the source does not define one.
-      folder: Folder for the files of a source that generates its files (`sample`, `tfds`).
-      code: Version of the code that reads the data. It is part of the cache key, so a new version
-        reads the data again.
+      data: The `data` section of the config.
+      name: Name of the data set, used if the source does not define a name.
+      folder: Folder to which the sources `sample` and `tfds` write their images and masks.
+      listing: Folder, local or remote, of the list of pairs that is kept between runs.
+      code: Version of the code that reads the data. The version is part of the cache key, so the
+        data are read again when the code changes.
     """
 
     data: DataConfig
     name: str
     folder: str
+    listing: str
     code: str
 
     def as_proto(self) -> wrappers_pb2.StringValue:
-        """Packs the settings for the component's `custom_config`."""
+        """Packs the settings as JSON in a message for the component's `custom_config`."""
         return wrappers_pb2.StringValue(value=self.model_dump_json())
 
-    def find_pairs(self) -> Found:
-        """Finds the pairs of image and mask files in the source."""
-        return find_pairs(self.data, name=self.name, folder=self.folder)
+    def update_listing(self, beam_arguments: Sequence[str]) -> Listing:
+        """Lists the pairs of the source and hashes new and changed files.
+
+        Args:
+          beam_arguments: Beam options of the pipeline.
+
+        Returns:
+          The pairs, with the fingerprint of the data.
+
+        Raises:
+          InputError: The source as a whole cannot be used; for example, its folder does not exist.
+        """
+        run_job = listing_job(self.data.source, beam_arguments, self.listing)
+        return update_listing(
+            self.data, self.listing, run_job, name=self.name, own_folder=self.folder
+        )
 
     @classmethod
     def of(cls, exec_properties: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""TFX's Pusher, changed so that TF Serving never sees an incomplete version."""
+"""TFX's Pusher, changed so that TF Serving never loads an incomplete version."""
 
 import json
 from typing import Any
@@ -15,10 +15,11 @@ from serving.model.push import push_model
 
 
 class Executor(executor.Executor):
-    """TFX's Pusher executor, with a copy that appears only when it is complete.
+    """TFX's Pusher executor, changed so that TF Serving never loads an incomplete version.
 
-    TFX's executor copies directly into the folder of the version. TF Serving treats any numbered
-    folder as a version: it fails to load an incomplete copy, and gives up after some attempts.
+    TFX's executor copies the model directly to the numbered folder of the new version. TF Serving
+    treats any numbered folder as a version, fails to load the incomplete copy, and gives up after
+    several attempts.
     """
 
     def Do(
@@ -27,17 +28,17 @@ class Executor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes the model if the Evaluator and ServingCheck have blessed it.
+        """Pushes the model if both the Evaluator and ServingCheck have blessed it.
 
         Args:
-          input_dict: Input dict from key to a list of artifacts.
+          input_dict: Maps input keys to lists of artifacts:
             - model: The model to push.
             - model_blessing: Blessing artifact of the Evaluator.
             - infra_blessing: Blessing artifact of ServingCheck.
-          output_dict: Output dict from key to a list of artifacts.
-            - pushed_model: A copy of the model; its properties name the pushed version.
-          exec_properties: A dict of execution properties.
-            - push_destination: Folder of all pushed versions, as a `PushDestination` in JSON.
+          output_dict: Maps output keys to lists of artifacts:
+            - pushed_model: A copy of the model, with properties that name the pushed version.
+          exec_properties: The execution properties:
+            - push_destination: A `PushDestination` as JSON, which names the push folder.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY])

@@ -1,1 +1,1 @@
-"""The report of a run: its metrics and verdicts, pictures of predictions, and the page."""
+"""Creates the report of a run: metrics, verdicts, pictures of predictions and an HTML page."""

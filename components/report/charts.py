@@ -1,4 +1,7 @@
-"""The report's charts, drawn by Vega-Lite as SVG, which needs neither scripts nor the network."""
+"""Draws the report's charts with Vega-Lite.
+
+The charts are SVG, so the HTML page needs neither scripts nor network access to show them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +12,7 @@ from markupsafe import Markup
 from serving.palette import colour
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-# `currentColor` is the text colour of the page, so the axes suit light and dark mode.
+# `currentColor` is the page's text colour, so the axes are readable in both light and dark mode.
 _AXIS = {
     **dict.fromkeys(("labelColor", "titleColor", "gridColor", "domainColor"), "currentColor"),
     "tickColor": "currentColor",
@@ -23,12 +26,12 @@ _CONFIG = {
     "aria": False,
     "font": "system-ui, sans-serif",
 }
-_WIDTH, _HEIGHT = 400, 200  # width and height of a chart in pixels
+_WIDTH, _HEIGHT = 400, 200  # size of a chart in pixels
 _MOST_TICKS = 12
 
 
 def css_colour(class_id: int) -> str:
-    """Returns the colour of a class for CSS and SVG, such as `#0072b2`."""
+    """Returns the colour of a class as a CSS colour code, such as `#0072b2`."""
     return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
 
 
@@ -42,23 +45,24 @@ def lines(
     description: str,
     ordinal: bool = False,
 ) -> Markup:
-    """Draws a line chart; each series has its own colour, dash pattern and point marks.
+    """Draws a line chart in which each series has its own colour, dash pattern and point shape.
 
     Args:
-      rows: Points of all series: each row has a horizontal value, a vertical value and the name of
-        its series.
-      x: Key of the horizontal value in a row; whole numbers unless `ordinal`.
-      y: Key of the vertical value in a row.
-      series: Key under which each row holds the name of its series.
-      order: Names of the series; the order assigns the colours.
+      rows: The points of all series. Each row contains the x value, the y value and the name of the
+        series.
+      x: Key of the x value in each row, also used as the axis title. The values are whole numbers
+        unless `ordinal` is set.
+      y: Key of the y value in each row, also used as the axis title.
+      series: Key of the series name in each row.
+      order: Names of the series, in the order in which colours are assigned.
       description: Description of the chart for screen readers.
-      ordinal: Whether the horizontal values are names instead of numbers.
+      ordinal: Whether the x values are names instead of numbers.
 
     Returns:
       An SVG element.
     """
     colours = [css_colour(number) for number in range(len(order))]
-    # Vega-Lite merges the legends of the encodings by series into one if their domains are equal.
+    # Vega-Lite merges the legends of colour, dash and shape only if all of them have equal domains.
     by_series = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
     positions = list(dict.fromkeys(row[x] for row in rows))
@@ -87,11 +91,11 @@ def lines(
 
 
 def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
-    """Draws a reliability diagram: the share of correct pixels by confidence.
+    """Draws a reliability diagram, which plots the share of correct pixels against confidence.
 
     Args:
-      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
+      calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
+        confidences and the number of correctly predicted pixels.
 
     Returns:
       An SVG element.
@@ -147,13 +151,13 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         "width": _WIDTH,
         "height": _HEIGHT,
         "background": "transparent",
-        # Room for text, whose width depends on the browser's font.
+        # The padding leaves spare room for labels, whose width depends on the browser's font.
         "padding": {"left": 15, "top": 5, "bottom": 5, "right": 30},
         "config": _CONFIG,
         **chart,
     }
-    # One label for the whole chart: Vega labels every mark, so a screen reader would read out all
-    # the numbers.
+    # Only the chart as a whole has a label. Vega could label every mark, but a screen reader would
+    # then read out every number.
     label = Markup('<svg role="img" aria-label="{}" ').format(description)
     svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", label, 1)
     return Markup(svg)  # noqa: S704, Vega escapes the text in the SVG

@@ -1,4 +1,4 @@
-"""The Report component: the data of a run's report, and on Kubeflow its page."""
+"""The Report component, which writes a run's report data and, on Kubeflow, also the HTML page."""
 
 from datetime import datetime, timezone
 
@@ -17,10 +17,11 @@ class ReportSettings(Strict):
 
     Attributes:
       name: Name of the pipeline.
-      config: Config of the pipeline, as YAML, for display.
-      code: Version of the code that writes reports; part of the cache key.
-      folder: Folder of all published reports, in which Report publishes this one in a sub-folder
-        named by the time in UTC; None if the runner publishes reports.
+      config: Config of the pipeline as YAML, which the page displays.
+      code: Version of the code that writes reports. The version is part of the cache key, so the
+        report is written again when the code changes.
+      folder: Folder of all published reports. The component publishes its report in a sub-folder
+        that is named after the current time in UTC. None if the runner publishes the reports.
     """
 
     name: str
@@ -37,27 +38,28 @@ def Report(
     evaluation: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelEvaluation],
     blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     serving_check: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],
-    # `File`, because TFX's compiler for Kubeflow gives custom artifact types names that its entry
-    # point cannot import.
+    # The type is `File` because TFX's entry point on Kubeflow cannot import custom artifact types
+    # by the names that TFX's compiler gives them.
     report: tfx.dsl.components.OutputArtifact[File],
     settings: tfx.dsl.components.Parameter[str],
     example_anomalies: tfx.dsl.components.InputArtifact[
         tfx.types.standard_artifacts.ExampleAnomalies
     ] = None,
 ) -> None:
-    """Writes the data of a report, and publishes the report if the settings name a folder.
+    """Writes the data of a report, and publishes the report if `settings.folder` is set.
 
     Args:
-      examples: The examples; the report shows images of the test split.
+      examples: The examples. The report shows images of the test split.
       model: The candidate model.
-      model_run: Logs of the training.
+      model_run: Training logs of the model.
       evaluation: Results of the Evaluator.
       blessing: Blessing artifact of the Evaluator, with the verdict of the gate.
       serving_check: Blessing artifact of ServingCheck, with its verdict.
-      report: Folder for metrics.json, report.json and the pictures.
-      settings: `ReportSettings`, as JSON.
-      example_anomalies: Output of ExampleValidator, for the page that is published on Kubeflow; not
-        connected elsewhere, since a new artifact would make TFX write the same report again.
+      report: The output artifact, to which metrics.json, report.json and the pictures are written.
+      settings: A `ReportSettings` as JSON.
+      example_anomalies: Output of ExampleValidator, which the page shows on Kubeflow. On other
+        platforms this input is None, because a new anomalies artifact would make TFX write an
+        otherwise unchanged report again.
     """
     parsed = ReportSettings.model_validate_json(settings)
     inputs = Inputs(examples, model, model_run, evaluation, blessing, serving_check)

@@ -1,24 +1,21 @@
-"""report.json: the data that the page of a run shows in addition to metrics.json."""
+"""The content of report.json, which a run's page shows in addition to metrics.json."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from pydantic import BaseModel
 from typing_extensions import Self
 
-from data.examples.records import Record
+from data.examples.split_counts import SplitCounts
 
 CONTENTS_FILE = "report.json"
 
 
 class SplitContents(BaseModel):
-    """Counts of the usable pairs of one split.
+    """Size and class balance of one split, computed from its usable pairs.
 
     Attributes:
       name: Name of the split.
-      images: Number of images.
-      groups: Number of groups that the split's pairs belong to.
-      shares: Share of each class among the labelled pixels, by class id, 0..1.
+      images: Number of images in the split.
+      groups: Number of groups to which the split's pairs belong.
+      shares: Share of each class among the split's labelled pixels, 0..1, by class id.
     """
 
     name: str
@@ -27,37 +24,25 @@ class SplitContents(BaseModel):
     shares: list[float]
 
     @classmethod
-    def of(cls, name: str, records: Sequence[Record], num_classes: int) -> Self:
-        """Counts the images, groups and class pixels of a split.
-
-        Args:
-          name: Name of the split.
-          records: Records of the usable pairs of all splits.
-          num_classes: Number of classes.
-        """
-        members = [record for record in records if record.pair.split == name]
-        pixels = np.zeros(num_classes)
-        for statistics in (record.statistics for record in members):
-            if statistics:
-                pixels += statistics.class_pixels
+    def of(cls, counts: SplitCounts) -> Self:
+        """Converts the counts of a split, which are stored in the examples artifact."""
         return cls(
-            name=name,
-            images=len(members),
-            groups=len({record.pair.group for record in members}),
-            shares=(pixels / (pixels.sum() or 1)).tolist(),
+            name=counts.name, images=counts.pairs, groups=counts.groups, shares=counts.shares
         )
 
 
 class Card(BaseModel):
-    """An image of the gallery, with its scores.
+    """An image in the report's gallery, with its scores.
 
     Attributes:
       key: Key of the pair.
-      folder: Folder of the image's pictures, relative to the folder of the report.
-      mean: Mean IoU over the classes in truth or prediction, 0..1; None if no pixel is labelled.
-      before: Mean IoU of the baseline on the image, 0..1; None without a baseline.
-      ious: IoU of each class, by class id, 0..1; None for a class neither in truth nor prediction.
-      present: Ids of the classes in truth or prediction.
+      folder: Folder of the image's pictures, relative to the report's folder.
+      mean: Mean IoU over the classes in `present`, 0..1; None if the mask has no labelled pixel.
+      before: Mean IoU of the baseline on the image, 0..1; None if there is no baseline or if the
+        mask has no labelled pixel.
+      ious: IoU of each class, 0..1, by class id; None for a class that is in neither the ground
+        truth nor the prediction.
+      present: Ids of the classes that are in the ground truth or in the prediction.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
     """
@@ -73,24 +58,25 @@ class Card(BaseModel):
 
 
 class CardGroup(BaseModel):
-    """Images of the gallery under one title, such as `Worst`."""
+    """A group of gallery images under a common title, such as `Worst`."""
 
     title: str
     cards: list[Card]
 
 
 class Contents(BaseModel):
-    """The data that the page of a run shows in addition to metrics.json.
+    """The data that a run's page shows in addition to metrics.json.
 
     Attributes:
       name: Name of the pipeline.
       classes: Names of the classes, by class id.
-      histories: For each training phase the scores of each epoch, by their names in history.csv;
-        None stands for NaN.
-      splits: Counts of the splits, in the order train, val, test.
-      gallery: The images of the gallery, grouped under titles.
-      provenance: Label and value of each fact about the model's origin.
-      config: Config of the pipeline, as YAML.
+      histories: For each training phase, the rows of history.csv, one row for each epoch. A row
+        maps column names to values; NaN and infinite values are replaced by None.
+      splits: Size and class balance of each split, in the order train, val, test.
+      gallery: The images in the gallery, grouped under titles.
+      provenance: Facts about the origin of the model, each a label and a value, such as the version
+        of the code.
+      config: Config of the pipeline as YAML.
     """
 
     name: str

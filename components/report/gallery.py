@@ -1,4 +1,4 @@
-"""The gallery of the report: chooses images, and draws their masks, predictions and errors."""
+"""Chooses images for the report's gallery and draws their masks, predictions and errors."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,13 @@ from data.examples.parsing import decode_image, decode_mask
 from data.files import new_file
 from serving.overlay import errors, layer
 
-_PER_TITLE = 6  # number of images in a group
-# maximum number of images over all groups of worst images; each class gets at least one
+_PER_TITLE = 6  # maximum number of images under a title
+# Maximum total number of images under the titles `Worst of <class>`. Each class may show at least
+# one image, even if there are more classes than this.
 _WORST_OF_CLASSES = 60
-_LONGEST_SIDE = 512  # longest side of a picture in pixels
+_LONGEST_SIDE = 512  # maximum length of a picture's longer side in pixels
 Predict = Callable[[bytes], npt.NDArray[np.uint8]]
-"""Function that maps an encoded image to the predicted class ids, uint8 [height, width]."""
+"""Function that maps the bytes of an image file to the predicted mask, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
 """Function that writes a picture to a path relative to the report's folder."""
 
@@ -33,15 +34,19 @@ Save = Callable[[str, Image.Image], None]
 def choose(
     read: Callable[[], Iterable[EvaluatedImage]], classes: Sequence[str]
 ) -> list[tuple[str, list[EvaluatedImage]]]:
-    """Chooses the worst, the median and the best images, and the worst images of each class.
+    """Chooses the worst, median and best images, and the worst images for each class.
+
+    Images are ranked by their mean IoU. Images without labelled pixels are left out.
 
     Args:
-      read: Reads all evaluated images. The function is called twice, since the confusion matrices
-        of all images might not fit into memory: the first pass keeps only scores.
+      read: Function that reads all evaluated images. The function is called twice, because the
+        confusion matrices of all images may not fit into memory. The first pass keeps only the
+        scores, and the second pass keeps only the chosen images.
       classes: Names of the classes, by class id.
 
     Returns:
-      Titles, each with its images. An image that fits several titles is under the first of these.
+      Titles with at most six images each. An image that fits several titles appears only under the
+      first of these.
     """
     scored = (_Scored.of(image) for image in read())
     ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
@@ -72,7 +77,7 @@ def choose(
 class _Scored(NamedTuple):
     mean: float
     key: str
-    ious: npt.NDArray[np.float32]  # IoU of each class; NaN if the class is not in the truth
+    ious: npt.NDArray[np.float32]  # IoU of each class; NaN for classes not in the ground truth
 
     @classmethod
     def of(cls, image: EvaluatedImage) -> Self:
@@ -87,13 +92,13 @@ def draw(
     predict: Predict,
     save: Save,
 ) -> list[CardGroup]:
-    """Draws the chosen images with their true masks, predictions and errors.
+    """Draws the chosen images with their ground-truth masks, predictions and errors.
 
     Args:
-      chosen: Titles and their images, from `choose`.
-      examples: Examples of the evaluated split; only one at a time is held in memory.
-      predict: Maps an encoded image to the predicted mask, uint8 [height, width].
-      save: Writes a picture to a path relative to the folder of the report.
+      chosen: Titles and their images, as returned by `choose`.
+      examples: Examples of the evaluated split, which are read one at a time to save memory.
+      predict: Function that maps the bytes of an image file to the predicted mask.
+      save: Function that writes a picture to a path relative to the report's folder.
 
     Returns:
       The cards of the images, grouped under their titles.
@@ -113,14 +118,14 @@ def draw(
 def find_examples(
     examples: Iterable[tf.train.Example], keys: Iterable[str]
 ) -> Iterator[tuple[str, tf.train.Example]]:
-    """Finds examples by key, and stops reading when all keys are found.
+    """Finds examples by key and stops reading once all keys have been found.
 
     Args:
       examples: The examples to search.
       keys: Keys of the pairs to find.
 
     Yields:
-      Key and example of each pair found, in the order of `examples`.
+      The key and the example of each pair that is found, in the order of `examples`.
     """
     missing = set(keys)
     remaining = iter(examples)
@@ -132,15 +137,15 @@ def find_examples(
 
 
 def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dict[str, Image.Image]:
-    """Draws an image, its true mask, and the predictions and errors of models.
+    """Draws an image, its ground-truth mask, and the prediction and errors of each model.
 
     Args:
       example: Example with the image and the mask.
-      models: Prediction function of each model, by the name that the files get.
+      models: Prediction function of each model, by the model name to use in file names.
 
     Returns:
-      File name to picture: `image.jpg`, `truth.png`, and for each model `<name>.png` and
-      `<name>_errors.png`. All have the same size, at most 512 pixels on the longer side.
+      The pictures by file name: `image.jpg`, `truth.png`, and for each model `<name>.png` and
+      `<name>_errors.png`. All pictures have the same size, at most 512 pixels on the longer side.
     """
     encoded = _bytes(example, features.IMAGE)
     truth = decode_mask(_bytes(example, features.MASK)).numpy()
@@ -192,7 +197,7 @@ def _fit(width: int, height: int) -> tuple[int, int]:
 
 
 def _shrink(class_ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Resizes a mask by nearest neighbour, since class ids cannot be interpolated."""
+    """Resizes a mask to (width, height) by nearest neighbour, as averaged ids are meaningless."""
     return np.asarray(
         Image.fromarray(class_ids.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     )

@@ -1,4 +1,4 @@
-"""metrics.json: the metrics and verdicts of a run, in a form for programs."""
+"""The content of metrics.json: a run's metrics and verdicts in machine-readable form."""
 
 from pydantic import BaseModel
 from typing_extensions import Self
@@ -12,22 +12,27 @@ METRICS_FILE = "metrics.json"
 
 
 class RunMetrics(BaseModel):
-    """Metrics on `test`, and the verdicts of the gate and of ServingCheck.
+    """Metrics on the test split, and the verdicts of the gate and of ServingCheck.
 
     Attributes:
       blessed: Whether the gate blesses the model. A blessed model is pushed only if it also passes
         ServingCheck.
-      reasons: Why the gate does not bless the model, one line for each reason.
-      remarks: Further information, such as blessed models that could not be used as the baseline.
-      metrics: Metric name to value over the whole test split, 0..1; None where undefined.
-      baseline: Metric name to value for the baseline, on the same images; empty without a baseline.
-      baseline_model: Short name of the baseline, such as `Trainer/model/5`; None without one.
+      reasons: Reasons why the gate does not bless the model, one line each; empty if it does.
+      remarks: Further information, one line each, such as the reason why a blessed model could not
+        be used as the baseline.
+      metrics: Value of each metric on the whole test split, 0..1, by metric name; None where
+        undefined.
+      baseline: Value of each metric for the baseline on the same images, 0..1, by metric name;
+        empty without a baseline.
+      baseline_model: Short name of the baseline, such as `Trainer/model/5`; None without a
+        baseline.
       rules: Rules of the gate with their results, including rules that could not be checked.
       images: Number of images in the test split.
-      confusion_matrix: [C][C] pixel counts, truth in rows, prediction in columns.
-      calibration: [bins][3], for each confidence bin the number of pixels, the sum of their
-        confidences, and the number of correct pixels.
-      slices: Slice name to the candidate's scores on that slice.
+      confusion_matrix: [C][C] pixel counts, with true classes in rows and predicted classes in
+        columns.
+      calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
+        confidences and the number of correctly predicted pixels.
+      slices: Scores of the candidate on each slice except the whole split, by slice name.
       serving: Verdict and measurements of ServingCheck.
     """
 

@@ -1,4 +1,4 @@
-"""Writes the page of a report: index.html beside the report's data and pictures."""
+"""Writes the HTML page of a report (index.html) to the folder that holds the report's data."""
 
 import math
 import os
@@ -20,21 +20,25 @@ from data.files import is_file, join, read_text, write_text
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
-# Maximum number of rows in the table of slices; a feature may have thousands of values.
+# Maximum number of rows in the table of slices. A feature may have thousands of values.
 _MOST_SLICES = 50
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 
 class RunFacts(NamedTuple):
-    """Facts on the page that are not in the report's data, which runs with equal inputs share.
+    """Facts about a single run that the page shows in addition to the report's data.
+
+    These facts are not part of the report's data, because runs with equal inputs share one report.
 
     Attributes:
       run: Id of the run.
-      version: Number of the version that the model was last pushed as; None if it was not pushed.
-      decisions: People's decisions about the model, one sentence each, without a full stop.
+      version: Version number under which the model was last pushed; None if it was not pushed.
+      decisions: Decisions by people to bless the model, withdraw its blessing or push it; one
+        sentence each, without a full stop.
       anomalies: Anomalies that ExampleValidator found, one line each.
-      durations: Seconds that each component took, by name; without components from the cache.
-      all_runs: Relative URL of the page of all runs; None if there is no such page.
+      durations: Duration of each component in seconds, by component name, without components that
+        TFX took from its cache.
+      all_runs: Relative URL of the overview page of all runs; None if there is no such page.
     """
 
     run: str
@@ -46,11 +50,11 @@ class RunFacts(NamedTuple):
 
 
 def write_page(folder: str, facts: RunFacts) -> None:
-    """Writes index.html into the folder of a report.
+    """Writes index.html to the folder of a report.
 
     Args:
       folder: Folder with metrics.json, report.json and the pictures, local or remote.
-      facts: Facts that are not in the report's data, such as pushed version and decisions.
+      facts: Facts about the run, such as the pushed version and people's decisions.
     """
     metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
@@ -89,14 +93,14 @@ def read_anomalies(example_anomalies: str) -> list[str]:
       example_anomalies: Path of ExampleValidator's `anomalies` artifact.
 
     Returns:
-      A line for each anomaly; empty if the files of the artifact are missing.
+      One line for each anomaly; empty if the file with the anomalies is missing.
     """
     path = os.path.join(example_anomalies, ANOMALY_TEXT_FILE)
     return read_text(path).splitlines() if is_file(path) else []
 
 
 def templates() -> jinja2.Environment:
-    """Returns the Jinja environment for all pages about runs, with the functions for templates."""
+    """Returns the Jinja environment for all pages about runs, with functions for the templates."""
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -114,7 +118,7 @@ def templates() -> jinja2.Environment:
 
 
 def class_marks(classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns for each class its `name`, its CSS colour `tone` and its `pattern` number.
+    """Returns the `name`, the CSS colour (`tone`) and the `pattern` number of each class.
 
     Args:
       classes: Names of the classes, by class id.
@@ -132,7 +136,7 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
 
 
 def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
-    """Yields captions and charts of the training history; the epochs of all phases are joined."""
+    """Yields the training charts with their captions; the x-axis spans all training phases."""
     epochs = [epoch for phase in contents.histories for epoch in phase]
     if not epochs:
         return

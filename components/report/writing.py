@@ -1,4 +1,4 @@
-"""Writes the data of a report: metrics.json, report.json and the gallery's pictures."""
+"""Writes the data of a report: metrics.json, report.json and the pictures for the gallery."""
 
 import csv
 import io
@@ -19,13 +19,11 @@ from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
-from components.example_gen.artifact import read_examples, read_records
+from components.example_gen.artifact import read_examples, read_summary
 from components.report.contents import CONTENTS_FILE, Contents, SplitContents
 from components.report.gallery import choose, draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.serving_check import verdict
-from data.config import SPLITS
-from data.examples.records import Record
 from data.files import find_files, join, read_text, write_text
 from serving.model.loading import ServedModel
 
@@ -44,13 +42,13 @@ class Inputs(NamedTuple):
 
 
 def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
-    """Writes metrics.json, report.json and the pictures.
+    """Writes metrics.json, report.json and the gallery's pictures to the folder of a report.
 
     Args:
       inputs: Artifacts of the run that the report describes.
       folder: Folder of the report, local or remote.
       name: Name of the pipeline.
-      config: Config of the pipeline, as YAML.
+      config: Config of the pipeline as YAML.
       code: Version of the code that writes reports.
     """
     examples, evaluation = inputs.examples, inputs.evaluation
@@ -68,14 +66,14 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         save_picture(join(folder, path), picture)
 
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
-    records = [record for record in read_records(examples) if record.statistics]
+    summary = read_summary(examples)
     contents = Contents(
         name=name,
         classes=list(served.classes),
         histories=list(_histories(inputs.model_run.uri)),
-        splits=[SplitContents.of(split, records, len(served.classes)) for split in SPLITS],
+        splits=list(map(SplitContents.of, summary.splits)),
         gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
-        provenance=list(_provenance(examples, records, code)),
+        provenance=list(_provenance(examples, summary.spans, code)),
         config=config,
     )
     for file, content in ((METRICS_FILE, metrics), (CONTENTS_FILE, contents)):
@@ -93,9 +91,8 @@ def _finite(value: float) -> float | None:
 
 
 def _provenance(
-    examples: artifact.Artifact, records: Sequence[Record], code: str
+    examples: artifact.Artifact, spans: Sequence[int], code: str
 ) -> Iterator[tuple[str, str]]:
-    spans = sorted({record.pair.span for record in records})
     if spans != [0]:
         yield "Data spans", ", ".join(map(str, spans))
     yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))

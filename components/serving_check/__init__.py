@@ -1,1 +1,1 @@
-"""Checks that a model serves correctly, before the model is pushed."""
+"""Checks, before a model is pushed, that it returns correct responses when it is served."""

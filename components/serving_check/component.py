@@ -1,13 +1,15 @@
-"""The ServingCheck component: loads the model in a new process and sends it requests."""
+"""The ServingCheck component, which loads a model in a new process and checks its responses."""
 
 import hashlib
+import heapq
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from serving.config import CheckConfig
 from serving.model import probe
 
 _BLESSED, _NOT_BLESSED = "INFRA_BLESSED", "INFRA_NOT_BLESSED"
+_MOST_SAMPLED = 10_000  # maximum number of keys in memory; any check sends far fewer images
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -46,18 +49,23 @@ def ServingCheck(
         tfx.types.standard_artifacts.InfraBlessing
     ] = None,
 ) -> None:
-    """Sends images of the test split to the model, and blesses it if the responses are correct.
+    """Sends images of the test split to the model, and blesses the model if it passes the check.
+
+    To pass, the model must return correct responses and keep within the limits on latency and
+    memory.
 
     Args:
-      examples: The examples artifact, with the images.
+      examples: The examples artifact, which contains the images and masks of the test split.
       model: The candidate model.
-      evaluation: Output of the Evaluator, with the confusion matrix of each image.
-      blessing: The output artifact: the same files as from TFX's InfraValidator, which TFX's Pusher
-        reads, and check.json, a `ServingVerdict`.
-      check: CheckConfig as JSON: number of images, and limits on latency and memory.
-      code: Version of the code of the check. It is part of the cache key, so a new version checks
-        the model again.
-      infra_blessing: Blessing of TFX's InfraValidator; None if the pipeline does not run it.
+      evaluation: Output of the Evaluator, which contains the confusion matrix of each image.
+      blessing: The output artifact. It has the same marker file and property as an artifact of
+        TFX's InfraValidator, so that TFX's Pusher can read it, and a `ServingVerdict` in
+        check.json.
+      check: A `CheckConfig` as JSON: the number of images and the limits on latency and memory.
+      code: Version of the code that checks models. The version is part of the cache key, so the
+        model is checked again when the code changes.
+      infra_blessing: Blessing artifact of TFX's InfraValidator; None if the pipeline does not
+        contain InfraValidator.
     """
     limits = CheckConfig.model_validate_json(check)
     keys = choose_keys(read_records(examples, EVALUATED_SPLIT), limits.images)
@@ -85,26 +93,32 @@ def ServingCheck(
     _write(blessing, verdict)
 
 
-def choose_keys(records: Sequence[Record], number: int) -> list[str]:
+def choose_keys(records: Iterable[Record], number: int) -> list[str]:
     """Chooses the images to send: the smallest, the largest, and a random sample of the others.
 
     Args:
-      records: Records of the usable pairs of the test split; at least one.
+      records: Records of the usable pairs of the test split, at least one.
       number: Maximum number of images to choose.
 
     Returns:
-      Keys of the images, the smallest first, the largest last.
+      Keys of the chosen images, with the smallest image first and the largest last. If `number` is
+      1, only the key of the largest image.
     """
-    areas = {
-        record.pair.key: record.statistics.height * record.statistics.width
-        for record in records
-        if record.statistics
-    }
-    smallest, largest = (choose(areas, key=lambda key: areas[key]) for choose in (min, max))
-    shuffled = sorted(areas, key=lambda key: hashlib.sha256(key.encode()).digest())
-    others = [key for key in shuffled if key not in (smallest, largest)]
-    number_of_others = max(number - len({smallest, largest}), 0)
-    return list(dict.fromkeys([smallest, *others[:number_of_others], largest]))[-number:]
+    smallest = largest = (math.inf, "")
+    sample: list[tuple[bytes, str]] = []
+    for record in records:
+        if record.statistics is None:
+            continue
+        key, area = record.pair.key, record.statistics.height * record.statistics.width
+        smallest = min(smallest, (area, key))
+        largest = min(largest, (-area, key))
+        sample.append((hashlib.sha256(key.encode()).digest(), key))
+        if len(sample) > _MOST_SAMPLED:
+            sample = heapq.nsmallest(number + 2, sample)
+    ends = (smallest[1], largest[1])
+    others = [key for _, key in sorted(sample) if key not in ends]
+    number_of_others = max(number - len(set(ends)), 0)
+    return list(dict.fromkeys([ends[0], *others[:number_of_others], ends[1]]))[-number:]
 
 
 def _key(example: tf.train.Example) -> str:
@@ -112,15 +126,16 @@ def _key(example: tf.train.Example) -> str:
 
 
 def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
-    """Probes the model in a new process; returns its responses, or why the probe failed."""
+    """Probes the model in a new process; returns the responses or the reason for a failure."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:
                 writer.write(example.SerializeToString())
         process = subprocess.run(  # noqa: S603, the command is a module of this package
             [sys.executable, "-m", probe.__name__, model, folder],
-            cwd=_REPOSITORY,  # `python -m` imports from the working directory first
-            # The process of the Trainer may still hold GPU memory.
+            cwd=_REPOSITORY,  # makes `python -m` import the same code as this process
+            # TensorFlow must not reserve all GPU memory at once, because the process that ran the
+            # Trainer may still hold some of it.
             env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
             capture_output=True,
             text=True,

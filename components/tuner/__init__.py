@@ -1,1 +1,1 @@
-"""The Tuner: a search for hyperparameters before the training."""
+"""The Tuner: searches for the best hyperparameters, which the Trainer then uses."""

@@ -1,4 +1,4 @@
-"""The `tuner:` part of a config file."""
+"""Pydantic models of the `tuner` config section, and the Tuner settings."""
 
 from typing import Annotated, Generic, Literal, TypeVar
 
@@ -37,25 +37,26 @@ def _is_list_or_range(value: object) -> object:
     return value
 
 
-# Stands for Range[Number]; type aliases accept only a TypeVar as a parameter.
+# `_Range` stands for `Range[Number]`, because only a TypeVar can be a parameter of a generic type
+# alias.
 _Range = TypeVar("_Range")
 Searched = Annotated[
     Annotated[_Range, Tag("range")] | Annotated[list[Number], Field(min_length=1), Tag("list")],
     Discriminator(lambda value: "list" if isinstance(value, list) else "range"),
     BeforeValidator(_is_list_or_range),
 ]
-"""Values of a hyperparameter to search: a list, or a range."""
+"""Candidate values for a hyperparameter: a list or a range."""
 
 
 class SearchSpace(Strict):
-    """The hyperparameters to search; all other settings keep their values from the config.
+    """The hyperparameters to tune; all other settings keep their values from the config.
 
     A numeric hyperparameter takes its values from a list (`[0.25, 0.5, 1]`) or from a range
     (`{min: 0, max: 0.3}`).
 
     Attributes:
-      learning_rate: List or range of values for `training.learning_rate`; a range is sampled
-        logarithmically.
+      learning_rate: List or range of values for `training.learning_rate`; values from a range are
+        sampled on a logarithmic scale.
       loss: List of values for `training.loss`.
       width: List or range of values for `model.width`.
       dropout: List or range of values for `model.dropout`.
@@ -68,7 +69,7 @@ class SearchSpace(Strict):
 
     @property
     def has_one_width(self) -> bool:
-        """Whether the networks of all trials have the same layers."""
+        """Whether all trials have the same `width`, and therefore the same architecture."""
         return self.width is None or (
             not isinstance(self.width, Range) and len(set(self.width)) == 1
         )
@@ -82,17 +83,18 @@ class SearchSpace(Strict):
 
 
 class TunerConfig(Strict):
-    """Settings of the search for the hyperparameters that the training then uses.
+    """Settings for the hyperparameter search. The Trainer uses the values of the best trial.
 
-    Each trial is a short training; its score is the mean IoU on `val` after the best epoch.
+    Each trial is a short training run, and its score is the highest mean IoU on `val` of all its
+    epochs.
 
     Attributes:
-      search: The hyperparameters to search, with their values.
+      search: The hyperparameters to tune, with their candidate values.
       trials: Maximum number of trials.
       epochs: Maximum number of passes over the training split in each trial.
-      algorithm: `random`, or `bayesian`, which chooses the next values by a model of the scores so
-        far. `bayesian` starts with three random trials for each hyperparameter, so it suits long
-        searches.
+      algorithm: Algorithm that chooses the values for each trial: `random`, or `bayesian`, which
+        fits a model to the scores of earlier trials. `bayesian` starts with three random trials per
+        hyperparameter, so it is useful only for long searches.
     """
 
     search: SearchSpace
@@ -102,11 +104,11 @@ class TunerConfig(Strict):
 
 
 class TunerSettings(Strict):
-    """Settings of the Tuner.
+    """Settings that the pipeline passes to the Tuner.
 
     Attributes:
-      trainer: Settings of the Trainer for all trials; the hyperparameters of a trial replace some.
-      tuner: Settings of the search (the `tuner:` part of the config).
+      trainer: Trainer settings; each trial replaces some of them with its hyperparameters.
+      tuner: Settings of the search (the `tuner` section of the config).
     """
 
     trainer: TrainerSettings
@@ -114,14 +116,14 @@ class TunerSettings(Strict):
 
     @classmethod
     def of(cls, trainer: TrainerSettings, tuner: TunerConfig) -> Self:
-        """Derives the settings of the trials, each a short training of one phase.
+        """Derives Tuner settings in which each trial is a short training run with a single phase.
 
-        If the search has several values for the width, no trial has a warm start: the base model
-        fits only one width, and trials with this width would have an advantage.
+        If the search includes several values of `width`, the trials do not use a warm start: the
+        base model fits only one width, so trials with that width would have an unfair advantage.
 
         Args:
-          trainer: Settings of the Trainer.
-          tuner: Settings of the search (the `tuner:` part of the config).
+          trainer: Trainer settings from the config.
+          tuner: Settings of the search (the `tuner` section of the config).
         """
         short = {
             "epochs": tuner.epochs,

@@ -1,4 +1,4 @@
-"""The Tuner: searches for hyperparameters by short training runs."""
+"""The Tuner: searches for the best hyperparameters with short training runs."""
 
 import contextlib
 import hashlib
@@ -25,9 +25,9 @@ from data.errors import InputError
 from data.files import remove_folder
 
 FAILED_SCORE = -1.0
-"""Score of a failed trial, less than any mean IoU.
+"""Score of a failed trial, which is lower than any mean IoU.
 
-A failed trial is not marked as failed in KerasTuner, since TFX would then omit the trial from the
+Failed trials are not marked as failed in KerasTuner, because TFX would then omit them from its
 table of trials."""
 _ORACLES = {
     "random": keras_tuner.oracles.RandomSearchOracle,
@@ -39,30 +39,30 @@ def tuner_fn(fn_args: tfx.components.FnArgs) -> tfx.components.TunerFnResult:
     """Prepares a hyperparameter search; TFX calls this function by its import path.
 
     Args:
-      fn_args: The training and validation files, the base model of a warm start, and
-        `custom_config`, a dict with:
+      fn_args: Arguments from TFX: the training and validation files, the base model for a warm
+        start, and `custom_config`, a dict with:
         - settings: TunerSettings as JSON.
         - unfinished: Folder for the state of interrupted searches.
-        - pushed: Folder of the pushed versions, to choose the base model from on Kubeflow, where no
-          resolver runs.
+        - pushed: Folder of the pushed model versions, from which the base model is chosen; given
+          only on Kubeflow, where no resolver runs.
 
     Returns:
-      The search for TFX to run.
+      The search, which TFX then runs.
     """
     return tfx.components.TunerFnResult(tuner=Search(fn_args), fit_kwargs={})
 
 
 class Search(BaseTuner):
-    """A KerasTuner search; each trial trains a network in the same way as the Trainer.
+    """A KerasTuner search in which each trial trains a network in the same way as the Trainer.
 
-    An interrupted search is resumed at the trial and the epoch where it was interrupted.
+    An interrupted search resumes with the interrupted trial, after the last completed epoch.
     """
 
     def __init__(self, fn_args: tfx.components.FnArgs) -> None:
-        """Loads the state of an interrupted search, if there is one.
+        """Creates the search, or resumes an interrupted search with the same settings and files.
 
         Args:
-          fn_args: Files, base model and settings of the search; see `tuner_fn`.
+          fn_args: Files, base model and settings for the search, as in `tuner_fn`.
         """
         self._fn_args = fn_args
         settings = fn_args.custom_config[SETTINGS]
@@ -73,22 +73,27 @@ class Search(BaseTuner):
         inputs = repr((settings, self._base_model, fn_args.train_files, fn_args.eval_files))
         name = f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}-{number}"
         location = {"directory": fn_args.custom_config[UNFINISHED], "project_name": name}
-        # KerasTuner prints a line when it reloads a search.
+        # KerasTuner prints a line when it reloads a search. The line goes to standard error,
+        # because standard output is reserved for the results of the trials.
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 super().__init__(self._oracle(), **location)
             except ValueError:
-                # The saved search is broken, because the process was killed while writing.
+                # The saved state is corrupt, because the process was killed while writing it. The
+                # search starts again from the first trial.
                 super().__init__(self._oracle(), **location, overwrite=True)
 
     def search(self) -> None:
-        """Runs the trials, without KerasTuner's loop, which counts any error as a failed trial.
+        """Runs all trials.
+
+        KerasTuner's own loop is not used, because it would treat every error as a failed trial.
 
         Raises:
-          InputError: The training of a trial cannot start, or every trial failed.
+          InputError: Training cannot start (for example, because there are no examples), or every
+            trial failed.
         """
         if is_chief(self._strategy):
-            print(flush=True)  # ends the line in which the runner prints the name of the step
+            print(flush=True)  # ends the line on which the runner has printed the step's name
         self.save()
         trial = self.oracle.create_trial(self.tuner_id)
         while trial.status == TrialStatus.RUNNING:
@@ -105,10 +110,10 @@ class Search(BaseTuner):
             )
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """Prints nothing: TFX calls this method, but the search space is in the config."""
+        """Keeps TFX from printing the search space, which is already in the config."""
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """Prints nothing: TFX calls this method, but each trial has already printed its result."""
+        """Keeps TFX from printing the results, because each trial has already printed its own."""
 
     def _oracle(self) -> keras_tuner.Oracle:
         tuner = self._settings.tuner
@@ -116,14 +121,15 @@ class Search(BaseTuner):
             objective=keras_tuner.Objective(MONITOR, "max"),
             max_trials=tuner.trials,
             hyperparameters=hyperparameters(tuner.search),
-            # 1 is added, because KerasTuner treats the seed 0 as no seed.
+            # The seed is increased by 1, because KerasTuner would replace a seed of 0 with a random
+            # seed.
             seed=self._settings.trainer.training.seed + 1,
         )
         oracle.verbose = 0
         return oracle
 
     def _run_trial(self, trial: Trial) -> float:
-        """Runs a trial, prints its result and returns its score, the mean IoU on `val`."""
+        """Runs a trial, prints its result, and returns the mean IoU on `val` or `FAILED_SCORE`."""
         values = trial.hyperparameters.values
         count = self._settings.tuner.trials
         texts = "   ".join(hyperparameter_texts(values))

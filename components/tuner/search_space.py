@@ -1,4 +1,4 @@
-"""Converts the search space of the config into KerasTuner's hyperparameters."""
+"""Converts the search space in the config to KerasTuner's hyperparameters."""
 
 import keras_tuner
 
@@ -9,13 +9,14 @@ _LOGARITHMIC = ("learning_rate",)
 
 
 def hyperparameters(search: SearchSpace) -> keras_tuner.HyperParameters:
-    """Converts the search space into KerasTuner's hyperparameters.
+    """Converts a search space to KerasTuner's hyperparameters.
 
     Args:
-      search: The hyperparameters to search, from the config.
+      search: The search space from the config.
 
     Returns:
-      A KerasTuner hyperparameter for each key of `search`, with the same name.
+      One KerasTuner hyperparameter for each field of `search` that is not None, with the name of
+      the field.
     """
     space = keras_tuner.HyperParameters()
     for name in type(search).model_fields:

@@ -1,1 +1,1 @@
-"""Checks the statistics of the data: schema, ranges, and drift between spans."""
+"""Checks the statistics of the data against a schema, and the newest span of data for drift."""

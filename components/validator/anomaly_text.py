@@ -1,4 +1,4 @@
-"""Describes TFDV's anomalies in sentences for people."""
+"""Converts the anomalies that TFDV finds into readable sentences."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 
 ANOMALY_TEXT_FILE = "anomalies.txt"
-"""File in the anomalies artifact: a line for each anomaly, for people."""
+"""Name of the file in the anomalies artifact that has one line of text for each anomaly."""
 
 _Type = anomalies_pb2.AnomalyInfo.Type
 _LOW = {_Type.FLOAT_TYPE_SMALL_FLOAT, _Type.INT_TYPE_SMALL_INT}
@@ -29,16 +29,17 @@ def anomaly_sentences(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None = None,
 ) -> list[str]:
-    """Returns a sentence for each anomaly, with the observed and the expected values.
+    """Describes each anomaly in a sentence, usually with the observed and the expected values.
 
     Args:
       anomalies: Anomalies that TFDV found.
-      schema: The schema that the data were checked against.
+      schema: The schema against which the data were checked.
       statistics: Statistics of the checked data.
-      older: Statistics of the older spans, if the newest span was compared with older spans.
+      older: Statistics of the older spans if the newest span was compared with them; otherwise
+        None.
 
     Returns:
-      Sentences, sorted by the names of the features.
+      The sentences, without full stops, sorted by feature name.
     """
     return [
         sentence
@@ -64,7 +65,7 @@ def _sentences(
             yield f"{title} goes up to {seen.max:.4g}; the maximum in the schema is {high:.4g}"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
             before = _numbers(older, name) if older else None
-            # TFDV's own text would say `training` and `serving`, not `train` and `test`.
+            # TFDV's description is not used because it calls the splits `training` and `serving`.
             if older is None:
                 yield f"{title} differs between train and test{_divergence(reason)}"
             elif seen and before:

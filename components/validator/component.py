@@ -1,4 +1,4 @@
-"""The components SchemaGen and ExampleValidator: the user's schema, and the check of the data."""
+"""SchemaGen, which provides the schema, and ExampleValidator, which checks the data against it."""
 
 import json
 from typing import Any
@@ -12,17 +12,18 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.utils import writer_utils
 
-from components.example_gen.artifact import read_records
+from components.example_gen.artifact import read_records, read_summary
+from components.schema_file import write_inferred_schema
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
 from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
-from data.files import join, make_folder, read_text, write_text
+from data.files import is_file, join, make_folder, read_text, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
-"""File in the schema artifact, with the same name as in TFX's SchemaGen."""
-# Name of the anomalies file of a split; TFX's ExampleValidator uses the same name.
+"""Name of the file in the schema artifact, the same as in TFX's SchemaGen."""
+# Name of a split's anomalies file, the same as in TFX's ExampleValidator.
 _ANOMALIES_FILE = "SchemaDiff.pb"
 
 
@@ -34,22 +35,23 @@ def SchemaGen(
     text: tfx.dsl.components.Parameter[str],
     attempt: tfx.dsl.components.Parameter[str],
 ) -> None:
-    """Copies the user's schema file; if the file does not exist, infers the schema and writes it.
+    """Copies the user's schema file. If there is none, infers a schema and writes the file.
 
     Args:
-      statistics: Statistics of the examples, to infer the schema from.
-      schema: The output artifact, for schema.pbtxt.
+      statistics: Statistics of the examples, from which the schema is inferred.
+      schema: The output artifact, to which schema.pbtxt is written.
       file: Path of the user's schema file.
-      text: Content of the schema file when the pipeline was built, or on Kubeflow when the run
-        began; empty if the file did not exist. As a parameter, the text makes an edited schema miss
-        the cache.
-      attempt: A new value for each run without a schema file, so that the cache never skips writing
-        the file.
+      text: Content of the schema file when the pipeline was built or, on Kubeflow, when the run
+        started. The text is empty if the file did not exist or, on Kubeflow, if the user had not
+        edited it. The content is a parameter so that a change to the file also changes the cache
+        key.
+      attempt: Random part of the cache key in a local run without a schema file, so that TFX always
+        runs the component and the file is written; otherwise empty.
 
     Raises:
-      InputError: The file is not a schema in text form.
+      InputError: The file is not a TFDV schema in text format.
     """
-    del attempt  # TFX only needs `attempt` for its cache key
+    del attempt  # used only by TFX, as part of the cache key
     if text:
         try:
             text_format.Parse(text, schema_pb2.Schema())
@@ -58,11 +60,11 @@ def SchemaGen(
                 f"{file}: not a TFDV schema in text form ({error}). Correct it, or remove it, "
                 "so that the schema is inferred from the data."
             ) from error
+    elif is_file(file):
+        text = read_text(file)
     else:
-        text = text_format.MessageToString(
-            infer_schema([_statistics(statistics, split) for split in SPLITS])
-        )
-        write_text(file, text)
+        inferred = infer_schema([_statistics(statistics, split) for split in SPLITS])
+        text = write_inferred_schema(file, text_format.MessageToString(inferred))
     write_text(join(schema.uri, SCHEMA_FILE), text)
 
 
@@ -83,21 +85,23 @@ def ExampleValidator(
     sentences, and can stop the run.
 
     Args:
-      examples: The examples artifact, with the spans of the pairs.
+      examples: The examples artifact, whose records contain the span of each pair.
       statistics: Statistics of the examples, by split.
-      schema: The schema. The `skew_comparator` of a feature compares `train` with `test`, its
-        `drift_comparator` the newest span with the older ones.
-      anomalies: The output artifact, for anomalies.txt and for SchemaDiff.pb of each split and of
-        the newest span.
-      classes: Class names, by class id, as JSON.
-      file: Path of the user's schema file, for messages.
-      on_anomaly: `fail` stops the run if there are anomalies, `warn` only reports them.
-      code: Version of the code; a new version validates the examples again.
+      schema: The schema. A feature's `skew_comparator` limits the difference between `train` and
+        `test`, and its `drift_comparator` limits the difference between the newest span and all
+        older spans.
+      anomalies: The output artifact, to which anomalies.txt is written, as well as a SchemaDiff.pb
+        for each split and, if there are several spans, for the newest span.
+      classes: Class names, by class id, as a JSON list.
+      file: Path of the user's schema file, which is named in error messages.
+      on_anomaly: `fail` stops the run if there are anomalies; `warn` only reports them.
+      code: Version of the code. The version is part of the cache key, so the examples are validated
+        again when the code changes.
 
     Raises:
       InputError: There are anomalies, and `on_anomaly` is `fail`.
     """
-    del code  # TFX only needs `code` for its cache key
+    del code  # used only by TFX, as part of the cache key
     expected = text_format.Parse(read_text(join(schema.uri, SCHEMA_FILE)), schema_pb2.Schema())
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
     lines = []
@@ -107,7 +111,8 @@ def ExampleValidator(
         _write(anomalies, split, result)
         lines += [f"{split}: {line}" for line in anomaly_sentences(result, expected, measured)]
     names: list[str] = list(SPLITS)
-    spans = span_statistics(read_records(examples), json.loads(classes))
+    numbers = read_summary(examples).spans
+    spans = span_statistics(read_records(examples), json.loads(classes), numbers)
     if spans:
         result = drift_anomalies(spans, expected)
         names.append(f"span-{spans.span}")

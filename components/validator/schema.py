@@ -1,4 +1,4 @@
-"""Infers the schema, which the user then keeps under version control and edits."""
+"""Infers a schema from the data, for the user to edit and keep under version control."""
 
 from collections.abc import Sequence
 
@@ -8,25 +8,26 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from data.examples import features
 
 DRIFT = 0.3
-"""Maximum Jensen-Shannon divergence of a new span from the older spans, in bits, 0..1."""
+"""Maximum Jensen-Shannon divergence of the newest span from the older spans, 0..1, in bits."""
 _BRIGHTEST = 255.0
-# Margin of a schema range below and above the observed values, as a share of the full scale.
+# Minimum margin between an inferred limit and the observed values, as a share of the full scale.
 _MIN_MARGIN = 0.1
 
 
 def infer_schema(
     statistics: Sequence[statistics_pb2.DatasetFeatureStatisticsList],
 ) -> schema_pb2.Schema:
-    """Infers a schema whose ranges are wider than the observed ranges of the features.
+    """Infers a schema that allows wider ranges of values than those observed.
 
     Args:
       statistics: Statistics of each split.
 
     Returns:
-      TFDV's inferred schema; each numeric feature also has a drift comparator between spans and a
-      range. The range of an image size goes from half the smallest to twice the largest value; the
-      range of any other feature is the observed range, extended by half its width on both sides and
-      limited to the possible values.
+      The schema that TFDV infers, with a range and a drift comparator added to each numeric feature
+      except the span. The range for height and width extends from half the smallest to twice the
+      largest observed value. The range for other features is the observed range, extended on both
+      sides by half its width (at least a tenth of the full scale) and clipped to the possible
+      values.
     """
     schema = tfdv.infer_schema(statistics[0])
     for split in statistics[1:]:

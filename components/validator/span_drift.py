@@ -1,7 +1,10 @@
-"""Compares the newest span of data with all older spans."""
+"""Compares the data of the newest span with the data of all older spans."""
 
+import hashlib
+import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,16 +14,17 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from data.examples import features
 from data.examples.records import Record
 
-_BUCKETS = 10  # number of buckets in the histograms that TFDV compares
+_MOST_COMPARED = 10_000  # maximum number of pairs from the newest span, and from older spans
+_BUCKETS = 10  # number of buckets in each histogram that TFDV compares
 
 
 class SpanStatistics(NamedTuple):
-    """Statistics of the newest span, and of all older spans together.
+    """Statistics of the newest span, and combined statistics of all older spans.
 
     Attributes:
       span: Number of the newest span.
       newest: Statistics of the newest span.
-      older: Statistics of all older spans together.
+      older: Combined statistics of all older spans.
     """
 
     span: int
@@ -28,42 +32,49 @@ class SpanStatistics(NamedTuple):
     older: statistics_pb2.DatasetFeatureStatisticsList
 
 
-def span_statistics(records: Sequence[Record], classes: Sequence[str]) -> SpanStatistics | None:
-    """Computes the statistics of the newest span and of all older spans together.
+def span_statistics(
+    records: Iterable[Record], classes: Sequence[str], spans: Sequence[int]
+) -> SpanStatistics | None:
+    """Computes statistics of the newest span, and combined statistics of all older spans.
 
     Args:
-      records: Records of all pairs.
+      records: Records of all pairs; unusable pairs are ignored.
       classes: Class names, by class id.
+      spans: Numbers of the spans of the usable pairs.
 
     Returns:
-      The statistics; None if all pairs belong to one span.
+      The statistics; None if all usable pairs belong to the same span. If the newest span, or the
+      older spans together, have more than 10,000 usable pairs, a random sample of 10,000 pairs is
+      used. The sampling error is far smaller than a sensible drift threshold.
     """
-    spans = {record.pair.span for record in records if record.statistics}
     if len(spans) < 2:
         return None
     newest = max(spans)
-    table = pd.DataFrame([_row(record, classes) for record in records if record.statistics])
-    is_new = table.pop(features.SPAN) == newest
-    return SpanStatistics(
-        newest,
-        _statistics(table[is_new]),
-        _statistics(table[~is_new]),
-    )
+    sides: dict[bool, _Sample] = {True: [], False: []}
+    for record in records:
+        if record.statistics:
+            is_new, key = record.pair.span == newest, record.pair.key
+            sample = sides[is_new]
+            sample.append((hashlib.sha256(key.encode()).digest(), key, _row(record, classes)))
+            if len(sample) > 2 * _MOST_COMPARED:
+                sides[is_new] = _smallest(sample)
+    return SpanStatistics(newest, _statistics(sides[True]), _statistics(sides[False]))
 
 
 def drift_anomalies(
     statistics: SpanStatistics, schema: schema_pb2.Schema
 ) -> anomalies_pb2.Anomalies:
-    """Checks the newest span against the schema, and by drift comparators against older spans.
+    """Checks the newest span against the schema, and for drift against the older spans.
 
-    Two samples of the same distribution differ too, and small samples differ more: the
-    Jensen-Shannon divergence of their histograms, with k buckets and n and m examples, is about
-    (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits (half a chi-square, Lin 1991). Twice this value is
-    added to each drift threshold, so that small spans raise no false alarm.
+    Even two samples from the same distribution differ, and small samples differ more. By the
+    chi-square approximation, the expected Jensen-Shannon divergence (Lin 1991) between the
+    histograms of two such samples is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, where k is
+    the number of buckets, and n and m are the sample sizes. Twice this value is added to each drift
+    threshold, so that small spans rarely raise false alarms.
 
     Args:
-      statistics: Statistics of the newest and of the older spans.
-      schema: The schema of the examples; its drift comparators hold the thresholds.
+      statistics: Statistics of the newest span and of the older spans.
+      schema: The schema of the examples, whose drift comparators define the thresholds.
 
     Returns:
       The anomalies of the newest span.
@@ -83,9 +94,18 @@ def drift_anomalies(
     )
 
 
-def _statistics(table: pd.DataFrame) -> statistics_pb2.DatasetFeatureStatisticsList:
-    # TFDV would treat a pandas index with gaps as a feature.
-    return tfdv.generate_statistics_from_dataframe(table.reset_index(drop=True))
+_Sample = list[tuple[bytes, str, dict[str, object]]]
+"""For each pair: the hash of its key, the key, and the pair's row in the table for TFDV."""
+
+
+def _smallest(sample: _Sample) -> _Sample:
+    """Returns the pairs with the smallest hashes, which are a random sample of all pairs."""
+    return heapq.nsmallest(_MOST_COMPARED, sample, key=itemgetter(0))
+
+
+def _statistics(sample: _Sample) -> statistics_pb2.DatasetFeatureStatisticsList:
+    rows = sorted(_smallest(sample), key=itemgetter(1))
+    return tfdv.generate_statistics_from_dataframe(pd.DataFrame([row for _, _, row in rows]))
 
 
 def _row(record: Record, classes: Sequence[str]) -> dict[str, object]:
@@ -93,7 +113,6 @@ def _row(record: Record, classes: Sequence[str]) -> dict[str, object]:
     if statistics is None:
         raise ValueError(f"{record.pair.key} cannot be used")
     return {
-        features.SPAN: record.pair.span,
         features.SOURCE: record.pair.source,
         features.HEIGHT: statistics.height,
         features.WIDTH: statistics.width,

@@ -1,1 +1,1 @@
-"""The tf.Example of a pair: names of its features, writing, and parsing."""
+"""Reads pairs of image and mask files, and builds and parses the tf.Example of each pair."""

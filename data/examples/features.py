@@ -1,4 +1,4 @@
-"""Names of the features of a tf.Example."""
+"""Names of the features in the tf.Example of a pair."""
 
 IMAGE = "image/encoded"
 KEY = "image/key"
@@ -19,5 +19,5 @@ def fraction(class_name: str) -> str:
 
 
 def column(name: str) -> str:
-    """Returns the name of the feature that holds a manifest column's cell: `column/scanner`."""
+    """Returns the name of the feature for a manifest column, such as `column/scanner`."""
     return f"column/{name}"

@@ -1,4 +1,4 @@
-"""Statistics of a pair: size, brightness, and the share of pixels of each class."""
+"""Statistics of a pair: image size, brightness, and each class's share of the pixels."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ _POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)]
 
 
 class PairStatistics(NamedTuple):
-    """Statistics of a pair of files that can be used.
+    """Statistics of a usable image–mask pair.
 
     Attributes:
-      sha256: SHA-256 of the stored image's bytes, in hexadecimal.
-      content: Size and hash of the image's pixels, the same for copies in different file formats.
-      height: Height of the image in pixels, after EXIF orientation.
-      width: Width of the image in pixels, after EXIF orientation.
-      means: Means of the red, green and blue channels, in 0..255.
-      std: Standard deviation of the samples of all pixels and channels, in 0..255.
-      fractions: Share of each class among the labelled pixels, by class id.
-      labelled: Share of all pixels that are labelled, that is, not ignored.
-      max_sample: Greatest sample of a 16-bit image; None for an 8-bit image.
+      sha256: SHA-256 of the stored image's bytes, as a hexadecimal string.
+      content: Size of the image and hash of its pixels, which are the same for lossless copies of
+        the image in other file formats.
+      height: Height of the image in pixels, with the EXIF orientation applied.
+      width: Width of the image in pixels, with the EXIF orientation applied.
+      means: Mean values of the red, green and blue channels, in 0..255.
+      std: Standard deviation over all pixels and channels, for values in 0..255.
+      fractions: Share of each class among the labelled pixels, indexed by class id.
+      labelled: Share of the image's pixels that are labelled, that is, not ignored.
+      max_sample: Greatest sample value of a 16-bit image, alpha excluded; None for an 8-bit image.
     """
 
     sha256: str
@@ -46,21 +47,21 @@ class PairStatistics(NamedTuple):
 
     @property
     def class_pixels(self) -> tuple[float, ...]:
-        """Number of labelled pixels of each class, by class id."""
+        """Number of labelled pixels of each class, indexed by class id."""
         labelled = self.height * self.width * self.labelled
         return tuple(labelled * fraction for fraction in self.fractions)
 
 
 def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> PairStatistics:
-    """Computes the size, the brightness and the class shares of a pair.
+    """Computes the image size, the brightness and the class shares of a pair.
 
     Args:
-      image: The loaded image of the pair.
-      mask: The loaded mask of the pair, of the same size as the image.
+      image: The loaded image.
+      mask: The loaded mask, which has the same size as the image.
       num_classes: Number of classes.
 
     Returns:
-      The statistics, with an entry of `fractions` for each class.
+      The statistics, in which `fractions` has one entry per class.
     """
     means, std = _brightness(image.pixels)
     labelled = int(mask.pixels[:IGNORE].sum())
@@ -80,7 +81,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
 
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Computes the exact mean of each channel and the overall standard deviation, by histograms."""
+    """Computes the mean of each channel and the overall standard deviation from histograms."""
     histogram = Image.fromarray(pixels).histogram()
     counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
     moments = counts @ _POWERS_OF_LEVELS

@@ -1,4 +1,4 @@
-"""Parses the tf.Example of a pair in a TensorFlow graph."""
+"""TensorFlow operations that parse the tf.Example of a pair."""
 
 import tensorflow as tf
 
@@ -7,16 +7,16 @@ from data.rasters.images import intensity_levels
 
 
 def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = None) -> tf.Tensor:
-    """Decodes the bytes of an image file in a TensorFlow graph.
+    """Decodes the bytes of an image file, as part of a TensorFlow graph.
 
     Args:
-      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file; only the first frame of a GIF
-        file is decoded.
-      intensity_range: The two sample values of a 16-bit PNG that become 0 and 255; None to use the
-        upper 8 of the 16 bits.
+      encoded: Bytes of a PNG, JPEG, BMP or GIF file, as a string scalar. Only the first frame of a
+        GIF file is decoded.
+      intensity_range: The two sample values of a 16-bit PNG that are mapped to 0 and 255; None to
+        use the upper 8 of the 16 bits.
 
     Returns:
-      uint8 [height, width, 3], RGB.
+      The RGB image, uint8 [height, width, 3].
     """
 
     def decode() -> tf.Tensor:
@@ -34,14 +34,14 @@ def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = N
 
 
 def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
-    """Reads an image's height and width from the file's header, without decoding the image.
+    """Reads an image's height and width from the file header, without decoding the image.
 
     Args:
-      encoded: string scalar, bytes of a PNG, JPEG, BMP or GIF file.
+      encoded: Bytes of a PNG, JPEG, BMP or GIF file, as a string scalar.
 
     Returns:
-      int64 [2], height and width in pixels; zeros for any other file format. A JPEG file with a
-      damaged header makes the graph fail.
+      Height and width in pixels, int64 [2]; zeros for any other file format. If the header of a
+      JPEG file is damaged, the operation fails when the graph is run.
     """
 
     def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
@@ -61,7 +61,8 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
         return integers(6, tf.uint16, little_endian=True)[::-1]
 
     def bmp() -> tf.Tensor:
-        # In a BMP header, a negative height means that the top row is stored first.
+        # In a BMP header, a negative height means that the top row is stored first, so the sign is
+        # removed.
         return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
 
     def jpeg() -> tf.Tensor:
@@ -79,25 +80,26 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes the mask that is stored in a tf.Example.
+    """Decodes a mask that is stored in a tf.Example.
 
     Args:
-      encoded: string scalar, bytes of a one-channel 8-bit PNG.
+      encoded: Bytes of a one-channel 8-bit PNG, as a string scalar.
 
     Returns:
-      uint8 [height, width], class ids, and 255 for ignored pixels.
+      Class ids, uint8 [height, width], with 255 for ignored pixels.
     """
     return tf.io.decode_png(encoded, channels=1)[..., 0]
 
 
 def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes the image and the mask in a serialized tf.Example.
+    """Decodes the image and the mask of a pair from its serialized tf.Example.
 
     Args:
-      serialized: string scalar, a serialized tf.Example.
+      serialized: A serialized tf.Example, as a string scalar.
 
     Returns:
-      uint8 [height, width, 3] image and uint8 [height, width] class ids.
+      The RGB image, uint8 [height, width, 3], and the mask of class ids, uint8 [height, width],
+      with 255 for ignored pixels.
     """
     encoded = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
@@ -105,22 +107,23 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def parse_key(serialized: tf.Tensor) -> tf.Tensor:
-    """Returns the pair's key in a serialized tf.Example; both are string scalars."""
+    """Returns the key of the pair in a serialized tf.Example, as a string scalar."""
     key = tf.io.FixedLenFeature([], tf.string)
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
 
 
 def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts the labelled pixels of each class in a serialized tf.Example; decodes only the mask.
+    """Counts the pixels of each class in a serialized tf.Example, decoding only the mask.
 
-    The class shares stored in the example do not tell how many pixels are labelled.
+    The counts cannot be computed from the class shares in the example, because the number of
+    labelled pixels is not stored.
 
     Args:
-      serialized: string scalar, a serialized tf.Example.
+      serialized: A serialized tf.Example, as a string scalar.
       num_classes: Number of classes, C.
 
     Returns:
-      int64 [C], number of pixels of each class; ignored pixels are not counted.
+      Number of pixels of each class, int64 [C]; ignored pixels are not counted.
     """
     encoded = tf.io.FixedLenFeature([], tf.string)
     mask = decode_mask(tf.io.parse_single_example(serialized, {MASK: encoded})[MASK])
@@ -132,7 +135,7 @@ def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:
 def _is_png_of_16_bits(encoded: tf.Tensor) -> tf.Tensor:
     """Returns whether a file is a PNG with 16 bits per sample.
 
-    The 25th byte of a PNG is the bit depth. Shorter strings are padded to 25 bytes.
+    The 25th byte of a PNG file is the bit depth. Files that are too short are padded with zeros.
     """
     header = tf.strings.substr(encoded, 0, 25) + tf.constant(bytes(25))
     is_png = tf.strings.substr(header, 0, 8) == b"\x89PNG\r\n\x1a\n"

@@ -1,10 +1,8 @@
-"""Reads pairs of files: content and statistics, or the reason why a pair cannot be used."""
+"""Reads pairs of image and mask files, and reports why a pair cannot be used."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from data.config import DataConfig
@@ -12,19 +10,20 @@ from data.errors import InputError, PairError
 from data.examples.pair_statistics import pair_statistics
 from data.examples.records import Record
 from data.files import THREADS, is_remote, read_bytes
+from data.processes import ahead
 from data.rasters.images import LoadedImage, load_image
 from data.rasters.masks import ValuesWithoutClass, load_mask
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 
 
 class ReadPair(NamedTuple):
     """The image and the mask of a pair, encoded for storage in a tf.Example.
 
     Attributes:
-      record: Record of the pair.
+      record: Statistics of the pair, or the reason why the pair cannot be used.
       image: Bytes of the image file to store; empty if the pair cannot be used.
-      mask: Bytes of the mask to store, a one-channel PNG of class ids; empty if the pair cannot be
-        used.
+      mask: Bytes of the mask to store, a one-channel PNG with class ids; empty if the pair cannot
+        be used.
     """
 
     record: Record
@@ -40,9 +39,9 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
       data: The `data` section of the config.
 
     Returns:
-      The content of the pair, or the reason why the pair cannot be used: one of its files cannot be
-      read, is too large or of a wrong kind, the mask has a value without a class or no labelled
-      pixel, or the sizes differ.
+      The encoded image and mask, with statistics; or the reason why the pair cannot be used: a file
+      cannot be read, is too large or has an unsupported format; the mask has a pixel value without
+      a class, or no labelled pixel; or image and mask differ in size.
     """
     values: tuple[int | str, ...] = ()
     try:
@@ -67,39 +66,27 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
 def _problem(error: InputError) -> PairError:
     if isinstance(error, PairError):
         return PairError(error.kind, error.file, error.reason)
-    # The error text of a missing or inaccessible file begins with its path.
+    # The error message for a missing or inaccessible file starts with the path of the file and a
+    # colon, so it is split there.
     file, _, reason = str(error).partition(": ")
     return PairError("unreadable", file, reason)
 
 
 def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
-    """Reads the files of pairs and yields the results in the order of the pairs.
+    """Reads the image and mask files of pairs.
+
+    Several threads read remote files in advance, because reading them mostly means waiting.
 
     Args:
-      pairs: The pairs to read. Some remote files are read ahead, since reading a remote file is
-        mostly waiting.
+      pairs: The pairs to read.
       data: The `data` section of the config.
 
     Yields:
-      The content of each pair, or the reason why the pair cannot be used. Only a few pairs are in
-      memory at the same time, since images may be large.
+      The result for each pair (see `read_pair`), in the order of the pairs. Only a few pairs are in
+      memory at a time, since images may be large.
     """
-    if not any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs):
-        yield from (read_pair(pair, data) for pair in pairs)
-        return
-    ahead: deque[Future[ReadPair]] = deque()
-    with ThreadPoolExecutor(THREADS) as threads:
-        for pair in pairs:
-            ahead.append(threads.submit(read_pair, pair, data))
-            if len(ahead) > THREADS:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-def read_records(pairs: Sequence[Pair], data: DataConfig) -> list[Record]:
-    """Reads the files of pairs and returns only the record of each pair, in order."""
-    return [read.record for read in read_pairs(pairs, data)]
+    remote = any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs)
+    return ahead(lambda pair: read_pair(pair, data), pairs, THREADS if remote else 0)
 
 
 def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:

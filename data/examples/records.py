@@ -1,4 +1,4 @@
-"""The record of a pair: one line of pairs.jsonl with the result of reading the pair."""
+"""Records: each holds the result of reading one pair, and is stored as a line of pairs.jsonl."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data.errors import PairError
 from data.examples.pair_statistics import PairStatistics
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 
 
 class Record(NamedTuple):
@@ -16,8 +16,9 @@ class Record(NamedTuple):
     Attributes:
       pair: The pair that was read.
       statistics: Statistics of the pair; None if the pair cannot be used.
-      problem: The reason why the pair cannot be used; None if it can.
-      values: Pixel values in the mask file, numbers or colours; empty if the mask cannot be read.
+      problem: Reason why the pair cannot be used; None if the pair can be used.
+      values: Distinct pixel values in the mask file, as numbers or colours (at most 300); empty if
+        the image or the mask cannot be read.
     """
 
     pair: Pair
@@ -26,7 +27,7 @@ class Record(NamedTuple):
     values: tuple[int | str, ...]
 
     def as_row(self, classes: Sequence[str]) -> dict[str, Any]:
-        """Converts the record to a flat JSON object, which is a line of pairs.jsonl."""
+        """Converts the record to a JSON object for one line of pairs.jsonl."""
         row: dict[str, Any] = self.pair._asdict() | {"values": list(self.values)}
         if self.statistics is not None:
             row |= self.statistics._asdict()
@@ -38,7 +39,7 @@ class Record(NamedTuple):
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Record:
-        """Creates a record from a JSON object that `as_row` returned."""
+        """Creates a record from a JSON object that was returned by `as_row`."""
         statistics, problem = None, None
         if "problem" in row:
             problem = PairError(**row["problem"])

@@ -1,1 +1,1 @@
-"""The tf.data input pipeline: from TFRecords to the batches that the network trains on."""
+"""The tf.data input pipeline: turns TFRecord files into batches for training and validation."""

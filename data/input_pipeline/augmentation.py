@@ -1,10 +1,12 @@
-"""Random changes of training images and their masks.
+"""Random augmentation of training images and their masks.
 
-All geometric changes are combined into one affine map, through which the image is sampled
-bilinearly and the mask by nearest neighbour. So both stay aligned, and the image is resampled only
-once. (Each augmentation layer of Keras resamples the image again, and older layers interpolate
-between class ids, keras#22192.) All random numbers derive from a seed that is given with each
-image, so images can be augmented in parallel, and the result is reproducible.
+All geometric changes are combined into one affine transform, so image and mask stay aligned, and
+the image is resampled only once: bilinearly, and the mask by nearest neighbour. By contrast, each
+augmentation layer of Keras resamples the image again, and older layers interpolate between class
+ids (Keras issue 22192).
+
+All random numbers are derived from a seed that is passed with each image, so images can be
+augmented in parallel with reproducible results.
 """
 
 import math
@@ -16,23 +18,25 @@ from data.input_pipeline.crops import BLACK
 
 
 def reach(augmentation: Augmentation, height: int, width: int) -> tuple[int, int]:
-    """Returns the size of the window that an augmented view is sampled from.
+    """Returns the size of the window from which an augmented crop is sampled.
 
-    A rotated or shrunken view also shows pixels of the image from around the view.
+    The window is larger than the crop, because rotating or shrinking the image moves pixels from
+    outside the crop into it.
 
     Args:
-      augmentation: Kinds and maximum strengths of the random changes.
-      height: Height of the augmented view in pixels.
-      width: Width of the augmented view in pixels.
+      augmentation: Settings with the kinds and the maximum strengths of the random changes.
+      height: Height of the crop in pixels.
+      width: Width of the crop in pixels.
 
     Returns:
-      Height and width of the window in pixels. Each exceeds the side of the view by an even number
-      of pixels (or by 0), so that window and view have the same centre.
+      Height and width of the window in pixels. They exceed those of the crop by an even number of
+      pixels (or 0), so that window and crop have the same centre.
     """
     greatest = math.radians(augmentation.rotation)
 
     def along(side: int, other: int) -> int:
-        # A rotated rectangle is longest when its diagonal lies along the axis.
+        # A rotating rectangle extends furthest along an axis when its diagonal is parallel to that
+        # axis.
         angle = min(greatest, math.atan2(other, side))
         longest = side * math.cos(angle) + other * math.sin(angle)
         return side + 2 * math.ceil((longest / (1 - augmentation.scale) - side) / 2)
@@ -48,19 +52,21 @@ def augment(
     height: int,
     width: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Applies the same random changes to an image and to its mask.
+    """Applies the same random changes to an image and its mask.
 
     Args:
-      image: uint8 or float32 [window height, window width, 3] in 0..255; see `reach` for the size.
-      class_ids: The mask, uint8 [window height, window width].
-      seed: int64 or int32 [2]; the same seed gives the same change.
-      augmentation: Kinds and maximum strengths of the random changes.
-      height: Height in pixels of the view, which is in the middle of the window.
-      width: Width in pixels of the view, which is in the middle of the window.
+      image: The image, uint8 or float32 [window height, window width, 3] in 0..255. For crops,
+        `reach` gives the size of the window; a resized image is its own window.
+      class_ids: Mask of class ids, uint8 [window height, window width].
+      seed: Random seed, int64 or int32 [2]; the same seed gives the same changes.
+      augmentation: Settings with the kinds and the maximum strengths of the random changes.
+      height: Height of the result in pixels.
+      width: Width of the result in pixels.
 
     Returns:
-      The image, float32 [height, width, 3] in 0..255, and the mask, uint8 [height, width]. Pixels
-      from outside the window are black in the image and 255 (ignored) in the mask.
+      The image, float32 [height, width, 3] in 0..255, and the mask, uint8 [height, width], taken
+      from the centre of the window. Pixels from outside the window are black in the image and 255
+      (ignored) in the mask.
     """
     colour_seed, transform_seed = tf.unstack(tf.random.split(seed))
     image = _recolour(tf.cast(image, tf.float32), colour_seed, augmentation)
@@ -78,7 +84,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
         image = tf.image.adjust_brightness(image, light * share * 255)
     if share := augmentation.contrast:
         image = tf.image.adjust_contrast(image, 1 + contrast * share)
-    image = tf.clip_by_value(image, 0, 255)  # hue and saturation are defined in this range only
+    image = tf.clip_by_value(image, 0, 255)  # hue and saturation can be adjusted only in this range
     if share := augmentation.saturation:
         image = tf.image.adjust_saturation(image, 1 + saturation * share)
     if share := augmentation.hue:
@@ -89,7 +95,7 @@ def _recolour(image: tf.Tensor, seed: tf.Tensor, augmentation: Augmentation) -> 
 def _transform(
     seed: tf.Tensor, augmentation: Augmentation, window: tf.Tensor, height: int, width: int
 ) -> tf.Tensor:
-    """Returns a random projective transform, float32 [8], from view pixels to window pixels."""
+    """Returns a random projective transform, float32 [8], from view to window coordinates."""
     flip_x, flip_y, turn, zoom, right, down = tf.unstack(
         tf.random.stateless_uniform([6], seed, -1, 1)
     )
@@ -100,7 +106,7 @@ def _transform(
     factor = 1 + zoom * augmentation.scale
     xx, xy = sign_x * tf.cos(angle) / factor, -sign_y * tf.sin(angle) / factor
     yx, yy = sign_x * tf.sin(angle) / factor, sign_y * tf.cos(angle) / factor
-    # The centre of rotation is between two pixels if the number of pixels is even.
+    # Pixel indices start at 0, so the centre of n pixels is at (n - 1) / 2.
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
     window_y, window_x = tf.unstack((tf.cast(window, tf.float32) - 1) / 2)
     from_x = window_x + right * augmentation.translation * width - xx * middle_x - xy * middle_y

@@ -1,6 +1,6 @@
 """Cuts crops and tiles out of images and their masks.
 
-Padding is black in images and ignored in masks.
+Padding pixels are black in images and 255 (ignored) in masks.
 """
 
 import tensorflow as tf
@@ -8,7 +8,7 @@ import tensorflow as tf
 from data.config import IGNORE, CropView
 
 BLACK = 0
-"""Value of the padding at the bottom and at the right of images, as in the network itself."""
+"""Value of padding pixels in images. The network pads its input with the same value."""
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 
@@ -23,15 +23,16 @@ def cut(
     """Cuts a window out of an image or a mask.
 
     Args:
-      pixels: [image height, image width] or [image height, image width, channels], of any dtype.
-      corner: int32 [2], row and column of the window's first pixel. The corner may be outside the
+      pixels: Image or mask of any dtype, [image height, image width] or [image height, image width,
+        channels].
+      corner: Row and column of the window's first pixel, int32 [2]. The corner may be outside the
         image, as long as window and image overlap.
       height: Height of the window in pixels.
       width: Width of the window in pixels.
       outside: Value of the pixels outside the image.
 
     Returns:
-      The window, [height, width] or [height, width, channels], of the same dtype as `pixels`.
+      The window, [height, width] or [height, width, channels], with the dtype of `pixels`.
     """
     size = tf.shape(pixels)[:2]
     first = tf.maximum(corner, 0)
@@ -47,17 +48,17 @@ def cut(
 
 
 def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
-    """Cuts an image and its mask into tiles that do not overlap and that cover every pixel.
+    """Cuts an image and its mask into tiles that cover every pixel without overlapping.
 
     Args:
-      image: uint8 [height, width, 3].
-      class_ids: uint8 [height, width].
-      view: The view, which sets the size of a tile.
+      image: The image, uint8 [height, width, 3].
+      class_ids: Mask of class ids, uint8 [height, width].
+      view: Crop settings; each tile has the size of a crop.
 
     Returns:
-      Tiles of the image, uint8 [tiles, view.height, view.width, 3], and of the mask, uint8 [tiles,
-      view.height, view.width], row by row. Tiles at the right and at the bottom are padded: with
-      black in images, and with 255 (ignored) in masks.
+      The image tiles, uint8 [tiles, view.height, view.width, 3], and the mask tiles, uint8 [tiles,
+      view.height, view.width], row by row. Tiles that extend beyond the right or bottom edge are
+      padded with black in the image and with 255 (ignored) in the mask.
     """
     return _tiles_of(image, view, BLACK), _tiles_of(class_ids, view, IGNORE)
 
@@ -65,19 +66,19 @@ def tiles(image: tf.Tensor, class_ids: tf.Tensor, view: CropView) -> Pair:
 def random_corner(
     class_ids: tf.Tensor, view: CropView, class_aware: float, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Chooses a random position of a crop: anywhere, or on a class, so that rare classes occur.
+    """Chooses a random position for a crop: anywhere, or around a pixel of a random class.
 
     Args:
-      class_ids: uint8 [height, width].
-      view: The view, which sets the size of the crop.
-      class_aware: Probability, 0..1, that the crop is placed on a class: the crop then contains a
-        random pixel of a random class of the mask, each class with the same probability. If the
-        mask has no labelled pixel, the crop is placed anywhere.
-      seed: int64 or int32 [2].
+      class_ids: Mask of class ids, uint8 [height, width].
+      view: Crop settings, with the height and the width of the crop.
+      class_aware: Probability, 0..1, of placing the crop so that it contains a random pixel of a
+        random class. All classes in the mask are equally likely, so crops often contain rare
+        classes. If the mask has no labelled pixel, the crop is placed anywhere.
+      seed: Random seed, int64 or int32 [2].
 
     Returns:
-      int32 [2], row and column of the crop's first pixel; 0 where the image is smaller than the
-      crop, so that padding is at the bottom and at the right.
+      Row and column of the crop's first pixel, int32 [2]. If the image is shorter or narrower than
+      the crop, the row or the column is 0, so that the padding is at the bottom or on the right.
     """
     coin, class_seed, pixel_seed, corner_seed = tf.unstack(tf.random.split(seed, 4))
     crop = tf.constant([view.height, view.width])
@@ -111,5 +112,5 @@ def _tiles_of(pixels: tf.Tensor, view: CropView, outside: int) -> tf.Tensor:
 
 
 def _one_of(rows: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Returns one row at random, all rows with the same probability."""
+    """Returns a random row of a tensor; all rows are equally likely."""
     return rows[tf.random.stateless_uniform([], seed, 0, tf.shape(rows)[0], tf.int32)]

@@ -1,4 +1,4 @@
-"""Reads TFRecord files into batches for the network."""
+"""Reads TFRecord files and forms batches for the network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from data.input_pipeline.augmentation import augment, reach
 from data.input_pipeline.views import VIEW_FUNCTIONS
 
 _COMPRESSION = "GZIP"
-_FILES_AT_ONCE = 16  # number of TFRecord files that are read at the same time
-# The shuffle buffer of serialized examples has a maximum size in bytes, because an example may be a
-# small tile or a whole scan, and a maximum number of examples.
+_FILES_AT_ONCE = 16  # number of TFRecord files read in parallel
+# The shuffle buffer is limited both in bytes and in examples, because the size of an example ranges
+# from a small tile to a whole scan.
 _SHUFFLE_BYTES = 2**27
 _SHUFFLE_MOST = 10_000
 _PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
@@ -30,18 +30,18 @@ def read_batches(
     cache: bool = False,
     replicas: int = 1,
 ) -> tf.data.Dataset:
-    """Reads batches that hold every pixel of every example exactly once, in the order of the files.
+    """Reads every example exactly once, in the order of the files, without random changes.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
-      view: Size and kind of the network's input. With the view `crop`, each image is divided into
-        tiles of the crop's size.
-      batch_size: Number of views per batch; the last batch may be smaller.
-      cache: Whether to keep the decoded views in memory after the first pass.
+      patterns: Path patterns (`*`) of gzip-compressed TFRecord files.
+      view: Kind and size of the network's input. With the kind `crop`, each image is divided into
+        tiles of the crop size, so that the batches cover every pixel.
+      batch_size: Number of resized images or tiles per batch; the last batch may be smaller.
+      cache: Whether to keep the resized images or tiles in memory after the first pass.
       replicas: Number of devices that train together and share the batches.
 
     Returns:
-      Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
+      Batches of images, float32 [batch, view.height, view.width, 3] in 0..255, and masks, uint8
       [batch, view.height, view.width].
 
     Raises:
@@ -74,27 +74,28 @@ def read_training_batches(
     replicas: int = 1,
     with_keys: bool = False,
 ) -> tf.data.Dataset:
-    """Reads batches of random, augmented views of the examples, in a new order in each pass.
+    """Reads batches of randomly augmented images or crops, in a different order in each pass.
 
-    All random choices depend only on the seed, the pass and the example, and not on timing, so the
-    same seed always gives the same batches.
+    All random choices depend only on the seed, the pass and the example, and not on timing. The
+    same seed therefore always gives the same batches.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
-      view: Size and kind of the network's input.
-      batch_size: Number of views per batch; the last batch may be smaller.
-      seed: Seed of the order, the crops and the augmentation.
-      augmentation: Kinds and maximum strengths of the random changes of the views.
-      crops_per_image: Number of crops from each image in a pass; only useful with the view `crop`.
-      class_aware_crops: Share of the crops, 0..1, that are placed on a pixel of a random class, so
-        that rare classes occur; the other crops are placed anywhere in the image.
-      cache: Whether to keep the decoded images in memory after the first pass. With the view
-        `crop`, whole images are kept.
+      patterns: Path patterns (`*`) of gzip-compressed TFRecord files.
+      view: Kind and size of the network's input.
+      batch_size: Number of resized images or crops per batch; the last batch may be smaller.
+      seed: Seed for the order, the crops and the augmentation.
+      augmentation: Settings with the kinds and the maximum strengths of the random changes.
+      crops_per_image: Number of crops from each image in one pass; more than one is useful only if
+        the kind of the view is `crop`.
+      class_aware_crops: Share of the crops, 0..1, that are placed so that they contain a pixel of a
+        random class; the other crops are placed anywhere in the image.
+      cache: Whether to keep the decoded images in memory after the first pass: resized, or, if the
+        kind of the view is `crop`, in their original size.
       replicas: Number of devices that train together and share the batches.
-      with_keys: Whether each batch also holds the keys of its pairs.
+      with_keys: Whether each batch also contains the keys of its pairs.
 
     Returns:
-      Batches of float32 images [batch, view.height, view.width, 3] in 0..255 and uint8 masks
+      Batches of images, float32 [batch, view.height, view.width, 3] in 0..255, and masks, uint8
       [batch, view.height, view.width]; if `with_keys`, also the keys, string [batch].
 
     Raises:
@@ -122,17 +123,17 @@ def read_training_batches(
     if crops_per_image > 1:
         examples = examples.flat_map(repeat)
     views = examples.map(augmented_view, **_PARALLEL)
-    # Crops of one image follow each other, but a batch should mix many images.
+    # The crops of an image follow one another, so they are shuffled to mix many images in a batch.
     if crops_per_image > 1:
         views = views.shuffle(crops_per_image * batch_size, seed)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
 def count_examples(patterns: Sequence[str]) -> int:
-    """Counts examples without decoding them.
+    """Counts the examples in TFRecord files without decoding them.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files.
+      patterns: Path patterns (`*`) of gzip-compressed TFRecord files.
 
     Raises:
       InputError: A pattern matches no file, or the files contain no example.
@@ -146,14 +147,15 @@ def count_examples(patterns: Sequence[str]) -> int:
 
 
 def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
-    """Returns each class's share of the labelled pixels; decodes the masks but no image.
+    """Computes the share of each class among the labelled pixels. Only the masks are decoded.
 
     Args:
-      patterns: Patterns of the paths of gzipped TFRecord files with at least one example.
-      num_classes: Number of classes C.
+      patterns: Path patterns (`*`) of gzip-compressed TFRecord files, which must contain at least
+        one example.
+      num_classes: Number of classes, C.
 
     Returns:
-      C shares, by class id; their sum is 1.
+      C shares, indexed by class id, which add up to 1.
 
     Raises:
       InputError: A pattern matches no file.
@@ -165,14 +167,14 @@ def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
 
 
 def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns shuffled tuples of key, image, mask and seed; the seed is new in each pass."""
+    """Returns a shuffled dataset of (key, image, mask, seed), with new seeds in each pass."""
 
     def read(file: tf.Tensor, file_seed: tf.Tensor) -> tf.data.Dataset:
         records = tf.data.TFRecordDataset(file, _COMPRESSION).enumerate()
         return records.map(lambda number, record: (record, tf.stack([file_seed, number])))
 
-    # Seeds are zipped with file names and not with examples: tf.data can only distribute files
-    # among workers if no zip follows the reading of the files.
+    # Seeds are zipped with file names rather than with examples, because tf.data can distribute
+    # files among workers only if no zip follows the reading of the files.
     file_seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
     return (
         tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), file_seeds)
@@ -187,12 +189,12 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
-    """Returns the dataset of `_from_files`, but decodes the examples in the first pass only."""
+    """Returns a dataset like `_from_files` does, but keeps the decoded examples in memory."""
     examples = (
         tf.data.TFRecordDataset(files, _COMPRESSION)
         .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
         .cache()
-        # This shuffle costs no memory, because the cache holds the images anyway.
+        # The cache already holds the images, so the shuffle buffer needs no limit in bytes.
         .shuffle(_SHUFFLE_MOST, seed)
     )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
@@ -218,7 +220,7 @@ def _files(patterns: Sequence[str]) -> list[str]:
 
 
 def _shuffle_buffer(files: list[str]) -> int:
-    """Returns the size of the shuffle buffer in examples, by the size of the first examples."""
+    """Returns the size of the shuffle buffer in examples, estimated from the first 16 examples."""
     sizes = [
         len(record)
         for record in tf.data.TFRecordDataset(files, _COMPRESSION).take(16).as_numpy_iterator()
@@ -235,11 +237,12 @@ def _no_example(files: list[str]) -> InputError:
 def _ready(batches: tf.data.Dataset, *, shard_by_file: bool) -> tf.data.Dataset:
     """Prefetches batches, and sets how tf.distribute divides the data among worker processes.
 
-    If data are divided by file, each worker reads only its own files, and a worker without a file
-    fails. So with fewer files than workers, each worker reads all files and drops the batches of
-    the other workers. Cached examples are divided in this way, too: zipping examples with seeds
-    hides the files from tf.data. The policy AUTO is never used, because it loses batches where it
-    falls back from files to batches.
+    If the data are divided by file, each worker reads only its own files, and a worker without a
+    file fails. With fewer files than workers, the data are therefore divided by batch: each worker
+    reads all files and drops the batches of the other workers. Cached training examples are also
+    divided by batch, because they are zipped with seeds, and tf.data cannot find the files behind a
+    zip. The policy AUTO is not used, because it loses batches when it falls back from division by
+    file to division by batch.
     """
     policy = tf.data.experimental.AutoShardPolicy
     options = tf.data.Options()

@@ -1,7 +1,7 @@
-"""Views: the parts of an image that the network takes as its input.
+"""Views: the input of the network, which is either the whole image, resized, or a crop.
 
-Training and the serving graph call the same functions, so the network gets the same input in both.
-Padding is black in images and ignored in masks.
+Training and serving call the same functions, so the network gets the same input in both cases.
+Padding pixels are black in images and 255 (ignored) in masks.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,20 @@ from data.input_pipeline.crops import BLACK, Pair, cut, random_corner, tiles
 
 
 class ViewFunctions(NamedTuple):
-    """Functions that take views from pairs for training and evaluation, for one kind of view.
+    """Functions for one kind of view, which turn image–mask pairs into input for the network.
 
     Attributes:
-      whole_pair: Prepares the image and the mask of a pair. Arguments: image, uint8 [height, width,
-        3]; class ids, uint8 [height, width]; view. Returns both, resized to the view or unchanged.
-      every_view: Returns the views that together hold each pixel of the pair exactly once.
-        Arguments: a pair from `whole_pair`; view. Returns images [views, view.height, view.width,
-        3] and class ids [views, view.height, view.width].
-      training_window: Returns the part of a pair from which one augmented view is sampled.
-        Arguments: a pair from `whole_pair`; view; height and width of the window, at least those of
-        the view; share of crops that are placed on a class, 0..1 (see `crops.random_corner`); seed,
-        int64 or int32 [2].
+      whole_pair: Resizes the image and the mask of a pair to the size of the view, or, for crops,
+        returns them unchanged. Arguments: image, uint8 [height, width, 3]; class ids, uint8
+        [height, width]; view.
+      every_view: Divides a pair into views that together cover each of its pixels exactly once.
+        Arguments: image and class ids from `whole_pair`; view. Returns images [views, view.height,
+        view.width, 3] and class ids [views, view.height, view.width].
+      training_window: Returns the part of a pair from which one augmented view is sampled; for a
+        resized image, that is the whole pair. Arguments: image and class ids from `whole_pair`;
+        view; height and width of the window, which are at least those of the view; share of crops,
+        0..1, that are placed so that they contain a pixel of a random class (see
+        `crops.random_corner`); seed, int64 or int32 [2].
     """
 
     whole_pair: Callable[..., Pair]
@@ -34,27 +36,28 @@ class ViewFunctions(NamedTuple):
 
 
 def view_image(image: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes an image to the view's size, bilinearly, with anti-aliasing where it shrinks.
+    """Resizes an image or a batch of images to the size of the view, bilinearly with anti-aliasing.
 
     Args:
-      image: uint8 [height, width, 3].
-      view: The view, which sets the size of the result in pixels.
+      image: The image, uint8 [height, width, 3], or the batch, uint8 [batch, height, width, 3].
+      view: View settings, with the height and the width of the result in pixels.
 
     Returns:
-      float32 [view.height, view.width, 3] in 0..255.
+      The resized image or images, float32 [view.height, view.width, 3] or [batch, view.height,
+      view.width, 3], in 0..255.
     """
     return tf.image.resize(image, [view.height, view.width], antialias=True)
 
 
 def view_mask(class_ids: tf.Tensor, view: ResizeView) -> tf.Tensor:
-    """Resizes a mask by nearest neighbour: the mean of two class ids would be a different class.
+    """Resizes a mask by nearest neighbour, because the mean of two class ids is an unrelated class.
 
     Args:
-      class_ids: uint8 [height, width].
-      view: The view, which sets the size of the result in pixels.
+      class_ids: Mask of class ids, uint8 [height, width].
+      view: View settings, with the height and the width of the result in pixels.
 
     Returns:
-      uint8 [view.height, view.width], with class ids that occur in `class_ids`.
+      The resized mask, uint8 [view.height, view.width]; no new class ids are introduced.
     """
     return tf.image.resize(class_ids[..., tf.newaxis], [view.height, view.width], method="nearest")[
         ..., 0
@@ -91,4 +94,4 @@ VIEW_FUNCTIONS = {
     "resize": ViewFunctions(_resized, every_view=_only_view, training_window=_unchanged),
     "crop": ViewFunctions(_unchanged, every_view=tiles, training_window=_crop_window),
 }
-"""Functions of each kind of view, by the name of the kind in the config."""
+"""Maps each kind of view, as named in the config, to its functions."""

@@ -1,1 +1,1 @@
-"""Reads image and mask files of several formats, and encodes their pixels for storage."""
+"""Reads image and mask files in several formats, and encodes their pixels for storage."""

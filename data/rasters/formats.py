@@ -1,4 +1,4 @@
-"""Reads image and mask files of every supported format."""
+"""Reads image and mask files in any supported format."""
 
 import logging
 from collections.abc import Callable
@@ -9,24 +9,26 @@ from data.rasters.png import PNG_START, read_png
 from data.rasters.raster import Raster, RasterFile
 from data.rasters.tiff import read_tiff
 
-# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
+# This module raises errors for faulty files, so log messages from imagecodecs about the same faults
+# are suppressed.
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
 
 def read_raster(file: RasterFile) -> Raster:
     """Reads a PNG, JPEG, BMP, GIF or TIFF file.
 
-    If a JPEG file has several pictures, as phones write them, the first one is read. A TIFF file
-    must have one page. Any other file with several frames is rejected.
+    If a JPEG file contains several pictures, as some phones write them, only the first is read. A
+    TIFF file must have exactly one page. Files in other formats are rejected if they have more than
+    one frame.
 
     Args:
-      file: The file to read, with a name and a pixel limit.
+      file: The content of the file, its name and the pixel limit.
 
     Returns:
-      The file's pixels, rotated as the EXIF orientation says.
+      The pixels, with the EXIF orientation applied.
 
     Raises:
-      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large`,
+      PairError: The file cannot be used; the error's `kind` is `unreadable`, `too_large`,
         `image_format` or `mask_format`.
     """
     readers = (reader for start, reader in _READERS.items() if file.content.startswith(start))
@@ -41,7 +43,7 @@ def read_raster(file: RasterFile) -> Raster:
         return reader(file).upright()
     except PairError:
         raise
-    except Exception as error:  # for a damaged file, a decoder may raise any exception
+    except Exception as error:  # decoders may raise any exception for a damaged file
         raise file.error(
             "unreadable",
             "cannot be read as an image (damaged or truncated). Restore or remove the file.",
@@ -58,4 +60,4 @@ _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     b"II+\0": read_tiff,
     b"MM\0+": read_tiff,
 }
-"""Functions that read files, by the first bytes of a file."""
+"""Maps the first bytes of a file to the function that reads files in its format."""

@@ -1,4 +1,4 @@
-"""Reads image files, and re-encodes those that TensorFlow would decode to different pixels."""
+"""Loads image files, and re-encodes those that TensorFlow would decode to different pixels."""
 
 import functools
 from typing import NamedTuple
@@ -13,13 +13,13 @@ from data.rasters.raster import RasterFile
 
 
 class LoadedImage(NamedTuple):
-    """A loaded image: the file to store in the tf.Example, and its pixels.
+    """A loaded image: the file to store in the tf.Example, and the pixels.
 
     Attributes:
       encoded: Bytes of the PNG, JPEG or BMP file to store.
-      pixels: uint8 [height, width, 3], RGB in 0..255, after EXIF orientation.
-      max_sample: Greatest sample of a 16-bit file, alpha excluded; None for other files.
-      sides_swapped: Whether the EXIF orientation swaps width and height.
+      pixels: RGB values in 0..255, uint8 [height, width, 3], with the EXIF orientation applied.
+      max_sample: Greatest sample value of a 16-bit file, alpha excluded; None for other files.
+      sides_swapped: Whether applying the EXIF orientation swaps width and height.
     """
 
     encoded: bytes
@@ -29,19 +29,20 @@ class LoadedImage(NamedTuple):
 
 
 def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
-    """Loads an image of any supported format.
+    """Loads an image in any supported format.
 
     Args:
       content: Bytes of the image file.
-      name: Name of the file, for messages.
-      data: The `data` section of the config; only `max_pixels` and `intensity_range` are used.
+      name: Name of the file, for error messages.
+      data: The `data` section of the config, of which only `max_pixels` and `intensity_range` are
+        used.
 
     Returns:
-      The image. The file to store is the original file if TensorFlow decodes this to the same
-      pixels (for JPEG, up to rounding), else a lossless PNG.
+      The loaded image. The attribute `encoded` is the original file if TensorFlow decodes the file
+      to the same pixels (for JPEG, apart from rounding), otherwise a lossless PNG.
 
     Raises:
-      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large` or
+      PairError: The file cannot be used; the error's `kind` is `unreadable`, `too_large` or
         `image_format`.
     """
     raster = read_raster(RasterFile(content, name, "image", data.max_pixels))
@@ -61,15 +62,15 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
 
 @functools.cache
 def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
-    """Returns a table of the 8-bit value of each 16-bit sample value.
+    """Returns a table that maps 16-bit sample values to 8-bit values.
 
     Args:
-      intensity_range: The two sample values that become 0 and 255; values outside the range are
-        clipped, and halves are rounded up. None to use the upper 8 of the 16 bits, as the decoders
-        of TensorFlow and Pillow do.
+      intensity_range: The two sample values that are mapped to 0 and 255; values outside this range
+        are clipped, and halves are rounded up. If None, the upper 8 of the 16 bits are used, as in
+        the decoders of TensorFlow and Pillow.
 
     Returns:
-      uint8 [65536], indexed by the 16-bit sample value.
+      The table, uint8 [65536], indexed by the 16-bit sample value.
     """
     samples = np.arange(65536)
     if intensity_range is None:
@@ -80,21 +81,24 @@ def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.
 
 
 def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
-    """Encodes pixels as the bytes of a PNG file.
+    """Encodes pixels as a PNG file.
+
+    Compression with zlib's run-length strategy takes only a tenth to a fifth of the time of zlib's
+    level 6. The resulting file is at most 10 % larger for a photograph, and smaller for a mask.
 
     Args:
-      pixels: uint8 [height, width], or [height, width, 3] in RGB.
-      flat: Whether to compress runs of equal pixels, which are frequent in masks, instead of runs
-        of equal differences between neighbouring pixels.
+      pixels: Grey levels, uint8 [height, width], or RGB values, uint8 [height, width, 3].
+      flat: Whether to compress runs of equal pixels, which suits masks, or runs of equal
+        differences between neighbouring pixels, which suits photographs.
 
     Returns:
-      Bytes of the PNG. Run-length compression takes a fifth to a tenth of the time of zlib's level
-      6. The result has at most a tenth more bytes for photographs, and fewer bytes for masks.
+      Bytes of the PNG file.
     """
     png = imagecodecs.PNG
     return bytes(
         imagecodecs.png_encode(
-            # The encoder of imagecodecs ignores the strides of NumPy views.
+            # The encoder of imagecodecs ignores the strides of NumPy views, so it gets a contiguous
+            # copy.
             np.array(pixels, np.uint8, order="C"),
             level=1,
             strategy=png.STRATEGY.RLE,

@@ -1,4 +1,4 @@
-"""Advice on how to change the config if `mask_values` does not fit the masks."""
+"""Advice on how to change the config if its `mask_values` do not fit the masks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -6,26 +6,27 @@ import yaml
 
 from data.config import IGNORE, DataConfig
 
-_MOST_COLOURS = 12  # maximum number of colours in a message
+_MOST_COLOURS = 12  # maximum number of colours listed in a message
 _USUAL_IGNORE_VALUES = (255, 65535)
-_FAR_MORE = 4  # with more than 4 pixel values for each class, the values are probably not labels
+_FAR_MORE = 4  # with more than 4 pixel values per class, the values are probably not labels
 
 
 def advice_on_values(present: Iterable[int | str], data: DataConfig) -> str:
-    """Returns advice on what to change when masks have pixel values without a class.
+    """Returns advice for masks that contain pixel values without a class.
 
     Args:
-      present: All pixel values of one or several masks, numbers or colours (`#ff8000`).
-      data: The `data` section of the config, which gives no class to some of the values.
+      present: All distinct pixel values in one or more masks, as numbers or colours (`#ff8000`).
+      data: The `data` section of the config, which gives no class for some of these values.
 
     Returns:
-      One or two sentences, with lines to put into the config where these can be derived.
+      One or two sentences, with the config lines to add if these can be guessed.
     """
     values = set(present)
     colours = {value for value in values if isinstance(value, str)}
     numbers = {value for value in values if isinstance(value, int)}
     if colours or data.by_colour:
-        # An RGB mask whose pixels are all grey (R = G = B) is read as a mask of numbers.
+        # An RGB mask in which all pixels are grey (R = G = B) is read as a mask of numbers, so the
+        # numbers are converted back to colours.
         colours |= {f"#{number:02x}{number:02x}{number:02x}" for number in numbers}
         return _advice_on_colours(sorted(colours), data)
     return _advice_on_numbers(sorted(numbers), data)
@@ -94,7 +95,8 @@ _SMOOTHED_ADVICE = (
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:
     labels = max(len(data.classes), len(data.mask_values))
     unknown = set(values) - data.class_of_value.keys()
-    # A single value without a class is a mistake; smoothing a mask creates several such values.
+    # Smoothing a mask creates several values without a class. A single value without a class
+    # therefore has another cause.
     between_black_and_white = (
         {0, 255} <= set(values) and len(values) > labels + 1 and len(unknown) > 1
     )

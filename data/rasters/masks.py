@@ -1,4 +1,4 @@
-"""Converts mask files to class ids, and rejects pixel values without a class."""
+"""Converts mask files to class ids, and rejects pixel values that have no class."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,21 +14,21 @@ from data.rasters.images import encode_png
 from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
-_MOST_VALUES = 300  # maximum number of distinct values kept; a mask of classes has fewer
-_MOST_SHOWN = 8  # maximum number of pixel values in a message
+_MOST_VALUES = 300  # maximum number of distinct pixel values to report; a correct mask has fewer
+_MOST_SHOWN = 8  # maximum number of pixel values listed in a message
 
 
 class LoadedMask(NamedTuple):
     """A loaded mask: the class ids, and the PNG to store in the tf.Example.
 
     Attributes:
-      class_ids: uint8 [height, width], after EXIF orientation: class ids 0..C-1, and 255 for
-        ignored pixels.
-      values: Distinct pixel values in the file, sorted: numbers, or colours (`#ff8000`); at most
-        300.
-      encoded: Bytes of a one-channel 8-bit PNG of the class ids; where possible, copied from the
-        file.
-      pixels: int64 [256], number of pixels with each class id.
+      class_ids: Class ids, uint8 [height, width], with the EXIF orientation applied: 0..C-1 for C
+        classes, and 255 for ignored pixels.
+      values: Distinct pixel values in the file, sorted, as numbers or colours (`#ff8000`); at most
+        300 values.
+      encoded: Bytes of a one-channel 8-bit PNG of the class ids, copied from the mask file if
+        possible.
+      pixels: Number of pixels with each class id, int64 [256].
     """
 
     class_ids: npt.NDArray[np.uint8]
@@ -38,11 +38,11 @@ class LoadedMask(NamedTuple):
 
 
 class ValuesWithoutClass(PairError):  # noqa: N818
-    """A mask has pixel values without a class.
+    """A mask contains pixel values that have no class.
 
     Attributes:
-      present: Pixel values in the file, numbers or colours; at most 300.
-      unknown: Pixel values without a class; at most 300.
+      present: Distinct pixel values in the file, as numbers or colours; at most 300.
+      unknown: Distinct pixel values without a class; at most 300.
     """
 
     def __init__(
@@ -57,24 +57,27 @@ class ValuesWithoutClass(PairError):  # noqa: N818
 
 
 def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
-    """Loads a mask of any supported format.
+    """Loads a mask in any supported format.
 
-    A pixel's value is the grey level in a grey image, or in an RGB image whose channels are equal,
-    and the index in a palette image. If `data.mask_values` has colours, or if the channels differ,
-    the value is the colour. Alpha is ignored. Grey levels are read as viewers show them: a 1-bit
-    mask has the values 0 and 255, and a TIFF file in which 0 is white is inverted.
+    The value of a pixel is its grey level in a grey image, and its palette index in a palette
+    image. An RGB image counts as grey if its three channels are equal; otherwise, or if
+    `data.mask_values` contains colours, the value of a pixel is its colour. Alpha is ignored. Grey
+    levels are those that image viewers show: 0 and 255 in a 1-bit mask, and inverted levels in a
+    TIFF file in which 0 is white.
 
     Args:
       content: Bytes of the mask file.
-      name: Name of the file, for messages.
-      data: The `data` section of the config; gives the class of each pixel value and `max_pixels`.
+      name: Name of the file, for error messages.
+      data: The `data` section of the config, which defines the class of each pixel value and limits
+        the number of pixels.
 
     Returns:
-      The mask as class ids, with its pixel values and pixel counts.
+      The class ids of the pixels, the distinct pixel values, and the number of pixels of each
+      class.
 
     Raises:
       ValuesWithoutClass: A pixel value has no class.
-      PairError: The file cannot be used. The kind of the fault is `unreadable`, `too_large`,
+      PairError: The file cannot be used; the error's `kind` is `unreadable`, `too_large`,
         `mask_format` or `jpeg_mask`.
     """
     file = RasterFile(content, name, "mask", data.max_pixels)
@@ -114,7 +117,7 @@ def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] |
 
 
 def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
-    """Returns the colour of each pixel, [height, width], as 0xRRGGBB."""
+    """Returns the colour of each pixel as a number 0xRRGGBB, uint32 [height, width]."""
     colours = raster.colours
     if colours.dtype != np.uint8:
         raise file.unsupported("colours of 16 bits per channel, expected 8 bits")
@@ -139,7 +142,7 @@ def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]
 def _replace(
     values: npt.NDArray[Any], present: Sequence[int], ids: Sequence[int]
 ) -> npt.NDArray[np.uint8]:
-    """Replaces each pixel value by a class id: `present[i]` by `ids[i]`."""
+    """Replaces each pixel value `present[i]` with the class id `ids[i]`."""
     if values.dtype == np.uint8:
         if list(ids) == list(present):
             return values
@@ -154,9 +157,9 @@ def _replace(
 
 
 def _runs(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Returns the starts and the lengths of runs of equal pixels.
+    """Returns the start index and the length of each run of equal pixels, in row-major order.
 
-    Masks have few runs, and sorting these is much faster than sorting all pixels.
+    A mask has few runs, so sorting one value per run is much faster than sorting all pixels.
     """
     flat = values.ravel()
     starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
@@ -174,8 +177,8 @@ def _no_class(
     others = [value for value in present[:_MOST_VALUES] if value not in set(shown)]
     some = frozenset((shown + others)[:_MOST_VALUES])
     noun = "colour" if isinstance(present[0], str) else "pixel value"
-    # The message leaves out the values if they differ from file to file, so that files with the
-    # same fault are reported together.
+    # If there are many values without a class, the message omits them, because they differ from
+    # file to file, and only files with the same message are reported together.
     if len(shown) > _MOST_SHOWN:
         reason = f"no class for more than {_MOST_SHOWN} of its {noun}s."
     else:

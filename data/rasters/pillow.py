@@ -1,4 +1,4 @@
-"""Reads JPEG, BMP and GIF files, with Pillow."""
+"""Reads JPEG, BMP and GIF files with Pillow."""
 
 import io
 
@@ -7,12 +7,12 @@ from PIL import ExifTags, Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, full_palette, with_channels
 
-# This module checks `data.max_pixels`. Pillow's own limit only warns, or may be lower.
+# This module checks `data.max_pixels`. Pillow's own limit may be lower, so it is switched off.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def read_jpeg(file: RasterFile) -> Raster:
-    """Reads a JPEG file; if it has several pictures, as phones write them, the first one."""
+    """Reads the first picture of a JPEG file; some phones write several pictures into one file."""
     image = open_image(file)
     plain = image.mode in ("L", "RGB")
     samples = with_channels(np.asarray(image if plain else image.convert("RGB")))
@@ -23,7 +23,8 @@ def read_jpeg(file: RasterFile) -> Raster:
 def read_bmp(file: RasterFile) -> Raster:
     """Reads a BMP file."""
     image = open_image(file)
-    # TensorFlow reads only 24-bit BMP files, and requires the padding of the last row.
+    # TensorFlow decodes only 24-bit BMP files in which even the last row is padded to a multiple of
+    # 4 bytes. All other BMP files must be re-encoded.
     header = int.from_bytes(file.content[14:18], "little")
     start = int.from_bytes(file.content[10:14], "little")
     bits = int.from_bytes(file.content[28:30], "little")
@@ -34,13 +35,13 @@ def read_bmp(file: RasterFile) -> Raster:
 
 
 def read_gif(file: RasterFile) -> Raster:
-    """Reads a GIF file, which must have only one frame."""
+    """Reads a GIF file, which must contain a single frame."""
     samples, palette = _pixels(open_image(file))
     return Raster("GIF", samples, palette, 1, lossy=False, tensorflow_reads=False)
 
 
 def open_image(file: RasterFile) -> Image.Image:
-    """Opens a PNG, JPEG, BMP or GIF file without decoding it.
+    """Opens a PNG, JPEG, BMP or GIF file without decoding its pixels.
 
     Raises:
       PairError: The image has too many pixels, or the file has several frames.

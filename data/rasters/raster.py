@@ -1,4 +1,4 @@
-"""The pixels of an image or mask file, independent of its format."""
+"""The pixels of an image or mask file, independent of the file format."""
 
 from typing import Literal, NamedTuple
 
@@ -12,20 +12,20 @@ Palette = npt.NDArray[np.uint8]
 
 
 class Raster(NamedTuple):
-    """The pixels of an image or mask file.
+    """The pixels of an image or mask file, and their properties.
 
     Attributes:
       format: Format of the file: PNG, JPEG, BMP, GIF or TIFF.
-      samples: uint8 or uint16 [height, width, 1 to 4]: grey, grey and alpha, RGB, or RGB and a
-        fourth channel (alpha, near infrared); or indices into the palette. Samples of fewer than 8
-        bits are scaled, so that white is 255; indices are not scaled.
-      palette: uint8 [n, 3], RGB, with a colour for every index; None for a file without a palette.
-      orientation: EXIF orientation of the file, 1..8; 1 means no rotation.
-      lossy: Whether the file is compressed as JPEG.
-      tensorflow_reads: Whether TensorFlow decodes the file to the same colours, apart from the
-        orientation.
-      grey_png: The samples as the bytes of an 8-bit grey PNG, if these can be copied from the file
-        without encoding, else None. The EXIF orientation is not applied.
+      samples: Pixel values, uint8 or uint16 [height, width, channels]. The channels are grey; grey
+        and alpha; RGB; RGB and one more (alpha, near infrared); or palette indices. Values of fewer
+        than 8 bits are scaled so that white is 255; palette indices are not scaled.
+      palette: RGB colour of each index, uint8 [n, 3]; None for a file without a palette.
+      orientation: EXIF orientation of the file, 1..8; 1 means that no rotation is needed.
+      lossy: Whether the pixels are compressed as JPEG.
+      tensorflow_reads: Whether TensorFlow decodes the file to the same colours, except that it does
+        not apply the EXIF orientation.
+      grey_png: Bytes of an 8-bit grey PNG of the samples, without the EXIF orientation applied, if
+        they can be copied from the file without encoding the pixels again; otherwise None.
     """
 
     format: str
@@ -38,13 +38,13 @@ class Raster(NamedTuple):
 
     @property
     def colours(self) -> Samples:
-        """Grey or RGB values of the pixels, uint8 or uint16 [height, width, 1 or 3]."""
+        """Grey levels or RGB values of the pixels, uint8 or uint16 [height, width, 1 or 3]."""
         if self.palette is not None:
             return self.palette[self.samples[..., 0]]
         return self.samples[..., : 3 if self.samples.shape[2] > 2 else 1]
 
     def upright(self) -> "Raster":
-        """Returns the raster, rotated as its EXIF orientation says (EXIF 2.32, tag Orientation)."""
+        """Returns the raster with the EXIF orientation (EXIF 2.32) applied to its samples."""
         samples = self.samples
         if self.orientation >= 5:
             samples = samples.swapaxes(0, 1)
@@ -56,13 +56,13 @@ class Raster(NamedTuple):
 
 
 class RasterFile(NamedTuple):
-    """An image or mask file to read; the methods make the errors about this file.
+    """An image or mask file to be read, with methods that create errors about the file.
 
     Attributes:
       content: Bytes of the file.
-      name: Name of the file, for messages.
-      purpose: Whether the file is read as an image or as a mask.
-      max_pixels: Maximum number of pixels; larger files are rejected before decoding.
+      name: Name of the file, for error messages.
+      purpose: Whether the file is read as an image (`image`) or as a mask (`mask`).
+      max_pixels: Maximum number of pixels; larger images are rejected before they are decoded.
     """
 
     content: bytes
@@ -71,15 +71,15 @@ class RasterFile(NamedTuple):
     max_pixels: int
 
     def error(self, kind: str, reason: str) -> PairError:
-        """Returns an error about this file."""
+        """Returns an error about this file; the arguments are those of `PairError`."""
         return PairError(kind, self.name, reason)
 
     def unsupported(self, fault: str) -> PairError:
-        """Returns the error for an unsupported format, described by `fault`."""
+        """Returns the error for an unsupported format, which `fault` describes."""
         return self.error(f"{self.purpose}_format", f"{fault}. Convert the {self.purpose}.")
 
     def not_one(self, count: int, parts: str) -> PairError:
-        """Returns the error for a file with several pictures: `count` frames or pages (`parts`)."""
+        """Returns the error for a file with `count` frames or pages; `parts` is the noun to use."""
         return self.error(
             f"{self.purpose}_format",
             f"{count} {parts} in one file, expected one. Save each {self.purpose} in a file of its "
@@ -97,15 +97,15 @@ class RasterFile(NamedTuple):
 
 
 def with_channels(samples: Samples) -> Samples:
-    """Adds a channel dimension to samples [height, width]; others are unchanged."""
+    """Adds a channel dimension to samples of shape [height, width]; other shapes are unchanged."""
     return samples[..., np.newaxis] if samples.ndim == 2 else samples
 
 
 def full_palette(colours: bytes) -> Palette:
-    """Returns a palette of 256 colours; missing colours are black, as in TensorFlow.
+    """Returns a palette of exactly 256 colours; as in TensorFlow, missing colours are black.
 
     Args:
-      colours: The file's colours, 3 bytes (RGB) each.
+      colours: RGB colours from the file, 3 bytes each.
     """
     palette = np.zeros((256, 3), np.uint8)
     given = np.frombuffer(colours, np.uint8).reshape(-1, 3)[:256]

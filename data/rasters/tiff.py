@@ -1,4 +1,4 @@
-"""Reads TIFF files, with tifffile."""
+"""Reads TIFF files with tifffile."""
 
 import io
 import logging
@@ -10,38 +10,41 @@ from PIL import Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_channels
 
-_ORIENTATION = 274  # number of the TIFF tag
-_JPEG = frozenset({6, 7, 33007, 34892})  # TIFF numbers of the JPEG compressions
+_ORIENTATION = 274  # number of TIFF's Orientation tag
+_JPEG = frozenset({6, 7, 33007, 34892})  # TIFF's numbers for JPEG compression
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
-# Faulty files are reported as one-line errors, which the decoder's own log would repeat.
+# This module raises errors for faulty files, so log messages from tifffile about the same faults
+# are suppressed.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
 def read_tiff(file: RasterFile) -> Raster:
-    """Reads a TIFF file, which must have only one page.
+    """Reads a TIFF file, which must contain a single page.
 
-    Reduced copies and transparency masks do not count as pages. These are images that the file
-    marks as such, images in SubIFDs, and levels of a pyramid that tifffile detects.
+    Images that are marked as reduced copies or as transparency masks do not count as pages, nor do
+    images in SubIFDs or the smaller levels of an image pyramid that tifffile detects.
 
     Args:
-      file: The file to read, with a name and a pixel limit.
+      file: The content of the file, its name and the pixel limit.
 
     Returns:
-      The file's pixels as they are stored, without the rotation by the orientation tag.
+      The pixels as stored; the orientation tag is read, but not applied.
 
     Raises:
-      PairError: The image has too many pixels, or the file is of an unsupported kind.
+      PairError: The image has too many pixels, or the file has several pages or an unsupported
+        format.
       Exception: The file is damaged.
     """
     content = io.BytesIO(file.content)
-    # OME-TIFF, MMStack and NDTiff files refer to other files, which do not belong to this pair.
+    # The metadata of OME-TIFF, MMStack and NDTiff files may refer to other files, which do not
+    # belong to the pair, so tifffile must not interpret the metadata.
     with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
         page = _only_page(tiff, file)
         file.refuse_too_large(page.tilelength, page.tilewidth)
         _refuse_holes(page, len(file.content))
         _refuse_unsupported(page, file)
-        # One thread, because several files are already read in parallel.
+        # A single thread is used, because several files are already read in parallel.
         samples = page.asarray(maxworkers=1)
         samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else with_channels(samples)
         samples, palette = _as_shown(samples, page)
@@ -90,7 +93,7 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
             f"{samples} samples per pixel, expected 1 (grey) or 3 (RGB), plus at most one extra "
             "sample such as alpha, which is ignored"
         )
-    # For a JPEG-compressed page, tifffile converts the colours to RGB.
+    # tifffile converts YCbCr colours to RGB, but only in JPEG-compressed pages.
     jpeg = page.compression in _JPEG
     readable: dict[int, bool] = {
         _PHOTOMETRIC.MINISWHITE: samples <= 2,
@@ -112,9 +115,9 @@ def _refuse_unsupported(page: tifffile.TiffPage, file: RasterFile) -> None:
 
 
 def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
-    """Raises an error if strips or tiles are missing, as in a truncated file.
+    """Raises a ValueError if strips or tiles are missing, as in a truncated file.
 
-    tifffile would return empty pixels for the missing parts.
+    Without this check, tifffile would return empty pixels for the missing parts.
     """
     segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     if len(segments) != math.prod(page.chunked):
@@ -124,7 +127,7 @@ def _refuse_holes(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _as_shown(samples: Samples, page: tifffile.TiffPage) -> tuple[Samples, Palette | None]:
-    """Converts samples to grey or RGB as viewers show them, or to indices with their palette."""
+    """Returns grey or RGB samples as viewers show them, or palette indices with the palette."""
     if samples.dtype == bool:
         samples = samples.astype(np.uint8)
     if page.photometric == _PHOTOMETRIC.PALETTE and page.colormap is not None:

@@ -1,4 +1,4 @@
-"""Data sources: a module for each kind finds the pairs, and `registry` lists the kinds.
+"""Data sources: one module per kind of source finds the pairs; `registry` lists the kinds.
 
-`pairs` assigns groups and splits to the pairs.
+The module `pairs` assigns a group and a split to each pair.
 """

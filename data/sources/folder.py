@@ -1,254 +1,288 @@
 """Finds pairs in folders: a mask belongs to the image with the same relative path and stem.
 
-Matching two sorted listings by position would pair the wrong files as soon as one is missing.
+Pairing two sorted listings by position would pair the wrong files as soon as one file is missing.
 """
 
-import posixpath
+import itertools
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from typing_extensions import Self
 
-from data.errors import InputError, PairError
-from data.files import is_folder, join, list_files, list_folder, read_text, relative_path
+from data.errors import PairError
+from data.files import join, read_text_lines, relative_path, sub_folders, walk
 from data.source_config import FolderSource, SplitName
-from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.raw_pairs import RawFound, RawPair
-from data.sources.split_names import SPLIT_NAMES, split_of
+from data.sources.file_patterns import Pattern, kind_and_stem
+from data.sources.image_suffixes import expected_suffixes, without_image_suffix
+from data.sources.raw_pairs import Part, RawFound, RawPair
+from data.sources.split_folders import find_split_folders
+
+_MOST_PARTS = 32  # maximum number of parts into which the sub-folders of a folder are divided
+_MOST_SUB_FOLDERS = 10_000  # a folder with this many sub-folders is a single part, to save memory
 
 
-def find(source: FolderSource) -> RawFound:
-    """Finds the pairs of image and mask files in a folder.
+class File(NamedTuple):
+    """An image file or a mask file.
 
-    Names are case-sensitive: `A.png` and `a.png` are two images. A file that matches both patterns
-    belongs to the more specific pattern.
-
-    Args:
-      source: Config of the source, whose path has no `{SPAN}`.
-
-    Returns:
-      The pairs. Every other file is listed among the problems, or its key among the unused keys,
-      except hidden files and files that desktops create.
-
-    Raises:
-      InputError: The folder does not exist, contains no image or no mask, or has ambiguous split
-        folders.
+    Attributes:
+      kind: `image` or `mask`.
+      key: Key of the pair: the relative folder and the file name stem. With split folders, the key
+        starts with `<split>/`.
+      path: Path of the file, local or remote.
+      other: Folder of the opposite kind of file: of the masks for an image, and of the images for a
+        mask.
+      split: Split of the split folder that contains the file; None without split folders.
+      lists: Whether the source has split lists, so that only the pairs in these lists are used.
     """
-    if source.split_folders:
-        return _find_in_split_folders(source)
-    place = _Place.of(source, source.images, source.masks)
-    lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
-    files = _sort_files(place, ignored=frozenset(lists.values()))
-    return _find_listed(files, place, lists) if lists else _pair(files, place)
 
-
-class _Pattern(NamedTuple):
-    """Pattern of a file name: `*` stands for a stem of at least one character."""
-
-    before: str
-    after: str
-    suffix: str | None  # None: any image suffix matches
-
-    @classmethod
-    def of(cls, text: str) -> Self:
-        suffix = posixpath.splitext(text)[1].lower()
-        if suffix in IMAGE_SUFFIXES:
-            text = text[: -len(suffix)]
-        before, _, after = text.partition("*")
-        return cls(before, after, suffix if suffix in IMAGE_SUFFIXES else None)
+    kind: str
+    key: str
+    path: str
+    other: str
+    split: SplitName | None
+    lists: bool
 
     @property
-    def exactness(self) -> tuple[int, bool]:
-        return len(self.before) + len(self.after), self.suffix is not None
+    def name(self) -> str:
+        """The key, which is the same for an image and its mask."""
+        return self.key
 
-    def stem_of(self, name: str) -> str | None:
-        """Returns the part of a file name that `*` stands for, or None if there is no match."""
-        stem, suffix = posixpath.splitext(name)
-        if suffix.lower() not in (IMAGE_SUFFIXES if self.suffix is None else {self.suffix}):
-            return None
-        inner = stem.removeprefix(self.before).removesuffix(self.after)
-        return inner if inner and f"{self.before}{inner}{self.after}" == stem else None
+
+class ListEntry(NamedTuple):
+    """A line of a split list.
+
+    Attributes:
+      text: Key of a pair, or the key with an image suffix.
+      split: Split to which the list assigns its pairs.
+      place: Path of the list, with the number and the text of the line, for messages.
+      folder: Folder of the images, for messages.
+    """
+
+    text: str
+    split: SplitName
+    place: str
+    folder: str
+
+    @property
+    def name(self) -> str:
+        """The text. `order_of_key` ignores image suffixes, so the text has the key's hash."""
+        return self.text
+
+
+def parts(source: FolderSource) -> list[Part]:
+    """Divides a folder into parts that can be listed in parallel.
+
+    Args:
+      source: Config of the source; its path must not contain `{SPAN}`.
+
+    Returns:
+      The parts. The parts of an image folder together require at least one image, and the parts of
+      a mask folder together require at least one mask.
+
+    Raises:
+      InputError: The folder does not exist; or split folders are expected (`split_folders`), but
+        are missing or ambiguous.
+    """
+    if not source.split_folders:
+        lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
+        place = _Place.of(source, source.images, source.masks, lists=tuple(lists.values()))
+        list_parts = [
+            Part(_List(path, split, place.folders["image"])) for split, path in lists.items()
+        ]
+        return [*_parts_of(place), *list_parts]
+    folders, problems = find_split_folders(source)
+    places = [_Place.of(source, *of_split, split) for split, of_split in folders.items()]
+    return [
+        *(Part(problem) for problem in problems),
+        *(part for place in places for part in _parts_of(place)),
+    ]
+
+
+def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | PairError]:
+    """Lists the files in a part of a folder, or the lines of a split list.
+
+    Names are case-sensitive: `A.png` and `a.png` are different images. A file that matches both the
+    image pattern and the mask pattern belongs to the more specific one.
+
+    Args:
+      part: Content of a part that `parts` returned.
+
+    Yields:
+      A row for each image, each mask, and each non-empty line; and an error for every other file.
+      Hidden files and files that file managers create are ignored.
+
+    Raises:
+      InputError: A folder or a split list cannot be read.
+    """
+    if isinstance(part, PairError):
+        yield part
+    elif isinstance(part, _List):
+        yield from _entries(part)
+    else:
+        yield from _files(part)
+
+
+def pair(rows: Sequence[File | ListEntry]) -> RawFound:
+    """Forms pairs from files with the same key.
+
+    Args:
+      rows: All files that have a certain key, or several keys that differ only in image suffixes;
+        and all lines of split lists that contain such a key.
+
+    Returns:
+      The pairs. Every other file is reported as a problem, or its key is listed as unused if it is
+      in no split list.
+    """
+    files: dict[str, list[File]] = defaultdict(list)
+    entries = []
+    lists = False
+    for row in rows:
+        if isinstance(row, File):
+            files[row.key].append(row)
+            lists = lists or row.lists
+        else:
+            entries.append(row)
+    if lists or entries:
+        return _pair_listed(files, entries)
+    found = RawFound([], [], [])
+    for key, of_key in files.items():
+        _pair(key, of_key, found)
+    return found
 
 
 class _Place(NamedTuple):
-    """Where pairs are: the folders of images and masks, the file name patterns, and the split."""
+    """Where to look for pairs: folders, file name patterns, split, and split lists."""
 
-    folders: dict[str, str]  # keys: "image" and "mask", also in `patterns`
+    folders: dict[str, str]  # keys: "image" and "mask" (also in `patterns`)
     patterns: dict[str, str]
     split: SplitName | None
+    lists: tuple[str, ...]  # paths of split lists, which are not reported as problems
 
     @classmethod
     def of(
-        cls, source: FolderSource, images: str, masks: str, split: SplitName | None = None
+        cls,
+        source: FolderSource,
+        images: str,
+        masks: str,
+        split: SplitName | None = None,
+        lists: tuple[str, ...] = (),
     ) -> Self:
         folders = {"image": join(source.path, images), "mask": join(source.path, masks)}
-        return cls(folders, {"image": source.image_pattern, "mask": source.mask_pattern}, split)
+        patterns = {"image": source.image_pattern, "mask": source.mask_pattern}
+        return cls(folders, patterns, split, lists)
 
 
-class _Files(NamedTuple):
-    """Paths of images and masks by key: the relative folder and the stem of the file name."""
+class _Listing(NamedTuple):
+    """A part of an image folder or a mask folder."""
 
-    images: dict[str, list[str]]
-    masks: dict[str, list[str]]
-    problems: list[PairError]
+    place: _Place
+    folder: str
+    starts: tuple[str, ...]  # relative paths of the sub-folders to list; "" is the folder itself
+    deep: bool  # whether to list nested sub-folders, too
 
 
-def _sort_files(place: _Place, ignored: frozenset[str] = frozenset()) -> _Files:
-    files: dict[str, dict[str, list[str]]] = {kind: defaultdict(list) for kind in place.folders}
-    problems = []
-    folders = list(dict.fromkeys(place.folders.values()))
-    for folder in folders:
-        patterns = {
-            kind: _Pattern.of(pattern)
-            for kind, pattern in place.patterns.items()
-            if place.folders[kind] == folder
+class _List(NamedTuple):
+    """A split list."""
+
+    path: str
+    split: SplitName
+    folder: str  # folder of the images
+
+
+def _parts_of(place: _Place) -> Iterator[Part]:
+    for folder in dict.fromkeys(place.folders.values()):
+        required = {
+            kind: f"{folder}: no {kind}s found, even in nested folders. Expected "
+            f"{expected_suffixes()}, matching data.source.{kind}_pattern: "
+            f"{place.patterns[kind]!r}."
+            for kind, folder_of_kind in place.folders.items()
+            if folder_of_kind == folder
         }
-        nested = [
-            name for other in folders if other != folder and (name := relative_path(other, folder))
-        ]
-        for name in list_files(folder):
-            path = join(folder, name)
-            if path in ignored or any(name.startswith(f"{other}/") for other in nested):
+        others = place.folders.values()
+        names = list(itertools.islice(sub_folders(folder), _MOST_SUB_FOLDERS))
+        below = [name for name in names if join(folder, name) not in others]
+        if not below or len(names) == _MOST_SUB_FOLDERS:
+            yield Part(_Listing(place, folder, ("",), deep=True), required)
+            continue
+        yield Part(_Listing(place, folder, ("",), deep=False), required)
+        count = min(len(below), _MOST_PARTS)
+        for starts in (tuple(below[number::count]) for number in range(count)):
+            yield Part(_Listing(place, folder, starts, deep=True), required)
+
+
+def _files(part: _Listing) -> Iterator[File | PairError]:
+    place, folder = part.place, part.folder
+    kinds = [kind for kind, folder_of_kind in place.folders.items() if folder_of_kind == folder]
+    patterns = {kind: Pattern.of(place.patterns[kind]) for kind in kinds}
+    nested = [
+        f"{name}/"
+        for other in place.folders.values()
+        if other != folder and (name := relative_path(other, folder))
+    ]
+    others = {"image": place.folders["mask"], "mask": place.folders["image"]}
+    places = (place for start in part.starts for place in walk(folder, start, deep=part.deep))
+    for inner, names in itertools.groupby(places, lambda place: place[0]):
+        above = f"{inner}/" if inner else ""
+        if any(above.startswith(other) for other in nested):
+            continue
+        # `join` normalises the path, which is slow, so it is called once per folder.
+        here = join(folder, f"{above}x")[:-1]
+        for _, name in names:
+            path = here + name
+            if path in place.lists:
                 continue
             try:
-                kind, stem = _kind_and_stem(path, patterns)
+                kind, stem = kind_and_stem(path, name, patterns)
             except PairError as error:
-                problems.append(error)
+                yield error
             else:
-                files[kind][posixpath.join(posixpath.dirname(name), stem)].append(path)
-    for kind, by_key in files.items():
-        if not by_key:
-            raise InputError(
-                f"{place.folders[kind]}: no {kind}s found, even in nested folders. Expected "
-                f"{expected_suffixes()}, matching data.source.{kind}_pattern: "
-                f"{place.patterns[kind]!r}."
-            )
-    return _Files(files["image"], files["mask"], problems)
+                key = above + stem if place.split is None else f"{place.split}/{above}{stem}"
+                yield File(kind, key, path, others[kind], place.split, bool(place.lists))
 
 
-def _kind_and_stem(path: str, patterns: Mapping[str, _Pattern]) -> tuple[str, str]:
-    name = posixpath.basename(path)
-    stems = {kind: stem for kind in patterns if (stem := patterns[kind].stem_of(name)) is not None}
-    keys = " and ".join(f"data.source.{kind}_pattern" for kind in patterns)
-    if not stems:
-        if posixpath.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
-            reason = (
-                f"not an image suffix (expected {expected_suffixes()}). Move the file elsewhere."
-            )
-            raise PairError("not_an_image", path, reason)
-        reason = (
-            f"the name does not match {keys}. Rename the file, move it elsewhere, or correct the "
-            "pattern."
-        )
-        raise PairError("unmatched", path, reason)
-    most = max(patterns[kind].exactness for kind in stems)
-    kind, *others = (kind for kind in stems if patterns[kind].exactness == most)
-    if others:
-        reason = f"the name matches {keys} equally well. Make one of the patterns more specific."
-        raise PairError("unmatched", path, reason)
-    return kind, stems[kind]
+def _entries(part: _List) -> Iterator[ListEntry]:
+    for number, line in enumerate(read_text_lines(part.path), 1):
+        if entry := line.strip():
+            yield ListEntry(entry, part.split, f"{part.path}:{number} ({entry})", part.folder)
 
 
-def _pair(files: _Files, place: _Place) -> RawFound:
-    found = RawFound([], list(files.problems), [])
-    for key in files.images.keys() | files.masks.keys():
-        images, masks = files.images.get(key, []), files.masks.get(key, [])
-        if len(images) == len(masks) == 1:
-            name = key if place.split is None else f"{place.split}/{key}"
-            found.pairs.append(RawPair(name, images[0], masks[0], place.split))
-            continue
-        if len(images) > 1 or len(masks) > 1:
-            several = "images" if len(images) > 1 else "masks"
-            kind, reason = "same_name", f"there are several {several} of that name. Keep one."
-        else:
-            present, missing = ("image", "mask") if images else ("mask", "image")
-            folder = place.folders[missing]
-            kind = "unpaired"
-            reason = f"no {missing} of that name in {folder}. Add it or remove the {present}."
-        found.problems.extend(PairError(kind, file, reason) for file in images + masks)
-    return found
+def _pair(key: str, files: Sequence[File], found: RawFound) -> None:
+    """Adds to `found` the pair that the files with a key form, or their problems."""
+    images = [file for file in files if file.kind == "image"]
+    masks = [file for file in files if file.kind == "mask"]
+    if len(images) == len(masks) == 1:
+        found.pairs.append(RawPair(key, images[0].path, masks[0].path, images[0].split))
+        return
+    if len(images) > 1 or len(masks) > 1:
+        several = "images" if len(images) > 1 else "masks"
+        kind, reason = "same_name", f"there are several {several} of that name. Keep one."
+    else:
+        present, missing = ("image", "mask") if images else ("mask", "image")
+        kind = "unpaired"
+        reason = f"no {missing} of that name in {files[0].other}. Add it or remove the {present}."
+    found.problems.extend(PairError(kind, file.path, reason) for file in images + masks)
 
 
-def _find_listed(files: _Files, place: _Place, lists: Mapping[SplitName, str]) -> RawFound:
-    """Finds the pairs that the split lists name; other files need not form pairs."""
-    known = files.images.keys() | files.masks.keys()
-    problems = list(files.problems)
+def _pair_listed(files: Mapping[str, Sequence[File]], entries: Sequence[ListEntry]) -> RawFound:
+    """Forms the pairs that are named in the split lists; other files need not form pairs."""
+    found = RawFound([], [], [])
     splits: dict[str, set[SplitName]] = defaultdict(set)
-    for split, path in lists.items():
-        for number, line in enumerate(read_text(path).splitlines(), 1):
-            entry = line.strip()
-            key = entry if entry in known else without_image_suffix(entry)
-            if key in known:
-                splits[key].add(split)
-            elif entry:
-                reason = f"no such image in {place.folders['image']}. Correct or remove the line."
-                problems.append(PairError("not_in_folder", f"{path}:{number} ({entry})", reason))
-    split_of_key = {}
-    for key, splits_of_key in splits.items():
-        first, *others = sorted(splits_of_key)
+    for entry in entries:
+        key = entry.text if entry.text in files else without_image_suffix(entry.text)
+        if key in files:
+            splits[key].add(entry.split)
+        else:
+            reason = f"no such image in {entry.folder}. Correct or remove the line."
+            found.problems.append(PairError("not_in_folder", entry.place, reason))
+    for key, of_key in files.items():
+        if key not in splits:
+            found.unused.append(key)
+            continue
+        first, *others = sorted(splits[key])
         if not others:
-            split_of_key[key] = first
+            _pair(key, [file._replace(split=first) for file in of_key], found)
             continue
         reason = f"listed for {' and '.join([first, *others])}. Keep it in one of the lists."
-        paths = files.images.get(key, []) + files.masks.get(key, [])
-        problems.extend(PairError("in_two_lists", path, reason) for path in paths)
-
-    def listed(by_key: dict[str, list[str]]) -> dict[str, list[str]]:
-        return {key: paths for key, paths in by_key.items() if key in split_of_key}
-
-    found = _pair(_Files(listed(files.images), listed(files.masks), problems), place)
-    pairs = [pair._replace(split=split_of_key[pair.key]) for pair in found.pairs]
-    return RawFound(pairs, found.problems, sorted(known - splits.keys()))
-
-
-def _find_in_split_folders(source: FolderSource) -> RawFound:
-    found = RawFound([], [], [])
-    for place in _split_places(source, found.problems):
-        in_split = _pair(_sort_files(place), place)
-        found.pairs.extend(in_split.pairs)
-        found.problems.extend(in_split.problems)
+        found.problems.extend(PairError("in_two_lists", file.path, reason) for file in of_key)
     return found
-
-
-def _split_places(source: FolderSource, problems: list[PairError]) -> list[_Place]:
-    """Finds the folders of each split: `<path>/<split>/<images>` or `<path>/<images>/<split>`."""
-    images, masks = source.images, source.masks
-    sides = sorted({join(source.path, images), join(source.path, masks)})
-    outer = {
-        name: (f"{name}/{images}", f"{name}/{masks}")
-        for name in list_folder(source.path)
-        if any(is_folder(join(source.path, f"{name}/{side}")) for side in (images, masks))
-    }
-    below = [
-        (join(side, name), name)
-        for side in sides
-        if side != source.path and is_folder(side)
-        for name in list_folder(side)
-    ]
-    inner = {
-        name: (f"{images}/{name}", f"{masks}/{name}") for path, name in below if is_folder(path)
-    }
-    layouts = [layout for layout in (outer, inner) if any(map(split_of, layout))]
-    names = ", ".join(SPLIT_NAMES)
-    if len(layouts) != 1:
-        raise InputError(
-            f"{source.path}: found {'both' if layouts else 'neither'} <split>/{images} "
-            f"{'and' if layouts else 'nor'} {images}/<split>, but data.source.split_folders needs "
-            f"one of them. Names of splits: {names}."
-        )
-    if layouts[0] is inner:
-        reason = "not in a split folder. Move the file into one, or elsewhere."
-        outside = [path for path, name in below if name not in inner]
-        problems.extend(PairError("unmatched", path, reason) for path in outside)
-    places: dict[SplitName, _Place] = {}
-    for name, folders in layouts[0].items():
-        split = split_of(name)
-        if split is None or split in places:
-            fault = "not a split" if split is None else f"a second folder of {split}"
-            raise InputError(
-                f"{source.path}: the folder {name!r} is {fault}. Rename it, or move it elsewhere. "
-                f"Names of splits: {names}."
-            )
-        places[split] = _Place.of(source, *folders, split)
-    return list(places.values())

@@ -1,34 +1,61 @@
-"""The functions that find the pairs of each kind of source; see `data.source_config`."""
+"""Maps each kind of source in the config to the functions that find its pairs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from data.errors import PairError
 from data.sources import folder, manifest, sample, tfds
-from data.sources.raw_pairs import RawFound
+from data.sources.raw_pairs import Part, RawFound, RawPair, Row, whole_pairs
 
 
 class SourceFunctions(NamedTuple):
-    """The functions that find pairs and columns in one kind of source.
+    """Functions that find the pairs and the columns of one kind of source.
+
+    Pairs are found in two or three steps, each of which may run in many processes. First, `find`
+    lists the rows of a part. Then, if necessary, `check` compares rows that have the same name, and
+    gives them other names. Finally, `pair` forms pairs from rows that have the same name.
 
     Attributes:
-      find: Finds the pairs of a source, or of one of its spans. Arguments: the source; `data.group`
-        of the config; the folder in which a data set from a package writes its images and masks,
-        once. Raises an InputError if the source as a whole cannot be used.
-      kept_columns: Returns the names of the manifest's columns that are stored in the examples;
-        empty for a source that is not a manifest.
+      find: Lists the rows of a part of a source without spans, or of a part of a single span.
+        Arguments: config of the source; `data.group`; content of the part. A PairError stands for
+        a row that cannot belong to a pair.
+      parts: Divides a source without spans, or a single span, into parts. Arguments: config of the
+        source; folder to which sources of the kinds `sample` and `tfds` write their image and mask
+        files once. Raises an InputError if the source as a whole cannot be used.
+      pair: Forms pairs from rows whose names have the same hash. Argument: all rows with this hash.
+      check: Checks rows whose names have the same hash, and yields rows with new names; None if
+        this step is not needed. Arguments: all rows with this hash; config of the source;
+        `data.group`.
+      row_types: Types of the rows that `find` and `check` yield.
+      kept_columns: Returns the names of the manifest columns that are stored in the examples; an
+        empty list for a source that is not a manifest. Argument: config of the source.
     """
 
-    find: Callable[[Any, str | None, str], RawFound]
+    find: Callable[[Any, str | None, Any], Iterable[Row | PairError]]
+    parts: Callable[[Any, str], list[Part]] = lambda source, own_folder: [Part()]
+    pair: Callable[[Sequence[Any]], RawFound] = whole_pairs
+    check: Callable[[Sequence[Any], Any, str | None], Iterator[Row | PairError]] | None = None
+    row_types: tuple[Callable[..., Row], ...] = (RawPair,)
     kept_columns: Callable[[Any], list[str]] = lambda source: []
 
 
+_FOLDER = SourceFunctions(
+    lambda source, group, part: folder.find(part),
+    lambda source, own_folder: folder.parts(source),
+    folder.pair,
+    row_types=(folder.File, folder.ListEntry),
+)
 SOURCES = {
-    "folder": SourceFunctions(lambda source, group, own_folder: folder.find(source)),
+    "folder": _FOLDER,
     "manifest": SourceFunctions(
-        lambda source, group, own_folder: manifest.find(source, group or "group"),
+        lambda source, group, columns: manifest.find(source, group or "group", columns),
+        lambda source, own_folder: manifest.parts(source),
+        manifest.pair,
+        lambda rows, source, group: manifest.check(rows, source, group or "group"),
+        (manifest.TableRow, manifest.Candidate),
         manifest.kept_columns,
     ),
-    "sample": SourceFunctions(lambda source, group, own_folder: sample.find(own_folder)),
-    "tfds": SourceFunctions(lambda source, group, own_folder: tfds.find(source, own_folder)),
+    "sample": _FOLDER._replace(parts=lambda source, own_folder: sample.parts(own_folder)),
+    "tfds": _FOLDER._replace(parts=tfds.parts),
 }
-"""Functions of each kind of source, by the name in `data.source.kind`."""
+"""Maps the name of each kind of source (`data.source.kind`) to its functions."""

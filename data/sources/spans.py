@@ -17,10 +17,11 @@ def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
       source: Config of the source.
 
     Yields:
-      The number of each span, and the config of a source of this span alone; ordered by number.
+      The number of each span, and a config of the source for this span only, ordered by number.
 
     Raises:
-      InputError: There is no span, a span has no number, or two spans have the same number.
+      InputError: There is no span, a file or folder has no number in the position of `{SPAN}`, or
+        two spans have the same number.
     """
     if not (isinstance(source, SpannedSource) and source.has_spans):
         yield 0, source
@@ -30,7 +31,7 @@ def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
 
 
 def _expand(path: str, newest: int | None, *, path_is_file: bool) -> list[tuple[int, str]]:
-    """Returns the number and the path of each span, ordered by number."""
+    """Returns the number and the path of each span to use, ordered by number."""
     placeholder = SPAN_PLACEHOLDER.search(path)
     if placeholder is None:
         raise ValueError(f"{path}: no {{SPAN}} in it")

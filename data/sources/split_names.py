@@ -1,4 +1,4 @@
-"""Usual names of the splits in data sets."""
+"""Common names for the splits of a data set."""
 
 from data.source_config import SplitName
 
@@ -11,9 +11,9 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "test": "test",
     "testing": "test",
 }
-"""Maps the usual names of splits (`validation`) to the names in this project (`val`)."""
+"""Maps common split names (`validation`) to the names that this project uses (`val`)."""
 
 
 def split_of(name: str) -> SplitName | None:
-    """Returns the split for one of its usual names, in upper or lower case, or None."""
+    """Returns the split for a common name in upper or lower case; None for any other name."""
     return SPLIT_NAMES.get(name.lower())

@@ -1,4 +1,4 @@
-"""Finds the pairs of a data set of TensorFlow Datasets, which is written to files once."""
+"""Writes a TensorFlow Datasets data set to image and mask files, from which pairs are formed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from data.files import complete_folder
 from data.source_config import FolderSource, TfdsSource
 from data.sources import folder
 from data.sources.image_suffixes import without_image_suffix
-from data.sources.raw_pairs import RawFound
+from data.sources.raw_pairs import Part
 
 _ID = "tfds_id"
 _SUFFIXES = {
@@ -27,21 +27,24 @@ _SUFFIXES = {
 }
 
 
-def find(source: TfdsSource, own_folder: str) -> RawFound:
-    """Finds the pairs of a prepared data set, without running its code or using the network.
+def parts(source: TfdsSource, own_folder: str) -> list[Part]:
+    """Writes a prepared data set to files, and divides their folder into parts.
+
+    The code of the data set is not run, and nothing is downloaded.
 
     Args:
       source: Config of the source.
-      own_folder: Folder for the image and mask files. They are written once, to
-        `<own_folder>/<name>/<version>/<settings>`: encoded images and masks unchanged, arrays as
-        PNG files.
+      own_folder: Folder for the image and mask files, which are written once, to
+        `<own_folder>/<name>/<version>/<digest of the settings>`. Encoded images are copied
+        unchanged, and arrays are written as PNG files.
 
     Returns:
-      The pairs of image and mask files that were written.
+      The parts of the folder of image and mask files, which can be listed in parallel.
 
     Raises:
       InputError: The data set is not prepared, lacks a feature or split that the config names, or
-        has two examples with the same key, or the feature does not hold images.
+        contains two examples with the same key; or a feature for images or masks does not contain
+        images.
     """
     builder = _prepared(source)
     for name in (source.image, source.mask):
@@ -56,7 +59,7 @@ def find(source: TfdsSource, own_folder: str) -> RawFound:
                     _write(builder, source, expression, unfinished / split)
             else:
                 _write(builder, source, "+".join(builder.info.splits), unfinished)
-    return folder.find(
+    return folder.parts(
         FolderSource(kind="folder", path=str(target), split_folders=bool(source.splits))
     )
 
@@ -103,7 +106,7 @@ def _check_holds_images(builder: Any, source: TfdsSource, name: str) -> None:
 
 
 def _settings_digest(builder: Any, source: TfdsSource) -> str:
-    """Returns a digest of the settings and the data set, which determine the files' content."""
+    """Returns a digest of all that determines the files: the data set and the source's settings."""
     sizes = {
         name: (split.num_examples, split.num_bytes) for name, split in builder.info.splits.items()
     }
@@ -169,12 +172,12 @@ def _encoded(value: Any, name: str) -> bytes:
 
 
 def _suffix(content: bytes) -> str:
-    """Returns the file suffix for the format of an image; `.unknown` for other content."""
+    """Returns the file suffix for the format of an encoded image; `.unknown` for other content."""
     return next((s for start, s in _SUFFIXES.items() if content.startswith(start)), ".unknown")
 
 
 def _safe(key: Any) -> str:
-    """Converts a key to a relative path that stays within its folder and is not hidden."""
+    """Converts a key to a relative path that stays within its folder and has no hidden parts."""
     text = key.decode(errors="replace") if isinstance(key, bytes) else str(key)
     parts = [re.sub(r"[^\w.-]", "_", part).lstrip(".") or "_" for part in text.split("/")]
     return without_image_suffix("/".join(parts))

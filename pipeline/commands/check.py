@@ -1,7 +1,8 @@
-"""`unetfx check`: runs the checks of the ingestion without a pipeline and shows the findings."""
+"""`unetfx check`: runs ExampleGen's data checks on their own, and shows the findings."""
 
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -11,28 +12,30 @@ from rich.table import Table
 from rich.text import Text
 
 from components.evaluator.slice_names import refuse_unknown_columns
+from components.example_gen.listing_job import listing_job
 from data.checks import Finding, check
-from data.config import SPLITS, DataConfig
-from data.examples.reading import read_records
-from data.examples.records import Record
+from data.config import DataConfig
+from data.examples.batches import STAGES, BatchSettings, Ingested, plan_batches
+from data.examples.split_counts import SplitCounts, count_splits
 from data.processes import in_processes
 from data.progress import terminal_progress
-from data.sources.pairs import Pair, find_columns, find_pairs
-from pipeline.commands.check_page import Split, write_page
+from data.shuffle import run_job
+from data.sources.listing import Listing, list_pairs
+from data.sources.pairs import find_columns
+from pipeline.commands.check_page import write_page
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to
 from pipeline.exit_codes import BAD_INPUT, DONE
 
-_PAIRS_PER_TASK = 32
 _COLOURS = {"error": "bold red", "skipped": "yellow", "warning": "yellow", "note": "dim"}
 
 
 def run_check(config_file: Path) -> int:
-    """Checks every pair as the ingestion does, and reports the findings.
+    """Checks every pair in the same way as ExampleGen, and reports the findings.
 
-    The findings are printed, and written to `check/check.json` and `check/index.html` in the folder
-    of the pipeline.
+    The findings are printed, and are also written to `check/check.json` and `check/index.html` in
+    the pipeline's folder.
 
     Args:
       config_file: Path of the config file.
@@ -41,7 +44,8 @@ def run_check(config_file: Path) -> int:
       The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is wrong, or the source is missing.
+      InputError: The config is invalid, or the data source as a whole cannot be used.
+      UnavailableError: A process that reads pairs was killed, most likely for lack of memory.
     """
     config = load_config(config_file)
     with library_noise_to(config.home / "logs" / "check.txt") as terminal:
@@ -51,52 +55,53 @@ def run_check(config_file: Path) -> int:
 def _check(config: Config, terminal: TextIO) -> int:
     if columns := config.columns_to_slice_by:
         refuse_unknown_columns(columns, find_columns(config.data))
-    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    records = _read(source.pairs, config.data, terminal)
-    findings = check(records, source, config.data)
-    splits = _splits(records, config.data.classes)
-    accepted = not any(finding.severity == "error" for finding in findings)
-    config.check_folder.mkdir(parents=True, exist_ok=True)
-    (config.check_folder / "check.json").write_text(_as_json(config, accepted, splits, findings))
-    page = config.check_folder / "index.html"
-    write_page(page, config, accepted, splits, findings, {r.pair.key: r.pair for r in records})
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "listing")
+        listing = list_pairs(
+            config.data,
+            str(folder),
+            listing_job(config.data.source, (), str(folder)),
+            name=config.name,
+            own_folder=str(config.source_folder),
+        )
+        ingested = _read(listing, config.data, scratch, terminal)
+        findings = check(listing.census, ingested.tally, ingested.repeats, config.data)
+        splits = count_splits(ingested, config.data.classes)
+        accepted = not any(finding.severity == "error" for finding in findings)
+        config.check_folder.mkdir(parents=True, exist_ok=True)
+        (config.check_folder / "check.json").write_text(
+            _as_json(config, accepted, splits, findings)
+        )
+        page = config.check_folder / "index.html"
+        write_page(page, config, accepted, splits, findings, listing.pairs_of)
     _print(config, accepted, splits, findings, page)
     return DONE if accepted else BAD_INPUT
 
 
-def _read(pairs: Sequence[Pair], data: DataConfig, terminal: TextIO) -> list[Record]:
+def _read(listing: Listing, data: DataConfig, scratch: str, terminal: TextIO) -> Ingested:
+    """Reads all pairs in the same way as ExampleGen, but writes no examples."""
+    batches = plan_batches(listing.census.pairs)
+    settings = BatchSettings(data, listing, scratch)
     with terminal_progress(Console(file=terminal)) as progress:
-        tasks = [pairs[i : i + _PAIRS_PER_TASK] for i in range(0, len(pairs), _PAIRS_PER_TASK)]
-        results = in_processes(read_records, tasks, data)
-        tracked = progress.track(results, len(tasks), description="Reading pairs")
-        return [record for records in tracked for record in records]
-
-
-def _splits(records: Sequence[Record], classes: Sequence[str]) -> list[Split]:
-    splits = []
-    for name in SPLITS:
-        usable = [r for r in records if r.statistics is not None and r.pair.split == name]
-        pixels = [0.0] * len(classes)
-        for record in usable:
-            if record.statistics is not None:
-                size = (
-                    record.statistics.height * record.statistics.width * record.statistics.labelled
-                )
-                for class_id, share in enumerate(record.statistics.fractions):
-                    pixels[class_id] += share * size
-        total = sum(pixels) or 1.0
-        shares = dict(zip(classes, (count / total for count in pixels), strict=True))
-        splits.append(Split(name, len(usable), len({r.pair.group for r in usable}), shares))
-    return splits
+        tracked = progress.track(batches, description="Reading pairs")
+        return run_job(STAGES, tracked, settings, Ingested(), run_tasks=in_processes)
 
 
 def _as_json(
-    config: Config, accepted: bool, splits: Sequence[Split], findings: Sequence[Finding]
+    config: Config, accepted: bool, splits: Sequence[SplitCounts], findings: Sequence[Finding]
 ) -> str:
     content = {
         "name": config.name,
         "accepted": accepted,
-        "splits": [split._asdict() for split in splits],
+        "splits": [
+            {
+                "name": split.name,
+                "pairs": split.pairs,
+                "groups": split.groups,
+                "shares": dict(zip(config.data.classes, split.shares, strict=True)),
+            }
+            for split in splits
+        ],
         "findings": [finding._asdict() for finding in findings],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
@@ -105,7 +110,7 @@ def _as_json(
 def _print(
     config: Config,
     accepted: bool,
-    splits: Sequence[Split],
+    splits: Sequence[SplitCounts],
     findings: Sequence[Finding],
     page: Path,
 ) -> None:
@@ -115,7 +120,7 @@ def _print(
     for heading in ("pairs", "groups", *config.data.classes):
         table.add_column(heading, justify="right")
     for split in splits:
-        shares = [f"{share:.1%}" if split.pairs else "–" for share in split.shares.values()]
+        shares = [f"{share:.1%}" if split.pairs else "–" for share in split.shares]
         table.add_row(split.name, str(split.pairs), str(split.groups), *shares)
     console.print(table)
     console.print()

@@ -1,8 +1,8 @@
-"""The page of `unetfx check`: the findings, with pictures of the pairs concerned."""
+"""Writes the page of `unetfx check`, with pictures of the pairs that each finding concerns."""
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,39 +13,25 @@ from PIL import Image
 from data.checks import Finding
 from data.config import IGNORE, DataConfig
 from data.errors import InputError
+from data.examples.split_counts import SplitCounts
 from data.files import read_bytes
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
-from data.sources.pairs import Pair
+from data.sources.pair import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 
-_THUMBNAIL_SIDE = 144  # maximum side of a thumbnail in pixels
-_MOST_EXHIBITS = 12  # maximum number of example pairs of a finding
-
-
-class Split(NamedTuple):
-    """Counts of the usable pairs of a split.
-
-    Attributes:
-      name: Name of the split.
-      pairs: Number of usable pairs.
-      groups: Number of groups that the usable pairs belong to.
-      shares: Share of each class among the labelled pixels, by class name, 0..1.
-    """
-
-    name: str
-    pairs: int
-    groups: int
-    shares: Mapping[str, float]
+_THUMBNAIL_SIDE = 144  # maximum width and height of a thumbnail, in pixels
+_MOST_EXHIBITS = 12  # maximum number of pairs or files to show for each finding
 
 
 class Exhibit(NamedTuple):
-    """Pictures of a pair or a file that a finding is about.
+    """Pictures of a pair or a file to which a finding applies.
 
     Attributes:
       title: Key of the pair or name of the file.
-      pictures: `data:` URLs of the pictures; an empty string for a file that cannot be shown.
+      pictures: `data:` URLs of the image and the mask of a pair, or of a single file; an empty
+        string for a file that cannot be shown.
     """
 
     title: str
@@ -56,20 +42,21 @@ def write_page(
     path: Path,
     config: Config,
     accepted: bool,
-    splits: Sequence[Split],
+    splits: Sequence[SplitCounts],
     findings: Sequence[Finding],
-    pairs: Mapping[str, Pair],
+    pairs_of: Callable[[Iterable[str]], Mapping[str, Pair]],
 ) -> None:
-    """Writes the findings as one HTML file that contains all its pictures.
+    """Writes the findings to a single HTML file, in which all pictures are embedded.
 
     Args:
       path: Path of the HTML file.
       config: The config of the checked data.
       accepted: Whether a run of the pipeline would accept the data.
-      splits: Counts of the splits.
-      findings: The findings of the checks, worst first.
-      pairs: All pairs of the source, by key.
+      splits: Counts of the usable pairs in each split.
+      findings: The findings of the checks, errors first.
+      pairs_of: Function that takes keys and returns the pairs that have these keys, by key.
     """
+    pairs = pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
     templates = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -112,7 +99,11 @@ def _picture(path: str, data: DataConfig) -> str:
 
 
 def _picture_of_mask(path: str, data: DataConfig) -> str:
-    """Returns a mask in the colours of its classes, or as stored if it does not fit the config."""
+    """Returns a picture of a mask as a `data:` URL; empty if the file cannot be read.
+
+    The picture has the class colours if the mask matches the config; otherwise, it has the colours
+    in the file.
+    """
     try:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:

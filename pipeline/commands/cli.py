@@ -1,4 +1,4 @@
-"""The `unetfx` command line: everything that the `tfx` command does not offer."""
+"""The `unetfx` command line, with commands that TFX's own command line does not have."""
 
 import sys
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from pipeline.execution.console import library_noise_to, log_lines_of, print_fai
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
-# Most commands import their modules only when they run. TensorFlow and TFX take seconds to load,
-# and meanwhile write to standard error, which `library_noise_to` must redirect first.
+# Most commands import their modules only when they run. TensorFlow and TFX take seconds to import,
+# and write to standard error as they load, so `library_noise_to` must redirect it first.
 
 
 class _LocalPath(click.Path):
-    """A path on this machine; `Path` would take `gs://bucket` for the relative `gs:/bucket`."""
+    """Type of an option that must be a local path; `Path` would turn `gs://x` into `gs:/x`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and is_remote(value) and param:
@@ -45,14 +45,14 @@ _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept i
 def _number_option(
     name: str, default: float, metavar: str, help_text: str, kind: click.IntRange | click.FloatRange
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns a click option for a number; its help shows the default and the allowed range."""
+    """Returns a click option for a number, whose help shows the default and the allowed range."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=help_text
     )
 
 
 def main() -> None:
-    """Runs the command line; prints the message of a `UnetfxError` and exits with code 2."""
+    """Runs the command line; for a `UnetfxError`, prints the message and exits with code 2."""
     try:
         commands()
     except UnetfxError as error:

@@ -13,17 +13,17 @@ from pipeline.reports import publishing
 
 
 def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: bool) -> None:
-    """Blesses the model of a run, or withdraws its blessing, and prints the next step.
+    """Blesses the model of a run or withdraws its blessing, and suggests the next command.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for the printed command.
-      name: Id of the run, or the beginning of the id.
+      config_file: Path of the config file, to show in the suggested command.
+      name: ID of the run or the beginning of the ID, or the short name of its model.
       why: Reason for the decision.
-      blessed: True to bless the model, false to withdraw its blessing.
+      blessed: True to bless the model, False to withdraw the blessing.
 
     Raises:
-      InputError: No run has this id, or the decision is not possible.
+      InputError: No run with a report matches the name, several do, or `why` is empty.
     """
     run = find_run(config, name)
     decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
@@ -45,10 +45,11 @@ def push(config: Config, name: str) -> None:
 
     Args:
       config: The config of the pipeline.
-      name: Id of the run, or the beginning of the id.
+      name: ID of the run or the beginning of the ID, or the short name of its model.
 
     Raises:
-      InputError: No run has this id, or the model of the run is not blessed or failed ServingCheck.
+      InputError: No run with a report matches the name, several do, or the model of the run is not
+        blessed, failed ServingCheck or cannot be loaded.
     """
     run = find_run(config, name)
     if not run.blessed:

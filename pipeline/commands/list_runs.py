@@ -1,4 +1,4 @@
-"""`unetfx runs`: tables of past runs and of the trials of their hyperparameter searches."""
+"""`unetfx runs`: prints tables of past runs and of the trials of hyperparameter searches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,20 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-# With more classes, the table omits their columns, which would not fit a terminal.
+# With more classes than this, the table omits the IoU of each class, because so many columns would
+# not fit in a terminal.
 _MOST_CLASSES = 8
-_WIDTH = 200  # minimum table width in characters, so that no version number is truncated
+# Width of the output in characters. The width is fixed, so that version numbers are not truncated
+# on a narrow terminal.
+_WIDTH = 200
 
 
 def list_runs(config: Config, config_file: Path) -> None:
-    """Prints a table of past runs, newest first, and a table of trials for each search.
+    """Prints a table of past runs, newest first, and the trials of each hyperparameter search.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for the printed command.
+      config_file: Path of the config file, to show in the suggested command.
     """
     console = Console(highlight=False, width=_WIDTH)
     runs = all_runs(config)

@@ -1,4 +1,4 @@
-"""`unetfx predict`: writes masks and overlays of images, with a progress bar."""
+"""`unetfx predict`: segments images and writes masks and overlays, with a progress bar."""
 
 import os
 import sys
@@ -24,9 +24,10 @@ from serving.palette import colour
 from serving.prediction import Predictor
 
 JOBS, JOBS_OF_SERVER = 1, 4
-"""Default number of concurrent batches, on this machine (one uses all cores) and with a server."""
+"""Default number of batches that are processed at the same time: `JOBS` on this machine, where one
+batch uses all cores, and `JOBS_OF_SERVER` with a server."""
 TIMEOUT = 60.0
-"""Default time limit for a batch on a server, in seconds."""
+"""Default time limit for each batch on a server, in seconds."""
 
 
 class ModelChoice(NamedTuple):
@@ -35,9 +36,10 @@ class ModelChoice(NamedTuple):
     Attributes:
       url: URL of a model server; None for a pushed version on this machine.
       name: Name of the model on the server; None for the name of the pipeline.
-      version: Number of the version; None for the labelled version, or without a label the newest.
+      version: Version number; None for the version with the given label or, if there is no label,
+        for the newest version.
       label: Label of the version on the server; None for no label.
-      timeout: Time limit in seconds for a batch on the server; None for the default (`TIMEOUT`).
+      timeout: Time limit for each batch on the server, in seconds; None for the default, `TIMEOUT`.
     """
 
     url: str | None = None
@@ -59,20 +61,21 @@ def run_predict(
     """Segments images and prints a line for each image.
 
     Args:
-      config: The config, with the folder of the pushed versions, the classes and the size limit.
-      patterns: Files, folders and glob patterns of the images.
+      config: The config of the pipeline, with the folder of the pushed versions, the classes and
+        the maximum image size.
+      patterns: Image files, folders with images, and glob patterns.
       out: Folder for the masks, the overlays and classes.csv.
       choice: The model to predict with.
       batch: Number of images in a batch.
-      jobs: Number of batches that are processed at the same time; None for the default: `JOBS`, or
-        `JOBS_OF_SERVER` with a server.
+      jobs: Number of batches that are processed at the same time; None for the default, which is
+        `JOBS`, or `JOBS_OF_SERVER` with a server.
 
     Returns:
-      The exit code: `DONE`, or `BAD_INPUT` if an image failed.
+      The exit code: `DONE`, or `BAD_INPUT` if there is only one image and it failed.
 
     Raises:
-      UnetfxError: There are no images or no model, and nothing was written; or the server stopped
-        answering, a file cannot be written, or some of several images failed.
+      UnetfxError: No image or no model was found, the server does not answer, a file cannot be
+        written, or at least one of several images failed.
     """
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
     with library_noise_to(log) as terminal:
@@ -93,7 +96,8 @@ def run_predict(
 def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, DataConfig]]:
     if choice.url is None:
         _refuse_server_options(choice)
-        # A late import, because TensorFlow takes seconds to load and a server does not need it.
+        # These imports come late, because TensorFlow takes seconds to load and is not needed for
+        # predictions by a server.
         from serving.model.description import model_intensity_range
         from serving.model.loading import ServedModel
         from serving.model.versions import newest_version, pushed_version
@@ -104,7 +108,8 @@ def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, Dat
             if choice.version is None
             else pushed_version(folder, choice.version)
         )
-        # The model's own intensity range is used: the config may have changed since the training.
+        # The intensity range is taken from the model, because the range in the config may have
+        # changed since training.
         settings = {"intensity_range": model_intensity_range(version)}
         yield ServedModel(version), config.data.model_copy(update=settings)
         return
@@ -132,7 +137,8 @@ def _print(
 ) -> int:
     """Prints a line for each image, and returns the number of failed images."""
     failed = 0
-    # Class names have the colours of masks and overlays; click omits colours without a terminal.
+    # Class names are printed in the colours that masks and overlays use. `click.echo` removes the
+    # colours if the output is not a terminal.
     names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
     console = Console(file=terminal, highlight=False, soft_wrap=True)
     progress = terminal_progress(

@@ -1,4 +1,4 @@
-"""`unetfx model`: shows the network of a config, or the feature maps of a layer."""
+"""`unetfx model`: shows the network that a config describes, or the feature maps of a layer."""
 
 import math
 from pathlib import Path
@@ -19,12 +19,12 @@ from data.rasters.images import load_image
 from pipeline.config.config import Config
 from pipeline.exit_codes import DONE, FAILED
 
-_GAP = 2  # gap between feature maps in pixels
+_GAP = 2  # gap between two feature maps, in pixels
 _BACKGROUND = 255
 
 
 def show_model(config: Config) -> int:
-    """Prints the network's layers, number of parameters, FLOPs and sanity checks.
+    """Prints the network's layers, number of parameters and FLOPs, and results of sanity checks.
 
     Args:
       config: The config of the pipeline.
@@ -33,7 +33,7 @@ def show_model(config: Config) -> int:
       The exit code: `DONE`, or `FAILED` if a sanity check failed.
 
     Raises:
-      UnetfxError: The weights of the encoder are not available or do not fit.
+      UnetfxError: The encoder's initial weights are unavailable or do not fit the network.
     """
     view = config.data.view
     network = _network(config)
@@ -45,8 +45,8 @@ def show_model(config: Config) -> int:
     for heading in ("output", "parameters", ""):
         table.add_column(heading, justify="right" if heading else "left")
     for layer in facts.layers:
-        # A layer is "kept" if it only has moving statistics of a normalisation, which no optimizer
-        # updates.
+        # A layer marked "kept" is not frozen, but it contains only the moving statistics of a
+        # normalisation layer, which the optimiser does not update.
         state = "learns" if layer.learns else "frozen" if layer.frozen else "kept"
         shape = "×".join(map(str, layer.shape))
         table.add_row(
@@ -69,16 +69,17 @@ def show_model(config: Config) -> int:
 
 
 def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
-    """Draws the feature maps of a layer for an image, as a grid with one grey picture per channel.
+    """Draws a layer's feature maps for an image, as a grid of greyscale pictures, one per channel.
 
     Args:
       config: The config of the pipeline.
-      layer: Name of the layer, from the list of `unetfx model`.
-      image: Path of an image file in any format that the ingestion reads.
+      layer: Name of the layer, as listed by `unetfx model`.
+      image: Path of an image file, in any format that ExampleGen reads.
       out: Path of the PNG file to write.
 
     Raises:
-      InputError: The layer or the image does not exist, or the PNG file cannot be written.
+      UnetfxError: The layer does not exist, the image cannot be read, the PNG file cannot be
+        written, or the encoder's initial weights are unavailable or do not fit the network.
     """
     try:
         pixels = load_image(image.read_bytes(), str(image), config.data).pixels

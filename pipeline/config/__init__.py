@@ -1,1 +1,1 @@
-"""The config file: a pydantic model for each section, the loader and the documentation."""
+"""Defines, loads and documents the config file, with a pydantic model for each section."""

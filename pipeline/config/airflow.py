@@ -13,24 +13,23 @@ _CRON = re.compile(r"[\w*/,#?-]+( +[\w*/,#?-]+){4}")
 
 
 class AirflowConfig(Strict):
-    """When and how Airflow runs the pipeline.
+    """Schedule and retries for the pipeline on Airflow.
 
-    Airflow runs one pipeline at a time and does not catch up on missed runs.
+    Airflow starts at most one run of the pipeline at a time and does not catch up on missed runs.
 
     Attributes:
-      schedule: Start times of runs: a cron expression of five fields, such as `30 2 * * *`, or
-        `@hourly`, `@daily`, `@weekly`, `@monthly`, `@quarterly` or `@yearly`, in Airflow's default
-        time zone. With null, runs are started only by hand or by another system.
-      start_date: First day on which scheduled runs start.
-      retries: Number of retries after an unexpected failure. A run with wrong input or with a model
-        that was not blessed is not retried.
-      retry_delay_minutes: Minutes between a failure and the retry.
-      not_blessed: State that the task `verdict` gets in Airflow if the model is not blessed or
-        fails ServingCheck: with `failed` the Airflow run fails, with `skipped` the Airflow run
-        succeeds.
-      on_failure: A program and its arguments, started when a task has failed after all retries,
-        also if the task was killed or could not start. The program gets a JSON object about the
-        failure on its standard input. Null for no program.
+      schedule: Start times of the runs, in Airflow's default time zone: a cron expression with five
+        fields, such as `30 2 * * *`, or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@quarterly` or
+        `@yearly`. Null for no schedule; runs are then started manually or by another system.
+      start_date: Date before which no scheduled run starts.
+      retries: Number of retries after an unexpected failure. Airflow does not retry a run whose
+        input was invalid or whose model was not blessed.
+      retry_delay_minutes: Time between a failure and the retry, in minutes.
+      not_blessed: State of the `verdict` task in Airflow if the model is not blessed or fails
+        ServingCheck. With `failed`, the Airflow run fails; with `skipped`, it succeeds.
+      on_failure: A program and its arguments. Airflow runs the program when a task has failed and
+        will not be retried, even if the task was killed or could not start. On its standard
+        input, the program receives a JSON object that describes the failure. Null for no program.
     """
 
     schedule: str | None = None
@@ -43,7 +42,8 @@ class AirflowConfig(Strict):
     @field_validator("schedule")
     @classmethod
     def _is_a_schedule(cls, schedule: str | None) -> str | None:
-        # Only the form is checked here: Airflow checks the numbers when the pipeline is created.
+        # Only the format is checked here. Airflow checks the values in a cron expression when the
+        # pipeline is created.
         if schedule is None or schedule in _PRESETS or _CRON.fullmatch(schedule):
             return schedule
         raise ValueError(

@@ -1,7 +1,7 @@
-"""The `beam:` section of a config file: where the Beam jobs of the pipeline run.
+"""The `beam:` section of a config file, which selects the runner for the pipeline's Beam jobs.
 
-Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes the requirements of
-each profile.
+Ingestion, statistics and evaluation are Beam jobs. `docs/beam.md` describes what each profile
+requires.
 """
 
 import re
@@ -14,14 +14,16 @@ from typing_extensions import Self
 from data.config import Strict
 
 OptionValue = str | int | float | bool | list[str]
-"""Value of a Beam option: true sets a flag, false omits it, a list repeats the option."""
-# This option tells TFX that the workers already have the code; otherwise TFX builds a package of
-# itself for every Beam job. Local workers and those of this repository's image have the code.
+"""Value of a Beam option. True sets a flag, false omits it, and a list gives the option several
+times."""
+# This option tells TFX that the Beam workers already have the code, so that TFX does not build a
+# package of its own code for every Beam job. The code is present on local workers and in the
+# container image of this repository.
 _WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
 
 
 def _address(prefix: str) -> BeforeValidator:
-    """Returns a pydantic validator for an address: the prefix followed by `host:port`."""
+    """Returns a pydantic validator for an address that consists of the prefix and `host:port`."""
 
     def is_address(value: object) -> object:
         if not isinstance(value, str) or not re.fullmatch(rf"{prefix}[^/:\s]+:\d{{1,5}}", value):
@@ -38,8 +40,8 @@ class _Profile(Strict):
     """Keys that all Beam profiles have.
 
     Attributes:
-      options: Additional Beam options, named without the leading dashes, such as `parallelism: 4`.
-        They override the Beam options that the profile sets.
+      options: Additional Beam options, without the leading dashes, such as `parallelism: 4`. They
+        override the options that the profile sets.
     """
 
     options: Mapping[str, OptionValue] = {}
@@ -68,7 +70,7 @@ class _Profile(Strict):
 
 
 class LocalBeam(_Profile):
-    """Beam jobs run on this machine, on all its cores.
+    """Beam jobs run on this machine and use all its cores.
 
     One Beam worker is enough: ingestion decodes images in one process per core, and TensorFlow uses
     one thread per core. More workers would only load TensorFlow several times.
@@ -89,11 +91,12 @@ class _Cluster(_Profile):
     """Keys that all profiles with a Beam job server have.
 
     Attributes:
-      worker_pool: `host:port` of a Beam worker pool that runs beside each worker of the cluster, as
-        the cluster's workers reach it. The worker pool needs the packages of this repository.
+      worker_pool: Address (`host:port`) at which each worker of the cluster reaches a Beam worker
+        pool, such as `localhost:50000` if every worker has its own pool. The packages of this
+        repository must be installed in the pool.
       image: Container image with the packages of this repository, which each worker of the cluster
-        starts with Docker. Without `worker_pool` and `image`, the Python code runs in the process
-        that starts the pipeline, which the workers of the cluster must be able to reach.
+        starts with Docker. If neither `worker_pool` nor `image` is given, the Python code runs in
+        the process that starts the pipeline, and the workers must be able to reach this process.
     """
 
     worker_pool: _Address | None = None
@@ -130,10 +133,10 @@ class _Cluster(_Profile):
 class FlinkBeam(_Cluster):
     """Beam jobs run on Apache Flink.
 
-    Beam downloads the Flink job server from Maven Central and starts it on this machine with Java.
+    Beam downloads the Flink job server from Maven Central and starts it with Java on this machine.
 
     Attributes:
-      master: `host:port` of the Flink cluster's REST interface; the usual port is 8081.
+      master: Address (`host:port`) of the Flink cluster's REST interface; the usual port is 8081.
     """
 
     profile: Literal["flink"]
@@ -146,10 +149,10 @@ class FlinkBeam(_Cluster):
 class SparkBeam(_Cluster):
     """Beam jobs run on Apache Spark.
 
-    Beam downloads the Spark job server from Maven Central and starts it on this machine with Java.
+    Beam downloads the Spark job server from Maven Central and starts it with Java on this machine.
 
     Attributes:
-      master: `spark://host:port` of the Spark cluster; the usual port is 7077.
+      master: Address (`spark://host:port`) of the Spark cluster; the usual port is 7077.
     """
 
     profile: Literal["spark"]
@@ -160,10 +163,10 @@ class SparkBeam(_Cluster):
 
 
 class PortableBeam(_Cluster):
-    """Beam jobs run through a Beam job server that is already running, for Flink, Spark or Prism.
+    """Beam jobs are submitted to a running Beam job server for Flink, Spark or Prism.
 
     Attributes:
-      job_server: `host:port` of the Beam job server.
+      job_server: Address (`host:port`) of the Beam job server.
     """
 
     profile: Literal["portable"]
@@ -177,10 +180,11 @@ class DataflowBeam(_Profile):
     """Beam jobs run on Google Cloud Dataflow.
 
     Attributes:
-      project: Id of the Google Cloud project.
+      project: ID of the Google Cloud project.
       region: Google Cloud region of the workers, such as `europe-west4`.
-      temp_location: Folder in Google Cloud Storage for intermediate files, `gs://bucket/folder`.
-      image: Container image for the workers, with the packages of this repository.
+      temp_location: Google Cloud Storage folder for intermediate files, such as
+        `gs://bucket/folder`.
+      image: Container image for the workers, which must contain the packages of this repository.
     """
 
     profile: Literal["dataflow"]

@@ -1,4 +1,4 @@
-"""The whole config file as one pydantic model."""
+"""The pydantic model of the whole config file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,28 +23,29 @@ from pipeline.config.retrain import RetrainConfig
 from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
-"""Sections of the config that do not affect the model: where and when to run, whom to notify."""
+"""Config sections that do not affect the model: schedules, machines and notifications."""
 
 
 class Config(Strict):
-    """A whole config file.
+    """The whole config file.
 
     Attributes:
       name: Name of the pipeline and of the served model.
       workspace: Folder for all files that the pipeline writes, local or in a bucket (`gs://…`); a
-        relative path is resolved against the current folder. Runs on one machine keep their
-        records and logs on its disk; with a bucket, in `runs/gs/BUCKET/…`.
-      data: The data set: source, classes and splits, and the size of the network's input.
+        relative path is resolved against the current folder. If the folder is in a bucket, runs on
+        this machine keep their ML Metadata records and logs in the local folder
+        `runs/gs/BUCKET/…`.
+      data: The data set (source, classes and splits), and the size of the network's input.
       model: Architecture and initial weights of the network.
       training: Training settings.
-      tuner: Search for hyperparameters before training; null for no search.
-      evaluation: Additional slices for the metrics on `test`.
-      gate: Conditions that a model must meet on `test` before it is pushed.
-      serving: Settings of the served model, and the checks before a model is pushed.
+      tuner: Hyperparameter search before training; null for no search.
+      evaluation: Additional slices of the test split on which to compute metrics.
+      gate: Conditions that a model must meet on the test split before it is pushed.
+      serving: Settings of the served model, and checks that it must pass before it is pushed.
       beam: Beam runner for ingestion, statistics and evaluation.
       retrain: Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
-      airflow: Schedule and retries of runs on Airflow; null if Airflow is not used.
-      kubeflow: Container image and resources of runs on Kubeflow Pipelines or Vertex AI; null if
+      airflow: Schedule and retries for runs on Airflow; null if Airflow is not used.
+      kubeflow: Container image and resources for runs on Kubeflow Pipelines or Vertex AI; null if
         neither is used.
     """
 
@@ -98,14 +99,14 @@ class Config(Strict):
         source, column = self.data.source, column_of(feature)
         if column is None:
             return feature in sliceable(self.data.classes)
-        # Without data.source.columns, every manifest column is kept, and the config does not
-        # contain their names.
+        # Without `data.source.columns`, all columns of the manifest are read. The config does not
+        # contain their names, so any name is accepted here.
         return isinstance(source, ManifestSource) and (
             source.columns is None or column in source.columns
         )
 
     def _sliceable_features(self) -> list[str]:
-        """Returns features to slice by, for a message; `column/<name>` stands for any column."""
+        """Returns the sliceable features, for error messages; `column/<name>` means any column."""
         source, names = self.data.source, sliceable(self.data.classes)
         if not isinstance(source, ManifestSource):
             return names
@@ -158,50 +159,56 @@ class Config(Strict):
 
     @property
     def root(self) -> str:
-        """Folder of all files that this pipeline writes, local or remote."""
+        """Path or URL of the folder for all files that this pipeline writes."""
         return join(_absolute(self.workspace), self.name)
 
     @property
     def home(self) -> Path:
-        """Local folder of the records in ML Metadata, the lock and the logs.
+        """Local folder for the records in ML Metadata, the lock, the logs and the page of a check.
 
-        The same as `root` if that is local. For `gs://bucket/folder/name`, it is the folder
-        `runs/gs/bucket/folder/name` in the current folder.
+        This folder is `root` if `root` is local. If `root` is `gs://bucket/folder/name`, this
+        folder is `runs/gs/bucket/folder/name` in the current folder.
         """
         scheme, _, path = self.root.rpartition("://")
         return Path("runs", scheme, path).absolute() if scheme else Path(path)
 
     @property
     def artifacts_folder(self) -> str:
-        """Folder of the output artifacts of all components, local or remote."""
+        """Folder, local or remote, for the output artifacts of all components."""
         return join(self.root, "artifacts")
 
     @property
     def source_folder(self) -> Path:
-        """Folder for the image and mask files of a generated source (`sample`, `tfds`)."""
-        # If the workspace is remote, each step may run in a container and writes to its local disk.
+        """Folder to which the data sources `sample` and `tfds` write their image and mask files."""
+        # If the workspace is remote, each component may run in a container of its own, so the files
+        # are written to a fixed folder on the local disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108
         return parent / self.data.source.kind
 
     @property
+    def listing_folder(self) -> str:
+        """Folder, local or remote, of the list of pairs that is kept between runs."""
+        return join(self.root, "listing")
+
+    @property
     def schema_file(self) -> str:
-        """Path of the user's TFDV schema, local or remote; a run writes a missing file."""
+        """Path or URL of the user's TFDV schema; if the file does not exist, a run creates it."""
         path = self.data.schema_file
         return _absolute(path) if path else join(self.root, "schema.pbtxt")
 
     @property
     def check_folder(self) -> Path:
-        """Folder for the findings and the page of `unetfx check`."""
+        """Folder to which `unetfx check` writes its findings and its page."""
         return self.home / "check"
 
     @property
     def serving_folder(self) -> str:
-        """Folder that TF Serving watches, local or remote, with a sub-folder for each version."""
+        """Path or URL of the folder that TF Serving watches, with a sub-folder for each version."""
         return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))
 
     @property
     def reports_folder(self) -> str:
-        """Folder of the reports, local or remote, with a sub-folder for each run."""
+        """Folder, local or remote, for published reports, with a sub-folder for each report."""
         return join(self.root, "reports")
 
 

@@ -1,7 +1,7 @@
 """Writes docs/config.md and docs/config.schema.json from the pydantic models of the config file.
 
-The description of a key is its line under `Attributes:` in the docstring of its pydantic model.
-After a change of such a model or docstring, run `python -m pipeline.config.documentation`.
+The description of a key is its entry under `Attributes:` in the docstring of its pydantic model.
+After changing a model or its docstring, run `python -m pipeline.config.documentation`.
 """
 
 import inspect
@@ -50,14 +50,14 @@ _TYPES = {
     "boolean": ("`true` or `false`", "`true` or `false`"),
     "null": ("`null`", "`null`"),
 }
-"""Names of JSON Schema's types in English, in the singular and the plural."""
+"""English name of each JSON Schema type, in the singular and the plural."""
 _LIMITS = {
     "minimum": "≥",
     "exclusiveMinimum": ">",
     "maximum": "≤",
     "exclusiveMaximum": "<",
 }
-_ONE_LINE = 10**6  # wider than any default value, so that defaults are not wrapped
+_ONE_LINE = 10**6  # YAML line width, greater than any default value, so that no default is wrapped
 _STYLE = docstring_parser.DocstringStyle.GOOGLE
 
 
@@ -70,17 +70,17 @@ def main() -> None:
 
 
 def config_schema() -> JsonSchemaValue:
-    """Returns the JSON Schema of a config file, with descriptions of all keys from docstrings.
+    """Returns the JSON Schema of a config file, with key descriptions taken from docstrings.
 
     Raises:
-      ValueError: The docstring of a pydantic model does not describe all fields of the model.
+      ValueError: The docstring of a pydantic model does not describe all of its fields.
     """
     schema = Config.model_json_schema(schema_generator=_DescribedSchema)
     undescribed = [
         f"{model['title']}.{name}"
         for model in (schema, *schema["$defs"].values())
         for name, key in model["properties"].items()
-        # A constant key such as `kind: folder` needs no description.
+        # A key with only one allowed value, such as `kind: folder`, needs no description.
         if not key.get("description") and "const" not in key
     ]
     if undescribed:
@@ -88,8 +88,8 @@ def config_schema() -> JsonSchemaValue:
             f"{', '.join(undescribed)}: add a line under Attributes: in the docstring of the model."
         )
     text = json.dumps({"$schema": GenerateJsonSchema.schema_dialect, **schema})
-    # pydantic puts the type parameters into the name of a generic model (`Range[int]`). A number
-    # instead keeps the name short.
+    # pydantic includes the type parameters in the name of a generic model, such as `Range[int]`. A
+    # number replaces them here, to keep the name short.
     generic = [name for name, model in schema["$defs"].items() if name != model["title"]]
     for number, name in enumerate(generic, 1):
         text = text.replace(name, f"{schema['$defs'][name]['title']}{number}")
@@ -100,7 +100,7 @@ def schema_text(schema: JsonSchemaValue) -> str:
     """Returns the content of docs/config.schema.json.
 
     Args:
-      schema: JSON Schema of a config file, from `config_schema`.
+      schema: JSON Schema of a config file, as returned by `config_schema`.
     """
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -109,14 +109,14 @@ def page_text(schema: JsonSchemaValue) -> str:
     """Returns the content of docs/config.md: a table of keys for each section.
 
     Args:
-      schema: JSON Schema of a config file, from `config_schema`.
+      schema: JSON Schema of a config file, as returned by `config_schema`.
     """
     page = _Page(schema["$defs"])
     return "\n".join([_INTRODUCTION, *page.table("", schema), *page.inner_sections("", schema)])
 
 
 class _DescribedSchema(GenerateJsonSchema):
-    """Generates a JSON Schema whose descriptions come from Google docstrings."""
+    """Generates a JSON Schema whose descriptions come from Google-style docstrings."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         model: type[BaseModel] = schema["cls"]
@@ -135,7 +135,7 @@ class _DescribedSchema(GenerateJsonSchema):
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """Returns the description of each field of a pydantic model, from the class and its bases."""
+    """Returns the field descriptions in the docstrings of a pydantic model and its base classes."""
     return {
         attribute.arg_name: _joined_lines(attribute.description or "")
         for base in reversed(model.__mro__)
@@ -145,22 +145,22 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _joined_lines(text: str) -> str:
-    """Joins the lines of each paragraph of a text into one line."""
+    """Joins the lines of each paragraph into a single line."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 class _Page:
-    """Formats the parts of a JSON Schema as Markdown.
+    """Formats a JSON Schema as Markdown.
 
     Attributes:
-      models: JSON Schemas of the pydantic models, by the names that references (`$ref`) use.
+      models: JSON Schema of each pydantic model, by the name that `$ref` references use.
     """
 
     def __init__(self, models: Mapping[str, JsonSchemaValue]) -> None:
         self.models = models
 
     def inner_sections(self, path: str, model: JsonSchemaValue) -> Iterator[str]:
-        """Yields the Markdown sections for the pydantic models nested in a pydantic model.
+        """Yields Markdown sections for the models that are nested in a pydantic model.
 
         Args:
           path: Dotted path of the outer model in a config file; empty for the whole file.
@@ -175,15 +175,16 @@ class _Page:
                 yield from self.inner_sections(inner_path, inner)
 
     def table(self, path: str, model: JsonSchemaValue) -> Iterator[str]:
-        """Yields the Markdown table of the keys of a pydantic model, line by line.
+        """Yields a Markdown table of the keys of a pydantic model, line by line.
 
         Args:
           path: Dotted path of the model in a config file; empty for the whole file.
           model: JSON Schema of the model.
         """
         yield "| key | type | default | meaning |\n|---|---|---|---|"
+        # The key that selects the type of the section, such as `kind`, comes first, because the
+        # other keys depend on it.
         keys = sorted(model["properties"].items(), key=lambda pair: "const" not in pair[1])
-        # The key that selects the section's type, such as `kind`, comes first.
         for name, key in keys:
             cells = [
                 f"`{name}`",
@@ -195,10 +196,18 @@ class _Page:
         yield ""
 
     def _models_of(self, key: JsonSchemaValue) -> Iterator[tuple[str, JsonSchemaValue]]:
-        """Yields the pydantic models that a key accepts, with their selectors (`kind: folder`)."""
+        """Yields each pydantic model that a key accepts, as a selector and a JSON Schema.
+
+        The selector is the key and value that choose the model, such as `kind: folder`. It is empty
+        if there is nothing to choose from. If the key contains a list or a mapping, the models of
+        its items or values are yielded.
+        """
         discriminator = key.get("discriminator", {}).get("propertyName")
         if "$ref" in key:
             yield "", self._resolved(key)
+        for inner in (key.get("items"), key.get("additionalProperties")):
+            if isinstance(inner, dict):
+                yield from self._models_of(inner)
         for alternative in _alternatives(key):
             for choice, model in self._models_of(alternative):
                 if discriminator:
@@ -259,7 +268,7 @@ def _scalar(key: JsonSchemaValue, several: bool) -> str:
 
 
 def _default(key: JsonSchemaValue) -> str:
-    """Returns the default value of a key in the form in which a config file would give it."""
+    """Returns the default value of a key in Markdown, as it would be written in a config file."""
     value = key["default"]
     if "$ref" in key:
         return "its defaults"
@@ -279,7 +288,7 @@ def _heading(path: str, choice: str) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """Returns the anchor that GitHub gives to a heading."""
+    """Returns the anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 

@@ -1,4 +1,4 @@
-"""Reads a config file, and reports each problem of the file in one line."""
+"""Reads a config file, and reports each problem in it as a one-line message."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _MERGE_KEY = "tag:yaml.org,2002:merge"  # YAML tag of the merge key `<<`
 
 
 def config_path() -> Path:
-    """Returns the config file that UNETFX_CONFIG names, by default the Blue Marble sample's."""
+    """Returns the path in `UNETFX_CONFIG`, or else the path of the Blue Marble example."""
     return Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_CONFIG)
 
 
@@ -35,9 +35,9 @@ def load_config(path: Path) -> Config:
       The config. Relative paths in the config are resolved against the current folder.
 
     Raises:
-      InputError: The file is missing or not YAML, or it has an unknown key, a repeated key, a wrong
-        type or an invalid value. The message has a line for each problem, with the file, the key
-        and the expected value.
+      InputError: The file is missing, is not YAML, or contains an unknown key, a repeated key, a
+        value of the wrong type or an invalid value. The message has one line for each problem, with
+        the file, the key and what was expected.
     """
     try:
         content, repeated = _parse(path.read_text())
@@ -47,6 +47,10 @@ def load_config(path: Path) -> Config:
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not YAML: {one_line(error)}") from error
+    except (LookupError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: a value does not fit the tag before it (such as !!bool). Remove the tag."
+        ) from error
     if repeated:
         raise InputError("\n".join(f"{path}: {problem}" for problem in repeated))
     if not isinstance(content, dict):
@@ -62,7 +66,7 @@ def load_config(path: Path) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; in YAML 1.1 it is a string."""
+    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; PyYAML reads it as a string."""
 
 
 _Loader.add_implicit_resolver(
@@ -73,7 +77,7 @@ _Loader.add_implicit_resolver(
 
 
 def _parse(text: str) -> tuple[object, list[str]]:
-    """Returns the content of a YAML text, and a message for each repeated key."""
+    """Parses YAML text, and returns its content and a message for each repeated key."""
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
@@ -90,14 +94,16 @@ def _repeated_keys(
 ) -> Iterator[str]:
     """Yields a message for each key that occurs more than once in the same mapping.
 
-    PyYAML would silently keep the last value of a repeated key. A key that overrides a key merged
-    with `<<` is not a repetition.
+    PyYAML would silently use the last value of a repeated key. A key may override one that is
+    merged with `<<`; this does not count as a repetition.
 
     Args:
-      loader: Converts keys to Python values, in which `a` equals `"a"` and `10` equals `0xa`.
-      node: A part of the YAML document.
-      path: Keys that lead to the node.
-      visited: Nodes that were checked already; an alias (`*name`) refers to such a node.
+      loader: Loader that converts keys to Python values, so that `a` equals `"a"`, and `10` equals
+        `0xa`.
+      node: The YAML node to check, together with all nodes nested in it.
+      path: Keys that lead from the root of the document to the node.
+      visited: Nodes that have already been checked, which are skipped. The same node can be reached
+        more than once, through aliases (`*name`).
     """
     if node in visited:
         return
@@ -108,7 +114,7 @@ def _repeated_keys(
     elif isinstance(node, yaml.MappingNode):
         lines: dict[object, list[int]] = {}
         for key_node, value in node.value:
-            # PyYAML itself rejects keys that are lists or mappings.
+            # Keys that are lists or mappings are ignored here, because PyYAML rejects them later.
             if isinstance(key_node, yaml.ScalarNode):
                 merges = key_node.tag == _MERGE_KEY
                 key = key_node.value if merges else loader.construct_object(key_node)
@@ -124,13 +130,13 @@ def _repeated_keys(
 
 
 def _lines(numbers: list[int]) -> str:
-    """Formats line numbers for a message, such as `line 3` or `lines 3, 5 and 8`."""
+    """Formats line numbers for a message, as in `line 3` or `lines 3, 5 and 8`."""
     *first, last = map(str, dict.fromkeys(numbers))
     return f"lines {', '.join(first)} and {last}" if first else f"line {last}"
 
 
 def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    """Formats a validation error of pydantic as a line that begins with the key in the file."""
+    """Formats a pydantic validation error as a one-line message that begins with the key."""
     keys = _keys_in_file(content, problem["loc"])
     key = ".".join(keys)
     if problem["type"] == "extra_forbidden":
@@ -150,12 +156,12 @@ def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
 
 
 def _discriminator(problem: Mapping[str, Any]) -> str:
-    """Returns the key that selects the pydantic model of a section, such as `kind`."""
+    """Returns the name of the key that selects the pydantic model for a section, such as `kind`."""
     return str(problem["ctx"]["discriminator"]).strip("'")
 
 
 def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Returns the keys that lead to a problem, without the type names that pydantic adds."""
+    """Returns the keys that lead to a problem, without the type names that pydantic inserts."""
     keys = []
     for part in location:
         is_key = isinstance(content, Mapping) and part in content
@@ -166,7 +172,7 @@ def _keys_in_file(content: Any, location: tuple[int | str, ...]) -> tuple[str, .
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
-    """Returns the keys of a pydantic model and of all models nested in it."""
+    """Returns the keys of a pydantic model and of all its nested models."""
     keys = set(model.model_fields)
     for field in model.model_fields.values():
         for kind in (field.annotation, *get_args(field.annotation)):

@@ -13,14 +13,16 @@ _AtLeast1 = Annotated[int, Field(ge=1)]
 
 
 class NotifyConfig(Strict):
-    """Recipients of the result of `unetfx retrain`, which is sent as a JSON object.
+    """Recipients of the `unetfx retrain` result, which is sent as a JSON object.
 
     Attributes:
-      webhook: URL to POST the result to, `https://…`. `$NAME` and `${NAME}` in the URL are replaced
-        by environment variables, since the URL of a webhook is often a secret. Null for no webhook.
-      command: A program and its arguments; the program gets the result on its standard input. Null
-        for no program.
-      nothing_new: Whether to notify also if nothing has changed since the last retraining.
+      webhook: URL (`https://…`) to which the result is sent in a POST request. `$NAME` and
+        `${NAME}` in the URL are replaced with the values of environment variables, so that a secret
+        URL need not be in the config file. Null for no webhook.
+      command: A program and its arguments. The program receives the result on its standard input.
+        Null for no program.
+      nothing_new: Whether to notify the recipients even if nothing has changed since the last
+        retraining.
     """
 
     webhook: str | None = None
@@ -35,10 +37,10 @@ class NotifyConfig(Strict):
         return webhook
 
     def address(self) -> str | None:
-        """Returns the webhook's URL with environment variables inserted; None for no webhook.
+        """Returns the webhook's URL with environment variables expanded; None for no webhook.
 
         Raises:
-          InputError: An environment variable is not set, or the resulting text is not a URL.
+          InputError: An environment variable is not set, or the result is not an HTTP or HTTPS URL.
         """
         if self.webhook is None:
             return None
@@ -52,12 +54,13 @@ class NotifyConfig(Strict):
 
 
 class RetrainConfig(Strict):
-    """Cleaning and notifications that `unetfx retrain` does after running the pipeline.
+    """Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
 
     Attributes:
-      keep_runs: Number of newest runs whose artifacts are kept; null for all runs. Artifacts that
-        belong to the served model or the baseline, or that a kept run used, are never removed.
-      keep_versions: Number of newest pushed versions to keep; null for all versions.
+      keep_runs: Number of most recent runs whose artifacts are kept; null to keep the artifacts of
+        all runs. Runs that share a report count as one run. The models of pushed versions, the
+        baseline, and artifacts that a kept run used are never removed.
+      keep_versions: Number of most recent pushed versions to keep; null to keep all versions.
       notify: Recipients of the result.
     """
 

@@ -1,1 +1,1 @@
-"""Running the pipeline on this machine: progress, logs, the lock, and the Beam runner."""
+"""Runs the pipeline on this machine, with progress, logs and a lock; registers it with Airflow."""

@@ -17,13 +17,15 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT, DONE
 
 DEPLOYMENT_FILE = "airflow.json"
-"""File in the pipeline's folder with the settings that the DAG reads."""
+"""Name of the file with the DAG's settings, which is in the pipeline's folder."""
 
 
 def register(config_file: Path) -> Path:
     """Writes airflow.json for the DAG, and registers the pipeline with TFX's command line.
 
-    Airflow runs resolve relative paths in the config against the current folder.
+    If Airflow is not installed in this environment, only the file is written. The DAG will run the
+    pipeline in the current folder, so relative paths in the config are resolved against this
+    folder.
 
     Args:
       config_file: Path of the config file.
@@ -32,8 +34,8 @@ def register(config_file: Path) -> Path:
       Path of airflow.json.
 
     Raises:
-      InputError: The config is wrong, has no `airflow:` section or a workspace in a bucket, or has
-        a schedule that Airflow does not accept.
+      InputError: The config is invalid, has no `airflow:` section, has a workspace in a bucket, or
+        contains a schedule that Airflow does not accept.
     """
     config = load_config(config_file)
     if config.airflow is None:
@@ -43,8 +45,8 @@ def register(config_file: Path) -> Path:
         )
     if is_remote(config.workspace):
         raise InputError(
-            f"workspace: {config.workspace} is in a bucket, where Airflow's task cannot read the "
-            "verdict of a run. Give a local folder."
+            f"workspace: {config.workspace} is in a bucket, but the Airflow task that reports the "
+            "verdict needs local reports. Give a local folder."
         )
     if importlib.util.find_spec("airflow"):
         with library_noise_to(config.home / "logs" / "airflow.txt"):
@@ -67,10 +69,10 @@ def _describe(config: Config, airflow: AirflowConfig, config_file: Path) -> dict
 
 
 def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path) -> None:
-    """Runs TFX's Airflow runner, from which TFX's command line takes the pipeline's name.
+    """Runs TFX's Airflow runner, through which TFX's command line learns the pipeline's name.
 
-    The runner gets a pipeline without components, so that Airflow checks the schedule. The DAG that
-    Airflow runs is defined in airflow_runner.py.
+    The runner gets a pipeline without components, so Airflow checks only its schedule. The DAG that
+    Airflow later runs is defined in airflow_runner.py.
     """
     from airflow.exceptions import AirflowException
     from tfx import v1 as tfx
@@ -88,8 +90,8 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 
 
 def main() -> int:
-    """Registers the pipeline of the config that UNETFX_CONFIG names; returns the exit code."""
-    logging.disable(logging.INFO)  # with Airflow, all libraries log to standard output
+    """Registers the pipeline for the config file in `UNETFX_CONFIG`, and returns the exit code."""
+    logging.disable(logging.INFO)  # Airflow would print every library's INFO messages
     try:
         deployment = register(config_path())
     except UnetfxError as error:

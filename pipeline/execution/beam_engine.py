@@ -1,4 +1,4 @@
-"""Checks that the configured Beam runner is reachable and passes its options to the components."""
+"""Checks that the Beam runner is reachable, and passes the Beam options to the components."""
 
 import json
 import os
@@ -22,21 +22,21 @@ from pipeline.config.beam import (
     SparkBeam,
 )
 
-_TIMEOUT = 5  # time limit of a request in seconds; Beam itself would wait for minutes, or for ever
+_TIMEOUT = 5  # time limit for a request, in seconds; Beam itself would wait for minutes or for ever
 
 
 def refuse_unreachable(beam: BeamConfig) -> None:
-    """Checks that the Beam runner answers, and that this machine has what Beam needs to use it.
+    """Checks that the Beam runner answers, and that Beam can start its jobs from this machine.
 
-    The check takes at most 30 seconds.
+    Requests time out after 5 seconds without an answer, so the check does not take minutes.
 
     Args:
-      beam: The `beam:` part of the config.
+      beam: The `beam:` section of the config.
 
     Raises:
-      UnavailableError: The runner does not answer, or Java, a download or credentials are missing
-        on this machine.
-      InputError: A Beam option is wrong.
+      UnavailableError: The runner does not answer, this machine lacks Java or Google credentials,
+        or Beam's job server cannot be downloaded.
+      InputError: A Beam option is invalid.
     """
     if isinstance(beam, DataflowBeam):
         _check_credentials()
@@ -52,13 +52,14 @@ def refuse_unreachable(beam: BeamConfig) -> None:
 
 @contextmanager
 def out_of_cache(pipeline: Any) -> Iterator[None]:
-    """Passes Beam options to the components by an environment variable instead of parameters.
+    """Passes the Beam options to the components in an environment variable, not as parameters.
 
-    TFX's cache compares parameters, so a different Beam runner would otherwise repeat every step.
+    TFX's cache key includes the parameters of a component. If the Beam options were parameters, a
+    change of the Beam runner would make all Beam components run again.
 
     Args:
-      pipeline: TFX pipeline that is run within this context. The Beam options of its components
-        are replaced by those of the local runner.
+      pipeline: The TFX pipeline that is run within the context. The Beam options of its components
+        are replaced with those of the local runner.
     """
     from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 
@@ -125,7 +126,7 @@ def _check_flink(beam: FlinkBeam) -> None:
 
 
 def _check_java(beam: FlinkBeam | SparkBeam) -> None:
-    """Checks that Beam can start its job server with Java on this machine, before the run does."""
+    """Checks that this machine has Java, and has or can download the JAR of Beam's job server."""
     from apache_beam.options.pipeline_options import JobServerOptions, PipelineOptions
     from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
     from apache_beam.runners.portability.spark_runner import SparkJarJobServer
@@ -158,7 +159,7 @@ def _check_java(beam: FlinkBeam | SparkBeam) -> None:
 
 
 def _download_problem(url: str) -> str | None:
-    """Returns why a URL cannot be downloaded; None if it can."""
+    """Returns the reason why a URL cannot be downloaded, or None if it can be."""
     try:
         response = httpx.head(url, timeout=_TIMEOUT, follow_redirects=True)
     except httpx.HTTPError as error:

@@ -1,4 +1,4 @@
-"""Terminal output of commands: progress of the components, errors, redirected library logs."""
+"""Prints component progress and error messages to the terminal, and redirects library logs."""
 
 import logging
 import os
@@ -30,7 +30,9 @@ _STDERR = 2
 
 @contextmanager
 def library_noise_to(log: Path) -> Iterator[TextIO]:
-    """Redirects standard error to a file, since libraries (Python and C++) log to standard error.
+    """Redirects standard error to a file within the context, to keep library logs off the terminal.
+
+    The file descriptor itself is redirected, because C++ libraries do not use `sys.stderr`.
 
     Args:
       log: Path of the log file; the file and its folder are created if necessary.
@@ -40,24 +42,24 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
-    shown = os.dup(_STDERR)
+    saved = os.dup(_STDERR)
     with log.open("a") as file:
         os.dup2(file.fileno(), _STDERR)
     try:
-        with os.fdopen(shown, "w", closefd=False) as original:
+        with os.fdopen(saved, "w", closefd=False) as original:
             yield original
     finally:
         sys.stderr.flush()
-        os.dup2(shown, _STDERR)
-        os.close(shown)
+        os.dup2(saved, _STDERR)
+        os.close(saved)
 
 
 @contextmanager
 def log_lines_of(package: str) -> Iterator[None]:
-    """Prints the log messages of a Python package within the context, one line each, with the time.
+    """Prints a package's log messages, with timestamps, to standard output within the context.
 
     Args:
-      package: Name of the package, such as `serving`.
+      package: Name of the Python package, such as `serving`.
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -88,13 +90,13 @@ def print_steps() -> Iterator[None]:
 
 
 def print_failure(*lines: str) -> None:
-    """Prints an error message to standard error; each line starts with the program's name."""
+    """Prints an error message to standard error; each line starts with `unetfx:`."""
     for line in "\n".join(lines).splitlines():
         print(f"unetfx: {line}", file=sys.stderr, flush=True)
 
 
 class _Steps(logging.Handler):
-    """Prints progress from the log messages of TFX's local runner, which has no callbacks."""
+    """Prints progress based on the log messages of TFX's local runner, which has no callbacks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,6 +119,6 @@ class _Steps(logging.Handler):
             self._line_is_open = False
 
     def end(self) -> None:
-        """Ends the printed line of a component that failed."""
+        """Ends the current line with `failed` if the last component did not finish."""
         if self._line_is_open:
             print("failed", flush=True)

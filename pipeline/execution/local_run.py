@@ -25,10 +25,11 @@ class RunResult(NamedTuple):
     """The result of a pipeline run.
 
     Attributes:
-      code: Exit code for the command, see `pipeline.exit_codes`.
-      run: The finished run; None if the run failed, or if the pipeline was only registered.
+      code: Exit code of the command (see `pipeline.exit_codes`).
+      run: The finished run; None if the run failed, or if `tfx pipeline create` only registered the
+        pipeline.
       report: Folder of the published report; None if `run` is None.
-      failure: Message of an unexpected failure; None without a failure.
+      failure: Error message of an unexpected failure; None if there was none.
     """
 
     code: int
@@ -38,7 +39,7 @@ class RunResult(NamedTuple):
 
 
 def run_pipeline(config_file: Path) -> int:
-    """Runs the pipeline once, prints its progress, and prints a summary.
+    """Runs the pipeline once, and prints its progress and a summary.
 
     Args:
       config_file: Path of the config file.
@@ -48,7 +49,7 @@ def run_pipeline(config_file: Path) -> int:
       if the gate or ServingCheck refused the model.
 
     Raises:
-      UnetfxError: The data or the config are wrong, the Beam runner cannot be reached, or another
+      UnetfxError: The data or the config are invalid, the Beam runner cannot be reached, or another
         process is running this pipeline.
     """
     config = load_config(config_file)
@@ -57,17 +58,17 @@ def run_pipeline(config_file: Path) -> int:
 
 
 def run_locked(config: Config, config_file: Path) -> RunResult:
-    """Runs the pipeline once and prints progress; the caller must hold the pipeline's lock.
+    """Runs the pipeline once and prints its progress; the caller must hold the pipeline's lock.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for printed commands.
+      config_file: Path of the config file, to show in the suggested command.
 
     Returns:
       The result of the run.
 
     Raises:
-      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached.
+      UnetfxError: The data or the config are invalid, or the Beam runner cannot be reached.
     """
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
@@ -85,12 +86,14 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
 def _run(config: Config, config_file: Path) -> RunResult:
     claim_workspace(config)
     if columns := config.columns_to_slice_by:
-        # GateCheck would also find unknown columns, but only after all files have been read.
+        # GateCheck would also reject unknown columns, but only after all files have been read, so
+        # the columns are checked here first.
         refuse_unknown_columns(columns, find_columns(config.data))
     from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
 
     refuse_unreachable(config.beam)
-    # Late imports, because TensorFlow and TFX take seconds to load and print messages meanwhile.
+    # These imports come late, because TensorFlow and TFX take seconds to load, and also write
+    # messages to standard error, which must be redirected first.
     from tfx import v1 as tfx
 
     from pipeline.create_pipeline import create_pipeline
@@ -103,7 +106,7 @@ def _run(config: Config, config_file: Path) -> RunResult:
     with print_steps(), out_of_cache(pipeline):
         tfx.orchestration.LocalDagRunner().run(pipeline)
     run = latest_run(config)
-    # `tfx pipeline create` only registers the pipeline, without a run.
+    # Under `tfx pipeline create`, LocalDagRunner only registers the pipeline and starts no run.
     if run is None or run == before:
         return RunResult(DONE)
     report = publish(config, run)

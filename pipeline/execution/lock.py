@@ -1,4 +1,4 @@
-"""A lock on the folder of a pipeline, so that only one process at a time runs the pipeline."""
+"""A lock on a pipeline's folder, so that only one process at a time can run the pipeline."""
 
 import datetime
 import fcntl
@@ -20,9 +20,9 @@ class Holder(Strict):
 
     Attributes:
       command: Command of the process, such as `unetfx run`.
-      pid: Process id.
-      host: Name of the machine or container that the process runs on.
-      since: Date and time when the process took the lock, with the offset from UTC.
+      pid: ID of the process.
+      host: Name of the machine or container on which the process runs.
+      since: Date and time at which the process acquired the lock, with the offset from UTC.
     """
 
     command: str
@@ -31,27 +31,28 @@ class Holder(Strict):
     since: str
 
     def __str__(self) -> str:
-        """Describes the process that holds the lock, for a message."""
+        """Returns a description of the process for an error message."""
         return f"{self.command}, process {self.pid} on {self.host}, since {self.since}"
 
 
 class LockedError(UnetfxError):
-    """Another process holds the lock of the pipeline."""
+    """Another process holds the pipeline's lock."""
 
 
 @contextmanager
 def only_one(home: Path, command: str) -> Iterator[Holder | None]:
-    """Holds the lock of a folder within the context, also against machines that share the folder.
+    """Holds the lock on a pipeline's folder within the context.
 
-    The operating system releases the lock when the process ends or crashes. The lock file is never
-    removed: otherwise two processes could each lock a different file of the same name.
+    On NFS, the lock also excludes processes on other machines. The operating system releases the
+    lock when the process ends or crashes. The lock file is never removed; otherwise, two processes
+    could each lock a different file of the same name.
 
     Args:
-      home: Folder of the pipeline; it is created if necessary.
-      command: Command of this process, for the error message of other processes.
+      home: Folder of the pipeline, which is created if necessary.
+      command: Command of this process, which other processes show in their error messages.
 
     Yields:
-      The previous holder if that process died while holding the lock; None otherwise.
+      The previous holder if it died while holding the lock; otherwise None.
 
     Raises:
       LockedError: Another process holds the lock.
@@ -65,8 +66,8 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
     with file:
         try:
-            # Unlike POSIX record locks, a lock by flock survives if the process opens the file
-            # again and closes it.
+            # `flock` is used instead of a POSIX record lock, because a process loses a record lock
+            # as soon as it opens and closes the file a second time.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = _read(file) or "another process"
@@ -78,12 +79,12 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
                 f"{path}: cannot be locked ({error.strerror}). Choose a workspace on a file system "
                 "with locks: any local disk, or NFS."
             ) from error
-        died = _read(file)
+        dead_holder = _read(file)
         file.truncate(0)
         file.write(_this_process(command).model_dump_json())
         file.flush()
         try:
-            yield died
+            yield dead_holder
         finally:
             file.truncate(0)
 

@@ -1,4 +1,4 @@
-"""A workspace in a bucket, whose records in ML Metadata are on the local disk of one machine."""
+"""Links a workspace in a bucket to its ML Metadata records, which are on one machine's disk."""
 
 import socket
 import uuid
@@ -12,12 +12,12 @@ _FILE = "records.json"
 
 
 class RecordsPlace(Strict):
-    """The place of a pipeline's records.
+    """Location of a pipeline's ML Metadata records.
 
     Attributes:
-      id: Random id of the records.
-      host: Name of the machine or container.
-      folder: Local folder with the records.
+      id: Random ID of the records.
+      host: Host name of the machine or container that has the records.
+      folder: Local folder that contains the records.
     """
 
     id: str
@@ -26,18 +26,18 @@ class RecordsPlace(Strict):
 
 
 def claim_workspace(config: Config) -> None:
-    """Notes in a remote workspace where its records are, and refuses to run without them.
+    """Stores the location of the records in a remote workspace, unless one is stored already.
 
-    TFX numbers the folders of artifacts by ids from the records. With other records, a run would
-    write into the folders of older artifacts.
+    TFX names the folders of artifacts after IDs in the records. A run with different records would
+    therefore write to the folders of older artifacts.
 
     Args:
-      config: The config of the pipeline. A local workspace contains its records, and nothing is
-        done.
+      config: The config of the pipeline. For a local workspace, which contains its own records, the
+        function does nothing.
 
     Raises:
-      InputError: The records of the workspace are in another folder or on another machine, or the
-        bucket cannot be read or written.
+      InputError: The records of the workspace are in a different folder or on a different machine,
+        or the bucket cannot be read or written.
     """
     if not is_remote(config.workspace):
         return
@@ -54,5 +54,5 @@ def claim_workspace(config: Config) -> None:
     if noted.id != RecordsPlace.model_validate_json(read_text(here)).id:
         raise InputError(
             f"workspace: the records of {config.root} are in {noted.folder} on {noted.host}. Run "
-            "there, or choose another workspace."
+            "there, or choose a different workspace."
         )

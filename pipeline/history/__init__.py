@@ -1,1 +1,1 @@
-"""Past runs as recorded in ML Metadata, and people's decisions about models."""
+"""Past runs and people's decisions about models, as recorded in ML Metadata."""

@@ -1,4 +1,4 @@
-"""People's decisions about models: blessings, withdrawn blessings and pushes."""
+"""Records and reads people's decisions about models: blessings, withdrawn blessings and pushes."""
 
 import datetime
 import getpass
@@ -26,9 +26,9 @@ class Decision(NamedTuple):
     """A person's decision about a model.
 
     Attributes:
-      kind: The decision: `blessed it`, `withdrew its blessing` or `pushed it`.
+      kind: Kind of decision: `blessed it`, `withdrew its blessing` or `pushed it`.
       who: User name of the person.
-      when: Date and time of the decision, UTC.
+      when: Date and time of the decision, in UTC.
       why: Reason that the person gave; empty for a push.
       pushed_to: Folder of the pushed version; None for a blessing or a withdrawal.
     """
@@ -40,27 +40,27 @@ class Decision(NamedTuple):
     pushed_to: str | None
 
     def __str__(self) -> str:
-        """Returns the decision as a sentence without a full stop."""
+        """Returns the decision as a sentence without the final full stop."""
         reason = f": {self.why}" if self.why else ""
         return f"{self.who} {self.kind} on {self.when}{reason}"
 
     @property
     def blessed(self) -> bool | None:
-        """Whether the decision blessed the model or withdrew the blessing; None for a push."""
+        """True for a blessing, False for the withdrawal of a blessing, None for a push."""
         return None if self.pushed_to else self.kind == _BLESSED
 
 
 def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) -> None:
-    """Records that a person blessed a model or withdrew its blessing; the last decision counts.
+    """Records that a person blessed a model or withdrew its blessing; the latest decision counts.
 
     Args:
       config: The config of the pipeline.
       model: Artifact of the model.
-      blessed: True to bless the model, false to withdraw its blessing.
-      why: The person's reason.
+      blessed: True to bless the model, False to withdraw the blessing.
+      why: Reason for the decision.
 
     Raises:
-      InputError: No reason is given.
+      InputError: The reason is empty, or the pipeline has never run.
     """
     if not why.strip():
         raise InputError("--why: give a short reason; it is kept with the decision.")
@@ -80,10 +80,10 @@ def push(config: Config, model: store.Artifact) -> str:
       model: Artifact of the model.
 
     Returns:
-      Folder of the new version, which appears only when all its files are complete.
+      Path of the new version's folder.
 
     Raises:
-      InputError: The files of the model are missing or do not load.
+      InputError: The model's files are missing or cannot be loaded.
     """
     source = path_utils.serving_model_path(model.uri)
     if problem := why_not_loaded(source):
@@ -97,13 +97,13 @@ def push(config: Config, model: store.Artifact) -> str:
 
 
 def decisions(history: History) -> Mapping[int, list[Decision]]:
-    """Reads all decisions of people about models.
+    """Reads all decisions that people have made about models.
 
     Args:
-      history: The records of the pipeline.
+      history: The pipeline's records in ML Metadata.
 
     Returns:
-      Artifact id of each model to the decisions about the model, oldest first.
+      The decisions about each model, oldest first, by the model's artifact ID.
     """
     by_model: dict[int, list[Decision]] = {}
     for kind in (store.BLESSING, store.PUSHED_MODEL):
@@ -111,7 +111,7 @@ def decisions(history: History) -> Mapping[int, list[Decision]]:
             who, when, why = (text_property(artifact, key) for key in (WHO, store.WHEN, store.WHY))
             model = int_property(artifact, store.MODEL_ID)
             if who is None or when is None or why is None or model is None:
-                continue  # the artifact is the output of a step, not a person's decision
+                continue  # the artifact is the output of a component, not a person's decision
             pushed_to = text_property(artifact, store.DESTINATION)
             blessed = int_property(artifact, store.BLESSED) == constants.BLESSED_VALUE
             verb = _PUSHED_IT if pushed_to else _BLESSED if blessed else _WITHDREW
@@ -142,6 +142,6 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # The user ID in a container often has no user name; the exception depends on the Python
-        # version.
+        # In a container, the user ID often has no user name. The type of the exception that
+        # `getuser` then raises depends on the Python version.
         return f"user {os.getuid()}"

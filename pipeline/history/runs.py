@@ -1,4 +1,4 @@
-"""Past runs of a pipeline and their results."""
+"""Reads the past runs of a pipeline and their results."""
 
 import json
 import posixpath
@@ -25,18 +25,20 @@ from pipeline.history.store import (
 )
 
 SOURCE_FILE = "source.txt"
-"""File in the folder of a published report, with the path of the report's artifact."""
-_MOST_NAMED = 5  # maximum number of runs in a message
-_TRIALS_FILE = "tuner_results.json"  # name of the file that TFX's Tuner writes
+"""Name of the file, in the folder of a published report, that contains the path of the report's
+artifact."""
+_MOST_NAMED = 5  # maximum number of runs listed in a message
+_TRIALS_FILE = "tuner_results.json"  # file in which TFX's Tuner lists all trials
 
 
 class Trial(NamedTuple):
     """One trial of a hyperparameter search.
 
     Attributes:
-      number: Number of the trial, from 1, in the order of the trials' starts.
-      values: Hyperparameter name to value.
-      score: Mean IoU on `val` after the best epoch, 0..1; None if training failed.
+      number: Number of the trial; trials are numbered from 1 in the order in which they started.
+      values: Values of the hyperparameters, by name.
+      score: Mean IoU on the validation split after the best epoch, from 0 to 1; None if training
+        failed.
     """
 
     number: int
@@ -48,15 +50,15 @@ class Run(NamedTuple):
     """One run of the pipeline.
 
     Attributes:
-      id: Id of the run: the time of its start.
-      fresh: Names of the components that were executed.
+      id: ID of the run, which is its start time.
+      fresh: Names of the components that were executed rather than taken from TFX's cache.
       cached: Names of the components whose outputs were taken from TFX's cache.
-      failed: Names of the components that failed or were stopped.
-      artifacts: Artifact type to the artifact that the run made or took from the cache.
-      durations: Name of each executed component to its duration in seconds.
+      failed: Names of the components that failed, were stopped or have not finished.
+      artifacts: The artifacts that the run made or took from the cache, by artifact type.
+      durations: Duration of each executed component in seconds, by component name.
       decisions: People's decisions about the run's model, oldest first.
-      published: Folder of the published report, which remains when the artifacts are removed; None
-        if no report was published.
+      published: Folder of the published report, which is kept even when the run's artifacts are
+        removed; None if no report was published.
     """
 
     id: str
@@ -70,12 +72,15 @@ class Run(NamedTuple):
 
     @property
     def folder_name(self) -> str:
-        """Name of the sub-folder for the run's report in the folder of all reports."""
+        """Name of the sub-folder for the run's report, in the folder of published reports."""
         return self.id.replace(":", "-")
 
     @property
     def span(self) -> int | None:
-        """Number of the newest span of the run's data, 0 without spans; None without examples."""
+        """Number of the newest data span; None if the run has no examples.
+
+        If the data source has no spans, the number is 0.
+        """
         return self._int(store.EXAMPLES, store.SPAN)
 
     @property
@@ -85,18 +90,18 @@ class Run(NamedTuple):
 
     @property
     def report(self) -> Artifact | None:
-        """The artifact that holds the data of the run's report; None if the run has no report."""
+        """Artifact with the data of the run's report; None if the run has no report."""
         kinds = (kind for kind in store.REPORTS if kind in self.artifacts)
         return next((self.artifacts[kind] for kind in kinds), None)
 
     @property
     def mean_iou(self) -> float | None:
-        """Mean IoU of the model on `test`, 0..1; None if undefined or if the run has no report."""
+        """Mean IoU on the test split, from 0 to 1; None if undefined or if there is no report."""
         return self.metrics.get(MEAN_IOU)
 
     @property
     def metrics(self) -> Mapping[str, float | None]:
-        """Metric name to value on `test`, None where undefined; empty if the run has no report."""
+        """Metrics on the test split, by name (None if undefined); empty if there is no report."""
         for folder in (self.report and self.report.uri, self.published):
             if folder and is_file(path := join(folder, METRICS_FILE)):
                 return json.loads(read_text(path))["metrics"]
@@ -106,7 +111,7 @@ class Run(NamedTuple):
     def blessed(self) -> bool | None:
         """Whether the model is blessed; None if the run ended before the gate.
 
-        A person's last decision overrides the gate.
+        A person's latest decision overrides the gate.
         """
         by_people = [d.blessed for d in self.decisions if d.blessed is not None]
         if by_people:
@@ -122,7 +127,7 @@ class Run(NamedTuple):
 
     @property
     def pushed_folder(self) -> str | None:
-        """Folder of the model's last pushed version; None if it was never pushed."""
+        """Folder to which the model was last pushed; None if the model was never pushed."""
         by_people = [d.pushed_to for d in self.decisions if d.pushed_to]
         if by_people:
             return by_people[-1]
@@ -132,7 +137,7 @@ class Run(NamedTuple):
 
     @property
     def trials(self) -> list[Trial]:
-        """Trials of the run's hyperparameter search, in order of number; empty without a search."""
+        """Trials of the run's hyperparameter search, ordered by number; empty if there was none."""
         artifact = self.artifacts.get(store.TUNER_RESULTS)
         path = join(artifact.uri, _TRIALS_FILE) if artifact else None
         rows = json.loads(read_text(path)) if path and is_file(path) else []
@@ -180,24 +185,24 @@ def latest_run(config: Config) -> Run | None:
       config: The config of the pipeline.
 
     Returns:
-      The run, which may have failed; None if the pipeline never ran.
+      The run, which may have failed; None if the pipeline has never run.
     """
     return next(iter(_read_runs(config, 1)), None)
 
 
 def find_run(config: Config, name: str | None) -> Run:
-    """Finds a run that has a report, by its id or the name of its model.
+    """Finds a run that has a report, by the run's ID or the name of its model.
 
     Args:
       config: The config of the pipeline.
-      name: Id of the run or the beginning of the id, or the short name of the model in reports,
-        such as `Trainer/model/5`. None for the newest run with a report.
+      name: ID of the run or the beginning of the ID, or the short name that reports use for its
+        model, such as `Trainer/model/5`. None for the newest run with a report.
 
     Returns:
-      The run.
+      The run with this ID, or the newest run.
 
     Raises:
-      InputError: No run with a report matches the name, or several runs match.
+      InputError: No run with a report matches the name, or several do.
     """
     runs = [run for run in all_runs(config) if run.report]
     trained = [run for run in runs if "Trainer" in run.fresh]

@@ -1,8 +1,8 @@
-"""The records of past runs in ML Metadata, with its types, keys and relations.
+"""Reads records of past runs from ML Metadata, and adds records of people's decisions.
 
 In ML Metadata, a run is a context, and each component of a run is an execution. The inputs and
-outputs of components are artifacts, which events link to executions. A person's decision is an
-execution that belongs to the pipeline but to no run.
+outputs of components are artifacts, which are linked to executions by events. A person's decision
+is stored as an execution that belongs to the pipeline but not to a run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -32,16 +32,17 @@ SERVING_BLESSING = standard_artifacts.InfraBlessing.TYPE_NAME
 PUSHED_MODEL = standard_artifacts.PushedModel.TYPE_NAME
 TUNER_RESULTS = standard_artifacts.TunerResults.TYPE_NAME
 REPORTS = (File.TYPE_NAME, "UnetfxReport")
-"""Artifact types of reports: the current type, and the type that older runs used."""
+"""Artifact types of reports: the current type, and the type that older versions of unetfx used."""
 
 SPAN, FINGERPRINT = SPAN_PROPERTY_NAME, FINGERPRINT_PROPERTY_NAME
 BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
 MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 MODEL_URI = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY
 PUSHED, DESTINATION = "pushed", "pushed_destination"
-"""Property keys of TFX's Pusher, for which TFX has no public constants."""
+"""Keys of the properties that TFX's Pusher sets; TFX has no public constants for them."""
 WHEN, WHY = "when", "why"
-"""Property keys of a person's decision: time and reason; `WHO` is the key of the user name."""
+"""Keys of the properties with the time and the reason of a person's decision. The key for the user
+name is `components.blessings.WHO`."""
 
 _DECISION = "unetfx.Decision"
 
@@ -50,9 +51,9 @@ class RunRecord(NamedTuple):
     """A run as recorded in ML Metadata.
 
     Attributes:
-      number: Id of the run's context in the store; newer runs have higher numbers.
-      id: Id of the run: the time of its start.
-      began: Time of the start, in seconds since 1970.
+      number: ID of the run's context in ML Metadata; newer runs have higher numbers.
+      id: ID of the run, which is its start time.
+      began: Start time of the run, as a Unix timestamp in seconds.
     """
 
     number: int
@@ -61,7 +62,7 @@ class RunRecord(NamedTuple):
 
 
 class History:
-    """The ML Metadata records of one pipeline, which are read when first needed."""
+    """ML Metadata records of one pipeline; each kind of record is read when it is first needed."""
 
     def __init__(self, store: mlmd.MetadataStore) -> None:
         self._store = store
@@ -75,7 +76,11 @@ class History:
         return [RunRecord(c.id, c.name, c.create_time_since_epoch / 1000) for c in newest_first]
 
     def executions(self, run: int) -> list[Execution]:
-        """Returns the executions of a run, one for each component."""
+        """Returns the executions of a run, one for each component.
+
+        Args:
+          run: Number of the run (`RunRecord.number`).
+        """
         if run not in self._executions:
             self._executions[run] = self._store.get_executions_by_context(run)
         return self._executions[run]
@@ -85,12 +90,16 @@ class History:
         return self._components[execution.id]
 
     def outputs(self, run: int) -> list[Artifact]:
-        """Returns the artifacts that a run made or took from the cache, oldest first."""
+        """Returns the artifacts that a run made or took from the cache, oldest first.
+
+        Args:
+          run: Number of the run (`RunRecord.number`).
+        """
         return [self._artifacts[number] for number in sorted(self._output_ids(run))]
 
     @property
     def made(self) -> list[Artifact]:
-        """Artifacts that runs made, oldest first; without the artifacts of people's decisions."""
+        """Output artifacts of all runs, oldest first, excluding records of people's decisions."""
         ids = set().union(*(self._output_ids(run.number) for run in self.runs))
         return [self._artifacts[number] for number in sorted(ids)]
 
@@ -101,7 +110,7 @@ class History:
         ]
 
     def live(self, kind: str) -> list[types.Artifact]:
-        """Returns the artifacts of a type that are neither removed nor marked for removal."""
+        """Returns the live artifacts of a type, neither deleted nor marked for deletion."""
         try:
             artifact_type = self._store.get_artifact_type(kind)
         except mlmd.errors.NotFoundError:
@@ -114,17 +123,18 @@ class History:
 
     @property
     def unfinished(self) -> list[Execution]:
-        """Executions that are recorded as running."""
+        """Executions recorded as new or running, whose run is in progress or was killed."""
         states = (Execution.NEW, Execution.RUNNING)
         every = (execution for run in self.runs for execution in self.executions(run.number))
         return [execution for execution in every if execution.last_known_state in states]
 
     def newest_runs(self, count: int | None) -> set[int]:
-        """Returns the newest runs, up to a number of different reports.
+        """Returns the numbers of the newest runs (`RunRecord.number`).
 
         Args:
-          count: Maximum number of different reports among the returned runs; runs on unchanged data
-            share a report, and runs without a report do not count. None for all runs.
+          count: Maximum number of different reports among the returned runs; None for all runs.
+            Runs on unchanged data share a report. Runs without a report are returned, too, but do
+            not count.
         """
         reports: set[int] = set()
         runs: set[int] = set()
@@ -136,10 +146,12 @@ class History:
         return runs
 
     def runs_that_made(self, artifacts: Set[int]) -> set[int]:
-        """Returns the numbers of the runs that made any of the artifacts; reuse does not count.
+        """Returns the numbers of the runs that made at least one of the artifacts.
+
+        A run that took an artifact from the cache does not count.
 
         Args:
-          artifacts: Ids of the artifacts.
+          artifacts: IDs of the artifacts.
         """
         return {
             run.number
@@ -152,29 +164,29 @@ class History:
         }
 
     def touched_by(self, runs: Iterable[int]) -> set[int]:
-        """Returns the ids of all artifacts that some runs read, made or took from the cache.
+        """Returns the IDs of all artifacts that the runs read, made or took from the cache.
 
         Args:
-          runs: Numbers of the runs.
+          runs: Numbers of the runs (`RunRecord.number`).
         """
         executions = (execution for run in runs for execution in self.executions(run))
         return {number for execution in executions for number in self._linked(execution.id)}
 
     def pushed(self) -> Iterator[tuple[str, set[int]]]:
-        """Yields for each pushed version its folder and the ids of its model and blessings."""
+        """Yields the folder of each pushed version, with the IDs of its model and blessings."""
         for execution in self._events:
             for number in self._linked(execution, _Event.OUTPUT):
                 if folder := text_property(self._artifacts[number], DESTINATION):
                     yield folder, self._linked(execution, _Event.INPUT)
 
     def set_state(self, artifacts: Sequence[Artifact], state: int) -> None:
-        """Sets the state of artifacts in ML Metadata, such as `Artifact.DELETED`."""
+        """Sets the state of artifacts in ML Metadata to a value such as `Artifact.DELETED`."""
         for artifact in artifacts:
             artifact.state = state
         self._store.put_artifacts(artifacts)
 
     def set_failed(self, execution: Execution) -> None:
-        """Sets the state of an execution in ML Metadata to failed."""
+        """Marks an execution as failed in ML Metadata."""
         execution.last_known_state = Execution.FAILED
         self._store.put_executions([execution])
 
@@ -186,12 +198,13 @@ class History:
         uri: str,
         properties: Mapping[str, int | str],
     ) -> None:
-        """Records a person's decision about a model as an artifact that TFX's resolvers find.
+        """Records a person's decision about a model as an artifact that TFX's resolvers can find.
 
         Args:
           pipeline: Name of the pipeline.
-          model: Artifact of the model; the run that made it has registered the artifact types.
-          kind: Type of the new artifact: `BLESSING` or `PUSHED_MODEL`.
+          model: Artifact of the model.
+          kind: Type of the new artifact: `BLESSING` or `PUSHED_MODEL`. The type must already be
+            registered in ML Metadata.
           uri: Folder of the new artifact.
           properties: Custom properties of the new artifact.
         """
@@ -211,7 +224,7 @@ class History:
 
     @cached_property
     def _components(self) -> Mapping[int, str]:
-        """Component names by execution id, read at once: a query per execution would be slow."""
+        """Component names, by execution ID; read in bulk, because single queries are slow."""
         return {
             execution.id: context.name.rpartition(".")[2]
             for context in self._store.get_contexts_by_type("node")
@@ -224,7 +237,7 @@ class History:
 
     @cached_property
     def _events(self) -> Mapping[int, list[_Event]]:
-        """The events of each execution, by execution id."""
+        """Events of each execution, by execution ID."""
         events: dict[int, list[_Event]] = {}
         ids = [execution.id for execution in self._store.get_executions()]
         for event in self._store.get_events_by_execution_ids(ids) if ids else ():
@@ -236,12 +249,12 @@ class History:
         return {number for e in executions for number in self._linked(e.id, _Event.OUTPUT)}
 
     def _linked(self, execution: int, kind: int | None = None) -> set[int]:
-        """Returns the ids of the artifacts that an execution read or wrote.
+        """Returns the IDs of the artifacts that an execution read or wrote.
 
         Args:
-          execution: Id of the execution.
-          kind: `INPUT` of ML Metadata's event types for artifacts that were read, `OUTPUT` for
-            artifacts that were written; None for both.
+          execution: ID of the execution.
+          kind: Event type: `_Event.INPUT` for artifacts that the execution read, `_Event.OUTPUT`
+            for artifacts that it wrote; None for both.
         """
         events = self._events.get(execution, ())
         return {event.artifact_id for event in events if kind in (None, event.type)}
@@ -255,7 +268,7 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
       for_writing: Whether the caller will add or change records.
 
     Returns:
-      The store; None if the pipeline never ran.
+      The store; None if the pipeline has never run.
     """
     database = config.home / "metadata.db"
     if not database.exists():
@@ -268,7 +281,7 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
 
 
 def open_history(config: Config, *, for_writing: bool = False) -> History | None:
-    """Opens the records of a pipeline; None if the pipeline never ran.
+    """Opens the ML Metadata records of a pipeline; returns None if the pipeline has never run.
 
     Args:
       config: The config of the pipeline.
@@ -280,8 +293,8 @@ def open_history(config: Config, *, for_writing: bool = False) -> History | None
 
 def int_property(artifact: Artifact, key: str) -> int | None:
     """Returns an integer custom property of an artifact; None if the property is missing."""
-    # Reading a missing key of a protobuf map adds an empty value, and ML Metadata aborts when it
-    # stores such a value.
+    # The test for the key is necessary, because reading a missing key of a protobuf map adds an
+    # empty value, and ML Metadata aborts when such a value is stored.
     properties = artifact.custom_properties
     return properties[key].int_value if key in properties else None
 

@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines: compiling and submitting a package, and running steps in containers."""
+"""Compiles pipeline packages for Kubeflow, submits them, and runs their steps in containers."""

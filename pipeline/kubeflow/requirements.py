@@ -1,19 +1,18 @@
-"""Checks the requirements of Kubeflow Pipelines and Vertex AI on a config, without TFX or kfp."""
+"""Checks whether a config is suitable for Kubeflow or Vertex AI, without importing TFX or kfp."""
 
 import importlib.util
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from data.errors import InputError
-from data.files import is_remote
+from data.files import is_remote, join, relative_path
 from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig
 
 
 def check_config(config: Config) -> KubeflowConfig:
-    """Checks that a cluster can run the pipeline of a config, and that kfp is installed.
+    """Checks that the pipeline can run on a cluster with this config, and that kfp is installed.
 
     Args:
       config: The config of the pipeline.
@@ -22,8 +21,8 @@ def check_config(config: Config) -> KubeflowConfig:
       The `kubeflow:` section of the config.
 
     Raises:
-      InputError: The pipeline cannot run on a cluster, or kfp is not installed; the message has one
-        line for each reason.
+      InputError: The pipeline cannot run on a cluster with this config, or kfp is not installed.
+        The message has one line for each problem.
     """
     problems = list(_problems(config))
     if problems or not config.kubeflow:
@@ -31,40 +30,72 @@ def check_config(config: Config) -> KubeflowConfig:
     return config.kubeflow
 
 
-def pipeline_name(config: Config) -> str:
+def pipeline_name(name: str) -> str:
     """Returns the name of the pipeline on Kubeflow, such as `blue-marble` for `blue_marble`.
 
-    Kubeflow allows lower-case letters, digits and hyphens.
+    Kubeflow allows only lower-case letters, digits and hyphens in the name.
+
+    Args:
+      name: Name of the pipeline in the config.
+
+    Raises:
+      InputError: The name contains no ASCII letter or digit.
+    """
+    valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if not valid:
+        raise InputError(f"name: {name!r} has no letter or digit; Kubeflow requires one.")
+    return valid
+
+
+def pipeline_root(config: Config) -> str:
+    """Returns the folder for the artifacts; empty for the default of the cluster.
+
+    Args:
+      config: The config of the pipeline.
+    """
+    if config.kubeflow and config.kubeflow.pipeline_root:
+        return config.kubeflow.pipeline_root
+    return join(config.root, "artifacts") if is_remote(config.workspace) else ""
+
+
+def paths(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields each path in the config that steps read or write.
 
     Args:
       config: The config of the pipeline.
 
-    Raises:
-      InputError: The name in the config has no letter or digit.
+    Yields:
+      The key in the config, such as `data.source.path`, and the path.
     """
-    name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
-    if not name:
-        raise InputError(f"name: {config.name!r} has no letter or digit; Kubeflow requires one.")
-    return name
+    yield "workspace", config.workspace
+    if isinstance(config.data.source, SpannedSource):
+        yield "data.source.path", config.data.source.path
+    if config.data.schema_file:
+        yield "data.schema_file", config.data.schema_file
+    if config.serving.push_to:
+        yield "serving.push_to", config.serving.push_to
 
 
 def _problems(config: Config) -> Iterator[str]:
-    if not config.kubeflow:
+    kubeflow = config.kubeflow
+    if not kubeflow:
         yield "kubeflow: missing. Name the container image of the steps: kubeflow: {image: …}"
-    if not config.workspace.startswith("gs://"):
-        yield (
-            f"workspace: {config.workspace} is not in a bucket. Each step runs on a different "
-            "machine: name a folder that all machines can reach, gs://BUCKET/FOLDER."
-        )
-    source = config.data.source
-    if isinstance(source, SpannedSource):
-        path = source.path
-        if not is_remote(path) and not Path(path).is_absolute():
+    claims = kubeflow.claims if kubeflow else []
+    for key, path in paths(config):
+        if not path.startswith("gs://") and not any(_is_within(path, each.path) for each in claims):
             yield (
-                f"data.source.path: {path} is a folder on this machine. Name a folder that the "
-                "steps can reach: gs://BUCKET/FOLDER, or /FOLDER where it is mounted in the "
-                "containers."
+                f"{key}: {path} is neither in a bucket nor in a mounted claim. Each step runs on a "
+                "different machine: name a folder that all machines can reach, gs://BUCKET/FOLDER, "
+                "or a folder in a claim (kubeflow.claims)."
             )
+        if "$" in path:
+            yield f"{key}: {path} contains $, which Kubernetes would expand. Rename the folder."
+    root = kubeflow.pipeline_root if kubeflow else None
+    if root and is_remote(config.workspace) and not root.startswith("gs://"):
+        yield (
+            f"kubeflow.pipeline_root: {root} is in another store than the workspace, "
+            f"{config.workspace}. Name a folder on gs://, or remove the key."
+        )
     if config.serving.infra_validator:
         yield (
             "serving.infra_validator: TFX's InfraValidator does not run on Kubeflow Pipelines 2. "
@@ -75,3 +106,7 @@ def _problems(config: Config) -> Iterator[str]:
             "kfp is not installed, but compiling for Kubeflow needs it. Install it: "
             "pip install unetfx[kubeflow]"
         )
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return not is_remote(path) and relative_path(path, folder) is not None

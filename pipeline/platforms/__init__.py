@@ -1,1 +1,1 @@
-"""The platforms that run the pipeline, and the pipeline nodes that differ between platforms."""
+"""Builds the pipeline nodes that differ between this machine and Kubeflow or Vertex AI."""

@@ -1,8 +1,10 @@
-"""The pipeline on Kubeflow Pipelines or Vertex AI.
+"""Builds the platform-specific pipeline nodes for Kubeflow Pipelines and Vertex AI.
 
-TFX's compiler for Kubeflow supports no custom drivers, resolvers or artifact types. On Kubeflow,
-ordinary steps do the work of drivers and resolvers.
+TFX's compiler for Kubeflow does not support custom drivers, resolvers or artifact types. Ordinary
+components therefore do the work that drivers and resolvers do in a local run.
 """
+
+import json
 
 from tfx import v1 as tfx
 
@@ -14,13 +16,24 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Kubeflow(Platform):
-    """Kubeflow or Vertex AI: a step hashes the data, and pushed models count as blessed."""
+    """The platform for runs on Kubeflow Pipelines or Vertex AI.
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds LookOutside, which hashes the data, and an ExampleGen that takes the hash."""
-        look_outside = LookOutside(settings=settings.model_dump_json(), schema_file=schema_file)
-        # A package is compiled once and run many times, so the fingerprint and the schema are known
-        # only in the run.
+    A component hashes the data. Pushed models count as blessed models, because steps on Kubeflow
+    cannot query ML Metadata.
+    """
+
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
+        """Builds LookOutside and ExampleGen.
+
+        LookOutside hashes the data, and the hash is part of ExampleGen's cache key.
+        """
+        look_outside = LookOutside(
+            settings=settings.model_dump_json(),
+            schema_file=config.schema_file,
+            beam=json.dumps(config.beam.arguments()),
+        )
+        # A package is compiled once and run many times, so the fingerprint and the schema are
+        # placeholders that each run fills in.
         fingerprint, schema_text = (
             look_outside.outputs[name].future()[0].value for name in (FINGERPRINT, SCHEMA)
         )
@@ -30,16 +43,16 @@ class Kubeflow(Platform):
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Returns the push folder, in which the Trainer searches for the model of a warm start."""
+        """Returns the push folder, in which the Trainer finds the model for a warm start."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Returns the push folder, in which the Evaluator searches for the baseline."""
+        """Returns the push folder, in which the Evaluator finds the baseline."""
         return BlessedModels(push_folder=config.serving_folder)
 
     def reports_folder(self, config: Config) -> str:
-        """Returns the folder in which Report publishes, since no runner does so on Kubeflow."""
+        """Returns the folder in which the Report component publishes reports."""
         return config.reports_folder
 
     def metadata_connection(self, config: Config) -> None:
-        """Returns None: the cluster has its own ML Metadata."""
+        """Returns None, because the cluster has its own ML Metadata."""

@@ -1,4 +1,4 @@
-"""The pipeline on this machine, run by TFX's LocalDagRunner with ML Metadata in a SQLite file."""
+"""Builds the platform-specific pipeline nodes for TFX's LocalDagRunner on this machine."""
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
@@ -15,18 +15,21 @@ from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 
 
 class Local(Platform):
-    """This machine: resolvers find blessed models in ML Metadata, and ExampleGen has a driver."""
+    """The platform for runs on this machine.
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen, whose driver compares the data with the data of earlier runs."""
+    Resolvers find the blessed models in ML Metadata, and ExampleGen's driver hashes the data.
+    """
+
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
+        """Builds ExampleGen, whose driver hashes the data for the cache key."""
         example_gen = PairsExampleGen(settings).with_id("ExampleGen")
-        schema_text = read_text(schema_file) if is_file(schema_file) else ""
+        schema_text = read_text(config.schema_file) if is_file(config.schema_file) else ""
         return Ingestion([example_gen], example_gen.outputs["examples"], schema_text)
 
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Builds the resolver WarmStart, which finds the model of a warm start."""
+        """Builds the WarmStart resolver, which finds the blessed model for a warm start."""
         resolver = tfx.dsl.Resolver(
             strategy_class=warm_start.ModelToStartFrom,
             config={"settings": settings.model_dump_json()},
@@ -35,7 +38,10 @@ class Local(Platform):
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Builds the resolver Baseline, which finds the blessed models to compare with."""
+        """Builds the Baseline resolver.
+
+        The resolver finds the blessed models from which the Evaluator chooses the baseline.
+        """
         resolver = tfx.dsl.Resolver(
             strategy_class=baseline.OtherBlessedModels,
             **{baseline.CANDIDATE: candidate} | _all_models(),
@@ -43,13 +49,13 @@ class Local(Platform):
         return BlessedModels([resolver], models=resolver.outputs[MODEL])
 
     def reports_folder(self, config: Config) -> str | None:
-        """Returns None: the runner publishes the report at the end of a run."""
+        """Returns None, because the local runner publishes the report at the end of a run."""
         return None
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig:
-        """Returns the connection to ML Metadata in the SQLite file of the pipeline's folder."""
-        # TFX's own helper would create the folder immediately, but create_pipeline must have no
-        # side effects.
+        """Returns the connection to ML Metadata in metadata.db, a file in the pipeline's folder."""
+        # TFX's `sqlite_metadata_connection_config` is not used, because it creates the folder of
+        # the file, and `create_pipeline` must have no side effects.
         connection = metadata_store_pb2.ConnectionConfig()
         connection.sqlite.filename_uri = str(config.home / "metadata.db")
         connection.sqlite.connection_mode = (
@@ -59,7 +65,7 @@ class Local(Platform):
 
 
 def _all_models() -> dict[str, tfx.dsl.Channel]:
-    """Returns channels of all models and all blessings in the pipeline's ML Metadata."""
+    """Returns channels with all models and all blessings in the pipeline's ML Metadata."""
     artifacts = tfx.types.standard_artifacts
     return {
         MODEL: tfx.dsl.Channel(type=artifacts.Model),

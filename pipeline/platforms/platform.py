@@ -1,4 +1,4 @@
-"""The interface of a platform, which builds the nodes that differ between platforms."""
+"""Defines the `Platform` interface, which builds the nodes that differ between platforms."""
 
 from typing import NamedTuple, Protocol
 
@@ -16,10 +16,10 @@ class Ingestion(NamedTuple):
     """The nodes that read the data.
 
     Attributes:
-      nodes: ExampleGen, and the nodes that run before ExampleGen.
-      examples: Channel of the examples.
-      schema_text: Content of the user's schema file, or a placeholder for the content; empty if the
-        file does not exist.
+      nodes: ExampleGen, and any nodes that run before it.
+      examples: Channel with the examples.
+      schema_text: Content of the user's schema file (empty if the file does not exist) or, on
+        Kubeflow, a placeholder for the content of an edited schema file.
     """
 
     nodes: list[BaseNode]
@@ -28,13 +28,13 @@ class Ingestion(NamedTuple):
 
 
 class BlessedModels(NamedTuple):
-    """Source of blessed models for a node: a resolver's channel or the push folder, or no source.
+    """Source of the blessed models for a component: a resolver, the push folder, or none.
 
     Attributes:
-      nodes: List with the resolver; empty without a resolver.
-      models: Channel of the models that the resolver chose; None without a resolver.
-      push_folder: Folder of the pushed versions, among which the node chooses; None with a
-        resolver.
+      nodes: The resolver, as a list with one node; empty if there is no resolver.
+      models: Channel with the models that the resolver chooses; None if there is no resolver.
+      push_folder: Folder with the pushed versions, from which the component chooses a model; None
+        if a resolver chooses the models, or if there is no source.
     """
 
     nodes: list[BaseNode] = []  # noqa: RUF012
@@ -45,42 +45,42 @@ class BlessedModels(NamedTuple):
 class Platform(Protocol):
     """Builds the pipeline nodes that differ between platforms."""
 
-    def ingestion(self, settings: ExampleGenSettings, schema_file: str) -> Ingestion:
-        """Builds ExampleGen such that only changed contents of the data make it run again.
+    def ingestion(self, config: Config, settings: ExampleGenSettings) -> Ingestion:
+        """Builds ExampleGen, whose cache key includes a hash of the data.
 
         Args:
+          config: The config of the pipeline.
           settings: Settings of ExampleGen.
-          schema_file: Path of the user's schema file.
         """
 
     def models_to_start_from(
         self, config: Config, examples: tfx.dsl.Channel, settings: TrainerSettings
     ) -> BlessedModels:
-        """Returns the source of the model whose weights a warm start takes.
+        """Returns the source of the model whose weights are used for a warm start.
 
         Args:
-          config: The config, in which `training.warm_start` is true.
-          examples: Channel of the examples to train on.
+          config: The config of the pipeline; `training.warm_start` must be true.
+          examples: Channel with the examples to train on.
           settings: Settings of the Trainer.
         """
 
     def baselines(self, config: Config, candidate: tfx.dsl.Channel) -> BlessedModels:
-        """Returns the source of the models that the Evaluator may compare the candidate with.
+        """Returns the source of the models with which the Evaluator may compare the candidate.
 
         Args:
           config: The config of the pipeline.
-          candidate: Channel of the trained model.
+          candidate: Channel with the newly trained model.
         """
 
     def reports_folder(self, config: Config) -> str | None:
-        """Returns the folder where Report publishes; None if the runner publishes reports.
+        """Returns the Report component's publishing folder; None if the runner publishes reports.
 
         Args:
           config: The config of the pipeline.
         """
 
     def metadata_connection(self, config: Config) -> metadata_store_pb2.ConnectionConfig | None:
-        """Returns the connection to ML Metadata; None if the platform has its own ML Metadata.
+        """Returns the connection to ML Metadata; None if the platform provides ML Metadata itself.
 
         Args:
           config: The config of the pipeline.

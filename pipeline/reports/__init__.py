@@ -1,1 +1,1 @@
-"""Results of runs for people: published reports, comparisons and the terminal summary."""
+"""Presents the results of runs in published reports, comparisons and a terminal summary."""

@@ -1,4 +1,4 @@
-"""A page that compares two runs, image by image."""
+"""Writes a page that compares two runs, image by image."""
 
 import csv
 import io
@@ -26,14 +26,14 @@ from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
 
-# Maximum number of images in a table, and of those shown as pictures.
+# Maximum number of images in each table, and how many of them are also shown as pictures.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
 _SMALLEST_CHANGE = 0.0005  # minimum difference in mean IoU that counts as a change
 _BEFORE, _AFTER = "before", "after"
 
 
 class _Pair(NamedTuple):
-    """An image that both runs evaluated, with the mean IoU and the class IoUs of each run."""
+    """An image that both runs evaluated, with its mean IoU and class IoUs in each run."""
 
     key: str
     one: float
@@ -46,7 +46,7 @@ class _Pair(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """The images whose mean IoU fell, or those whose mean IoU rose, largest change first."""
+    """Either the images whose mean IoU fell or those whose mean IoU rose, largest change first."""
 
     title: str
     pairs: list[_Pair]
@@ -59,7 +59,7 @@ class _Part(NamedTuple):
 
 
 def compare(config: Config, one: Run, two: Run) -> str:
-    """Writes a page that compares two runs, and a CSV table of the images that both evaluated.
+    """Writes a page that compares two runs, and a CSV table of the images that both runs evaluated.
 
     The page shows the images whose mean IoU changed most, with the predictions of both models on
     the examples of the later run.
@@ -70,11 +70,11 @@ def compare(config: Config, one: Run, two: Run) -> str:
       two: The later run, which must have a report.
 
     Returns:
-      Path of the page; the table has the same name with the suffix `.csv`.
+      Path of the page; the table has the same path, but with the suffix `.csv`.
 
     Raises:
-      InputError: The runs evaluated no common image, their classes differ from those of the config,
-        or the files of an evaluation are missing.
+      InputError: The runs have no evaluated image in common, a run has a different number of
+        classes than the config, or files of an evaluation or a report are missing.
     """
     runs, classes = (one, two), config.data.classes
     evaluated = [_ious(run) for run in runs]
@@ -123,7 +123,10 @@ def compare(config: Config, one: Run, two: Run) -> str:
 
 
 def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
-    """Returns the class IoUs of each image, by key, without keeping all confusion matrices."""
+    """Returns the class IoUs of each image, as a float64 array of shape [C], by image key.
+
+    The confusion matrices are read one at a time, because all of them might not fit in memory.
+    """
     uri = run.artifacts[EVALUATION].uri
     if not is_folder(uri):
         raise InputError(
@@ -154,7 +157,16 @@ def _write_table(path: str, classes: Sequence[str], pairs: Sequence[_Pair]) -> N
 def _draw(
     runs: Sequence[Run], parts: Sequence[_Part], reports: str, name: str
 ) -> Mapping[str, Any]:
-    """Returns the card of each drawn image, by key; empty if the files of a model are missing."""
+    """Draws the images, and returns the template data for each image, by image key.
+
+    The result is empty if there is nothing to draw or if the files of a model are missing.
+
+    Args:
+      runs: The two runs.
+      parts: Parts of the page, whose images are drawn.
+      reports: Folder for published reports, local or remote.
+      name: Name of the sub-folder of `reports` for the pictures.
+    """
     drawn = {pair.key: pair for part in parts for pair in part.drawn}
     paths = [path_utils.serving_model_path(run.artifacts[MODEL].uri) for run in runs]
     if not drawn or not all(map(is_folder, paths)):

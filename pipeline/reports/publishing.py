@@ -15,7 +15,7 @@ from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
 
-_TO_SECONDS = 19  # number of characters of a run ID up to the seconds of its time
+_TO_SECONDS = 19  # length of the date and time, to the second, at the start of a run ID
 
 
 def publish(config: Config, run: Run) -> str:
@@ -26,10 +26,10 @@ def publish(config: Config, run: Run) -> str:
       run: The run, which must have a report.
 
     Returns:
-      Folder of the published report; runs with the same report have the same folder.
+      Folder of the published report; runs that share a report also share its folder.
 
     Raises:
-      InputError: The files of the report are missing.
+      InputError: The run has no report, or the files of the report are missing.
     """
     if run.report is None:
         raise InputError(f"{run.id}: the run has no report. Run the pipeline again.")
@@ -42,7 +42,8 @@ def publish(config: Config, run: Run) -> str:
     if is_file(join(folder, CONTENTS_FILE)):
         write_page(folder, _facts(_author(runs, folder, run)))
     elif not is_file(join(folder, PAGE_FILE)):
-        # Older versions of unetfx published only the finished page.
+        # A folder with only the page is accepted, because older versions of unetfx published only
+        # the page.
         raise InputError(f"{source}: the files of the report are gone. Run the pipeline again.")
     _write_overview(config, runs)
     return folder
@@ -52,7 +53,7 @@ def read_published(folder: str) -> RunMetrics | None:
     """Reads the metrics and verdicts of a published report.
 
     Args:
-      folder: Folder of the published report, from `publish`.
+      folder: Folder of the published report, as returned by `publish`.
 
     Returns:
       The metrics and verdicts; None if metrics.json is missing.
@@ -62,14 +63,16 @@ def read_published(folder: str) -> RunMetrics | None:
 
 
 def _author(runs: Sequence[Run], folder: str, run: Run) -> Run:
-    """Returns the run that made a report, whose durations the report shows.
+    """Returns the run that made a report, whose ID and durations the page shows.
 
-    A later run on unchanged data shares the report, but has trained nothing.
+    A later run on unchanged data reuses the report. The page does not show the durations of such a
+    run, because it did not train the model.
 
     Args:
       runs: All runs of the pipeline.
       folder: Folder of the published report.
-      run: A run with this report, returned if the run that made it is not recorded.
+      run: A run with this report, which is returned if there is no record of the run that made the
+        report.
     """
     return next((other for other in runs if folder.endswith(f"/{other.folder_name}")), run)
 
@@ -86,12 +89,13 @@ def _facts(run: Run) -> RunFacts:
 
 
 def _write_overview(config: Config, runs: Sequence[Run]) -> None:
-    """Writes a page with a table of all runs and a chart of the IoU of each class over the runs."""
+    """Writes a page with a table of all runs and a chart of each class's IoU over the runs."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         metrics = read_published(run.published) if run.published else None
         rows.append({"run": run, "metrics": metrics})
-    # A run that reused an earlier run's evaluation would repeat the earlier point in the chart.
+    # The chart omits runs that took their evaluation from the cache, because each of them would
+    # repeat an earlier point.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
     metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
     points = [

@@ -1,4 +1,4 @@
-"""The summary that the terminal shows at the end of a run."""
+"""Prints a summary to the terminal at the end of a run."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from components.evaluator.gate_text import rule_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
 from components.evaluator.rule import DROP, FLOOR
-from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.example_gen.artifact import FINDINGS_FILE, first_image
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
-from data.files import is_remote, join, read_lines, read_text
+from data.files import is_remote, join, read_text
 from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run
@@ -27,11 +27,11 @@ from pipeline.history.store import ANOMALIES, EXAMPLES
 
 
 def print_summary(config: Config, config_file: Path, run: Run, report: str) -> None:
-    """Prints the IoUs and floors, the verdict, the paths of the results and the next command.
+    """Prints the IoUs and floors, the verdict, the paths of the results and a suggested next step.
 
     Args:
       config: The config of the pipeline.
-      config_file: Path of the config file, for printed commands.
+      config_file: Path of the config file, to show in the suggested command.
       run: A finished run.
       report: Folder of the run's published report.
     """
@@ -65,8 +65,7 @@ def print_summary(config: Config, config_file: Path, run: Run, report: str) -> N
 def _predict_command(run: Run, config_file: Path) -> str:
     program = Path(sys.executable).parent / "unetfx"
     command = "unetfx" if shutil.which("unetfx") else os.path.relpath(program)
-    rows = read_lines(join(run.artifacts[EXAMPLES].uri, PAIRS_FILE))
-    image = next(row["image"] for row in map(json.loads, rows) if "problem" not in row)
+    image = first_image(run.artifacts[EXAMPLES].uri)
     option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
     return f"{command} predict {_short(image)} --out masks{option}"
 
@@ -115,7 +114,7 @@ def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
 
 
 def _remarks(run: Run) -> Iterator[str]:
-    """Yields a line for each skipped pair or file, for each warning and for each anomaly."""
+    """Yields a line for each warning, each finding about skipped pairs, and each anomaly."""
     for finding in json.loads(read_text(join(run.artifacts[EXAMPLES].uri, FINDINGS_FILE))):
         if finding["severity"] in ("skipped", "warning"):
             yield Finding(**finding).line()

@@ -1,1 +1,1 @@
-"""Scheduled retraining: finds changes, sends notifications, and removes old artifacts."""
+"""Scheduled retraining: finding changes, sending notifications and removing old artifacts."""

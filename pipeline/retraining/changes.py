@@ -1,21 +1,18 @@
-"""Finds changes of data, config and code since the last retraining, without loading TensorFlow."""
+"""Finds changes to data, config and code since the last retraining, without loading TensorFlow."""
 
 import hashlib
-import threading
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from components.example_gen.listing_job import listing_job
 from data.config import Strict
-from data.errors import InputError
-from data.files import file_state, is_file, read_text, write_text
-from data.sources.pairs import find_pairs, fingerprint, newest_span
+from data.files import is_file, read_text, write_text
+from data.sources.kept_listing import update_listing
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
 
 _FILE = "retrain.json"
 _PIPELINE = "pipeline.create_pipeline"
-_TICK_NS = 2_000_000_000  # the coarsest file-system timestamps have a resolution of 2 s
 
 
 class State(Strict):
@@ -24,32 +21,30 @@ class State(Strict):
     Attributes:
       span: Number of the newest span; 0 if the source has no spans.
       pairs: Number of pairs of image and mask files.
-      data: Fingerprint of the pairs and the contents of their files, the same as in ExampleGen's
-        cache key.
-      files: Fingerprint of the pairs and the sizes and modification times of their files; None if a
-        file is so new that its next change might leave size and time unchanged.
-      settings: Hash of the config.
-      schema_text: Hash of the user's schema file; empty if the file does not exist yet.
-      code: Hash of the pipeline's code.
+      data: Fingerprint of the pairs and the contents of their files; ExampleGen's cache key
+        includes the same fingerprint.
+      settings: Hash of the config, without the sections in `AROUND_A_RUN`.
+      schema_text: Hash of the content of the user's schema file; empty if the file does not exist.
+      code: Hash of the source code of the pipeline.
     """
 
     span: int
     pairs: int
     data: str
-    files: str | None
     settings: str
     schema_text: str
     code: str
 
 
 class PastRetraining(Strict):
-    """A retraining that ended with a verdict.
+    """A retraining whose pipeline run finished.
 
     Attributes:
-      state: Fingerprints of the data, config and code of the retraining.
-      run: Id of the pipeline run.
-      outcome: `pushed`, `not_blessed` or `does_not_serve`; see `Notice`.
-      reasons: Why the model was not pushed, one line for each reason.
+      state: Fingerprints of the data, config, schema and code that the run used.
+      run: ID of the pipeline run.
+      outcome: `pushed`, `not_blessed`, `does_not_serve`, or `nothing_new` if the run only reused
+        cached outputs; see `Notice`.
+      reasons: Reasons why the model was not pushed, one line each.
     """
 
     state: State
@@ -59,12 +54,12 @@ class PastRetraining(Strict):
 
 
 class Changes(NamedTuple):
-    """Changes since the last retraining that ended with a verdict.
+    """Changes since the last retraining whose pipeline run finished.
 
     Attributes:
-      state: Current fingerprints of the data, config and code.
-      names: A short name for each change; empty without changes.
-      last: The last retraining that ended with a verdict; None before the first one.
+      state: Current fingerprints of the data, config, schema and code.
+      names: A short name for each change, such as `span 3` or `code`; empty if nothing changed.
+      last: The last retraining whose pipeline run finished; None if no run has finished yet.
     """
 
     state: State
@@ -73,32 +68,33 @@ class Changes(NamedTuple):
 
 
 def find_changes(config: Config) -> Changes:
-    """Compares the current data, config, schema and code with those of the last retraining.
+    """Compares the current data, config, schema and code with the state of the last retraining.
 
-    The contents of data files are read only if a size or a modification time has changed.
+    A data file is read only if its size or time stamps differ from those when it was last hashed,
+    or if it had changed too recently then for its time stamps to be compared.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The changes, with the current fingerprints.
+      The changes, together with the current fingerprints.
 
     Raises:
       InputError: The data source cannot be read, for example because its folder is missing.
     """
     last = _read(config)
-    start = time.time_ns()
-    source = find_pairs(config.data, name=config.name, folder=str(config.source_folder))
-    states = _FileStates()
-    files = fingerprint(source, states)
-    same_files = last is not None and last.state.files == files
+    folder = config.listing_folder
+    census = update_listing(
+        config.data,
+        folder,
+        listing_job(config.data.source, config.beam.arguments(), folder),
+        name=config.name,
+        own_folder=str(config.source_folder),
+    ).census
     state = State(
-        span=newest_span(source),
-        pairs=len(source.pairs),
-        data=last.state.data if last and same_files else fingerprint(source),
-        # File states are only trusted if no file is newer than the timestamp resolution: a second
-        # change within it would keep the timestamp.
-        files=files if states.newest < start - _TICK_NS else None,
+        span=census.newest_span,
+        pairs=census.pairs.total(),
+        data=census.fingerprint,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
         schema_text=_schema(config),
         code=code_version(_PIPELINE),
@@ -107,47 +103,31 @@ def find_changes(config: Config) -> Changes:
 
 
 def state_of_run(config: Config, state: State, data: str) -> State:
-    """Returns the state that a run used: files may have changed between `find_changes` and the run.
+    """Returns the state that a run used.
+
+    The state may differ from the one before the run, because files may have changed in between.
 
     Args:
       config: The config of the pipeline.
-      state: State before the run, from `find_changes`.
-      data: Fingerprint of the data that the run has read.
+      state: State before the run, as returned by `find_changes`.
+      data: Fingerprint of the data that the run read.
     """
-    changes: dict[str, str | None] = {}
-    if data != state.data:
-        changes |= {"data": data, "files": None}
-    # If there was no schema file, the run has inferred the schema and written the file.
+    changes = {"data": data}
+    # If the schema file did not exist before, the run has written it. The next retraining must not
+    # regard the new file as a change.
     if not state.schema_text:
         changes["schema_text"] = _schema(config)
     return state.model_copy(update=changes)
 
 
 def save_retraining(config: Config, retraining: PastRetraining) -> None:
-    """Saves a retraining that ended with a verdict, for comparison in the next retraining.
+    """Saves a finished retraining, so that the next one can find what has changed since.
 
     Args:
       config: The config of the pipeline.
-      retraining: State, run and outcome of the retraining.
+      retraining: The finished retraining.
     """
     write_text(str(config.home / _FILE), retraining.model_dump_json(indent=1))
-
-
-class _FileStates:
-    """Hashes sizes and modification times of files instead of their contents; thread-safe."""
-
-    def __init__(self) -> None:
-        self.newest = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, path: str) -> bytes:
-        try:
-            state = file_state(path)
-        except InputError:
-            return hashlib.sha256().digest()
-        with self._lock:
-            self.newest = max(self.newest, state.changed)
-        return hashlib.sha256(repr(tuple(state)).encode()).digest()
 
 
 def _read(config: Config) -> PastRetraining | None:

@@ -1,4 +1,4 @@
-"""Removes artifacts that only old runs need, and incomplete output of killed processes."""
+"""Removes artifacts that only old runs used, and incomplete outputs of killed processes."""
 
 import itertools
 import os
@@ -21,18 +21,18 @@ from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions
 
-_UNFINISHED = ".unfinished"  # folder of interrupted training and tuning, which can be resumed
+_UNFINISHED = ".unfinished"  # folder for interrupted training runs and searches
 
 
 class Cleaned(NamedTuple):
-    """Result of a cleaning: removed artifacts and versions, and problems.
+    """Result of `clean`: the removed artifacts and versions, and any problems.
 
     Attributes:
       artifacts: Number of artifacts whose files were removed.
-      versions: Numbers of the pushed versions that were removed.
-      size: Total size of all removed files in bytes.
-      problems: A line for each file that could not be removed, with the reason; the next cleaning
-        tries again.
+      versions: Version numbers of the pushed versions that were removed.
+      size: Total size of the removed local files, in bytes.
+      problems: One line for each folder that could not be removed, with the reason. The next call
+        to `clean` tries again if the folder belongs to an artifact or contains checkpoints.
     """
 
     artifacts: int
@@ -42,11 +42,11 @@ class Cleaned(NamedTuple):
 
     @property
     def removed(self) -> bool:
-        """Whether any artifact, version or other file was removed."""
+        """Whether any artifact or version was removed."""
         return bool(self.artifacts or self.versions)
 
     def __str__(self) -> str:
-        """Returns a summary of the cleaning for people."""
+        """Returns a summary, such as `12 artifacts of old runs, 340 MB`."""
         parts = [f"{self.artifacts} artifacts of old runs"] if self.artifacts else []
         if self.versions:
             parts.append(f"the pushed versions {', '.join(self.versions)}")
@@ -54,26 +54,28 @@ class Cleaned(NamedTuple):
 
 
 def clean(config: Config) -> Cleaned:
-    """Removes the artifacts and versions that the config does not keep; no run may be in progress.
+    """Removes old artifacts and pushed versions; must not be called while a run is in progress.
 
-    These are kept:
+    The function keeps:
 
-    - the newest `retrain.keep_runs` runs with different reports, and all runs, failed or not, since
-      the oldest of these runs;
-    - the run that made the baseline, and the run that made the newest pushed version;
-    - for each kept run everything that its components read: the examples, the model of a warm start
-      and the baseline. So a repeated run is still cached;
-    - each model with a pushed version, for `unetfx push`;
-    - people's decisions, published reports and the records in ML Metadata, without limit.
+    - all artifacts of the newest runs, up to the `retrain.keep_runs`-th run with a report of its
+      own. Failed runs among them are kept, too;
+    - all artifacts of the run that made the baseline, and of the run that made the newest pushed
+      version;
+    - all artifacts that these runs read, such as the examples, the model for a warm start and the
+      baseline, so that repeating one of these runs still hits TFX's cache;
+    - the model of each pushed version, so that `unetfx push` can push it again;
+    - recorded decisions of users, published reports and records in ML Metadata.
 
     All other artifacts are marked for deletion in ML Metadata before their files are removed. TFX's
-    cache and resolvers ignore artifacts that are marked for deletion.
+    cache and resolvers ignore artifacts that are marked for deletion, so no run uses an incomplete
+    artifact.
 
     Args:
       config: The config of the pipeline.
 
     Returns:
-      The removed artifacts and versions, and files that could not be removed.
+      The removed artifacts and versions, and any problems.
     """
     history = open_history(config, for_writing=True)
     if history is None:
@@ -101,14 +103,14 @@ def clean(config: Config) -> Cleaned:
 
 
 class _Remover:
-    """Removes folders, sums up the removed bytes and collects problems."""
+    """Removes folders, and records the number of bytes removed and any problems."""
 
     def __init__(self) -> None:
         self.size = 0
         self.problems: list[str] = []
 
     def remove(self, folder: str) -> bool:
-        """Removes a folder, and returns whether the folder no longer exists."""
+        """Removes a folder if it exists; returns False if it cannot be removed."""
         try:
             size = folder_state(folder).size
             remove_folder(folder)
@@ -123,30 +125,30 @@ class _Remover:
 
 def _remove_unfinished_outputs(history: History, remover: _Remover, config: Config) -> None:
     for execution in history.unfinished:
-        # TFX names each output folder after the execution ID. TFX removes the outputs of a failed
-        # step, but not those of a killed one.
+        # TFX removes the outputs of an execution that fails, but not of one that is killed. The
+        # name of an output folder is the ID of the execution.
         for folder in find_files(join(config.artifacts_folder, f"*/*/{execution.id}")):
             remover.remove(folder)
         history.set_failed(execution)
 
 
 def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
-    """Returns the ids of the model and blessings of each existing version, by version number."""
+    """Returns the IDs of the model and blessings of each existing version, by version number."""
     present = set(numbered_folders(config.serving_folder).values())
     pushed = ((folder, ids) for folder, ids in history.pushed() if folder in present)
-    # The folder may be a gs:// URL, which Path would change.
+    # `Path` is not used, because it would corrupt a gs:// URL.
     return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119
 
 
 def _baseline(history: History) -> set[int]:
-    """Returns the id of the baseline for the next model: a set of one id, or empty."""
+    """Returns the artifact ID of the next model's baseline, as a set; empty if there is none."""
     blessed = blessed_models(history.live(MODEL), history.live(BLESSING))
     present = (model for model, _ in blessed if is_folder(model.uri))
     return {model.id for model in itertools.islice(present, 1)}
 
 
 def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: _Remover) -> int:
-    """Marks artifacts for deletion, removes their files, and returns the number of removed ones."""
+    """Marks artifacts for deletion, removes their files, and returns the number removed."""
     if not artifacts:
         return 0
     # Artifacts are marked before their files are removed, so that no step uses an incomplete
@@ -158,12 +160,12 @@ def _remove_artifacts(history: History, artifacts: Sequence[Artifact], remover: 
 
 
 def _remove_abandoned_trainings(config: Config, before: float, remover: _Remover) -> None:
-    """Removes checkpoints of interrupted training runs and searches unchanged since a time.
+    """Removes checkpoints of training runs and searches that were interrupted before a given time.
 
     Args:
       config: The config of the pipeline.
-      before: The time, in seconds since 1970.
-      remover: Removes the folders.
+      before: The given time, as a Unix timestamp in seconds.
+      remover: Object that removes the folders, and records their sizes and any problems.
     """
     for pattern in (f"*/{_UNFINISHED}/*", f"*/*/{_UNFINISHED}/*"):
         for folder in find_files(join(config.artifacts_folder, pattern)):
@@ -178,8 +180,8 @@ def _remove_versions(config: Config, remover: _Remover) -> list[str]:
     for version in unneeded:
         folder = os.path.join(serving, version)
         if not is_remote(folder):
-            # The folder is renamed first, because a server loads every folder with a number as its
-            # name, even an incomplete one. Object stores cannot rename a folder.
+            # The folder is renamed first, because a model server loads every folder whose name is a
+            # number, even an incomplete one. Object stores cannot rename a folder.
             folder = str(Path(folder).rename(f"{serving}/.{version}"))
         remover.remove(folder)
     return unneeded

@@ -16,29 +16,29 @@ from pipeline.config.retrain import NotifyConfig
 Outcome = Literal["pushed", "not_blessed", "does_not_serve", "failed", "bad_input", "nothing_new"]
 _ATTEMPTS, _FIRST_WAIT = 4, 0.5  # 4 attempts, with pauses of 0.5, 1 and 2 seconds
 _WEBHOOK_TIMEOUT, _COMMAND_TIMEOUT = 10.0, 60.0  # time limits in seconds
-_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
+_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})  # HTTP status codes of temporary failures
 _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
-_LONGEST_OUTPUT = 200  # maximum length in characters of a command's output in a message
+_LONGEST_OUTPUT = 200  # maximum length of a command's output in a message, in characters
 
 
 class Notice(Strict):
-    """The outcome of a retraining, as the JSON object that is sent.
+    """The outcome of a retraining, which is sent as a JSON object.
 
     Attributes:
-      text: A summary in one line, under the key that chat services display.
+      text: One-line summary. Slack and Mattermost display the value of this key.
       pipeline: Name of the pipeline.
-      outcome: `pushed`; `not_blessed` (refused by the gate); `does_not_serve` (refused by
-        ServingCheck); `failed` (unexpectedly); `bad_input` (wrong data or config); `nothing_new`.
-      reasons: Why no model was pushed, one line for each reason.
-      news: A short name for each change of data, config or code since the last retraining.
-      run: Id of the pipeline run; None if the run did not finish.
-      metrics: Metric name to value on `test`, None where undefined; empty if the run did not
-        finish.
-      report: Path of the report's page; None if the run did not finish.
+      outcome: `pushed`, `not_blessed` (refused by the gate), `does_not_serve` (refused by
+        ServingCheck), `failed` (unexpected failure), `bad_input` (invalid data or config) or
+        `nothing_new`.
+      reasons: Reasons why no model was pushed, one line each.
+      news: A short name for each change to the data, config or code since the last retraining.
+      run: ID of the pipeline run; None if no run finished.
+      metrics: Metrics on the test split, by name (None if undefined); empty if no run finished.
+      report: Path of the report's page; None if no run finished.
       version: Folder of the pushed version; None if no model was pushed.
       host: Name of the machine that ran the retraining.
-      began: Date and time of the start of the retraining, with the offset from UTC.
-      ended: Date and time of the end of the retraining, with the offset from UTC.
+      began: Date and time at which the retraining began, with the offset from UTC.
+      ended: Date and time at which the retraining ended, with the offset from UTC.
     """
 
     text: str
@@ -56,10 +56,13 @@ class Notice(Strict):
 
 
 def send_notice(notice: Notice, notify: NotifyConfig) -> list[str]:
-    """Sends a notice to the webhook and the command of the config, and retries temporary failures.
+    """Sends a notice to the webhook and the command in the config.
+
+    If the request to the webhook fails temporarily, it is repeated, up to four attempts in total.
+    Failures are returned, not raised.
 
     Args:
-      notice: The outcome to send, as JSON.
+      notice: The notice, which is sent as JSON.
       notify: The webhook and the command (`retrain.notify` in the config).
 
     Returns:
@@ -75,7 +78,7 @@ def send_notice(notice: Notice, notify: NotifyConfig) -> list[str]:
 
 
 def _post(address: str, body: str) -> str | None:
-    # Only the host is printed, because the path is often a secret.
+    # Messages contain only the host name of the URL, because the path is often a secret.
     webhook = f"the webhook at {urlsplit(address).hostname}"
     post = tenacity.retry(
         stop=tenacity.stop_after_attempt(_ATTEMPTS),
@@ -107,8 +110,8 @@ def _is_temporary(error: BaseException) -> bool:
 def _run(command: list[str], body: str) -> str | None:
     name = f"the command {command[0]}"
     try:
-        # The command is from the config and runs without a shell.
-        done = subprocess.run(  # noqa: S603
+        # This is safe: the command comes from the user's own config and runs without a shell.
+        process = subprocess.run(  # noqa: S603
             command,
             input=body,
             stdout=subprocess.PIPE,
@@ -122,7 +125,7 @@ def _run(command: list[str], body: str) -> str | None:
         return f"{name} was not started: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"{name} did not end within {_COMMAND_TIMEOUT:g} s"
-    if done.returncode == 0:
+    if process.returncode == 0:
         return None
-    output = one_line(done.stdout, len(done.stdout))[-_LONGEST_OUTPUT:]
-    return f"{name} failed with exit code {done.returncode}{f': {output}' if output else ''}"
+    output = one_line(process.stdout, len(process.stdout))[-_LONGEST_OUTPUT:]
+    return f"{name} failed with exit code {process.returncode}{f': {output}' if output else ''}"

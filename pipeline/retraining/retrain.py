@@ -1,4 +1,4 @@
-"""`unetfx retrain`: runs the pipeline if something has changed."""
+"""`unetfx retrain`: runs the pipeline if the data, the config or the code have changed."""
 
 import datetime
 import socket
@@ -33,12 +33,15 @@ _OUTCOME_TEXTS: Mapping[str, str] = {
     "bad_input": "bad data or config",
     "nothing_new": "nothing new",
 }
-_FINGERPRINT = "input_fingerprint"  # property of the examples; TFX's ExampleGens use the same name
-_MOST_REASONS = 3  # maximum number of reasons in a printed line
+_FINGERPRINT = "input_fingerprint"  # TFX's name for the property with the data fingerprint
+_MOST_REASONS = 3  # maximum number of reasons in a one-line summary
 
 
 def retrain(config_file: Path) -> int:
-    """Runs the pipeline if something has changed, sends a notification, and removes old artifacts.
+    """Runs the pipeline if the data, the config, the schema or the code have changed.
+
+    After a run has finished, old artifacts are removed. The recipients in `retrain.notify` are
+    notified of the outcome.
 
     Args:
       config_file: Path of the config file.
@@ -49,17 +52,18 @@ def retrain(config_file: Path) -> int:
       model.
 
     Raises:
-      UnetfxError: The data or the config are wrong, or the Beam runner cannot be reached. The
-        recipients in `retrain.notify` have been notified.
+      UnetfxError: The data or the config are invalid, or the Beam runner cannot be reached. The
+        recipients in `retrain.notify` are notified before the error is raised, unless the config
+        file or the webhook's URL is invalid, or the pipeline's folder cannot be locked.
     """
     config = load_config(config_file)
-    config.retrain.notify.address()  # checks the address now, not only after the training
+    config.retrain.notify.address()  # an invalid URL should stop the command before training
     try:
-        with only_one(config.home, "unetfx retrain") as died:
-            if died:
+        with only_one(config.home, "unetfx retrain") as dead_holder:
+            if dead_holder:
                 print(
-                    f"{config.name}: the previous process died before it had finished: {died}. "
-                    "This one takes over."
+                    f"{config.name}: the previous process died before it had finished: "
+                    f"{dead_holder}. This one takes over."
                 )
             return _Retraining(config, config_file).run()
     except LockedError as error:
@@ -68,7 +72,7 @@ def retrain(config_file: Path) -> int:
 
 
 class _Result(NamedTuple):
-    """The outcome of a retraining with its exit code, reasons and run."""
+    """The outcome of a retraining, with the exit code, the reasons and the pipeline run."""
 
     outcome: Outcome
     code: int
@@ -77,7 +81,7 @@ class _Result(NamedTuple):
 
 
 class _Retraining:
-    """A retraining by the process that holds the lock on the pipeline's folder."""
+    """One retraining; the caller must hold the lock on the pipeline's folder."""
 
     def __init__(self, config: Config, config_file: Path) -> None:
         self._config = config
@@ -100,9 +104,6 @@ class _Retraining:
             changes = find_changes(self._config)
         if not changes.names and changes.last:
             _print_nothing_new(self._config, changes, changes.last)
-            if changes.state != changes.last.state:  # only modification times of files have changed
-                past = changes.last.model_copy(update={"state": changes.state})
-                save_retraining(self._config, past)
             return _Result("nothing_new", DONE)
         self._changes = changes.names
         print(f"{self._config.name}: new: {', '.join(changes.names)}.", flush=True)
@@ -134,7 +135,7 @@ class _Retraining:
             try:
                 cleaned = clean(self._config)
             except Exception as error:
-                # A failed clean-up does not change the result of the retraining.
+                # A failure to remove artifacts must not change the result of the retraining.
                 traceback.print_exc()
                 problems = [f"artifacts of old runs were not removed: {error}; see {self._log}"]
             else:
@@ -200,7 +201,7 @@ def _print_nothing_new(config: Config, changes: Changes, last: PastRetraining) -
 
 
 def _summary(notice: Notice) -> str:
-    """Returns a notice as one line of text."""
+    """Summarises a notice in one line."""
     parts = [f"{notice.pipeline}: {_OUTCOME_TEXTS[notice.outcome]}"]
     if notice.version:
         parts[0] += f" version {Path(notice.version).name}"

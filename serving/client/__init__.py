@@ -1,4 +1,4 @@
-"""A client of model servers, by REST or gRPC."""
+"""A client for model servers, using REST or gRPC."""
 
 from serving.client.client import ServingClient
 from serving.client.protocol import ModelAddress, ServingError

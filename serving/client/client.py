@@ -1,4 +1,4 @@
-"""The client of model servers: TF Serving and the local server."""
+"""A client for model servers: TF Serving or the local server."""
 
 from collections.abc import Container, Sequence
 from types import TracebackType
@@ -20,13 +20,14 @@ _LONGEST_WAIT = 4.0  # maximum number of seconds between two attempts
 
 
 class ServingClient:
-    """Segments images by requests to a model server. Several threads may share a client.
+    """Segments images by sending requests to a model server. Several threads may share a client.
 
-    REST works without TensorFlow. The gRPC messages of TF Serving contain messages of TensorFlow,
-    so the first gRPC request takes some seconds longer, in which TensorFlow is imported.
+    REST does not need TensorFlow. TF Serving's gRPC messages contain TensorFlow message types, so
+    the first gRPC request imports TensorFlow, which takes a few seconds.
 
     Attributes:
-      classes: Names of the classes, by class id.
+      classes: Class names, indexed by class id.
+      url: Address of the server.
 
     Example:
       >>> with ServingClient("http://localhost:8501", "cells", ["background", "cell"]) as client:
@@ -45,24 +46,28 @@ class ServingClient:
         attempts: int = 5,
         first_wait: float = 0.25,
     ) -> None:
-        """Makes a client, without connecting yet.
+        """Creates a client without connecting to the server.
 
         Args:
-          url: `http://host:8501` or `https://…` for REST, `grpc://host:8500` for gRPC.
+          url: Address of the server: `http://host:8501` or `https://…` for REST, or
+            `grpc://host:8500` for gRPC.
           name: Name of the model.
-          classes: Names of the model's classes, by class id; the protocols do not transmit the
-            names.
-          version: Version number; None for the newest version, or the one with the label.
-          label: Label of a version (`stable`, `canary`), if no version is given.
-          timeout: Seconds to wait for a response.
-          attempts: Maximum number of times that a request is sent. A request is repeated if the
-            server cannot be reached, is overloaded (429, 503), or takes too long (504); repeating a
-            prediction is safe.
-          first_wait: Seconds between the first two attempts. The wait doubles each time, and has a
-            random part, so that many clients do not repeat their requests at the same moment.
+          classes: Class names, indexed by class id. The names are needed here because model servers
+            do not send them.
+          version: Version number. None selects the version with the given label or, if there is no
+            label, the newest version.
+          label: Label of the version, such as `stable`. Only one of `version` and `label` may be
+            given.
+          timeout: Seconds to wait for a response before an attempt fails.
+          attempts: Maximum number of attempts per request. A request is sent again if the server
+            drops the connection, is overloaded (HTTP 429 or 503) or takes too long (HTTP 504).
+            Repeating a prediction is safe.
+          first_wait: Minimum wait between the first two attempts, in seconds. The wait doubles
+            after each further attempt, up to 4 seconds. Up to `first_wait` seconds are added at
+            random, so that clients do not all retry at the same moment.
 
         Raises:
-          InputError: The URL is not valid, or both a version and a label are given.
+          InputError: The URL is invalid, or both a version and a label are given.
         """
         if version is not None and label is not None:
             raise InputError("Give the model's version or a label, not both.")
@@ -77,18 +82,19 @@ class ServingClient:
         )
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Segments images by one request to the server.
+        """Segments images with a single request to the server.
 
         Args:
-          images: The contents of PNG, JPEG, BMP or GIF files, of any size. The server ignores the
-            EXIF orientation; to apply it, load images with `data.rasters.images.load_image`.
+          images: Contents of PNG, JPEG, BMP or GIF files, with images of any size. The server
+            ignores the EXIF orientation; to apply it, load the images with
+            `data.rasters.images.load_image`.
 
         Returns:
-          A Prediction for each image, in the order of the images.
+          One `Prediction` for each image, in the same order.
 
         Raises:
-          ServingError: The server cannot be reached, rejects the request, or serves a different
-            kind of model.
+          ServingError: The server cannot be reached, rejects the request, or serves a model whose
+            outputs differ from those expected.
         """
         outputs = self._retrying(self._transport.predict, images)
         self._expect_outputs(outputs)
@@ -105,11 +111,11 @@ class ServingClient:
         return predictions
 
     def check(self) -> None:
-        """Checks that the server has the model, and that the number of classes is as expected.
+        """Checks that the server has the model, with the expected outputs and number of classes.
 
         Raises:
-          ServingError: The server cannot be reached, has no such model, version or label, or
-            serves a different kind of model.
+          ServingError: The server cannot be reached, does not have the model, version or label, or
+            serves a model whose outputs differ from those expected.
         """
         shapes = self._retrying(self._transport.output_shapes)
         self._expect_outputs(shapes)
@@ -121,11 +127,12 @@ class ServingClient:
         """Returns the status of the model's versions.
 
         Returns:
-          The status of all versions that the server knows, or only of the client's version, if it
-          has one. A version label of the client is ignored, as in TF Serving.
+          The status of the client's version or, if the client has no version number, of all
+          versions that the server knows. A version label restricts the result only over gRPC with
+          the local server; otherwise, the label is ignored.
 
         Raises:
-          ServingError: The server cannot be reached, or has no such model.
+          ServingError: The server cannot be reached, or does not have the model or version.
         """
         return self._retrying(self._transport.status)
 

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, from the client's side: the connection and its errors."""
+"""Client side of TF Serving's gRPC interface: handles the connection and its errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from serving.client.grpc_messages import Calls
 
 _OPTIONS = [
-    # Images and masks can be larger than gRPC's default limit of 4 MiB.
+    # Requests and responses with large images can exceed gRPC's default limit of 4 MiB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # gRPC's pause between attempts to connect grows to two minutes by default; a restarted server
-    # is available much sooner.
+    # By default, the pause between gRPC's connection attempts grows to two minutes, which is far
+    # too long to wait for a server that has restarted.
     ("grpc.initial_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
@@ -26,12 +26,12 @@ class GrpcTransport:
     """The gRPC transport: protocol buffers over HTTP/2. Several threads may share a transport."""
 
     def __init__(self, target: str, model: ModelAddress, timeout: float) -> None:
-        """Makes a transport, without connecting yet.
+        """Creates a transport without connecting to the server.
 
         Args:
-          target: Address of the server: `host:8500`.
+          target: Address of the server, such as `host:8500`.
           model: Name and version of the model to use.
-          timeout: Seconds that a request may take.
+          timeout: Maximum duration of a request, in seconds.
         """
         self._url = f"grpc://{target}"
         self._model = model
@@ -40,11 +40,11 @@ class GrpcTransport:
         self._calls: Calls | None = None
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Segments images, and returns the outputs by name; see `Transport`."""
+        """Segments images and returns the outputs, keyed by name; see `Transport`."""
         return self._run(lambda calls: calls.predict(images))
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """Returns the output shapes of `serving_default` by name; see `Transport`."""
+        """Returns the shapes of the `serving_default` outputs, keyed by name; see `Transport`."""
         return self._run(lambda calls: calls.output_shapes())
 
     def status(self) -> list[VersionStatus]:
@@ -64,12 +64,12 @@ class GrpcTransport:
                 self._url,
                 f"{status.name} for the model {self._model.name}: {details}",
                 status,
-                # A message that is too large will also be too large at the next attempt.
+                # A message that is too large would fail again, so the request is not repeated.
                 passing=False if "larger than max" in details else None,
             ) from error
 
     def _connect(self) -> "Calls":
-        """Waits a few seconds for the first connection, so that a dead host is noticed early."""
+        """Waits at most 5 seconds for the first connection, to report an unreachable host early."""
         try:
             grpc.channel_ready_future(self._channel).result(min(self._timeout, CONNECT_TIMEOUT))
         except grpc.FutureTimeoutError as error:
@@ -79,7 +79,8 @@ class GrpcTransport:
                 grpc.StatusCode.UNAVAILABLE,
                 passing=False,
             ) from error
-        # A late import, so that an unreachable server is reported before TensorFlow is loaded.
+        # Importing this module loads TensorFlow, so it is imported only after the server has been
+        # reached.
         from serving.client.grpc_messages import Calls
 
         self._calls = Calls(self._channel, self._model, self._timeout)

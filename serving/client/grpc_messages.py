@@ -1,6 +1,7 @@
-"""TF Serving's gRPC messages, from the client's side (tensorflow_serving/apis/*.proto).
+"""Builds and parses TF Serving's gRPC messages (tensorflow_serving/apis/*.proto) for the client.
 
-The messages contain messages of TensorFlow, so this module imports TensorFlow, which takes seconds.
+The messages contain TensorFlow message types, so importing this module also imports TensorFlow,
+which takes a few seconds.
 """
 
 from collections.abc import Sequence
@@ -16,19 +17,19 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from serving.client.protocol import ModelAddress, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-_SIGNATURES = "signature_def"  # the only metadata field that TF Serving knows
+_SIGNATURES = "signature_def"  # the only metadata field that TF Serving supports
 
 
 class Calls:
-    """The gRPC calls to a server, with Python types; each call can raise grpc.RpcError."""
+    """Makes gRPC calls with Python arguments and results. Any method may raise `grpc.RpcError`."""
 
     def __init__(self, channel: grpc.Channel, model: ModelAddress, timeout: float) -> None:
-        """Prepares the calls, without connecting.
+        """Prepares the calls without connecting to the server.
 
         Args:
           channel: gRPC channel to the server.
           model: Name and version of the model to use.
-          timeout: Seconds that a call may take.
+          timeout: Maximum duration of a call, in seconds.
         """
         self._predict = PredictionServiceStub(channel).Predict
         self._get_metadata = PredictionServiceStub(channel).GetModelMetadata
@@ -37,7 +38,7 @@ class Calls:
         self._timeout = timeout
 
     def predict(self, images: Sequence[bytes]) -> dict[str, list[Any]]:
-        """Segments images, and returns the outputs by name; see `Transport`."""
+        """Segments images and returns the outputs, keyed by name; see `Transport`."""
         spec = self._spec()
         spec.signature_name = SIGNATURE
         request = predict_pb2.PredictRequest(model_spec=spec)
@@ -46,7 +47,7 @@ class Calls:
         return {name: list(tf.make_ndarray(value)) for name, value in response.outputs.items()}
 
     def output_shapes(self) -> dict[str, list[int]]:
-        """Returns the output shapes of `serving_default` by name; see `Transport`."""
+        """Returns the shapes of the `serving_default` outputs, keyed by name; see `Transport`."""
         request = get_model_metadata_pb2.GetModelMetadataRequest(
             model_spec=self._spec(), metadata_field=[_SIGNATURES]
         )

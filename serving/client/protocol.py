@@ -1,4 +1,4 @@
-"""Types of the client that REST and gRPC share: model address, errors, transport."""
+"""Client types shared by REST and gRPC: the model's address, errors and the transport interface."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -8,7 +8,7 @@ import grpc
 from data.errors import UnetfxError, one_line
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds until a host that does not respond counts as unreachable."""
+"""Seconds after which a host that does not respond is considered unreachable."""
 _PASSING = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
@@ -28,22 +28,22 @@ class ServingError(UnetfxError):
     """A model server cannot be reached, rejects a request, or does not serve the expected model.
 
     Attributes:
-      status: The gRPC status code. HTTP status codes are translated as TF Serving does (404 is
-        NOT_FOUND, 503 is UNAVAILABLE, …).
-      passing: Whether the problem may pass, so that the same request may succeed later.
+      status: The gRPC status code. HTTP status codes are mapped to gRPC codes as in TF Serving: 404
+        becomes NOT_FOUND, 503 becomes UNAVAILABLE, and so on.
+      passing: Whether the problem is temporary, so that the same request may succeed later.
     """
 
     def __init__(
         self, where: str, reason: str, status: grpc.StatusCode, *, passing: bool | None = None
     ) -> None:
-        """Makes an error with a message of one line.
+        """Creates an error with a one-line message.
 
         Args:
           where: Address of the server.
           reason: Description of the problem.
           status: The gRPC status code.
-          passing: Whether the problem may pass, so that the same request may succeed later; None to
-            decide by the status.
+          passing: Whether the problem is temporary, so that the same request may succeed later;
+            None to infer this from `status`.
         """
         reason = one_line(reason).rstrip(".")
         hint = _HINTS.get(status)
@@ -57,8 +57,9 @@ class ModelAddress(NamedTuple):
 
     Attributes:
       name: Name of the model.
-      version: Version number; None for the newest version, or the one with the label.
-      label: Label of a version (`stable`, `canary`), if no version is given.
+      version: Version number. None selects the version with the given label or, if there is no
+        label, the newest version.
+      label: Label of the version, such as `stable`; used only if `version` is None.
     """
 
     name: str
@@ -72,7 +73,7 @@ class VersionStatus(NamedTuple):
     Attributes:
       version: Version number.
       state: START, LOADING, AVAILABLE, UNLOADING or END.
-      error: Reason why the version could not be loaded; empty if it could.
+      error: Reason why the version could not be loaded; empty if there is no error.
     """
 
     version: int
@@ -81,16 +82,16 @@ class VersionStatus(NamedTuple):
 
 
 class Transport(Protocol):
-    """One of TF Serving's protocols. Every method can raise ServingError."""
+    """Sends requests to a server over REST or gRPC. Any request may raise `ServingError`."""
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Segments images, and returns the outputs by name, each with an item per image."""
+        """Segments images and returns the outputs, keyed by name, each with one item per image."""
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """Returns the output shapes of `serving_default` by name; -1 is a dimension of any size."""
+        """Returns the shapes of the `serving_default` outputs, keyed by name; -1 means any size."""
 
     def status(self) -> list[VersionStatus]:
-        """Returns the status of the client's version, or of all versions that the server knows."""
+        """Returns the status of the requested version, or of all versions if no number is given."""
 
     def close(self) -> None:
         """Closes the connection to the server."""

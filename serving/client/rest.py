@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, from the client's side (tensorflow.org/tfx/serving/api_rest)."""
+"""Client side of TF Serving's REST interface (tensorflow.org/tfx/serving/api_rest)."""
 
 import base64
 import re
@@ -12,14 +12,15 @@ import httpx
 from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
 from serving.signature import IMAGES, SIGNATURE
 
-# The reverse of `ToHTTPStatusCode` in TF Serving's http_server.cc.
+# Maps HTTP status codes to gRPC codes: the inverse of `ToHTTPStatusCode` in TF Serving's
+# http_server.cc.
 _STATUSES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.ABORTED,
-    413: grpc.StatusCode.INVALID_ARGUMENT,  # proxies and the local server send this status
+    413: grpc.StatusCode.INVALID_ARGUMENT,  # sent by proxies and the local server
     429: grpc.StatusCode.RESOURCE_EXHAUSTED,
     499: grpc.StatusCode.CANCELLED,
     500: grpc.StatusCode.INTERNAL,
@@ -34,13 +35,13 @@ class RestTransport:
     """The REST transport: JSON over HTTP. Several threads may share a transport."""
 
     def __init__(self, url: str, model: ModelAddress, timeout: float) -> None:
-        """Makes a transport, without connecting yet.
+        """Creates a transport without connecting to the server.
 
         Args:
-          url: Address of the server: `http://host:8501`, with a path if the server is behind a
-            gateway.
+          url: Address of the server, such as `http://host:8501`, with a path if the server is
+            behind a gateway.
           model: Name and version of the model to use.
-          timeout: Seconds to wait for the next bytes of a response.
+          timeout: Maximum time to wait for the next part of a response, in seconds.
         """
         self._url = url.rstrip("/")
         self._model = f"/v1/models/{quote(model.name, safe='')}"
@@ -52,7 +53,7 @@ class RestTransport:
         )
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
-        """Segments images, and returns the outputs by name; see `Transport`."""
+        """Segments images and returns the outputs, keyed by name; see `Transport`."""
         rows = [{IMAGES: {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
         document = self._request(
             "POST",
@@ -65,7 +66,7 @@ class RestTransport:
             raise self._not_understood() from error
 
     def output_shapes(self) -> Mapping[str, Sequence[int]]:
-        """Returns the output shapes of `serving_default` by name; see `Transport`."""
+        """Returns the shapes of the `serving_default` outputs, keyed by name; see `Transport`."""
         document = self._request("GET", f"{self._model}{self._version or self._label}/metadata")
         try:
             signatures = document["metadata"]["signature_def"]["signature_def"]
@@ -144,7 +145,7 @@ class RestTransport:
 
 
 def _columns(document: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Converts a response in row or column format to outputs by name."""
+    """Converts a response in the row or column format to lists of output values, keyed by name."""
     if "outputs" in document:
         columns = {name: list(parts) for name, parts in document["outputs"].items()}
     else:

@@ -1,1 +1,1 @@
-"""Segments image files: finds the images, and writes masks, overlays and a table."""
+"""Finds and segments image files, and writes masks, overlays and a table of class shares."""

@@ -1,4 +1,4 @@
-"""Finds the image files to segment, and names the output files of each image."""
+"""Finds the image files to segment, and determines the names of each image's output files."""
 
 import glob
 import itertools
@@ -19,7 +19,8 @@ class ImageFile(NamedTuple):
 
     Attributes:
       path: Path of the image file, local or remote.
-      name: Relative path without suffix, with which the names of the output files begin.
+      name: Relative path of the image without the file suffix. The names of the output files begin
+        with this path.
     """
 
     path: str
@@ -27,30 +28,32 @@ class ImageFile(NamedTuple):
 
     @property
     def mask(self) -> str:
-        """Path of the mask, relative to the output folder."""
+        """Path of the mask file, relative to the output folder."""
         return f"{self.name}_mask.png"
 
     @property
     def overlay(self) -> str:
-        """Path of the overlay, relative to the output folder."""
+        """Path of the overlay file, relative to the output folder."""
         return f"{self.name}_overlay.png"
 
 
 def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
-    """Finds the image files named on a command line, without opening the files.
+    """Finds the image files specified on a command line, without opening them.
 
     Args:
-      patterns: Paths of files; paths of folders, in which image files are found at any depth; and
-        glob patterns, where `**` matches any folders of this machine. The output files keep the
-        image's path relative to the folder, or to the part of the pattern without wildcards.
-      out: Folder for masks and overlays. Files in this folder are not segmented.
+      patterns: File paths, folder paths and glob patterns. Folders are searched at any depth, and
+        `**` in a local pattern matches folders at any depth. Each output file keeps the image's
+        path relative to the folder, or relative to the leading part of the pattern that contains no
+        wildcards.
+      out: Folder for masks and overlays. Images in this folder are skipped unless a file path or
+        the leading part of a pattern points into the folder.
 
     Returns:
-      The images in the order of the patterns, without duplicates.
+      The image files in the order of `patterns`, without duplicates.
 
     Raises:
-      InputError: A file or folder does not exist, a pattern matches nothing, two images have the
-        same output file, or an image would be overwritten.
+      InputError: A file or folder does not exist, a pattern matches nothing, a folder contains no
+        image files, two images would have the same output file, or an image would be overwritten.
     """
     images: dict[str, ImageFile] = {}
     for pattern in patterns:
@@ -98,7 +101,7 @@ def _remote_matches(pattern: str) -> Iterator[ImageFile]:
 
 
 def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
-    # A file exists with this exact name, so brackets in the name are not wildcards.
+    # A file name may contain brackets, so an existing path is never treated as a glob pattern.
     if os.path.lexists(pattern):
         yield from _below(Path(pattern), Path(pattern), out)
         return
@@ -110,7 +113,7 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
     # Unlike `Path.glob`, `glob.glob` follows symbolic links and skips hidden files.
     names = glob.glob(str(wild), root_dir=fixed, recursive=True)  # noqa: PTH207
     paths = [fixed / name for name in sorted(names)]
-    if "**" in pattern:  # the pattern `**` also matches folders
+    if "**" in pattern:  # `**` also matches folders, which are left out
         paths = [path for path in paths if not path.is_dir()]
     if not paths:
         raise InputError(f"{pattern}: no file matches this pattern.")
@@ -120,7 +123,7 @@ def _matches(pattern: str, out: Path) -> Iterator[ImageFile]:
 
 
 def _below(path: Path, folder: Path, out: Path) -> Iterator[ImageFile]:
-    """Yields a file, or the image files below a folder, with names relative to `folder`."""
+    """Yields the file at `path`, or all image files below it, with names relative to `folder`."""
     if not path.is_dir():
         name = path.relative_to(folder) if path != folder else Path(path.name)
         yield ImageFile(str(path), str(name.with_suffix("")))

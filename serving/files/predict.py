@@ -1,4 +1,4 @@
-"""Segments image files with a model, in this process or behind a server."""
+"""Segments image files with a model that runs in this process or on a server."""
 
 import csv
 import io
@@ -21,9 +21,9 @@ from serving.overlay import overlay, palette_mask
 from serving.prediction import Prediction, Predictor
 
 TABLE_FILE = "classes.csv"
-"""Name of the table with the share of pixels of each class."""
-# Status codes of errors that a single image can cause. Other errors stop the prediction, since they
-# would occur for all images.
+"""Name of the CSV file with the share of each class in each mask."""
+# Status codes of errors that a single image can cause. Any other error would recur for every image,
+# so it stops the whole prediction.
 _IMAGE_ERRORS = frozenset(
     {
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -40,12 +40,14 @@ class Outcome(NamedTuple):
 
     Attributes:
       image: The image file.
-      height: Height of the image in pixels; 0 if the image failed.
-      width: Width of the image in pixels; 0 if the image failed.
-      class_fraction: Share of the mask's pixels by class id; empty if the image failed.
-      confidence: Mean over the pixels of the greatest class probability, 1/C..1; 0 if the image
-        failed.
-      error: Reason why the image failed, in one line that begins with the image's path; else empty.
+      height: Height of the image in pixels; 0 on failure.
+      width: Width of the image in pixels; 0 on failure.
+      class_fraction: Share of the mask's pixels in each class, indexed by class id; empty on
+        failure.
+      confidence: Highest class probability at each pixel, averaged over all pixels, 1/C..1; 0 on
+        failure.
+      error: Reason for the failure, on one line that begins with the image's path; empty on
+        success.
     """
 
     image: ImageFile
@@ -65,26 +67,27 @@ def predict_files(
     batch: int = 1,
     jobs: int = 1,
 ) -> Iterator[Outcome]:
-    """Writes a mask and an overlay for each image, and a table of all images.
+    """Segments images, and writes a mask and an overlay for each image and a table of all images.
 
-    If an image fails, the other images are still segmented. At most `batch` times `jobs` images are
-    in memory at a time. Each output file is either complete or missing.
+    If one image cannot be segmented, the remaining images are still processed. At most `batch` ×
+    `jobs` images are in memory at a time. Output files are never left incomplete.
 
     Args:
-      images: Image files, in any format that the pipeline reads (also TIFF).
-      model: The model, in this process or behind a server.
-      out: Folder for the masks (palette PNGs, whose values are the class ids), the overlays, and
-        classes.csv.
-      data: The `data` section of the config; gives the maximum number of pixels in an image, and
-        the intensity range of 16-bit images.
-      batch: Number of images in a batch, which is sent as one request.
-      jobs: Number of batches that are processed at the same time.
+      images: Image files in any format that the pipeline can read, including TIFF.
+      model: The model, in this process or on a server.
+      out: Folder for the masks (palette PNGs whose pixel values are class ids), the overlays and
+        `classes.csv`.
+      data: The `data` section of the config, which sets the maximum number of pixels in an image
+        and the intensity range of 16-bit images.
+      batch: Number of images per batch. Each batch is sent as one request.
+      jobs: Number of batches to process in parallel.
 
     Yields:
       The result for each image, in the order of `images`.
 
     Raises:
-      UnetfxError: A file cannot be written, or the model server can no longer be reached.
+      UnetfxError: An output file cannot be written, or the model server cannot be reached or
+        returns an error that would recur for every image.
     """
     batches = [images[first : first + batch] for first in range(0, len(images), batch)]
     work = partial(_predict_batch, model=model, out=out, data=data)
@@ -123,7 +126,7 @@ def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:
 
 
 def _segment(images: Sequence[LoadedImage], model: Predictor) -> list[Prediction | UnetfxError]:
-    """Segments a batch; if the batch fails, segments each image alone, as only one may be bad."""
+    """Segments a batch; if one image may have caused an error, segments the images separately."""
     if not images:
         return []
     try:

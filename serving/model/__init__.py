@@ -1,1 +1,1 @@
-"""The SavedModel: graph, export, loading, and the push folder with its versions."""
+"""The SavedModel: its graph, export and loading, and the push folder that holds its versions."""

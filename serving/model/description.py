@@ -1,4 +1,4 @@
-"""The description file of a SavedModel: classes, view, pixel limit, names of the weights."""
+"""Reads and writes a SavedModel's description file: classes, view, pixel limit and weight names."""
 
 import json
 import os
@@ -12,18 +12,21 @@ from data.files import read_text, write_text
 from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"
-"""Path of the description file in the SavedModel; TF Serving ignores the file."""
-# Key of a weight in the SavedModel's checkpoint, derived from `ServingGraph._weights`.
+"""Path of the description file within the SavedModel; TF Serving ignores the file.
+"""
+# Key of the weight with a given index in the SavedModel's checkpoint; `_weights` is the attribute
+# of `ServingGraph` that holds the weights.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def write_description(path: str, description: Mapping[str, Any]) -> None:
-    """Writes the description of a SavedModel.
+    """Writes the description file of a SavedModel.
 
     Args:
       path: Folder of the SavedModel.
-      description: Classes, view, pixel limit and the other arguments of `export_saved_model`, and
-        under `weights` the names of the network's weights, in the same order as `network.weights`.
+      description: Classes, view, pixel limit and the other keyword arguments of
+        `export_saved_model`, and, under the key `weights`, the names of the weights in the order of
+        `network.weights`.
     """
     write_text(os.path.join(path, DESCRIPTION), json.dumps(description, indent=2))
 
@@ -32,10 +35,10 @@ def model_description(path: str) -> dict[str, Any]:
     """Reads the description of a SavedModel without loading the model.
 
     Args:
-      path: Folder of a SavedModel that this project exported.
+      path: Folder of a SavedModel exported by this project.
 
     Returns:
-      The description, with the keys `classes`, `view`, `max_pixels`, and others.
+      The description, with `classes`, `view`, `max_pixels` and other keys.
 
     Raises:
       MissingFileError: The folder does not exist or has no description.
@@ -48,10 +51,10 @@ def model_classes(path: str) -> list[str]:
     """Reads the class names of a SavedModel without loading the model.
 
     Args:
-      path: Folder of a SavedModel that this project exported.
+      path: Folder of a SavedModel exported by this project.
 
     Returns:
-      The names, by class id.
+      The class names, indexed by class id.
 
     Raises:
       MissingFileError: The folder does not exist or has no description.
@@ -61,23 +64,26 @@ def model_classes(path: str) -> list[str]:
 
 
 def model_intensity_range(path: str) -> tuple[int, int] | None:
-    """Reads the two sample values of 16-bit images that a SavedModel maps to 0 and 255.
+    """Reads the two 16-bit sample values that a SavedModel maps to 0 and 255.
 
     Args:
-      path: Folder of a SavedModel that this project exported.
+      path: Folder of a SavedModel exported by this project.
 
     Returns:
-      The two sample values, or None if the model uses the upper 8 of the 16 bits.
+      The two sample values, or None if the model uses only the upper 8 bits of each sample.
     """
     intensity_range = model_description(path).get("intensity_range")
     return None if intensity_range is None else (intensity_range[0], intensity_range[1])
 
 
 def model_max_pixels(path: str) -> int:
-    """Reads the maximum number of pixels that a SavedModel accepts in an image.
+    """Reads the maximum number of pixels that a SavedModel accepts per image.
 
     Args:
-      path: Folder of a SavedModel that this project exported.
+      path: Folder of a SavedModel exported by this project.
+
+    Returns:
+      The limit, or `MAX_PIXELS` for an older model whose description does not contain the limit.
     """
     max_pixels: int = model_description(path).get("max_pixels", MAX_PIXELS)
     return max_pixels
@@ -87,15 +93,15 @@ def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:
     """Reads the weights of a SavedModel, including the moving statistics of normalisation layers.
 
     Args:
-      path: Folder of a SavedModel that this project exported.
+      path: Folder of a SavedModel exported by this project.
 
     Returns:
-      Each weight by its Keras path (`decoder1_conv1/kernel`), in the same order as in the Keras
+      The weights, keyed by Keras path (such as `decoder1_conv1/kernel`), in the order of the Keras
       network; empty for an older model whose description does not list the weights.
 
     Raises:
       MissingFileError: The folder does not exist or has no description.
-      tf.errors.NotFoundError: The weights are missing.
+      tf.errors.NotFoundError: The SavedModel has no checkpoint, or the checkpoint lacks a weight.
     """
     names = model_description(path).get("weights", [])
     checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))

@@ -1,4 +1,4 @@
-"""Exports a trained network as the SavedModel that is served."""
+"""Exports a trained network as a SavedModel for serving."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,22 +24,24 @@ def export_saved_model(
     max_pixels: int = MAX_PIXELS,
     config: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a SavedModel that plain TensorFlow loads, without Keras and without this project.
+    """Writes a SavedModel that TensorFlow can load without Keras and without this project's code.
 
-    The sub-folder `assets.extra` holds a description of the model, and warm-up requests for TF
+    The `assets.extra` sub-folder contains a description of the model and warm-up requests for TF
     Serving.
 
     Args:
       network: Network that maps float32 images [batch, height, width, 3] in 0..255 to float32
         logits [batch, height, width, C].
       path: Folder to write the SavedModel to.
-      classes: Names of the C classes.
-      view: Form in which the network gets an image. With a resize view, images are resized to the
-        view's size. With a crop view, a window slides over the image at its own resolution.
-      intensity_range: The sample values of 16-bit images that become 0 and 255; None to use the
-        upper 8 of the 16 bits.
-      max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
-      config: Model and training settings, which are stored in the description.
+      classes: Names of the C classes, indexed by class id.
+      view: Form in which the network receives an image. With a `ResizeView`, each image is resized
+        to the view's size. With a `CropView`, a window of the view's size slides over the image at
+        its original resolution.
+      intensity_range: The two 16-bit sample values that are mapped to 0 and 255; None to use only
+        the upper 8 bits of each sample.
+      max_pixels: Maximum number of pixels in an image; larger images are rejected before they are
+        decoded.
+      config: Model and training settings to store in the description.
     """
     graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels)
     signatures = {name: getattr(graph, name) for name in (SIGNATURE, PROBABILITIES, EVALUATION)}
@@ -52,7 +54,8 @@ def export_saved_model(
             "intensity_range": intensity_range,
             "max_pixels": max_pixels,
             "config": config,
-            # The SavedModel's checkpoint contains only the numbers of the weights, not their names.
+            # The SavedModel's checkpoint identifies weights only by index, so their names are
+            # stored here.
             "weights": [weight.path for weight in network.weights],
         },
     )

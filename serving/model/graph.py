@@ -1,4 +1,4 @@
-"""The graph of the SavedModel: the whole inference path, from an image's bytes to its mask."""
+"""The SavedModel's graph: the whole inference path, from an image's bytes to its mask."""
 
 import keras
 import tensorflow as tf
@@ -18,7 +18,8 @@ from serving.model.pixel_counts import (
 )
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
-# Number of pixels of a damaged image; not a tensor, which would start TensorFlow at import.
+# Placeholder for the pixel count of a damaged image. It is not a tensor, because creating a tensor
+# here would initialise TensorFlow at import.
 _DAMAGED = -1
 
 
@@ -33,20 +34,20 @@ class ServingGraph(tf.Module):
         intensity_range: tuple[int, int] | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        """Wraps a network with decoding, resizing or cropping, and encoding of masks.
+        """Adds image decoding, resizing or cropping, and mask encoding to a network.
 
         Args:
           network: Network that maps float32 images [batch, height, width, 3] in 0..255 to float32
             logits [batch, height, width, C].
           num_classes: Number of classes, C.
-          view: Form in which the network gets an image: resized, or as crops.
-          intensity_range: The two sample values of 16-bit images that become 0 and 255; None to
-            use the upper 8 of the 16 bits.
-          max_pixels: Maximum number of pixels in an image; larger images are rejected before
-            decoding.
+          view: Form in which the network receives an image: resized, or as crops.
+          intensity_range: The two 16-bit sample values that are mapped to 0 and 255; None to use
+            only the upper 8 bits of each sample.
+          max_pixels: Maximum number of pixels in an image; larger images are rejected before they
+            are decoded.
         """
         super().__init__()
-        # The SavedModel tracks only the weights: with the whole network it would also contain
+        # The network itself is not an attribute, because the SavedModel would then also contain
         # Keras' own functions and the optimizer's state.
         self._weights = [weight.value for weight in network.weights]
         self._inference = make_inference(
@@ -61,16 +62,16 @@ class ServingGraph(tf.Module):
         """Computes the mask of each image.
 
         Args:
-          image_bytes: string [batch], the contents of PNG, JPEG, BMP or GIF files, of any size. A
-            file in a different format, a damaged file, or an image with too many pixels is an
-            error that names the position in the batch.
+          image_bytes: string [batch], the contents of PNG, JPEG, BMP or GIF files. The images may
+            differ in size. For a damaged file, any other format, or an image with too many pixels,
+            the call fails with an error that gives the position in the batch.
 
         Returns:
-          - mask_png_bytes: string [batch], one-channel PNGs of class ids, of the same size as the
-            image.
-          - class_fraction: float32 [batch, C], share of the mask's pixels that have each class.
-          - confidence: float32 [batch], mean over the pixels of the greatest class probability,
-            1/C..1.
+          - mask_png_bytes: string [batch], one-channel PNGs of class ids. Each mask has the same
+            height and width as its image.
+          - class_fraction: float32 [batch, C], share of each mask's pixels in each class.
+          - confidence: float32 [batch], highest class probability at each pixel, averaged over the
+            image, 1/C..1.
         """
 
         def outputs(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -103,10 +104,11 @@ class ServingGraph(tf.Module):
         """Computes the probability of each class at each pixel.
 
         Args:
-          images: uint8 [batch, height, width, 3], RGB.
+          images: RGB images, uint8 [batch, height, width, 3]. The call fails if each image has more
+            than `max_pixels` pixels.
 
         Returns:
-          - probabilities: float32 [batch, height, width, C], summing to 1 over C.
+          - probabilities: float32 [batch, height, width, C], summing to 1 over the classes.
         """
         pixels = tf.reduce_prod(tf.shape(images, tf.int64)[1:3])
         tf.debugging.Assert(
@@ -117,18 +119,22 @@ class ServingGraph(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Compares predictions with the true masks, at the original size of each image.
+        """Compares predictions with ground-truth masks at the original size of each image.
 
-        The network gets one image at a time: an evaluator may send hundreds in a batch.
+        To save memory, the images pass through the network one at a time, because an evaluator may
+        send hundreds of images in a batch.
 
         Args:
-          examples: string [batch], serialized tf.Examples with an image and a mask.
+          examples: string [batch], serialized tf.Examples, each with an image and a mask.
 
         Returns:
-          Counts of the labelled pixels of each image, as in `serving.model.pixel_counts`:
-          - confusion_matrix: int64 [batch, C, C], truth in rows, prediction in columns.
-          - boundary: int64 [batch, C, 2], intersection and union of the boundary regions.
-          - calibration: float64 [batch, CALIBRATION_BINS, 3], pixels, confidence, correct pixels.
+          Counts of the labelled pixels in each image, computed by `serving.model.pixel_counts`:
+          - confusion_matrix: int64 [batch, C, C], with true classes in rows and predicted classes
+            in columns.
+          - boundary: int64 [batch, C, 2], numbers of pixels in the intersection and in the union of
+            the true and the predicted boundary regions.
+          - calibration: float64 [batch, CALIBRATION_BINS, 3], number of pixels, sum of confidences,
+            and number of correct pixels in each confidence bin.
         """
 
         def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -153,10 +159,11 @@ class ServingGraph(tf.Module):
         )
 
     def _refuse_bad_images(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """Returns the images, string [batch], if all can be decoded.
+        """Returns the images unchanged, string [batch], or makes the graph fail if one is invalid.
 
-        A graph cannot catch the error of an operation, and the error does not name the position of
-        the bad image. A tf.data pipeline can skip elements that fail.
+        A graph cannot catch an operation's error, and the error does not give the position of the
+        damaged image. A tf.data pipeline can skip elements that fail, so the images are decoded in
+        such a pipeline; those that it skips are damaged.
         """
 
         def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

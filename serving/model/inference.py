@@ -1,4 +1,4 @@
-"""Segments images of any size with a network, for each kind of view."""
+"""Segments images of any size with a network; each kind of view has its own class."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,8 +11,10 @@ from data.input_pipeline.views import view_image
 from serving.model.sliding_window import sliding_window
 
 Network = Callable[[tf.Tensor], tf.Tensor]
-"""A network, softmax included: maps float32 views [batch, view.height, view.width, 3] in 0..255 to
-float32 probabilities [batch, view.height, view.width, C].
+"""A network that ends in a softmax.
+
+Maps float32 images [batch, view.height, view.width, 3] in 0..255 to float32 class probabilities
+[batch, view.height, view.width, C].
 """
 
 
@@ -20,14 +22,15 @@ _View = TypeVar("_View", ResizeView, CropView)
 
 
 class Inference(ABC, Generic[_View]):
-    """Segments images with a network; a subclass for each kind of view."""
+    """Segments images with a network. Each kind of view has its own subclass."""
 
     def __init__(self, network: Network, view: _View, num_classes: int) -> None:
-        """Wraps a network for images of any size.
+        """Wraps a network so that it can segment images of any size.
 
         Args:
-          network: The network, softmax included.
-          view: Size of the network's input in pixels.
+          network: The network, including the softmax.
+          view: Whether images are resized or cut into windows for the network, and to which size
+            in pixels.
           num_classes: Number of classes, C.
         """
         self._network = network
@@ -36,13 +39,13 @@ class Inference(ABC, Generic[_View]):
 
     @abstractmethod
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images that all have the same size.
+        """Computes the class probabilities for images that all have the same size.
 
         Args:
-          images: uint8 [batch, height, width, 3], RGB.
+          images: RGB images, uint8 [batch, height, width, 3].
 
         Returns:
-          float32 [batch, height, width, C], summing to 1 over C.
+          Class probabilities, float32 [batch, height, width, C], summing to 1 over the classes.
         """
 
     @abstractmethod
@@ -57,10 +60,11 @@ class Inference(ABC, Generic[_View]):
 
         Args:
           image_bytes: string [batch], contents of image files.
-          decode: Decodes the content of one file to uint8 [height, width, 3].
-          finish: Computes the outputs for one image from the class probabilities, float32 [height,
-            width, C].
-          output_signature: Types and shapes of the outputs of `finish`.
+          decode: Function that decodes the contents of one file to an image, uint8 [height, width,
+            3].
+          finish: Function that computes the outputs for one image from its class probabilities,
+            float32 [height, width, C].
+          output_signature: Dtypes and shapes of the outputs of `finish`.
 
         Returns:
           The outputs of `finish` for all images, stacked along a new first dimension.
@@ -71,7 +75,7 @@ class ResizeInference(Inference[ResizeView]):
     """Resizes each image to the view's size, and the probabilities back to the image's size."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images of one size; see `Inference`."""
+        """Computes the class probabilities for equally sized images; see `Inference`."""
         return _resize(self._network(view_image(images, self._view)), tf.shape(images)[1:3])
 
     def map_images(
@@ -83,13 +87,13 @@ class ResizeInference(Inference[ResizeView]):
     ) -> Any:
         """Decodes and segments images of any size, all in one batch; see `Inference`."""
 
-        def look(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def decode_view(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             image = decode(encoded)
             return view_image(image, self._view), tf.shape(image)[:2]
 
         view_shape = [self._view.height, self._view.width, 3]
         views, sizes = tf.map_fn(
-            look,
+            decode_view,
             image_bytes,
             fn_output_signature=(
                 tf.TensorSpec(view_shape, tf.float32),
@@ -104,10 +108,10 @@ class ResizeInference(Inference[ResizeView]):
 
 
 class SlidingInference(Inference[CropView]):
-    """Slides a window of the view's size over each image, at the image's own resolution."""
+    """Slides a window of the view's size over each image at its original resolution."""
 
     def probabilities(self, images: tf.Tensor) -> tf.Tensor:
-        """Computes the class probabilities of images of one size; see `Inference`."""
+        """Computes the class probabilities for equally sized images; see `Inference`."""
         return tf.map_fn(
             self._slide,
             images,
@@ -141,11 +145,11 @@ _KINDS: dict[type[View], type[Inference[Any]]] = {
 
 
 def make_inference(network: Network, view: View, num_classes: int) -> Inference[Any]:
-    """Makes the inference object for a kind of view.
+    """Creates the inference object for a given kind of view.
 
     Args:
-      network: The network, softmax included.
-      view: Kind and size of the network's input.
+      network: The network, including the softmax.
+      view: The view, which sets the kind and the size of the network's input.
       num_classes: Number of classes, C.
     """
     return _KINDS[type(view)](network, view, num_classes)

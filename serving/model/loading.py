@@ -1,4 +1,4 @@
-"""Loads a SavedModel and predicts through its signatures only, as a client does."""
+"""Loads a SavedModel and uses only its signatures to segment images, as a client does."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGES, MASKS, SIGNATU
 
 
 class ServedModel:
-    """A SavedModel that is loaded in this process, and segments images.
+    """A SavedModel that is loaded in this process and segments images.
 
     Attributes:
-      classes: Names of the classes, by class id.
+      classes: Class names, indexed by class id.
     """
 
     def __init__(self, path: str) -> None:
         """Loads a SavedModel.
 
         Args:
-          path: Folder of a SavedModel that this project exported.
+          path: Folder of a SavedModel exported by this project.
         """
         self._model = tf.saved_model.load(path)
         self.classes = model_classes(path)
@@ -31,13 +31,14 @@ class ServedModel:
         """Segments images with the loaded model.
 
         Args:
-          images: The contents of PNG, JPEG, BMP or GIF files, of any size.
+          images: Contents of PNG, JPEG, BMP or GIF files. The images may differ in size.
 
         Returns:
-          A Prediction for each image, in the order of the images.
+          One `Prediction` for each image, in the same order.
 
         Raises:
-          InputError: TensorFlow cannot decode an image, or runs out of memory.
+          InputError: TensorFlow cannot decode an image, an image has too many pixels, or TensorFlow
+            runs out of memory.
         """
         try:
             outputs = self._model.signatures[SIGNATURE](

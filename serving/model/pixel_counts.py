@@ -1,7 +1,7 @@
-"""Counts of an image's pixels, from which the Evaluator computes its metrics.
+"""Computes pixel counts for each image, from which the Evaluator derives its metrics.
 
-The serving graph computes the counts for each image. The counts are small, and the Evaluator sums
-the counts of all images, so the memory for metrics does not depend on the number of images.
+The serving graph computes the counts for each image, and the Evaluator adds up the counts of all
+images. The memory required for metrics therefore does not depend on the number of images.
 """
 
 import tensorflow as tf
@@ -9,23 +9,23 @@ import tensorflow as tf
 from data.config import IGNORE
 
 CONFUSION, BOUNDARY, CALIBRATION = "confusion_matrix", "boundary", "calibration"
-"""Names of the counts, which are the outputs of the signature `evaluation`."""
+"""Names of the counts, which are the outputs of the `evaluation` signature."""
 CALIBRATION_BINS = 15
-"""Number of confidence bins of equal width, as in Guo et al. 2017."""
+"""Number of confidence bins of equal width, as in Guo et al. (2017)."""
 BOUNDARY_WIDTH = 0.02
-"""Width of the boundary region as a share of the image's diagonal, as in Cheng et al. 2021."""
+"""Width of the boundary region as a share of the image's diagonal, as in Cheng et al. (2021)."""
 
 
 def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Computes the confusion matrix of an image.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
-      predicted: int [height, width], class ids.
+      truth: Ground-truth mask, uint8 [height, width]: class ids, and 255 for ignored pixels.
+      predicted: Predicted mask of class ids, int [height, width].
       num_classes: Number of classes, C.
 
     Returns:
-      int64 [C, C], truth in rows, prediction in columns.
+      int64 [C, C], with true classes in rows and predicted classes in columns.
     """
     cells = tf.cast(truth, tf.int32) * num_classes + tf.cast(predicted, tf.int32)
     total = num_classes**2
@@ -36,20 +36,21 @@ def confusion_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -
 
 
 def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Counts the pixels in the boundary region of each class, for the Boundary IoU.
+    """Counts the pixels in the boundary region of each class, for the Boundary IoU metric.
 
-    The boundary region of a class holds its pixels that are at most 2 % of the image's diagonal (at
-    least one pixel), horizontally or vertically or both, from a pixel outside the class. Ignored
-    pixels and everything beyond the edge of the image count as outside. See Cheng et al. 2021.
+    The boundary region of a class consists of the pixels of the class that lie within a certain
+    chessboard distance of a pixel outside the class. This distance is 2% of the image's diagonal,
+    but at least one pixel. Ignored pixels and everything beyond the edge of the image count as
+    outside. See Cheng et al. (2021).
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
-      predicted: int [height, width], class ids.
+      truth: Ground-truth mask, uint8 [height, width]: class ids, and 255 for ignored pixels.
+      predicted: Predicted mask of class ids, int [height, width].
       num_classes: Number of classes, C.
 
     Returns:
-      int64 [C, 2]: for each class, the number of pixels in both the true and the predicted boundary
-      region, and the number of pixels in either.
+      int64 [C, 2]: for each class, the number of pixels in the intersection and in the union of the
+      true and the predicted boundary region.
     """
     labelled = truth != IGNORE
     truth, predicted = tf.cast(truth, tf.int32), tf.cast(predicted, tf.int32)
@@ -68,7 +69,8 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
             ]
         )
 
-    # Classes are processed one by one, since all classes of a large image need too much memory.
+    # The classes are processed one at a time, because all of them at once would need too much
+    # memory.
     return tf.map_fn(
         count,
         tf.range(num_classes),
@@ -78,12 +80,11 @@ def boundary_counts(truth: tf.Tensor, predicted: tf.Tensor, num_classes: int) ->
 
 
 def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
-    """Returns the pixels of a region near its boundary, bool [height, width]."""
+    """Returns a mask of the region's pixels that are near its boundary, bool [height, width]."""
     side = 2 * distance + 1
     full = tf.cast(inside, tf.int32)
     for axis in (0, 1):
-        # Window sums are differences of cumulative sums, so the cost does not depend on the
-        # distance.
+        # Computing the window sums from cumulative sums makes the cost independent of the distance.
         padding = [[0, 0], [0, 0]]
         padding[axis] = [distance + 1, distance]
         total = tf.cumsum(tf.pad(full, padding), axis)
@@ -92,15 +93,15 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
 
 
 def calibration_counts(truth: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Counts the pixels in each bin of confidence, which is a pixel's greatest class probability.
+    """Counts pixels by confidence, that is, by the highest class probability at each pixel.
 
     Args:
-      truth: uint8 [height, width], class ids, or 255 for pixels to ignore.
-      probabilities: float32 [height, width, C], class probabilities.
+      truth: Ground-truth mask, uint8 [height, width]: class ids, and 255 for ignored pixels.
+      probabilities: Class probabilities, float32 [height, width, C].
 
     Returns:
-      float64 [`CALIBRATION_BINS`, 3]: for each bin the number of pixels, the sum of their
-      confidences, and the number of correct pixels.
+      float64 [`CALIBRATION_BINS`, 3]: for each bin, the number of pixels, the sum of their
+      confidences, and the number of correctly classified pixels.
     """
     labelled = truth != IGNORE
     confidence = tf.boolean_mask(tf.reduce_max(probabilities, axis=-1), labelled)

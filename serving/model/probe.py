@@ -1,6 +1,8 @@
-"""Loads a SavedModel in a separate process, as TF Serving does, and sends requests to the model.
+"""Loads a SavedModel in a separate process, as TF Serving does, and sends requests to it.
 
-`python -m serving.model.probe MODEL REQUESTS` uses only TensorFlow and the model's signatures.
+The command is `python -m serving.model.probe MODEL REQUESTS`, where MODEL is the folder of the
+SavedModel and REQUESTS is the folder that holds the input file and receives the output file. The
+model is used only through its signatures.
 """
 
 import base64
@@ -12,43 +14,49 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+if __name__ == "__main__":
+    # TF Serving has no Keras, so a model that needs Keras must fail here, too.
+    sys.modules |= {"keras": None, "tf_keras": None}  # type: ignore[dict-item]
+
 import tensorflow as tf
 
 from data.errors import one_line
 
 EXAMPLES = "examples.tfrecord"
-"""Input file in the folder of requests: serialized tf.Examples with the images to send."""
+"""Input file in the REQUESTS folder: serialized tf.Examples with the images to send."""
 ANSWERS = "results.json"
-"""Output file in the folder of requests."""
+"""Output file in the REQUESTS folder: the results as JSON."""
 FAILURE = "failure"
-"""The only key in the output if the model does not load or fails; its value is the reason."""
+"""The only key in the output if the model cannot be loaded or fails; the value is the reason."""
 ODD_SIZES = ((1, 1), (33, 47), (7, 200))
-"""Heights and widths to which the first image is cropped or padded."""
-_TOGETHER = 3  # images in the test batch; a larger batch of large images would take minutes
+"""Unusual sizes (height, width) to which the first image is cropped or padded."""
+_TOGETHER = 3  # images in the test batch; larger batches of large images would take minutes
 _IMAGE = "image/encoded"
 _KIB_IN_MIB = 1024
 _Signature = Callable[..., Mapping[str, tf.Tensor]]
 
 
 def probe(model: str, examples: list[bytes]) -> dict[str, Any]:
-    """Measures the latency, memory and outputs of a model, which ServingCheck checks.
+    """Collects the latency, memory use and outputs of a model for the ServingCheck component.
 
     Args:
       model: Folder of the SavedModel.
-      examples: Serialized tf.Examples, whose images are sent to the model.
+      examples: Serialized tf.Examples with the images to send to the model.
 
     Returns:
       Results that can be written as JSON:
-      - load_seconds: Time to load the model.
-      - alone: Masks of the images, which are sent one by one, as base64 of PNG.
-      - milliseconds: Latency of each image sent alone, in milliseconds.
-      - together: Masks of the first three images, which are sent in one batch.
-      - odd: Heights and widths of the masks for images of `ODD_SIZES`, which are sent in one batch.
-      - probabilities: Shape of the output of the signature `probabilities` for the first image.
+      - load_seconds: Time taken to load the model, in seconds.
+      - alone: Masks of the images, sent one at a time, as Base64-encoded PNGs.
+      - milliseconds: Latency for each image, sent one at a time, in milliseconds.
+      - together: Masks of the first three images, sent in one batch, as Base64-encoded PNGs.
+      - odd: Heights and widths of the masks of images with the sizes `ODD_SIZES`, sent in one
+        batch.
+      - probabilities: Shape of the output of the `probabilities` signature for the first image.
       - evaluation: Confusion matrix of the first example.
-      - refusal: Error message for a batch whose second image is damaged; empty without an error.
+      - refusal: Error message for a batch whose second image is damaged; empty if no error was
+        raised.
       - peak_mib: Peak memory of the process so far, in MiB.
-      - again: Masks of the first three images, from the model loaded a second time.
+      - again: Masks of the same images as in `together`, after the model was loaded a second time.
     """
     before = time.monotonic()
     loaded = tf.saved_model.load(model)
@@ -94,7 +102,7 @@ def _masks(serve: _Signature, images: list[bytes]) -> list[str]:
 
 
 def _peak_mib() -> float:
-    # `getrusage` would include the parent process's memory in the maximum.
+    # `getrusage` is not used, because its maximum would include the memory of the parent process.
     with Path("/proc/self/status").open() as status:
         (line,) = (line for line in status if line.startswith("VmHWM:"))
     return int(line.split()[1]) / _KIB_IN_MIB
@@ -109,12 +117,12 @@ def _odd(image: bytes) -> list[bytes]:
 
 
 def main() -> None:
-    """Probes the model named on the command line and writes the results."""
+    """Probes the model specified on the command line and writes the results."""
     model, folder = sys.argv[1], Path(sys.argv[2])
     examples = list(tf.data.TFRecordDataset(str(folder / EXAMPLES)).as_numpy_iterator())
     try:
         results = probe(model, examples)
-    except Exception as error:  # for a broken model, TensorFlow may raise any exception
+    except Exception as error:  # TensorFlow may raise any exception for a broken model
         traceback.print_exc()
         results = {FAILURE: f"{type(error).__name__}: {one_line(error)}"}
     (folder / ANSWERS).write_text(json.dumps(results))

@@ -12,16 +12,16 @@ from serving.model.versions import MODEL_FILE, numbered_folders
 def push_model(model: str, serving_folder: str) -> str:
     """Copies a SavedModel to a push folder as a new version.
 
-    On a local disk the complete version appears at once, by a rename. Object stores cannot rename a
-    folder. On an object store, `saved_model.pb` is copied last, and a server that reads the folder
-    too early fails to load the version and tries again.
+    On a local disk, the version is copied to a temporary folder, which is then renamed, so a server
+    never sees an incomplete version. Object stores cannot rename a folder, so `saved_model.pb` is
+    copied last; a server that reads the folder too early fails to load the version and tries again.
 
     Args:
       model: Folder of the SavedModel.
-      serving_folder: Push folder, which a server watches; the folder is created if missing.
+      serving_folder: Push folder, which a server watches; it is created if it does not exist.
 
     Returns:
-      Folder of the new version. The version number is the current time in seconds since 1970, or
+      Path of the new version's folder. The version number is the current Unix time in seconds, or
       the newest version's number plus one if that is greater.
     """
     version = os.path.join(serving_folder, str(_next_version(serving_folder)))
@@ -35,6 +35,6 @@ def push_model(model: str, serving_folder: str) -> str:
 
 
 def _next_version(serving_folder: str) -> int:
-    # Incomplete versions count, too: their numbers cannot be used again.
+    # Incomplete versions are included, because their numbers cannot be reused.
     newest = max(numbered_folders(serving_folder), default=0)
     return max(int(time.time()), newest + 1)

@@ -8,29 +8,29 @@ from data.config import CropView
 from data.input_pipeline.crops import BLACK, cut
 
 WINDOWS_AT_ONCE = 4
-"""Number of windows that the network processes in one batch."""
-_STEP = 0.75  # step as a share of the window's side: adjacent windows overlap by a quarter
+"""Maximum number of windows that the network processes in one batch."""
+_STEP = 0.75  # step as a share of the window's side; adjacent windows overlap by at least a quarter
 
 
 def sliding_window(
     network: Callable[[tf.Tensor], tf.Tensor], image: tf.Tensor, view: CropView, num_classes: int
 ) -> tf.Tensor:
-    """Computes probabilities window by window and blends them where windows overlap.
+    """Computes class probabilities window by window and blends them where windows overlap.
 
-    The weight of a pixel falls from the middle of a window to its border, where the network sees
-    little of the surroundings, so the result has no seams. The memory depends on the size of the
-    image and not on the number of windows.
+    Blending gives less weight to pixels near the border of a window, where the network has little
+    context, so the result has no visible seams. The memory required depends on the size of the
+    image, not on the number of windows.
 
     Args:
       network: Network that maps float32 images [windows, view.height, view.width, 3] in 0..255 to
         float32 probabilities [windows, view.height, view.width, C].
-      image: uint8 [height, width, 3]. An image smaller than the window is padded as in training,
-        and the result is cropped to the image.
-      view: Size of the window in pixels.
+      image: The image, uint8 [height, width, 3]. An image smaller than the window is padded as in
+        training, and the result is cropped to the size of the image.
+      view: The view, which sets the size of the window in pixels.
       num_classes: Number of classes, C.
 
     Returns:
-      float32 [height, width, C], summing to 1 over C.
+      Class probabilities, float32 [height, width, C], summing to 1 over the classes.
     """
     size = tf.shape(image)[:2]
     window = tf.constant([view.height, view.width])
@@ -60,13 +60,13 @@ def sliding_window(
 
 
 def _starts(length: tf.Tensor, side: int) -> tf.Tensor:
-    """Returns the first pixels of the windows along one axis, evenly spaced from edge to edge."""
+    """Returns the start positions of the windows along an axis, evenly spaced from edge to edge."""
     step = int(side * _STEP)
     count = -(-(length - side) // step) + 1
     return (length - side) * tf.range(count) // tf.maximum(count - 1, 1)
 
 
 def _weight(side: int) -> tf.Tensor:
-    """Returns the pixel weights along a side of a window: 1 at both ends, rising to the middle."""
+    """Returns the pixel weights along a window's side, rising from 1 at both ends to the middle."""
     ramp = tf.range(1, side + 1)
     return tf.cast(tf.minimum(ramp, ramp[::-1]), tf.float32)

@@ -1,4 +1,4 @@
-"""Shortens errors of TensorFlow to one line of text."""
+"""Shortens TensorFlow's error messages to one line."""
 
 import re
 
@@ -9,14 +9,15 @@ _ASSERTION = re.compile(r"assertion failed: (.*)")
 
 
 def tf_error_text(error: Exception) -> str:
-    """Extracts the reason from an error of TensorFlow.
+    """Extracts the cause from a TensorFlow error.
 
     Args:
-      error: The error. The message can have many lines, with nodes of the graph and several causes.
+      error: The error, whose message may have many lines with graph nodes and several causes.
 
     Returns:
-      The line of the first cause, or the name of the error if its message is empty. For a failed
-      assertion in the serving graph, the assertion's text: `image_bytes[1] is not a PNG, …`.
+      The first cause on one line, or the class name of the error if the message is empty. For a
+      failed assertion in the serving graph, only the text of the assertion is returned, such as
+      `image_bytes[1] is not a PNG, …`.
     """
     text = error.message if isinstance(error, tf.errors.OpError) else str(error)
     lines = [line.strip() for line in str(text).splitlines()]

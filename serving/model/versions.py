@@ -6,7 +6,7 @@ from data.errors import InputError
 from data.files import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
-"""Name of the file that a complete version of a model contains."""
+"""Name of the file whose presence marks a version of a model as complete."""
 
 
 def versions(serving_folder: str) -> list[str]:
@@ -16,7 +16,7 @@ def versions(serving_folder: str) -> list[str]:
       serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Names of the version folders, which are version numbers; empty if the push folder does not
+      Names of the version folders, which are the version numbers; empty if the push folder does not
       exist.
     """
     return [
@@ -33,14 +33,15 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
       serving_folder: Push folder with a numbered sub-folder for each version.
 
     Returns:
-      Path of each version's folder, by version number.
+      Paths of the version folders, keyed by version number; empty if the push folder does not
+      exist.
     """
     names = list_folders(serving_folder) if is_folder(serving_folder) else []
     return {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
 
 
 def newest_version(serving_folder: str) -> str:
-    """Finds the newest pushed version, as TF Serving does.
+    """Finds the newest complete version of a model.
 
     Args:
       serving_folder: Push folder with a numbered sub-folder for each version.
@@ -49,13 +50,13 @@ def newest_version(serving_folder: str) -> str:
       Path of the newest version's folder.
 
     Raises:
-      InputError: The push folder has no version.
+      InputError: The push folder contains no complete version.
     """
     return os.path.join(serving_folder, _pushed(serving_folder)[0])
 
 
 def pushed_version(serving_folder: str, version: int) -> str:
-    """Finds a pushed version by its number.
+    """Finds a complete version of a model by its number.
 
     Args:
       serving_folder: Push folder with a numbered sub-folder for each version.
@@ -65,7 +66,7 @@ def pushed_version(serving_folder: str, version: int) -> str:
       Path of the version's folder.
 
     Raises:
-      InputError: The push folder does not have this version.
+      InputError: The push folder contains no complete version with this number.
     """
     pushed = _pushed(serving_folder)
     for name in pushed:

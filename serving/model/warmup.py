@@ -1,6 +1,7 @@
-"""Warm-up requests, which TF Serving runs before a version is available, as first runs are slow.
+"""Writes warm-up requests, which TF Serving runs before it makes a version available.
 
-See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
+Without warm-up requests, the first requests from clients are slow. See
+https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
 
 import os
@@ -14,7 +15,7 @@ from data.files import make_folder
 from serving.signature import IMAGES, PROBABILITIES, SIGNATURE
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
-"""Path of the file in the SavedModel: TFRecords of `PredictionLog`."""
+"""Path of the warm-up requests in the SavedModel: a TFRecord file of `PredictionLog` messages."""
 
 
 def write_warmup_requests(path: str, view: View) -> None:

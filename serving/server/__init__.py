@@ -1,1 +1,1 @@
-"""Local model server with TF Serving's REST and gRPC interfaces, for development and tests."""
+"""A local model server with TF Serving's REST and gRPC interfaces, for development and tests."""

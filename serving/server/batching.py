@@ -1,4 +1,4 @@
-"""Puts concurrent prediction requests for one model version into batches."""
+"""Combines concurrent prediction requests for one model version into batches."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from serving.server.errors import RequestError
 
-_LINGER = 0.002  # seconds for which an idle server waits for more requests to fill a batch
+_LINGER = 0.002  # seconds that an idle server waits for more requests before it runs a batch
 
 Outputs = dict[str, npt.NDArray[Any]]
 
@@ -25,7 +25,10 @@ class _Job(NamedTuple):
 
 
 class Batcher:
-    """Batches the requests for one version: requests that wait while a batch runs form the next."""
+    """Batches requests for one version.
+
+    Requests that arrive while one batch is running form the next batch.
+    """
 
     def __init__(
         self,
@@ -36,16 +39,17 @@ class Batcher:
         max_pixels: int,
         count: Callable[[int], None],
     ) -> None:
-        """Makes a batcher without requests.
+        """Creates a batcher with an empty queue.
 
         Args:
-          run: Function that runs the model. Arguments: image files, an object array [batch] of
-            bytes; timeout in seconds. Returns outputs [batch, …].
+          run: Function that runs the model. The arguments are the contents of the image files (an
+            object array [batch] of bytes) and a timeout in seconds. The function returns the
+            outputs, keyed by name, each of shape [batch, …].
           executor: Executor in which `run` is called.
-          max_images: Maximum number of images in a batch. A request with more images is a batch by
-            itself.
-          max_pixels: Maximum number of pixels in a batch. A request with more pixels is a batch by
-            itself.
+          max_images: Maximum number of images in a batch. A request with more images forms a batch
+            of its own.
+          max_pixels: Maximum number of pixels in a batch. A request with more pixels forms a batch
+            of its own.
           count: Function that is called with the number of images in each batch.
         """
         self._run = run
@@ -60,15 +64,15 @@ class Batcher:
         """Runs the model on the images of a request.
 
         Args:
-          images: Contents of the request's image files.
-          pixels: Number of pixels of all images together.
-          deadline: Time on the clock `time.monotonic` after which the request is not run.
+          images: Contents of the image files in the request.
+          pixels: Total number of pixels in all images.
+          deadline: Deadline of the request, in seconds on the `time.monotonic` clock.
 
         Returns:
-          The model's outputs for the images of the request, by name.
+          The model's outputs for the images in the request, keyed by name.
 
         Raises:
-          RequestError: The model rejects an image, or the request timed out.
+          RequestError: The model rejects an image, or the request times out.
         """
         future: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Job(images, pixels, deadline, future))
@@ -91,7 +95,7 @@ class Batcher:
             if batch and (images > self._max_images or pixels > self._max_pixels):
                 break
             self._waiting.popleft()
-            if job.future.done():  # the client has cancelled the request
+            if job.future.done():  # the request was cancelled or timed out
                 images, pixels = images - len(job.images), pixels - job.pixels
             else:
                 batch.append(job)
@@ -116,7 +120,7 @@ class Batcher:
                 job.future.set_result({name: array[rows] for name, array in outputs.items()})
 
     async def _run_alone(self, batch: Sequence[_Job], error: Exception) -> None:
-        """Runs each request of a failed batch alone, as only one request may be at fault."""
+        """Runs each request of a failed batch separately, because only one may be at fault."""
         waiting = [job for job in batch if not job.future.done()]
         if len(batch) == 1 or not isinstance(error, RequestError):
             for job in waiting:

@@ -1,4 +1,4 @@
-"""Errors in response to requests, with the same status codes as TF Serving."""
+"""Errors that are returned to clients, with the same status codes as in TF Serving."""
 
 import enum
 
@@ -6,11 +6,11 @@ import grpc
 
 from data.errors import one_line
 
-_LONGEST = 500  # maximum length of a message in characters, since gRPC sends it in a header
+_LONGEST = 500  # maximum length of a message in characters; gRPC limits the size of headers
 
 
 class Code(enum.Enum):
-    """Status of a response, as a pair of an HTTP status code and a gRPC status code."""
+    """Status of a response: its HTTP status code and its gRPC status code."""
 
     OK = 200, grpc.StatusCode.OK
     CANCELLED = 499, grpc.StatusCode.CANCELLED
@@ -39,25 +39,25 @@ class Code(enum.Enum):
 
     @property
     def number(self) -> int:
-        """The gRPC status code as a number, which equals TensorFlow's error code."""
+        """The numeric gRPC status code. TensorFlow's error codes have the same values."""
         number: int = self.status.value[0]
         return number
 
 
 class RequestError(Exception):
-    """A request fails, and the client gets an error response.
+    """A request failed, and the client receives an error response.
 
     Attributes:
       code: Status of the error response.
     """
 
     def __init__(self, code: Code, message: str) -> None:
-        """Makes the error for a failed request.
+        """Creates the error for a failed request.
 
         Args:
           code: Status of the error response.
-          message: Description of the problem, which is put into one line, and cut off if it is very
-            long.
+          message: Description of the problem; converted to one line and truncated after 500
+            characters.
         """
         line = one_line(message, _LONGEST + 1)
         super().__init__(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
@@ -65,12 +65,12 @@ class RequestError(Exception):
 
 
 def timed_out() -> RequestError:
-    """Returns the error for a request that was not answered in time."""
+    """Returns the error for a request that timed out."""
     return RequestError(Code.DEADLINE_EXCEEDED, "the request timed out")
 
 
 def code_of(number: int) -> Code:
-    """Returns the status for a TensorFlow error code; INTERNAL if the code is unknown."""
+    """Returns the status for a TensorFlow error code, or INTERNAL if the code is unknown."""
     return next(
         (code for code in Code if code.name == code.status.name and code.number == number),
         Code.INTERNAL,

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC interface, with the message types that TF Serving publishes."""
+"""Server side of TF Serving's gRPC interface, with TF Serving's message types."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,18 +22,18 @@ _Method = Callable[[Any, Any], Awaitable[Any]]
 
 
 class GrpcService(NamedTuple):
-    """The server's gRPC interface; calls of missing methods are answered with UNIMPLEMENTED.
+    """The server's gRPC interface. Calls to unsupported methods fail with UNIMPLEMENTED.
 
     Attributes:
-      versions: The model's versions that the server knows.
-      predictor: Runs the prediction requests.
+      versions: Versions of the model that are known to the server.
+      predictor: Object that runs the prediction requests.
     """
 
     versions: Versions
     predictor: RequestPredictor
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """Returns the gRPC handlers of TF Serving's two services, prediction and model status."""
+        """Returns the gRPC handlers of TF Serving's prediction service and model status service."""
         metadata_request = get_model_metadata_pb2.GetModelMetadataRequest
         status_request = get_model_status_pb2.GetModelStatusRequest
         return [
@@ -103,7 +103,7 @@ class GrpcService(NamedTuple):
 
 
 def _version_choice(spec: Any) -> tuple[int | None, str | None]:
-    """Returns the version number and the label in a request, each None if missing."""
+    """Returns the version number and the version label in a request, each None if missing."""
     kind = spec.WhichOneof("version_choice")
     number = spec.version.value if kind == "version" else None
     return number, spec.version_label if kind == "version_label" else None
@@ -124,7 +124,7 @@ def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.Gene
 
 
 def _with_status(handle: _Method) -> _Method:
-    """Makes a handler that reports a RequestError as the gRPC status of the call."""
+    """Wraps a handler so that a `RequestError` sets the gRPC status of the call."""
 
     async def handle_errors(request: Any, context: Any) -> Any:
         try:

@@ -1,8 +1,8 @@
 """Reads and writes TF Serving's JSON formats (https://www.tensorflow.org/tfx/serving/api_rest).
 
-In the row format, a request has the key `instances`, a list with an item for each image, and the
-response has `predictions`. In the column format, a request has `inputs`, with a list for each
-input, and the response has `outputs`. Binary values are objects `{"b64": …}`.
+In the row format, a request has the key `instances`, with one list item per image, and the response
+has the key `predictions`. In the column format, a request has the key `inputs`, with one list per
+input, and the response has the key `outputs`. Binary values are written as `{"b64": "…"}` objects.
 """
 
 import base64
@@ -18,7 +18,7 @@ from serving.server.errors import Code, RequestError
 from serving.server.tensors import Arrays
 from serving.signature import SIGNATURE
 
-_BYTES = "_bytes"  # TF Serving encodes outputs with this suffix in Base64
+_BYTES = "_bytes"  # TF Serving encodes outputs whose names end in this suffix as Base64
 _BASE64 = "b64"
 
 
@@ -27,8 +27,9 @@ class PredictRequest(NamedTuple):
 
     Attributes:
       signature_name: Name of the signature.
-      inputs: Input arrays by the name of the input.
-      in_rows: Whether the request is in the row format; the response has the same format.
+      inputs: Input arrays, keyed by input name.
+      in_rows: Whether the request is in the row format. The response has the same format as the
+        request.
     """
 
     signature_name: str
@@ -40,14 +41,15 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
     """Parses the body of a `:predict` request.
 
     Args:
-      body: Request body, in JSON.
-      find: Function that returns the SignatureDef for the name of a signature.
+      body: Request body, as JSON.
+      find: Function that returns the SignatureDef for a given signature name.
 
     Returns:
-      The signature name and the input arrays.
+      The signature name, the input arrays, and the format of the request.
 
     Raises:
-      RequestError: The body is not JSON, or not in one of the two formats.
+      RequestError: The body is not valid JSON, is in neither of the two formats, or contains an
+        invalid input value.
     """
     document = _parse(body)
     name = document.get("signature_name", SIGNATURE)
@@ -67,18 +69,18 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
 
 
 def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
-    """Writes the body of a response to a `:predict` request.
+    """Builds the body of the response to a `:predict` request.
 
     Args:
-      outputs: Output arrays by name. In the row format, the first dimension is the batch dimension:
-        one entry per instance.
-      in_rows: Whether to write the row format.
+      outputs: Output arrays, keyed by name. In the row format, the first dimension is the batch
+        dimension, with one entry per instance.
+      in_rows: Whether to use the row format.
 
     Returns:
-      The body, in JSON.
+      The body, as JSON.
 
     Raises:
-      RequestError: `in_rows` is true, but the outputs differ in their first dimension.
+      RequestError: `in_rows` is true, but the first dimensions of the outputs differ in size.
     """
     values = {name: _value(name, array) for name, array in sorted(outputs.items())}
     if not in_rows:
@@ -96,7 +98,7 @@ def write_response(outputs: Arrays, *, in_rows: bool) -> bytes:
 
 
 def write_error(message: str) -> bytes:
-    """Writes the JSON body of an error response."""
+    """Builds the JSON body of an error response."""
     return _dump({"error": message})
 
 
@@ -107,7 +109,7 @@ def _parse(body: bytes) -> dict[str, Any]:
         document = json.loads(body)
     except RecursionError as error:
         raise _invalid("JSON Parse error: nested too deeply") from error
-    except ValueError as error:  # the body is not JSON or not UTF-8
+    except ValueError as error:  # the body is not valid JSON or not valid UTF-8
         raise _invalid(f"JSON Parse error: {error}") from error
     if not isinstance(document, dict):
         raise _invalid("JSON Value: Is not object")
@@ -115,7 +117,7 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
-    """Converts the instances of the row format to columns, a list for each input."""
+    """Converts the instances in the row format to columns: one list per input."""
     if not isinstance(instances, list):
         raise _invalid("Expecting 'instances' to be a list/array")
     if not instances:
@@ -156,7 +158,7 @@ def _is_object(value: object) -> bool:
 
 
 def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
-    """Converts nested lists to an array of a type given by its DataType number."""
+    """Converts nested lists to an array whose TensorFlow `DataType` has the value `number`."""
     dtype = tf.as_dtype(number)
     if dtype == tf.string:
         return _strings(name, value)
@@ -230,8 +232,7 @@ def _value(name: str, array: npt.NDArray[Any]) -> Any:
             )
         return written.tolist()
     if array.dtype == np.float32:
-        # float32 values are converted through text, so that 0.1 is not written as
-        # 0.10000000149011612.
+        # float32 values are converted via text, so that 0.1 is not written as 0.10000000149011612.
         array = array.astype(str).astype(np.float64)
     return array.tolist()
 

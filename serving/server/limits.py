@@ -1,4 +1,4 @@
-"""Limits of the server on requests: body size, number of requests, time, batch size, pixels."""
+"""The server's limits on body size, number of requests, request time, batch size and pixels."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +14,24 @@ from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 """Image formats that the model can decode."""
-# Maximum number of pixels of a request, as a multiple of the model's limit for an image.
+# Maximum number of pixels in a request, as a multiple of the model's limit for one image.
 _FULL_IMAGES = 4
 
-# This module checks the model's limit. Pillow's own limit only warns, or may be lower.
+# Pillow's own limit may be lower than the model's, so it is disabled; this module checks the
+# model's limit instead.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class Limits(NamedTuple):
-    """Limits of the server. The model itself sets the maximum number of pixels in an image.
+    """Limits set by the server. The model sets the maximum number of pixels in an image.
 
     Attributes:
       body: Maximum size of a request body or gRPC message, in bytes.
-      requests: Maximum number of prediction requests at the same time; further requests are
-        rejected.
-      seconds: Maximum time from the first byte of a request to its response, in seconds.
-      batch: Maximum number of images in a batch.
+      requests: Maximum number of concurrent prediction requests; further requests are rejected.
+      seconds: Maximum time to handle a request, in seconds, including the time to receive the body
+        of a REST request.
+      batch: Maximum number of images in a batch. A request with more images forms a batch of its
+        own.
     """
 
     body: int = 64 * 2**20
@@ -39,19 +41,20 @@ class Limits(NamedTuple):
 
 
 def check_pixels(signature: str, inputs: Mapping[str, npt.NDArray[Any]], max_pixels: int) -> int:
-    """Checks the image sizes in a request by the file headers, before the images are decoded.
+    """Checks the sizes of the images in a request, reading only the file headers.
 
     Args:
       signature: Name of the signature.
-      inputs: Input arrays by name.
+      inputs: Input arrays, keyed by name.
       max_pixels: Maximum number of pixels in one image.
 
     Returns:
-      Number of pixels of all images together.
+      Total number of pixels in all encoded images and masks; 0 for the signature `probabilities`,
+      whose input is already decoded.
 
     Raises:
-      RequestError: An input is not an image, or an image or all images together have too many
-        pixels.
+      RequestError: An input is not a valid image, one image has too many pixels, or all images
+        together have too many pixels.
     """
     total = 0
     for position, encoded in _images(signature, inputs):
@@ -77,7 +80,7 @@ def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[
 def _images_in_example(serialized: bytes, position: int) -> Sequence[bytes]:
     try:
         features = tf.train.Example.FromString(serialized).features.feature
-    except Exception as error:  # protobuf's DecodeError, whose class depends on its implementation
+    except Exception as error:  # a DecodeError, whose class depends on the protobuf implementation
         raise RequestError(
             Code.INVALID_ARGUMENT, f"example {position}: not a tf.Example"
         ) from error
@@ -90,7 +93,7 @@ def _pixels(encoded: bytes, position: int, max_pixels: int) -> int:
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
             width, height = image.size
-    except Exception as error:  # for a damaged file, a decoder may raise any exception
+    except Exception as error:  # a decoder may raise any exception for a damaged file
         raise RequestError(
             Code.INVALID_ARGUMENT,
             f"image {position}: cannot be read as an image; send {', '.join(FORMATS[:-1])} or "

@@ -1,4 +1,4 @@
-"""Loads a SavedModel as TF Serving does, into a TensorFlow session, and runs its signatures."""
+"""Loads a SavedModel into a TensorFlow session, as TF Serving does, and runs its signatures."""
 
 import ctypes
 import gc
@@ -27,8 +27,8 @@ class LoadedModel:
     """A SavedModel in memory, ready to run.
 
     Attributes:
-      signatures: SignatureDefs, by name.
-      classes: Names of the classes, by class id; empty if the model has no description.
+      signatures: SignatureDefs, keyed by signature name.
+      classes: Class names, indexed by class id; empty if the model has no description file.
       max_pixels: Maximum number of pixels in an image.
     """
 
@@ -42,8 +42,8 @@ class LoadedModel:
           OSError, ValueError, RequestError, tf.errors.OpError: The model cannot be loaded, or a
             warm-up request fails.
         """
-        # Like TF Serving, this uses a session: its runs can be stopped, and closing it frees the
-        # memory.
+        # As in TF Serving, the model runs in a session, so that a run can be stopped and the memory
+        # can be freed by closing the session.
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())
         try:
             with self._session.graph.as_default():
@@ -85,14 +85,15 @@ class LoadedModel:
 
         Args:
           name: Name of the signature.
-          inputs: Input arrays by name.
+          inputs: Input arrays, keyed by name.
           seconds: Timeout in seconds, after which the run is stopped.
 
         Returns:
-          The outputs by name.
+          The outputs, keyed by name.
 
         Raises:
-          RequestError: The signature or the graph rejects the inputs, or the run timed out.
+          RequestError: There is no such signature, the inputs do not match the signature, or the
+            run fails or times out.
         """
         signature = self.signature(name)
         check_tensors(inputs, signature, name)
@@ -111,12 +112,12 @@ class LoadedModel:
         return outputs
 
     def close(self) -> None:
-        """Frees the session's memory, and memory that Python and the C library keep in reserve."""
+        """Frees the session's memory, and unused memory that Python and the C library retain."""
         self._session.close()
         del self._session
         gc.collect()
-        # glibc keeps the memory that TensorFlow's threads free until `malloc_trim` is called. Other
-        # C libraries do not have this function.
+        # glibc retains the memory that TensorFlow's threads have freed until `malloc_trim` is
+        # called. Other C libraries may lack this function.
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim:
             trim(0)
@@ -135,11 +136,12 @@ class LoadedModel:
 
 def _session_config() -> Any:
     config = tf.compat.v1.ConfigProto()
-    # A batch runs on all cores, one batch at a time. The decoding of other requests must not add as
-    # many threads again.
+    # Batches run one at a time, each on all cores, so more inter-op threads would only compete for
+    # the cores.
     config.intra_op_parallelism_threads = len(os.sched_getaffinity(0))
     config.inter_op_parallelism_threads = 2
-    # While a new version replaces the old one, both use the GPU's memory.
+    # While a new version replaces an old one, both are in GPU memory, so neither may reserve all of
+    # it.
     config.gpu_options.allow_growth = True
     return config
 

@@ -1,4 +1,4 @@
-"""Returns the model's status and signatures as messages and JSON of TF Serving."""
+"""Builds responses with the model's status and signatures, as TF Serving messages or JSON."""
 
 import json
 from typing import Any
@@ -17,14 +17,15 @@ def status_response(versions: Versions, version: int | None) -> Any:
     """Returns the status of one version of the model, or of all versions.
 
     Args:
-      versions: The model's versions that the server knows.
+      versions: Versions of the model that are known to the server.
       version: Version number; None for all versions.
 
     Returns:
       A GetModelStatusResponse.
 
     Raises:
-      RequestError: The server has not had this version since the start.
+      RequestError: The server has not seen this version or, if `version` is None, any version since
+        it started.
     """
     return get_model_status_pb2.GetModelStatusResponse(
         model_version_status=versions.statuses(version)
@@ -32,7 +33,7 @@ def status_response(versions: Versions, version: int | None) -> Any:
 
 
 def metadata_response(name: str, version: Version) -> Any:
-    """Returns the signatures of a version of the model.
+    """Returns the signatures of one version of the model.
 
     Args:
       name: Name of the model.
@@ -49,12 +50,12 @@ def metadata_response(name: str, version: Version) -> Any:
 
 
 def status_json(response: Any) -> bytes:
-    """Converts a GetModelStatusResponse to JSON, as in TF Serving's REST interface."""
+    """Converts a GetModelStatusResponse to the JSON format of TF Serving's REST interface."""
     return _json(_as_dict(response))
 
 
 def metadata_json(name: str, version: Version) -> bytes:
-    """Converts the signatures of a version to JSON, as in TF Serving's REST interface."""
+    """Converts the signatures of a version to the JSON format of TF Serving's REST interface."""
     spec = {"name": name, "signature_name": "", "version": str(version.number)}
     signatures = _as_dict(_signatures(version))
     return _json({"model_spec": spec, "metadata": {SIGNATURES: signatures}})

@@ -1,4 +1,4 @@
-"""Metrics of the model server, for Prometheus."""
+"""Prometheus metrics of the model server."""
 
 import time
 from collections.abc import Iterator
@@ -21,13 +21,14 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """Counters and histograms of one server: requests, batches, loaded versions."""
+    """Metrics of one server: requests, batches and loaded versions."""
 
     def __init__(self, batch: int) -> None:
-        """Makes metrics, all of which are zero.
+        """Creates the metrics, with all values set to zero.
 
         Args:
-          batch: Maximum number of images in a batch, which sets the bins of the histogram.
+          batch: Maximum number of images in a batch, which determines the buckets of the batch size
+            histogram.
         """
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
@@ -70,7 +71,7 @@ class ServerMetrics:
 
     @contextmanager
     def request(self, interface: str) -> Iterator[None]:
-        """Counts the request that the context handles, with its duration and status code.
+        """Records the duration and status code of the request handled inside the `with` block.
 
         Args:
           interface: `REST` or `gRPC`.
@@ -91,11 +92,11 @@ class ServerMetrics:
             self._seconds.labels(interface).observe(time.monotonic() - began)
 
     def batch(self, images: int) -> None:
-        """Counts a batch that has `images` images."""
+        """Records the number of images in a batch."""
         self._batches.observe(images)
 
     def load(self, outcome: str) -> None:
-        """Counts an attempt to load a version; the outcome is `loaded` or `failed`."""
+        """Counts an attempt to load a version; `outcome` is `loaded` or `failed`."""
         self._loads.labels(outcome).inc()
 
     def available(self, version: int, is_available: bool) -> None:
@@ -106,5 +107,5 @@ class ServerMetrics:
             self._available.remove(version)
 
     def page(self) -> bytes:
-        """Returns all metrics in the text format of Prometheus."""
+        """Returns all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -22,7 +22,7 @@ _FILES = {
     "/page/mask.js": _FOLDER / "mask.js",
 }
 _HEADERS = {
-    # The browser may load content from this server only, and images that the page itself creates.
+    # The browser may load content only from this server, except for images that the page creates.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -34,11 +34,12 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
     """Returns the HTTP routes of the web page.
 
     Args:
-      versions: The model's versions that the server knows.
-      limits: Limits of the server; the page rejects a file that is too large before sending it.
+      versions: Versions of the model that are known to the server.
+      limits: Limits of the server. The page uses the body size limit to reject files that are too
+        large before sending them.
 
     Returns:
-      The routes of the page's files, and of a description of the model that the page reads.
+      The routes for the page's files, and for a JSON description of the model that the page reads.
     """
 
     async def model(request: Request) -> Response:

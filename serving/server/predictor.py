@@ -1,4 +1,4 @@
-"""Runs prediction requests of both REST and gRPC: admission, checks, batching."""
+"""Admits, checks and runs prediction requests from REST and gRPC, in batches where possible."""
 
 import asyncio
 import time
@@ -18,19 +18,19 @@ _Response = TypeVar("_Response")
 
 
 class RequestPredictor:
-    """Runs prediction requests, and rejects requests that exceed the limits.
+    """Runs prediction requests, and rejects those that exceed the server's limits.
 
     Attributes:
       limits: Limits of the server.
     """
 
     def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
-        """Makes a predictor without requests.
+        """Creates a predictor that has no requests yet.
 
         Args:
           limits: Limits of the server.
-          metrics: Metrics in which the requests are counted.
-          executor: Executor with one thread, in which models run.
+          metrics: Metrics that count the requests.
+          executor: Single-threaded executor in which the models run.
         """
         self.limits = limits
         self._metrics = metrics
@@ -43,20 +43,20 @@ class RequestPredictor:
         handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
     ) -> _Response:
-        """Handles a prediction request within the limits, and counts the request.
+        """Handles a prediction request within the server's limits, and records it in the metrics.
 
         Args:
           interface: `REST` or `gRPC`.
-          handle: Function that handles the request. Argument: the request's deadline on the clock
-            `time.monotonic`.
-          seconds: Timeout that the client set, in seconds; None if the client set none.
+          handle: Function that handles the request. The argument is the deadline of the request, in
+            seconds on the `time.monotonic` clock.
+          seconds: Timeout set by the client, in seconds; None if the client set no timeout.
 
         Returns:
           The response that `handle` returned.
 
         Raises:
-          RequestError: Too many requests are running, the request timed out, or `handle` raised the
-            error.
+          RequestError: Too many requests are running, the request times out, or `handle` raises
+            this error.
         """
         allowed = min(self.limits.seconds, seconds or self.limits.seconds)
         with self._metrics.request(interface):
@@ -77,16 +77,17 @@ class RequestPredictor:
         """Checks the inputs of a request and runs a signature.
 
         Args:
-          version: The version to use, which the caller has leased.
+          version: The version to use. The caller must hold a lease on the version (see
+            `Version.lease`).
           name: Name of the signature.
-          inputs: Input arrays by name, of any types and shapes.
-          deadline: Deadline of the request, on the clock `time.monotonic`.
+          inputs: Input arrays, keyed by name, whose types and shapes have not been checked yet.
+          deadline: Deadline of the request, in seconds on the `time.monotonic` clock.
 
         Returns:
-          The outputs by name.
+          The outputs, keyed by name.
 
         Raises:
-          RequestError: The inputs are invalid, or the request timed out.
+          RequestError: The inputs are invalid, or the request times out.
         """
         model = version.model
         check_tensors(inputs, model.signature(name), name)

@@ -1,4 +1,4 @@
-"""TF Serving's REST interface, with health checks, metrics and the web page."""
+"""Server side of TF Serving's REST interface, with health checks, metrics and the web page."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from serving.server.predictor import RequestPredictor
 from serving.server.versions import Versions
 
 _JSON = "application/json"
-# The patterns of TF Serving's REST paths.
+# Regular expressions for the REST paths, as in TF Serving.
 _VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICT = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
@@ -32,8 +32,8 @@ class Rest(NamedTuple):
     """The server's REST interface.
 
     Attributes:
-      versions: The model's versions that the server knows.
-      predictor: Runs the prediction requests.
+      versions: Versions of the model that are known to the server.
+      predictor: Object that runs the prediction requests.
       metrics: Metrics of the server.
     """
 
@@ -117,7 +117,7 @@ class Rest(NamedTuple):
 def _in_json(
     handle: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Makes a handler that reports a RequestError in a JSON response, as TF Serving does."""
+    """Wraps a handler so that a `RequestError` becomes a JSON response, as in TF Serving."""
 
     async def handle_errors(request: Request) -> Response:
         try:
@@ -137,7 +137,8 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _error(code: Code, message: str) -> Response:
-    # If the server has not read the whole request body, the connection cannot be reused.
+    # With these codes, the server may not have read the whole request body, so the connection
+    # cannot be reused.
     headers = {"Connection": "close"} if code in (Code.TOO_LARGE, Code.TOO_MANY_REQUESTS) else None
     return Response(write_error(message), code.http, headers, _JSON)
 
@@ -153,7 +154,7 @@ def _number(version: str | None) -> int | None:
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """Reads the body of a request; stops when the body is larger than `limit` bytes."""
+    """Reads the body of a request, and rejects a body that is larger than `limit` bytes."""
     declared = request.headers.get("content-length", "")
     body = bytearray()
     try:

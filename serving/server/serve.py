@@ -1,4 +1,4 @@
-"""Starts and stops the local server: ports, folder watcher, signals."""
+"""Starts and stops the local server, with its ports, folder watcher and signal handlers."""
 
 import asyncio
 import logging
@@ -22,21 +22,21 @@ from serving.server.versions import Versions
 from serving.server.watcher import Watcher
 
 log = logging.getLogger(__name__)
-_POLL_SECONDS = 1.0  # seconds between two polls of the push folder; TF Serving's default
+_POLL_SECONDS = 1.0  # seconds between polls of the push folder; also the default in TF Serving
 
 
 class ServerSettings(NamedTuple):
     """Settings of the local server.
 
     Attributes:
-      name: Name of the model in addresses and requests.
-      folder: Push folder with a sub-folder for each version.
+      name: Name of the model in URLs and requests.
+      folder: Push folder, with a numbered sub-folder for each version.
       host: Address to listen on.
-      rest_port: Port for REST and the page; 0 for any free port.
+      rest_port: Port for REST and the web page; 0 for any free port.
       grpc_port: Port for gRPC; 0 for any free port.
-      labels: Version number by label (`stable`); these versions are served beside the newest
-        version.
-      limits: Limits of body size, number of requests, time and batch size.
+      labels: Version numbers, keyed by label (such as `stable`). These versions are served in
+        addition to the newest version.
+      limits: Limits on body size, number of requests, request time and batch size.
     """
 
     name: str
@@ -49,15 +49,15 @@ class ServerSettings(NamedTuple):
 
 
 class LocalServer:
-    """The local model server, which runs in the event loop that calls `start`.
+    """The local model server, which runs in the event loop in which `start` is called.
 
     Attributes:
-      rest: Host and port of the REST interface and the page.
-      grpc: Host and port of the gRPC interface.
+      rest: Host and port of the REST interface and the web page; empty until `start` is called.
+      grpc: Host and port of the gRPC interface; empty until `start` is called.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
-        """Makes a server that does not listen yet.
+        """Creates a server that does not yet listen for requests.
 
         Args:
           settings: Model, address, ports and limits of the server.
@@ -74,7 +74,7 @@ class LocalServer:
         self.rest = self.grpc = ""
 
     async def start(self) -> None:
-        """Listens on both ports and starts to watch the push folder.
+        """Starts listening on both ports and watching the push folder.
 
         Raises:
           InputError: A port is in use, or the host is not an address of this machine.
@@ -101,7 +101,7 @@ class LocalServer:
         ]
 
     async def stop(self) -> None:
-        """Rejects new requests, completes the requests in progress, and unloads the versions."""
+        """Stops accepting requests, completes those in progress, and unloads all versions."""
         serving, watching = self._tasks
         watching.cancel()
         self._rest_server.should_exit = True
@@ -129,7 +129,7 @@ class LocalServer:
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then completes the requests in progress.
+    """Runs the server until SIGTERM or SIGINT, then completes the requests in progress.
 
     Args:
       settings: Model, address, ports and limits of the server.
@@ -178,8 +178,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise _taken("--rest-port", host, port) from error
-    # Accepted connections inherit TCP_NODELAY, which asyncio does not set for this socket. Without
-    # it, a response body waits 40 ms until the client acknowledges the headers.
+    # asyncio does not set TCP_NODELAY for this socket, so the option is set here, and accepted
+    # connections inherit it. Without TCP_NODELAY, a response body would be delayed by 40 ms, until
+    # the client acknowledges the headers.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 

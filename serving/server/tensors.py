@@ -1,4 +1,4 @@
-"""Converts arrays from and to TensorProto, and checks the inputs of requests."""
+"""Converts arrays to and from TensorProtos, and checks the inputs of requests."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import tensorflow as tf
 from serving.server.errors import Code, RequestError
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-"""Arrays of inputs or outputs, by name. Strings are object arrays of bytes."""
+"""Input or output arrays, keyed by name. Strings are stored in object arrays of bytes."""
 
 
 def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
@@ -19,12 +19,13 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
 
     Args:
       tensor: The TensorProto of an input.
-      name: Name of the input, for messages.
-      max_bytes: Maximum size of the array in bytes. The message may be much smaller: a single value
-        can stand for any number of elements.
+      name: Name of the input, for error messages.
+      max_bytes: Maximum size of the array in bytes. The TensorProto may be much smaller, because
+        a single value can stand for any number of elements.
 
     Returns:
-      The array; strings are objects of type bytes.
+      The values of the tensor, with its shape and dtype. Strings are stored in an object array of
+      bytes.
 
     Raises:
       RequestError: The TensorProto is inconsistent, or the array would be too large.
@@ -48,7 +49,7 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
 
 
 def proto_of(array: npt.NDArray[Any]) -> Any:
-    """Converts a NumPy array to a TensorProto; objects of type bytes become strings."""
+    """Converts a NumPy array to a TensorProto; an object array of bytes becomes a string tensor."""
     return tf.make_tensor_proto(array, tf.string if array.dtype == np.dtype(object) else None)
 
 
@@ -56,12 +57,12 @@ def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
     """Checks that the inputs of a request match the inputs of the signature.
 
     Args:
-      inputs: Input arrays by name.
-      signature: The SignatureDef, with the expected inputs.
-      name: Name of the signature, for messages.
+      inputs: Input arrays, keyed by name.
+      signature: The SignatureDef, which lists the expected inputs.
+      name: Name of the signature, for error messages.
 
     Raises:
-      RequestError: An input is missing or unknown, or has a wrong type or shape.
+      RequestError: An input is missing or unknown, or has the wrong type or shape.
     """
     if set(inputs) != set(signature.inputs):
         raise RequestError(

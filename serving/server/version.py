@@ -1,4 +1,4 @@
-"""A version of the model that is loaded and answers requests."""
+"""A loaded version of the model, and a count of the requests that are using it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ class Version:
     """A loaded version of the model.
 
     Attributes:
-      number: Number of the version, which is the name of its folder.
+      number: Version number, which is also the name of the version's folder.
       model: The SavedModel in memory.
-      batcher: Batches the requests for the signature `serving_default`.
+      batcher: Batcher for requests to the `serving_default` signature.
     """
 
     def __init__(self, number: int, model: LoadedModel, batcher: Batcher) -> None:
-        """Makes a version object that no request uses yet."""
+        """Creates a version that no request is using yet."""
         self.number = number
         self.model = model
         self.batcher = batcher
@@ -39,5 +39,5 @@ class Version:
                 self._idle.set()
 
     async def idle(self) -> None:
-        """Waits until no request uses the version."""
+        """Waits until no request is using the version."""
         await self._idle.wait()

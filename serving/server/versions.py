@@ -1,4 +1,4 @@
-"""The versions of the model: finds the version for a request, and records each version's status."""
+"""Finds the model version for each request, and records the status of every version."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,20 +13,20 @@ ModelVersionStatus = get_model_status_pb2.ModelVersionStatus
 
 
 class Versions:
-    """All versions of the model; must be used from one event loop only.
+    """All versions of the model. Not thread-safe: use an object from a single event loop only.
 
     Attributes:
       name: Name of the model.
-      labels: Version number by label.
-      loaded: Loaded versions by number.
+      labels: Version numbers, keyed by label.
+      loaded: Loaded versions, keyed by version number.
     """
 
     def __init__(self, name: str, labels: Mapping[str, int]) -> None:
-        """Makes an object without any versions.
+        """Creates an object that contains no versions yet.
 
         Args:
           name: Name of the model.
-          labels: Version number by label.
+          labels: Version numbers, keyed by label.
         """
         self.name = name
         self.labels = labels
@@ -37,14 +37,15 @@ class Versions:
         """Finds the loaded version that a request asks for.
 
         Args:
-          version: Version number in the request, or None.
-          label: Label of a version in the request, or None.
+          version: Version number in the request; None if the request has no number.
+          label: Version label in the request; None if the request has no label.
 
         Returns:
-          The version; the newest version if the request has neither a number nor a label.
+          The requested version, or the newest loaded version if the request has neither a number
+          nor a label.
 
         Raises:
-          RequestError: The version is not loaded, or there is no such label.
+          RequestError: The version is not loaded, or the label does not exist.
         """
         servable = f"Latest({self.name})"
         if label is not None:
@@ -57,13 +58,13 @@ class Versions:
         return self.loaded[number]
 
     def version_of(self, label: str) -> int:
-        """Returns the version number that a label stands for.
+        """Returns the version number that is assigned to a label.
 
         Args:
-          label: Label of a version (`stable`).
+          label: Label of a version, such as `stable`.
 
         Raises:
-          RequestError: There is no such label.
+          RequestError: The label does not exist.
         """
         if label not in self.labels:
             raise RequestError(
@@ -76,17 +77,17 @@ class Versions:
 
         Args:
           name: Model name in the request.
-          version: Version number in the request, for the message.
+          version: Version number in the request, for the error message.
 
         Raises:
-          RequestError: The name is not the name of the served model.
+          RequestError: The name differs from the name of the served model.
         """
         if name != self.name:
             servable = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
 
     def statuses(self, version: int | None = None) -> Sequence[Any]:
-        """Returns the status of one version, or of all versions since the server's start.
+        """Returns the status of one version, or of all versions seen since the server started.
 
         Args:
           version: Version number; None for all versions.
@@ -95,7 +96,8 @@ class Versions:
           ModelVersionStatus messages, newest version first.
 
         Raises:
-          RequestError: There has been no such version since the start, or no version at all.
+          RequestError: The server has not seen this version or, if `version` is None, any version
+            since it started.
         """
         if version is None and not self._statuses:
             raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {self.name}")
@@ -112,7 +114,7 @@ class Versions:
         Args:
           number: Version number.
           state: State of the version, a `ModelVersionStatus.State`.
-          problem: Reason why the version could not be loaded; empty if it could.
+          problem: Reason why the version could not be loaded; empty if there is no problem.
         """
         status = ModelVersionStatus(version=number, state=state)
         status.status.SetInParent()

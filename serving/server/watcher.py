@@ -1,4 +1,4 @@
-"""Watches the push folder, loads new versions of the model, and unloads old versions."""
+"""Watches the push folder, loads new versions of the model, and unloads old ones."""
 
 import asyncio
 import logging
@@ -31,14 +31,14 @@ class Watcher:
         metrics: ServerMetrics,
         executor: Executor,
     ) -> None:
-        """Makes a watcher that has not read the push folder yet.
+        """Creates a watcher that has not yet read the push folder.
 
         Args:
           versions: Object to which loaded versions are added.
           folder: Push folder with a sub-folder for each version. The folder need not exist yet.
-          limits: Limits of the server, which also limit batches.
-          metrics: Metrics in which loaded versions and batches are counted.
-          executor: Executor with one thread, in which models run and are closed.
+          limits: Limits of the server, which include the maximum number of images in a batch.
+          metrics: Metrics that count loaded versions and batches.
+          executor: Single-threaded executor in which models run and are closed.
         """
         self._versions = versions
         self._folder = folder
@@ -50,24 +50,24 @@ class Watcher:
         self._unloads: set[asyncio.Task[None]] = set()
 
     async def watch(self, seconds: float) -> None:
-        """Reads the push folder at regular intervals, and loads and unloads versions.
+        """Polls the push folder until cancelled, and loads and unloads versions.
 
         Args:
-          seconds: Seconds between two reads of the folder.
+          seconds: Pause between two polls of the folder, in seconds.
         """
         while True:
             try:
                 await self.update()
-            except Exception as error:  # the next poll of the push folder may succeed
+            except Exception as error:  # the next poll may succeed, so polling continues
                 self._warn_once(f"{self._folder}: cannot be read: {tf_error_text(error)}")
             await asyncio.sleep(seconds)
 
     async def update(self) -> None:
         """Reads the push folder once, loads new versions, and then unloads old versions.
 
-        If a version cannot be loaded, the next older version that can be loaded is served. Loading
-        the newer version is tried again when its files have changed. If the folder is empty,
-        nothing is unloaded.
+        If the newest version cannot be loaded, the newest version that can be loaded is served
+        instead. A version that failed to load is tried again after its files have changed. If no
+        version can be loaded, for example because the folder is empty, no version is unloaded.
         """
         folders = await asyncio.to_thread(numbered_folders, self._folder)
         loaded = self._versions.loaded
@@ -92,13 +92,17 @@ class Watcher:
                 task.add_done_callback(self._unloads.discard)
 
     async def close(self) -> None:
-        """Unloads all versions when their requests in progress are complete."""
+        """Unloads all versions, each after its requests in progress are complete."""
         while self._versions.loaded:
             await self._unload(self._versions.loaded.popitem()[1])
         await asyncio.gather(*self._unloads)
 
     async def _load(self, number: int, path: str) -> bool:
-        """Loads a version unless it is loaded or known to be bad; returns whether it is loaded."""
+        """Loads a version, unless it is already loaded or the same files failed to load before.
+
+        Returns:
+          Whether the version is loaded.
+        """
         if number in self._versions.loaded:
             return True
         files = await asyncio.to_thread(_files, path)
@@ -109,7 +113,7 @@ class Watcher:
             if not any(name == MODEL_FILE for name, *_ in files):
                 raise ValueError(f"it has no {MODEL_FILE} (empty, or still being copied?)")
             model = await asyncio.to_thread(LoadedModel, path)
-        except Exception as error:  # for a damaged SavedModel, TensorFlow may raise any exception
+        except Exception as error:  # TensorFlow may raise any exception for a damaged SavedModel
             self._bad[number] = files
             self._metrics.load("failed")
             reason = tf_error_text(error)
@@ -139,23 +143,23 @@ class Watcher:
         self._metrics.available(version.number, False)
         self._versions.set_status(version.number, ModelVersionStatus.UNLOADING)
         await version.idle()
-        # Unloading uses the thread that runs models, so it waits for requests that still run after
-        # their client has disconnected.
+        # Models are closed in the thread that runs them, so closing waits for runs that continue
+        # after their clients have disconnected.
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, version.model.close)
-        # The version may have been loaded again in the meantime.
+        # If the version has been loaded again in the meantime, its status must not become END.
         if version.number not in self._versions.loaded:
             self._versions.set_status(version.number, ModelVersionStatus.END)
         log.info("unloaded version %d", version.number)
 
     def _warn_once(self, line: str) -> None:
-        """Logs a warning only the first time, since the folder is read every second."""
+        """Logs each warning only once, because the folder is read every second."""
         if line not in self._logged:
             self._logged.add(line)
             log.warning(line)
 
 
 def _files(path: str) -> _Files:
-    """Lists all files of a folder with size and time, to detect changes."""
+    """Returns the name, size and modification time of each file in a folder, to detect changes."""
     states = {name: file_state(join(path, name)) for name in list_files(path)}
     return frozenset((name, state.size, state.modified) for name, state in states.items())

@@ -10,13 +10,18 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
+import tests.beam_signatures  # noqa: F401
 from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
+from components.example_gen.artifact import SUMMARY_FILE, Summary
 from data.config import DataConfig, ResizeView
+from data.examples.batches import Ingested
 from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
 from data.examples.reading import read_pair
+from data.examples.split_counts import count_splits
+from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.sources.pairs import Pair
 from serving.model.export import export_saved_model
@@ -66,7 +71,7 @@ def examples(tmp_path_factory):
     data = DataConfig(
         source={"kind": "folder", "path": str(folder)}, classes=CLASSES, view=VIEW.model_dump()
     )
-    random = np.random.default_rng(0)
+    random, tally = np.random.default_rng(0), Tally()
     with (
         tf.io.TFRecordWriter(str(folder / "Split-test/data.gz"), "GZIP") as records,
         (folder / "pairs.jsonl").open("w") as rows,
@@ -85,6 +90,10 @@ def examples(tmp_path_factory):
             read = read_pair(pair, data)
             records.write(make_example(read, CLASSES).SerializeToString())
             rows.write(json.dumps(read.record.as_row(CLASSES)) + "\n")
+            tally.add(read.record)
+    splits = count_splits(Ingested(tally), CLASSES)
+    summary = Summary(splits=splits, spans=sorted(tally.spans)).model_dump_json()
+    (folder / SUMMARY_FILE).write_text(summary)
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     artifact.split_names = '["test"]'

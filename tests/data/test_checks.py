@@ -1,11 +1,20 @@
+import functools
+import tempfile
+from collections import defaultdict
+
 import pytest
 
-from data.checks import check, refuse_errors
+from data import checks
+from data.checks import refuse_errors
 from data.config import DataConfig
 from data.errors import InputError, PairError
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
-from data.sources.pairs import Found, Pair
+from data.examples.repeats import Repeats, find_repeats, repeat_rows
+from data.examples.tally import Tally
+from data.shuffle import RowWriter
+from data.sources.census import Census
+from data.sources.pairs import Pair
 
 SPLIT_OF = ("train", "train", "train", "train", "val", "test")
 
@@ -38,9 +47,33 @@ def healthy(**facts):
     return [record(f"{i:02d}", SPLIT_OF[i % 6], **facts) for i in range(60)]
 
 
+def check(records, problems=(), unused=(), **changes):
+    """Checks records that are counted in two parts, as by two processes, and then merged."""
+    census, parts = Census(), [Tally(), Tally()]
+    for problem in problems:
+        census.problems.add(problem)
+    for key in unused:
+        census.unused.add(key, keys=(key,))
+    for number, each in enumerate(records):
+        parts[number % 2].add(each)
+    repeats = repeats_in([each for each in records if each.statistics])
+    return checks.check(census, parts[0].merged(parts[1]), repeats, config(**changes))
+
+
+def repeats_in(records):
+    with tempfile.TemporaryDirectory() as folder:
+        writer = RowWriter(folder)
+        for each in records:
+            for order, row in repeat_rows(each):
+                writer.add(order, row)
+        partitions = defaultdict(list)
+        for partition, segment in writer.finish():
+            partitions[partition].append(segment)
+        return functools.reduce(Repeats.merged, map(find_repeats, partitions.values()), Repeats())
+
+
 def found_kinds(records, problems=(), unused=(), **changes):
-    found = Found([r.pair for r in records], list(problems), list(unused))
-    return {f.kind: f for f in check(records, found, config(**changes))}
+    return {f.kind: f for f in check(records, problems, unused, **changes)}
 
 
 def test_healthy_data_have_no_findings():
@@ -157,9 +190,7 @@ def test_one_line_is_suggested_for_the_values_of_all_masks():
         bad("a", "value_without_class", "one", values=(0, 1, 5)),
         bad("b", "value_without_class", "two", values=(0, 9)),
     ]
-    found = Found([r.pair for r in records], [], [])
-    classes = ["ground", "disc", "ring", "rim"]
-    colours, numbers = check(records, found, config(classes=classes))
+    numbers, colours = check(records, classes=["ground", "disc", "ring", "rim"])
     assert numbers.keys == ("a", "b")
     assert numbers.text.startswith("no class for the pixel values 5, 9. ")
     assert "mask_values: {0: ground, 1: disc, 5: ring, 9: rim}" in numbers.text
@@ -213,14 +244,13 @@ def test_pairs_in_no_list_are_noted():
 
 def test_errors_come_first_and_stop():
     records = [*healthy(), record("copy", "test", content="00"), bad("a", "unreadable", "cut.")]
-    found = Found([r.pair for r in records], [], ["u"])
-    findings = check(records, found, config())
+    findings = check(records, unused=["u"])
     order = ["error", "error", "note"]
     assert [finding.severity for finding in findings] == order
     with pytest.raises(InputError) as caught:
         refuse_errors(findings)
     assert len(str(caught.value).splitlines()) == 2
-    refuse_errors(check(healthy(), Found([], [], []), config()))
+    refuse_errors(check(healthy()))
 
 
 def test_a_record_survives_its_listing():

@@ -48,6 +48,8 @@ def test_class_of_value(changes, expected):
         ({"mask_values": {"#ff00": "a"}}, "a number from 0 to 65535 or a colour"),
         ({"mask_values": {True: "a"}}, "a number from 0 to 65535 or a colour"),
         ({"mask_values": {0: "a", "#ffffff": "b"}}, "all values as numbers, or all as colours"),
+        ({"mask_values": {0: "a", "0": "b"}}, "the value 0 is given 2 times"),
+        ({"mask_values": {"#FF8000": "a", "#ff8000": "b"}}, "the value #ff8000 is given 2 times"),
         ({"ignore_value": "#000000"}, "mask_values needs colours"),
         ({"intensity_range": [4095, 0]}, "lowest, highest"),
         ({"intensity_range": [0, 65536]}, "lowest, highest"),

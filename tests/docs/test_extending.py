@@ -119,12 +119,12 @@ def test_the_source_finds_pairs_that_become_examples(results):
     source = results["source"]
     assert source["pairs"] == [
         [f"photos/{name}", f"cells/photos/{name}.png", f"cells/drawings/{name}1.png"]
-        for name in "abc"
+        for name in "bc"
     ]
     assert source["problems"] == [
-        "cells/pairs.txt:4: another line has the same image. Remove one of them.",
         "cells/pairs.txt:5: expected an image and a mask with a tab between them. Correct the "
         "line.",
+        *["cells/photos/a.png: another pair has the same key. Rename one of the images."] * 2,
     ]
     assert source["example"] == {"ground": 0.75, "cell": 0.25}
 

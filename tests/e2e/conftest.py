@@ -12,13 +12,15 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+import tests.beam_signatures  # noqa: F401
 from tests.warm_process import UNETFX, Finished, run
 
 SIZE = 64
+_ENTRY_POINTS = {"unetfx": UNETFX, "tfx": "pipeline.kubeflow.tfx_command:main"}
 
 
 class Project(NamedTuple):
-    """A folder with data, a config and the outputs of runs."""
+    """A folder with a data set, a config and the outputs of runs."""
 
     folder: Path
     config: Path
@@ -29,7 +31,7 @@ class Project(NamedTuple):
         return self.folder / "runs" / "discs"
 
     def versions(self) -> list[str]:
-        """Names of the versions that TF Serving would find."""
+        """Returns the names (version numbers) of the complete pushed versions, sorted as text."""
         return sorted(path.parent.name for path in self.home.glob("serving/discs/*/saved_model.pb"))
 
     def reports(self) -> list[Path]:
@@ -37,9 +39,9 @@ class Project(NamedTuple):
 
 
 def command(name: str, *arguments: object, **environment: str) -> Finished:
-    """Runs a command of the virtual environment, as a user does."""
-    if name == "unetfx":
-        return run(UNETFX, [name, *arguments], environment=environment)
+    """Runs a command of the virtual environment; keyword arguments are environment variables."""
+    if name in _ENTRY_POINTS:
+        return run(_ENTRY_POINTS[name], [name, *arguments], environment=environment)
     process = subprocess.run(
         [str(Path(sys.executable).parent / name), *map(str, arguments)],
         env=os.environ | environment,
@@ -55,12 +57,12 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
     """Writes a data set and a config.
 
     Args:
-      folder: Folder to create them in.
-      values: Pixel values of the ground and the disc in the masks.
-      changes: Top-level keys of the config, which replace the defaults.
+      folder: Folder for the data set, the config and the outputs of runs.
+      values: Pixel values of the classes `ground` and `disc` in the masks.
+      changes: Top-level keys of the config that replace the keys of the default config.
 
     Returns:
-      The project: 24 pairs of a noisy image with a bright disc and its mask.
+      The project. The data set has 24 pairs: a noisy 64×64 image of a bright disc, and a mask.
     """
     random = np.random.default_rng(0)
     for name in ("images", "masks"):
@@ -112,7 +114,7 @@ def make_project_in() -> Callable[..., Project]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[..., Project]:
-    """Returns a function that makes an untrained project in an empty folder."""
+    """Returns a function that makes an untrained project in a temporary folder."""
     return lambda **changes: make_project(tmp_path / "project", **changes)
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from pipeline.exit_codes import BAD_INPUT
+from tests.warm_process import Finished
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,22 +55,19 @@ class Airflow(NamedTuple):
     Attributes:
       home: Airflow's home folder, which holds its database.
       environment: Environment variables for its commands.
+      run_command: The fixture of this name.
     """
 
     home: Path
     environment: dict[str, str]
+    run_command: Callable[..., Finished]
 
     def command(self, *arguments, config=""):
-        """Runs a command and returns its standard output."""
-        process = subprocess.run(
-            [BIN / arguments[0], *arguments[1:]],
-            env=self.environment | {"UNETFX_CONFIG": str(config)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert process.returncode == 0, process.stdout + process.stderr
-        return process.stdout
+        """Runs a command and returns its output."""
+        variables = self.environment | {"UNETFX_CONFIG": str(config)}
+        finished = self.run_command(*arguments, **variables)
+        assert finished.code == 0, finished.output
+        return finished.output
 
     def rows(self, query):
         with contextlib.closing(
@@ -105,7 +104,7 @@ class Airflow(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory):
+def airflow(tmp_path_factory, run_command):
     home = tmp_path_factory.mktemp("airflow")
     environment = os.environ | {
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -115,7 +114,7 @@ def airflow(tmp_path_factory):
         "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",
         "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
     }
-    installation = Airflow(home, environment)
+    installation = Airflow(home, environment, run_command)
     installation.command("airflow", "db", "migrate")
     with (home / "scheduler.log").open("w") as log:
         scheduler = subprocess.Popen(

@@ -149,7 +149,8 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(flink, trai
     for name, scores in remote.candidate.items():
         assert scores.metrics == pytest.approx(local.candidate[name].metrics, rel=1e-6, nan_ok=True)
         assert scores.confusion_matrix == local.candidate[name].confusion_matrix
-    assert flink.jobs_done() == before + 3
+    # There are five jobs: fingerprint, list of pairs, examples, statistics and metrics.
+    assert flink.jobs_done() == before + 5
 
     run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from data.errors import InputError
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import DONE
 
@@ -85,9 +86,10 @@ def test_spans_of_16_bit_images_with_bad_files(project, capfd):
     assert len(messy_project.versions()) == 1
 
     write_span(messy_project, 2, gain=3)
-    run_pipeline(messy_project.config)
-    output = capfd.readouterr().out
-    assert "span 2: the brightness in red differs from the older spans" in output
+    config["data"]["on_anomaly"] = "fail"
+    messy_project.config.write_text(yaml.safe_dump(config))
+    with pytest.raises(InputError, match="span 2: the brightness in red differs from the older"):
+        run_pipeline(messy_project.config)
     newest = max(
         messy_project.home.glob("artifacts/ExampleGen/examples/*"), key=lambda path: int(path.name)
     )

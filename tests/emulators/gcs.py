@@ -1,8 +1,9 @@
-"""Google Cloud Storage on this machine, for programs that know only the real one.
+"""An emulator of Google Cloud Storage that also works for programs with a fixed server address.
 
-fake-gcs-server, a Go module, keeps the objects in memory, and `gcs_proxy.py` stands before it.
-TensorFlow has no setting for another address than `https://www.googleapis.com`, but its HTTP
-library obeys `https_proxy`. So neither root nor an entry in /etc/hosts is needed.
+fake-gcs-server, a Go module, keeps the objects in memory. Requests reach it through the proxy in
+`gcs_proxy.py`. TensorFlow always sends requests to `https://www.googleapis.com`, but its HTTP
+library uses the proxy in the environment variable `https_proxy`. The emulator therefore needs
+neither root permissions nor an entry in /etc/hosts.
 """
 
 import datetime
@@ -37,16 +38,17 @@ _CREDENTIALS = {
 
 
 class UnavailableEmulatorError(Exception):
-    """The emulator cannot be had on this machine; the text says why."""
+    """The emulator cannot run on this machine; the message gives the reason."""
 
 
 class Emulator:
     """A running emulator.
 
     Attributes:
-      url: Address of the JSON interface by plain HTTP, where no token is needed.
-      environment: Environment variables with which a process reaches the emulator as Google Cloud
-        Storage. They may also be set after TensorFlow's import, before its first access.
+      url: URL of fake-gcs-server itself, which uses HTTP without TLS and requires no token.
+      environment: Environment variables that make a process use the emulator as Google Cloud
+        Storage. TensorFlow reads the variables at its first access to the store, so they may be set
+        after TensorFlow is imported.
     """
 
     def __init__(self, url: str, environment: Mapping[str, str], log: Path) -> None:
@@ -61,7 +63,7 @@ class Emulator:
 
     @property
     def client(self) -> "storage.Client":
-        """Google's own client, which asks the emulator without the proxy."""
+        """Google's client for the emulator, which does not use the proxy."""
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import storage
 
@@ -73,10 +75,12 @@ class Emulator:
 
 
 def fetch() -> Path:
-    """Returns the path of fake-gcs-server, which is built once and kept in the user's cache.
+    """Returns the path of the program fake-gcs-server.
+
+    The first call builds the program and stores it in the user's cache folder.
 
     Raises:
-      UnavailableEmulatorError: There is no Go, or the module cannot be downloaded or built.
+      UnavailableEmulatorError: Go is not installed, or the module cannot be downloaded or built.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "unetfx")
     program = cache / f"fake-gcs-server-{VERSION}" / "fake-gcs-server"
@@ -99,13 +103,13 @@ def fetch() -> Path:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Emulator]:
-    """Runs the emulator within the context.
+    """Runs the emulator within the context, and yields it.
 
     Args:
       folder: Empty folder for the certificate, the credentials and the logs.
 
     Raises:
-      UnavailableEmulatorError: The emulator cannot be had on this machine.
+      UnavailableEmulatorError: The emulator cannot run on this machine.
     """
     program = fetch()
     certificate, key, credentials, log = (
@@ -148,7 +152,7 @@ def _wait(process: subprocess.Popen, is_ready: Callable[[], object]) -> None:
 
 
 def _write_certificate(path: Path, key_path: Path) -> None:
-    """Writes a certificate for Google's hosts, which is its own authority, and its key."""
+    """Writes a self-signed certificate for Google's hosts, and the private key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "emulator")])
     now = datetime.datetime.now(datetime.timezone.utc)

@@ -1,9 +1,10 @@
-"""A proxy before fake-gcs-server, which makes it answer as Google Cloud Storage does.
+"""A proxy in front of fake-gcs-server, which makes the server behave like Google Cloud Storage.
 
-It ends the TLS connections to Google's hosts and asks the server. It also adds what the server
-lacks: it gives tokens and refuses others, denies a bucket, decodes request bodies as Google does,
-and answers batches of requests in Google's form. It is a process of its own, since some functions
-of TensorFlow keep Python's lock while they wait for an answer.
+The proxy terminates the TLS connections to Google's hosts and forwards the requests to the server.
+It also adds features that the server lacks: it issues tokens and rejects requests without one,
+denies access to one bucket, decodes chunked request bodies, and answers batches of requests. The
+proxy is a separate process, because some functions of TensorFlow hold Python's global interpreter
+lock while they wait for a response.
 """
 
 import email
@@ -23,7 +24,7 @@ _HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 class Answer(NamedTuple):
-    """A response of the server."""
+    """A response to a request."""
 
     status: int
     reason: str
@@ -44,7 +45,7 @@ class Proxy(ThreadingHTTPServer):
         self.tls.load_cert_chain(certificate, key)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Says nothing when a client is gone: tests kill processes."""
+        """Ignores errors of connections, because tests kill processes with open connections."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -87,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         return bytes(body)
 
     def _answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Checks the permission, then asks the server."""
+        """Checks the token and the bucket, then forwards the request to the server."""
         print(method, path, flush=True)
         if self.headers["Authorization"] != f"Bearer {_TOKEN}":
             return _refusal(401, "Anonymous caller does not have storage.objects.get access.")
@@ -95,7 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
             return _refusal(403, "The caller does not have storage.objects.get access.")
         server = http.client.HTTPConnection("127.0.0.1", self.server.emulator_port)
         kept = {name: value for name, value in headers.items() if name.lower() not in _HOP_BY_HOP}
-        # Clients send the content of an upload to the address that the server gives them.
+        # Clients send the content of an upload to a URL that the server gives them. This header
+        # makes the server use `https` in the URL, so that the upload also goes through the proxy.
         server.request(method, path, body, kept | {"X-Forwarded-Proto": "https"})
         answer = server.getresponse()
         content = answer.read()
@@ -103,7 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
         return Answer(answer.status, answer.reason, answer.getheaders(), content)
 
     def _answer_batch(self, body: bytes) -> Answer:
-        """Answers a `multipart/mixed` body of requests by one of the answers, in the same order."""
+        """Returns a `multipart/mixed` response to a batch of requests.
+
+        Args:
+          body: The requests, as a `multipart/mixed` message. The responses have the same order.
+        """
         kind = self.headers["Content-Type"].encode()
         batch = email.message_from_bytes(
             b"Content-Type: " + kind + b"\r\n\r\n" + body, policy=email.policy.HTTP
@@ -133,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
 
     def handle_expect_100(self) -> bool:
-        """Lets the client send the body now; it would wait for a second."""
+        """Sends status 100 at once, because the client waits up to a second for it."""
         sent = super().handle_expect_100()
         self.wfile.flush()
         return sent

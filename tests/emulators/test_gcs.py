@@ -1,4 +1,4 @@
-"""The emulator behaves as Google Cloud Storage towards the clients that unetfx uses."""
+"""The emulator behaves like Google Cloud Storage for the clients that unetfx uses."""
 
 import ssl
 

@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx import v1 as tfx
 from tfx.orchestration.pipeline import RunOptions
 
-from components.example_gen.batches import FILES_WITHOUT_PAIR, PAIRS_BAD, PAIRS_READ
+from components.example_gen.executor import FILES_WITHOUT_PAIR, PAIRS_BAD, PAIRS_READ
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.errors import InputError
 from pipeline.config.loading import load_config

@@ -1,1 +1,1 @@
-"""The network: encoder, decoder, their layers and the initial weights."""
+"""The network: encoder, decoder, custom layers, initial weights and inspection."""

@@ -1,4 +1,4 @@
-"""A convolution of concatenated tensors that computes no gradient for a frozen encoder."""
+"""A decoder convolution that avoids computing gradients for a frozen encoder."""
 
 from typing import Any
 
@@ -9,29 +9,30 @@ _Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class SkipConv2D(layers.Conv2D):
-    """Keras' Conv2D on the concatenation of a skip and an up-sampled tensor, faster in training.
+    """Convolves the concatenation of a skip and an up-sampled tensor; trains faster than Conv2D.
 
-    TensorFlow computes the gradient of the whole concatenation. If the encoder is frozen, the part
-    of the gradient for the skip is discarded, which is half of the computation or more. This layer
-    computes the gradients of the skip and of the up-sampled tensor separately, so that TensorFlow
-    prunes the skip's gradient. Weights and inference graph are the same as those of Keras' Conv2D.
+    By default, TensorFlow computes the gradient for the whole concatenation. With a frozen VGG
+    encoder, at least half of this work is for the skip (an output of the encoder), whose gradient
+    is not needed. This layer computes the gradients for the skip and for the up-sampled tensor
+    separately, so that TensorFlow can leave out the former. The weights and the inference graph are
+    the same as those of Keras' Conv2D.
 
     Args:
-      filters: Number of channels of the output.
+      filters: Number of output channels.
       kernel_size: Height and width of the kernel in pixels.
-      **options: Options of Keras' Conv2D, except strides and dilation (always 1) and padding
-        (always `same`).
+      **options: Options of Keras' Conv2D, except the strides and the dilation rate, which are
+        always 1, and the padding, which is always `same`.
 
-    Input shapes: the concatenation [batch, height, width, skip + up channels], the skip [batch,
-    height, width, skip channels], the up-sampled tensor [batch, height, width, up channels].
-    Output shape: [batch, height, width, filters].
+    Inputs: the concatenation [batch, height, width, skip channels + up channels], the skip [batch,
+    height, width, skip channels] and the up-sampled tensor [batch, height, width, up channels].
+    Output: [batch, height, width, filters].
     """
 
     def __init__(self, filters: int, kernel_size: int | tuple[int, int], **options: Any) -> None:
         super().__init__(filters, kernel_size, padding="same", **options)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
+        """Returns the constructor arguments, so that Keras can recreate the layer."""
         config: dict[str, Any] = super().get_config()
         for name in ("strides", "padding", "dilation_rate", "data_format", "groups"):
             del config[name]
@@ -40,7 +41,7 @@ class SkipConv2D(layers.Conv2D):
     def call(
         self, inputs: tf.Tensor, skip: tf.Tensor, up: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Convolves `inputs`; gradients flow to `skip` and `up` instead of `inputs`."""
+        """Convolves `inputs`; in training, gradients go to `skip` and `up`, not to `inputs`."""
         if not training:
             return super().call(inputs)
         strides, padding = [1, 1, 1, 1], "SAME"

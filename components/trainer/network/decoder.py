@@ -1,4 +1,4 @@
-"""Decoders, which turn the encoder's skips into features at the image's resolution."""
+"""Decoders, which combine the encoder's outputs (skips) into features at image resolution."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -10,7 +10,10 @@ from components.trainer.network.convolution import SkipConv2D
 from components.trainer.network.normalisation import BatchNormalization
 
 CHANNELS = (512, 256, 128, 64, 64)
-"""Channels of the five decoder blocks, coarsest first; the latent has twice the first block's."""
+"""Number of channels in each decoder block, coarsest first.
+
+The bottleneck between encoder and decoder has twice as many channels as the first block.
+"""
 
 _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 
@@ -18,26 +21,26 @@ _Parts = tuple[()] | tuple[keras.KerasTensor, keras.KerasTensor]
 def unet_decoder(
     skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
 ) -> keras.KerasTensor:
-    """Builds the default decoder: the notebook's with normalisation and without 2-channel layers.
+    """Builds the default decoder: U-Net (Ronneberger et al. 2015) with batch normalisation.
 
-    VGG's features have values in the hundreds, so each skip is batch-normalised first, without a
-    learnt scale and offset, since the next convolution can learn both. Each convolution has no bias
-    and is followed by normalisation and ReLU. See Ronneberger et al. 2015 (U-Net) and Ioffe and
-    Szegedy 2015.
+    The convolutions have no bias, and each is followed by batch normalisation (Ioffe and Szegedy
+    2015) and ReLU. The skips are also batch-normalised, because the values of VGG features reach
+    the hundreds. The normalisation of the skips has no learnt scale or offset, because the next
+    convolution can learn both. Unlike `notebook_decoder`, this decoder has no two-channel layers.
 
     Args:
-      skips: Outputs of the encoder: five tensors [batch, height / s, width / s, channels] at the
-        strides s = 1, 2, 4, 8 and 16, finest first.
-      width: Factor on the number of channels of each block (`CHANNELS`).
-      dropout: Share of the latent's channels to drop in training, 0 to below 1. Whole channels are
-        dropped, since neighbouring pixels of a channel are correlated (Tompson et al. 2015).
-        Ronneberger et al. also use dropout in the latent. With 0 there is no dropout layer.
+      skips: Encoder outputs: five tensors [batch, height / s, width / s, channels] with the strides
+        s = 1, 2, 4, 8 and 16, finest first.
+      width: Multiplier for the number of channels in each block (`CHANNELS`).
+      dropout: Fraction of the bottleneck's channels to drop in training, from 0 to below 1; with 0,
+        there is no dropout layer. Whole channels are dropped, because neighbouring pixels of a
+        channel are correlated (Tompson et al. 2015).
 
     Returns:
-      Features [batch, height, width, 64 * width].
+      Feature tensor [batch, height, width, 64 * width].
     """
-    # The normalisation of the skips has no trainable weights: otherwise gradients would be computed
-    # for the skips even if the encoder is frozen.
+    # The normalisation of the skip connections has no trainable weights. Training them would cost
+    # the gradients of all skip connections, which a frozen encoder does not need.
     normalised = [
         _normalise(skip, f"skip{level}", learnt=False) for level, skip in enumerate(skips, 1)
     ]
@@ -47,19 +50,21 @@ def unet_decoder(
 def notebook_decoder(
     skips: Sequence[keras.KerasTensor], width: float = 1.0, dropout: float = 0.0
 ) -> keras.KerasTensor:
-    """Builds the decoder of the reference notebook, layer for layer.
+    """Builds a U-Net decoder without normalisation, as in the project's reference notebook.
 
-    Since this decoder has no normalisation, training can collapse: the network predicts one class.
+    The layers are the same as in the notebook, which trains a VGG16 U-Net. Without normalisation,
+    training can collapse: the network then predicts the same class for every pixel.
 
     Args:
-      skips: Outputs of the encoder: five tensors [batch, height / s, width / s, channels] at the
-        strides s = 1, 2, 4, 8 and 16, finest first.
-      width: Factor on the number of channels of each block (`CHANNELS`).
-      dropout: Share of the latent's channels to drop in training, 0 to below 1; the notebook itself
-        has no dropout.
+      skips: Encoder outputs: five tensors [batch, height / s, width / s, channels] with the strides
+        s = 1, 2, 4, 8 and 16, finest first.
+      width: Multiplier for the number of channels in each block (`CHANNELS`).
+      dropout: Fraction of the bottleneck's channels to drop in training, from 0 to below 1; the
+        notebook does not use dropout.
 
     Returns:
-      Features [batch, height, width, 2]: the notebook's last two blocks end in two channels each.
+      Feature tensor [batch, height, width, 2]; the last two blocks each end with a two-channel
+      convolution.
     """
     return _decode(skips, width, dropout, _conv_relu, two_channel_blocks=(4, 5))
 
@@ -111,9 +116,9 @@ def _convolve(
 
 
 def _normalise(x: keras.KerasTensor, name: str, *, learnt: bool = True) -> keras.KerasTensor:
-    # With Keras' default momentum of 0.99, the initial moving statistics fade only after hundreds
-    # of steps, but small data sets have dozens. Synchronised statistics make training on several
-    # devices equal to training on one.
+    # With Keras' default momentum of 0.99, the initial moving statistics take hundreds of steps to
+    # fade, but training on a small data set has only dozens of steps. Synchronised statistics make
+    # training on several devices equivalent to training on one device.
     return BatchNormalization(
         momentum=0.9, synchronized=True, center=learnt, scale=learnt, name=f"{name}_norm"
     )(x)

@@ -1,4 +1,4 @@
-"""Encoders: Keras applications without their classification heads, with frozen layers."""
+"""Builds encoders from Keras applications and freezes their layers."""
 
 from collections.abc import Sequence
 
@@ -10,23 +10,24 @@ from components.trainer.registry import ENCODERS
 from data.errors import InputError
 
 STRIDES = (1, 2, 4, 8, 16)
-"""Strides of the five skips: image pixels per pixel of the skip, in each direction."""
+"""Strides of the five skips: number of image pixels per feature pixel in each direction."""
 
 
 def build_encoder(config: ModelConfig) -> keras.Model:
-    """Builds the encoder, loads its weights and freezes its layers.
+    """Builds the encoder, loads its weights and freezes layers.
 
     Args:
-      config: The `model:` part of the config: encoder, weights and layers to freeze.
+      config: The `model` section of the config: encoder, weights and layers to freeze.
 
     Returns:
-      A model from float32 [batch, height, width, 3], RGB in 0..255, to five skips at the strides 1,
-      2, 4, 8 and 16. The model includes the preprocessing that the weights were trained with.
-      Height and width must be multiples of 16.
+      A model that maps float32 images [batch, height, width, 3], RGB in 0..255, to five skips
+      [batch, height / s, width / s, channels] with the strides s = 1, 2, 4, 8 and 16. The model
+      includes the preprocessing of the Keras application. Image height and width must be multiples
+      of 16.
 
     Raises:
-      InputError: The weights are not available or do not fit, or the encoder does not have the
-        layers to freeze.
+      InputError: The weights are unavailable or do not fit, or `config.freeze` specifies blocks or
+        a number of layers that the encoder does not have.
     """
     name, module, skips = ENCODERS[config.encoder]
     images = keras.Input((None, None, 3), name="images")
@@ -60,7 +61,7 @@ def _freeze(
             )
         frozen = [layer for layer in layers if _block_of(layer) in freeze]
     for layer in frozen:
-        # In Keras, this also stops updates of the moving statistics of batch normalisation.
+        # Freezing a batch normalisation layer also freezes its moving statistics.
         layer.trainable = False
 
 
@@ -73,11 +74,11 @@ def layers_from(encoder: keras.Model, block: str) -> list[keras.Layer]:
     """Returns the layers of a block and of all deeper blocks.
 
     Args:
-      encoder: Model from `build_encoder`.
+      encoder: The encoder from `build_encoder`.
       block: Name of the block, such as `block4`.
 
     Raises:
-      InputError: The encoder has no block of this name.
+      InputError: The encoder has no block with this name.
     """
     names = blocks(encoder)
     if block not in names:

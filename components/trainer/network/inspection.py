@@ -15,13 +15,13 @@ class LayerFacts(NamedTuple):
     """Facts about one layer of a network.
 
     Attributes:
-      name: Name of the layer in Keras.
-      kind: Name of the layer's class, such as `Conv2D`.
-      shape: Shape of the layer's output for one image: [height, width, channels].
-      parameters: Number of parameters of the layer.
-      learns: Whether the layer has weights that gradients change.
-      frozen: Whether training leaves the layer unchanged. A layer that neither learns nor is frozen
-        only updates its moving statistics, if it has any.
+      name: Name of the layer in the Keras model.
+      kind: Class name of the layer, such as `Conv2D`.
+      shape: Output shape of the layer for one image: [height, width, channels].
+      parameters: Number of parameters in the layer.
+      learns: Whether the layer has trainable weights.
+      frozen: Whether training leaves the layer unchanged. A layer can be unfrozen even if it has no
+        trainable weights, because training may still update its moving statistics.
     """
 
     name: str
@@ -33,14 +33,15 @@ class LayerFacts(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """Facts about a network, from one random image.
+    """Facts about a network, computed with one random image.
 
     Attributes:
-      layers: Facts about each layer, in the order of computation, without inputs and padding.
-      parameters: Number of parameters of the network.
-      learning: Number of parameters that gradients change.
-      flops: Floating-point operations for one image; a multiply-add counts as two.
-      sane: Description of each sanity check, and whether the network passes it.
+      layers: Facts about each layer, in the order of execution, excluding the input layers and the
+        padding.
+      parameters: Number of parameters in the network.
+      learning: Number of trainable parameters.
+      flops: Number of floating-point operations per image; a multiply-add counts as two.
+      sane: Maps the description of each sanity check to whether the network passes the check.
     """
 
     layers: list[LayerFacts]
@@ -51,7 +52,7 @@ class NetworkFacts(NamedTuple):
 
 
 def inspect(network: keras.Model, encoder: str, height: int, width: int) -> NetworkFacts:
-    """Inspects a network by computing its outputs for a random image.
+    """Inspects a network by running it on a random image.
 
     Args:
       network: The network from `build_network`.
@@ -104,13 +105,13 @@ def feature_maps(
       network: The network from `build_network`.
       encoder: Name of the network's encoder, such as `vgg16`.
       layer: Name of the layer, such as `block3_conv3`.
-      image: float32 [height, width, 3], RGB in 0..255.
+      image: Image, float32 [height, width, 3], RGB in 0..255.
 
     Returns:
-      Feature maps, float32 [height', width', channels].
+      Feature maps, float32 [height', width', channels], at the layer's resolution.
 
     Raises:
-      InputError: The network has no layer of this name.
+      InputError: The network has no layer with this name.
     """
     names = list(_layers(network, encoder))
     if layer not in names:
@@ -124,7 +125,7 @@ def feature_maps(
 
 
 def _layers(network: keras.Model, encoder: str) -> dict[str, keras.Layer]:
-    """Returns the layers of a network by name, encoder first, without inputs and padding."""
+    """Returns the layers by name, encoder first, excluding the input layers and the padding."""
     inner = network.get_layer(encoder).layers
     first = [layer for layer in inner if not isinstance(layer, keras.layers.InputLayer)]
     rest = [layer for layer in network.layers if layer.name not in ("images", "pad", encoder)]

@@ -1,4 +1,4 @@
-"""The whole network: padding, encoder, decoder, classification head, cropping."""
+"""The whole network: padding, encoder, decoder, classification head and cropping."""
 
 import keras
 import tensorflow as tf
@@ -10,22 +10,23 @@ from components.trainer.network.encoder import build_encoder
 from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
-"""Height and width are padded to a multiple of 32 pixels, since five poolings halve the image."""
+"""Images are padded to multiples of 32 pixels, because height and width are halved five times."""
 
 
 def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
-    """Builds the network under the current dtype policy of Keras.
+    """Builds the network with Keras' current dtype policy.
 
     Args:
-      config: The `model:` part of the config.
+      config: The `model` section of the config.
       num_classes: Number of classes.
 
     Returns:
-      A model from float32 images [batch, height, width, 3], RGB in 0..255, of any height and width,
-      to float32 logits [batch, height, width, num_classes].
+      A model that maps float32 images [batch, height, width, 3], RGB in 0..255, of any height and
+      width, to float32 logits [batch, height, width, num_classes].
 
     Raises:
-      InputError: The encoder's weights are not available or do not fit.
+      InputError: The encoder's weights are unavailable or do not fit, or `config.freeze` specifies
+        blocks or a number of layers that the encoder does not have.
     """
     images = keras.Input((None, None, 3), name="images")
     skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
@@ -33,18 +34,19 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
     cropped = CropLike(name="crop")([logits, images])
-    # The softmax and the loss need more precision than float16 or bfloat16.
+    # The logits are float32, because the softmax and the loss need more precision than float16 and
+    # bfloat16 provide.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
 
 
 class PadToMultiple(layers.Layer):
-    """Pads images with zeros (black) at the bottom and the right to a multiple of some pixels.
+    """Pads images with zeros (black) at the bottom and right, to multiples of a given size.
 
     Args:
-      multiple: Height and width are rounded up to a multiple of this number of pixels.
+      multiple: Number of pixels; height and width are rounded up to multiples of this number.
 
-    Input shape: [batch, height, width, channels]. Output shape: the input shape with height and
+    Input shape: [batch, height, width, channels]. Output shape: the input shape, with height and
     width rounded up.
     """
 
@@ -53,14 +55,14 @@ class PadToMultiple(layers.Layer):
         self.multiple = multiple
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        """Pads the images with zeros at the bottom and the right."""
+        """Pads the images with zeros at the bottom and right."""
         height, width = ops.shape(images)[1:3]
         return ops.pad(
             images, [[0, 0], [0, -height % self.multiple], [0, -width % self.multiple], [0, 0]]
         )
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Returns the output shape: height and width are rounded up unless they are None."""
+        """Returns the output shape: height and width are rounded up, or None if unknown."""
         batch, *sizes, channels = shape
         return (
             batch,
@@ -69,24 +71,24 @@ class PadToMultiple(layers.Layer):
         )
 
     def get_config(self) -> dict[str, object]:
-        """Returns the constructor's arguments, with which Keras can rebuild the layer."""
+        """Returns the constructor arguments, so that Keras can recreate the layer."""
         return {**super().get_config(), "multiple": self.multiple}
 
 
 class CropLike(layers.Layer):
-    """Crops the first input to the height and width of the second, which undoes `PadToMultiple`.
+    """Undoes `PadToMultiple`: crops the first input to the height and width of the second input.
 
-    Input shape: [[batch, height, width, channels], [batch, height', width', any]]. Output shape:
-    [batch, height', width', channels].
+    Input shapes: [batch, height, width, channels] and [batch, height', width', any number of
+    channels]. Output shape: [batch, height', width', channels].
     """
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Crops the first input to the height and width of the second."""
+        """Crops the first input to the height and width of the second input."""
         padded, reference = inputs
         height, width = ops.shape(reference)[1:3]
         return padded[:, :height, :width]
 
     def compute_output_shape(self, shapes: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """Returns the shape of the first input with the height and width of the second."""
+        """Returns the first input's shape, but with the height and width of the second input."""
         padded, reference = shapes
         return (padded[0], *reference[1:3], padded[3])

@@ -1,4 +1,4 @@
-"""Batch normalisation as one fused operation."""
+"""Batch normalisation as a single fused operation on CPUs."""
 
 import keras
 import tensorflow as tf
@@ -6,14 +6,15 @@ from keras import layers
 
 
 class BatchNormalization(layers.BatchNormalization):
-    """Keras' batch normalisation over the last axis (Ioffe and Szegedy 2015), fused on one CPU.
+    """Batch normalisation over the last axis (Ioffe and Szegedy 2015), fused on CPUs.
 
-    Keras composes batch normalisation of a dozen operations in float32, each of which reads and
-    writes the whole tensor. TensorFlow's fused operation (by oneDNN) reads and writes the network's
-    own dtype. The fused operation does not synchronise devices, so training on several devices uses
-    Keras' operations. GPUs do too, since the fused operation was not measured on a GPU.
+    Keras computes batch normalisation with a dozen float32 operations, each of which reads and
+    writes the whole tensor. TensorFlow's fused operation (from oneDNN) is faster, because it is a
+    single operation in the compute dtype of the network. The fused operation does not synchronise
+    statistics across devices, so training on several devices uses Keras' operations. Machines with
+    a GPU also use Keras' operations, because the fused operation has not been measured on GPUs.
 
-    Arguments and weights are the same as those of Keras' BatchNormalization.
+    The constructor arguments and the weights are the same as those of Keras' BatchNormalization.
 
     Input and output shape: [batch, height, width, channels].
     """
@@ -21,7 +22,10 @@ class BatchNormalization(layers.BatchNormalization):
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Normalises by the batch statistics in training, by the moving statistics in inference."""
+        """Normalises with batch statistics in training, otherwise with moving statistics.
+
+        A frozen layer uses the moving statistics in training, too.
+        """
         uses_batch = bool(training and self.trainable)
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         if (uses_batch and several) or tf.config.list_logical_devices("GPU"):
@@ -37,8 +41,8 @@ class BatchNormalization(layers.BatchNormalization):
             is_training=uses_batch,
         )
         if uses_batch:
-            # The fused operation returns the unbiased variance, but Keras' moving variance is
-            # biased.
+            # The fused operation returns the unbiased variance, but Keras' moving variance is based
+            # on the biased variance. The result is therefore converted.
             count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
             variance *= tf.maximum(count - 1, 1) / count
             self.moving_mean.assign(_towards(self.moving_mean, mean, self.momentum))

@@ -1,4 +1,4 @@
-"""Loads weights into an encoder: from a package, from Keras' downloads, or from a file."""
+"""Loads pretrained encoder weights from a Python package, a download or a local file."""
 
 import io
 import re
@@ -28,15 +28,16 @@ def load_weights(encoder: keras.Model, weights: str, application: str) -> None:
     """Loads pretrained weights into an encoder.
 
     Args:
-      encoder: Model with layers of a Keras application, under their original names.
-      weights: `imagenet`, `hed-bsds500`, `none`, or the path of a Keras weights file; see
+      encoder: Model whose layers have the same names as in the Keras application.
+      weights: `imagenet`, `hed-bsds500`, `none`, or the path of a Keras weights file, as in
         `ModelConfig.weights`.
-      application: Name of the function in `keras.applications` that builds the application, such as
+      application: Name of the function in `keras.applications` that builds the model, such as
         `VGG16`.
 
     Raises:
-      InputError: The weights are not available or do not fit. The message names the first layer
-        that differs and both shapes.
+      InputError: The weights are unavailable or do not fit the encoder. If they do not fit, the
+        error message names the first layer that differs and gives the expected and the actual
+        shapes.
     """
     if weights == "none":
         return
@@ -109,20 +110,27 @@ def _file_weights(encoder: keras.Model, weights: str) -> dict[str, Arrays]:
                 return {layer.name: _keras_2_layer(file, layer.name) for layer in _layers(encoder)}
             if "layers" in file:
                 return _keras_3_weights(file["layers"], encoder)
-    except OSError as error:  # the file is not in HDF5 format, or is damaged
+    except OSError as error:  # the file is damaged or not in HDF5 format
         raise InputError(f"model.weights: {weights} cannot be read. {_ALTERNATIVES}") from error
     raise InputError(f"model.weights: {weights} is not a Keras weights file. {_ALTERNATIVES}")
 
 
 def _keras_2_layer(file: Any, name: str) -> Arrays:
-    """Reads a layer's weights from a file in the format of Keras' downloads (`…_notop.h5`)."""
+    """Reads the weights of one layer from a Keras 2 file, such as `…_notop.h5`.
+
+    Returns an empty list if the file has no layer with this name.
+    """
     if name not in file:
         return []
     return [file[name][weight][()] for weight in file[name].attrs["weight_names"]]
 
 
 def _keras_3_weights(layers: Any, encoder: keras.Model) -> dict[str, Arrays]:
-    """Reads weights from `save_weights`, which numbers layers by class (conv2d, conv2d_1, …)."""
+    """Reads weights saved by Keras 3.
+
+    Keras 3 does not store layers under their own names, but under class names with a number, such
+    as `conv2d_1`.
+    """
     arrays = {}
     counts: Counter[str] = Counter()
     for layer in encoder.layers:

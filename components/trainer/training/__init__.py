@@ -1,1 +1,1 @@
-"""Training: loop, loss, optimizer, devices, metrics, checkpoints and logs."""
+"""The training loop, loss, optimizer, devices, metrics, checkpoints and logs."""

@@ -1,4 +1,4 @@
-"""Checkpoints: the weights of the last and of the best epoch, and the scores of all epochs."""
+"""Saves the weights of the last and the best epoch, and the scores of all epochs."""
 
 import csv
 import io
@@ -13,26 +13,28 @@ import tensorflow as tf
 from data.files import is_file, new_file, read_bytes, read_text, remove_file, write_text
 
 MONITOR = "val_mean_iou"
-"""Name of the score that is highest in the best epoch: the mean IoU on `val`."""
+"""Name of the score that determines the best epoch: the mean IoU on `val`."""
 
 
 class Checkpoints:
-    """Keeps the last and the best epoch of a training, so that training can resume after a crash.
+    """Saves the last and the best epoch, so that training can resume after a crash.
 
-    The whole state is in files, each of which is complete or absent. Keras' EarlyStopping loses its
-    state when the process ends, and Keras' BackupAndRestore may be killed while it writes a file.
+    The whole state is stored in files, and an epoch counts as completed only when all its files
+    have been written. Keras' own callbacks are not used: EarlyStopping loses its state when the
+    process ends, and BackupAndRestore may leave a corrupt file when the process is killed.
 
     Attributes:
-      history: Scores of each complete epoch: score name to value.
+      history: Scores of each completed epoch, by name.
     """
 
     def __init__(self, folder: str, log_dir: str, patience: int) -> None:
-        """Reads the scores of an interrupted training, if the folder has any.
+        """Reads the scores that an interrupted training run left in the folder, if there are any.
 
         Args:
           folder: Folder for the weights and scores.
-          log_dir: Folder for history.csv, the table of the scores of all epochs.
-          patience: Number of epochs without a better mean IoU on `val` before training stops.
+          log_dir: Folder for `history.csv`, a table with the scores of all epochs.
+          patience: Number of consecutive epochs without a better mean IoU on `val` after which
+            training stops.
         """
         self._folder, self._log_dir, self._patience = folder, log_dir, patience
         path = self._path("history.json")
@@ -40,12 +42,12 @@ class Checkpoints:
 
     @property
     def best(self) -> float:
-        """Mean IoU on `val` of the best epoch, 0..1."""
+        """Highest mean IoU on `val` of all completed epochs, 0..1."""
         return self.best_scores[MONITOR]
 
     @property
     def best_scores(self) -> dict[str, float]:
-        """All scores of the best epoch."""
+        """All scores of the best epoch, by name."""
         return self.history[self._best_epoch]
 
     @property
@@ -54,10 +56,10 @@ class Checkpoints:
         return len(self.history) - 1 - self._best_epoch >= self._patience
 
     def load_last(self, network: keras.Model) -> None:
-        """Loads the weights and the optimizer's state of the last complete epoch, if there is one.
+        """Loads the weights and the optimizer state of the last completed epoch, if there is one.
 
         Args:
-          network: Compiled network to load into; its optimizer is built.
+          network: The compiled network; its optimizer must already be built.
         """
         if self.history:
             network.load_weights(self._last(len(self.history) - 1))
@@ -68,22 +70,25 @@ class Checkpoints:
             network.set_weights([file[name] for name in file.files])
 
     def save(self, network: keras.Model, scores: Mapping[str, float]) -> None:
-        """Saves an epoch, and removes the files of epochs that are neither the last nor the best.
+        """Saves the weights and the scores of an epoch, and deletes outdated weights.
+
+        Only the weights of the last and the best epoch remain in the folder.
 
         Args:
-          network: The compiled network with the weights of this epoch.
-          scores: Scores of the epoch: score name to value.
+          network: The compiled network, with its weights at the end of the epoch.
+          scores: Scores of the epoch, by name.
         """
         epoch = len(self.history)
-        # With several devices, the learning rate is a distributed variable, which float() rejects.
+        # With several devices, the learning rate is a distributed variable, which `float()`
+        # rejects.
         learning_rate = float(tf.convert_to_tensor(network.optimizer.learning_rate))
         self.history.append({**scores, "learning_rate": learning_rate})
         if self._best_epoch == epoch:
             with new_file(self._best(epoch)) as file:
                 np.savez(file, *network.get_weights())
         network.save_weights(self._last(epoch))
-        # An epoch is complete when the history is written; if the process is killed before, the
-        # resumed training repeats the epoch.
+        # Writing the history completes the epoch. If the process is killed before that, the resumed
+        # training run repeats the epoch.
         write_text(self._path("history.json"), json.dumps(self.history))
         for older in range(epoch):
             for path in (self._last(older), self._best(older)):

@@ -1,4 +1,4 @@
-"""Collapse: the network predicts the same class for every pixel."""
+"""Detects collapse, where the network predicts the same class for every pixel."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,11 @@ COLLAPSED = (
 
 
 def has_collapsed(scores: Mapping[str, float]) -> bool:
-    """Returns whether the network predicts a single class although the masks have several classes.
+    """Returns whether the network predicts only one class although the masks contain several.
 
     Args:
-      scores: Scores of an epoch on the `val` split: score name to value.
+      scores: Scores of one epoch, by name, including `val_predicted_classes` and
+        `val_true_classes`, the numbers of classes in the predictions and the masks of the `val`
+        split.
     """
     return scores["val_predicted_classes"] == 1 and scores["val_true_classes"] > 1

@@ -1,4 +1,4 @@
-"""Chooses the distribution strategy: the devices on which TensorFlow trains the network."""
+"""Chooses the distribution strategy, which determines the devices that TensorFlow trains on."""
 
 import functools
 import json
@@ -12,17 +12,19 @@ _TF_CONFIG = "TF_CONFIG"
 
 
 def choose_strategy(name: str) -> tf.distribute.Strategy:
-    """Creates the distribution strategy for `training.strategy`.
+    """Creates the distribution strategy for a value of `training.strategy`.
 
     Args:
-      name: `one_device`, `mirrored`, `multi_worker`, or `auto`: the machines in the environment
-        variable TF_CONFIG if it is set, else all GPUs of this machine, else one device.
+      name: `one_device`, `mirrored` (all GPUs of this machine), `multi_worker` (the machines that
+        the environment variable TF_CONFIG lists), or `auto`. `auto` uses the machines in TF_CONFIG
+        if there are several, otherwise all GPUs of this machine, otherwise one device.
 
     Returns:
-      The strategy, which gives each device a part of every batch.
+      The strategy, which determines how each batch is divided among the devices.
 
     Raises:
-      InputError: The name is `multi_worker` and TF_CONFIG is not set, or TF_CONFIG is malformed.
+      InputError: `name` is `multi_worker` but TF_CONFIG lists no machines, or TF_CONFIG is
+        malformed.
     """
     if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
         if not _workers():
@@ -40,21 +42,30 @@ def choose_strategy(name: str) -> tf.distribute.Strategy:
 
 @functools.cache
 def _multi_worker() -> tf.distribute.MultiWorkerMirroredStrategy:
-    # The Tuner's search and its final training share one strategy: a second strategy would restart
-    # TensorFlow's server while other workers may still use the first.
+    # The Tuner and the Trainer share one strategy when they run in the same process. A second
+    # strategy would restart the TensorFlow server, which other workers may still be using.
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether this process is the chief worker, which writes the model."""
-    cluster = strategy.cluster_resolver
-    return cluster is None or cluster.task_type in (None, "chief") or not cluster.task_id
+    """Returns whether this process is the chief worker.
+
+    Only the chief worker exports the model and prints progress.
+    """
+    return worker(strategy) == 0
 
 
 def worker(strategy: tf.distribute.Strategy) -> int:
-    """Returns the number of this process among all worker processes of the strategy, from 0."""
+    """Returns the index of this process among the strategy's workers; the chief has index 0.
+
+    TensorFlow's `task_id` numbers the chief and the other workers separately. If TF_CONFIG lists a
+    chief, the index of a worker is therefore its `task_id` plus 1.
+    """
     cluster = strategy.cluster_resolver
-    return 0 if cluster is None else int(cluster.task_id or 0)
+    if cluster is None:
+        return 0
+    chiefs = cluster.cluster_spec().as_dict().get("chief", [])
+    return int(cluster.task_id or 0) + (len(chiefs) if cluster.task_type == "worker" else 0)
 
 
 def _workers() -> list[str]:

@@ -1,4 +1,4 @@
-"""The learning-rate schedule."""
+"""Learning-rate schedules: constant or cosine decay, with an optional warm-up."""
 
 from typing import TypeAlias
 
@@ -8,14 +8,15 @@ LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedul
 
 
 def learning_rate(rate: float, *, schedule: str, steps: int, warmup_steps: int = 0) -> LearningRate:
-    """Returns a constant learning rate, or a schedule of the learning rate by training step.
+    """Returns a constant learning rate or a Keras learning-rate schedule.
 
     Args:
-      rate: The highest learning rate.
-      schedule: `constant`, or `cosine`, which decays the rate to 0 over all steps, along half a
-        cosine (Loshchilov and Hutter 2017).
+      rate: The constant learning rate, or the highest learning rate in the schedule.
+      schedule: `constant`, or `cosine`, which decays the rate to 0 along a half cosine after the
+        warm-up (Loshchilov and Hutter 2017).
       steps: Total number of training steps, including the warm-up.
-      warmup_steps: Number of steps at the start in which the learning rate rises linearly from 0.
+      warmup_steps: Number of steps at the start during which the learning rate rises linearly from
+        0 to `rate`.
     """
     if schedule == "cosine":
         return keras.optimizers.schedules.CosineDecay(

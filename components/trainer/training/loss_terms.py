@@ -1,6 +1,6 @@
 """The terms of the training loss, each computed over the labelled pixels of a batch.
 
-Each term is near 1 for an untrained network and 0 for perfect predictions.
+Each term is a non-negative float32 scalar that approaches 0 as the predictions become perfect.
 """
 
 from typing import NamedTuple
@@ -9,18 +9,20 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-_FOCUS = 2.0  # gamma of the focal loss (Lin et al. 2017)
-_MISSED, _FALSE_ALARM = 0.7, 0.3  # weights of the Tversky loss (Salehi et al. 2017)
+_FOCUS = 2.0  # gamma, the focusing parameter of the focal loss (Lin et al. 2017)
+# Weights of false negatives and false positives in the Tversky loss (Salehi et al. 2017).
+_MISSED, _FALSE_ALARM = 0.7, 0.3
 
 
 class Pixels(NamedTuple):
-    """Truth, weights and logits of the pixels of a batch.
+    """Ground-truth classes, class weights and logits of the pixels in a batch.
 
     Attributes:
-      class_ids: True class ids, int32 [batch, height, width], 0 for ignored pixels.
-      labelled: Whether a pixel is labelled, bool [batch, height, width]; false for ignored pixels.
-      weights: Class weight of each pixel, float32 [batch, height, width], 0 for ignored pixels.
-      logits: Output of the network, float32 [batch, height, width, C].
+      class_ids: Ground-truth class ids, int32 [batch, height, width]; 0 for ignored pixels.
+      labelled: Whether each pixel is labelled, bool [batch, height, width]; False for ignored
+        pixels.
+      weights: Class weight of each pixel, float32 [batch, height, width]; 0 for ignored pixels.
+      logits: Network output before the softmax, float32 [batch, height, width, C] for C classes.
     """
 
     class_ids: tf.Tensor
@@ -30,7 +32,7 @@ class Pixels(NamedTuple):
 
 
 def cross_entropy(pixels: Pixels) -> tf.Tensor:
-    """Returns the mean cross-entropy of the pixels, weighted by class."""
+    """Returns the mean cross-entropy of the labelled pixels, weighted by class."""
     losses = keras.losses.sparse_categorical_crossentropy(
         pixels.class_ids, pixels.logits, from_logits=True
     )
@@ -38,7 +40,10 @@ def cross_entropy(pixels: Pixels) -> tf.Tensor:
 
 
 def focal(pixels: Pixels) -> tf.Tensor:
-    """Returns the mean focal loss, weighted by class: pixels of high confidence count little."""
+    """Returns the mean focal loss of the labelled pixels, weighted by class.
+
+    The focal loss gives little weight to pixels whose true class is predicted with high confidence.
+    """
     losses = keras.losses.categorical_focal_crossentropy(
         _one_hot(pixels), pixels.logits, alpha=1.0, gamma=_FOCUS, from_logits=True
     )
@@ -46,16 +51,19 @@ def focal(pixels: Pixels) -> tf.Tensor:
 
 
 def dice(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Dice coefficient of the batch, the mean over the classes in the masks."""
+    """Returns 1 minus the Dice coefficient, averaged over the classes in the batch's masks."""
     truth, predicted, axis = _overlap(pixels)
     return _mean_of_present(keras.losses.dice(truth, predicted, axis=axis), truth)
 
 
 def tversky(pixels: Pixels) -> tf.Tensor:
-    """Returns 1 minus the Tversky index, in which a missed pixel costs more than a false alarm."""
+    """Returns 1 minus the Tversky index, averaged over the classes in the batch's masks.
+
+    A false negative (a missed pixel) costs more than a false positive.
+    """
     truth, predicted, axis = _overlap(pixels)
-    # Keras' documentation swaps the two weights: alpha in fact applies to missed pixels, and beta
-    # to false alarms.
+    # Keras' documentation has the weights the wrong way round: `alpha` weights false negatives, and
+    # `beta` weights false positives.
     losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
     return _mean_of_present(losses, truth)
 
@@ -65,7 +73,10 @@ def _one_hot(pixels: Pixels) -> tf.Tensor:
 
 
 def _overlap(pixels: Pixels) -> tuple[tf.Tensor, tf.Tensor, tuple[int, ...]]:
-    """Returns one-hot truth and probabilities, 0 for ignored pixels, and the axes to sum over."""
+    """Returns the one-hot ground truth, the predicted probabilities and the axes to sum over.
+
+    Ground truth and probabilities are 0 for ignored pixels.
+    """
     labelled = ops.cast(pixels.labelled, pixels.logits.dtype)[..., None]
     return _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled, (0, 1, 2)
 

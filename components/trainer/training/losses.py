@@ -1,4 +1,4 @@
-"""The training loss: a weighted sum of terms over the labelled pixels."""
+"""The training loss: a weighted sum of loss terms, computed over the labelled pixels."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,9 +23,11 @@ class SegmentationLoss(keras.losses.Loss):
         """Creates the loss.
 
         Args:
-          terms: Weight of each term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
-          class_weights: Weight of a pixel in `cross_entropy` and `focal`, by true class id.
-          **kwargs: Arguments of `keras.losses.Loss`, such as `name`.
+          terms: Weight of each loss term, by name, such as `{"cross_entropy": 1, "dice": 0.5}`.
+          class_weights: Weight of each class, in order of class id. The terms `cross_entropy` and
+            `focal` give each pixel the weight of its true class; the other terms use no class
+            weights.
+          **kwargs: Keyword arguments of `keras.losses.Loss`, such as `name`.
         """
         super().__init__(**kwargs)
         self.terms = dict(terms)
@@ -35,11 +37,12 @@ class SegmentationLoss(keras.losses.Loss):
         """Computes the loss of a batch.
 
         Args:
-          y_true: True masks, uint8 [batch, height, width], class ids, or 255 for ignored pixels.
-          y_pred: Logits, float32 [batch, height, width, C].
+          y_true: Ground-truth masks [batch, height, width] with class ids, or 255 for ignored
+            pixels. Keras converts uint8 masks to float32 before this call.
+          y_pred: Logits for C classes, float32 [batch, height, width, C].
 
         Returns:
-          The loss, float32 [1].
+          The loss of the batch, float32 [1].
         """
         labelled = ops.not_equal(y_true, IGNORE)
         class_ids = ops.where(labelled, ops.cast(y_true, "int32"), 0)
@@ -48,26 +51,29 @@ class SegmentationLoss(keras.losses.Loss):
         total = sum(
             weight * getattr(loss_terms, name)(pixels) for name, weight in self.terms.items()
         )
-        # Keras divides only a non-scalar loss by the number of replicas.
+        # The loss must be divided by the number of replicas. Keras does not divide a scalar, so the
+        # loss is returned with the shape [1].
         return ops.reshape(total, [1])
 
     def get_config(self) -> dict[str, object]:
-        """Returns the constructor's arguments, with which Keras can rebuild the loss."""
+        """Returns the constructor arguments, so that Keras can recreate the loss."""
         config: dict[str, object] = super().get_config()
         return config | {"terms": self.terms, "class_weights": self.class_weights}
 
 
 def balanced_weights(fractions: Sequence[float]) -> list[float]:
-    """Computes class weights proportional to 1 / √fraction, so that rare classes count more.
+    """Computes class weights proportional to 1 / √fraction, so that rare classes have more weight.
 
-    Because of the square root, a rare class still counts less in total than a frequent class.
+    Because of the square root, all pixels of a rare class together still have less weight than all
+    pixels of a frequent class.
 
     Args:
-      fractions: Share of each class among the labelled pixels, by class id, 0..1. A class without
-        pixels gets the weight of the rarest class with pixels.
+      fractions: Fraction of the labelled pixels that belong to each class, 0..1, in order of class
+        id. A class without pixels gets the weight of the rarest class that has pixels.
 
     Returns:
-      Weight of each class, by class id, such that the mean weight of a pixel is 1.
+      Weight of each class, in order of class id, scaled so that the mean weight of the labelled
+      pixels is 1.
     """
     rarest = min((fraction for fraction in fractions if fraction > 0), default=1.0)
     weights = [max(fraction, rarest) ** -0.5 for fraction in fractions]

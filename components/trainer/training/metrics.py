@@ -1,4 +1,4 @@
-"""The metric that training computes: intersection over union."""
+"""The metric that is computed during training: intersection over union (IoU)."""
 
 from collections.abc import Sequence
 
@@ -11,26 +11,27 @@ from data.config import IGNORE
 
 
 class ClassIoU(keras.metrics.MeanIoU):
-    """Intersection over union of each class, and their mean, over all labelled pixels."""
+    """Computes the IoU of each class and the mean IoU over all labelled pixels."""
 
     def __init__(self, classes: Sequence[str]) -> None:
         """Creates the metric.
 
         Args:
-          classes: Names of the classes, by class id.
+          classes: Class names, in order of class id.
         """
         super().__init__(len(classes), name="mean_iou", ignore_class=IGNORE, sparse_y_pred=False)
         self._classes = list(classes)
 
     def result(self) -> dict[str, tf.Tensor]:
-        """Computes the scores from the confusion matrix so far.
+        """Computes the scores from the confusion matrix of all batches since the last reset.
 
         Returns:
-          float32 scalars: `mean_iou`, the mean over the classes in truth or prediction;
-          `iou/<class>`, NaN for a class in neither; `predicted_classes` and `true_classes`, the
-          number of different classes in the predictions and in the masks.
+          float32 scalars, by name: `mean_iou`, the mean IoU of the classes that occur in the masks
+          or the predictions; `iou/<class>`, the IoU of each class, or NaN if the class occurs in
+          neither; `predicted_classes` and `true_classes`, the numbers of classes that occur in the
+          predictions and in the masks.
         """
-        counts = ops.cast(self.total_cm, "float32")  # confusion matrix [truth, prediction]
+        counts = ops.cast(self.total_cm, "float32")  # confusion matrix [true, predicted]
         hits = ops.diagonal(counts)
         true, predicted = ops.sum(counts, axis=1), ops.sum(counts, axis=0)
         union = true + predicted - hits

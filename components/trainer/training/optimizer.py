@@ -1,4 +1,4 @@
-"""Adam as one fused operation per weight tensor."""
+"""The Adam optimizer, implemented as one fused operation per weight tensor."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,14 @@ from components.trainer.training.learning_rate import LearningRate
 
 
 class Adam(keras.optimizers.Optimizer):
-    """Adam (Kingma and Ba 2015) by TensorFlow's fused operation.
+    """The Adam optimizer (Kingma and Ba 2015), implemented with TensorFlow's fused operation.
 
-    Keras composes an update of about twenty operations, each of which reads and writes tensors of
-    the size of the weights. The fused operation reads and writes the weights once.
+    Keras updates each weight tensor with about twenty operations, each of which reads and writes
+    tensors as large as the weight tensor. The fused operation is faster, because it reads and
+    writes each tensor only once.
 
     Args:
-      learning_rate: A number, or a schedule by training step.
+      learning_rate: A constant learning rate or a Keras learning-rate schedule.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
@@ -24,7 +25,10 @@ class Adam(keras.optimizers.Optimizer):
         super().__init__(learning_rate, name="adam")
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Creates the two moments of each weight tensor, in the current distribution strategy."""
+        """Creates the two moment tensors of each weight tensor.
+
+        This method must be called in the scope of the distribution strategy.
+        """
         super().build(variables)
         self._moments = {}
         for variable in variables:
@@ -32,14 +36,14 @@ class Adam(keras.optimizers.Optimizer):
                 self.add_variable_from_reference(variable, name=name)
                 for name in ("momentum", "velocity")
             ]
-            # With several devices, `update_step` receives the copy of the weight on one of the
-            # devices.
+            # With several devices, each call of `update_step` receives one device's copy of a
+            # weight tensor. The moments are therefore stored under each copy.
             strategy = tf.distribute.get_strategy()
             for copy in strategy.experimental_local_results(variable.value):
                 self._moments[copy.ref()] = moments
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
-        """Updates a weight tensor and its moments on one device."""
+        """Updates a weight tensor and its two moment tensors on one device."""
         momentum, velocity = self._moments[variable.ref()]
         step = tf.cast(self.iterations.value + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(

@@ -1,4 +1,4 @@
-"""Training progress on the standard output: a bar during each epoch, then a line with scores."""
+"""Shows training progress: a progress bar during each epoch, then a line with the scores."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -12,16 +12,17 @@ from components.trainer.training.collapse import COLLAPSED, has_collapsed
 from data.progress import terminal_progress
 
 _SCORES = {"loss": "loss", "val loss": "val_loss", "val mean IoU": MONITOR}
-_COLLAPSED_EPOCHS = 2  # number of consecutive epochs with one predicted class before the warning
+_COLLAPSED_EPOCHS = 2  # consecutive collapsed epochs after which a warning is printed
 
 
 class Progress:
-    """Prints one line per epoch; on a terminal, also shows a progress bar during the epoch.
+    """Prints a line after each epoch and, on a terminal, shows a progress bar during the epoch.
 
     Args:
       batches: Number of batches per epoch.
       epochs: Maximum number of epochs.
-      shown: Whether to print; false for all workers but the chief, and in trials.
+      shown: Whether to print anything; False in the trials of a hyperparameter search and on every
+        worker except the chief.
     """
 
     def __init__(self, batches: int, epochs: int, *, shown: bool) -> None:
@@ -30,10 +31,10 @@ class Progress:
 
     @contextmanager
     def bar(self, epoch: int) -> Iterator[None]:
-        """Shows the progress bar of an epoch until the context ends.
+        """Shows the progress bar of an epoch while the `with` block runs.
 
         Args:
-          epoch: Number of the epoch, from 0.
+          epoch: Index of the epoch, starting at 0.
         """
         self._start = time.monotonic()
         self._bar = terminal_progress(
@@ -54,16 +55,18 @@ class Progress:
         """Moves the progress bar forward by one batch.
 
         Args:
-          loss: Mean loss of the epoch so far.
+          loss: Mean loss over the epoch so far, which is shown next to the bar.
         """
         self._bar.update(self._task, advance=1, loss=f"loss {loss:.3f}")
 
     def print_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
-        """Prints the scores of an epoch, and a warning if two epochs in a row predict one class.
+        """Prints the scores of an epoch, and a warning after two collapsed epochs in a row.
+
+        A collapsed network predicts the same class for every pixel (see `has_collapsed`).
 
         Args:
-          epoch: Number of the epoch, from 0.
-          scores: Scores of the epoch: score name to value.
+          epoch: Index of the epoch, starting at 0.
+          scores: Scores of the epoch, by name, such as `loss` and `val_loss`.
         """
         if not self._shown:
             return

@@ -1,4 +1,4 @@
-"""One training step and one validation step, on all devices of a strategy."""
+"""Runs training and validation steps on all devices of a distribution strategy."""
 
 from typing import Any
 
@@ -7,20 +7,23 @@ import tensorflow as tf
 
 from components.trainer.training.metrics import ClassIoU
 
-_Batch = Any  # (images, masks); with several devices, one value for each device
+_Batch = Any  # (images, masks); with several devices, each element holds one tensor per device
 
 
 class Steps:
-    """Runs training and validation steps, and sums up the loss and the metric of a pass.
+    """Runs training and validation steps, and accumulates the scores of each pass over the data.
 
-    Objects must be created in the scope of the distribution strategy.
+    Instances must be created in the scope of the distribution strategy, because they create
+    variables for the mean loss.
 
     Args:
-      network: The compiled network; its optimizer is built.
-      iou: Metric that accumulates the IoUs of a pass over the data.
-      strategy: Distribution strategy in whose scope the network was built.
-      training_batches: Distributed batches of images and masks to train on.
-      val_batches: Distributed batches of images and masks to validate on.
+      network: The compiled network; its optimizer must already be built.
+      iou: Metric that computes the IoU of each class.
+      strategy: The distribution strategy in whose scope the network was built.
+      training_batches: Distributed dataset of (images, masks) batches for training; only its
+        element spec is used.
+      val_batches: Distributed dataset of (images, masks) batches for validation; only its element
+        spec is used.
     """
 
     def __init__(
@@ -33,7 +36,8 @@ class Steps:
     ) -> None:
         self._network, self._iou, self._strategy = network, iou, strategy
         self._loss = keras.metrics.Mean("loss")
-        # With an input signature, the smaller last batch does not cause retracing.
+        # Without an input signature, TensorFlow would trace each function again for the last batch,
+        # which may be smaller.
         self._train = tf.function(
             self._run(self._train_replica), [training_batches.element_spec], autograph=False
         )
@@ -42,20 +46,20 @@ class Steps:
         )
 
     def train(self, batch: _Batch) -> float:
-        """Trains on a batch, and returns the mean loss of the batches since `reset_scores`."""
+        """Trains on a batch, and returns the mean loss since `reset_scores` was last called."""
         return float(self._train(batch))
 
     def validate(self, batch: _Batch) -> None:
-        """Adds the loss and predictions of a batch to the scores, without training."""
+        """Adds the loss and the predictions of a validation batch to the scores."""
         self._validate(batch)
 
     def reset_scores(self) -> None:
-        """Resets the loss and the metric at the start of a pass over the data."""
+        """Resets the loss and the IoU metric. Call this before each pass over the data."""
         for metric in (self._loss, self._iou):
             metric.reset_state()
 
     def scores(self) -> dict[str, float]:
-        """Returns the scores since `reset_scores`: the mean `loss` and the scores of `ClassIoU`."""
+        """Returns the mean `loss` and the `ClassIoU` scores since the last reset."""
         scores = {"loss": self._loss.result(), **self._iou.result()}
         return {name: float(score) for name, score in scores.items()}
 
@@ -71,7 +75,7 @@ class Steps:
         with tf.GradientTape() as tape:
             logits = self._network(images, training=True)
             loss = self._network.loss(masks, logits)
-            # Loss scaling prevents underflow of float16 gradients.
+            # Loss scaling keeps float16 gradients from underflowing.
             scaled_loss = optimizer.scale_loss(loss)
         optimizer.apply(tape.gradient(scaled_loss, weights), weights)
         self._add_scores(loss, masks, logits)
@@ -81,8 +85,9 @@ class Steps:
         self._add_scores(self._network.loss(masks, logits), masks, logits)
 
     def _add_scores(self, loss: tf.Tensor, masks: tf.Tensor, logits: tf.Tensor) -> None:
-        # Keras has divided the loss by the number of replicas, so that the sum of the gradients is
-        # the gradient of the mean loss. The displayed loss needs the original value.
+        # Keras has divided the loss by the number of replicas, so that the sum of the replicas'
+        # gradients is the gradient of the mean loss. The scores must not depend on the number of
+        # replicas, so the division is undone.
         replicas = self._strategy.num_replicas_in_sync
         self._loss.update_state(loss * replicas, sample_weight=tf.shape(masks)[0])
         self._iou.update_state(masks, logits)

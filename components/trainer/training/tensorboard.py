@@ -1,4 +1,4 @@
-"""TensorBoard's logs: the network's graph, the scores of each epoch, and example predictions."""
+"""Writes TensorBoard logs: the network's graph, the scores and example predictions."""
 
 import os
 from collections.abc import Mapping
@@ -9,33 +9,34 @@ import tensorflow as tf
 
 from serving.overlay import overlay
 
-_PANELS = 4  # number of images to show
+_PANELS = 4  # number of validation images to show
 
 
 class TensorBoard:
-    """Writes the scores of each epoch, and four images of `val` with truth and prediction.
+    """Logs the scores of each epoch, and four `val` images with their true and predicted masks.
 
     Args:
-      network: The network in training, which predicts the shown masks.
-      batches: Batches of images and masks; the first images of the first batch are shown.
+      network: The network that is being trained; its graph and its predictions are logged.
+      batches: Batches of images and masks from `val`; up to four images of the first batch are
+        shown.
       log_dir: Folder for the logs.
     """
 
     def __init__(self, network: keras.Model, batches: tf.data.Dataset, log_dir: str) -> None:
         self._network = network
         self._scalars = keras.callbacks.TensorBoard(log_dir)
-        self._scalars.set_model(network)  # `set_model` also writes the graph
+        self._scalars.set_model(network)  # also writes the network's graph
         (self._images, self._masks), *_ = batches.take(1).as_numpy_iterator()
         self._images, self._masks = self._images[:_PANELS], self._masks[:_PANELS]
         self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "validation"))
 
     def write(self, epoch: int, scores: Mapping[str, float]) -> None:
-        """Writes the scores and the example predictions of an epoch.
+        """Writes the scores of an epoch, and the predictions for the example images.
 
         Args:
-          epoch: Number of the epoch, from 0.
-          scores: Score name to value; names that start with `val_` are scores on `val`, the others
-            on `train`.
+          epoch: Index of the epoch, starting at 0.
+          scores: Scores of the epoch, by name. Names with the prefix `val_` are scores on `val`;
+            all other names are scores on `train`.
         """
         self._scalars.on_epoch_end(epoch, scores)
         predicted = np.argmax(self._network(self._images, training=False), axis=-1)

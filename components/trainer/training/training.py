@@ -1,4 +1,4 @@
-"""Trains a network on TFRecords and gives it the weights of the best epoch."""
+"""Trains a network on TFRecord files and keeps the weights of the best epoch."""
 
 import math
 import os
@@ -37,16 +37,17 @@ class FailedTrainingError(UnetfxError):
 
 
 class _Phase(NamedTuple):
-    number: int  # 1 for the first phase
+    number: int  # 1 for the first phase, 2 for the second
     epochs: int
     learning_rate: float
 
 
 class Training:
-    """Trains a network in one or two phases, and resumes a training that was interrupted.
+    """Trains a network in one or two phases, and resumes a training run that was interrupted.
 
     Attributes:
-      network: The network, from float32 images [batch, height, width, 3] in 0..255 to logits.
+      network: The network, which maps float32 images [batch, height, width, 3] in 0..255 to float32
+        logits [batch, height, width, C], where C is the number of classes.
     """
 
     def __init__(
@@ -61,20 +62,25 @@ class Training:
         base_model: str | None = None,
         shown: bool = True,
     ) -> None:
-        """Builds the network and counts the examples.
+        """Builds the network and counts the training examples.
 
         Args:
-          settings: Settings of the Trainer.
+          settings: Trainer settings, which include the `model` and `training` sections of the
+            config.
           strategy: Distribution strategy from `choose_strategy`.
           train_files: Glob patterns of the TFRecord files to train on.
           val_files: Glob patterns of the TFRecord files to validate on.
-          folder: Folder for the checkpoints.
-          log_dir: Folder for history.csv (the scores of all epochs) and TensorBoard's logs.
-          base_model: Folder of the SavedModel whose weights a warm start takes; None without one.
-          shown: Whether to print progress and to write TensorBoard's logs.
+          folder: Folder for the checkpoints, from which an interrupted training run resumes.
+          log_dir: Folder for the TensorBoard logs and for `history.csv`, which lists the scores of
+            all epochs.
+          base_model: Folder of the SavedModel whose weights are copied if `training.warm_start` is
+            true; None if there is no such model.
+          shown: Whether the chief worker prints progress and writes TensorBoard logs; the other
+            workers never do.
 
         Raises:
-          InputError: The encoder's weights are not available or do not fit, or there are no
+          InputError: The encoder's weights are unavailable or do not fit, `model.freeze` specifies
+            blocks or a number of layers that the encoder does not have, or there are no training
             examples.
         """
         self._settings, self._training = settings, settings.training
@@ -95,14 +101,16 @@ class Training:
         self._loss = SegmentationLoss(self._training.loss, self._class_weights())
 
     def run(self) -> Mapping[str, float]:
-        """Trains the network, then loads the weights of the best epoch into it.
+        """Trains the network, then loads the weights of the best epoch.
+
+        The best epoch is the one with the highest mean IoU on `val`.
 
         Returns:
-          The scores of the best epoch: score name to value.
+          The scores of the best epoch, by name.
 
         Raises:
           FailedTrainingError: A batch does not fit into memory, or the loss is NaN or infinite.
-          InputError: The encoder has no block of the name `second_phase.unfreeze_from`.
+          InputError: `second_phase.unfreeze_from` names a block that the encoder does not have.
         """
         training = self._training
         if training.second_phase:
@@ -119,13 +127,14 @@ class Training:
         return best.best_scores
 
     def network_in(self, precision: Precision | None) -> keras.Model:
-        """Returns a network with the trained weights that computes in a given precision.
+        """Returns the trained network with a given compute dtype.
 
         Args:
-          precision: Precision to compute in; None for the precision of the training.
+          precision: Compute dtype of the returned network; None for the dtype used in training.
 
         Returns:
-          The trained network itself if its precision is the given one, else a new network.
+          The trained network itself if `precision` is None, otherwise a new network with the same
+          weights.
         """
         if precision is None:
             return self.network
@@ -136,7 +145,7 @@ class Training:
         return network
 
     def _train(self, phase: _Phase) -> Checkpoints:
-        """Trains for one phase, or for the remaining epochs of an interrupted phase."""
+        """Runs a training phase, or the remaining epochs of an interrupted phase."""
         folder = os.path.join(self._folder, f"phase{phase.number}")
         checkpoints = Checkpoints(folder, self._logs(phase), self._training.patience)
         with self._strategy.scope():
@@ -193,7 +202,13 @@ class Training:
     def _training_batches(
         self, phase: _Phase, *, skip: int, with_keys: bool = False
     ) -> tf.data.Dataset:
-        """Returns an endless dataset of training batches, in the same order in every run."""
+        """Returns an endless dataset of training batches; their order is the same in every run.
+
+        Args:
+          phase: The training phase.
+          skip: Number of batches to skip at the start.
+          with_keys: Whether each batch also contains the keys (names) of its image-mask pairs.
+        """
         training = self._training
         epoch = read_training_batches(
             self._files,

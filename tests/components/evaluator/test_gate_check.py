@@ -2,8 +2,11 @@ import pytest
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate_check import gate_problems
+from data.examples.batches import Ingested
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
+from data.examples.split_counts import count_splits
+from data.examples.tally import Tally
 from data.sources.pairs import Pair
 
 CLASSES = ["ocean", "land", "lake"]
@@ -21,8 +24,12 @@ WITHOUT = record("without", (0.5, 0.5, 0.0), source="b", size=(300, 20), labelle
 
 
 def problems(test, train=(WITH_LAKE,), **gate):
-    by_split = {"train": list(train), "val": [], "test": test}
-    return list(gate_problems(GateConfig(**gate), by_split, CLASSES))
+    tally = Tally()
+    for split, records in {"train": train, "test": test}.items():
+        for each in records:
+            tally.add(each._replace(pair=each.pair._replace(split=split)))
+    splits = count_splits(Ingested(tally), CLASSES)
+    return list(gate_problems(GateConfig(**gate), test, splits, CLASSES))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_a_rule_as_a_sentence(rule, text):
 def test_metrics_have_readable_names():
     assert metric_text("mean_boundary_iou") == "mean boundary IoU"
     assert metric_text("iou/a/b") == "a/b: IoU"
+    assert metric_text("frequency_weighted_iou") == "frequency-weighted IoU"
 
 
 def test_why_a_rule_was_not_checked():

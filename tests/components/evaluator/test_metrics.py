@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
@@ -107,7 +107,6 @@ def test_billions_of_pixels_do_not_overflow():
 LABELS = hnp.arrays(np.uint8, (2, 5, 7), elements=st.integers(0, 3))
 
 
-@settings(deadline=None)
 @given(labels=LABELS, ignored=hnp.arrays(bool, (5, 7)))
 def test_like_scikit_learn(labels, ignored):
     truth, predicted = labels

@@ -49,7 +49,7 @@ def inputs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     pairs = find_pairs(data, name="colours", folder="").pairs
     written = write_shard(Shard(str(folder / "examples/Split-test/data.gz"), pairs), data)
-    (folder / "examples/pairs.jsonl").write_bytes(written.rows)
+    (folder / "examples/pairs.jsonl").write_bytes(b"".join(row for _, row in written.rows))
     convolution = keras.layers.Conv2D(3, 1)
     images = keras.Input((None, None, 3))
     network = keras.Model(images, convolution(images))

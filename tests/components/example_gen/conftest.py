@@ -3,10 +3,11 @@ from PIL import Image
 
 from components.example_gen.settings import ExampleGenSettings
 from data.config import DataConfig
+from pipeline.config.beam import LocalBeam
 
 GROUPS = "abcdefghijkl"
 KEYS = [f"{group}/{number}" for group in GROUPS for number in range(2)]
-BEAM = ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
+BEAM = LocalBeam().arguments()
 
 
 def write_pair(folder, key, *, values=(0, 1), size=(4, 3), mask_size=None):
@@ -33,5 +34,9 @@ def settings_of(folder, **changes):
         "splits": {"train": 2, "val": 1, "test": 1},
     }
     return ExampleGenSettings(
-        data=DataConfig.model_validate(data | changes), name="discs", folder="", code="1"
+        data=DataConfig.model_validate(data | changes),
+        name="discs",
+        folder="",
+        listing=f"{folder}-listing",
+        code="1",
     )

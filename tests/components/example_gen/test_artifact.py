@@ -3,8 +3,8 @@ from components.example_gen.artifact import read_examples, read_records
 
 def test_good_pairs_of_a_split_or_all_pairs_are_read(examples):
     assert [record.pair.key for record in read_records(examples, "test")] == ["0", "1", "2", "3"]
-    assert read_records(examples, "train") == []
-    assert len(read_records(examples)) == 4
+    assert list(read_records(examples, "train")) == []
+    assert len(list(read_records(examples))) == 4
 
 
 def test_examples_are_read_in_the_order_of_the_file(examples):

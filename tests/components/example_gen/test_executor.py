@@ -2,16 +2,18 @@ import importlib
 import json
 from pathlib import Path
 
+import loky
 import pytest
 import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-from components.example_gen import batches
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import Executor
 from data.errors import InputError, UnavailableError
+from data.examples import batches
+from data.sources.pairs import find_pairs
 from tests.components.example_gen.conftest import (
     BEAM,
     GROUPS,
@@ -183,6 +185,7 @@ def test_a_killed_reader_is_reported_in_one_line(ingest, tmp_path, monkeypatch):
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     (tmp_path / "killed.py").write_text(f"def write_shard(shard, data, scratch):\n    {kill}\n")
     monkeypatch.syspath_prepend(tmp_path)
+    loky.get_reusable_executor().shutdown()  # new processes get the new path
     monkeypatch.setattr(batches, "write_shard", importlib.import_module("killed").write_shard)
     with pytest.raises(UnavailableError, match=r"^a process that read images was killed"):
         ingest(folder)
@@ -209,7 +212,8 @@ def test_a_split_is_distributed_over_files_and_no_pair_is_lost(ingest, tmp_path)
 
 def test_one_image_in_two_splits_stops_the_run(ingest, tmp_path):
     folder = write_pairs(tmp_path / "data", KEYS)
-    split_of = {pair.key: pair.split for pair in settings_of(folder).find_pairs().pairs}
+    pairs = find_pairs(settings_of(folder).data, name="discs", folder="").pairs
+    split_of = {pair.key: pair.split for pair in pairs}
     train = next(key for key in KEYS if split_of[key] == "train")
     test = next(key for key in KEYS if split_of[key] == "test")
     Image.open(folder / "images" / f"{train}.png").save(folder / "images" / f"{test}.bmp")

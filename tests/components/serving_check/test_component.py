@@ -96,7 +96,7 @@ def test_the_verdict_of_infra_validator_counts(check, model):
 
 
 def test_the_smallest_and_the_largest_image_are_sent(examples):
-    records = read_records(examples, "test")
+    records = list(read_records(examples, "test"))
     assert choose_keys(records, 1) == ["2"]
     for number in (2, 3, 4, 9):
         keys = choose_keys(records, number)

@@ -80,7 +80,10 @@ def train(tmp_path, monkeypatch, write_examples):
                 model_run_dir=str(tmp_path / name / "logs"),
                 base_model=base_model,
                 hyperparameters=hyperparameters and {"space": [], "values": hyperparameters},
-                custom_config={run.SETTINGS: settings.model_dump_json()},
+                custom_config={
+                    run.SETTINGS: settings.model_dump_json(),
+                    run.UNFINISHED: str(tmp_path / name / "unfinished"),
+                },
             )
         )
         return networks[-1] if networks else None

@@ -67,7 +67,10 @@ def main():
             serving_model_dir=f"{options['out']}/model",
             model_run_dir=f"{options['out']}/logs/1",
             hyperparameters=best,
-            custom_config={run.SETTINGS: settings.model_dump_json()},
+            custom_config={
+                run.SETTINGS: settings.model_dump_json(),
+                UNFINISHED: f"{options['out']}/unfinished-training",
+            },
         )
     )
     weights = {str(i): weight for i, weight in enumerate(made[-1].get_weights())}

@@ -26,7 +26,9 @@ def make_span(number, count, *, brightness=100.0, share=0.3, height=64, source="
 
 def sentences(*spans):
     """Checks the last span against a schema inferred from the others."""
-    statistics = span_statistics([record for span in spans for record in span], CLASSES)
+    records = [record for span in spans for record in span]
+    numbers = sorted({record.pair.span for record in records})
+    statistics = span_statistics(records, CLASSES, numbers)
     schema = infer_schema([statistics.older])
     anomalies = drift_anomalies(statistics, schema)
     return anomaly_sentences(anomalies, schema, statistics.newest, statistics.older)

@@ -6,7 +6,7 @@ from tests.components.validator.conftest import CLASSES, make_span
 
 
 def test_ranges_are_widened_within_the_possible_values():
-    statistics = span_statistics([*make_span(1, 100), *make_span(2, 5)], CLASSES)
+    statistics = span_statistics([*make_span(1, 100), *make_span(2, 5)], CLASSES, [1, 2])
     schema = {f.name: f for f in infer_schema([statistics.older]).feature}
     seen = {
         f.path.step[0]: f.num_stats

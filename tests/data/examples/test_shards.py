@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from data.config import DataConfig
 from data.examples.parsing import parse_pair
-from data.examples.shards import Shard, write_shard
+from data.examples.shards import Shard, read_shard, write_shard
 from data.rasters.images import encode_png
 from data.sources.pairs import Pair
 
@@ -47,9 +47,10 @@ def test_tensorflow_reads_what_was_written(pairs, path):
 
 def test_the_records_of_all_pairs_are_in_order(pairs, path):
     written = write_shard(Shard(path, pairs), DATA)
-    assert (written.good, written.bad) == (7, 2)
-    rows = [json.loads(line) for line in written.rows.splitlines()]
+    assert (written.tally.good.total(), written.tally.bad.total()) == (7, 2)
+    rows = [json.loads(line) for _, line in written.rows]
     assert [row["key"] for row in rows] == [str(number) for number in range(9)]
+    assert [key for key, _ in written.rows] == [row["key"] for row in rows]
     assert [row["key"] for row in rows if "problem" in row] == ["2", "5"]
 
 
@@ -62,5 +63,12 @@ def test_the_same_pairs_give_the_same_bytes(pairs, path):
 
 
 def test_a_shard_without_a_good_pair_is_an_empty_file_of_records(pairs, path):
-    assert write_shard(Shard(path, [pairs[2]]), DATA)[:2] == (0, 1)
+    assert write_shard(Shard(path, [pairs[2]]), DATA).tally.bad == {"train": 1}
     assert list(tf.data.TFRecordDataset(path, compression_type="GZIP")) == []
+
+
+def test_a_shard_that_is_only_read_gives_the_same_counts(pairs, path):
+    written = write_shard(Shard(path, pairs), DATA)
+    read = read_shard(Shard("", pairs), DATA)
+    assert read == written._replace(rows=[])
+    assert len(read.repeat_rows) == 2 * 7

@@ -17,7 +17,7 @@ def in_tf_data(function, array, view):
     return next(dataset.as_numpy_iterator())
 
 
-FEW = settings(deadline=None, max_examples=30)  # each builds a graph
+FEW = settings(max_examples=30)  # each builds a graph
 HOW = pytest.mark.parametrize("apply", [eagerly, in_tf_data])
 
 

@@ -202,7 +202,7 @@ def test_off_by_default():
 LABELS = st.sampled_from([0, 1, 2, 254, 255])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     mask=hnp.arrays(np.uint8, st.tuples(*[st.integers(1, 30)] * 2), elements=LABELS),
     size=st.tuples(*[st.integers(1, 30)] * 2),

@@ -152,7 +152,7 @@ def check_that_it_is_refused_or_loads(content):
 
 @pytest.mark.filterwarnings("ignore")
 @given(st.sampled_from(sorted(FILES)), CHANGES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_an_altered_file_is_refused_or_loads_as_tensorflow_will_read_it(name, changes):
     check_that_it_is_refused_or_loads(alter(FILES[name], changes))
 
@@ -164,7 +164,7 @@ def test_an_altered_file_is_refused_or_loads_as_tensorflow_will_read_it(name, ch
     ),
     st.binary(max_size=200),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(b"", b"")
 @example(b"II*\0", b"\x08\0\0\0\0\0")
 def test_any_bytes_are_refused_or_load(start, rest):

@@ -291,7 +291,7 @@ MANY = config([f"c{i}" for i in range(255)])
     st.sampled_from(["L", "P", "RGB", "RGBA", "LA", "I;16"]),
     st.integers(1, 8),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_ids_come_back_from_every_format(ids, kind, mode, orientation):
     if mode == "I;16":
         picture, kind = Image.fromarray(ids.astype(np.uint16)), "PNG"
@@ -322,7 +322,7 @@ def test_ids_come_back_from_every_format(ids, kind, mode, orientation):
     ),
     st.lists(st.integers(0, 0xFFFFFF), min_size=5, max_size=5, unique=True),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_colour_table_is_undone(ids, colours):
     names = [f"c{i}" for i in range(4)]
     table = [f"#{colour:06X}" for colour in colours]

@@ -168,7 +168,7 @@ def test_a_range_holds_for_16_bits_of_tiff_too():
     st.sampled_from([{}, {"rowsperstrip": 3}, {"tile": (16, 16)}]),
     st.sampled_from(["<", ">"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_masks_keep_their_ids(ids, dtype, compression, layout, byteorder):
     content = tiff(ids.astype(dtype), compression=compression, byteorder=byteorder, **layout)
     np.testing.assert_array_equal(load_mask(content, "x", DATA).class_ids, ids)

@@ -1,18 +1,18 @@
 import posixpath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.config import FolderSource
 from data.errors import InputError
 from data.files import join
-from data.sources.folder import find
 from data.sources.image_suffixes import IMAGE_SUFFIXES
+from tests.data.sources.finding import find_raw
 
 
 def find_in(root, **options):
-    return find(FolderSource(kind="folder", path=str(root), **options))
+    return find_raw(FolderSource(kind="folder", path=str(root), **options))
 
 
 def keys(root, **options):
@@ -210,7 +210,6 @@ NAMES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     names=st.sets(NAMES, max_size=12),
     folders=st.sampled_from([("images", "masks"), (".", "."), (".", "masks"), ("in", "in/masks")]),

@@ -3,13 +3,13 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
 from data.errors import InputError
-from data.sources import manifest
-from data.sources.pairs import find_columns, find_pairs, fingerprint
+from data.sources.pairs import find_columns, find_pairs
+from tests.data.sources.finding import find_raw, fingerprint
 
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
 
@@ -38,13 +38,16 @@ def write_manifest(write_file, write_files):
 
 
 def find(path, *, group="group", **options):
-    return manifest.find(ManifestSource(kind="manifest", path=str(path), **options), group)
+    return find_raw(ManifestSource(kind="manifest", path=str(path), **options), group)
+
+
+def config(path, group=None, **options):
+    source = {"kind": "manifest", "path": str(path)} | options
+    return DataConfig.model_validate({"source": source, "classes": ["a", "b"], "group": group})
 
 
 def find_all(path, group=None, **options):
-    source = {"kind": "manifest", "path": str(path)} | options
-    data = DataConfig.model_validate({"source": source, "classes": ["a", "b"], "group": group})
-    return find_pairs(data, name="cells", folder="")
+    return find_pairs(config(path, group, **options), name="cells", folder="")
 
 
 def problems(path, **options):
@@ -190,10 +193,10 @@ def test_the_fingerprint_sees_a_cell_that_is_kept(tmp_path, write_manifest):
             "other": [row | {"note": "z"} for row in LABELLED],
         }.items()
     )
-    assert fingerprint(find_all(before)) == fingerprint(find_all(elsewhere))
-    assert fingerprint(find_all(before)) != fingerprint(find_all(other))
+    assert fingerprint(config(before)) == fingerprint(config(elsewhere))
+    assert fingerprint(config(before)) != fingerprint(config(other))
     kept = {"columns": ["scanner"]}
-    assert fingerprint(find_all(before, **kept)) == fingerprint(find_all(other, **kept))
+    assert fingerprint(config(before, **kept)) == fingerprint(config(other, **kept))
 
 
 # -- rows without a pair
@@ -373,7 +376,6 @@ def test_a_missing_manifest_is_named(anywhere):
 CELLS = st.sampled_from(["", "1.png", "2.png", "x/1.png", "1.jpg", "a.txt", "../1.png", "gone.png"])
 
 
-@settings(deadline=None)
 @given(cells=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8))
 def test_no_row_is_ever_dropped(tmp_path_factory, write_file, write_files, cells):
     root = tmp_path_factory.mktemp("manifest")

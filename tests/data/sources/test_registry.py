@@ -3,9 +3,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from data.config import DataConfig
+from data.errors import PairError
 from data.source_config import AnySource, Source
 from data.sources.pairs import find_columns, find_pairs
-from data.sources.raw_pairs import RawFound, RawPair
+from data.sources.raw_pairs import RawPair
 from data.sources.registry import SOURCES, SourceFunctions
 
 KINDS = get_args(get_args(AnySource)[0])
@@ -24,13 +25,14 @@ class Config(DataConfig):
     source: Annotated[AnySource | ListSource, Field(discriminator="kind")]
 
 
-def find(source, group, own_folder):
-    return RawFound([RawPair(key, *files) for key, files in source.pairs.items()], [], [])
+def find(source, group, part):
+    for key, files in source.pairs.items():
+        yield RawPair(key, *files) if len(files) == 2 else PairError("unpaired", key, "no mask.")
 
 
 def test_a_registered_source_is_found(monkeypatch):
     monkeypatch.setitem(SOURCES, "list", SourceFunctions(find))
-    pairs = {"b": ["b.png", "b_mask.png"], "a/1": ["a/1.png", "a/1_mask.png"]}
+    pairs = {"b": ["b.png", "b_mask.png"], "a/1": ["a/1.png", "a/1_mask.png"], "c": ["c.png"]}
     source = {"kind": "list", "pairs": pairs}
     data = Config.model_validate({"source": source, "classes": ["x", "y"]})
     found = find_pairs(data, name="mine", folder="")
@@ -39,7 +41,19 @@ def test_a_registered_source_is_found(monkeypatch):
         ("b", "b.png", "b_mask.png"),
     ]
     assert {(pair.source, pair.span) for pair in found.pairs} == {("mine", 0)}
+    assert [str(problem) for problem in found.problems] == ["c: no mask."]
     assert find_columns(data) == []
+
+
+def test_two_pairs_with_one_key_are_no_pairs():
+    pairs = [RawPair("a", "1/a.png", "m.png"), RawPair("a", "2/a.png", "n.png")]
+    other = RawPair("a.png", "a.png.png", "o.png")  # the hash of a key ignores suffixes
+    found = SourceFunctions(find).pair([*pairs, other])
+    assert found.pairs == [other]
+    assert [(problem.kind, problem.file) for problem in found.problems] == [
+        ("same_name", "1/a.png"),
+        ("same_name", "2/a.png"),
+    ]
 
 
 def test_every_kind_of_source_is_registered():

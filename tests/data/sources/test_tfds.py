@@ -11,8 +11,8 @@ from data.config import DataConfig, TfdsSource
 from data.errors import InputError
 from data.rasters.masks import load_mask
 from data.sources.pairs import find_pairs
-from data.sources.tfds import find
 from pipeline.config.loading import DEFAULT_CONFIG, load_config
+from tests.data.sources.finding import find_raw
 
 SHAPES = [(6, 9), (5, 4), (8, 8), (3, 7), (4, 4)]
 
@@ -114,7 +114,7 @@ def by_number(pairs):
 
 
 def test_the_bytes_pass_through_as_they_are(source, data_dir, tmp_path):
-    found = find(source(), str(tmp_path))
+    found = find_raw(source(), own_folder=str(tmp_path))
     assert found.problems == []
     assert len(found.pairs) == 5
     stored = tfds.builder_from_directory(data_dir / "cells/1.2.0").as_dataset(
@@ -131,7 +131,7 @@ def test_the_bytes_pass_through_as_they_are(source, data_dir, tmp_path):
 
 
 def test_keys_are_the_ids_of_tensorflow_datasets(source, tmp_path):
-    keys = sorted(pair.key for pair in find(source(), str(tmp_path)).pairs)
+    keys = sorted(pair.key for pair in find_raw(source(), own_folder=str(tmp_path)).pairs)
     assert keys == [
         "cells-test.tfrecord-00000-of-00001__0",
         *(f"cells-train.tfrecord-00000-of-00001__{n}" for n in range(4)),
@@ -139,7 +139,7 @@ def test_keys_are_the_ids_of_tensorflow_datasets(source, tmp_path):
 
 
 def test_images_and_masks_stay_together(source, tmp_path):
-    pairs = by_number(find(source(), str(tmp_path)).pairs)
+    pairs = by_number(find_raw(source(), own_folder=str(tmp_path)).pairs)
     assert sorted(pairs) == [0, 1, 2, 3, 4]
     for number, pair in pairs.items():
         difference = read(pair.image).astype(int) - picture(number)
@@ -151,7 +151,7 @@ def test_images_and_masks_stay_together(source, tmp_path):
     [("segmentation_mask", 1), ("labelled", 1), ("plain", 1), ("deep", 300), ("wide", 300)],
 )
 def test_masks_of_every_form(source, tmp_path, mask, factor):
-    found = find(source(mask=mask, key="file_name"), str(tmp_path))
+    found = find_raw(source(mask=mask, key="file_name"), own_folder=str(tmp_path))
     assert len(found.pairs) == 5
     for pair in found.pairs:
         number = int(pair.key[-1])
@@ -160,7 +160,7 @@ def test_masks_of_every_form(source, tmp_path, mask, factor):
 
 
 def test_a_feature_may_name_the_pairs_and_stays_in_its_folder(source, tmp_path):
-    pairs = find(source(key="file_name"), str(tmp_path)).pairs
+    pairs = find_raw(source(key="file_name"), own_folder=str(tmp_path)).pairs
     assert sorted(pair.key for pair in pairs) == [
         "p0/_/cell_0",
         "p0/_/cell_2",
@@ -173,7 +173,7 @@ def test_a_feature_may_name_the_pairs_and_stays_in_its_folder(source, tmp_path):
 
 def test_splits_are_expressions_of_tensorflow_datasets(source, tmp_path):
     splits = {"train": "train[:50%]", "val": "train[50%:]", "test": "test"}
-    pairs = find(source(splits=splits), str(tmp_path)).pairs
+    pairs = find_raw(source(splits=splits), own_folder=str(tmp_path)).pairs
     assert sorted((pair.split, pair.key) for pair in pairs) == [
         ("test", "test/cells-test.tfrecord-00000-of-00001__0"),
         ("train", "train/cells-train.tfrecord-00000-of-00001__0"),
@@ -191,21 +191,21 @@ def test_without_splits_a_hash_assigns_all_examples(source, tmp_path):
 
 
 def test_files_are_written_once_for_the_same_settings(source, tmp_path):
-    first = find(source(), str(tmp_path)).pairs
+    first = find_raw(source(), own_folder=str(tmp_path)).pairs
     (home,) = (tmp_path / "cells/1.2.0").iterdir()
     before = home.stat()
-    assert sorted(find(source(), str(tmp_path)).pairs) == sorted(first)
+    assert sorted(find_raw(source(), own_folder=str(tmp_path)).pairs) == sorted(first)
     assert home.stat() == before
-    other = find(source(mask="plain"), str(tmp_path)).pairs
+    other = find_raw(source(mask="plain"), own_folder=str(tmp_path)).pairs
     assert not {pair.mask for pair in other} & {pair.mask for pair in first}
     for splits in ({"train": "train"}, {"train": "test"}):
-        pairs = find(source(splits=splits), str(tmp_path)).pairs
+        pairs = find_raw(source(splits=splits), own_folder=str(tmp_path)).pairs
         assert len(pairs) == (4 if splits["train"] == "train" else 1)
 
 
 def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_path):
     with pytest.raises(InputError, match=r"negative of the example .*: values from -3 to -1"):
-        find(source(mask="negative"), str(tmp_path))
+        find_raw(source(mask="negative"), own_folder=str(tmp_path))
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
     assert list((tmp_path / "cells/1.2.0").iterdir()) == []
 
@@ -240,7 +240,7 @@ def test_nothing_is_left_behind_when_an_example_cannot_be_written(source, tmp_pa
 )
 def test_a_data_set_that_cannot_be_read_is_reported(source, data_dir, tmp_path, options, message):
     with pytest.raises(InputError) as caught:
-        find(source(**options), str(tmp_path))
+        find_raw(source(**options), own_folder=str(tmp_path))
     assert message.format(dir=data_dir) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
@@ -254,7 +254,7 @@ def test_a_damaged_shard_is_reported(data_dir, tmp_path):
     with pytest.raises(
         InputError, match=r"copy/cells/1.2.0: cannot be read \(.*Prepare cells again"
     ):
-        find(source, str(tmp_path / "files"))
+        find_raw(source, own_folder=str(tmp_path / "files"))
 
 
 # -- Oxford-IIIT Pet, as TensorFlow Datasets mocks it
@@ -289,7 +289,7 @@ def pets(tmp_path, monkeypatch):
 def test_oxford_iiit_pet_mocked(pets, tmp_path):
     source = TfdsSource(kind="tfds", name="oxford_iiit_pet:4.0.0", data_dir=pets, key="file_name")
     with tfds.testing.mock_data(num_examples=4, max_value=4, data_dir=pets):
-        found = find(source, str(tmp_path / "files"))
+        found = find_raw(source, own_folder=str(tmp_path / "files"))
         features = dict.fromkeys(["image", "segmentation_mask", "file_name"], True)
         rows = tfds.load(
             "oxford_iiit_pet:4.0.0",

@@ -201,8 +201,14 @@ def test_every_problem_has_its_line(problems):
         ("just words", "expected keys and values"),
         ("name: !!python/object/apply:os.getcwd []", "not YAML"),
         ("start_date: 2026-13-01", "not YAML: month must be in 1..12"),
+        ("name: !!bool discs", "a value does not fit the tag before it"),
+        ("name: !!int ''", "a value does not fit the tag before it"),
+        ("name: !!timestamp discs", "a value does not fit the tag before it"),
     ],
-    ids=["open bracket", "tab", "a list", "empty", "text", "python object", "no such date"],
+    ids=[
+        *("open bracket", "tab", "a list", "empty", "text", "python object", "no such date"),
+        *("no bool", "no number", "no time"),
+    ],
 )
 def test_a_file_that_is_not_a_config_is_refused_in_one_line(problems, text, words):
     (line,) = problems(text)

@@ -26,7 +26,7 @@ def test_a_workspace_belongs_to_the_folder_with_its_records(config, gs_folder, t
     assert str(caught.value).startswith(
         f"workspace: the records of {gs_folder}/discs are in {home} on "
     )
-    assert str(caught.value).endswith(". Run there, or choose another workspace.")
+    assert str(caught.value).endswith(". Run there, or choose a different workspace.")
 
 
 def test_a_local_workspace_needs_no_claim(tmp_path, config):

@@ -6,21 +6,42 @@ import pytest
 
 from data.errors import InputError
 from pipeline.config.loading import load_config
-from pipeline.kubeflow.requirements import check_config, pipeline_name
+from pipeline.kubeflow.requirements import check_config, pipeline_name, pipeline_root
 from tests.pipeline.kubeflow.conftest import RUNNABLE
+
+KUBEFLOW = RUNNABLE["kubeflow"]
+CLAIM = {"claims": [{"name": "unetfx", "path": "/data"}]}
+NEITHER = "is neither in a bucket nor in a mounted claim."
+
+
+def data(**changes):
+    return {"data": RUNNABLE["data"] | changes}
 
 
 def local_data(path):
-    return {"data": RUNNABLE["data"] | {"source": {"kind": "folder", "path": path}}}
+    return data(source={"kind": "folder", "path": path})
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"kubeflow": None}, "kubeflow: missing. Name the container image"),
-        ({"workspace": None}, "workspace: runs is not in a bucket."),
-        ({"workspace": "s3://bucket/runs"}, "workspace: s3://bucket/runs is not in a bucket."),
-        (local_data("cells"), "data.source.path: cells is a folder on this machine."),
+        ({"workspace": None}, f"workspace: runs {NEITHER}"),
+        ({"workspace": "s3://bucket/runs"}, f"workspace: s3://bucket/runs {NEITHER}"),
+        (local_data("cells"), f"data.source.path: cells {NEITHER}"),
+        (local_data("/gcs/bucket/cells"), f"data.source.path: /gcs/bucket/cells {NEITHER}"),
+        (
+            local_data("/database") | {"kubeflow": KUBEFLOW | CLAIM},
+            f"data.source.path: /database {NEITHER}",
+        ),
+        (data(schema_file="cells.pbtxt"), f"data.schema_file: cells.pbtxt {NEITHER}"),
+        ({"serving": {"push_to": "/models"}}, f"serving.push_to: /models {NEITHER}"),
+        ({"workspace": "gs://bucket/a$$b"}, "workspace: gs://bucket/a$$b contains $"),
+        (
+            {"kubeflow": KUBEFLOW | {"pipeline_root": "minio://mlpipeline/artifacts"}},
+            "kubeflow.pipeline_root: minio://mlpipeline/artifacts is in another store than the "
+            "workspace, gs://bucket/runs.",
+        ),
         (
             {"serving": {"infra_validator": {"platform": "kubernetes"}}},
             "serving.infra_validator: TFX's InfraValidator does not run",
@@ -34,9 +55,19 @@ def test_a_config_that_no_cluster_can_run_is_refused_in_one_line(write_config, c
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_mounted_in_the_containers_is_accepted(write_config):
-    config = load_config(write_config(**local_data("/gcs/bucket/cells")))
-    assert check_config(config).image == "registry.example/unetfx:1"
+def test_a_workspace_and_data_in_a_claim_are_accepted(write_config):
+    changes = local_data("/data/cells") | {"workspace": "/data/runs", "kubeflow": KUBEFLOW | CLAIM}
+    config = load_config(write_config(**changes))
+    assert check_config(config).claims[0].name == "unetfx"
+    assert pipeline_root(config) == ""
+
+
+def test_the_artifacts_are_in_the_workspace_or_at_the_configured_root(write_config):
+    config = load_config(write_config())
+    assert pipeline_root(config) == "gs://bucket/runs/Blue_marble/artifacts"
+    root = {"pipeline_root": "gs://artifacts/unetfx"}
+    config = load_config(write_config(kubeflow=KUBEFLOW | root))
+    assert pipeline_root(config) == "gs://artifacts/unetfx"
 
 
 def test_a_missing_kfp_is_reported(write_config, monkeypatch):
@@ -45,10 +76,10 @@ def test_a_missing_kfp_is_reported(write_config, monkeypatch):
         check_config(load_config(write_config()))
 
 
-def test_the_name_is_made_valid_for_kubeflow(write_config):
-    assert pipeline_name(load_config(write_config())) == "blue-marble"
+def test_the_name_is_made_valid_for_kubeflow():
+    assert pipeline_name("Blue_marble") == "blue-marble"
     with pytest.raises(InputError, match="no letter or digit"):
-        pipeline_name(load_config(write_config(name="__")))
+        pipeline_name("__")
 
 
 @pytest.mark.parametrize(

@@ -1,88 +1,31 @@
-"""Submitting to a server that answers as the API of Kubeflow Pipelines does."""
+"""Submits to a server that responds like the API of Kubeflow Pipelines."""
 
-import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from pipeline.kubeflow import submit as kubeflow_submit
-
-
-class Kubeflow(ThreadingHTTPServer):
-    """Answers requests to the API of Kubeflow Pipelines, and records them."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.host = f"http://127.0.0.1:{self.server_port}"
-        self.answers = {
-            "GET /apis/v2beta1/healthz": (200, {"multi_user": False}),
-            "GET /apis/v2beta1/experiments": (200, {}),
-            "POST /apis/v2beta1/experiments": (200, {"experiment_id": "e1"}),
-            "GET /apis/v2beta1/recurringruns": (
-                200,
-                {
-                    "recurringRuns": [
-                        {"recurring_run_id": "old", "display_name": "blue-marble"},
-                        {"recurring_run_id": "another", "display_name": "cells"},
-                    ]
-                },
-            ),
-            "POST /apis/v2beta1/recurringruns": (200, {"recurring_run_id": "r1"}),
-            "POST /apis/v2beta1/runs": (200, {"run_id": "r2"}),
-            "DELETE /apis/v2beta1/recurringruns/old": (200, {}),
-        }
-        self.requests = {}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def _answer(self):
-        request = f"{self.command} {self.path.partition('?')[0]}"
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests[request] = json.loads(body) if body else None
-        code, answer = self.server.answers.get(request, (404, {}))
-        content = json.dumps(answer).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = _answer  # noqa: N815
-
-    def log_message(self, *arguments):
-        pass
+from tests import kubeflow_api
 
 
 @pytest.fixture
 def kubeflow(monkeypatch):
-    monkeypatch.setattr(
-        kubeflow_submit,
-        "compile_pipeline",
-        lambda config, package: (
-            package.write_text(
-                yaml.safe_dump(
-                    {
-                        "pipelineInfo": {"name": "blue-marble"},
-                        "schemaVersion": "2.1.0",
-                        "root": {"dag": {"tasks": {}}},
-                    }
-                )
-            )
-            and package
-        ),
-    )
-    with Kubeflow() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    def compile_pipeline(config, package):
+        spec = {
+            "pipelineInfo": {"name": "blue-marble"},
+            "schemaVersion": "2.1.0",
+            "root": {"dag": {"tasks": {}}},
+            "defaultPipelineRoot": "gs://bucket/runs/blue_marble/artifacts",
+        }
+        package.write_text(yaml.safe_dump(spec))
+        return package
+
+    monkeypatch.setattr(kubeflow_submit, "compile_pipeline", compile_pipeline)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # no wait for a metadata server
+    with kubeflow_api.running() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def submit(config, host, *arguments):
@@ -99,6 +42,7 @@ def test_a_recurring_run_replaces_the_one_before(kubeflow, write_config):
     created = kubeflow.requests["POST /apis/v2beta1/recurringruns"]
     assert created["trigger"] == {"cron_schedule": {"cron": "0 0 3 * * *"}}
     assert (created["max_concurrency"], created["no_catchup"]) == (1, True)
+    assert created["runtime_config"]["pipeline_root"] == "gs://bucket/runs/blue_marble/artifacts"
     assert "DELETE /apis/v2beta1/recurringruns/old" in kubeflow.requests
 
 
@@ -106,7 +50,20 @@ def test_without_a_schedule_it_runs_once(kubeflow, write_config):
     code, output = submit(write_config(), kubeflow.host)
     assert code == 0, output
     assert output.endswith("\nRun r2 of blue-marble\n")
-    assert "pipeline_spec" in kubeflow.requests["POST /apis/v2beta1/runs"]
+    run = kubeflow.requests["POST /apis/v2beta1/runs"]
+    assert run["pipeline_spec"]["pipelineInfo"] == {"name": "blue-marble"}
+    # Kubeflow Pipelines ignores the pipeline root in the package.
+    assert run["runtime_config"]["pipeline_root"] == "gs://bucket/runs/blue_marble/artifacts"
+
+
+def test_a_missing_bucket_is_refused_before_anything_is_submitted(kubeflow, write_config, gcs):
+    config = write_config(workspace="gs://nowhere/runs")
+    done = CliRunner(env=gcs.environment).invoke(
+        kubeflow_submit.main, ["--config", str(config), "--host", kubeflow.host]
+    )
+    assert done.exit_code == 2
+    assert done.output.splitlines()[-1].startswith("unetfx: workspace: there is no bucket gs://no")
+    assert not [request for request in kubeflow.requests if request.startswith("POST")]
 
 
 @pytest.mark.parametrize(

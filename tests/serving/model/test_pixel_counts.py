@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import confusion_matrix
@@ -36,7 +36,6 @@ LABELS = hnp.arrays(np.uint8, (2, 6, 9), elements=st.integers(0, 2))
 IGNORED = hnp.arrays(bool, (6, 9))
 
 
-@settings(deadline=None)
 @given(labels=LABELS, ignored=IGNORED)
 def test_confusion_is_scikit_learn_s(labels, ignored):
     truth, predicted = labels
@@ -46,7 +45,6 @@ def test_confusion_is_scikit_learn_s(labels, ignored):
     np.testing.assert_array_equal(found, expected)
 
 
-@settings(deadline=None)
 @given(labels=LABELS, ignored=IGNORED)
 def test_boundaries_are_what_a_plain_search_finds(labels, ignored):
     truth, predicted = labels

@@ -162,7 +162,7 @@ def test_what_nobody_waits_for_is_not_run():
     run(test, model)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.lists(st.sampled_from([b"a", b"bb", b"ccc", b"bad"]), min_size=1, max_size=6),

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -27,7 +27,6 @@ class _Signature:
 FLOAT, UINT8, INT64 = 1, 4, 9
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([(FLOAT, np.float32), (UINT8, np.uint8), (INT64, np.int64)]).flatmap(
         lambda kind: st.tuples(
@@ -52,7 +51,6 @@ def test_any_tensor_survives_the_way_there_and_back(drawn):
         np.testing.assert_array_equal(np.array(values, array.dtype), array)
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

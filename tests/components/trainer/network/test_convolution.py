@@ -41,7 +41,7 @@ def learn(layer, skip, up, weights):
     return [outputs, *tape.gradient(loss, [skip, up, *variables])]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shape=st.tuples(*(st.integers(1, high) for high in (3, 6, 7))),
     channels=st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4)),

@@ -42,7 +42,7 @@ def numbers(tensors):
     return [np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(t, "float32"))) for t in tensors]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shape=st.tuples(*(st.integers(1, high) for high in (3, 5, 6, 4))).filter(
         lambda shape: np.prod(shape[:3]) > 1

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import tensorflow as tf
 
@@ -25,3 +27,16 @@ def test_a_malformed_tf_config_is_refused(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(InputError, match=r"^TF_CONFIG: not the JSON object"):
         choose_strategy("auto")
+
+
+@pytest.mark.parametrize(
+    ("task_type", "task_id", "index"), [("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)]
+)
+def test_the_chief_in_tf_config_comes_before_the_workers(task_type, task_id, index):
+    addresses = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(addresses), task_type=task_type, task_id=task_id
+    )
+    strategy = SimpleNamespace(cluster_resolver=resolver)
+    assert worker(strategy) == index
+    assert is_chief(strategy) == (index == 0)

@@ -64,7 +64,7 @@ def test_a_sum_is_the_sum():
 
 
 @pytest.mark.parametrize("term", TERMS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31))
 def test_ignored_pixels_weigh_nothing_in_the_loss_nor_in_its_gradient(term, seed):
     import tensorflow as tf

@@ -28,7 +28,7 @@ def learn(optimizer, gradients):
     }
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32 - 1),
     steps=st.integers(1, 12),

@@ -1,0 +1,56 @@
+"""Counts of the files and pairs of a source."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+from typing_extensions import Self
+
+from data.faults import Examples, Faults
+
+
+@dataclass
+class Census:
+    """Counts of the files and pairs of a source, or of a part of it.
+
+    Attributes:
+      pairs: Number of pairs in each split.
+      newest_span: Number of the newest span; 0 if the source has no spans.
+      rows: Number of rows of each required kind, by the error message for none (see `Part`).
+      problems: Files and manifest rows that do not form a pair (an image without a mask, two files
+        with the same name, …).
+      unused: Keys of images and masks that are in no split list.
+      without_group: The first key, in sorted order, that `data.group` does not match; None if
+        `data.group` matches all keys.
+      digests: Hash of the pairs, problems and unused keys in each partition that has any, by
+        partition number.
+    """
+
+    pairs: Counter[str] = field(default_factory=Counter)
+    newest_span: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    problems: Faults = field(default_factory=Faults)
+    unused: Examples = field(default_factory=Examples)
+    without_group: str | None = None
+    digests: dict[int, str] = field(default_factory=dict)
+
+    def merged(self, other: Self) -> Self:
+        """Adds the counts of another part of the source, and returns this object."""
+        self.pairs.update(other.pairs)
+        self.newest_span = max(self.newest_span, other.newest_span)
+        self.rows.update(other.rows)
+        self.problems.merged(other.problems)
+        self.unused.merged(other.unused)
+        keys = [each.without_group for each in (self, other) if each.without_group is not None]
+        self.without_group = min(keys, default=None)
+        self.digests.update(other.digests)
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything found in the source: pairs, file contents, problems, unused keys.
+
+        The contents are included only if the files were hashed. The path of a file affects the hash
+        only if the path occurs in a problem.
+        """
+        return hashlib.sha256(repr(sorted(self.digests.items())).encode()).hexdigest()

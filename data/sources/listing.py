@@ -1,0 +1,138 @@
+"""Lists the pairs of a source: finds the files, forms pairs, and hashes the contents.
+
+The pairs are listed by a job of `data.shuffle`. The first stage lists the files or rows in each
+part of the source. For a manifest, the second stage compares the rows that have the same mask. The
+last stage forms the pairs of each partition, and writes one partition of the list.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from data.config import DataConfig
+from data.errors import InputError, MissingFileError
+from data.files import join, remove_folder
+from data.shuffle import PARTITIONS, Stage, partition_of
+from data.sources.census import Census
+from data.sources.file_list import ListedPair, read_list
+from data.sources.listing_stages import ListSettings, check_rows, find_rows, order_of_key, pair_rows
+from data.sources.pair import Pair
+from data.sources.raw_pairs import Part
+from data.sources.registry import SOURCES
+from data.sources.spans import find_spans
+
+RunJob = Callable[[Sequence[Stage], Iterable[Any], Any, Any], Any]
+"""A function that runs a job: `data.shuffle.run_job` with `run_tasks` set, or a Beam job."""
+
+
+class Listing(NamedTuple):
+    """The pairs of a source.
+
+    Attributes:
+      folder: Folder of the list (see `data.sources.file_list`), local or remote.
+      census: Counts of the files and pairs.
+    """
+
+    folder: str
+    census: Census
+
+    def pairs(self, first: int = 0, last: int = PARTITIONS - 1) -> Iterator[ListedPair]:
+        """Reads the pairs of all partitions or of a range of partitions.
+
+        Args:
+          first: Number of the first partition to read.
+          last: Number of the last partition to read.
+
+        Yields:
+          The rows of the list, in the order of their keys' hashes.
+        """
+        for partition in range(first, last + 1):
+            if partition in self.census.digests:
+                yield from read_list(self.folder, partition)
+
+    def pairs_of(self, keys: Iterable[str]) -> dict[str, Pair]:
+        """Reads the pairs that have the given keys. Keys without a pair are left out."""
+        wanted = set(keys)
+        partitions = sorted({partition_of(order_of_key(key)) for key in wanted})
+        rows = (row for number in partitions for row in self.pairs(number, number))
+        return {row.pair.key: row.pair for row in rows if row.pair.key in wanted}
+
+
+def list_pairs(
+    data: DataConfig,
+    folder: str,
+    run_job: RunJob,
+    *,
+    name: str,
+    own_folder: str,
+    earlier: str | None = None,
+    hashed: bool = False,
+) -> Listing:
+    """Lists the pairs of a source, with their groups and splits.
+
+    Args:
+      data: The `data` section of the config.
+      folder: Folder for the list, local or remote, which must not contain another list.
+      run_job: Function that runs the job.
+      name: Name of the pipeline, which is also the name of the data set if the source gives none.
+      own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
+        mask files once.
+      earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
+        to hash all files.
+      hashed: Whether to hash the contents of the files, for the fingerprint.
+
+    Returns:
+      The list and the counts.
+
+    Raises:
+      InputError: The source as a whole cannot be used. For example, the folder does not exist or
+        has no images, or `data.group` matches no pair.
+    """
+    functions = SOURCES[data.source.kind]
+    scratch = join(folder, f"rows-{uuid.uuid4().hex}")
+    try:
+        sources = dict(find_spans(data.source))
+        parts = [
+            (span, part)
+            for span, source in sources.items()
+            for part in functions.parts(source, own_folder)
+        ]
+        columns = {each for source in sources.values() for each in functions.kept_columns(source)}
+        settings = ListSettings(
+            data=data,
+            name=name,
+            sources=sources,
+            columns=sorted(columns),
+            folder=folder,
+            scratch=scratch,
+            earlier=earlier,
+            hashed=hashed,
+            began=time.time_ns(),
+        )
+        stages = [Stage(find_rows), Stage(pair_rows)]
+        if functions.check:
+            stages.insert(1, Stage(check_rows))
+        census = run_job(stages, parts, settings, Census())
+    except MissingFileError as error:
+        raise InputError(f"{error} Check data.source in the config.") from error
+    finally:
+        remove_folder(scratch)
+    _refuse_empty(census, [part for _, part in parts], data)
+    return Listing(folder, census)
+
+
+def _refuse_empty(census: Census, parts: Iterable[Part], data: DataConfig) -> None:
+    for message in dict.fromkeys(text for part in parts for text in part.required.values()):
+        if not census.rows[message]:
+            raise InputError(message)
+    if census.pairs:
+        return
+    if not census.problems.count:
+        raise InputError("data.source.split_lists: the lists name no pair of the source.")
+    if census.without_group is not None:
+        raise InputError(
+            f"data.group: {data.group!r} is not a column of a manifest, and as a regular "
+            f"expression it matches no pair (for example, it does not match "
+            f"{census.without_group!r})."
+        )

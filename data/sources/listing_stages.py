@@ -1,0 +1,237 @@
+"""The stages of the job that lists the pairs of a source (see `data.sources.listing`)."""
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from data.config import DataConfig
+from data.errors import PairError
+from data.files import THREADS, is_remote
+from data.processes import ahead
+from data.shuffle import Output, RowWriter, Segment, order_of, partition_of, read_groups
+from data.source_config import Source
+from data.sources.census import Census
+from data.sources.file_list import EarlierList, HashedFile, ListedPair, hash_file, new_list
+from data.sources.image_suffixes import without_image_suffixes
+from data.sources.pair import Pair, group_of, split_of_group
+from data.sources.raw_pairs import Part, RawPair, Row
+from data.sources.registry import SOURCES
+
+_PROBLEM = -1  # marks a PairError; for rows, the position of the row's type in `row_types`
+
+
+class ListSettings(NamedTuple):
+    """Settings of the job that lists the pairs of a source.
+
+    Attributes:
+      data: The `data` section of the config.
+      name: Name of the data set, used if the source does not give a name.
+      sources: Config of the source for each span, by span number.
+      columns: Names of the manifest columns that are stored with the pairs.
+      folder: Folder for the list, local or remote.
+      scratch: Folder for the files with the rows between two stages.
+      earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
+        to hash all files.
+      hashed: Whether to hash the contents of the files.
+      began: Time at which the job began, in nanoseconds since 1970.
+    """
+
+    data: DataConfig
+    name: str
+    sources: Mapping[int, Source]
+    columns: Sequence[str]
+    folder: str
+    scratch: str
+    earlier: str | None
+    hashed: bool
+    began: int
+
+
+class _Group(NamedTuple):
+    """Rows of one span whose names have the same hash.
+
+    Attributes:
+      order: The hash of the names.
+      span: Number of the span.
+      rows: Files and manifest rows that may form pairs.
+      problems: Files and manifest rows that do not form a pair.
+    """
+
+    order: str
+    span: int
+    rows: list[Any]
+    problems: list[PairError]
+
+
+class _Resolved(NamedTuple):
+    """The pairs formed from a group, and everything that does not form a pair, each sorted."""
+
+    pairs: list[ListedPair]
+    problems: list[PairError]
+    unused: list[str]
+    without_group: list[str]
+
+
+def order_of_key(key: str) -> str:
+    """Returns the hash of a pair's key, by which the list of pairs and the examples are sorted.
+
+    Image suffixes are ignored, because a split list may name a pair with or without the suffix.
+    """
+    return order_of(without_image_suffixes(key))
+
+
+def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
+    """Lists the files or manifest rows in a part of a span.
+
+    Args:
+      task: Number of the span, and the part.
+      settings: Settings of the job.
+
+    Returns:
+      The numbers of rows of the required kinds, and the positions of the rows.
+    """
+    span, part = task
+    source = settings.sources[span]
+    writer = RowWriter(settings.scratch)
+    counts: Counter[str] = Counter()
+    for row in SOURCES[source.kind].find(source, settings.data.group, part.content):
+        _add_row(writer, span, row, settings)
+        if part.required and not isinstance(row, PairError):
+            counts[part.required[next(iter(row))]] += 1
+    return Output(Census(rows=counts), writer.finish())
+
+
+def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
+    """Compares rows that have the same name, and gives them other names.
+
+    Args:
+      segments: Positions of all rows of a partition.
+      settings: Settings of the job.
+
+    Returns:
+      The positions of the checked rows.
+    """
+    check = SOURCES[settings.data.source.kind].check
+    writer = RowWriter(settings.scratch)
+    for _, span, rows, problems in _read_groups(segments, settings):
+        checked = check(rows, settings.sources[span], settings.data.group) if check else ()
+        for row in (*problems, *checked):
+            _add_row(writer, span, row, settings)
+    return Output(Census(), writer.finish())
+
+
+def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
+    """Forms the pairs of a partition, and writes one partition of the list.
+
+    Args:
+      segments: Positions of all rows of the partition.
+      settings: Settings of the job.
+
+    Returns:
+      The counts of the partition.
+    """
+    groups = _read_groups(segments, settings)
+    first = next(groups)
+    partition = partition_of(first.order)
+    earlier = EarlierList(settings.earlier, partition)
+    tasks = ((group, earlier.files(group.order)) for group in itertools.chain([first], groups))
+    # For remote files, threads are used, because hashing remote files is mostly waiting.
+    threads = THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
+    census, total = Census(), hashlib.sha256()
+    with new_list(settings.folder, partition) as write:
+        for resolved in ahead(lambda task: _resolve(task[0], task[1], settings), tasks, threads):
+            for row in resolved.pairs:
+                write(row)
+            _count(resolved, census)
+            for text in _digested(resolved):
+                total.update(f"{text}\0".encode())
+    census.digests[partition] = total.hexdigest()
+    return Output(census)
+
+
+def _add_row(writer: RowWriter, span: int, row: Row | PairError, settings: ListSettings) -> None:
+    prefix = _prefix(span, settings)
+    if isinstance(row, PairError):
+        writer.add(order_of(row.file), [span, _PROBLEM, row.kind, row.file, row.reason])
+    else:
+        kind = SOURCES[settings.data.source.kind].row_types.index(type(row))
+        writer.add(order_of_key(prefix + row.name), [span, kind, *row])
+
+
+def _read_groups(segments: Sequence[Segment], settings: ListSettings) -> Iterator[_Group]:
+    row_types = SOURCES[settings.data.source.kind].row_types
+    for order, lines in read_groups(segments):
+        for span, of_span in itertools.groupby(lines, lambda line: line[0]):
+            group = _Group(order, span, [], [])
+            for _, kind, *fields in of_span:
+                if kind == _PROBLEM:
+                    group.problems.append(PairError(*fields))
+                else:
+                    group.rows.append(row_types[kind](*fields))
+            yield group
+
+
+def _prefix(span: int, settings: ListSettings) -> str:
+    return f"span-{span}/" if settings.data.source.has_spans else ""
+
+
+def _resolve(group: _Group, earlier: Mapping[str, HashedFile], settings: ListSettings) -> _Resolved:
+    found = SOURCES[settings.data.source.kind].pair(group.rows)
+    prefix = _prefix(group.span, settings)
+    resolved = _Resolved([], [*group.problems, *found.problems], [], [])
+    resolved.unused.extend(sorted(prefix + key for key in found.unused))
+    for raw in sorted(found.pairs):
+        pair = _assign(raw, prefix, group.span, settings)
+        if pair is None:
+            reason = (
+                f"the regular expression data.group, {settings.data.group!r}, does not match the "
+                "key of the pair."
+            )
+            resolved.problems.append(PairError("no_group", raw.image, reason))
+            resolved.without_group.append(raw.key)
+        elif settings.hashed:
+            files = [
+                hash_file(path, earlier.get(path), settings.began)
+                for path in (pair.image, pair.mask)
+            ]
+            resolved.pairs.append(ListedPair(group.order, pair, *files))
+        else:
+            resolved.pairs.append(ListedPair(group.order, pair, None, None))
+    resolved.problems.sort(key=str)
+    return resolved
+
+
+def _assign(raw: RawPair, prefix: str, span: int, settings: ListSettings) -> Pair | None:
+    """Assigns a group and a split to a pair; None if `data.group` does not match the pair's key."""
+    data, key = settings.data, prefix + raw.key
+    group = raw.group or (group_of(raw.key, data.group) if data.group else key)
+    if group is None:
+        return None
+    split = raw.split or split_of_group(group, data.splits)
+    columns = {name: raw.columns.get(name, "") for name in settings.columns}
+    data_set = raw.source or settings.name
+    return Pair(key, raw.image, raw.mask, group, data_set, span, split, columns)
+
+
+def _count(resolved: _Resolved, census: Census) -> None:
+    for row in resolved.pairs:
+        census.pairs[row.pair.split] += 1
+        census.newest_span = max(census.newest_span, row.pair.span)
+    for problem in resolved.problems:
+        census.problems.add(problem)
+    for key in resolved.unused:
+        census.unused.add(key, keys=(key,))
+    keys = [*resolved.without_group, *([census.without_group] if census.without_group else [])]
+    census.without_group = min(keys, default=None)
+
+
+def _digested(resolved: _Resolved) -> Iterable[str]:
+    """Yields the texts that determine the fingerprint, without the paths of the pairs' files."""
+    for _, pair, image, mask in resolved.pairs:
+        yield from (pair.key, pair.group, pair.source, str(pair.span), pair.split)
+        yield from itertools.chain.from_iterable(pair.columns.items())
+        yield from (file.digest for file in (image, mask) if file)
+    yield from map(str, resolved.problems)
+    yield from resolved.unused

@@ -1,0 +1,37 @@
+"""Looks up the buckets in a config in an emulator of Google Cloud Storage."""
+
+import pytest
+
+from data.errors import InputError
+from pipeline.config.loading import load_config
+from pipeline.kubeflow.buckets import check_buckets
+
+
+@pytest.fixture
+def check(gs_folder, write_config):
+    """A function that checks a config whose workspace is in the given bucket."""
+    return lambda bucket: check_buckets(load_config(write_config(workspace=f"gs://{bucket}/runs")))
+
+
+def test_an_existing_bucket_is_accepted(check):
+    check("bucket")
+
+
+def test_a_missing_bucket_is_refused_in_one_line(check):
+    with pytest.raises(InputError) as caught:
+        check("nowhere")
+    assert str(caught.value) == (
+        "workspace: there is no bucket gs://nowhere. Create it, or correct the name."
+    )
+
+
+def test_a_bucket_without_access_is_not_refused(check):
+    check("denied")
+
+
+def test_without_credentials_nothing_is_asked(check, gcs, monkeypatch):
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    before = len(gcs.requests)
+    check("nowhere")
+    assert len(gcs.requests) == before
