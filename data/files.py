@@ -4,9 +4,8 @@ A path with a scheme (`gs://…`) is remote and is accessed through TensorFlow; 
 local. Importing TensorFlow takes seconds, so it is imported only for remote paths.
 
 The library `etils.epath` is not used, because it rejects some schemes that TensorFlow supports
-(`hdfs://`, and `ram://` in tests), rounds modification times to seconds, omits files whose names
-end in `~` from listings, and does not convert most of TensorFlow's errors to Python's built-in
-exceptions.
+(`ram://` in tests), rounds modification times to seconds, omits files whose names end in `~` from
+listings, and does not convert most of TensorFlow's errors to Python's built-in exceptions.
 """
 
 import glob

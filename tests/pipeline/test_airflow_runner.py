@@ -12,7 +12,7 @@ import pytest
 
 import pipeline
 from pipeline import exit_codes
-from tests.pipeline.conftest import GOOD
+from tests.pipeline.conftest import GOOD, changed
 
 RUNNER = Path(pipeline.__file__).parent / "airflow_runner.py"
 
@@ -37,6 +37,16 @@ def test_a_config_without_an_airflow_section_is_refused(tmp_path):
     assert line.startswith(f"unetfx: {tmp_path}/mine.yaml: airflow: missing")
     assert "airflow: {schedule: 30 2 * * *}" in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_workspace_in_a_bucket_is_refused(tmp_path):
+    config = changed(airflow={}, workspace="gs://bucket/runs")
+    process = register(tmp_path / "mine.yaml", config)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == (
+        "unetfx: workspace: gs://bucket/runs is in a bucket, where Airflow's task cannot read the "
+        "verdict of a run. Give a local folder.\n"
+    )
 
 
 def test_a_dag_without_its_settings_names_the_command_that_writes_them(tmp_path):

@@ -49,6 +49,24 @@ def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
     assert f"{tmp_path}/x" in result.output
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "blue_marble", "--out", "gs://bucket/x"],
+        ["predict", "1.png", "--out", "gs://bucket/x"],
+        ["check", "--config", "gs://bucket/x"],
+    ],
+)
+def test_a_path_in_a_bucket_is_refused_where_only_local_ones_work(
+    unetfx, tmp_path, monkeypatch, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = unetfx(*arguments)
+    assert (code, out) == (2, "")
+    assert error == f"unetfx: {arguments[-2]} gs://bucket/x: should be a path on this machine.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_slice_by_a_missing_column_is_refused_before_any_file_is_read(unetfx, tmp_path):
     (tmp_path / "pairs.csv").write_text("image,mask,scanner\n1.png,2.png,A\n")
     config = yaml.safe_load(CONFIG.format(workspace=tmp_path))
