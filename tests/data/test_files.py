@@ -26,7 +26,9 @@ from data.files import (
     new_file,
     read_bytes,
     read_lines,
+    read_range,
     read_text,
+    read_text_lines,
     relative_path,
     remove_file,
     remove_folder,
@@ -146,6 +148,20 @@ def test_a_new_file_replaces_an_older_one(anywhere):
             file.write(content)
     assert read_bytes(f"{anywhere}/a/b/x.bin") == b"new"
     assert list_files(anywhere) == ["a/b/x.bin"]
+
+
+def test_a_file_is_read_in_parts(anywhere):
+    content = b"".join(b"line %d\r\n" % number for number in range(300_000))  # > 2 buffers
+    with new_file(f"{anywhere}/x.txt") as file:
+        file.write(content)
+    assert b"\r\n".join(read_lines(f"{anywhere}/x.txt")) + b"\r\n" == content
+    assert "".join(read_text_lines(f"{anywhere}/x.txt")).encode() == content
+    for start, length in ((0, 3), (2_000_000, 1_500_000), (len(content) - 2, 9)):
+        part = read_range(f"{anywhere}/x.txt", start, length)
+        assert part == content[start : start + length]
+    for read in (read_range, lambda path, *_: list(read_text_lines(path))):
+        with pytest.raises(MissingFileError, match=r"/y.txt: no such file. Restore it.$"):
+            read(f"{anywhere}/y.txt", 0, 1)
 
 
 def test_a_new_file_is_an_ordinary_file(anywhere):
