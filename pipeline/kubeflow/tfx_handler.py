@@ -81,9 +81,14 @@ class KubeflowHandler(base_handler.BaseHandler):
         """Runs the newest version of a pipeline."""
         with self._client() as client:
             pipeline = self._pipeline_id(client)
-            (version,) = client.list_pipeline_versions(
+            versions = client.list_pipeline_versions(
                 pipeline, page_size=1, sort_by="created_at desc"
             ).pipeline_versions
+            if not versions:
+                raise InputError(
+                    f"pipeline {self._name} has no version. Upload one: `tfx pipeline update`."
+                )
+            version = versions[0]
             # For a package with claims, which has two YAML documents, the server returns both
             # documents: `pipeline_spec` and `platform_spec`.
             spec = version.pipeline_spec.get("pipeline_spec", version.pipeline_spec)

@@ -136,3 +136,12 @@ def test_a_refusal_of_the_server_is_one_line(tfx, kubeflow):
     assert finished.code == 2
     last = finished.output.splitlines()[-1]
     assert last.startswith(f"unetfx: {kubeflow.host}: Kubeflow Pipelines denies access.")
+
+
+def test_a_pipeline_without_versions_cannot_run(tfx, kubeflow):
+    there_is_a_pipeline(kubeflow)
+    kubeflow.answers[f"GET {API}/p1/versions"] = 200, {}
+    finished = tfx("run", "create", "--pipeline_name", "blue-marble")
+    assert finished.code == 2
+    assert "unetfx: pipeline blue-marble has no version. Upload one" in finished.output
+    assert "Traceback" not in finished.output
