@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
@@ -14,7 +15,8 @@ class KubeflowApi(ThreadingHTTPServer):
     Attributes:
       host: URL of the server.
       answers: Status code and JSON content of each response, by method and path, such as
-        `POST /apis/v2beta1/runs`. Any other request is answered with status 404.
+        `POST /apis/v2beta1/runs`. Any other request is answered with status 404. A response to a
+        request with a page size contains only one page of the lists in the content.
       requests: Body of the last request with each method and path: parsed JSON, or the bytes of an
         upload.
     """
@@ -46,12 +48,13 @@ class KubeflowApi(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def _answer(self):
-        request = f"{self.command} {self.path.partition('?')[0]}"
+        url = urlsplit(self.path)
+        request = f"{self.command} {url.path}"
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         is_json = "json" in (self.headers.get("Content-Type") or "")
         self.server.requests[request] = json.loads(body) if body and is_json else body
         code, answer = self.server.answers.get(request, (404, {}))
-        content = json.dumps(answer).encode()
+        content = json.dumps(_page(answer, parse_qs(url.query))).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -62,6 +65,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
+
+
+def _page(answer, query):
+    """Returns the requested page of the lists in an answer, or the answer if there are no pages."""
+    (size,), (start,) = query.get("page_size", ["0"]), query.get("page_token", ["0"])
+    end = int(start) + int(size)
+    lists = {key: values for key, values in answer.items() if isinstance(values, list)}
+    if not int(size) or not lists:
+        return answer
+    page = {key: values[int(start) : end] for key, values in lists.items()}
+    has_more = any(len(values) > end for values in lists.values())
+    return answer | page | ({"next_page_token": str(end)} if has_more else {})
 
 
 @contextmanager

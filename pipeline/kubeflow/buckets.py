@@ -1,28 +1,29 @@
-"""Checks that the Google Cloud Storage buckets in a config exist."""
+"""Checks that Google Cloud Storage buckets exist."""
+
+from collections.abc import Iterable
 
 from data.errors import InputError
-from pipeline.config.config import Config
-from pipeline.kubeflow.requirements import paths
 
 _GCS = "gs://"
 _TIMEOUT = 10.0  # time limit for a request, in seconds
 
 
-def check_buckets(config: Config) -> None:
-    """Checks that the buckets in a config exist, if this machine has access to them.
+def check_buckets(paths: Iterable[tuple[str, str]]) -> None:
+    """Checks that the buckets of paths exist, if this machine has access to them.
 
     The check is skipped without credentials, and if the store cannot be reached or denies access,
     because the steps may use a different account and network from those of this machine.
 
     Args:
-      config: The config of the pipeline.
+      paths: Paths, each after the name by which the user knows it, such as the key in the config.
+        Paths outside Google Cloud Storage are ignored.
 
     Raises:
-      InputError: A bucket in the config does not exist.
+      InputError: A bucket does not exist.
     """
     buckets = {
-        path.removeprefix(_GCS).partition("/")[0]: key
-        for key, path in paths(config)
+        path.removeprefix(_GCS).partition("/")[0]: name
+        for name, path in paths
         if path.startswith(_GCS)
     }
     if not buckets:
@@ -34,10 +35,10 @@ def check_buckets(config: Config) -> None:
 
     try:
         client = storage.Client(project="unetfx")  # the project is required, but has no effect here
-        for bucket, key in buckets.items():
+        for bucket, name in buckets.items():
             if not client.bucket(bucket).exists(timeout=_TIMEOUT, retry=None):
                 raise InputError(
-                    f"{key}: there is no bucket gs://{bucket}. Create it, or correct the name."
+                    f"{name}: there is no bucket gs://{bucket}. Create it, or correct the name."
                 )
     except (GoogleAPIError, GoogleAuthError, RequestException):
         return

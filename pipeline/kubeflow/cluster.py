@@ -3,7 +3,7 @@
 import json
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,25 @@ def run_arguments(
         # Kubeflow Pipelines ignores the pipeline root in the package, so each run must name it.
         "pipeline_root": spec.get("defaultPipelineRoot"),
     }
+
+
+def all_pages(list_page: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+    """Requests a list page by page, since the API returns at most 200 entries in a response.
+
+    Args:
+      list_page: Method of kfp's client that requests a page, such as `list_recurring_runs`.
+      **arguments: Arguments of the method, which are the same for all pages.
+
+    Yields:
+      The responses of the API, one for each page.
+    """
+    token = ""
+    while True:
+        page = list_page(page_token=token, page_size=100, **arguments)
+        yield page
+        token = page.next_page_token
+        if not token:
+            return
 
 
 def run_name(name: str) -> str:

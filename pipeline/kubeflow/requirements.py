@@ -59,7 +59,7 @@ def pipeline_root(config: Config) -> str:
 
 
 def paths(config: Config) -> Iterator[tuple[str, str]]:
-    """Yields each path in the config that steps read or write.
+    """Yields each path in the config that steps read or write, except for the pipeline root.
 
     Args:
       config: The config of the pipeline.
@@ -109,4 +109,4 @@ def _problems(config: Config) -> Iterator[str]:
 
 
 def _is_within(path: str, folder: str) -> bool:
-    return not is_remote(path) and relative_path(path, folder) is not None
+    return path.startswith("/") and relative_path(path, folder) is not None

@@ -21,9 +21,9 @@ from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT
 from pipeline.kubeflow.buckets import check_buckets
 from pipeline.kubeflow.claims import check_claims
-from pipeline.kubeflow.cluster import connect, run_arguments, run_name
+from pipeline.kubeflow.cluster import all_pages, connect, run_arguments, run_name
 from pipeline.kubeflow.package import compile_pipeline
-from pipeline.kubeflow.requirements import check_config, pipeline_name
+from pipeline.kubeflow.requirements import check_config, paths, pipeline_name, pipeline_root
 
 if TYPE_CHECKING:
     from kfp import Client
@@ -58,7 +58,7 @@ def submit(config_file: Path, host: str, *, cron: str | None, namespace: str | N
         library_noise_to(Path(folder, "noise.txt")),
         connect(host, namespace) as client,
     ):
-        check_buckets(config)
+        check_buckets([("kubeflow.pipeline_root", pipeline_root(config)), *paths(config)])
         check_claims((claim.name for claim in kubeflow.claims), host, namespace or "kubeflow")
         package = compile_pipeline(config, Path(folder, f"{name}.yaml"))
         return _submit(client, package, name, cron, namespace)
@@ -74,16 +74,19 @@ def _submit(
     if cron is None:
         run = client.run_pipeline(job_name=run_name(name), **arguments)
         return f"Run {run.run_id} of {name}"
-    experiment = arguments["experiment_id"]
-    existing = client.list_recurring_runs(experiment_id=experiment, page_size=100).recurring_runs
+    existing = [
+        run.recurring_run_id
+        for page in all_pages(client.list_recurring_runs, experiment_id=arguments["experiment_id"])
+        for run in page.recurring_runs or []
+        if run.display_name == name
+    ]
     # A run may take hours, so at most one is active at a time, and start times that were missed in
     # the meantime are skipped.
     created = client.create_recurring_run(
         job_name=name, cron_expression=cron, max_concurrency=1, no_catchup=True, **arguments
     )
-    for run in existing or []:
-        if run.display_name == name:
-            client.delete_recurring_run(run.recurring_run_id)
+    for run_id in existing:
+        client.delete_recurring_run(run_id)
     return f"Recurring run {created.recurring_run_id} of {name}, at {cron} (UTC)"
 
 

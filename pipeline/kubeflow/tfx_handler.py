@@ -18,8 +18,9 @@ from tfx.tools.cli.handler import base_handler
 from data.errors import InputError, UnetfxError
 from pipeline.execution.console import print_failure
 from pipeline.exit_codes import BAD_INPUT
+from pipeline.kubeflow.buckets import check_buckets
 from pipeline.kubeflow.claims import check_claims
-from pipeline.kubeflow.cluster import connect, run_arguments, run_name
+from pipeline.kubeflow.cluster import all_pages, connect, run_arguments, run_name
 from pipeline.kubeflow.requirements import pipeline_name
 
 if TYPE_CHECKING:
@@ -62,18 +63,26 @@ class KubeflowHandler(base_handler.BaseHandler):
         click.echo(f"Pipeline compiled successfully.\nPipeline package path: {package}")
 
     def list_pipelines(self) -> None:
-        """Prints the names and IDs of up to 100 pipelines."""
+        """Prints the names and IDs of all pipelines."""
         with self._client() as client:
-            found = client.list_pipelines(page_size=100, namespace=self._namespace).pipelines or []
-            self._print(["pipeline_name", "id"], [[p.display_name, p.pipeline_id] for p in found])
+            rows = [
+                [pipeline.display_name, pipeline.pipeline_id]
+                for page in all_pages(client.list_pipelines, namespace=self._namespace)
+                for pipeline in page.pipelines or []
+            ]
+            self._print(["pipeline_name", "id"], rows)
 
     def delete_pipeline(self) -> None:
         """Deletes a pipeline and its versions, but keeps its runs."""
         with self._client() as client:
             pipeline = self._pipeline_id(client)
-            versions = client.list_pipeline_versions(pipeline, page_size=100).pipeline_versions
-            for version in versions or []:
-                client.delete_pipeline_version(pipeline, version.pipeline_version_id)
+            versions = [
+                version.pipeline_version_id
+                for page in all_pages(client.list_pipeline_versions, pipeline_id=pipeline)
+                for version in page.pipeline_versions or []
+            ]
+            for version in versions:
+                client.delete_pipeline_version(pipeline, version)
             client.delete_pipeline(pipeline)
         click.echo(f"Pipeline {self._name} deleted successfully.")
 
@@ -92,6 +101,7 @@ class KubeflowHandler(base_handler.BaseHandler):
             # For a package with claims, which has two YAML documents, the server returns both
             # documents: `pipeline_spec` and `platform_spec`.
             spec = version.pipeline_spec.get("pipeline_spec", version.pipeline_spec)
+            check_buckets([("pipeline root", spec.get("defaultPipelineRoot", ""))])
             check_claims(
                 _claims(version.pipeline_spec.get("platform_spec") or {}),
                 self.flags_dict[labels.ENDPOINT],

@@ -1,16 +1,17 @@
-"""Looks up the buckets in a config in an emulator of Google Cloud Storage."""
+"""Looks up buckets in an emulator of Google Cloud Storage."""
 
 import pytest
 
 from data.errors import InputError
-from pipeline.config.loading import load_config
 from pipeline.kubeflow.buckets import check_buckets
 
 
 @pytest.fixture
-def check(gs_folder, write_config):
-    """A function that checks a config whose workspace is in the given bucket."""
-    return lambda bucket: check_buckets(load_config(write_config(workspace=f"gs://{bucket}/runs")))
+def check(gs_folder):
+    """A function that checks a workspace in the given bucket, beside a local path."""
+    return lambda bucket: check_buckets(
+        [("workspace", f"gs://{bucket}/runs"), ("data.source.path", "/data")]
+    )
 
 
 def test_an_existing_bucket_is_accepted(check):

@@ -34,6 +34,10 @@ def local_data(path):
             local_data("/database") | {"kubeflow": KUBEFLOW | CLAIM},
             f"data.source.path: /database {NEITHER}",
         ),
+        (
+            local_data("../../data/cells") | {"kubeflow": KUBEFLOW | CLAIM},
+            f"data.source.path: ../../data/cells {NEITHER}",
+        ),
         (data(schema_file="cells.pbtxt"), f"data.schema_file: cells.pbtxt {NEITHER}"),
         ({"serving": {"push_to": "/models"}}, f"serving.push_to: /models {NEITHER}"),
         ({"workspace": "gs://bucket/a$$b"}, "workspace: gs://bucket/a$$b contains $"),

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from pipeline.kubeflow import submit as kubeflow_submit
 from tests import kubeflow_api
+from tests.pipeline.kubeflow.conftest import RUNNABLE
 
 
 @pytest.fixture
@@ -46,6 +47,17 @@ def test_a_recurring_run_replaces_the_one_before(kubeflow, write_config):
     assert "DELETE /apis/v2beta1/recurringruns/old" in kubeflow.requests
 
 
+def test_a_recurring_run_on_a_later_page_is_replaced_too(kubeflow, write_config):
+    _, answer = kubeflow.answers["GET /apis/v2beta1/recurringruns"]
+    others = [
+        {"recurring_run_id": f"other{number}", "display_name": "cells"} for number in range(230)
+    ]
+    answer["recurringRuns"] = others + answer["recurringRuns"]
+    code, output = submit(write_config(), kubeflow.host, "--cron", "0 0 3 * * *")
+    assert code == 0, output
+    assert "DELETE /apis/v2beta1/recurringruns/old" in kubeflow.requests
+
+
 def test_without_a_schedule_it_runs_once(kubeflow, write_config):
     code, output = submit(write_config(), kubeflow.host)
     assert code == 0, output
@@ -56,13 +68,25 @@ def test_without_a_schedule_it_runs_once(kubeflow, write_config):
     assert run["runtime_config"]["pipeline_root"] == "gs://bucket/runs/blue_marble/artifacts"
 
 
-def test_a_missing_bucket_is_refused_before_anything_is_submitted(kubeflow, write_config, gcs):
-    config = write_config(workspace="gs://nowhere/runs")
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("workspace", {"workspace": "gs://nowhere/runs"}),
+        (
+            "kubeflow.pipeline_root",
+            {"kubeflow": RUNNABLE["kubeflow"] | {"pipeline_root": "gs://nowhere/artifacts"}},
+        ),
+    ],
+)
+def test_a_missing_bucket_is_refused_before_anything_is_submitted(
+    kubeflow, write_config, gcs, key, changes
+):
+    config = write_config(**changes)
     done = CliRunner(env=gcs.environment).invoke(
         kubeflow_submit.main, ["--config", str(config), "--host", kubeflow.host]
     )
     assert done.exit_code == 2
-    assert done.output.splitlines()[-1].startswith("unetfx: workspace: there is no bucket gs://no")
+    assert done.output.splitlines()[-1].startswith(f"unetfx: {key}: there is no bucket gs://no")
     assert not [request for request in kubeflow.requests if request.startswith("POST")]
 
 
