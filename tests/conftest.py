@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import threading
 import uuid
@@ -13,7 +14,13 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
+from data import processes
 from tests.emulators.gcs import UnavailableEmulatorError, running
+
+# Several tests run at the same time, so each has one worker process for images. The worker process
+# is kept for the next test, because starting it takes two seconds of CPU time.
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
+processes._IDLE_SECONDS = 600
 
 # Other programs may use the same machine, so a time limit for an example would fail good code.
 hypothesis.settings.register_profile("without time limit", deadline=None)

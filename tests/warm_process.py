@@ -24,7 +24,7 @@ _IMPORTED_ONCE = [
     "pipeline.reports.summary",
     "pipeline.retraining.cleaning",
     "serving.server.serve",
-    "tests.beam_signatures",
+    "tests.quick_beam",
     "tests.warm_process",
 ]
 _context = multiprocessing.get_context("forkserver")

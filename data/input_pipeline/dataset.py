@@ -105,6 +105,9 @@ def read_training_batches(
     height, width = view.height, view.width
     window_size = reach(augmentation, height, width)
 
+    # AutoGraph would take longer than all other set-up of the dataset. It is not needed, because no
+    # Python condition in the augmentation depends on a tensor.
+    @tf.autograph.experimental.do_not_convert
     def augmented_view(
         key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:

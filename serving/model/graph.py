@@ -50,8 +50,18 @@ class ServingGraph(tf.Module):
         # The network itself is not an attribute, because the SavedModel would then also contain
         # Keras' own functions and the optimizer's state.
         self._weights = [weight.value for weight in network.weights]
+
+        view_batch = tf.TensorSpec([None, view.height, view.width, 3])
+
+        # One function for all signatures, so that the network is traced and stored only once.
+        @tf.function(input_signature=[view_batch], autograph=False)
+        def class_probabilities(views: tf.Tensor) -> tf.Tensor:
+            return tf.nn.softmax(network(views, training=False))
+
         self._inference = make_inference(
-            lambda views: tf.nn.softmax(network(views, training=False)), view, num_classes
+            lambda views: class_probabilities(tf.ensure_shape(views, view_batch.shape)),
+            view,
+            num_classes,
         )
         self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes

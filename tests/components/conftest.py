@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
-import tests.beam_signatures  # noqa: F401
+import tests.quick_beam  # noqa: F401
 from components.evaluator.component import EvaluatorSettings, Executor
 from components.evaluator.config import EvaluationConfig, GateConfig
 from components.evaluator.results import read_evaluation

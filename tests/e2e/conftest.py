@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-import tests.beam_signatures  # noqa: F401
+import tests.quick_beam  # noqa: F401
 from tests.warm_process import UNETFX, Finished, run
 
 SIZE = 64

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-import tests.beam_signatures  # noqa: F401
+import tests.quick_beam  # noqa: F401
 from data.errors import InputError
 from pipeline.config.loading import load_config
 
