@@ -1,4 +1,4 @@
-"""Runs a job of `data.shuffle` on Beam."""
+"""Runs a job of `data.jobs.shuffle` on Beam."""
 
 import copy
 import os
@@ -13,9 +13,12 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 
 from data.errors import InputError
-from data.files import join, new_file, read_bytes, remove_file
-from data.processes import most_running, result_of, start
-from data.shuffle import Output, Result, Stage
+from data.files.paths import join
+from data.files.reading import read_bytes
+from data.files.removing import remove_file
+from data.files.writing import new_file
+from data.jobs.processes import most_running, result_of, start
+from data.jobs.shuffle import Output, Result, Stage
 
 _RESULTS, _ROWS = "results", "rows"  # tags of the outputs of a stage
 

@@ -8,11 +8,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from data.files import is_remote
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
+from data.files.paths import is_remote
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import RunJob
 from data.source_config import Source
-from data.sources.listing import RunJob
 
 _LOCAL = "DirectRunner"
 

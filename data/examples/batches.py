@@ -1,6 +1,6 @@
 """Reads all listed pairs, writes their examples, and compares the pairs with each other.
 
-The pairs are read by a job of `data.shuffle`. A task of the first stage is a batch, which consists
+A job of `data.jobs.shuffle` reads the pairs. A task of the first stage is a batch, which consists
 of adjacent shards of a split. The second stage compares pairs that have the same image or the same
 group. The shard of a pair depends only on the hash of the pair's key and on the number of pairs in
 the split. The output is therefore the same in every run, on this machine and on Beam.
@@ -17,10 +17,11 @@ from data.config import SPLITS, DataConfig
 from data.examples.repeats import Repeats, find_repeats
 from data.examples.shards import Shard, read_shard, write_shard
 from data.examples.tally import Tally
-from data.files import join, new_file
-from data.processes import in_processes
-from data.shuffle import Output, RowWriter, Segment, Stage, partition_of
-from data.sources.listing import Listing
+from data.files.paths import join
+from data.files.writing import new_file
+from data.jobs.processes import in_processes
+from data.jobs.shuffle import Output, RowWriter, Segment, Stage, partition_of
+from data.listing.listing import Listing
 
 _PAIRS_A_SHARD = 64
 _SHARDS_A_BATCH = 64  # minimum number of shards in a batch, except for the last batch of a split

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from data.config import SPLITS
 from data.examples.records import Record
 from data.faults import MOST_EXAMPLES, Examples
-from data.shuffle import Segment, order_of, read_groups
+from data.jobs.shuffle import Segment, order_of, read_groups
 
 _CONTENT, _GROUP = "content", "group"
 _MOST_COPIES = 10  # maximum number of copies of an image that a message lists
@@ -52,8 +52,8 @@ def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
       record: Record of a usable pair.
 
     Yields:
-      For the pair's image and for its group, the hash of the row's name (see `data.shuffle`), and
-      the row. Pairs with the same image or the same group have rows with the same name.
+      For the pair's image and for its group, the hash of the row's name (see `order_of`), and the
+      row. Pairs with the same image or the same group have rows with the same name.
 
     Raises:
       ValueError: The pair is not usable, so the record has no statistics.

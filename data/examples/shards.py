@@ -13,8 +13,8 @@ from data.examples.records import Record
 from data.examples.repeats import repeat_rows
 from data.examples.tally import Tally
 from data.examples.writing import make_example
-from data.files import new_file
-from data.sources.pair import Pair
+from data.files.writing import new_file
+from data.listing.pair import Pair
 from data.stored import StoredGzip
 
 

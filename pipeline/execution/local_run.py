@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluator.slice_names import refuse_unknown_columns
 from data.errors import UnetfxError, one_line
-from data.sources.pairs import find_columns
+from data.listing.listing import find_columns
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure, print_steps

@@ -5,7 +5,10 @@ import uuid
 
 from data.config import Strict
 from data.errors import InputError
-from data.files import is_file, is_remote, join, read_text, write_text
+from data.files.finding import is_file
+from data.files.paths import is_remote, join
+from data.files.reading import read_text
+from data.files.writing import write_text
 from pipeline.config.config import Config
 
 _FILE = "records.json"

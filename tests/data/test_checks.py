@@ -12,9 +12,9 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
 from data.examples.tally import Tally
-from data.shuffle import RowWriter
-from data.sources.census import Census
-from data.sources.pairs import Pair
+from data.jobs.shuffle import RowWriter
+from data.listing.census import Census
+from data.listing.pair import Pair
 
 SPLIT_OF = ("train", "train", "train", "train", "val", "test")
 

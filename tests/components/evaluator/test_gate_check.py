@@ -7,7 +7,7 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.split_counts import count_splits
 from data.examples.tally import Tally
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 
 CLASSES = ["ocean", "land", "lake"]
 

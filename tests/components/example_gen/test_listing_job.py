@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from components.example_gen.listing_job import listing_job
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import run_job
 from data.source_config import FolderSource
 
 

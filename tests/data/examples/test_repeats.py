@@ -2,8 +2,8 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
 from data.faults import MOST_EXAMPLES
-from data.shuffle import RowWriter
-from data.sources.pair import Pair
+from data.jobs.shuffle import RowWriter
+from data.listing.pair import Pair
 
 
 def record(key, split, *, content=None, group=None):

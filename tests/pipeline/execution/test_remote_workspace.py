@@ -1,7 +1,7 @@
 import pytest
 
 from data.errors import InputError
-from data.files import is_file
+from data.files.finding import is_file
 from pipeline.config.loading import load_config
 from pipeline.execution.remote_workspace import claim_workspace
 from tests.pipeline.conftest import changed

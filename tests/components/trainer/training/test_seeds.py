@@ -13,7 +13,7 @@ from components.trainer.config import TrainerSettings
 from data.config import DataConfig
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from pipeline.config.loading import load_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_coverage")]

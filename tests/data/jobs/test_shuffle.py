@@ -3,9 +3,9 @@ import os
 
 import pytest
 
-from data import shuffle
-from data.processes import in_processes, in_this_process
-from data.shuffle import (
+from data.jobs import shuffle
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import (
     PARTITIONS,
     Output,
     RowWriter,

@@ -1,4 +1,4 @@
-"""The stages of the job that lists the pairs of a source (see `data.sources.listing`)."""
+"""The stages of the job that lists the pairs of a source (see `data.listing.listing`)."""
 
 import hashlib
 import itertools
@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.files import THREADS, is_remote
-from data.processes import ahead
-from data.shuffle import Output, RowWriter, Segment, order_of, partition_of, read_groups
+from data.files.file_systems import REMOTE_THREADS
+from data.files.paths import is_remote
+from data.jobs.processes import ahead
+from data.jobs.shuffle import Output, RowWriter, Segment, order_of, partition_of, read_groups
+from data.listing.census import Census
+from data.listing.file_hashes import HashedFile, hash_file
+from data.listing.pair import Pair, group_of, split_of_group
+from data.listing.pair_list import EarlierList, ListedPair, new_list
 from data.source_config import Source
-from data.sources.census import Census
-from data.sources.file_list import EarlierList, HashedFile, ListedPair, hash_file, new_list
 from data.sources.image_suffixes import without_image_suffixes
-from data.sources.pair import Pair, group_of, split_of_group
 from data.sources.raw_pairs import Part, RawPair, Row
 from data.sources.registry import SOURCES
 
@@ -138,7 +140,7 @@ def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
     earlier = EarlierList(settings.earlier, partition)
     tasks = ((group, earlier.files(group.order)) for group in itertools.chain([first], groups))
     # For remote files, threads are used, because hashing remote files is mostly waiting.
-    threads = THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
+    threads = REMOTE_THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
     census, total = Census(), hashlib.sha256()
     with new_list(settings.folder, partition) as write:
         for resolved in ahead(lambda task: _resolve(task[0], task[1], settings), tasks, threads):

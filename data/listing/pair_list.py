@@ -8,7 +8,6 @@ so only the contents of new and changed files are read.
 
 import contextlib
 import gzip
-import hashlib
 import io
 import itertools
 import json
@@ -18,11 +17,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from data.errors import InputError
-from data.files import file_state, join, new_file, read_bytes
-from data.sources.pair import Pair
-
-_TICK = 2_000_000_000  # coarsest resolution of file time stamps: 2 s, in nanoseconds
-_DIGITS = 32  # hexadecimal digits of a file's hash: 128 bits
+from data.files.paths import join
+from data.files.reading import read_bytes
+from data.files.writing import new_file
+from data.listing.file_hashes import HashedFile
+from data.listing.pair import Pair
 
 _END = "g"  # greater than any hash
 
@@ -30,25 +29,11 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode  # faster than `json.loads`
 
 
-class HashedFile(NamedTuple):
-    """Hash of a file's content, and the state of the file when the content was hashed.
-
-    Attributes:
-      digest: First half of the content's SHA-256, in hexadecimal. An unreadable file is treated as
-        empty.
-      state: Size and time stamps of the file. Empty if the file cannot be read, or if it changed so
-        recently that another change might not alter the time stamps.
-    """
-
-    digest: str
-    state: tuple[int, ...]
-
-
 class ListedPair(NamedTuple):
     """A row of the list.
 
     Attributes:
-      order: Hash of the key (see `data.shuffle.order_of`).
+      order: Hash of the key (see `data.jobs.shuffle.order_of`).
       pair: The pair.
       image: Hash and state of the image file; None if the files were not hashed.
       mask: Hash and state of the mask file; None if the files were not hashed.
@@ -134,28 +119,6 @@ class EarlierList:
         rows = list(self._group)
         images = {row.pair.image: row.image for row in rows if row.image}
         return images | {row.pair.mask: row.mask for row in rows if row.mask}
-
-
-def hash_file(path: str, earlier: HashedFile | None, began: int) -> HashedFile:
-    """Hashes a file, or reuses the earlier hash if the size and the time stamps are unchanged.
-
-    Args:
-      path: Path of the file, local or remote.
-      earlier: The file's entry in the earlier list; None if there is none.
-      began: Time at which the listing job began, in nanoseconds since 1970.
-
-    Returns:
-      The hash and the state of the file.
-    """
-    try:
-        state = file_state(path)
-        if earlier is not None and earlier.state == state:
-            return earlier
-        content = read_bytes(path)
-    except InputError:
-        return HashedFile(hashlib.sha256().hexdigest()[:_DIGITS], ())
-    digest = hashlib.sha256(content).hexdigest()[:_DIGITS]
-    return HashedFile(digest, state if state.changed < began - _TICK else ())
 
 
 def _readable_rows(folder: str, partition: int) -> Iterator[ListedPair]:

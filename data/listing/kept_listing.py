@@ -4,8 +4,12 @@ import re
 import uuid
 
 from data.config import DataConfig
-from data.files import is_file, join, read_text, remove_folder, write_text
-from data.sources.listing import Listing, RunJob, list_pairs
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.removing import remove_folder
+from data.files.writing import write_text
+from data.listing.listing import Listing, RunJob, list_pairs
 
 # Name of the file that contains the name of the newest list's folder. The number in the file name
 # is the version of the list's format, so that lists in an older format are ignored.

@@ -20,8 +20,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from typing_extensions import Self
 
-from data.files import join, new_file, read_range
-from data.processes import ahead
+from data.files.paths import join
+from data.files.reading import read_range
+from data.files.writing import new_file
+from data.jobs.processes import ahead
 
 PARTITIONS = 128
 """Number of partitions. The names are distributed evenly, except for chance."""
@@ -174,7 +176,7 @@ def run_job(
       settings: Settings of the job, which are the second argument of each stage's function.
       empty: The result of a job without tasks.
       run_tasks: Function that runs the tasks of a stage: `in_processes` or `in_this_process` from
-        `data.processes`.
+        `data.jobs.processes`.
 
     Returns:
       The merged results of all tasks in all stages.
