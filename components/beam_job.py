@@ -1,4 +1,4 @@
-"""Runs a job of `data.jobs.shuffle` on Beam."""
+"""Runs a job in stages (see `data.jobs.shuffle`) as a Beam pipeline."""
 
 import copy
 import os
@@ -41,13 +41,15 @@ def run_beam_job(
       tasks: Tasks of the first stage.
       settings: Settings of the job, which are the second argument of each stage's function.
       empty: The result of a job without tasks.
-      count: Function that takes the result and increments Beam counters; None for no counters.
+      count: Function that increments Beam counters by the numbers in the result; None for no
+        counters.
 
     Returns:
       The merged results of all tasks in all stages.
 
     Raises:
-      InputError: A task raised an InputError.
+      InputError: A task raised an InputError, or the result cannot be written or read.
+      Exception: Any other exception that a task raises, as the Beam runner reports it.
     """
     path = join(folder, f"result-{uuid.uuid4().hex}")
     with make_pipeline() as pipeline:
@@ -145,7 +147,7 @@ def _outputs(call: Future[Output]) -> Iterator[Any]:
 
 
 class _Merge(beam.CombineFn):
-    """Merges results. If there are InputErrors, one of them replaces the merged result."""
+    """Merges results. The first InputError in alphabetical order replaces the merged result."""
 
     def __init__(self, empty: Result) -> None:
         self._empty = empty

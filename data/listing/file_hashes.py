@@ -1,4 +1,4 @@
-"""Hashes the contents of files; a file with unchanged size and time stamps is not read again."""
+"""Hashes the contents of files. Files with unchanged size and time stamps are not read again."""
 
 import hashlib
 from typing import NamedTuple
@@ -17,8 +17,8 @@ class HashedFile(NamedTuple):
     Attributes:
       digest: First half of the content's SHA-256, in hexadecimal. An unreadable file is treated as
         empty.
-      state: Size and time stamps of the file. Empty if the file cannot be read, or if it changed so
-        recently that another change might not alter the time stamps.
+      state: Size and time stamps of the file: the values of a `FileState`. Empty if the file cannot
+        be read, or if it changed so recently that another change might not alter the time stamps.
     """
 
     digest: str
@@ -30,11 +30,14 @@ def hash_file(path: str, earlier: HashedFile | None, began: int) -> HashedFile:
 
     Args:
       path: Path of the file, local or remote.
-      earlier: The file's entry in the earlier list; None if there is none.
+      earlier: Earlier hash and state of the file; None if there are none.
       began: Time at which the listing job began, in nanoseconds since 1970.
 
     Returns:
       The hash and the state of the file.
+
+    Raises:
+      UnavailableError: The remote file system does not respond.
     """
     try:
         state = file_state(path)

@@ -18,14 +18,15 @@ from data.jobs.shuffle import PARTITIONS, Stage, partition_of
 from data.listing.census import Census
 from data.listing.pair import Pair
 from data.listing.pair_list import ListedPair, read_list
-from data.listing.stages import ListSettings, check_rows, find_rows, order_of_key, pair_rows
+from data.listing.stages import ListSettings, check_rows, find_rows, hash_key, pair_rows
 from data.source_config import Source
 from data.sources.raw_pairs import Part
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans
 
 RunJob = Callable[[Sequence[Stage], Iterable[Any], Any, Any], Any]
-"""A function that runs a job: `data.jobs.shuffle.run_job` with `run_tasks` set, or a Beam job."""
+"""A function that runs a job in stages. Arguments: the stages, the tasks of the first stage, the
+settings, and the result of a job without tasks (see `data.jobs.shuffle.run_job`)."""
 
 
 class Listing(NamedTuple):
@@ -43,20 +44,33 @@ class Listing(NamedTuple):
         """Reads the pairs of all partitions or of a range of partitions.
 
         Args:
-          first: Number of the first partition to read.
+          first: Number of the first partition to read, from 0.
           last: Number of the last partition to read.
 
         Yields:
-          The rows of the list, in the order of their keys' hashes.
+          The rows of the list, ordered by the hashes of the keys.
+
+        Raises:
+          InputError: The list cannot be read.
         """
         for partition in range(first, last + 1):
             if partition in self.census.digests:
                 yield from read_list(self.folder, partition)
 
     def pairs_of(self, keys: Iterable[str]) -> dict[str, Pair]:
-        """Reads the pairs that have the given keys. Keys without a pair are left out."""
+        """Reads the pairs with the given keys from the list.
+
+        Args:
+          keys: Keys of the pairs.
+
+        Returns:
+          The pairs by key. Keys without a pair are left out.
+
+        Raises:
+          InputError: The list cannot be read.
+        """
         wanted = set(keys)
-        partitions = sorted({partition_of(order_of_key(key)) for key in wanted})
+        partitions = sorted({partition_of(hash_key(key)) for key in wanted})
         rows = (row for number in partitions for row in self.pairs(number, number))
         return {row.pair.key: row.pair for row in rows if row.pair.key in wanted}
 
@@ -89,7 +103,9 @@ def list_pairs(
 
     Raises:
       InputError: The source as a whole cannot be used. For example, the folder does not exist or
-        has no images, or `data.group` matches no pair.
+        has no images, or `data.group` matches no pair. The error is also raised if the list cannot
+        be written.
+      UnavailableError: The remote file system does not respond, or a worker process was killed.
     """
     functions = SOURCES[data.source.kind]
     scratch = join(folder, f"rows-{uuid.uuid4().hex}")

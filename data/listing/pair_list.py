@@ -1,9 +1,9 @@
-"""Reads and writes the list of a source's pairs, with the hash of each file's content.
+"""Reads and writes the list of the pairs of a source, with the hash of each file's content.
 
 The list is sorted by the hashes of the pairs' keys, and divided into one file for each partition.
-Many processes can therefore write and read the list at the same time, row by row. When a list is
-renewed, the hashes of files with unchanged size and time stamps are copied from the earlier list,
-so only the contents of new and changed files are read.
+Many processes can therefore write and read the list at the same time, row by row. A new list takes
+over the hashes of unchanged files from the earlier list (`EarlierList`), so only the contents of
+new and changed files are read.
 """
 
 import contextlib
@@ -33,13 +33,13 @@ class ListedPair(NamedTuple):
     """A row of the list.
 
     Attributes:
-      order: Hash of the key (see `data.jobs.shuffle.order_of`).
+      key_hash: Hash of the key (see `data.jobs.shuffle.hash_name`).
       pair: The pair.
       image: Hash and state of the image file; None if the files were not hashed.
       mask: Hash and state of the mask file; None if the files were not hashed.
     """
 
-    order: str
+    key_hash: str
     pair: Pair
     image: HashedFile | None
     mask: HashedFile | None
@@ -54,7 +54,7 @@ def new_list(folder: str, partition: int) -> Iterator[Callable[[ListedPair], Non
       partition: Number of the partition.
 
     Yields:
-      A function that writes a row. The rows must be written in the order of their keys' hashes.
+      A function that writes a row. The rows must be written in ascending order of `key_hash`.
 
     Raises:
       InputError: The file cannot be written.
@@ -65,7 +65,7 @@ def new_list(folder: str, partition: int) -> Iterator[Callable[[ListedPair], Non
     ):
 
         def write(row: ListedPair) -> None:
-            text.write(f"{_encode([row.order, *row.pair, row.image, row.mask])}\n")
+            text.write(f"{_encode([row.key_hash, *row.pair, row.image, row.mask])}\n")
 
         yield write
 
@@ -78,7 +78,7 @@ def read_list(folder: str, partition: int) -> Iterator[ListedPair]:
       partition: Number of the partition.
 
     Yields:
-      The rows, in the order of their keys' hashes.
+      The rows, in ascending order of `key_hash`.
 
     Raises:
       MissingFileError: The partition has no pairs.
@@ -87,15 +87,15 @@ def read_list(folder: str, partition: int) -> Iterator[ListedPair]:
     content = io.BytesIO(read_bytes(_path(folder, partition)))
     with gzip.open(content, "rt", encoding="ascii") as lines:
         for line in lines:
-            order, *fields, image, mask = _decode(line)[0]
-            yield ListedPair(order, Pair(*fields), _hashed(image), _hashed(mask))
+            key_hash, *fields, image, mask = _decode(line)[0]
+            yield ListedPair(key_hash, Pair(*fields), _hashed(image), _hashed(mask))
 
 
 class EarlierList:
-    """One partition of an earlier list, in which files are looked up in the order of the list."""
+    """Looks up hashed files in one partition of an earlier list, in the order of the list."""
 
     def __init__(self, folder: str | None, partition: int) -> None:
-        """Initialises the list; the rows are read when files are looked up.
+        """Initialises the object. The rows of the list are read as files are looked up.
 
         Args:
           folder: Folder of the earlier list, local or remote; None if there is no earlier list.
@@ -103,18 +103,22 @@ class EarlierList:
         """
         rows = _readable_rows(folder, partition) if folder else iter(())
         self._groups = itertools.groupby(rows, itemgetter(0))
-        self._order = ""
+        self._key_hash = ""
         self._group: Iterator[ListedPair] = iter(())
 
-    def files(self, order: str) -> Mapping[str, HashedFile]:
-        """Returns the image and mask files of the pairs whose keys have the given hash, by path.
+    def files(self, key_hash: str) -> Mapping[str, HashedFile]:
+        """Returns the hashed files of the pairs whose keys have the given hash.
 
         Args:
-          order: The hash, which must not be less than the hash in the previous call.
+          key_hash: The hash, which must not be less than the hash in the previous call.
+
+        Returns:
+          Hash and state of each image and mask file, by path. Files that were not hashed are left
+          out.
         """
-        while self._order < order:
-            self._order, self._group = next(self._groups, (_END, iter(())))
-        if self._order > order:
+        while self._key_hash < key_hash:
+            self._key_hash, self._group = next(self._groups, (_END, iter(())))
+        if self._key_hash > key_hash:
             return {}
         rows = list(self._group)
         images = {row.pair.image: row.image for row in rows if row.image}
@@ -122,7 +126,10 @@ class EarlierList:
 
 
 def _readable_rows(folder: str, partition: int) -> Iterator[ListedPair]:
-    """Yields rows up to the end, or up to a damage: files that are not in the list are read."""
+    """Yields the rows up to the first one that cannot be read.
+
+    The files of the following rows are then read and hashed again, as if they were new.
+    """
     # These are the errors of a missing file, of gzip, and of JSON.
     with contextlib.suppress(InputError, EOFError, OSError, zlib.error, ValueError):
         yield from read_list(folder, partition)

@@ -68,7 +68,7 @@ class ListEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The text. `order_of_key` ignores image suffixes, so the text has the key's hash."""
+        """The text. `hash_key` ignores image suffixes, so the text has the key's hash."""
         return self.text
 
 

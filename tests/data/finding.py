@@ -12,7 +12,7 @@ from data.jobs.processes import in_this_process
 from data.jobs.shuffle import run_job
 from data.listing.listing import list_pairs
 from data.listing.pairs import find_pairs
-from data.listing.stages import order_of_key
+from data.listing.stages import hash_key
 from data.sources.raw_pairs import RawFound
 from data.sources.registry import SOURCES
 
@@ -57,10 +57,10 @@ def find_raw(source, group=None, own_folder=""):
 
 
 def groups(rows):
-    by_order = defaultdict(list)
+    by_hash = defaultdict(list)
     for row in rows:
-        by_order[order_of_key(row.name)].append(row)
-    return by_order.values()
+        by_hash[hash_key(row.name)].append(row)
+    return by_hash.values()
 
 
 def fingerprint(data):

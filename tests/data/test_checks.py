@@ -64,8 +64,8 @@ def repeats_in(records):
     with tempfile.TemporaryDirectory() as folder:
         writer = RowWriter(folder)
         for each in records:
-            for order, row in repeat_rows(each):
-                writer.add(order, row)
+            for name_hash, row in repeat_rows(each):
+                writer.add(name_hash, row)
         partitions = defaultdict(list)
         for partition, segment in writer.finish():
             partitions[partition].append(segment)

@@ -15,8 +15,8 @@ def record(key, split, *, content=None, group=None):
 def repeats(folder, records):
     writer = RowWriter(str(folder))
     for each in records:
-        for order, row in repeat_rows(each):
-            writer.add(order, row)
+        for name_hash, row in repeat_rows(each):
+            writer.add(name_hash, row)
     found = Repeats()
     partitions = {}
     for partition, segment in writer.finish():

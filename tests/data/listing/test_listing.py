@@ -55,8 +55,8 @@ def test_processes_list_the_same(config, tmp_path):
 
 def test_pairs_are_in_the_order_of_hashes_and_found_by_key(config, tmp_path):
     listing = list_in(config, tmp_path)
-    orders = [row.order for row in listing.pairs()]
-    assert orders == sorted(orders)
+    hashes = [row.key_hash for row in listing.pairs()]
+    assert hashes == sorted(hashes)
     found = listing.pairs_of(["p3/3", "9", "nowhere", "p1/lonely"])
     assert sorted(found) == ["9", "p3/3"]
     assert found["p3/3"].mask.endswith("masks/p3/3.png")
