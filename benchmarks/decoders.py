@@ -33,8 +33,8 @@ from components.trainer.network.network import MULTIPLE
 from components.trainer.network.normalisation import BatchNormalization
 from components.trainer.training.losses import SegmentationLoss
 from components.trainer.training.optimizer import Adam
-from data.packages import package_file
-from data.sources.pairs import find_pairs
+from data.files.packages import package_file
+from data.listing.pairs import find_pairs
 from pipeline.config.loading import load_config
 
 _CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"

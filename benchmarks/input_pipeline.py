@@ -23,7 +23,7 @@ from data.config import IGNORE, Augmentation, CropView, DataConfig, ResizeView, 
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.input_pipeline.dataset import read_training_batches
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 
 CLASSES = ["ocean", "land", "lake"]
 BATCH = 8

@@ -1,4 +1,4 @@
-"""Runs a job of `data.shuffle` on Beam."""
+"""Runs a job in stages (see `data.jobs.shuffle`) as a Beam pipeline."""
 
 import copy
 import os
@@ -13,9 +13,12 @@ import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
 
 from data.errors import InputError
-from data.files import join, new_file, read_bytes, remove_file
-from data.processes import most_running, result_of, start
-from data.shuffle import Output, Result, Stage
+from data.files.paths import join
+from data.files.reading import read_bytes
+from data.files.removing import remove_file
+from data.files.writing import new_file
+from data.jobs.processes import most_running, result_of, start
+from data.jobs.shuffle import Output, Result, Stage
 
 _RESULTS, _ROWS = "results", "rows"  # tags of the outputs of a stage
 
@@ -38,13 +41,15 @@ def run_beam_job(
       tasks: Tasks of the first stage.
       settings: Settings of the job, which are the second argument of each stage's function.
       empty: The result of a job without tasks.
-      count: Function that takes the result and increments Beam counters; None for no counters.
+      count: Function that increments Beam counters by the numbers in the result; None for no
+        counters.
 
     Returns:
       The merged results of all tasks in all stages.
 
     Raises:
-      InputError: A task raised an InputError.
+      InputError: A task raised an InputError, or the result cannot be written or read.
+      Exception: Any other exception that a task raises, as the Beam runner reports it.
     """
     path = join(folder, f"result-{uuid.uuid4().hex}")
     with make_pipeline() as pipeline:
@@ -142,7 +147,7 @@ def _outputs(call: Future[Output]) -> Iterator[Any]:
 
 
 class _Merge(beam.CombineFn):
-    """Merges results. If there are InputErrors, one of them replaces the merged result."""
+    """Merges results. The first InputError in alphabetical order replaces the merged result."""
 
     def __init__(self, empty: Result) -> None:
         self._empty = empty

@@ -9,7 +9,9 @@ from tfx.components.evaluator import constants
 from tfx.utils import path_utils
 
 from data.errors import MissingFileError
-from data.files import is_file, join, read_bytes
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_bytes
 from serving.model.description import model_classes
 from serving.model.versions import MODEL_FILE, versions
 

@@ -2,7 +2,9 @@
 
 import hashlib
 
-from data.files import is_file, read_text, write_text
+from data.files.finding import is_file
+from data.files.reading import read_text
+from data.files.writing import write_text
 
 
 def write_inferred_schema(path: str, text: str) -> str:

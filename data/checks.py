@@ -8,8 +8,8 @@ from data.errors import InputError
 from data.examples.repeats import Repeats
 from data.examples.tally import VALUE_WITHOUT_CLASS, Tally
 from data.faults import OTHER, Examples, Faults
+from data.listing.census import Census
 from data.rasters.mask_advice import advice_on_values, mask_values_line
-from data.sources.census import Census
 
 _FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
 _NARROW = 2**13  # 16-bit samples below this value use only an eighth of the range

@@ -24,7 +24,7 @@ from components.tuner.config import TunerSettings
 from components.validator.component import ExampleValidator, SchemaGen
 from data.config import DataConfig
 from data.examples import features
-from data.files import join
+from data.files.paths import join
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
 from pipeline.platforms.local import Local

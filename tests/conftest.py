@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
-from data import processes
+from data.jobs import processes
 from tests.emulators.gcs import UnavailableEmulatorError, running
 
 # Several tests run at the same time, so each has one worker process for images. The worker process

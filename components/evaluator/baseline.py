@@ -17,7 +17,7 @@ from components.blessings import (
     short_name,
 )
 from data.errors import InputError, one_line
-from data.files import is_folder
+from data.files.finding import is_folder
 from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CONFUSION
 from serving.model.tf_errors import tf_error_text
 

@@ -36,7 +36,8 @@ from components.evaluator.verdict import VERDICT_FILE, Verdict
 from components.example_gen.artifact import read_records
 from data.config import Strict
 from data.examples.records import Record
-from data.files import join, write_text
+from data.files.paths import join
+from data.files.writing import write_text
 
 _SETTINGS = "settings"
 _SIGNATURE = "evaluation"

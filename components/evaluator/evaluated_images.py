@@ -12,7 +12,8 @@ import tensorflow_model_analysis as tfma
 
 from components.evaluator.results import BASELINE, CANDIDATE
 from data.examples import features
-from data.files import find_files, read_lines
+from data.files.finding import find_files
+from data.files.reading import read_lines
 from serving.model.pixel_counts import CONFUSION
 
 _FILE = "images"  # Beam adds the shard number and the suffix: images-00000-of-00001.jsonl

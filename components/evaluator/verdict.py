@@ -4,7 +4,8 @@ from pydantic import BaseModel
 
 from components.evaluator.gate_text import NOTHING_CHECKED, rule_text
 from components.evaluator.rule import Rule
-from data.files import join, read_text
+from data.files.paths import join
+from data.files.reading import read_text
 
 VERDICT_FILE = "verdict.json"
 """Name of the file in the Evaluator's blessing artifact that holds a `Verdict` as JSON."""

@@ -11,7 +11,10 @@ from tfx import types
 
 from data.examples.records import Record
 from data.examples.split_counts import SplitCounts
-from data.files import find_files, join, new_file, read_lines, read_text
+from data.files.finding import find_files
+from data.files.paths import join
+from data.files.reading import read_lines, read_text
+from data.files.writing import new_file
 
 _decode = json.JSONDecoder().raw_decode
 

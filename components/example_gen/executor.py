@@ -33,9 +33,11 @@ from data.examples.batches import (
 )
 from data.examples.shards import write_shard
 from data.examples.split_counts import count_splits
-from data.files import join, remove_folder, write_text
-from data.processes import start_processes
-from data.sources.listing import Listing, list_pairs
+from data.files.paths import join
+from data.files.removing import remove_folder
+from data.files.writing import write_text
+from data.jobs.processes import start_processes
+from data.listing.listing import Listing, list_pairs
 
 PAIRS_READ, PAIRS_BAD, FILES_WITHOUT_PAIR = "pairs_read", "pairs_bad", "files_without_pair"
 """Names of the Beam counters and of the artifact properties that hold the same counts."""

@@ -8,11 +8,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from data.files import is_remote
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
+from data.files.paths import is_remote
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import RunJob
 from data.source_config import Source
-from data.sources.listing import RunJob
 
 _LOCAL = "DirectRunner"
 
@@ -32,10 +32,10 @@ def listing_job(
       make_pipeline: Creates a Beam pipeline; None to create the pipeline from `beam_arguments`.
 
     Returns:
-      A function that runs the job on Beam if the Beam runner is a cluster. Otherwise, the function
-      runs the job on this machine: for local files, with one worker process per CPU core; for
-      remote files, in this process. Listing remote files is mostly waiting, and each worker process
-      would have to load TensorFlow, which takes long.
+      A function that runs the job on Beam, unless the Beam runner is `DirectRunner`. In that case,
+      the function runs the job on this machine: for local files, with one worker process for each
+      CPU core; for remote files, in this process. Listing remote files is mostly waiting, and each
+      worker process would have to load TensorFlow, which takes seconds.
     """
     runners = [text.partition("=")[2] for text in beam_arguments if text.startswith("--runner=")]
     if runners and runners[-1] != _LOCAL:

@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from components.example_gen.listing_job import listing_job
 from data.config import DataConfig, Strict
-from data.sources.kept_listing import update_listing
-from data.sources.listing import Listing
+from data.listing.kept_listing import update_listing
+from data.listing.listing import Listing
 
 
 class ExampleGenSettings(Strict):

@@ -9,7 +9,8 @@ from tfx.types.experimental.simple_artifacts import File
 from components.report.page import RunFacts, read_anomalies, write_page
 from components.report.writing import Inputs, write_report
 from data.config import Strict
-from data.files import copy_folder, join
+from data.files.copying import copy_folder
+from data.files.paths import join
 
 
 class ReportSettings(Strict):

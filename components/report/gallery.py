@@ -17,7 +17,7 @@ from components.report.contents import Card, CardGroup
 from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
-from data.files import new_file
+from data.files.writing import new_file
 from serving.overlay import errors, layer
 
 _PER_TITLE = 6  # maximum number of images under a title

@@ -16,7 +16,10 @@ from components.report.charts import css_colour, lines, reliability
 from components.report.contents import CONTENTS_FILE, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
-from data.files import is_file, join, read_text, write_text
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.writing import write_text
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"

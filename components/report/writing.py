@@ -24,7 +24,10 @@ from components.report.contents import CONTENTS_FILE, Contents, SplitContents
 from components.report.gallery import choose, draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.serving_check import verdict
-from data.files import find_files, join, read_text, write_text
+from data.files.finding import find_files
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.writing import write_text
 from serving.model.loading import ServedModel
 
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")

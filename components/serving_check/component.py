@@ -28,7 +28,8 @@ from data.errors import one_line
 from data.examples import features
 from data.examples.parsing import decode_mask
 from data.examples.records import Record
-from data.files import join, write_text
+from data.files.paths import join
+from data.files.writing import write_text
 from serving.config import CheckConfig
 from serving.model import probe
 

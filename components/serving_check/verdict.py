@@ -11,7 +11,8 @@ from PIL import Image
 from pydantic import BaseModel
 
 from data.config import IGNORE
-from data.files import join, read_text
+from data.files.paths import join
+from data.files.reading import read_text
 from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 

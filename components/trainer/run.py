@@ -13,7 +13,7 @@ from components.trainer.training.devices import choose_strategy, is_chief, worke
 from components.trainer.training.training import Training
 from components.trainer.warm_start import base_model_of
 from data.errors import InputError
-from data.files import remove_folder
+from data.files.removing import remove_folder
 from serving.model.export import export_saved_model
 
 

@@ -22,7 +22,7 @@ from components.trainer.warm_start import base_model_of
 from components.tuner.config import TunerSettings
 from components.tuner.search_space import hyperparameters
 from data.errors import InputError
-from data.files import remove_folder
+from data.files.removing import remove_folder
 
 FAILED_SCORE = -1.0
 """Score of a failed trial, which is lower than any mean IoU.

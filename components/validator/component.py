@@ -19,7 +19,10 @@ from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
-from data.files import is_file, join, make_folder, read_text, write_text
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.writing import make_folder, write_text
 
 SCHEMA_FILE = "schema.pbtxt"
 """Name of the file in the schema artifact, the same as in TFX's SchemaGen."""

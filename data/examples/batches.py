@@ -1,6 +1,6 @@
 """Reads all listed pairs, writes their examples, and compares the pairs with each other.
 
-The pairs are read by a job of `data.shuffle`. A task of the first stage is a batch, which consists
+A job of `data.jobs.shuffle` reads the pairs. A task of the first stage is a batch, which consists
 of adjacent shards of a split. The second stage compares pairs that have the same image or the same
 group. The shard of a pair depends only on the hash of the pair's key and on the number of pairs in
 the split. The output is therefore the same in every run, on this machine and on Beam.
@@ -17,15 +17,16 @@ from data.config import SPLITS, DataConfig
 from data.examples.repeats import Repeats, find_repeats
 from data.examples.shards import Shard, read_shard, write_shard
 from data.examples.tally import Tally
-from data.files import join, new_file
-from data.processes import in_processes
-from data.shuffle import Output, RowWriter, Segment, Stage, partition_of
-from data.sources.listing import Listing
+from data.files.paths import join
+from data.files.writing import new_file
+from data.jobs.processes import in_processes
+from data.jobs.shuffle import Output, RowWriter, Segment, Stage, partition_of
+from data.listing.listing import Listing
 
 _PAIRS_A_SHARD = 64
 _SHARDS_A_BATCH = 64  # minimum number of shards in a batch, except for the last batch of a split
 _MOST_BATCHES = 512  # maximum number of batches in a split, which limits the number of record files
-_HASHES = 2**64  # number of possible key hashes
+_HASHES = 2**64  # number of possible hashes of a key
 
 
 class Batch(NamedTuple):
@@ -50,7 +51,7 @@ class BatchSettings(NamedTuple):
     Attributes:
       data: The `data` section of the config.
       listing: The list of the pairs.
-      scratch: Folder for unfinished files, and for the files with the rows between the stages.
+      scratch: Folder for unfinished files, and for the files with the rows between the two stages.
       folders: Folder for the examples of each split, by split; empty to write no examples.
       records: Folder for the files with the records of each batch.
     """
@@ -64,10 +65,10 @@ class BatchSettings(NamedTuple):
 
 @dataclass
 class Ingested:
-    """Counts over the pairs that were read. Objects of this class can be merged in any order.
+    """Counts of the pairs that were read. Objects of this class can be merged in any order.
 
     Attributes:
-      tally: Counts over the records of the pairs.
+      tally: Counts of the pairs, their faults and their classes.
       repeats: Images that occur more than once, and groups that are divided between splits.
     """
 
@@ -109,7 +110,11 @@ def read_batch(batch: Batch, settings: BatchSettings) -> Output:
       settings: Settings of the job.
 
     Returns:
-      The counts over the pairs, and the positions of the rows for `compare_pairs`.
+      The counts of the pairs, and the positions of the rows for `compare_pairs`.
+
+    Raises:
+      InputError: The list of pairs cannot be read, or a file cannot be written.
+      UnavailableError: A worker process was killed, most likely because the memory was full.
     """
     result = Ingested()
     writer = RowWriter(settings.scratch)
@@ -122,8 +127,8 @@ def read_batch(batch: Batch, settings: BatchSettings) -> Output:
     for shard in read:
         result.tally.merged(shard.tally)
         records.extend(shard.rows)
-        for order, repeat_row in shard.repeat_rows:
-            writer.add(order, repeat_row)
+        for name_hash, repeat_row in shard.repeat_rows:
+            writer.add(name_hash, repeat_row)
     if settings.folders:
         records.sort()
         with new_file(records_file(batch, settings), join(settings.scratch, "records")) as file:
@@ -141,13 +146,19 @@ def compare_pairs(segments: Sequence[Segment], settings: BatchSettings) -> Outpu
 
     Returns:
       The repeated images and divided groups.
+
+    Raises:
+      InputError: The rows cannot be read.
     """
-    del settings
+    del settings  # part of the signature of every stage
     return Output(Ingested(repeats=find_repeats(segments)))
 
 
 def records_file(batch: Batch, settings: BatchSettings) -> str:
-    """Returns the path of the file with the batch's records: one line of JSON each, by key."""
+    """Returns the path of the file for the records of a batch.
+
+    The file has one line of JSON for each pair, ordered by key.
+    """
     numbers = f"{batch.first:06d}-{batch.last:06d}-of-{batch.shards:06d}"
     return join(settings.records, f"pairs-{batch.split}-{numbers}.jsonl")
 
@@ -158,11 +169,11 @@ worker process is idle while a batch ends."""
 
 
 def _shards(batch: Batch, settings: BatchSettings) -> Iterator[Shard]:
-    """Yields the shards of a batch, with their pairs in the order of the keys' hashes."""
+    """Yields the shards of a batch, with their pairs ordered by the hashes of the keys."""
     start, end = (number * _HASHES // batch.shards for number in (batch.first, batch.last + 1))
-    partitions = (partition_of(f"{order:016x}") for order in (start, end - 1))
+    partitions = (partition_of(f"{key_hash:016x}") for key_hash in (start, end - 1))
     pairs = (
-        (int(row.order, 16) * batch.shards // _HASHES, row.pair)
+        (int(row.key_hash, 16) * batch.shards // _HASHES, row.pair)
         for row in settings.listing.pairs(*partitions)
         if row.pair.split == batch.split
     )

@@ -9,11 +9,13 @@ from data.config import DataConfig
 from data.errors import InputError, PairError
 from data.examples.pair_statistics import pair_statistics
 from data.examples.records import Record
-from data.files import THREADS, is_remote, read_bytes
-from data.processes import ahead
+from data.files.file_systems import REMOTE_THREADS
+from data.files.paths import is_remote
+from data.files.reading import read_bytes
+from data.jobs.processes import ahead
+from data.listing.pair import Pair
 from data.rasters.images import LoadedImage, load_image
 from data.rasters.masks import ValuesWithoutClass, load_mask
-from data.sources.pair import Pair
 
 
 class ReadPair(NamedTuple):
@@ -86,7 +88,7 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
       memory at a time, since images may be large.
     """
     remote = any(is_remote(pair.image) or is_remote(pair.mask) for pair in pairs)
-    return ahead(lambda pair: read_pair(pair, data), pairs, THREADS if remote else 0)
+    return ahead(lambda pair: read_pair(pair, data), pairs, REMOTE_THREADS if remote else 0)
 
 
 def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:

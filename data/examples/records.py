@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from data.errors import PairError
 from data.examples.pair_statistics import PairStatistics
-from data.sources.pair import Pair
+from data.listing.pair import Pair
 
 
 class Record(NamedTuple):

@@ -11,7 +11,7 @@ from typing_extensions import Self
 from data.config import SPLITS
 from data.examples.records import Record
 from data.faults import MOST_EXAMPLES, Examples
-from data.shuffle import Segment, order_of, read_groups
+from data.jobs.shuffle import Segment, hash_name, read_groups
 
 _CONTENT, _GROUP = "content", "group"
 _MOST_COPIES = 10  # maximum number of copies of an image that a message lists
@@ -52,8 +52,8 @@ def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
       record: Record of a usable pair.
 
     Yields:
-      For the pair's image and for its group, the hash of the row's name (see `data.shuffle`), and
-      the row. Pairs with the same image or the same group have rows with the same name.
+      A row for the image and a row for the group, each with the hash of the name of the row (see
+      `hash_name`). Pairs with the same image or the same group have rows with the same name.
 
     Raises:
       ValueError: The pair is not usable, so the record has no statistics.
@@ -62,7 +62,7 @@ def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
     if record.statistics is None:
         raise ValueError(f"{pair.key} cannot be used")
     for kind, name in ((_CONTENT, record.statistics.content), (_GROUP, pair.group)):
-        yield order_of(f"{kind}:{name}"), (kind, name, pair.key, pair.split)
+        yield hash_name(f"{kind}:{name}"), (kind, name, pair.key, pair.split)
 
 
 def find_repeats(segments: Iterable[Segment]) -> Repeats:
@@ -70,6 +70,9 @@ def find_repeats(segments: Iterable[Segment]) -> Repeats:
 
     Args:
       segments: Positions of all rows of the partition.
+
+    Raises:
+      InputError: The rows cannot be read.
     """
     repeats = Repeats()
     for _, rows in read_groups(segments):

@@ -13,8 +13,8 @@ from data.examples.records import Record
 from data.examples.repeats import repeat_rows
 from data.examples.tally import Tally
 from data.examples.writing import make_example
-from data.files import new_file
-from data.sources.pair import Pair
+from data.files.writing import new_file
+from data.listing.pair import Pair
 from data.stored import StoredGzip
 
 
@@ -34,7 +34,7 @@ class ReadShard(NamedTuple):
     """Result of reading the pairs of a shard.
 
     Attributes:
-      tally: Counts over the records of the pairs.
+      tally: Counts of the pairs, their faults and their classes.
       repeat_rows: Rows that `repeat_rows` made for the usable pairs.
       rows: Key and record of each pair, usable or not. The record is a line of JSON in UTF-8 (see
         `Record.as_row`). Empty if the shard was read without writing it.
@@ -53,7 +53,7 @@ def read_shard(shard: Shard, data: DataConfig) -> ReadShard:
       data: The `data` section of the config.
 
     Returns:
-      The counts over the pairs, and the rows for finding repeats.
+      The counts of the pairs, and the rows for finding repeats.
     """
     result = ReadShard(Tally(), [], [])
     for read in read_pairs(shard.pairs, data):
@@ -73,7 +73,7 @@ def write_shard(shard: Shard, data: DataConfig, scratch: str | None = None) -> R
         folder of `shard.path`.
 
     Returns:
-      The counts over the pairs, the rows for finding repeats, and the records of all pairs.
+      The counts of the pairs, the rows for finding repeats, and the records of all pairs.
 
     Raises:
       InputError: The file cannot be written.

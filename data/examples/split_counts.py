@@ -34,7 +34,7 @@ def count_splits(ingested: Ingested, classes: Sequence[str]) -> list[SplitCounts
     """Returns the counts of each split.
 
     Args:
-      ingested: Counts over all pairs.
+      ingested: Counts of all pairs.
       classes: Names of the classes, by class id.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Counts over the records of many pairs, for the data checks and for reports."""
+"""Counts pairs, faults, pixel values and classes, for the data checks and for reports."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,8 @@ from data.examples.records import Record
 from data.faults import Examples, Faults
 
 VALUE_WITHOUT_CLASS = "value_without_class"
-"""Kind of the fault whose message depends on the pixel values of all masks."""
+"""Kind of the fault that a mask has pixel values without a class. The message depends on the pixel
+values of all masks."""
 _MOST_VALUES = 4096  # maximum number of distinct pixel values that are kept
 
 
@@ -38,7 +39,7 @@ class ClassTally:
 
 @dataclass
 class Tally:
-    """Counts over the records of pairs. Tallies can be merged in any order.
+    """Counts of pairs, taken from the records of the pairs. Tallies can be merged in any order.
 
     Attributes:
       good: Number of usable pairs, by split.
@@ -47,8 +48,8 @@ class Tally:
       unclear: Pairs whose masks have pixel values without a class, by whether the values are
         colours (True) or numbers (False).
       values: Pixel values in all masks, including those of unusable pairs, by whether the values
-        are colours (True) or numbers (False). Only the first 4096 values are kept.
-      good_values: Pixel values in the masks of usable pairs. Only the first 4096 are kept.
+        are colours (True) or numbers (False). Only the smallest 4096 values are kept.
+      good_values: Pixel values in the masks of usable pairs. Only the smallest 4096 are kept.
       classes: Counts of each class in the usable pairs, by class id.
       empty: Usable pairs whose mask contains only the first class.
       max_sample: Largest sample in any 16-bit image; 0 if there are no such images.

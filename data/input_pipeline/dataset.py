@@ -9,7 +9,7 @@ import tensorflow as tf
 from data.config import Augmentation, View
 from data.errors import InputError
 from data.examples.parsing import parse_class_pixels, parse_key, parse_pair
-from data.files import find_files
+from data.files.finding import find_files
 from data.input_pipeline.augmentation import augment, reach
 from data.input_pipeline.views import VIEW_FUNCTIONS
 

@@ -1,4 +1,1 @@
-"""Data sources: one module per kind of source finds the pairs; `registry` lists the kinds.
-
-The module `pairs` assigns a group and a split to each pair.
-"""
+"""Finds image and mask pairs: one module for each kind of source, listed in `registry`."""

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from data.files import complete_folder
-from data.packages import package_file
+from data.files.packages import package_file
+from data.files.writing import complete_folder
 
 TILE = 224
 """Height and width of a tile in pixels."""

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from typing_extensions import Self
 
 from data.errors import PairError
-from data.files import join, read_text_lines, relative_path, sub_folders, walk
+from data.files.finding import sub_folders, walk
+from data.files.paths import join, relative_path
+from data.files.reading import read_text_lines
 from data.source_config import FolderSource, SplitName
 from data.sources.file_patterns import Pattern, kind_and_stem
 from data.sources.image_suffixes import expected_suffixes, without_image_suffix
@@ -66,7 +68,7 @@ class ListEntry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The text. `order_of_key` ignores image suffixes, so the text has the key's hash."""
+        """The text. `hash_key` ignores image suffixes, so the text has the key's hash."""
         return self.text
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import InputError, PairError, nearest
-from data.files import is_file, is_remote, join, relative_path
+from data.files.finding import is_file
+from data.files.paths import is_remote, join, relative_path
 from data.source_config import ManifestSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
 from data.sources.raw_pairs import Part, RawFound, RawPair

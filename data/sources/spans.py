@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from data.errors import InputError
-from data.files import is_folder, join, list_folder
+from data.files.finding import is_folder, list_folder
+from data.files.paths import join
 from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from data.errors import InputError
-from data.files import read_text_lines
+from data.files.reading import read_text_lines
 
 
 def read_table(path: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -17,11 +17,10 @@ from data.checks import Finding, check
 from data.config import DataConfig
 from data.examples.batches import STAGES, BatchSettings, Ingested, plan_batches
 from data.examples.split_counts import SplitCounts, count_splits
-from data.processes import in_processes
+from data.jobs.processes import in_processes
+from data.jobs.shuffle import run_job
+from data.listing.listing import Listing, find_columns, list_pairs
 from data.progress import terminal_progress
-from data.shuffle import run_job
-from data.sources.listing import Listing, list_pairs
-from data.sources.pairs import find_columns
 from pipeline.commands.check_page import write_page
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config

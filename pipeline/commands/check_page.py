@@ -14,10 +14,10 @@ from data.checks import Finding
 from data.config import IGNORE, DataConfig
 from data.errors import InputError
 from data.examples.split_counts import SplitCounts
-from data.files import read_bytes
+from data.files.reading import read_bytes
+from data.listing.pair import Pair
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
-from data.sources.pair import Pair
 from pipeline.config.config import Config
 from serving.palette import THEME_FILE, colour
 

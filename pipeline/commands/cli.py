@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from data.errors import InputError, UnetfxError
-from data.files import is_remote, join
+from data.files.paths import is_remote, join
 from data.sources.blue_marble import write_blue_marble
 from pipeline.config.loading import config_path, load_config
 from pipeline.execution.console import library_noise_to, log_lines_of, print_failure

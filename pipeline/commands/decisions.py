@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from data.errors import InputError
-from data.files import is_folder
+from data.files.finding import is_folder
 from pipeline.config.config import Config
 from pipeline.history import decisions
 from pipeline.history.runs import find_run

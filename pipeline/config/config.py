@@ -15,7 +15,7 @@ from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import nearest
 from data.examples import features
-from data.files import is_remote, join
+from data.files.paths import is_remote, join
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.beam import BeamConfig, LocalBeam
 from pipeline.config.kubeflow import KubeflowConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import InputError, UnetfxError
-from data.files import is_remote
+from data.files.paths import is_remote
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.config import Config
 from pipeline.config.loading import config_path, load_config

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluator.slice_names import refuse_unknown_columns
 from data.errors import UnetfxError, one_line
-from data.sources.pairs import find_columns
+from data.listing.listing import find_columns
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure, print_steps
 from pipeline.execution.lock import only_one
-from pipeline.execution.remote_workspace import claim_workspace
+from pipeline.execution.remote_workspace import link_workspace
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
 
 
 def _run(config: Config, config_file: Path) -> RunResult:
-    claim_workspace(config)
+    link_workspace(config)
     if columns := config.columns_to_slice_by:
         # GateCheck would also reject unknown columns, but only after all files have been read, so
         # the columns are checked here first.

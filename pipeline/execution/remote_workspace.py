@@ -5,13 +5,16 @@ import uuid
 
 from data.config import Strict
 from data.errors import InputError
-from data.files import is_file, is_remote, join, read_text, write_text
+from data.files.finding import is_file
+from data.files.paths import is_remote, join
+from data.files.reading import read_text
+from data.files.writing import write_text
 from pipeline.config.config import Config
 
 _FILE = "records.json"
 
 
-class RecordsPlace(Strict):
+class RecordsLocation(Strict):
     """Location of a pipeline's ML Metadata records.
 
     Attributes:
@@ -25,11 +28,11 @@ class RecordsPlace(Strict):
     folder: str
 
 
-def claim_workspace(config: Config) -> None:
+def link_workspace(config: Config) -> None:
     """Stores the location of the records in a remote workspace, unless one is stored already.
 
-    TFX names the folders of artifacts after IDs in the records. A run with different records would
-    therefore write to the folders of older artifacts.
+    TFX names the folders of artifacts after the IDs of executions in the records. A run with
+    different records would therefore overwrite older artifacts.
 
     Args:
       config: The config of the pipeline. For a local workspace, which contains its own records, the
@@ -38,21 +41,22 @@ def claim_workspace(config: Config) -> None:
     Raises:
       InputError: The records of the workspace are in a different folder or on a different machine,
         or the bucket cannot be read or written.
+      UnavailableError: The remote file system does not respond.
     """
     if not is_remote(config.workspace):
         return
-    here, there = str(config.home / _FILE), join(config.root, _FILE)
-    if not is_file(here):
-        place = RecordsPlace(
+    local_file, remote_file = str(config.home / _FILE), join(config.root, _FILE)
+    if not is_file(local_file):
+        location = RecordsLocation(
             id=uuid.uuid4().hex, host=socket.gethostname(), folder=str(config.home)
         )
-        write_text(here, place.model_dump_json())
-    if not is_file(there):
-        write_text(there, read_text(here))
+        write_text(local_file, location.model_dump_json())
+    if not is_file(remote_file):
+        write_text(remote_file, read_text(local_file))
         return
-    noted = RecordsPlace.model_validate_json(read_text(there))
-    if noted.id != RecordsPlace.model_validate_json(read_text(here)).id:
+    stored = RecordsLocation.model_validate_json(read_text(remote_file))
+    if stored.id != RecordsLocation.model_validate_json(read_text(local_file)).id:
         raise InputError(
-            f"workspace: the records of {config.root} are in {noted.folder} on {noted.host}. Run "
+            f"workspace: the records of {config.root} are in {stored.folder} on {stored.host}. Run "
             "there, or choose a different workspace."
         )

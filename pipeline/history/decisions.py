@@ -13,7 +13,8 @@ from tfx.utils import path_utils
 from components.blessings import WHO
 from components.evaluator.baseline import why_not_loaded
 from data.errors import InputError
-from data.files import join, write_text
+from data.files.paths import join
+from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.store import History, int_property, open_history, text_property

@@ -10,7 +10,9 @@ from components.evaluator.metric_names import MEAN_IOU
 from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED_SCORE
 from data.errors import InputError
-from data.files import find_files, is_file, join, read_text
+from data.files.finding import find_files, is_file
+from data.files.paths import join
+from data.files.reading import read_text
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.decisions import Decision, decisions

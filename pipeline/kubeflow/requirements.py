@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from data.errors import InputError
-from data.files import is_remote, join, relative_path
+from data.files.paths import is_remote, join, relative_path
 from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig

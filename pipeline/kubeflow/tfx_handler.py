@@ -30,7 +30,11 @@ _INSTALLATION = "kubeflow"  # default of --namespace, which stands for a single-
 
 
 class KubeflowHandler(base_handler.BaseHandler):
-    """Uploads, runs, lists and deletes pipelines on Kubeflow Pipelines 2."""
+    """Uploads, runs, lists and deletes pipelines on Kubeflow Pipelines 2.
+
+    A method that sends a request ends the process with a one-line message and exit code 2 if the
+    request is refused, the server cannot be reached, or the pipeline or run does not exist.
+    """
 
     def create_pipeline(self, update: bool = False) -> None:
         """Compiles a pipeline and uploads it.

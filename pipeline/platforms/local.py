@@ -9,7 +9,8 @@ from components.example_gen.component import PairsExampleGen
 from components.example_gen.settings import ExampleGenSettings
 from components.trainer import warm_start
 from components.trainer.config import TrainerSettings
-from data.files import is_file, read_text
+from data.files.finding import is_file
+from data.files.reading import read_text
 from pipeline.config.config import Config
 from pipeline.platforms.platform import BlessedModels, Ingestion, Platform
 

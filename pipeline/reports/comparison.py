@@ -19,7 +19,9 @@ from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples, save_picture
 from components.report.page import class_marks, templates
 from data.errors import InputError
-from data.files import is_folder, join, write_text
+from data.files.finding import is_folder
+from data.files.paths import join
+from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL

@@ -10,7 +10,11 @@ from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, RunFacts, read_anomalies, templates, write_page
 from data.errors import InputError
-from data.files import copy_folder, is_file, join, read_text, write_text
+from data.files.copying import copy_folder
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES

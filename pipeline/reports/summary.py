@@ -19,7 +19,8 @@ from components.example_gen.artifact import FINDINGS_FILE, first_image
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
-from data.files import is_remote, join, read_text
+from data.files.paths import is_remote, join
+from data.files.reading import read_text
 from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from components.example_gen.listing_job import listing_job
 from data.config import Strict
-from data.files import is_file, read_text, write_text
-from data.sources.kept_listing import update_listing
+from data.files.finding import is_file
+from data.files.reading import read_text
+from data.files.writing import write_text
+from data.listing.kept_listing import update_listing
 from pipeline.code_version import code_version
 from pipeline.config.config import AROUND_A_RUN, Config
 

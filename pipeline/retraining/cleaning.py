@@ -8,15 +8,10 @@ from typing import NamedTuple
 
 from components.blessings import blessed_models
 from data.errors import InputError, MissingFileError
-from data.files import (
-    find_files,
-    folder_state,
-    is_folder,
-    is_remote,
-    join,
-    relative_path,
-    remove_folder,
-)
+from data.files.finding import find_files, is_folder
+from data.files.paths import is_remote, join, relative_path
+from data.files.removing import remove_folder
+from data.files.state import folder_state
 from pipeline.config.config import Config
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
 from serving.model.versions import numbered_folders, versions

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from components.evaluator.metric_names import MEAN_IOU
 from data.errors import UnetfxError
-from data.files import join
+from data.files.paths import join
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from data.errors import InputError
-from data.files import find_files, is_file, is_folder, is_remote, join, list_files
+from data.files.finding import find_files, is_file, is_folder, list_files
+from data.files.paths import is_remote, join
 from data.sources.image_suffixes import IMAGE_SUFFIXES
 
 _NO_IMAGES = f"contains no image files. Expected {' '.join(sorted(IMAGE_SUFFIXES))}"

@@ -13,7 +13,8 @@ import numpy as np
 
 from data.config import DataConfig
 from data.errors import UnetfxError
-from data.files import new_file, read_bytes
+from data.files.reading import read_bytes
+from data.files.writing import new_file
 from data.rasters.images import LoadedImage, encode_png, load_image
 from serving.client.protocol import ServingError
 from serving.files.image_files import ImageFile

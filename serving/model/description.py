@@ -8,7 +8,8 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
-from data.files import read_text, write_text
+from data.files.reading import read_text
+from data.files.writing import write_text
 from serving.config import MAX_PIXELS
 
 DESCRIPTION = "assets.extra/unetfx.json"

@@ -5,7 +5,10 @@ import shutil
 import time
 from pathlib import Path
 
-from data.files import complete_folder, copy_file, is_remote, list_files
+from data.files.copying import copy_file
+from data.files.finding import list_files
+from data.files.paths import is_remote
+from data.files.writing import complete_folder
 from serving.model.versions import MODEL_FILE, numbered_folders
 
 

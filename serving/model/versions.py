@@ -3,7 +3,7 @@
 import os
 
 from data.errors import InputError
-from data.files import is_file, is_folder, list_folders
+from data.files.finding import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
 """Name of the file whose presence marks a version of a model as complete."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from data.config import View
-from data.files import make_folder
+from data.files.writing import make_folder
 from serving.signature import IMAGES, PROBABILITIES, SIGNATURE
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from data.errors import MissingFileError
-from data.files import is_file
+from data.files.finding import is_file
 from serving.config import MAX_PIXELS
 from serving.model.description import model_description
 from serving.model.tf_errors import tf_error_text

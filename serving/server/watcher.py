@@ -4,7 +4,9 @@ import asyncio
 import logging
 from concurrent.futures import Executor
 
-from data.files import file_state, join, list_files
+from data.files.finding import list_files
+from data.files.paths import join
+from data.files.state import file_state
 from serving.model.tf_errors import tf_error_text
 from serving.model.versions import MODEL_FILE, numbered_folders
 from serving.server.batching import Batcher

@@ -23,7 +23,7 @@ from data.examples.reading import read_pair
 from data.examples.split_counts import count_splits
 from data.examples.tally import Tally
 from data.examples.writing import make_example
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]

@@ -11,9 +11,9 @@ from components.beam_job import run_beam_job
 from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import Executor
 from data.errors import InputError
-from data.processes import in_this_process
-from data.shuffle import Stage, run_job
-from data.sources.listing import list_pairs
+from data.jobs.processes import in_this_process
+from data.jobs.shuffle import Stage, run_job
+from data.listing.listing import list_pairs
 from tests.components.example_gen.conftest import BEAM, KEYS, settings_of, write_pair, write_pairs
 
 

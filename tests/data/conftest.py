@@ -46,3 +46,13 @@ def write_files():
             _write_file(f"{folder}/{name}", name.encode())
 
     return write
+
+
+@pytest.fixture
+def write_pairs(write_files):
+    """Writes pairs with the given keys into a folder."""
+
+    def write(root, *keys):
+        write_files(root, *(f"{kind}/{key}.png" for key in keys for kind in ("images", "masks")))
+
+    return write

@@ -12,9 +12,9 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
 from data.examples.tally import Tally
-from data.shuffle import RowWriter
-from data.sources.census import Census
-from data.sources.pairs import Pair
+from data.jobs.shuffle import RowWriter
+from data.listing.census import Census
+from data.listing.pair import Pair
 
 SPLIT_OF = ("train", "train", "train", "train", "val", "test")
 
@@ -64,8 +64,8 @@ def repeats_in(records):
     with tempfile.TemporaryDirectory() as folder:
         writer = RowWriter(folder)
         for each in records:
-            for order, row in repeat_rows(each):
-                writer.add(order, row)
+            for name_hash, row in repeat_rows(each):
+                writer.add(name_hash, row)
         partitions = defaultdict(list)
         for partition, segment in writer.finish():
             partitions[partition].append(segment)

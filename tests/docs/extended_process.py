@@ -23,7 +23,7 @@ from data.errors import InputError
 from data.examples.features import fraction
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from pipeline.config.documentation import config_schema, page_text
 from pipeline.config.loading import config_path, load_config
 

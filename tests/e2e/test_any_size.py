@@ -14,7 +14,7 @@ from data.config import Augmentation, CropView, DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.input_pipeline.dataset import read_batches, read_training_batches
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from serving.model.export import export_saved_model
 
 pytestmark = pytest.mark.slow

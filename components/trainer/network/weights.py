@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import InputError
-from data.files import is_file, read_bytes
-from data.packages import package_file
+from data.files.finding import is_file
+from data.files.packages import package_file
+from data.files.reading import read_bytes
 
 Arrays = list[npt.NDArray[np.float32]]
 """Weights of one layer, in the order of the layer's variables."""

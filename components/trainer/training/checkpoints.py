@@ -10,7 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.files import is_file, new_file, read_bytes, read_text, remove_file, write_text
+from data.files.finding import is_file
+from data.files.reading import read_bytes, read_text
+from data.files.removing import remove_file
+from data.files.writing import new_file, write_text
 
 MONITOR = "val_mean_iou"
 """Name of the score that determines the best epoch: the mean IoU on `val`."""

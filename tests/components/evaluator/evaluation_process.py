@@ -19,7 +19,7 @@ from components.evaluator.results import read_evaluation
 from data.config import DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 from serving.model.export import export_saved_model
 
 CLASSES = ["a", "b", "c"]

@@ -1,13 +1,16 @@
+import json
+
 import pytest
 
 from components.evaluator.config import GateConfig
-from components.evaluator.gate_check import gate_problems
+from components.evaluator.gate_check import GateCheck, gate_problems
+from data.errors import InputError
 from data.examples.batches import Ingested
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.split_counts import count_splits
 from data.examples.tally import Tally
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 
 CLASSES = ["ocean", "land", "lake"]
 
@@ -83,3 +86,21 @@ def test_a_cell_of_a_column_that_test_lacks():
         "gate.slices.column/scanner=B: no image of the test split is in this slice. "
         "Values of column/scanner in the test split: (empty), 7, Zürich, 2."
     )
+
+
+def test_all_problems_are_one_error_of_the_component(examples):
+    def check(*columns, **gate):
+        GateCheck.EXECUTOR_SPEC.executor_class._FUNCTION(
+            examples=examples,
+            gate=GateConfig(mean_iou=0.5, **gate).model_dump_json(),
+            classes=json.dumps(["red", "green", "blue"]),
+            columns=json.dumps(columns),
+            code="",
+        )
+
+    check(class_iou={"blue": 0.1})
+    slices = {"image/source=c": {"mean_iou": 0.5}}
+    with pytest.raises(InputError, match=r"^gate.min_images: 9, .*\ngate.slices.image/source=c: "):
+        check(min_images=9, slices=slices)
+    with pytest.raises(InputError, match="no column 'scanner'"):
+        check("scanner")

@@ -15,7 +15,7 @@ from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from data.config import DataConfig
 from data.examples.shards import Shard, write_shard
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]

@@ -21,7 +21,7 @@ from components.example_gen.component import PairsExampleGen
 from components.example_gen.executor import Executor
 from data.errors import InputError, UnavailableError
 from data.examples import batches
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from tests.components.example_gen.conftest import (
     BEAM,
     GROUPS,

@@ -1,37 +1,39 @@
-import subprocess
-import sys
+"""Where the pairs are listed: on this machine or by a Beam runner."""
 
-import pytest
+import functools
+
+import apache_beam as beam
 
 from components.example_gen.listing_job import listing_job
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
+from data.jobs.processes import in_processes, in_this_process
+from data.listing.listing import list_pairs
 from data.source_config import FolderSource
+from tests.components.example_gen.conftest import BEAM, KEYS, settings_of, write_pairs
+
+CLUSTER = ["--runner=DirectRunner", "--runner=PortableRunner"]  # the last one counts
 
 
-@pytest.mark.parametrize(
-    ("path", "run_tasks"), [("/data", in_processes), ("gs://bucket/data", in_this_process)]
-)
-@pytest.mark.parametrize("arguments", [[], ["--runner=DirectRunner"]])
-def test_without_a_cluster_a_source_is_listed_on_this_machine(path, run_tasks, arguments):
-    job = listing_job(FolderSource(kind="folder", path=path), arguments, "/scratch")
-    assert (job.func, job.keywords) == (run_job, {"run_tasks": run_tasks})
+def source(path):
+    return FolderSource(kind="folder", path=path)
 
 
-def test_on_a_cluster_it_is_a_beam_job_with_the_options_of_the_config():
-    source = FolderSource(kind="folder", path="/data")
-    arguments = ["--runner=DirectRunner", "--runner=FlinkRunner", "--parallelism=7"]
-    make_pipeline, folder = listing_job(source, arguments, "/scratch").args
-    assert folder == "/scratch"
-    assert make_pipeline.args == (arguments,)
-    own = object()
-    assert listing_job(source, arguments, "/scratch", own).args == (own, "/scratch")
+def test_without_a_cluster_local_files_are_listed_in_processes_and_remote_ones_in_this():
+    for path, run_tasks in (("cells", in_processes), ("gs://bucket/cells", in_this_process)):
+        for arguments in ([], ["--runner=DirectRunner"]):
+            assert listing_job(source(path), arguments, "").keywords == {"run_tasks": run_tasks}
 
 
-def test_neither_beam_nor_tfx_is_loaded_to_choose():
-    code = (
-        "import sys, components.example_gen.listing_job;"
-        "print({'apache_beam', 'tfx', 'tensorflow'} & set(sys.modules))"
+def test_a_cluster_lists_the_same_pairs(tmp_path):
+    data = settings_of(write_pairs(tmp_path / "data", KEYS)).data
+    run_on_beam = listing_job(
+        data.source,
+        CLUSTER,
+        str(tmp_path / "beam"),
+        functools.partial(beam.Pipeline, argv=BEAM),
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    listings = [
+        list_pairs(data, str(tmp_path / name), run, name="discs", own_folder="")
+        for name, run in (("one", run_on_beam), ("two", listing_job(data.source, [], "")))
+    ]
+    assert listings[0].census == listings[1].census
+    assert listings[0].census.pairs.total() == len(KEYS)

@@ -13,8 +13,8 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.reading import ReadPair
 from data.examples.records import Record
 from data.examples.writing import make_example
+from data.listing.pair import Pair
 from data.rasters.images import encode_png
-from data.sources.pairs import Pair
 
 CLASSES = ["ground", "disc", "rim"]
 MANY = 5000

@@ -5,7 +5,7 @@ from components.validator.schema import infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 
 CLASSES = ["ground", "disc"]
 

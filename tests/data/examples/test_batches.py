@@ -10,9 +10,9 @@ from PIL import Image
 from data.config import SPLITS, DataConfig
 from data.examples import batches
 from data.examples.batches import STAGES, BatchSettings, Ingested, plan_batches, records_file
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
-from data.sources.listing import list_pairs
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import list_pairs
 
 HERE = functools.partial(run_job, run_tasks=in_this_process)
 

@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 from data.config import DataConfig
 from data.examples.reading import read_pair, read_pairs
-from data.sources.pairs import Pair
+from data.listing.pair import Pair
 
 IMAGE = np.array([[[0, 10, 20], [255, 30, 40]], [[0, 50, 60], [1, 70, 80]]], np.uint8)
 MASK = np.array([[0, 1], [255, 1]], np.uint8)

@@ -2,8 +2,8 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
 from data.faults import MOST_EXAMPLES
-from data.shuffle import RowWriter
-from data.sources.pair import Pair
+from data.jobs.shuffle import RowWriter
+from data.listing.pair import Pair
 
 
 def record(key, split, *, content=None, group=None):
@@ -15,8 +15,8 @@ def record(key, split, *, content=None, group=None):
 def repeats(folder, records):
     writer = RowWriter(str(folder))
     for each in records:
-        for order, row in repeat_rows(each):
-            writer.add(order, row)
+        for name_hash, row in repeat_rows(each):
+            writer.add(name_hash, row)
     found = Repeats()
     partitions = {}
     for partition, segment in writer.finish():

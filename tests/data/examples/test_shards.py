@@ -7,8 +7,8 @@ import tensorflow as tf
 from data.config import DataConfig
 from data.examples.parsing import parse_pair
 from data.examples.shards import Shard, read_shard, write_shard
+from data.listing.pair import Pair
 from data.rasters.images import encode_png
-from data.sources.pairs import Pair
 
 DATA = DataConfig.model_validate(
     {"source": {"kind": "folder", "path": "x"}, "classes": ["ground", "disc"]}

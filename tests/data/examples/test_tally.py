@@ -2,7 +2,7 @@ from data.errors import PairError
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.tally import Tally
-from data.sources.pair import Pair
+from data.listing.pair import Pair
 
 
 def record(key, split, values=(0, 1), *, fractions=(0.5, 0.5), span=0, problem=None, labelled=1.0):

@@ -10,8 +10,8 @@ from data.config import DataConfig
 from data.examples.parsing import decode_image, decode_mask, parse_pair
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
+from data.listing.pair import Pair
 from data.rasters.images import encode_png
-from data.sources.pairs import Pair
 
 PIXELS = np.array(
     [[[0, 10, 20], [30, 40, 50], [60, 70, 80]], [[90, 100, 110], [120, 130, 140], [150, 160, 170]]],

@@ -8,9 +8,9 @@ from PIL import Image
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.listing.pairs import find_pairs
 from data.sources import blue_marble
 from data.sources.blue_marble import write_blue_marble
-from data.sources.pairs import find_pairs
 
 OCEAN, LAND, LAKE = 0, 1, 2
 PIXELS_A_DEGREE = 15

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from data.config import FolderSource
 from data.errors import InputError
-from data.files import join
+from data.files.paths import join
 from data.sources.image_suffixes import IMAGE_SUFFIXES
-from tests.data.sources.finding import find_raw
+from tests.data.finding import find_raw
 
 
 def find_in(root, **options):

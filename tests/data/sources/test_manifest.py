@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from data.config import DataConfig, ManifestSource
 from data.errors import InputError
-from data.sources.pairs import find_columns, find_pairs
-from tests.data.sources.finding import find_raw, fingerprint
+from data.listing.listing import find_columns
+from data.listing.pairs import find_pairs
+from tests.data.finding import find_raw, fingerprint
 
 TWO = [{"image": "images/1.jpg", "mask": "masks/1.png"}, {"image": "a/2.tif", "mask": "b/2_m.png"}]
 

@@ -4,8 +4,9 @@ from pydantic import Field
 
 from data.config import DataConfig
 from data.errors import PairError
+from data.listing.listing import find_columns
+from data.listing.pairs import find_pairs
 from data.source_config import AnySource, Source
-from data.sources.pairs import find_columns, find_pairs
 from data.sources.raw_pairs import RawPair
 from data.sources.registry import SOURCES, SourceFunctions
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from data.config import DataConfig, TfdsSource
 from data.errors import InputError
+from data.listing.pairs import find_pairs
 from data.rasters.masks import load_mask
-from data.sources.pairs import find_pairs
 from pipeline.config.loading import DEFAULT_CONFIG, load_config
-from tests.data.sources.finding import find_raw
+from tests.data.finding import find_raw
 
 SHAPES = [(6, 9), (5, 4), (8, 8), (3, 7), (4, 4)]
 

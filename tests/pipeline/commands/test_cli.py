@@ -27,19 +27,6 @@ def config_file(tmp_path):
     return path
 
 
-@pytest.fixture
-def unetfx(monkeypatch, capfd):
-    """Runs the console script and returns its exit code, standard output and standard error."""
-
-    def unetfx(*arguments):
-        monkeypatch.setattr(sys, "argv", ["unetfx", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code, *capfd.readouterr()
-
-    return unetfx
-
-
 def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
     monkeypatch.setattr(cli, "write_blue_marble", lambda folder: 215)
     arguments = ["sample", "blue_marble", "--out", str(tmp_path / "x")]

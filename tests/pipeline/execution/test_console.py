@@ -1,12 +1,13 @@
 import logging
 import os
+import re
 import sys
 
 import pytest
 from absl import logging as absl_logging
 
 from data.errors import InputError
-from pipeline.execution.console import library_noise_to, print_failure, print_steps
+from pipeline.execution.console import library_noise_to, log_lines_of, print_failure, print_steps
 
 
 def test_noise_goes_to_the_log_until_the_context_ends(tmp_path, capfd):
@@ -31,6 +32,14 @@ def test_an_error_restores_the_stream(tmp_path, capfd):
 def test_each_line_of_a_failure_names_the_program(capsys):
     print_failure("one\ntwo", "three")
     assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
+
+
+def test_the_log_of_a_package_is_printed_until_the_context_ends(capsys):
+    log = logging.getLogger("serving.server.serve")
+    with log_lines_of("serving"):
+        log.info("a message")
+    log.info("afterwards")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d a message\n", capsys.readouterr().out)
 
 
 def test_each_step_is_one_line(capsys):

@@ -1,9 +1,9 @@
 import pytest
 
 from data.errors import InputError
-from data.files import is_file
+from data.files.finding import is_file
 from pipeline.config.loading import load_config
-from pipeline.execution.remote_workspace import claim_workspace
+from pipeline.execution.remote_workspace import link_workspace
 from tests.pipeline.conftest import changed
 
 
@@ -16,13 +16,13 @@ def config(gs_folder, tmp_path, monkeypatch):
 
 def test_a_workspace_belongs_to_the_folder_with_its_records(config, gs_folder, tmp_path):
     for _ in range(2):
-        claim_workspace(config)
+        link_workspace(config)
     assert is_file(f"{gs_folder}/discs/records.json")
     home = tmp_path / "runs" / gs_folder.replace("://", "/") / "discs"
     assert config.home == home
     home.rename(tmp_path / "elsewhere")
     with pytest.raises(InputError) as caught:
-        claim_workspace(config)
+        link_workspace(config)
     assert str(caught.value).startswith(
         f"workspace: the records of {gs_folder}/discs are in {home} on "
     )
@@ -31,5 +31,5 @@ def test_a_workspace_belongs_to_the_folder_with_its_records(config, gs_folder, t
 
 def test_a_local_workspace_needs_no_claim(tmp_path, config):
     local = config.model_copy(update={"workspace": str(tmp_path / "local")})
-    claim_workspace(local)
+    link_workspace(local)
     assert not local.home.exists()

@@ -41,7 +41,7 @@ def tfx(kubeflow, write_config, tmp_path):
 
     def run(*words):
         arguments = ["tfx", *words, "--engine", "kubeflow"]
-        if words[1] != "compile":
+        if words[1] not in ("compile", "schema"):
             arguments += ["--endpoint", kubeflow.host]
         return warm_process.run(
             f"{tfx_command.__name__}:main",
@@ -121,6 +121,23 @@ def test_runs_and_pipelines_are_listed(tfx, kubeflow):
     assert "r7 " in output
     assert "SUCCEEDED" in output
     assert "blue-marble" in tfx("pipeline", "list").output
+
+
+def test_runs_and_pipelines_are_stopped_and_deleted(tfx, kubeflow):
+    there_is_a_pipeline(kubeflow)
+    run = "/apis/v2beta1/runs/r7"
+    requests = [f"POST {run}:terminate", f"DELETE {run}"]
+    requests += [f"DELETE {API}/p1/versions/v1", f"DELETE {API}/p1"]
+    kubeflow.answers |= dict.fromkeys(requests, (200, {}))
+    name, of_run = ("--pipeline_name", "blue_marble"), ("--run_id", "r7")
+    for words, message in (
+        (("run", "terminate", *of_run), "Run terminated."),
+        (("run", "delete", *of_run), "Run deleted."),
+        (("pipeline", "delete", *name), "Pipeline blue-marble deleted successfully."),
+        (("pipeline", "schema", *name), "The schema of the data is <workspace>/<name>/schema"),
+    ):
+        assert message in tfx(*words).output
+    assert set(requests) <= set(kubeflow.requests)
 
 
 def test_a_pipeline_that_was_not_uploaded_is_one_line(tfx):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from data.errors import InputError
 from data.examples.shards import Shard, write_shard
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from pipeline.reports.comparison import compare
 from serving.model.export import export_saved_model
 from tests.pipeline.recorded_runs import CLASSES, Workspace

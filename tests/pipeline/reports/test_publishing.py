@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data import files
 from data.errors import InputError
+from data.files import reading
 from pipeline.history.decisions import decide
 from pipeline.history.runs import all_runs
 from pipeline.reports.publishing import publish, read_published
@@ -22,8 +22,8 @@ def workspace(tmp_path):
 def test_dozens_of_runs_are_on_a_page_whose_axis_can_be_read(workspace, monkeypatch):
     ids = [workspace.record(number, mean=number / 30) for number in range(30)]
     read = []
-    read_bytes = files.read_bytes
-    monkeypatch.setattr(files, "read_bytes", lambda path: read.append(path) or read_bytes(path))
+    read_bytes = reading.read_bytes
+    monkeypatch.setattr(reading, "read_bytes", lambda path: read.append(path) or read_bytes(path))
     for run in all_runs(workspace.config):
         read.clear()
         publish(workspace.config, run)

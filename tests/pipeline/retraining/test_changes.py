@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from data.sources import listing
+from data.listing import listing
 from pipeline.config.loading import load_config
 from pipeline.retraining import changes
 from pipeline.retraining.changes import (

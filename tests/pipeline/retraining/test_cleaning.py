@@ -8,7 +8,8 @@ import ml_metadata as mlmd
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from data.files import find_files, write_text
+from data.files.finding import find_files
+from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.retraining.cleaning import clean
 from serving.model.versions import numbered_folders

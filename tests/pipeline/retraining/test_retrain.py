@@ -5,13 +5,19 @@ import json
 import numpy as np
 import pytest
 import yaml
+from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 
 from data.errors import InputError
 from pipeline.config.loading import load_config
-from pipeline.exit_codes import DONE, FAILED
+from pipeline.execution.local_run import RunResult
+from pipeline.execution.lock import Holder
+from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
+from pipeline.history.runs import Run
+from pipeline.retraining import retrain as retraining
 from pipeline.retraining.changes import PastRetraining, find_changes, save_retraining
 from pipeline.retraining.retrain import retrain
+from tests.pipeline.recorded_runs import metrics
 
 
 @pytest.fixture
@@ -108,3 +114,85 @@ def test_a_webhook_without_its_environment_variable_is_refused_at_once(tmp_path,
     with pytest.raises(InputError, match=r"\$CELLS_WEBHOOK is not a URL"):
         retrain(config_file)
     assert not (tmp_path / "runs").exists()
+
+
+def artifact(uri="", **properties):
+    made = metadata_store_pb2.Artifact(uri=str(uri))
+    for name, value in properties.items():
+        if isinstance(value, str):
+            made.custom_properties[name].string_value = value
+        else:
+            made.custom_properties[name].int_value = value
+    return made
+
+
+@pytest.fixture
+def finish(tmp_path, monkeypatch):
+    """Replaces the next run by one that has finished, with the given exit code."""
+
+    def finish(code, *, cached=(), reasons=(), serving=(), **blessed):
+        found = metrics(0.75)
+        found.serving.reasons = list(serving)
+        (tmp_path / "report").mkdir()
+        text = found.model_copy(update={"reasons": list(reasons)}).model_dump_json()
+        (tmp_path / "report/metrics.json").write_text(text)
+        artifacts = {
+            "Examples": artifact(input_fingerprint="data"),
+            "UnetfxReport": artifact(tmp_path / "report"),
+            "PushedModel": artifact(pushed=1, pushed_destination="/models/cells/17"),
+            **{kind: artifact(blessed=value) for kind, value in blessed.items()},
+        }
+        run = Run("2026-01-01", frozenset(), frozenset(cached), frozenset(), artifacts)
+        result = RunResult(code, run, str(tmp_path / "report"))
+        monkeypatch.setattr(retraining, "run_locked", lambda *config: result)
+
+    return finish
+
+
+def test_a_pushed_model_is_notified_with_its_metrics_and_saved(config_file, finish, notices):
+    finish(DONE)
+    assert retrain(config_file) == DONE
+    [notice] = notices()
+    assert notice["text"] == (
+        "cells: pushed version 17; mean IoU 0.750; new: 2 pairs, the first retraining"
+    )
+    assert (notice["run"], notice["version"]) == ("2026-01-01", "/models/cells/17")
+    assert notice["report"].endswith("/report/index.html")
+    saved = json.loads((load_config(config_file).home / "retrain.json").read_text())
+    assert (saved["outcome"], saved["state"]["data"]) == ("pushed", "data")
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "text"),
+    [
+        ({"ModelBlessing": 0, "reasons": ["too low"]}, "not_blessed", "not blessed; mean IoU"),
+        ({"ModelBlessing": 1, "serving": ["slow"]}, "does_not_serve", "cannot be served; mean"),
+    ],
+)
+def test_a_refused_model_is_notified_with_the_reasons(
+    config_file, finish, notices, changes, outcome, text
+):
+    finish(NOT_BLESSED, **changes)
+    assert retrain(config_file) == NOT_BLESSED
+    [notice] = notices()
+    assert (notice["outcome"], notice["version"]) == (outcome, None)
+    assert notice["text"].startswith(f"cells: {text}")
+    assert notice["reasons"] == [*changes.get("reasons", ()), *changes.get("serving", ())]
+
+
+def test_a_run_that_trained_nothing_is_nothing_new(config_file, finish, notices):
+    finish(DONE, cached=["Trainer", "Pusher"])
+    assert retrain(config_file) == DONE
+    assert notices() == []
+
+
+def test_a_retraining_says_that_it_takes_over(config_file, finish, capsys):
+    finish(DONE)
+    home = load_config(config_file).home
+    home.mkdir(parents=True)
+    holder = Holder(command="unetfx run", pid=7, host="there", since="2026-01-01")
+    (home / "lock").write_text(holder.model_dump_json())
+    retrain(config_file)
+    assert capsys.readouterr().out.startswith(
+        "cells: the previous process died before it had finished: unetfx run, process 7 on there, "
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError
-from data.files import write_text
+from data.files.writing import write_text
 from serving.files.image_files import find_images
 
 

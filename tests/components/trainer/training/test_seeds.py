@@ -17,7 +17,7 @@ from data.config import DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.input_pipeline.dataset import class_shares, read_batches, read_training_batches
-from data.sources.pairs import find_pairs
+from data.listing.pairs import find_pairs
 from pipeline.config.loading import load_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_coverage")]

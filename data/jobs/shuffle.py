@@ -1,10 +1,10 @@
 """Runs jobs in stages, and groups rows by name between the stages (a shuffle through files).
 
-In each stage of a job, several processes work on tasks and write rows. Rows with the same name form
-a group, and all groups of a partition are one task of the next stage. Between two stages, the rows
-are in sorted files. Only the positions of the rows in these files, and the rows of the partitions
-that tasks are reading, are in memory. The same stages can run on this machine (`run_job`) or as a
-Beam job (`components/beam_job.py`).
+In each stage of a job, several processes run tasks, which write rows. Rows with the same name form
+a group. The hash of the name determines the partition of the group, and each partition is one task
+of the next stage. Between two stages, the rows are in sorted files. The main process keeps only the
+positions of the rows in memory, and a task only the rows of its partition. The same stages can run
+on this machine (`run_job`) or as a Beam job (`components/beam_job.py`).
 """
 
 import bisect
@@ -20,12 +20,14 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from typing_extensions import Self
 
-from data.files import join, new_file, read_range
-from data.processes import ahead
+from data.files.paths import join
+from data.files.reading import read_range
+from data.files.writing import new_file
+from data.jobs.processes import ahead
 
 PARTITIONS = 128
-"""Number of partitions. The names are distributed evenly, except for chance."""
-_ORDER_DIGITS = 16  # number of hexadecimal digits in the hash of a name
+"""Number of partitions. Hashing distributes the names about evenly among them."""
+_HASH_DIGITS = 16  # number of hexadecimal digits in the hash of a name
 _ROWS_A_FILE = 2**15  # number of rows that a `RowWriter` collects before it writes a file
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -33,7 +35,7 @@ _decode = json.JSONDecoder().raw_decode  # faster than `json.loads`
 
 
 class Segment(NamedTuple):
-    """Position of the rows of one partition in one file.
+    """Position of the rows of one partition in a file that `RowWriter` has written.
 
     Attributes:
       path: Path of the file, local or remote.
@@ -51,7 +53,7 @@ class Output(NamedTuple):
 
     Attributes:
       result: Result of the task, which is merged with the results of all other tasks of the job.
-      rows: Partition numbers and positions of the rows that the task wrote for the next stage.
+      rows: Positions of the rows that the task wrote for the next stage, with partition numbers.
     """
 
     result: Any
@@ -62,7 +64,7 @@ class Result(Protocol):
     """A result that can be merged with other results, in any order."""
 
     def merged(self, other: Self) -> Self:
-        """Returns the combined result, which may be this object with `other` added."""
+        """Returns the combined result, which may be this object, changed in place."""
 
 
 class Stage(NamedTuple):
@@ -72,22 +74,22 @@ class Stage(NamedTuple):
       run: Function that runs a task. Arguments: the task; the settings of the job. A task of the
         first stage is any value that can be pickled. A task of a later stage is a sequence of
         segments, which together contain all rows of one partition.
-      threads: Number of threads that run tasks in the process of the job, for tasks that start
-        worker processes themselves; 0 to run the tasks in worker processes.
+      threads: Number of threads that run the tasks in the process that runs the job. Set this for
+        tasks that start worker processes themselves. With 0, worker processes run the tasks.
     """
 
     run: Callable[[Any, Any], Output]
     threads: int = 0
 
 
-def order_of(name: str) -> str:
+def hash_name(name: str) -> str:
     """Returns the hash by which rows are sorted: 16 hexadecimal digits of the name's SHA-256."""
-    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_ORDER_DIGITS]
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_HASH_DIGITS]
 
 
-def partition_of(order: str) -> int:
-    """Returns the partition number for a hash (see `order_of`). The number grows with the hash."""
-    return int(order[:4], 16) * PARTITIONS >> 16
+def partition_of(name_hash: str) -> int:
+    """Returns the partition number for a hash (see `hash_name`). The number grows with the hash."""
+    return int(name_hash[:4], 16) * PARTITIONS >> 16
 
 
 class RowWriter:
@@ -106,19 +108,29 @@ class RowWriter:
         self._lines: list[bytes] = []
         self._rows: list[tuple[int, Segment]] = []
 
-    def add(self, order: str, row: Sequence[Any]) -> None:
+    def add(self, name_hash: str, row: Sequence[Any]) -> None:
         """Adds a row.
 
         Args:
-          order: Hash of the row's name (see `order_of`).
+          name_hash: Hash of the row's name (see `hash_name`).
           row: Values of the row, all of which can be stored as JSON.
+
+        Raises:
+          InputError: A file cannot be written.
         """
-        self._lines.append(f"{order}{_encode(row)}\n".encode())
+        self._lines.append(f"{name_hash}{_encode(row)}\n".encode())
         if len(self._lines) == _ROWS_A_FILE:
             self._write()
 
     def finish(self) -> list[tuple[int, Segment]]:
-        """Writes the remaining rows, and returns the partition number and position of all rows."""
+        """Writes the remaining rows.
+
+        Returns:
+          Positions of all rows that were added, each with the number of the partition.
+
+        Raises:
+          InputError: A file cannot be written.
+        """
         if self._lines:
             self._write()
         return self._rows
@@ -148,11 +160,14 @@ def read_groups(segments: Iterable[Segment]) -> Iterator[tuple[str, Iterator[Any
     Yields:
       Each hash, in ascending order, and an iterator of the rows with this hash, sorted by their
       JSON text. The rows must be read before the next group is requested.
+
+    Raises:
+      InputError: A file cannot be read.
     """
     parts = (zlib.decompress(read_range(*segment)) for segment in segments)
     lines = sorted(itertools.chain.from_iterable(part.splitlines() for part in parts))
-    for order, group in itertools.groupby(lines, lambda line: line[:_ORDER_DIGITS]):
-        yield order.decode(), (_decode(line.decode(), _ORDER_DIGITS)[0] for line in group)
+    for name_hash, group in itertools.groupby(lines, lambda line: line[:_HASH_DIGITS]):
+        yield name_hash.decode(), (_decode(line.decode(), _HASH_DIGITS)[0] for line in group)
 
 
 MergedResult = TypeVar("MergedResult", bound=Result)
@@ -174,10 +189,14 @@ def run_job(
       settings: Settings of the job, which are the second argument of each stage's function.
       empty: The result of a job without tasks.
       run_tasks: Function that runs the tasks of a stage: `in_processes` or `in_this_process` from
-        `data.processes`.
+        `data.jobs.processes`.
 
     Returns:
       The merged results of all tasks in all stages.
+
+    Raises:
+      UnavailableError: A worker process was killed, most likely because the memory was full.
+      Exception: Any exception that a task raises.
     """
     merged = empty
     for stage in stages:
@@ -201,5 +220,8 @@ def _call(stage: Stage, settings: Any, task: Any) -> Output:
 
 
 def _start_of(partition: int) -> bytes:
-    """Returns the first digits of the smallest hash in a partition, or a text after all hashes."""
+    """Returns the first four digits of the smallest hash in a partition.
+
+    For the number after the last partition, returns `g`, which is greater than any hash.
+    """
     return f"{partition * (2**16 // PARTITIONS):04x}".encode() if partition < PARTITIONS else b"g"

@@ -1,8 +1,8 @@
 """Lists the pairs of a source: finds the files, forms pairs, and hashes the contents.
 
-The pairs are listed by a job of `data.shuffle`. The first stage lists the files or rows in each
-part of the source. For a manifest, the second stage compares the rows that have the same mask. The
-last stage forms the pairs of each partition, and writes one partition of the list.
+A job of `data.jobs.shuffle` lists the pairs. The first stage lists the files or rows in each part
+of the source. For a manifest, the second stage compares the rows that have the same mask. The last
+stage forms the pairs of each partition, and writes one partition of the list.
 """
 
 import time
@@ -12,25 +12,28 @@ from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.errors import InputError, MissingFileError
-from data.files import join, remove_folder
-from data.shuffle import PARTITIONS, Stage, partition_of
-from data.sources.census import Census
-from data.sources.file_list import ListedPair, read_list
-from data.sources.listing_stages import ListSettings, check_rows, find_rows, order_of_key, pair_rows
-from data.sources.pair import Pair
+from data.files.paths import join
+from data.files.removing import remove_folder
+from data.jobs.shuffle import PARTITIONS, Stage, partition_of
+from data.listing.census import Census
+from data.listing.pair import Pair
+from data.listing.pair_list import ListedPair, read_list
+from data.listing.stages import ListSettings, check_rows, find_rows, hash_key, pair_rows
+from data.source_config import Source
 from data.sources.raw_pairs import Part
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans
 
 RunJob = Callable[[Sequence[Stage], Iterable[Any], Any, Any], Any]
-"""A function that runs a job: `data.shuffle.run_job` with `run_tasks` set, or a Beam job."""
+"""A function that runs a job in stages. Arguments: the stages, the tasks of the first stage, the
+settings, and the result of a job without tasks (see `data.jobs.shuffle.run_job`)."""
 
 
 class Listing(NamedTuple):
     """The pairs of a source.
 
     Attributes:
-      folder: Folder of the list (see `data.sources.file_list`), local or remote.
+      folder: Folder of the list (see `data.listing.pair_list`), local or remote.
       census: Counts of the files and pairs.
     """
 
@@ -41,20 +44,33 @@ class Listing(NamedTuple):
         """Reads the pairs of all partitions or of a range of partitions.
 
         Args:
-          first: Number of the first partition to read.
+          first: Number of the first partition to read, from 0.
           last: Number of the last partition to read.
 
         Yields:
-          The rows of the list, in the order of their keys' hashes.
+          The rows of the list, ordered by the hashes of the keys.
+
+        Raises:
+          InputError: The list cannot be read.
         """
         for partition in range(first, last + 1):
             if partition in self.census.digests:
                 yield from read_list(self.folder, partition)
 
     def pairs_of(self, keys: Iterable[str]) -> dict[str, Pair]:
-        """Reads the pairs that have the given keys. Keys without a pair are left out."""
+        """Reads the pairs with the given keys from the list.
+
+        Args:
+          keys: Keys of the pairs.
+
+        Returns:
+          The pairs by key. Keys without a pair are left out.
+
+        Raises:
+          InputError: The list cannot be read.
+        """
         wanted = set(keys)
-        partitions = sorted({partition_of(order_of_key(key)) for key in wanted})
+        partitions = sorted({partition_of(hash_key(key)) for key in wanted})
         rows = (row for number in partitions for row in self.pairs(number, number))
         return {row.pair.key: row.pair for row in rows if row.pair.key in wanted}
 
@@ -87,7 +103,9 @@ def list_pairs(
 
     Raises:
       InputError: The source as a whole cannot be used. For example, the folder does not exist or
-        has no images, or `data.group` matches no pair.
+        has no images, or `data.group` matches no pair. The error is also raised if the list cannot
+        be written.
+      UnavailableError: The remote file system does not respond, or a worker process was killed.
     """
     functions = SOURCES[data.source.kind]
     scratch = join(folder, f"rows-{uuid.uuid4().hex}")
@@ -98,12 +116,11 @@ def list_pairs(
             for span, source in sources.items()
             for part in functions.parts(source, own_folder)
         ]
-        columns = {each for source in sources.values() for each in functions.kept_columns(source)}
         settings = ListSettings(
             data=data,
             name=name,
             sources=sources,
-            columns=sorted(columns),
+            columns=_columns(sources.values()),
             folder=folder,
             scratch=scratch,
             earlier=earlier,
@@ -120,6 +137,26 @@ def list_pairs(
         remove_folder(scratch)
     _refuse_empty(census, [part for _, part in parts], data)
     return Listing(folder, census)
+
+
+def find_columns(data: DataConfig) -> list[str]:
+    """Lists the manifest columns that are stored with the pairs.
+
+    Args:
+      data: The `data` section of the config.
+
+    Returns:
+      Names of the columns in all spans, sorted; empty if the source is not a manifest.
+
+    Raises:
+      InputError: A manifest cannot be read, or lacks a column.
+    """
+    return _columns(source for _, source in find_spans(data.source))
+
+
+def _columns(sources: Iterable[Source]) -> list[str]:
+    columns = (SOURCES[source.kind].kept_columns(source) for source in sources)
+    return sorted({name for of_source in columns for name in of_source})
 
 
 def _refuse_empty(census: Census, parts: Iterable[Part], data: DataConfig) -> None:

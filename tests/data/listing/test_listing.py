@@ -4,11 +4,10 @@ from pathlib import Path
 import pytest
 
 from data.config import DataConfig
-from data.processes import in_processes, in_this_process
-from data.shuffle import run_job
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import list_pairs
 from data.sources import folder
-from data.sources.census import Census
-from data.sources.listing import list_pairs
 
 HERE = functools.partial(run_job, run_tasks=in_this_process)
 IN_PROCESSES = functools.partial(run_job, run_tasks=in_processes)
@@ -56,8 +55,8 @@ def test_processes_list_the_same(config, tmp_path):
 
 def test_pairs_are_in_the_order_of_hashes_and_found_by_key(config, tmp_path):
     listing = list_in(config, tmp_path)
-    orders = [row.order for row in listing.pairs()]
-    assert orders == sorted(orders)
+    hashes = [row.key_hash for row in listing.pairs()]
+    assert hashes == sorted(hashes)
     found = listing.pairs_of(["p3/3", "9", "nowhere", "p1/lonely"])
     assert sorted(found) == ["9", "p3/3"]
     assert found["p3/3"].mask.endswith("masks/p3/3.png")
@@ -68,20 +67,3 @@ def test_nothing_but_the_list_is_left(config, tmp_path):
     names = {path.name for path in Path(tmp_path).rglob("*") if path.is_file()}
     assert {name[:6] for name in names if name.endswith(".gz")} == {"pairs-"}
     assert not list(tmp_path.glob("rows-*"))
-
-
-def test_counts_of_parts_may_be_merged_in_any_order():
-    def census(number):
-        part = Census(newest_span=number, digests={number: str(number)})
-        part.pairs["train"] = number
-        part.unused.add(str(number), keys=(str(number),))
-        part.without_group = str(number) if number else None
-        return part
-
-    one, two = Census(), Census()
-    for number in range(4):
-        one = one.merged(census(number))
-        two = two.merged(census(3 - number))
-    assert one == two
-    assert (one.newest_span, one.without_group, one.pairs) == (3, "1", {"train": 6})
-    assert one.fingerprint == two.fingerprint != Census().fingerprint

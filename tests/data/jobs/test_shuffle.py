@@ -3,14 +3,14 @@ import os
 
 import pytest
 
-from data import shuffle
-from data.processes import in_processes, in_this_process
-from data.shuffle import (
+from data.jobs import shuffle
+from data.jobs.processes import in_processes, in_this_process
+from data.jobs.shuffle import (
     PARTITIONS,
     Output,
     RowWriter,
     Stage,
-    order_of,
+    hash_name,
     partition_of,
     read_groups,
     run_job,
@@ -30,7 +30,7 @@ def write(folder, names):
     """Writes a row for each name, and returns the positions of the rows."""
     writer = RowWriter(str(folder))
     for number, name in enumerate(names):
-        writer.add(order_of(name), [name, number])
+        writer.add(hash_name(name), [name, number])
     return writer.finish()
 
 
@@ -38,16 +38,16 @@ def read(rows):
     """Yields the groups of all partitions, in the order of their hashes."""
     for partition in range(PARTITIONS):
         segments = [segment for number, segment in rows if number == partition]
-        for order, group in read_groups(segments):
-            assert partition_of(order) == partition
-            yield order, list(group)
+        for name_hash, group in read_groups(segments):
+            assert partition_of(name_hash) == partition
+            yield name_hash, list(group)
 
 
 def test_rows_with_one_name_come_together_in_the_order_of_hashes(anywhere, monkeypatch):
     monkeypatch.setattr(shuffle, "_ROWS_A_FILE", 300)
     rows = [*write(anywhere, NAMES), *write(anywhere, NAMES[::2])]
     groups = list(read(rows))
-    assert [order for order, _ in groups] == sorted(map(order_of, NAMES))
+    assert [name_hash for name_hash, _ in groups] == sorted(map(hash_name, NAMES))
     by_name = {rows[0][0]: sorted(number for _, number in rows) for _, rows in groups}
     expected = {name: [number] for number, name in enumerate(NAMES)}
     for number, name in enumerate(NAMES[::2]):
@@ -59,7 +59,7 @@ def test_rows_with_one_name_come_together_in_the_order_of_hashes(anywhere, monke
 def test_no_partition_is_much_larger_than_others(tmp_path):
     sizes = [0] * PARTITIONS
     for name in NAMES * 1:
-        sizes[partition_of(order_of(name))] += 1
+        sizes[partition_of(hash_name(name))] += 1
     assert sum(sizes) == 1000
     assert max(sizes) < 30  # the mean is 8
 
@@ -67,12 +67,12 @@ def test_no_partition_is_much_larger_than_others(tmp_path):
 @pytest.mark.parametrize("text", ["\ud800", "a\nb\r\0c", "é \u2028", '"\\'])
 def test_any_text_survives(tmp_path, text):
     rows = write(tmp_path, [text])
-    assert list(read(rows)) == [(order_of(text), [[text, 0]])]
+    assert list(read(rows)) == [(hash_name(text), [[text, 0]])]
 
 
 def test_partitions_follow_each_other():
-    orders = [f"{number:04x}{'0' * 12}" for number in range(0, 2**16, 37)]
-    partitions = list(map(partition_of, orders))
+    hashes = [f"{number:04x}{'0' * 12}" for number in range(0, 2**16, 37)]
+    partitions = list(map(partition_of, hashes))
     assert partitions == sorted(partitions)
     assert set(partitions) == set(range(PARTITIONS))
 
@@ -84,7 +84,7 @@ def test_partitions_follow_each_other():
 def write_numbers(numbers, folder):
     writer = RowWriter(folder)
     for number in numbers:
-        writer.add(order_of(str(number % 10)), [number])
+        writer.add(hash_name(str(number % 10)), [number])
     return Output(Sum(0), writer.finish())
 
 
@@ -92,7 +92,7 @@ def sum_groups(segments, folder):
     """Writes the sum of each group, with the same name for all sums."""
     writer = RowWriter(folder)
     for _, rows in read_groups(segments):
-        writer.add(order_of("sum"), [sum(number for (number,) in rows)])
+        writer.add(hash_name("sum"), [sum(number for (number,) in rows)])
     return Output(Sum(0), writer.finish())
 
 

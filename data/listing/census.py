@@ -16,14 +16,15 @@ class Census:
     Attributes:
       pairs: Number of pairs in each split.
       newest_span: Number of the newest span; 0 if the source has no spans.
-      rows: Number of rows of each required kind, by the error message for none (see `Part`).
+      rows: Number of files of each required kind, by the error message for a source without such
+        files (see `Part.required`).
       problems: Files and manifest rows that do not form a pair (an image without a mask, two files
         with the same name, …).
       unused: Keys of images and masks that are in no split list.
       without_group: The first key, in sorted order, that `data.group` does not match; None if
         `data.group` matches all keys.
-      digests: Hash of the pairs, problems and unused keys in each partition that has any, by
-        partition number.
+      digests: Hash of the pairs, problems and unused keys of each partition, by partition number.
+        Partitions without any are left out.
     """
 
     pairs: Counter[str] = field(default_factory=Counter)

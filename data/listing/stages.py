@@ -1,4 +1,4 @@
-"""The stages of the job that lists the pairs of a source (see `data.sources.listing`)."""
+"""The stages of the job that lists the pairs of a source (see `data.listing.listing`)."""
 
 import hashlib
 import itertools
@@ -8,18 +8,20 @@ from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.files import THREADS, is_remote
-from data.processes import ahead
-from data.shuffle import Output, RowWriter, Segment, order_of, partition_of, read_groups
+from data.files.file_systems import REMOTE_THREADS
+from data.files.paths import is_remote
+from data.jobs.processes import ahead
+from data.jobs.shuffle import Output, RowWriter, Segment, hash_name, partition_of, read_groups
+from data.listing.census import Census
+from data.listing.file_hashes import HashedFile, hash_file
+from data.listing.pair import Pair, group_of, split_of_group
+from data.listing.pair_list import EarlierList, ListedPair, new_list
 from data.source_config import Source
-from data.sources.census import Census
-from data.sources.file_list import EarlierList, HashedFile, ListedPair, hash_file, new_list
 from data.sources.image_suffixes import without_image_suffixes
-from data.sources.pair import Pair, group_of, split_of_group
 from data.sources.raw_pairs import Part, RawPair, Row
 from data.sources.registry import SOURCES
 
-_PROBLEM = -1  # marks a PairError; for rows, the position of the row's type in `row_types`
+_PROBLEM = -1  # written for a PairError, in place of the position of a row's type in `row_types`
 
 
 class ListSettings(NamedTuple):
@@ -31,7 +33,7 @@ class ListSettings(NamedTuple):
       sources: Config of the source for each span, by span number.
       columns: Names of the manifest columns that are stored with the pairs.
       folder: Folder for the list, local or remote.
-      scratch: Folder for the files with the rows between two stages.
+      scratch: Folder for the files with the rows between two stages, local or remote.
       earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
         to hash all files.
       hashed: Whether to hash the contents of the files.
@@ -50,23 +52,30 @@ class ListSettings(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Rows of one span whose names have the same hash.
+    """Rows of one span whose names have the same hash, and which may therefore form pairs.
 
     Attributes:
-      order: The hash of the names.
+      name_hash: Hash of the names.
       span: Number of the span.
-      rows: Files and manifest rows that may form pairs.
+      rows: Files, lines of split lists and manifest rows that may form pairs.
       problems: Files and manifest rows that do not form a pair.
     """
 
-    order: str
+    name_hash: str
     span: int
     rows: list[Any]
     problems: list[PairError]
 
 
 class _Resolved(NamedTuple):
-    """The pairs formed from a group, and everything that does not form a pair, each sorted."""
+    """The pairs that were formed from a group, and the rows that form no pair.
+
+    Attributes:
+      pairs: The pairs, sorted by key.
+      problems: Files and manifest rows that do not form a pair, sorted.
+      unused: Keys of images and masks that are in no split list, sorted.
+      without_group: Keys that `data.group` does not match.
+    """
 
     pairs: list[ListedPair]
     problems: list[PairError]
@@ -74,12 +83,12 @@ class _Resolved(NamedTuple):
     without_group: list[str]
 
 
-def order_of_key(key: str) -> str:
-    """Returns the hash of a pair's key, by which the list of pairs and the examples are sorted.
+def hash_key(key: str) -> str:
+    """Returns the hash of a pair's key. The list of pairs and the examples are sorted by this hash.
 
     Image suffixes are ignored, because a split list may name a pair with or without the suffix.
     """
-    return order_of(without_image_suffixes(key))
+    return hash_name(without_image_suffixes(key))
 
 
 def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
@@ -90,7 +99,11 @@ def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
       settings: Settings of the job.
 
     Returns:
-      The numbers of rows of the required kinds, and the positions of the rows.
+      The number of rows of each required kind, and the positions of all rows.
+
+    Raises:
+      InputError: A folder, a split list or the manifest cannot be read, or the rows cannot be
+        written.
     """
     span, part = task
     source = settings.sources[span]
@@ -104,7 +117,7 @@ def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
 
 
 def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
-    """Compares rows that have the same name, and gives them other names.
+    """Checks the rows of a partition, and gives valid rows new names (see `SourceFunctions.check`).
 
     Args:
       segments: Positions of all rows of a partition.
@@ -112,6 +125,9 @@ def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
 
     Returns:
       The positions of the checked rows.
+
+    Raises:
+      InputError: The rows cannot be read or written.
     """
     check = SOURCES[settings.data.source.kind].check
     writer = RowWriter(settings.scratch)
@@ -131,14 +147,17 @@ def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
 
     Returns:
       The counts of the partition.
+
+    Raises:
+      InputError: The rows cannot be read, or the list cannot be written.
     """
     groups = _read_groups(segments, settings)
     first = next(groups)
-    partition = partition_of(first.order)
+    partition = partition_of(first.name_hash)
     earlier = EarlierList(settings.earlier, partition)
-    tasks = ((group, earlier.files(group.order)) for group in itertools.chain([first], groups))
-    # For remote files, threads are used, because hashing remote files is mostly waiting.
-    threads = THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
+    tasks = ((group, earlier.files(group.name_hash)) for group in itertools.chain([first], groups))
+    # Hashing remote files is mostly waiting, so many files are hashed at the same time.
+    threads = REMOTE_THREADS if is_remote(getattr(settings.data.source, "path", "")) else 0
     census, total = Census(), hashlib.sha256()
     with new_list(settings.folder, partition) as write:
         for resolved in ahead(lambda task: _resolve(task[0], task[1], settings), tasks, threads):
@@ -154,17 +173,17 @@ def pair_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
 def _add_row(writer: RowWriter, span: int, row: Row | PairError, settings: ListSettings) -> None:
     prefix = _prefix(span, settings)
     if isinstance(row, PairError):
-        writer.add(order_of(row.file), [span, _PROBLEM, row.kind, row.file, row.reason])
+        writer.add(hash_name(row.file), [span, _PROBLEM, row.kind, row.file, row.reason])
     else:
         kind = SOURCES[settings.data.source.kind].row_types.index(type(row))
-        writer.add(order_of_key(prefix + row.name), [span, kind, *row])
+        writer.add(hash_key(prefix + row.name), [span, kind, *row])
 
 
 def _read_groups(segments: Sequence[Segment], settings: ListSettings) -> Iterator[_Group]:
     row_types = SOURCES[settings.data.source.kind].row_types
-    for order, lines in read_groups(segments):
+    for name_hash, lines in read_groups(segments):
         for span, of_span in itertools.groupby(lines, lambda line: line[0]):
-            group = _Group(order, span, [], [])
+            group = _Group(name_hash, span, [], [])
             for _, kind, *fields in of_span:
                 if kind == _PROBLEM:
                     group.problems.append(PairError(*fields))
@@ -196,9 +215,9 @@ def _resolve(group: _Group, earlier: Mapping[str, HashedFile], settings: ListSet
                 hash_file(path, earlier.get(path), settings.began)
                 for path in (pair.image, pair.mask)
             ]
-            resolved.pairs.append(ListedPair(group.order, pair, *files))
+            resolved.pairs.append(ListedPair(group.name_hash, pair, *files))
         else:
-            resolved.pairs.append(ListedPair(group.order, pair, None, None))
+            resolved.pairs.append(ListedPair(group.name_hash, pair, None, None))
     resolved.problems.sort(key=str)
     return resolved
 
@@ -228,7 +247,11 @@ def _count(resolved: _Resolved, census: Census) -> None:
 
 
 def _digested(resolved: _Resolved) -> Iterable[str]:
-    """Yields the texts that determine the fingerprint, without the paths of the pairs' files."""
+    """Yields the texts from which the fingerprint of the data is computed.
+
+    The paths of the files of a pair are left out, so that a copy of the data set elsewhere has the
+    same fingerprint.
+    """
     for _, pair, image, mask in resolved.pairs:
         yield from (pair.key, pair.group, pair.source, str(pair.span), pair.split)
         yield from itertools.chain.from_iterable(pair.columns.items())

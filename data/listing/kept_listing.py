@@ -1,11 +1,15 @@
-"""Keeps the list of a source's pairs between runs, so that unchanged files are not read again."""
+"""Keeps the list of pairs between runs, so that unchanged files are not read again."""
 
 import re
 import uuid
 
 from data.config import DataConfig
-from data.files import is_file, join, read_text, remove_folder, write_text
-from data.sources.listing import Listing, RunJob, list_pairs
+from data.files.finding import is_file
+from data.files.paths import join
+from data.files.reading import read_text
+from data.files.removing import remove_folder
+from data.files.writing import write_text
+from data.listing.listing import Listing, RunJob, list_pairs
 
 # Name of the file that contains the name of the newest list's folder. The number in the file name
 # is the version of the list's format, so that lists in an older format are ignored.
@@ -17,13 +21,13 @@ def update_listing(
 ) -> Listing:
     """Lists the pairs of a source, hashes the contents of their files, and keeps the list.
 
-    A file is read only if its size or its time stamps differ from those in the kept list. Even if
-    the content changes but the size and the modification time do not, the file is read, because
-    the change time differs. Only the file system sets the change time.
+    A file is read only if its size or its time stamps differ from those in the kept list. One of
+    the time stamps is the change time (see `FileState`), which every change of the content updates
+    and which programs cannot set.
 
     Args:
       data: The `data` section of the config.
-      folder: Folder in which the list is kept, local or remote.
+      folder: Folder in which the list is kept, local or remote. It may be empty or missing.
       run_job: Function that runs the job that lists the pairs.
       name: Name of the pipeline, which is also the name of the data set if the source gives none.
       own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
@@ -33,7 +37,9 @@ def update_listing(
       The list of pairs and the counts, which include the fingerprint of the data.
 
     Raises:
-      InputError: The source as a whole cannot be used. In this case, the kept list is unchanged.
+      InputError: The source as a whole cannot be used, or the list cannot be written. In these
+        cases, the kept list is unchanged.
+      UnavailableError: The remote file system does not respond, or a worker process was killed.
     """
     earlier = _newest(folder)
     new = f"list-{uuid.uuid4().hex}"

@@ -1,4 +1,4 @@
-"""Finds pairs of image and mask files, and assigns a group and a split to each pair."""
+"""Finds all pairs of a source, and returns them in memory."""
 
 import functools
 import tempfile
@@ -6,14 +6,10 @@ from typing import NamedTuple
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.processes import in_this_process
-from data.shuffle import run_job
-from data.sources.listing import list_pairs
-from data.sources.pair import Pair
-from data.sources.registry import SOURCES
-from data.sources.spans import find_spans
-
-__all__ = ["Found", "Pair", "find_columns", "find_pairs"]
+from data.jobs.processes import in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import list_pairs
+from data.listing.pair import Pair
 
 
 class Found(NamedTuple):
@@ -60,20 +56,3 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     ]
     problems.sort(key=lambda problem: problem.file)
     return Found(pairs, problems, list(listing.census.unused.keys))
-
-
-def find_columns(data: DataConfig) -> list[str]:
-    """Lists the manifest columns that are stored with the pairs.
-
-    Args:
-      data: The `data` section of the config.
-
-    Returns:
-      Names of the columns in all spans, sorted; empty if the source is not a manifest.
-
-    Raises:
-      InputError: A manifest cannot be read, or lacks a column.
-    """
-    functions = SOURCES[data.source.kind]
-    spans = find_spans(data.source)
-    return sorted({name for _, source in spans for name in functions.kept_columns(source)})

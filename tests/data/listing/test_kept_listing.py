@@ -8,10 +8,10 @@ import pytest
 
 from data.config import DataConfig
 from data.errors import InputError
-from data.processes import in_this_process
-from data.shuffle import run_job
-from data.sources import file_list, listing
-from data.sources.kept_listing import update_listing
+from data.jobs.processes import in_this_process
+from data.jobs.shuffle import run_job
+from data.listing import file_hashes, listing
+from data.listing.kept_listing import update_listing
 
 RUN = functools.partial(run_job, run_tasks=in_this_process)
 NOW = time.time_ns
@@ -37,8 +37,8 @@ def update(source, anywhere, monkeypatch):
             read.append(str(Path(path).relative_to(source)))
         return original(path)
 
-    original = file_list.read_bytes
-    monkeypatch.setattr(file_list, "read_bytes", read_bytes)
+    original = file_hashes.read_bytes
+    monkeypatch.setattr(file_hashes, "read_bytes", read_bytes)
 
     def update(path=source):
         read.clear()

@@ -1,16 +1,36 @@
-"""Finds the pairs of a source in the same way as `data.sources.listing`, but in memory."""
+"""Finds the pairs of a source in the same way as `data.listing.listing`, but in memory."""
 
 import functools
 import tempfile
 from collections import defaultdict
 
+import pytest
+
+from data.config import DataConfig
 from data.errors import InputError, PairError
-from data.processes import in_this_process
-from data.shuffle import run_job
-from data.sources.listing import list_pairs
-from data.sources.listing_stages import order_of_key
+from data.jobs.processes import in_this_process
+from data.jobs.shuffle import run_job
+from data.listing.listing import list_pairs
+from data.listing.pairs import find_pairs
+from data.listing.stages import hash_key
 from data.sources.raw_pairs import RawFound
 from data.sources.registry import SOURCES
+
+
+def config(root, *, source=None, **changes):
+    source = {"kind": "folder", "path": str(root)} | (source or {})
+    return DataConfig.model_validate({"source": source, "classes": ["a", "b"]} | changes)
+
+
+def find(root, **changes):
+    return find_pairs(config(root, **changes), name="cells", folder="")
+
+
+def refusal(root, **changes):
+    with pytest.raises(InputError) as caught:
+        find(root, **changes)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def find_raw(source, group=None, own_folder=""):
@@ -37,10 +57,10 @@ def find_raw(source, group=None, own_folder=""):
 
 
 def groups(rows):
-    by_order = defaultdict(list)
+    by_hash = defaultdict(list)
     for row in rows:
-        by_order[order_of_key(row.name)].append(row)
-    return by_order.values()
+        by_hash[hash_key(row.name)].append(row)
+    return by_hash.values()
 
 
 def fingerprint(data):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from data.errors import UnavailableError
-from data.processes import ahead, in_processes, most_running, start_processes
+from data.jobs.processes import ahead, in_processes, most_running, start_processes
 
 # Functions for other processes must be in modules that these can import.
 

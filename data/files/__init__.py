@@ -1,0 +1,1 @@
+"""Access to local and remote files."""

@@ -1,0 +1,1 @@
+"""Runs jobs over many files in several processes."""

@@ -1,0 +1,1 @@
+"""Lists the image and mask pairs of a source, and keeps the list between runs."""

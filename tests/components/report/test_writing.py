@@ -1,0 +1,66 @@
+"""The data of a report, made from the outputs of real components."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.report.contents import CONTENTS_FILE, Contents
+from components.report.metrics import METRICS_FILE, RunMetrics
+from components.report.writing import Inputs, write_report
+from components.serving_check.verdict import VERDICT_FILE, ServingVerdict
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def serving_check(tmp_path):
+    artifact = standard_artifacts.InfraBlessing()
+    artifact.uri = str(tmp_path / "check")
+    Path(artifact.uri).mkdir()
+    verdict = ServingVerdict(blessed=False, reasons=["too slow"], images=4)
+    Path(artifact.uri, VERDICT_FILE).write_text(verdict.model_dump_json())
+    return artifact
+
+
+@pytest.fixture
+def model_run(tmp_path):
+    artifact = standard_artifacts.ModelRun()
+    artifact.uri = str(tmp_path / "run")
+    for phase, loss in ((1, "0.5"), (2, "nan")):
+        history = Path(artifact.uri, f"phase{phase}/history.csv")
+        history.parent.mkdir(parents=True)
+        history.write_text(f"epoch,loss\n1,{loss}\n")
+    return artifact
+
+
+def test_a_report_has_the_metrics_the_histories_and_the_pictures(
+    examples, model, model_run, run_evaluator, serving_check, tmp_path
+):
+    evaluated = run_evaluator(model(1)).outputs
+    inputs = Inputs(
+        examples,
+        model(2),
+        model_run,
+        evaluated["evaluation"],
+        evaluated["blessing"],
+        serving_check,
+    )
+    folder = tmp_path / "report"
+    write_report(inputs, str(folder), name="colours", config="name: colours", code="0" * 40)
+    metrics = RunMetrics.model_validate_json((folder / METRICS_FILE).read_text())
+    assert math.isclose(metrics.metrics["mean_iou"], 1)
+    assert metrics.serving.reasons == ["too slow"]
+    text = (folder / CONTENTS_FILE).read_text()
+    assert "NaN" not in text
+    contents = Contents.model_validate(json.loads(text))
+    assert [phase[0]["loss"] for phase in contents.histories] == [0.5, None]
+    assert [split.name for split in contents.splits] == ["train", "val", "test"]
+    cards = [card for group in contents.gallery for card in group.cards]
+    assert sorted(card.key for card in cards) == ["0", "1", "2", "3"]
+    assert all((folder / card.folder / "prediction.png").exists() for card in cards)
+    provenance = dict(contents.provenance)
+    assert provenance["Data spans"] == "0, 1, 2, 3"
+    assert provenance["Code"].endswith(", 000000000000")

@@ -1,0 +1,75 @@
+"""The summary at the end of a run, with real files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.evaluator.rule import Rule
+from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
+from components.report.metrics import RunMetrics
+from components.serving_check.verdict import ServingVerdict
+from components.validator.anomaly_text import ANOMALY_TEXT_FILE
+from data.checks import Finding
+from pipeline.reports.publishing import publish
+from pipeline.reports.summary import print_summary
+from tests.pipeline.recorded_runs import Workspace
+
+FINDING = Finding("empty_class", "warning", (), "no pixels of green")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path)
+
+
+@pytest.fixture
+def summary(workspace, tmp_path, capsys):
+    """Prints the summary of a run with other metrics, and returns its lines."""
+
+    def summary(**metrics):
+        run = workspace.run(workspace.record(0))
+        for kind, name, text in (
+            ("Examples", PAIRS_FILE, json.dumps({"key": "1", "image": f"{tmp_path}/1.png"})),
+            ("Examples", FINDINGS_FILE, json.dumps([FINDING._asdict()])),
+            ("ExampleAnomalies", ANOMALY_TEXT_FILE, "image/height: drift"),
+        ):
+            folder = Path(run.artifacts[kind].uri)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        file = Path(run.report.uri, "metrics.json")
+        changed = RunMetrics.model_validate_json(file.read_text()).model_copy(update=metrics)
+        file.write_text(changed.model_dump_json())
+        report = publish(workspace.config, run)
+        capsys.readouterr()
+        print_summary(workspace.config, tmp_path / "mine.yaml", run, report)
+        return capsys.readouterr().out.splitlines()
+
+    return summary
+
+
+def test_a_summary_has_the_metrics_the_floors_and_what_to_look_at(summary):
+    floor = Rule(metric="mean_iou", kind="floor", value=0.7, limit=0.6, passed=True)
+    drop = Rule(metric="iou/red", kind="drop", value=0.7, limit=0.1, passed=None, reason="few")
+    before = {"mean_iou": 0.65, "iou/red": 0.65, "iou/green": None}
+    lines = summary(rules=[floor, drop], baseline=before, remarks=["older"])
+    assert [line.split() for line in lines if line][:4] == [
+        ["test", "split", "IoU", "floor", "last", "blessed"],
+        ["red", "0.700", "–", "0.650"],
+        ["green", "–", "–", "–"],
+        ["mean", "0.700", "0.600", "0.650"],
+    ]
+    assert "Data      no pixels of green" in lines
+    assert "Data      image/height: drift" in lines
+    assert "Baseline  older" in lines
+    assert "Gate      red: IoU was not checked: few" in lines
+    assert "Blessed: every floor is reached, and no drop is too large." in lines
+    assert any(line.startswith("Report    ") and line.endswith("/index.html") for line in lines)
+
+
+def test_a_summary_gives_the_reasons_against_a_model(summary):
+    refused = ServingVerdict(blessed=False, reasons=["too slow"], images=1)
+    lines = summary(blessed=False, reasons=["mean IoU 0.7 is too low"], serving=refused)
+    start = lines.index("Not blessed: mean IoU 0.7 is too low.")
+    assert lines[start + 1 : start + 3] == ["Cannot be served: too slow.", "Nothing was pushed."]
+    assert lines[-1] == "Next      open the report; correct the data or train longer; run again"
