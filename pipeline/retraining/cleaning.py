@@ -88,7 +88,7 @@ def clean(config: Config) -> Cleaned:
         for artifact in history.made
         if artifact.id not in needed
         and artifact.state != Artifact.DELETED
-        and relative_path(artifact.uri, config.artifacts_folder)
+        and relative_path(artifact.uri, config.artifacts_folder) not in (None, ".")
     ]
     count = _remove_artifacts(history, unneeded, remover)
     if newest:
