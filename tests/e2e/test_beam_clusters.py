@@ -1,4 +1,4 @@
-"""Beam jobs on a Flink cluster have the same results as in this process."""
+"""Beam jobs on a Flink or Spark cluster have the same results as in this process."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 SIZE = 64  # pixels, the size of the project's images
-CLUSTER = Path(__file__).parent / "flink" / "cluster.sh"
+CLUSTERS = Path(__file__).parent / "clusters"
 
 
 class Engine(NamedTuple):
@@ -52,22 +53,30 @@ class Engine(NamedTuple):
     folder: Path
 
 
+@contextmanager
+def running(name, folder):
+    """Runs a cluster within the context, and yields its folder."""
+    for program, package in (("java", "Java"), ("mvn", "Maven")):
+        if not shutil.which(program):
+            pytest.skip(f"no {package}")
+    script = CLUSTERS / f"{name}.sh"
+    environment = os.environ | {"PYTHON": sys.executable}
+    download = subprocess.run(
+        [script, "fetch"], env=environment, capture_output=True, text=True, check=False
+    )
+    if download.returncode:
+        pytest.skip(f"{name} cannot be downloaded from Maven Central: {download.stdout[:500]}")
+    subprocess.run([script, "start", folder], env=environment, check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([script, "stop", folder], check=True)
+
+
 @pytest.fixture(scope="module")
 def flink(tmp_path_factory):
     """A Flink session cluster with two task managers."""
-    if not shutil.which("java"):
-        pytest.skip("no Java")
-    if not shutil.which("mvn"):
-        pytest.skip("no Maven")
-    folder = tmp_path_factory.mktemp("flink") / "cluster"
-    environment = os.environ | {"PYTHON": sys.executable}
-    download = subprocess.run(
-        [CLUSTER, "fetch"], env=environment, capture_output=True, text=True, check=False
-    )
-    if download.returncode:
-        pytest.skip(f"Flink cannot be downloaded from Maven Central: {download.stdout[:500]}")
-    subprocess.run([CLUSTER, "start", folder], env=environment, check=True)
-    try:
+    with running("flink", tmp_path_factory.mktemp("flink") / "cluster") as folder:
         master, jar = ((folder / name).read_text().strip() for name in ("master", "jar"))
 
         def jobs_done():
@@ -76,8 +85,21 @@ def flink(tmp_path_factory):
         options = {"flink_version": "1.19", "flink_job_server_jar": jar}
         beam = {"profile": "flink", "master": master, "options": options}
         yield Engine(beam, jobs_done, folder)
-    finally:
-        subprocess.run([CLUSTER, "stop", folder], check=True)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    """A Spark cluster with one worker."""
+    with running("spark", tmp_path_factory.mktemp("spark") / "cluster") as folder:
+        master, page, jar = (
+            (folder / key).read_text().strip() for key in ("master", "page", "jar")
+        )
+
+        def jobs_done():
+            return len(httpx.get(f"{page}/json/").json()["completedapps"])
+
+        beam = {"profile": "spark", "master": master, "options": {"spark_job_server_jar": jar}}
+        yield Engine(beam, jobs_done, folder)
 
 
 def config_on(beam, project, folder, **data) -> Config:
@@ -114,18 +136,22 @@ def statistics(folder):
     return {split: load_statistics(artifact, split).proto() for split in SPLITS}
 
 
-def test_examples_statistics_and_metrics_equal_those_of_this_process(flink, trained, tmp_path):
-    before = flink.jobs_done()
-    config = config_on(flink.beam, trained, tmp_path)
+@pytest.mark.parametrize("name", ["flink", "spark"])
+def test_examples_statistics_and_metrics_equal_those_of_this_process(
+    name, request, trained, tmp_path
+):
+    engine = request.getfixturevalue(name)
+    before = engine.jobs_done()
+    config = config_on(engine.beam, trained, tmp_path)
     run(config, "StatisticsGen")
     examples = first_artifact(config.home, "ExampleGen/examples")
     expected = first_artifact(trained.home, "ExampleGen/examples")
     assert shards(examples) == shards(expected)
     assert len(shards(examples)) == len(SPLITS)
-    for name in ("pairs.jsonl", "findings.json"):
-        assert (examples / name).read_bytes() == (expected / name).read_bytes()
-    on_flink = statistics(first_artifact(config.home, "StatisticsGen/statistics"))
-    assert on_flink == statistics(first_artifact(trained.home, "StatisticsGen/statistics"))
+    for file in ("pairs.jsonl", "findings.json"):
+        assert (examples / file).read_bytes() == (expected / file).read_bytes()
+    on_cluster = statistics(first_artifact(config.home, "StatisticsGen/statistics"))
+    assert on_cluster == statistics(first_artifact(trained.home, "StatisticsGen/statistics"))
 
     inputs = {"examples": standard_artifacts.Examples(), "model": standard_artifacts.Model()}
     outputs = {
@@ -134,23 +160,23 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(flink, trai
     }
     inputs["examples"].uri, inputs["examples"].split_names = str(examples), '["test"]'
     inputs["model"].uri = str(first_artifact(trained.home, "Trainer/model"))
-    for name, artifact in outputs.items():
-        artifact.uri = str(tmp_path / name)
-        (tmp_path / name).mkdir()
+    for key, artifact in outputs.items():
+        artifact.uri = str(tmp_path / key)
+        (tmp_path / key).mkdir()
     evaluator = next(c for c in create_pipeline(config).components if c.id == "Evaluator")
     Executor(Executor.Context(beam_pipeline_args=config.beam.arguments())).Do(
-        {name: [artifact] for name, artifact in inputs.items()},
-        {name: [artifact] for name, artifact in outputs.items()},
+        {key: [artifact] for key, artifact in inputs.items()},
+        {key: [artifact] for key, artifact in outputs.items()},
         dict(evaluator.exec_properties),
     )
     local = read_evaluation(str(first_artifact(trained.home, "Evaluator/evaluation")))
     remote = read_evaluation(str(tmp_path / "evaluation"))
     assert remote.candidate.keys() == local.candidate.keys()
-    for name, scores in remote.candidate.items():
-        assert scores.metrics == pytest.approx(local.candidate[name].metrics, rel=1e-6, nan_ok=True)
-        assert scores.confusion_matrix == local.candidate[name].confusion_matrix
+    for key, scores in remote.candidate.items():
+        assert scores.metrics == pytest.approx(local.candidate[key].metrics, rel=1e-6, nan_ok=True)
+        assert scores.confusion_matrix == local.candidate[key].confusion_matrix
     # There are five jobs: fingerprint, list of pairs, examples, statistics and metrics.
-    assert flink.jobs_done() == before + 5
+    assert engine.jobs_done() == before + 5
 
     run(config_on({"profile": "local"}, trained, tmp_path), "StatisticsGen")
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
