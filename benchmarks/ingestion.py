@@ -7,7 +7,8 @@ The tiles are mirrored, rotated and marked, so that no two tiles are equal. Both
 files from the page cache. Ingestion is the whole executor of ExampleGen, which lists, reads,
 decodes, checks, measures and hashes the files, and writes gzipped TFRecord files; the time includes
 starting processes. Beam has one worker, as with the profile `local`; the rate with two workers is
-printed as well. The loop has two processes.
+printed as well. The loop has two processes. The processor time of both sides is printed too, since
+other programs on the machine change it less than the rate.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -40,6 +42,20 @@ _POSITIONS = [
 _FEW = 2000  # pairs in a small corpus, to check whether memory grows with the number of pairs
 
 
+class Costs(NamedTuple):
+    """Costs of one side.
+
+    Attributes:
+      seconds: Elapsed time.
+      cpu_seconds: Processor time of all processes.
+      gibibytes: Peak memory of the largest process; 0 if it was not measured.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    gibibytes: float = 0.0
+
+
 def main() -> None:
     """Writes the corpus, runs both sides, and prints rates, memory and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -55,20 +71,27 @@ def main() -> None:
         _write_corpus(Path(scratch) / "sample", many, arguments.pairs)
         _write_corpus(Path(scratch) / "sample", few, min(_FEW, arguments.pairs))
         _plain_loop(many)  # fills the page cache
-        before = arguments.pairs / _plain_loop(many)
-        seconds, gigabytes = _ingest_in_new_process(many)
-        rate = arguments.pairs / seconds
-        after = arguments.pairs / _plain_loop(many)
-        seconds, _ = _ingest_in_new_process(many, beam_workers=WORKERS)
-        rate_of_more_workers = arguments.pairs / seconds
-        _, gigabytes_of_few = _ingest_in_new_process(few)
-    plain = (before + after) / 2  # two runs, because the load of a shared machine varies
-    print(f"{arguments.pairs} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
-    print(f"plain loop, {WORKERS} processes   {plain:7.0f} pairs/s")
-    print(f"ingestion                 {rate:7.0f} pairs/s   {rate / plain:.0%} of the plain loop")
-    print(f"  with {WORKERS} Beam workers     {rate_of_more_workers:7.0f} pairs/s")
-    print(f"peak memory of a process  {gigabytes:7.2f} GiB")
-    print(f"  with {_FEW} pairs         {gigabytes_of_few:7.2f} GiB")
+        before = _plain_loop(many)
+        ingestion = _ingest_in_new_process(many)
+        after = _plain_loop(many)
+        more_workers = _ingest_in_new_process(many, beam_workers=WORKERS)
+        memory_of_few = _ingest_in_new_process(few).gibibytes
+    # Two runs, because the load of a shared machine varies.
+    seconds = (before.seconds + after.seconds) / 2
+    cpu_seconds = (before.cpu_seconds + after.cpu_seconds) / 2
+    count = arguments.pairs
+    print(f"{count} pairs of {TILE}×{TILE} pixels, {os.cpu_count()} cores")
+    print(f"plain loop, {WORKERS} processes   {_rate(count, seconds, cpu_seconds)}")
+    print(f"ingestion                 {_rate(count, ingestion.seconds, ingestion.cpu_seconds)}")
+    print(f"  ratio of the rates      {seconds / ingestion.seconds:7.2f}")
+    print(f"  ratio, processor time   {cpu_seconds / ingestion.cpu_seconds:7.2f}")
+    print(f"  with {WORKERS} Beam workers     {count / more_workers.seconds:7.0f} pairs/s")
+    print(f"peak memory of a process  {ingestion.gibibytes:7.2f} GiB")
+    print(f"  with {_FEW} pairs         {memory_of_few:7.2f} GiB")
+
+
+def _rate(pairs: int, seconds: float, cpu_seconds: float) -> str:
+    return f"{pairs / seconds:7.0f} pairs/s   {1000 * cpu_seconds / pairs:5.2f} ms of a core a pair"
 
 
 def _write_corpus(sample: Path, folder: Path, count: int) -> None:
@@ -97,12 +120,21 @@ def _write_pair(job: tuple[Path, Path, Path, int]) -> None:
             image.save(folder / kind / f"{number:06d}.png", compress_level=1)
 
 
-def _plain_loop(folder: Path) -> float:
+def _plain_loop(folder: Path) -> Costs:
     files = sorted((folder / "images").iterdir())
-    began = time.monotonic()
-    with multiprocessing.Pool(WORKERS) as pool:
-        pool.map(_decode, files, chunksize=64)
-    return time.monotonic() - began
+    began, began_cpu = time.monotonic(), _cpu_seconds()
+    pool = multiprocessing.Pool(WORKERS)
+    pool.map(_decode, files, chunksize=64)
+    seconds = time.monotonic() - began
+    pool.close()
+    pool.join()  # only ended processes count
+    return Costs(seconds, _cpu_seconds() - began_cpu)
+
+
+def _cpu_seconds() -> float:
+    """Returns the processor time of this process and of its ended child processes."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _decode(file: Path) -> None:
@@ -111,11 +143,9 @@ def _decode(file: Path) -> None:
             np.asarray(image)
 
 
-def _ingest_in_new_process(folder: Path, beam_workers: int = 1) -> tuple[float, float]:
-    """Returns the executor's time in seconds, and the peak memory of its largest process in GiB."""
+def _ingest_in_new_process(folder: Path, beam_workers: int = 1) -> Costs:
     job = ("--ingest", str(folder), "--beam-workers", str(beam_workers))
-    seconds, gigabytes = measure("benchmarks.ingestion", *job)
-    return seconds, gigabytes
+    return Costs(*measure("benchmarks.ingestion", *job))
 
 
 def _ingest(folder: Path, beam_workers: int) -> None:
@@ -146,15 +176,16 @@ def _ingest(folder: Path, beam_workers: int) -> None:
         beam_pipeline_args=beam.arguments(), tmp_dir=f"{folder}-scratch", unique_id="1"
     )
     properties = dict(PairsExampleGen(settings).exec_properties)
-    began = time.monotonic()
+    began, began_cpu = time.monotonic(), _cpu_seconds()
     Executor(context).Do({}, {"examples": [examples]}, properties)
     seconds = time.monotonic() - began
     loky.get_reusable_executor().shutdown()  # only ended processes count in RUSAGE_CHILDREN
+    cpu_seconds = _cpu_seconds() - began_cpu
     kilobytes = max(
         resource.getrusage(who).ru_maxrss
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    print(json.dumps([seconds, kilobytes / 2**20]))
+    print(json.dumps([seconds, cpu_seconds, kilobytes / 2**20]))
 
 
 if __name__ == "__main__":
