@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import shutil
 import socket
@@ -168,6 +169,23 @@ def test_the_build_context_has_only_what_the_image_needs():
     files = {"pyproject.toml", "requirements.lock", "setup.py", "README.md", "LICENSE"}
     assert sent == packages | files
     assert "*" in lines
+
+
+def test_without_an_engine_make_image_is_one_line(tmp_path):
+    for name in ("podman", "docker"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    process = subprocess.run(
+        ["make", "--silent", "image"],
+        cwd=REPOSITORY,
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.stderr.splitlines()[0] == (
+        "make image: no container engine works here. Install podman, or start Docker."
+    )
 
 
 def test_check_accepts_good_data_and_explains_bad_data(unetfx, make_project_in, tmp_path):
