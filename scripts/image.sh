@@ -32,4 +32,4 @@ set -- --secret "id=packages,src=$secrets/packages" --secret "id=certificates,sr
 # The health check needs Docker's format. Chroot needs no rights that a container on another system may lack.
 [ $engine = docker ] || set -- --format docker --isolation chroot --layers "$@"
 # shellcheck disable=SC2086
-$engine build "$@" ${IMAGE_ARGS-} .
+$engine build "$@" ${IMAGE_ARGS-} . || exit 1 # 2 is for machines that cannot build any image

@@ -54,7 +54,6 @@ class Engine:
     Attributes:
       folder: Folder with the images and the settings of podman.
       environment: Environment variables for podman, and for programs that call podman.
-      build: Exit code and output of the build of the image.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -69,7 +68,7 @@ class Engine:
         storage = _STORAGE.format(folder=folder, run=_RUN)
         (folder / files["CONTAINERS_STORAGE_CONF"]).write_text(storage)
         self.environment = {name: str(folder / file) for name, file in files.items()}
-        self.folder, self.build = folder, Finished(0, "")
+        self.folder = folder
 
     def podman(self, *arguments: object, check: bool = True, text: str | None = None) -> Finished:
         """Runs a command of podman.
@@ -182,6 +181,8 @@ def running_engine() -> Iterator[Engine]:
     for program in ("podman", "runc", "netavark", "iptables"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/lib/podman"):
             raise UnavailableEngineError(f"needs {program} (apt-get install {program})")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise UnavailableEngineError("this process has no right to mount folders")
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "unetfx/containers")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
@@ -190,10 +191,10 @@ def running_engine() -> Iterator[Engine]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         engine = Engine(folder)
         engine.remove_all()
-        engine.build = engine.program(REPOSITORY / "scripts/image.sh", check=False)
-        if engine.build.code == _UNAVAILABLE:
-            raise UnavailableEngineError(engine.build.output.splitlines()[-1])
-        assert engine.build.code == 0, engine.build.output[-3000:]
+        build = engine.program(REPOSITORY / "scripts/image.sh", check=False)
+        if build.code == _UNAVAILABLE:
+            raise UnavailableEngineError(build.output.splitlines()[-1])
+        assert build.code == 0, build.output[-3000:]
         engine.podman("image", "prune", "--force")  # layers of earlier versions
         started = engine.run("true", check=False)
         if started.code:
