@@ -1,6 +1,6 @@
 # make demo: sets up, then runs the whole pipeline on real satellite images, through the `tfx` command.
 # make test: sets up, then runs every test; make test ARGS="tests/data -k png" runs a part.
-.PHONY: setup demo test lint docs bench serve airflow lock
+.PHONY: setup demo test lint docs bench serve airflow lock image
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -42,6 +42,10 @@ lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+# Builds the container image unetfx:latest with podman or Docker; see scripts/image.sh for another tag, or CUDA's libraries.
+image:
+	@scripts/image.sh
 
 # Makes docs/config.md and docs/config.schema.json from the docstrings of the config's classes.
 docs: setup

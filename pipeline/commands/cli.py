@@ -12,6 +12,7 @@ from data.files.paths import is_remote, join
 from data.sources.blue_marble import write_blue_marble
 from pipeline.config.loading import config_path, load_config
 from pipeline.execution.console import library_noise_to, log_lines_of, print_failure
+from pipeline.execution.first_process import run_as_child_if_first
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import BAD_INPUT
 
@@ -53,6 +54,10 @@ def _number_option(
 
 def main() -> None:
     """Runs the command line; for a `UnetfxError`, prints the message and exits with code 2."""
+    run_as_child_if_first(_main)
+
+
+def _main() -> None:
     try:
         commands()
     except UnetfxError as error:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from data.errors import InputError
+
 _STEPS = {
     "ExampleGen": "converts image pairs to TFRecords",
     "StatisticsGen": "computes statistics of each split",
@@ -39,11 +41,18 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
 
     Yields:
       The original standard error, for messages to the user.
+
+    Raises:
+      InputError: The log file cannot be written.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("a")
+    except OSError as error:
+        raise unwritable(log, error) from error
     sys.stderr.flush()
     saved = os.dup(_STDERR)
-    with log.open("a") as file:
+    with file:
         os.dup2(file.fileno(), _STDERR)
     try:
         with os.fdopen(saved, "w", closefd=False) as original:
@@ -52,6 +61,14 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
         sys.stderr.flush()
         os.dup2(saved, _STDERR)
         os.close(saved)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """Returns the error for a file of the workspace that cannot be written."""
+    return InputError(
+        f"{path}: cannot be written by user {os.getuid()} ({error.strerror}). Check workspace in "
+        "the config, and who may write there."
+    )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TextIO
 
 from data.config import Strict
 from data.errors import InputError, UnetfxError
+from pipeline.execution.console import unwritable
 
 _FILE = "lock"
 
@@ -63,7 +64,7 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
         home.mkdir(parents=True, exist_ok=True)
         file = path.open("a+")
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}).") from error
+        raise unwritable(path, error) from error
     with file:
         try:
             # `flock` is used instead of a POSIX record lock, because a process loses a record lock

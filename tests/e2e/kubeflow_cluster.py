@@ -14,7 +14,14 @@ import uuid
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as kfp_spec
 
-from tests.e2e.kubeflow_launcher import FOLDERS, LOGS, Store, launch, local_path
+from tests.e2e.kubeflow_launcher import (
+    FOLDERS,
+    LOGS,
+    Store,
+    launch,
+    local_path,
+    start_process,
+)
 
 DEFAULT_ROOT = "minio://mlpipeline/v2/artifacts"
 SUCCEEDED, CACHED, FAILED, OMITTED = "Succeeded", "Cached", "Failed", "Omitted"
@@ -55,12 +62,13 @@ class Cluster:
       store: The store of the artifacts.
       started: Functions by the name of a task. Each function is called with the process of every
         pod that the task starts.
+      start: Function that starts the pod of a step, such as `start_process`.
     """
 
-    def __init__(self, folder, claims=(), environment=(), mounts=()):
+    def __init__(self, folder, claims=(), environment=(), mounts=(), start=start_process):
         self.folder, self.claims = folder, dict(claims)
         self.environment, self.mounts = dict(environment), dict(mounts)
-        self.store, self.started = Store(), {}
+        self.store, self.started, self.start = Store(), {}, start
         self._cache, self._ids = {}, itertools.count(1)
 
     def run(self, request):
@@ -159,6 +167,7 @@ class Cluster:
                 pod_options={
                     "environment": self.environment,
                     "mounts": self.mounts | {path: self.claims[claim] for claim, path in mounts},
+                    "start": self.start,
                     "started": self.started.get(name, lambda process: None),
                 },
             )

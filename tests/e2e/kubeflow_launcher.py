@@ -96,8 +96,9 @@ def launch(name, executor_input, arguments, *, store, run_root, root, pod_option
       store: The store of the artifacts.
       run_root: URI of the folder for the run's artifacts.
       root: Empty folder for the pod.
-      pod_options: `mounts` and `environment` of the pod, and `started`, a function that is called
-        with the pod's process after the process starts.
+      pod_options: `mounts` and `environment` of the pod; `start`, a function such as
+        `start_process`; and `started`, a function that is called with the process of the pod after
+        the process starts.
 
     Returns:
       The result of the step, as a `Result`.
@@ -126,12 +127,9 @@ def launch(name, executor_input, arguments, *, store, run_root, root, pod_option
         "KFP_POD_NAME": name,
         "KFP_POD_UID": f"uid-of-{name}",
         "HOME": "/tmp",
-        pod.DESCRIPTION: pod.describe(root / "root", f"{command[2]}:main", mounts),
     }
     log.touch()
-    process = warm_process.start(
-        "tests.e2e.pod:main", command[2:], log, environment=environment, folder=root
-    )
+    process = pod_options["start"](command, environment, mounts, log, root)
     pod_options["started"](process)
     process.join()
     store.upload(log, outputs[LOGS]["uri"])
@@ -146,6 +144,29 @@ def launch(name, executor_input, arguments, *, store, run_root, root, pod_option
         text += f"F1129 main.go:54] failed to execute component: {error}\n"
         return Result(1, text, message.read_text())
     return Result(0, text, message.read_text(), published, parameters)
+
+
+def start_process(command, environment, mounts, log, root):
+    """Starts a step in a process with TensorFlow and TFX already imported.
+
+    Args:
+      command: Command and arguments of the step: `python -m MODULE …`.
+      environment: Environment variables of the pod.
+      mounts: Folders and files of this machine, by path in the pod.
+      log: File for the output of the step.
+      root: Folder of the pod on this machine.
+
+    Returns:
+      The process, with `join`, `kill`, `is_alive` and `exitcode`.
+    """
+    description = pod.describe(root / "root", f"{command[2]}:main", mounts)
+    return warm_process.start(
+        "tests.e2e.pod:main",
+        command[2:],
+        log,
+        environment=environment | {pod.DESCRIPTION: description},
+        folder=root,
+    )
 
 
 def _artifacts(side):

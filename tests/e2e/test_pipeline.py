@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
+import pipeline
 from data.errors import InputError
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import DONE, NOT_BLESSED
@@ -76,7 +78,7 @@ def test_second_run_on_unchanged_data_neither_trains_nor_pushes(trained, run_com
 
 
 def test_tfx_commands_run_the_pipeline(trained, run_command, tmp_path):
-    runner = sys.modules["pipeline.local_runner"].__file__
+    runner = Path(pipeline.__file__).with_name("local_runner.py")
     environment = {"HOME": str(tmp_path), "UNETFX_CONFIG": str(trained.config)}
     versions = trained.versions()
     created = run_command(
