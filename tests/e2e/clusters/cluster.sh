@@ -52,4 +52,6 @@ wait_for() { # url text
 
 stop() {
   for file in "$1"/*.pid; do kill "$(cat "$file")" 2>/dev/null || true; done
+  # Beam starts a job server for each job, and stops it only when the Python program ends.
+  [ ! -f "$1/master" ] || pkill -f "job-server\.jar .*$(sed 's|.*/||' "$1/master") " || true
 }
