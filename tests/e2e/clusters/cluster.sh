@@ -23,6 +23,12 @@ zipfile.ZipFile("job-server.jar", "w").writestr("META-INF/MANIFEST.MF", manifest
   mv "$work" "$home"
 }
 
+new_folder() { # path
+  fetch
+  mkdir "$1"
+  folder=$(cd "$1" && pwd)
+}
+
 free_ports() { # number
   "${PYTHON:-python3}" -c '
 import socket, sys

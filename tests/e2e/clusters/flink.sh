@@ -27,9 +27,7 @@ for package in "${exported[@]}"; do modules+=("--add-exports=$package=ALL-UNNAME
 source "$(dirname "$0")/cluster.sh"
 
 start() {
-  fetch
-  mkdir "$1"
-  folder=$(cd "$1" && pwd)
+  new_folder "$1"
   read -r rest rpc < <(free_ports 2)
   # A lost task manager is noticed after 10 s instead of 50 s, and the other one repeats its work.
   cat >"$folder/config.yaml" <<END

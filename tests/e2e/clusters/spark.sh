@@ -25,9 +25,7 @@ for package in "${opened[@]}"; do modules+=("--add-opens=java.base/$package=ALL-
 source "$(dirname "$0")/cluster.sh"
 
 start() {
-  fetch
-  mkdir "$1"
-  folder=$(cd "$1" && pwd)
+  new_folder "$1"
   read -r port page worker_page < <(free_ports 3)
   # The worker starts each executor with the jars of SPARK_HOME, which include Beam's.
   export SPARK_HOME=$home SPARK_SCALA_VERSION=2.12 SPARK_LOCAL_IP=127.0.0.1
