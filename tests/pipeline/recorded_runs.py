@@ -122,3 +122,14 @@ class Workspace:
 
     def run(self, run_id):
         return next(run for run in all_runs(self.config) if run.id == run_id)
+
+
+def artifact(uri="", **properties):
+    """Returns an artifact of ML Metadata with custom properties, which are texts or integers."""
+    made = metadata_store_pb2.Artifact(uri=str(uri))
+    for name, value in properties.items():
+        if isinstance(value, str):
+            made.custom_properties[name].string_value = value
+        else:
+            made.custom_properties[name].int_value = value
+    return made

@@ -1,24 +1,14 @@
 import json
 
 import pytest
-from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.commands import list_runs
 from pipeline.config.config import Config
 from pipeline.history.decisions import Decision
 from pipeline.history.runs import Run
+from tests.pipeline.recorded_runs import artifact
 
 STEPS = ("ExampleGen", "Trainer", "Evaluator", "Pusher")
-
-
-def artifact(uri="", **properties):
-    made = metadata_store_pb2.Artifact(uri=str(uri))
-    for name, value in properties.items():
-        if isinstance(value, str):
-            made.custom_properties[name].string_value = value
-        else:
-            made.custom_properties[name].int_value = value
-    return made
 
 
 def run(number, *, fresh=STEPS, cached=(), failed=(), **artifacts):

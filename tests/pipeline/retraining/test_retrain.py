@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import yaml
-from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 
 from data.errors import InputError
@@ -17,7 +16,7 @@ from pipeline.history.runs import Run
 from pipeline.retraining import retrain as retraining
 from pipeline.retraining.changes import PastRetraining, find_changes, save_retraining
 from pipeline.retraining.retrain import retrain
-from tests.pipeline.recorded_runs import metrics
+from tests.pipeline.recorded_runs import artifact, metrics
 
 
 @pytest.fixture
@@ -114,16 +113,6 @@ def test_a_webhook_without_its_environment_variable_is_refused_at_once(tmp_path,
     with pytest.raises(InputError, match=r"\$CELLS_WEBHOOK is not a URL"):
         retrain(config_file)
     assert not (tmp_path / "runs").exists()
-
-
-def artifact(uri="", **properties):
-    made = metadata_store_pb2.Artifact(uri=str(uri))
-    for name, value in properties.items():
-        if isinstance(value, str):
-            made.custom_properties[name].string_value = value
-        else:
-            made.custom_properties[name].int_value = value
-    return made
 
 
 @pytest.fixture
