@@ -1,6 +1,7 @@
 """A config that a cluster cannot run is refused with one line for each reason."""
 
 import importlib.util
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.pipeline.kubeflow.conftest import RUNNABLE
 
 KUBEFLOW = RUNNABLE["kubeflow"]
 CLAIM = {"claims": [{"name": "unetfx", "path": "/data"}]}
+INTO_THE_CLAIM = os.path.relpath("/data/cells")
 NEITHER = "is neither in a bucket nor in a mounted claim."
 
 
@@ -35,8 +37,9 @@ def local_data(path):
             f"data.source.path: /database {NEITHER}",
         ),
         (
-            local_data("../../data/cells") | {"kubeflow": KUBEFLOW | CLAIM},
-            f"data.source.path: ../../data/cells {NEITHER}",
+            # Seen from the current folder, the path leads into the claim.
+            local_data(INTO_THE_CLAIM) | {"kubeflow": KUBEFLOW | CLAIM},
+            f"data.source.path: {INTO_THE_CLAIM} {NEITHER}",
         ),
         (data(schema_file="cells.pbtxt"), f"data.schema_file: cells.pbtxt {NEITHER}"),
         ({"serving": {"push_to": "/models"}}, f"serving.push_to: /models {NEITHER}"),

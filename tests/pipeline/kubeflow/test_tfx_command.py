@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 API = "/apis/v2beta1/pipelines"
 ROOT = "gs://artifacts/unetfx"
 CLAIMS = [{"name": "cells", "path": "/cells"}]
+MORE_THAN_A_PAGE = 101
 
 
 @pytest.fixture
@@ -39,14 +40,14 @@ def tfx(kubeflow, write_config, tmp_path):
         "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
     }
 
-    def run(*words):
+    def run(*words, **variables):
         arguments = ["tfx", *words, "--engine", "kubeflow"]
         if words[1] not in ("compile", "schema"):
             arguments += ["--endpoint", kubeflow.host]
         return warm_process.run(
             f"{tfx_command.__name__}:main",
             arguments,
-            environment=environment,
+            environment=environment | variables,
             folder=tmp_path,
         )
 
@@ -113,6 +114,16 @@ def test_a_run_with_a_missing_claim_is_refused(tfx, kubeflow, tmp_path):
     assert "POST /apis/v2beta1/runs" not in kubeflow.requests
 
 
+def test_a_run_whose_pipeline_root_is_in_a_missing_bucket_is_refused(tfx, kubeflow, gcs):
+    there_is_a_pipeline(kubeflow, pipeline_spec={"defaultPipelineRoot": "gs://nowhere/unetfx"})
+    finished = tfx("run", "create", "--pipeline_name", "blue_marble", **gcs.environment)
+    assert finished.code == 2
+    assert finished.output.splitlines()[-1] == (
+        "unetfx: pipeline root: there is no bucket gs://nowhere. Create it, or correct the name."
+    )
+    assert "POST /apis/v2beta1/runs" not in kubeflow.requests
+
+
 def test_runs_and_pipelines_are_listed(tfx, kubeflow):
     there_is_a_pipeline(kubeflow)
     run = {"run_id": "r7", "display_name": "blue-marble now", "state": "SUCCEEDED"}
@@ -120,14 +131,25 @@ def test_runs_and_pipelines_are_listed(tfx, kubeflow):
     output = tfx("run", "list", "--pipeline_name", "blue_marble").output
     assert "r7 " in output
     assert "SUCCEEDED" in output
-    assert "blue-marble" in tfx("pipeline", "list").output
+    _, pipelines = kubeflow.answers[f"GET {API}"]
+    others = [
+        {"pipeline_id": f"o{n}", "display_name": f"cells-{n}"} for n in range(MORE_THAN_A_PAGE)
+    ]
+    pipelines["pipelines"] = others + pipelines["pipelines"]
+    output = tfx("pipeline", "list").output
+    assert "cells-0 " in output
+    assert "blue-marble" in output
 
 
 def test_runs_and_pipelines_are_stopped_and_deleted(tfx, kubeflow):
     there_is_a_pipeline(kubeflow)
     run = "/apis/v2beta1/runs/r7"
     requests = [f"POST {run}:terminate", f"DELETE {run}"]
-    requests += [f"DELETE {API}/p1/versions/v1", f"DELETE {API}/p1"]
+    versions = [f"v{number}" for number in range(MORE_THAN_A_PAGE)]
+    content = {"pipeline_versions": [{"pipeline_version_id": version} for version in versions]}
+    kubeflow.answers[f"GET {API}/p1/versions"] = 200, content
+    requests += [f"DELETE {API}/p1/versions/{version}" for version in versions]
+    requests += [f"DELETE {API}/p1"]
     kubeflow.answers |= dict.fromkeys(requests, (200, {}))
     name, of_run = ("--pipeline_name", "blue_marble"), ("--run_id", "r7")
     for words, message in (

@@ -152,6 +152,16 @@ def test_only_artifacts_of_the_newest_runs_stay(history):
     assert not clean(history.with_retrain(history.config.workspace, keep_runs=2)).removed
 
 
+def test_the_folder_of_all_artifacts_is_never_removed(history):
+    wrong = history.run("a", blessed=False)["File"]
+    wrong.uri = history.config.artifacts_folder
+    history.store.put_artifacts([wrong])
+    newest = history.run("b", blessed=False)
+    clean(history.config)
+    assert history.state(wrong) == LIVE
+    assert set(states(history, newest).values()) == {LIVE}
+
+
 def test_nothing_is_removed_without_a_limit(history):
     made = [history.run(name) for name in "abc"]
     assert not clean(history.with_retrain(history.config.workspace, keep_runs=None)).removed

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
 
 from data.config import ResizeView
 from data.examples.features import IMAGE, MASK
@@ -53,6 +54,14 @@ def specs(function):
             for name, spec in function.structured_outputs.items()
         },
     )
+
+
+@pytest.mark.parametrize("model", ["saved_model", "sliding_model"])
+def test_the_network_is_stored_once_for_all_signatures(model, request):
+    content = (request.getfixturevalue(model) / "saved_model.pb").read_bytes()
+    graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].graph_def
+    nodes = [node.op for function in graph.library.function for node in function.node_def]
+    assert nodes.count("Conv2D") == 1
 
 
 def test_the_signatures_of_the_contract(signatures):
