@@ -14,6 +14,8 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from tests.warm_process import Finished
 
 REPOSITORY = Path(__file__).parents[2]
@@ -118,6 +120,18 @@ class Engine:
         [description] = json.loads(self.podman(kind, "inspect", name).output)
         return description
 
+    def play(self, objects: Sequence[dict], claims: Mapping[str, Path]) -> None:
+        """Runs objects of Kubernetes.
+
+        Args:
+          objects: The objects.
+          claims: Folder of this machine for each claim that the objects mount.
+        """
+        for name, folder in claims.items():
+            options = ["--opt=type=none", "--opt=o=bind", f"--opt=device={folder}"]
+            self.podman("volume", "create", *options, name)
+        self.podman("kube", "play", "-", text=yaml.safe_dump_all(objects))
+
     def remove_all(self) -> None:
         """Ends and removes all pods, containers and volumes."""
         for kind in ("pod", "container", "volume"):
@@ -167,6 +181,11 @@ class Step:
     def join(self) -> None:
         """Waits for the end of the container."""
         self.exitcode = self._process.wait()
+
+
+def config_map(name: str, **files: str) -> dict:
+    """Returns a ConfigMap of Kubernetes with the given files."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": files}
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from tests.e2e.containers import (
     REPOSITORY,
     Step,
     UnavailableEngineError,
+    config_map,
     running_engine,
 )
 from tests.e2e.kubeflow_cluster import SUCCEEDED, Cluster
@@ -29,6 +30,7 @@ from tests.e2e.kubeflow_cluster import SUCCEEDED, Cluster
 # A build without a cache takes ten minutes, and another test run may hold the engine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 PYPROJECT = (REPOSITORY / "pyproject.toml").read_text()
+WORK = "/work"  # the working folder of the image
 LIMITED = ["--memory=3g", "--memory-swap=3g", "--cpus=1"]
 USER = 1000
 
@@ -73,7 +75,7 @@ def give(folder, user=USER):
 
 @pytest.fixture(scope="module")
 def unetfx(engine, folder):
-    """Runs a command of `unetfx` in a new container, with a project at /work."""
+    """Runs a command of `unetfx` in a new container, with a project in the working folder."""
 
     def run(*command, options=(), project=folder, check=True):
         options = [*mounts(project), *LIMITED, *options]
@@ -83,7 +85,7 @@ def unetfx(engine, folder):
 
 
 def mounts(project):
-    paths = {"/work": project, "/data": project / "data", "/runs": project / "runs"}
+    paths = {WORK: project, "/data": project / "data", "/runs": project / "runs"}
     return [f"--volume={source}:{path}" for path, source in paths.items()]
 
 
@@ -201,7 +203,7 @@ def test_check_accepts_good_data_and_explains_bad_data(unetfx, make_project_in, 
     give(project.folder)
     assert check() == (
         2,
-        "unetfx: /work/runs/discs/logs/check.txt: cannot be written by user 4711 (Permission "
+        f"unetfx: {WORK}/runs/discs/logs/check.txt: cannot be written by user 4711 (Permission "
         "denied). Check workspace in the config, and who may write there.\n",
     )
     give(project.folder, 4711)
@@ -288,18 +290,6 @@ def test_serve_answers_at_a_published_port_and_ends_with_sigterm(trained, engine
         engine.podman("rm", "--force", name)
 
 
-def config_map(name, **files):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": files}
-
-
-def play(engine, objects, claims):
-    """Runs the objects of Kubernetes, with a folder of this machine for each claim."""
-    for name, folder in claims.items():
-        options = ["--opt=type=none", "--opt=o=bind", f"--opt=device={folder}"]
-        engine.podman("volume", "create", *options, name)
-    engine.podman("kube", "play", "-", text=yaml.safe_dump_all(objects))
-
-
 def test_the_pod_of_the_cron_job_retrains(trained, engine, folder, tmp_path):
     cron_job = yaml.safe_load((REPOSITORY / "pipeline/schedules/cronjob.yaml").read_text())
     template = cron_job["spec"]["jobTemplate"]["spec"]["template"]
@@ -312,7 +302,7 @@ def test_the_pod_of_the_cron_job_retrains(trained, engine, folder, tmp_path):
     objects = [config_map("unetfx-config", **{"config.yaml": config}), pod]
     claims = {"unetfx-data": folder / "data", "unetfx-runs": tmp_path / "runs"}
     try:
-        play(engine, objects, claims)
+        engine.play(objects, claims)
         code = engine.podman("wait", "retrain-retrain").output.split()[-1]
         log = engine.podman("logs", "retrain-retrain").output
         assert code == "0", log
@@ -411,7 +401,7 @@ def test_the_pod_of_the_deployment_serves_the_pushed_model(
     claim = deployment.parents[1] / "runs" / models.pop("subPath")
     url = f"http://127.0.0.1:{ports['http']['hostPort']}"
     try:
-        play(engine, objects, {"unetfx-runs": claim})
+        engine.play(objects, {"unetfx-runs": claim})
         wait(lambda: is_served(url, versions(folder)[-1]))
         probe = container["readinessProbe"]["httpGet"]["path"]
         assert httpx.get(f"{url}{probe}", timeout=10).status_code == 200
