@@ -91,7 +91,8 @@ def main() -> None:
 
 
 def _rate(pairs: int, seconds: float, cpu_seconds: float) -> str:
-    return f"{pairs / seconds:7.0f} pairs/s   {1000 * cpu_seconds / pairs:5.2f} ms of a core a pair"
+    milliseconds = 1000 * cpu_seconds / pairs
+    return f"{pairs / seconds:7.0f} pairs/s   {milliseconds:5.2f} ms of CPU time per pair"
 
 
 def _write_corpus(sample: Path, folder: Path, count: int) -> None:

@@ -1,7 +1,7 @@
 """Makes Beam inspect each function, and parse its options, once in a process.
 
 Beam inspects the methods of every DoFn several times in each job, and parses its options for every
-transform. The tests run some hundred small jobs, which would spend half of their time on that.
+transform. The tests run some hundred small jobs, which would spend much of their time on that.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Makes a command fit to be the first process of a container."""
+"""Runs a command in a child process if it is the first process of a container."""
 
 import os
 import signal

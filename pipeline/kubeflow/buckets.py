@@ -15,8 +15,8 @@ def check_buckets(paths: Iterable[tuple[str, str]]) -> None:
     because the steps may use a different account and network from those of this machine.
 
     Args:
-      paths: Paths, each after the name by which the user knows it, such as the key in the config.
-        Paths outside Google Cloud Storage are ignored.
+      paths: Pairs of a name for the error message, such as the key in the config, and a path. Paths
+        outside Google Cloud Storage are ignored.
 
     Raises:
       InputError: A bucket does not exist.

@@ -43,7 +43,7 @@ def write_splits(folder, data, every=1):
 class Trainings:
     """Trainings of a narrow network with the loss of a config, each with another seed.
 
-    All trainings use the same network, because tracing the network anew would take longer than a
+    All trainings use the same network, because tracing a new network would take as long as a
     training.
     """
 
