@@ -125,8 +125,8 @@ def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
     pixels = layers.Lambda(keras.applications.vgg16.preprocess_input)(inputs)
     vgg = keras.applications.VGG16(include_top=False, weights=None, input_tensor=pixels)
     skips = [vgg.get_layer(f"block{block}_conv2").output for block in range(1, 6)]
-    encoder = keras.Model(inputs, skips)
-    load_weights(encoder, "hed-bsds500", "VGG16")
+    encoder = keras.Model(inputs, skips, name="vgg16")
+    load_weights(encoder, vgg, "hed-bsds500", keras.applications.VGG16)
     encoder.trainable = False
 
     def convolve(x: keras.KerasTensor, filters: int, size: int) -> keras.KerasTensor:

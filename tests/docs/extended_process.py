@@ -34,7 +34,7 @@ def encoder(config):
     network = build_network(config.model, 2)
     image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
     logits = np.asarray(network(image))
-    skips = [list(output.shape[1:]) for output in network.get_layer("densenet121")(image)]
+    skips = [list(output.shape[1:]) for output in network.get_layer("small")(image)]
     return {"logits": logits.shape, "finite": bool(np.isfinite(logits).all()), "skips": skips}
 
 
@@ -92,7 +92,7 @@ def refusals(config):
     """Returns the messages about four mistakes in the config."""
     text = CONFIG.read_text()
     mistakes = {
-        "encoder": ("densenet121", "densenet12"),
+        "encoder": ("encoder: small", "encoder: smal"),
         "loss": ("jaccard:", "jacard:"),
         "source": ("pair_list", "pairs_list"),
         "metric": ("precision/cell", "pixel_error"),

@@ -102,7 +102,7 @@ def test_the_recipes_pass_the_linters(repository):
 
 
 def test_the_encoder_gives_logits(results):
-    channels = [3, 64, 256, 512, 1024]
+    channels = [16, 32, 64, 128, 256]
     skips = [[64 >> i, 64 >> i, count] for i, count in enumerate(channels)]
     assert results["encoder"] == {"logits": [1, 64, 64, 2], "finite": True, "skips": skips}
 
@@ -144,7 +144,7 @@ def test_the_runner_builds_the_pipeline_for_its_platform(results, repository):
 
 def test_the_documentation_of_the_config_has_the_new_names(results):
     page = results["documentation"]
-    assert "`densenet121`" in page
+    assert "`small`" in page
     assert "`jaccard`" in page
     assert "### data.source with kind: pair_list" in page
 
@@ -152,7 +152,7 @@ def test_the_documentation_of_the_config_has_the_new_names(results):
 def test_messages_list_the_new_names(results):
     messages = results["refusals"]
     assert "model.encoder: " in messages["encoder"]
-    assert "'densenet121'" in messages["encoder"]
+    assert "should be one of small, " in messages["encoder"]
     assert "'jaccard'" in messages["loss"]
     assert "'pair_list'" in messages["source"]
 

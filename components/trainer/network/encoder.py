@@ -1,16 +1,17 @@
 """Builds encoders from Keras applications and freezes their layers."""
 
+import functools
+import importlib
+import re
 from collections.abc import Sequence
 
 import keras
 
 from components.trainer.config import ModelConfig
+from components.trainer.network.skips import all_strides, find_skips, layer_strides
 from components.trainer.network.weights import load_weights
 from components.trainer.registry import ENCODERS
 from data.errors import InputError
-
-STRIDES = (1, 2, 4, 8, 16)
-"""Strides of the five skips: number of image pixels per feature pixel in each direction."""
 
 
 def build_encoder(config: ModelConfig) -> keras.Model:
@@ -29,14 +30,18 @@ def build_encoder(config: ModelConfig) -> keras.Model:
       InputError: The weights are unavailable or do not fit, or `config.freeze` specifies blocks or
         a number of layers that the encoder does not have.
     """
-    name, module, skips = ENCODERS[config.encoder]
+    path, name, skip_names = ENCODERS[config.encoder]
+    module = importlib.import_module(path)
+    # Keras has some of its functions only in `keras.applications`.
+    function = getattr(module, name, None) or getattr(keras.applications, name)
+    build = functools.partial(function, include_top=False)
     images = keras.Input((None, None, 3), name="images")
-    pixels = getattr(keras.applications, module).preprocess_input(images)
-    whole = getattr(keras.applications, name)(include_top=False, weights=None, input_tensor=pixels)
-    outputs = [pixels if skip is None else whole.get_layer(skip).output for skip in skips]
+    pixels = module.preprocess_input(images)
+    whole = build(weights=None, input_tensor=pixels)
     # The model ends at the deepest skip, because the decoder does not use later layers.
-    encoder = keras.Model(images, outputs, name=config.encoder)
-    load_weights(encoder, config.weights, name)
+    skips = all_strides(find_skips(whole, skip_names), images)
+    encoder = keras.Model(images, skips, name=config.encoder)
+    load_weights(encoder, whole, config.weights, build)
     _freeze(encoder, set(keras.Model(images, pixels).layers[1:]), config.freeze)
     return encoder
 
@@ -59,15 +64,21 @@ def _freeze(
                 f"model.freeze: {unknown[0]} is not a block of {encoder.name}; its blocks are "
                 f"{', '.join(names)}."
             )
-        frozen = [layer for layer in layers if _block_of(layer) in freeze]
+        of_layer = _block_names(encoder)
+        frozen = [layer for layer in layers if of_layer.get(layer.name) in freeze]
     for layer in frozen:
         # Freezing a batch normalisation layer also freezes its moving statistics.
         layer.trainable = False
 
 
 def blocks(encoder: keras.Model) -> list[str]:
-    """Returns the names of the encoder's blocks, such as `block3`, shallowest first."""
-    return list(dict.fromkeys(_block_of(layer) for layer in encoder.layers if layer.weights))
+    """Returns the names of the encoder's blocks, such as `block3`, shallowest first.
+
+    Blocks have the names of the layers, up to the first `_`, if these are numbered (`block1_conv1`,
+    `conv2_block1_out`). In other encoders, each block contains the layers of one resolution, and
+    has the name of its stride (`stride4`).
+    """
+    return list(dict.fromkeys(_block_names(encoder).values()))
 
 
 def layers_from(encoder: keras.Model, block: str) -> list[keras.Layer]:
@@ -87,8 +98,15 @@ def layers_from(encoder: keras.Model, block: str) -> list[keras.Layer]:
             f"blocks are {', '.join(names)}."
         )
     deeper = names[names.index(block) :]
-    return [layer for layer in encoder.layers if _block_of(layer) in deeper]
+    of_layer = _block_names(encoder)
+    return [layer for layer in encoder.layers if of_layer.get(layer.name) in deeper]
 
 
-def _block_of(layer: keras.Layer) -> str:
-    return str(layer.name.partition("_")[0])
+def _block_names(encoder: keras.Model) -> dict[str, str]:
+    """Returns the block of each layer that has weights, by the name of the layer."""
+    names = [layer.name for layer in encoder.layers if layer.weights]
+    by_name = {name: name.partition("_")[0] for name in names}
+    if all(re.fullmatch(r"[a-z]+\d+", block) for block in by_name.values()):
+        return by_name
+    strides = layer_strides(encoder)
+    return {name: f"stride{strides[name]}" for name in names}

@@ -7,6 +7,7 @@ from keras import layers, ops
 from components.trainer.config import ModelConfig
 from components.trainer.network import decoder
 from components.trainer.network.encoder import build_encoder
+from components.trainer.network.skips import STRIDES
 from components.trainer.registry import DECODERS
 
 MULTIPLE = 32
@@ -29,7 +30,9 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
         blocks or a number of layers that the encoder does not have.
     """
     images = keras.Input((None, None, 3), name="images")
-    skips = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
+    features = build_encoder(config)(PadToMultiple(MULTIPLE, name="pad")(images))
+    # `split_network` finds the skips by the names of these layers, which change nothing.
+    skips = [layers.Identity(name=f"skip{level}")(skip) for level, skip in enumerate(features, 1)]
     build_decoder = getattr(decoder, DECODERS[config.decoder])
     features = build_decoder(skips, config.width, config.dropout)
     logits = layers.Conv2D(num_classes, 1, kernel_initializer="he_normal", name="head")(features)
@@ -38,6 +41,21 @@ def build_network(config: ModelConfig, num_classes: int) -> keras.Model:
     # bfloat16 provide.
     logits = layers.Activation("linear", dtype="float32", name="logits")(cropped)
     return keras.Model(images, logits, name=f"{config.encoder}_{config.decoder}")
+
+
+def split_network(network: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Splits a network into two models that share its layers and weights.
+
+    Args:
+      network: The network from `build_network`.
+
+    Returns:
+      The encoder, which maps images to a list of five skips, and the decoder, which maps the list
+      [images, *skips] to logits. Images and logits are the same as those of the network.
+    """
+    skips = [network.get_layer(f"skip{level}").output for level in range(1, len(STRIDES) + 1)]
+    encoder = keras.Model(network.input, skips, name="encoder")
+    return encoder, keras.Model([network.input, *skips], network.output, name="decoder")
 
 
 class PadToMultiple(layers.Layer):

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from serving.config import Precision
+
 
 @contextmanager
 def dtype_policy(precision: str) -> Iterator[None]:
@@ -24,6 +26,27 @@ def dtype_policy(precision: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def set_precision(network: keras.Model, precision: Precision) -> None:
+    """Changes the precision in which a network computes; its weights stay the same.
+
+    Args:
+      network: The network from `build_network`.
+      precision: The new precision.
+    """
+    with dtype_policy(precision):
+        policy = keras.config.dtype_policy()
+    for layer in _all_layers(network):
+        # The logits stay in float32 (see `build_network`).
+        if layer.name != "logits":
+            layer.dtype_policy = policy
+
+
+def _all_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _all_layers(inner)
 
 
 def _fastest_precision() -> str:

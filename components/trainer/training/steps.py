@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from components.trainer.training.metrics import ClassIoU
 
-_Batch = Any  # (images, masks); with several devices, each element holds one tensor per device
+# (images, masks) or ([images, *skips], masks); with several devices, one tensor per device
+_Batch = Any
 
 
 class Steps:
@@ -20,10 +21,10 @@ class Steps:
       network: The compiled network; its optimizer must already be built.
       iou: Metric that computes the IoU of each class.
       strategy: The distribution strategy in whose scope the network was built.
-      training_batches: Distributed dataset of (images, masks) batches for training; only its
-        element spec is used.
-      val_batches: Distributed dataset of (images, masks) batches for validation; only its element
-        spec is used.
+      decoder: Model that maps [images, *skips] to logits, from `split_network`; used for batches
+        that contain skips; None if there are no such batches.
+      val_batches: Batches for validation, of which only the types are used: a distributed dataset
+        of (images, masks), or a list of ([images, *skips], masks).
     """
 
     def __init__(
@@ -31,19 +32,17 @@ class Steps:
         network: keras.Model,
         iou: ClassIoU,
         strategy: tf.distribute.Strategy,
-        training_batches: tf.data.Dataset | tf.distribute.DistributedDataset,
-        val_batches: tf.data.Dataset | tf.distribute.DistributedDataset,
+        decoder: keras.Model | None,
+        val_batches: tf.data.Dataset | tf.distribute.DistributedDataset | list[_Batch],
     ) -> None:
-        self._network, self._iou, self._strategy = network, iou, strategy
+        self._network, self._decoder = network, decoder or network
+        self._iou, self._strategy = iou, strategy
         self._loss = keras.metrics.Mean("loss")
-        # Without an input signature, TensorFlow would trace each function again for the last batch,
+        self._train = tf.function(self._run(self._train_replica), autograph=False)
+        # Without an input signature, TensorFlow would trace the function again for the last batch,
         # which may be smaller.
-        self._train = tf.function(
-            self._run(self._train_replica), [training_batches.element_spec], autograph=False
-        )
-        self._validate = tf.function(
-            self._run(self._validate_replica), [val_batches.element_spec], autograph=False
-        )
+        signature = None if isinstance(val_batches, list) else [val_batches.element_spec]
+        self._validate = tf.function(self._run(self._validate_replica), signature, autograph=False)
 
     def train(self, batch: _Batch) -> float:
         """Trains on a batch, and returns the mean loss since `reset_scores` was last called."""
@@ -70,19 +69,23 @@ class Steps:
 
         return run
 
-    def _train_replica(self, images: tf.Tensor, masks: tf.Tensor) -> None:
+    def _train_replica(self, inputs: tf.Tensor | list[tf.Tensor], masks: tf.Tensor) -> None:
         weights, optimizer = self._network.trainable_variables, self._network.optimizer
         with tf.GradientTape() as tape:
-            logits = self._network(images, training=True)
+            logits = self._logits(inputs, training=True)
             loss = self._network.loss(masks, logits)
             # Loss scaling keeps float16 gradients from underflowing.
             scaled_loss = optimizer.scale_loss(loss)
         optimizer.apply(tape.gradient(scaled_loss, weights), weights)
         self._add_scores(loss, masks, logits)
 
-    def _validate_replica(self, images: tf.Tensor, masks: tf.Tensor) -> None:
-        logits = self._network(images, training=False)
+    def _validate_replica(self, inputs: tf.Tensor | list[tf.Tensor], masks: tf.Tensor) -> None:
+        logits = self._logits(inputs, training=False)
         self._add_scores(self._network.loss(masks, logits), masks, logits)
+
+    def _logits(self, inputs: tf.Tensor | list[tf.Tensor], *, training: bool) -> tf.Tensor:
+        model = self._decoder if isinstance(inputs, list) else self._network
+        return model(inputs, training=training)
 
     def _add_scores(self, loss: tf.Tensor, masks: tf.Tensor, logits: tf.Tensor) -> None:
         # Keras has divided the loss by the number of replicas, so that the sum of the replicas'

@@ -2,8 +2,8 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -13,6 +13,7 @@ from components.trainer.network.encoder import layers_from
 from components.trainer.network.network import build_network
 from components.trainer.training.checkpoints import Checkpoints
 from components.trainer.training.devices import is_chief
+from components.trainer.training.features import FeatureBuffer, KeptFeatures, keep_features
 from components.trainer.training.learning_rate import learning_rate
 from components.trainer.training.losses import SegmentationLoss, balanced_weights
 from components.trainer.training.metrics import ClassIoU
@@ -29,7 +30,6 @@ from data.input_pipeline.dataset import (
     read_batches,
     read_training_batches,
 )
-from serving.config import Precision
 
 
 class FailedTrainingError(UnetfxError):
@@ -126,24 +126,6 @@ class Training:
             best.load_best(self.network)
         return best.best_scores
 
-    def network_in(self, precision: Precision | None) -> keras.Model:
-        """Returns the trained network with a given compute dtype.
-
-        Args:
-          precision: Compute dtype of the returned network; None for the dtype used in training.
-
-        Returns:
-          The trained network itself if `precision` is None, otherwise a new network with the same
-          weights.
-        """
-        if precision is None:
-            return self.network
-        unweighted = self._settings.model.model_copy(update={"weights": "none"})
-        with dtype_policy(precision):
-            network = build_network(unweighted, len(self._settings.classes))
-        network.set_weights(self.network.get_weights())
-        return network
-
     def _train(self, phase: _Phase) -> Checkpoints:
         """Runs a training phase, or the remaining epochs of an interrupted phase."""
         folder = os.path.join(self._folder, f"phase{phase.number}")
@@ -165,29 +147,28 @@ class Training:
 
     def _train_epochs(self, phase: _Phase, checkpoints: Checkpoints) -> None:
         network, first_epoch = self.network, len(checkpoints.history)
-        training_batches = self._distribute(
-            self._training_batches(phase, skip=first_epoch * self._batches_per_epoch)
-        )
+        first_step = first_epoch * self._batches_per_epoch
         plain_val_batches = self._val_batches()
         val_batches = self._distribute(plain_val_batches)
+        kept = self._keep_features(val_batches) or KeptFeatures(None, val_batches, None)
         with self._strategy.scope():
             iou = ClassIoU(self._settings.classes)
-            steps = Steps(network, iou, self._strategy, training_batches, val_batches)
+            steps = Steps(network, iou, self._strategy, kept.decoder, kept.val_batches)
         progress = Progress(self._batches_per_epoch, phase.epochs, shown=self._shown)
         logs = self._logs(phase)
         board = TensorBoard(network, plain_val_batches, logs) if self._shown else None
-        batches = iter(training_batches)
+        batches = self._batches_from(phase, first_step, kept.buffer)
         for epoch in range(first_epoch, phase.epochs):
             with progress.bar(epoch):
                 steps.reset_scores()
                 for number in range(self._batches_per_epoch):
                     loss = steps.train(next(batches))
                     if not math.isfinite(loss):
-                        raise self._non_finite_loss(phase, epoch, number)
+                        raise self._non_finite_loss(phase, epoch, number, kept.buffer)
                     progress.advance(loss)
                 scores = steps.scores()
                 steps.reset_scores()
-                for batch in val_batches:
+                for batch in kept.val_batches:
                     steps.validate(batch)
                 scores |= {f"val_{name}": score for name, score in steps.scores().items()}
                 checkpoints.save(network, scores)
@@ -198,6 +179,34 @@ class Training:
                 break
         if board:
             board.close()
+
+    def _keep_features(self, val_batches: tf.data.Dataset) -> KeptFeatures | None:
+        """Keeps features of the encoder, or returns None if a part of the encoder learns."""
+        training, view = self._training, self._settings.view
+        if (
+            not training.feature_memory_mib
+            or self.network.get_layer(self._settings.model.encoder).trainable_weights
+        ):
+            return None
+        kept = keep_features(
+            self.network,
+            self._strategy,
+            val_batches,
+            training,
+            image_size=(view.height, view.width),
+            most_batches=self._batches_per_epoch,
+        )
+        if self._shown:
+            print(f"  {kept.summary}", flush=True)
+        return kept
+
+    def _batches_from(
+        self, phase: _Phase, first_step: int, buffer: FeatureBuffer | None
+    ) -> Iterator[Any]:
+        """Yields the distributed batches of a phase, from a training step on."""
+        first_batch = buffer.mixture.oldest(first_step) if buffer else first_step
+        batches = self._distribute(self._training_batches(phase, skip=first_batch))
+        return buffer.mixed(batches, first_step) if buffer else iter(batches)
 
     def _training_batches(
         self, phase: _Phase, *, skip: int, with_keys: bool = False
@@ -222,7 +231,8 @@ class Training:
             replicas=self._strategy.num_replicas_in_sync,
             with_keys=with_keys,
         )
-        return epoch.repeat().skip(skip)
+        # All batches are full: the end of an epoch shares a batch with the start of the next one.
+        return epoch.repeat().rebatch(training.batch_size, drop_remainder=True).skip(skip)
 
     def _val_batches(self) -> tf.data.Dataset:
         return read_batches(
@@ -258,11 +268,17 @@ class Training:
     def _logs(self, phase: _Phase) -> str:
         return os.path.join(self._log_dir, f"phase{phase.number}")
 
-    def _non_finite_loss(self, phase: _Phase, epoch: int, batch: int) -> FailedTrainingError:
-        skip = epoch * self._batches_per_epoch + batch
-        batches = self._training_batches(phase, skip=skip, with_keys=True)
-        *_, keys = next(iter(batches))
-        names = ", ".join(key.decode() for key in keys.numpy())
+    def _non_finite_loss(
+        self, phase: _Phase, epoch: int, batch: int, buffer: FeatureBuffer | None
+    ) -> FailedTrainingError:
+        step = epoch * self._batches_per_epoch + batch
+        origins = buffer.mixture.origins(step) if buffer else [step] * self._training.batch_size
+        first = min(origins)
+        batches = self._training_batches(phase, skip=first, with_keys=True)
+        keys = [keys.numpy() for *_, keys in batches.take(max(origins) - first + 1)]
+        names = ", ".join(
+            keys[origin - first][position].decode() for position, origin in enumerate(origins)
+        )
         return FailedTrainingError(
             f"the loss is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}, of the images "
             f"{names}. Check these images and their masks; if they are correct, lower "

@@ -21,3 +21,9 @@ def test_the_default_loss():
 @pytest.mark.parametrize("freeze", ["all", "none", 10, ["block1", "block2"]])
 def test_what_freeze_may_be(freeze):
     assert ModelConfig(freeze=freeze).freeze == freeze
+
+
+def test_each_encoder_has_default_weights_that_fit():
+    assert ModelConfig().weights == "hed-bsds500"
+    assert ModelConfig(encoder="resnet50").weights == "imagenet"
+    assert ModelConfig(encoder="resnet50", weights="none").weights == "none"

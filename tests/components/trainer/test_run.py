@@ -1,5 +1,6 @@
 import csv
 import math
+import re
 
 import keras
 import numpy as np
@@ -31,9 +32,11 @@ def train(tmp_path, monkeypatch, write_examples):
 
     def one_convolution(config, num_classes):
         images = keras.Input((None, None, 3))
-        scaled = keras.layers.Rescaling(1 / 255)(images)
+        encoder = keras.layers.Rescaling(1 / 255, name=config.encoder)
+        scaled = encoder(images)
+        skips = [keras.layers.Identity(name=f"skip{level}")(scaled) for level in range(1, 6)]
         convolution = keras.layers.Conv2D(num_classes, 1, name="convolution")
-        networks.append(keras.Model(images, convolution(scaled)))
+        networks.append(keras.Model(images, convolution(keras.layers.Average()(skips))))
         if first_weights:
             networks[-1].set_weights(first_weights)
         return networks[-1]
@@ -58,7 +61,9 @@ def train(tmp_path, monkeypatch, write_examples):
             classes=CLASSES,
             view=view,
             model=ModelConfig(weights="none"),
-            training=TrainingConfig(**{"precision": "float32", "batch_size": 4} | training),
+            training=TrainingConfig(
+                **{"precision": "float32", "batch_size": 4, "feature_memory_mib": 0} | training
+            ),
             intensity_range=(0, 4095),
             serving_precision=serving_precision,
             code="1",
@@ -139,8 +144,12 @@ def test_one_seed_gives_one_model_and_another_seed_another(train):
     assert any((left != right).any() for left, right in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("cache", ["none", "memory"])
-def test_a_non_finite_loss_stops_and_names_the_images(train, tmp_path, monkeypatch, cache):
+@pytest.mark.parametrize(
+    "options",
+    [{"cache": "none"}, {"cache": "memory"}, {"feature_memory_mib": 1, "feature_uses": 3}],
+    ids=["files", "cache", "features"],
+)
+def test_a_non_finite_loss_stops_and_names_the_images(train, tmp_path, monkeypatch, options):
     steps_an_epoch = 8 // 2 + 4 // 2
 
     class Broken(training_module.SegmentationLoss):
@@ -157,9 +166,11 @@ def test_a_non_finite_loss_stops_and_names_the_images(train, tmp_path, monkeypat
 
     monkeypatch.setattr(training_module, "SegmentationLoss", Broken)
     with pytest.raises(training_module.FailedTrainingError) as caught:
-        train(epochs=3, cache=cache, batch_size=2, marked=5)
+        train(epochs=9, batch_size=2, marked=5, **options)
     message = str(caught.value)
-    assert message.startswith("the loss is NaN or infinite in epoch 2, batch ")
+    assert re.match(
+        r"the loss is NaN or infinite in epoch [2-9], batch \d, of the images ", message
+    )
     assert "train/5" in message
     assert message.count("train/") == 2
     assert not (tmp_path / "one/model").exists()
@@ -305,7 +316,9 @@ def test_a_warm_start_without_a_base_model_starts_cold(train, capsys):
 
 
 @pytest.mark.slow
-def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(train, monkeypatch):
+def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(
+    train, monkeypatch, capsys
+):
     made = []
 
     def tiny(config, num_classes):
@@ -318,9 +331,12 @@ def test_in_the_second_phase_a_part_of_the_encoder_learns_and_the_rest_stays(tra
     train(
         epochs=1,
         second_phase=second,
+        feature_memory_mib=64,
         size=(32, 32),
         view=ResizeView(kind="resize", height=32, width=32),
     )
+    # Features are kept in the first phase only.
+    assert capsys.readouterr().out.count("The frozen encoder's features of ") == 1
     network, before = made
     encoder = network.get_layer("vgg16")
     names = [variable.path.split("/")[-2] for variable in encoder.weights]

@@ -26,9 +26,17 @@ CLASSES = ["dark", "bright"]
 
 
 def network(config, num_classes):
-    """A small network with convolutions and synchronised normalisation, like the real one."""
+    """A small network with a frozen encoder and synchronised normalisation, like the real one."""
     images = keras.Input((None, None, 3))
-    x = keras.layers.Rescaling(1 / 255)(images)
+    scaled = keras.layers.Rescaling(1 / 255)(images)
+    encoder = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, padding="same")],
+        name=config.encoder,
+    )
+    encoder.trainable = False
+    encoded = encoder(scaled)
+    skips = [keras.layers.Identity(name=f"skip{level}")(encoded) for level in range(1, 6)]
+    x = keras.layers.Concatenate()([*skips, scaled])
     x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(x)
     x = keras.layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
     x = keras.layers.ReLU()(x)

@@ -54,7 +54,9 @@ def prepare(tmp_path, networks, write_examples):
             classes=CLASSES,
             view=ResizeView(kind="resize", height=16, width=16),
             model=ModelConfig(weights="none"),
-            training=TrainingConfig(**{"precision": "float32", "batch_size": 4} | training),
+            training=TrainingConfig(
+                **{"precision": "float32", "batch_size": 4, "feature_memory_mib": 0} | training
+            ),
             code="1",
         )
         tuner = TunerConfig.model_validate(

@@ -34,6 +34,7 @@ def test_the_layers_are_listed(config):
     assert "block1_conv1 Conv2D 32×64×64 1,792 frozen" in lines
     assert "block2_conv1 Conv2D 16×32×128 73,856 learns" in lines
     assert "skip1_norm BatchNormalization 32×64×64 128 kept" in lines
+    assert "blocks of the encoder: block1, block2, block3, block4, block5" in lines
     assert any("GFLOPs for an image of 32×64 pixels" in line for line in lines)
     assert sum(line.startswith("yes ") for line in lines) == 4
 

@@ -1,3 +1,4 @@
+import importlib
 from importlib import metadata
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from components.trainer.config import ModelConfig
 from components.trainer.network.encoder import build_encoder
+from components.trainer.network.skips import STRIDES, find_skips
 from components.trainer.registry import ENCODERS
 from data.errors import InputError
 
@@ -80,17 +82,31 @@ def test_another_hdf5_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".weights.h5", ".h5"], ids=["Keras 3", "Keras 2"])
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize(
+    "name", ["vgg16", "vgg19", "resnet50", "mobilenetv3small", "convnext_tiny", "xception"]
+)
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
-def test_a_file_of_the_whole_application_gives_its_weights(name, suffix, tmp_path):
-    whole = getattr(keras.applications, ENCODERS[name].application)(include_top=False, weights=None)
+def test_a_file_of_the_whole_application_gives_its_features(name, suffix, tmp_path):
+    path, function, names = ENCODERS[name]
+    module = importlib.import_module(path)
+    keras.utils.set_random_seed(1)
+    images = keras.Input((None, None, 3))
+    pixels = module.preprocess_input(images)
+    build = getattr(keras.applications, function)
+    whole = build(include_top=False, weights=None, input_tensor=pixels)
     path = str(tmp_path / f"{name}{suffix}")
     if suffix == ".h5":
         write_as_keras_2(whole, path)
     else:
         whole.save_weights(path)
-    found = weights_of(build_encoder(ModelConfig(encoder=name, weights=path)))
-    assert_same_weights(found, {layer: whole.get_layer(layer).get_weights() for layer in found})
+    keras.utils.set_random_seed(2)
+    encoder = build_encoder(ModelConfig(encoder=name, weights=path))
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    found = encoder(image)
+    for stride, skip in find_skips(whole, names).items():
+        expected = keras.Model(images, skip.output)(image)
+        if skip.exact:
+            np.testing.assert_allclose(found[STRIDES.index(stride)], expected, rtol=1e-3, atol=1e-4)
 
 
 def write_as_keras_2(model, path):
@@ -126,12 +142,37 @@ def test_weights_that_end_too_early_are_refused(tmp_path):
 
 
 def test_hed_weights_are_vgg16s_alone():
-    with pytest.raises(InputError, match=r"^model\.weights: hed-bsds500 fits VGG16, not ResNet50"):
+    with pytest.raises(InputError, match=r"^model\.weights: hed-bsds500 fits vgg16, not resnet50"):
         build_encoder(ModelConfig(encoder="resnet50", weights="hed-bsds500"))
 
 
+@pytest.mark.parametrize("weights", ["imagenet", "file"])
+def test_efficientnet_normalises_images_as_in_its_download(monkeypatch, tmp_path, weights):
+    efficientnet = keras.applications.EfficientNetB0
+    source = efficientnet(include_top=False, weights=None)
+    (normalisation,) = (
+        layer for layer in source.layers if isinstance(layer, keras.layers.Normalization)
+    )
+    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    normalisation.set_weights([mean, deviation, np.zeros((), np.int32)])
+    path = tmp_path / "efficientnet.weights.h5"
+    source.save_weights(path)
+    download = "keras.src.applications.efficientnet.file_utils.get_file"
+    monkeypatch.setattr(download, lambda *args, **kwargs: str(path))
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
+    config = ModelConfig(
+        encoder="efficientnetb0", weights="imagenet" if weights == "imagenet" else str(path)
+    )
+    found = build_encoder(config)(image)
+    np.testing.assert_allclose(found[0], (image / 255 - mean) / deviation, atol=1e-5)
+    whole = efficientnet(include_top=False, weights="imagenet")
+    layer = whole.get_layer("block6a_expand_activation")
+    expected = keras.Model(whole.input, layer.output)(image)
+    np.testing.assert_allclose(found[-1], expected, rtol=1e-3, atol=1e-5)
+
+
 def test_imagenet_weights_are_those_that_keras_gives(monkeypatch):
-    original = keras.applications.VGG16
+    original = keras.applications.vgg16.VGG16
     given = []
 
     def without_network(*args, weights, **kwargs):
@@ -140,21 +181,21 @@ def test_imagenet_weights_are_those_that_keras_gives(monkeypatch):
             given.append(model)
         return model
 
-    monkeypatch.setattr(keras.applications, "VGG16", without_network)
+    monkeypatch.setattr(keras.applications.vgg16, "VGG16", without_network)
     found = weights_of(build_encoder(ModelConfig(weights="imagenet")))
     (source,) = given
     assert_same_weights(found, {name: source.get_layer(name).get_weights() for name in found})
 
 
 def test_a_failed_download_is_named_with_the_alternatives(monkeypatch):
-    original = keras.applications.VGG16
+    original = keras.applications.vgg16.VGG16
 
     def offline(*args, weights, **kwargs):
         if weights == "imagenet":
             raise Exception("URL fetch failure on https://…: None -- Name or service not known")
         return original(*args, weights=weights, **kwargs)
 
-    monkeypatch.setattr(keras.applications, "VGG16", offline)
+    monkeypatch.setattr(keras.applications.vgg16, "VGG16", offline)
     with pytest.raises(InputError) as caught:
         build_encoder(ModelConfig(weights="imagenet"))
     message = str(caught.value)

@@ -65,7 +65,7 @@ class Trainings:
             self._network,
             ClassIoU(self._classes),
             tf.distribute.get_strategy(),
-            self._training_batches(seed=0),
+            None,
             self._val_batches(),
         )
 
