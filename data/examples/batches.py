@@ -7,7 +7,7 @@ the split. The output is therefore the same in every run, on this machine and on
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,11 +22,13 @@ from data.files.writing import new_file
 from data.jobs.processes import in_processes
 from data.jobs.shuffle import Output, RowWriter, Segment, Stage, partition_of
 from data.listing.listing import Listing
+from data.listing.pair import Pair
 
 _PAIRS_A_SHARD = 64
 _SHARDS_A_BATCH = 64  # minimum number of shards in a batch, except for the last batch of a split
 _MOST_BATCHES = 512  # maximum number of batches in a split, which limits the number of record files
 _HASHES = 2**64  # number of possible hashes of a key
+_END: tuple[int, Iterable[tuple[int, Pair]]] = (_HASHES, ())  # after the last shard
 
 
 class Batch(NamedTuple):
@@ -178,12 +180,10 @@ def _shards(batch: Batch, settings: BatchSettings) -> Iterator[Shard]:
         if row.pair.split == batch.split
     )
     by_shard = itertools.groupby(pairs, lambda pair: pair[0])
-    found = {
-        number: [pair for _, pair in group]
-        for number, group in by_shard
-        if batch.first <= number <= batch.last
-    }
     folder = settings.folders.get(batch.split, "")
-    for number in range(batch.first, batch.last + 1):
-        path = join(folder, f"data_tfrecord-{number:05d}-of-{batch.shards:05d}.gz")
-        yield Shard(path, found.get(number, []))
+    number, group = next(by_shard, _END)
+    for shard in range(batch.first, batch.last + 1):
+        while number < shard:
+            number, group = next(by_shard, _END)
+        path = join(folder, f"data_tfrecord-{shard:05d}-of-{batch.shards:05d}.gz")
+        yield Shard(path, [pair for _, pair in group] if number == shard else [])

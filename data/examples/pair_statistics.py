@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
-from PIL import Image
 
 from data.config import IGNORE
 from data.rasters.images import LoadedImage
 from data.rasters.masks import LoadedMask
-
-_LEVELS = 256
-_POWERS_OF_LEVELS = np.stack([np.arange(_LEVELS) ** power for power in range(3)], axis=1)
 
 
 class PairStatistics(NamedTuple):
@@ -81,10 +77,20 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
 
 
 def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Computes the mean of each channel and the overall standard deviation from histograms."""
-    histogram = Image.fromarray(pixels).histogram()
-    counts = np.fromiter(histogram, np.int64, 3 * _LEVELS).reshape(3, _LEVELS)
-    moments = counts @ _POWERS_OF_LEVELS
-    red, green, blue = (moments[:, 1] / moments[:, 0]).tolist()
-    number, total, squares = moments.sum(axis=0).tolist()
-    return (red, green, blue), math.sqrt(max(squares / number - (total / number) ** 2, 0.0))
+    """Computes the mean of each channel and the overall standard deviation from exact sums."""
+    rows = pixels.reshape(len(pixels), -1)
+    sums = _column_sums(rows).reshape(-1, 3).sum(axis=0).tolist()
+    squares = int(_column_sums(np.square(rows, dtype=np.uint16)).sum())
+    red, green, blue = (3 * channel / rows.size for channel in sums)
+    variance = squares / rows.size - (sum(sums) / rows.size) ** 2
+    return (red, green, blue), math.sqrt(max(variance, 0.0))
+
+
+def _column_sums(rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Sums the values of each column, all of which are below 2^16.
+
+    32 bits are enough for the sums of 2^16 rows, and the sums of 64 bits take longer.
+    """
+    blocks = (rows[first : first + 2**16] for first in range(0, len(rows), 2**16))
+    sums = np.array([block.sum(axis=0, dtype=np.uint32) for block in blocks])
+    return sums.sum(axis=0, dtype=np.int64)

@@ -4,15 +4,17 @@ Image decoding holds Python's global interpreter lock for part of the time, so t
 keep all cores busy.
 """
 
+import contextlib
 import importlib
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from loky import cpu_count, get_reusable_executor
-from loky.process_executor import TerminatedWorkerError
+from loky import BrokenProcessPool, ProcessPoolExecutor, cpu_count, get_reusable_executor
+from loky.process_executor import ShutdownExecutorError, TerminatedWorkerError
 
 from data.errors import UnavailableError
 
@@ -105,7 +107,7 @@ def start(function: Callable[..., Result], *arguments: object) -> Future[Result]
     Returns:
       The started call, for `result_of`.
     """
-    return _executor().submit(function, *arguments)
+    return _workers.submit(function, *arguments)
 
 
 def result_of(call: Future[Result]) -> Result:
@@ -139,9 +141,27 @@ def start_processes(function: Callable[..., object]) -> None:
         start(importlib.import_module, function.__module__)
 
 
-def _executor() -> Any:
-    return get_reusable_executor(cpu_count(), timeout=_IDLE_SECONDS, initializer=_begin)
+class _Workers:
+    """Worker processes for all threads. loky itself starts processes for each thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: ProcessPoolExecutor | None = None
+
+    def submit(self, function: Callable[..., Result], *arguments: object) -> Future[Result]:
+        with self._lock:
+            if self._executor is not None:
+                # A process may have been killed, or the executor may have been shut down.
+                with contextlib.suppress(BrokenProcessPool, ShutdownExecutorError):
+                    return self._executor.submit(function, *arguments)
+            self._executor = get_reusable_executor(
+                cpu_count(), timeout=_IDLE_SECONDS, initializer=_begin
+            )
+            return self._executor.submit(function, *arguments)
 
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
+
+
+_workers = _Workers()

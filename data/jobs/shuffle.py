@@ -14,6 +14,7 @@ import itertools
 import json
 import uuid
 import zlib
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -200,7 +201,7 @@ def run_job(
     """
     merged = empty
     for stage in stages:
-        partitions: dict[int, list[Segment]] = defaultdict(list)
+        partitions: dict[int, _Segments] = defaultdict(_Segments)
         outputs: Iterable[Output]
         if stage.threads:
             call = functools.partial(_call, stage, settings)
@@ -210,9 +211,25 @@ def run_job(
         for output in outputs:
             merged = merged.merged(output.result)
             for partition, segment in output.rows:
-                partitions[partition].append(segment)
-        tasks = list(partitions.values())
+                partitions[partition].add(segment)
+        tasks = map(list, partitions.values())
     return merged
+
+
+class _Segments:
+    """Segments, in 24 bytes for each. A list of them would take six times as much memory."""
+
+    def __init__(self) -> None:
+        self._paths: list[str] = []
+        self._starts, self._lengths = array("Q"), array("Q")
+
+    def add(self, segment: Segment) -> None:
+        self._paths.append(segment.path)
+        self._starts.append(segment.start)
+        self._lengths.append(segment.length)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return map(Segment, self._paths, self._starts, self._lengths)
 
 
 def _call(stage: Stage, settings: Any, task: Any) -> Output:

@@ -15,6 +15,7 @@ from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
 _MOST_VALUES = 300  # maximum number of distinct pixel values to report; a correct mask has fewer
+_FEW_VALUES = 8  # up to so many values, comparing all pixels with each is faster than a histogram
 _MOST_SHOWN = 8  # maximum number of pixel values listed in a message
 
 
@@ -128,10 +129,17 @@ def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:
 def _distinct(values: npt.NDArray[Any]) -> tuple[list[int], npt.NDArray[np.intp]]:
     """Returns the distinct pixel values, sorted, and the number of pixels with each value."""
     if values.dtype == np.uint8:
-        # Pillow's histogram is faster than NumPy's.
-        counts = np.array(Image.fromarray(values).histogram())
+        values = np.ascontiguousarray(values)
+        first, last = int(values.min()), int(values.max())
+        if last - first < _FEW_VALUES:
+            counts = np.array(
+                [np.count_nonzero(values == value) for value in range(first, last + 1)]
+            )
+        else:
+            # Pillow's histogram is faster than NumPy's.
+            first, counts = 0, np.array(Image.fromarray(values).histogram())
         present = np.flatnonzero(counts)
-        return present.tolist(), counts[present]
+        return (first + present).tolist(), counts[present]
     starts, lengths = _runs(values)
     distinct, places = np.unique(values.ravel()[starts], return_inverse=True)
     totals = np.zeros(distinct.size, np.intp)

@@ -25,6 +25,8 @@ from tfx.types import standard_artifacts
 from components.evaluator.component import Executor
 from components.evaluator.results import read_evaluation
 from data.config import SPLITS
+from data.jobs.shuffle import PARTITIONS
+from data.listing.pair_list import read_list
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
@@ -182,7 +184,7 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
 
 
-def test_no_example_is_lost_when_a_task_manager_is_killed_during_a_job(flink, trained, tmp_path):
+def test_no_example_is_lost_when_task_managers_are_killed_during_jobs(flink, trained, tmp_path):
     pairs = tmp_path / "pairs"
     for kind in ("images", "masks"):
         (pairs / kind).mkdir(parents=True)
@@ -192,16 +194,16 @@ def test_no_example_is_lost_when_a_task_manager_is_killed_during_a_job(flink, tr
         pixels = random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
         Image.fromarray(pixels).save(pairs / "images" / f"{number:04d}.png", compress_level=0)
         os.link(mask, pairs / "masks" / f"{number:04d}.png")
-    killed = []
 
-    def kill_one(home):
-        while len(list(home.glob("artifacts/ExampleGen/examples/*/Split-*/*"))) < 5:
-            time.sleep(0.05)
-        workers = httpx.get(f"http://{flink.beam['master']}/taskmanagers").json()["taskmanagers"]
-        busiest = min(workers, key=lambda worker: worker["freeSlots"])
-        process = int((flink.folder / f"{busiest['id']}.pid").read_text())
-        os.kill(process, signal.SIGKILL)
-        killed.append(process)
+    def kill_two(home):
+        # Rows of the search for changes, which lists and hashes the files; then the first examples.
+        for pattern, count in (
+            ("listing/*/rows-*/*", 1),
+            ("artifacts/ExampleGen/examples/*/Split-*/*", 5),
+        ):
+            while len(list(home.glob(pattern))) < count:
+                time.sleep(0.05)
+            replace_busiest_task_manager(flink)
 
     outputs = []
     for number, beam in enumerate([{"profile": "local"}, flink.beam]):
@@ -213,8 +215,44 @@ def test_no_example_is_lost_when_a_task_manager_is_killed_during_a_job(flink, tr
             source={"kind": "folder", "path": str(pairs)},
         )
         if beam is flink.beam:
-            threading.Thread(target=kill_one, args=[config.home], daemon=True).start()
+            before = failed_jobs(flink)
+            threading.Thread(target=kill_two, args=[config.home], daemon=True).start()
         run(config, "ExampleGen")
-        outputs.append(shards(first_artifact(config.home, "ExampleGen/examples")))
-    assert killed
+        examples = shards(first_artifact(config.home, "ExampleGen/examples"))
+        outputs.append((hashed_pairs(config.home), examples))
+    assert len(failed_jobs(flink) - before) == 2
     assert outputs[0] == outputs[1]
+    assert len(outputs[0][0]) == 6000
+
+
+def replace_busiest_task_manager(flink):
+    """Kills a task manager that works for a job, and starts another one with the same options."""
+    workers = httpx.get(f"http://{flink.beam['master']}/taskmanagers").json()["taskmanagers"]
+    busiest = min(workers, key=lambda worker: worker["freeSlots"])
+    file = flink.folder / f"{busiest['id']}.pid"
+    process = int(file.read_text())
+    command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[:-1]
+    os.kill(process, signal.SIGKILL)
+    log = os.open(file.with_suffix(".log"), os.O_WRONLY | os.O_APPEND)
+    streams = [(os.POSIX_SPAWN_DUP2, log, stream) for stream in (1, 2)]
+    new = os.posix_spawnp(command[0], command, os.environ, file_actions=streams)
+    os.close(log)
+    file.write_text(f"{new}\n")
+
+
+def failed_jobs(flink) -> set[str]:
+    """Returns the ids of the jobs of which Flink had to repeat a part."""
+    jobs = f"http://{flink.beam['master']}/jobs"
+    ids = [job["id"] for job in httpx.get(jobs).json()["jobs"]]
+    return {
+        each
+        for each in ids
+        if httpx.get(f"{jobs}/{each}/exceptions").json()["exceptionHistory"]["entries"]
+    }
+
+
+def hashed_pairs(home) -> list[tuple[object, ...]]:
+    """Returns the pairs of the kept list, with the hashes of their files."""
+    (folder,) = home.glob("listing/list-*")
+    rows = (row for number in range(PARTITIONS) for row in read_list(str(folder), number))
+    return [(row.pair, row.image.digest, row.mask.digest) for row in rows]

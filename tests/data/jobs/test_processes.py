@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from loky import cpu_count
 
 from data.errors import UnavailableError
 from data.jobs.processes import ahead, in_processes, most_running, start_processes
@@ -54,6 +55,13 @@ def test_threads_give_the_results_in_order(threads):
 
 def test_the_work_is_done_elsewhere():
     assert os.getpid() not in list(in_processes(eval, ["__import__('os').getpid()"] * 8))
+
+
+def test_all_threads_use_the_same_processes():
+    def processes(_):
+        return set(in_processes(eval, ["__import__('os').getpid()"] * 20))
+
+    assert len(set().union(processes(0), *ahead(processes, range(4), threads=2))) <= cpu_count()
 
 
 def test_a_killed_process_gives_a_one_line_error_and_the_next_call_works():
