@@ -164,6 +164,7 @@ def _trainer_settings(config: Config) -> TrainerSettings:
         intensity_range=config.data.intensity_range,
         max_pixels=config.serving.max_pixels,
         serving_precision=config.serving.precision,
+        flips=config.serving.flips,
         code=code_version("components.trainer.run"),
     )
 

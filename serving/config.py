@@ -8,6 +8,9 @@ from data.config import Positive, Strict
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Compute dtype of a network. The weights, the logits and the softmax are always float32."""
+Flips = Literal["none", "horizontal", "both"]
+"""Flips over which predictions are averaged. `both` means all combinations of horizontal and
+vertical."""
 MAX_PIXELS = 25_000_000
 """Default maximum number of pixels in an image, enough for phone and aerial photographs.
 """
@@ -55,6 +58,9 @@ class ServingConfig(Strict):
       precision: Compute dtype of the served model; null to use the same dtype as in training. Use
         `float32` for a model that is trained on a GPU but served on CPUs without bfloat16 support.
         The Evaluator evaluates the model in this dtype.
+      flips: Flips of the image over which the model averages its probabilities: `none`,
+        `horizontal`, which takes twice as long, or `both` horizontal and vertical, which takes four
+        times as long. Choose only flips after which an image still looks plausible.
       push_to: Folder to push models to, which TF Serving watches. The folder may be local or on any
         file system that TensorFlow can write to (`gs://…`); null for
         `<workspace>/<name>/serving/<name>`.
@@ -65,6 +71,7 @@ class ServingConfig(Strict):
 
     max_pixels: int = Field(MAX_PIXELS, ge=1)
     precision: Precision | None = None
+    flips: Flips = "none"
     push_to: Annotated[str, Field(min_length=1)] | None = None
     check: CheckConfig = CheckConfig()
     infra_validator: InfraValidatorConfig | None = None

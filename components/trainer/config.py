@@ -8,7 +8,7 @@ from typing_extensions import Self
 
 from components.trainer.registry import DECODERS, ENCODERS, LOSSES
 from data.config import Augmentation, Positive, Strict, View
-from serving.config import MAX_PIXELS, Precision
+from serving.config import MAX_PIXELS, Flips, Precision
 
 SETTINGS = "settings"
 """Key in `custom_config` for the settings of the Trainer or the Tuner, as JSON."""
@@ -210,6 +210,7 @@ class TrainerSettings(Strict):
         255; None to use the upper 8 of the 16 bits.
       max_pixels: Maximum number of pixels in an image; the exported model rejects larger images.
       serving_precision: Compute dtype of the exported model; None for the dtype used in training.
+      flips: Flips over which the exported model averages its probabilities.
       code: Hash of the training code. The hash is part of TFX's cache key, so a change in the code
         causes retraining.
     """
@@ -221,4 +222,5 @@ class TrainerSettings(Strict):
     intensity_range: tuple[int, int] | None = None
     max_pixels: int = MAX_PIXELS
     serving_precision: Precision | None = None
+    flips: Flips = "none"
     code: str

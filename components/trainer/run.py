@@ -74,6 +74,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             view=settings.view,
             intensity_range=settings.intensity_range,
             max_pixels=settings.max_pixels,
+            flips=settings.flips,
             config=settings.model_dump(mode="json"),
         )
     remove_folder(folder)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from data.config import View
-from serving.config import MAX_PIXELS
+from serving.config import MAX_PIXELS, Flips
 from serving.model.description import write_description
 from serving.model.graph import ServingGraph
 from serving.model.warmup import write_warmup_requests
@@ -22,6 +22,7 @@ def export_saved_model(
     view: View,
     intensity_range: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
+    flips: Flips = "none",
     config: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a SavedModel that TensorFlow can load without Keras and without this project's code.
@@ -41,9 +42,10 @@ def export_saved_model(
         the upper 8 bits of each sample.
       max_pixels: Maximum number of pixels in an image; larger images are rejected before they are
         decoded.
+      flips: Flips over which the probabilities are averaged.
       config: Model and training settings to store in the description.
     """
-    graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels)
+    graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels, flips)
     signatures = {name: getattr(graph, name) for name in (SIGNATURE, PROBABILITIES, EVALUATION)}
     tf.saved_model.save(graph, path, signatures=signatures)
     write_description(

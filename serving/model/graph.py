@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from data.config import View
 from data.examples.parsing import decode_image, encoded_size, parse_pair
-from serving.config import MAX_PIXELS
+from serving.config import MAX_PIXELS, Flips
 from serving.model.inference import make_inference
 from serving.model.pixel_counts import (
     BOUNDARY,
@@ -21,6 +21,12 @@ from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 # Placeholder for the pixel count of a damaged image. It is not a tensor, because creating a tensor
 # here would initialise TensorFlow at import.
 _DAMAGED = -1
+# Axes of [batch, height, width, channels] that are reversed in each additional pass of the network
+_FLIPPED_AXES: dict[Flips, list[list[int]]] = {
+    "none": [],
+    "horizontal": [[2]],
+    "both": [[2], [1], [1, 2]],
+}
 
 
 class ServingGraph(tf.Module):
@@ -33,6 +39,7 @@ class ServingGraph(tf.Module):
         view: View,
         intensity_range: tuple[int, int] | None = None,
         max_pixels: int = MAX_PIXELS,
+        flips: Flips = "none",
     ) -> None:
         """Adds image decoding, resizing or cropping, and mask encoding to a network.
 
@@ -45,6 +52,7 @@ class ServingGraph(tf.Module):
             only the upper 8 bits of each sample.
           max_pixels: Maximum number of pixels in an image; larger images are rejected before they
             are decoded.
+          flips: Flips over which the probabilities are averaged.
         """
         super().__init__()
         # The network itself is not an attribute, because the SavedModel would then also contain
@@ -58,11 +66,17 @@ class ServingGraph(tf.Module):
         def class_probabilities(views: tf.Tensor) -> tf.Tensor:
             return tf.nn.softmax(network(views, training=False))
 
-        self._inference = make_inference(
-            lambda views: class_probabilities(tf.ensure_shape(views, view_batch.shape)),
-            view,
-            num_classes,
-        )
+        def mean_probabilities(views: tf.Tensor) -> tf.Tensor:
+            views = tf.ensure_shape(views, view_batch.shape)
+            total = class_probabilities(views)
+            for axes in _FLIPPED_AXES[flips]:
+                # One after the other, so that only one pass of the network needs memory.
+                with tf.control_dependencies([total]):
+                    flipped = class_probabilities(tf.reverse(views, axes))
+                total += tf.reverse(flipped, axes)
+            return total / (1 + len(_FLIPPED_AXES[flips]))
+
+        self._inference = make_inference(mean_probabilities, view, num_classes)
         self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes
         self._max_pixels = max_pixels

@@ -74,6 +74,7 @@ def test_training_uses_train_and_val_and_never_test(nodes):
         ("serving", "max_pixels", 1000, "max_pixels"),
         ("serving", "precision", None, "serving_precision"),
         ("serving", "precision", "float32", "serving_precision"),
+        ("serving", "flips", "both", "flips"),
     ],
 )
 def test_the_trainer_gets_the_settings_of_serving(tmp_path, section, option, value, setting):

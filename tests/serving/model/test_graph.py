@@ -2,6 +2,7 @@ import io
 import struct
 import zlib
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -106,6 +107,28 @@ def test_an_image_of_one_pixel(signatures):
     (mask,), fractions, _ = serve(signatures, encoded(np.array([[[0, 255, 0]]], np.uint8)))
     assert np.asarray(mask).tolist() == [[1]]
     assert fractions.tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("flips", "axes"), [("none", [()]), ("horizontal", [(), 2]), ("both", [(), 2, 1, (1, 2)])]
+)
+def test_probabilities_are_averaged_over_flips(tmp_path, flips, axes):
+    keras.utils.set_random_seed(1)
+    images = keras.Input((None, None, 3))
+    scaled = keras.layers.Rescaling(1 / 255)(images)
+    # Kernels of 4×4 pixels are not symmetric, so each flip gives other probabilities.
+    network = keras.Model(images, keras.layers.Conv2D(3, 4, padding="same")(scaled))
+    export_saved_model(network, str(tmp_path), classes=CLASSES, view=VIEW, flips=flips)
+    served = tf.saved_model.load(str(tmp_path)).signatures["probabilities"]
+    image = noise(HEIGHT, WIDTH)[np.newaxis]
+    passes = [
+        np.flip(tf.nn.softmax(network(np.flip(image, axis).astype(np.float32))), axis)
+        for axis in axes
+    ]
+    found = served(images=tf.constant(image))["probabilities"]
+    np.testing.assert_allclose(found, np.mean(passes, axis=0), atol=1e-5)
+    if len(axes) > 1:
+        assert np.abs(found - passes[0]).max() > 0.1
 
 
 def test_an_empty_batch_has_an_empty_answer(signatures):
