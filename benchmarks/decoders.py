@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
-    for title, (train, test) in _data_sets():
+    for title, (train, test) in data_sets():
         classes = 1 + max(int(pair.class_ids.max()) for pair in train)
         print(
             f"\n{title}: {len(train)} images to train, {len(test)} to test, {classes} classes; "
@@ -185,7 +185,8 @@ def _crops(pairs: Sequence[Pair], seed: int, steps: int) -> list[Pair]:
     return crops
 
 
-def _data_sets() -> Iterator[tuple[str, tuple[list[Pair], list[Pair]]]]:
+def data_sets() -> Iterator[tuple[str, tuple[list[Pair], list[Pair]]]]:
+    """Yields the title of each data set, and its pairs for training and for testing."""
     yield "Blue Marble", _pairs("blue_marble.yaml")
     yield "ISBI EM", _pairs("isbi_em.yaml")
     yield "ICBM 152", _brain()
