@@ -1,6 +1,7 @@
 """Fixtures for all tests: a fake model server, an emulated object store and a browser."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -21,6 +22,18 @@ from tests.emulators.gcs import UnavailableEmulatorError, running
 # is kept for the next test, because starting it takes two seconds of CPU time.
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 processes._IDLE_SECONDS = 600
+
+
+def pytest_collection_finish():
+    """Leaves the imported modules out of garbage collection.
+
+    TensorFlow and TFX consist of some million objects. Collections that visit all of them would
+    take up to half the CPU time of tests that train.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
 
 # Other programs may use the same machine, so a time limit for an example would fail good code.
 hypothesis.settings.register_profile("without time limit", deadline=None)

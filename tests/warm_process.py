@@ -5,6 +5,7 @@ once. The server runs no TensorFlow operation, after which a fork would not be s
 a fork of the server.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -90,6 +91,7 @@ def _run(
     variables: dict[str, str],
     folder: Path,
 ) -> None:
+    gc.freeze()  # else each collection would visit the objects of all imported modules
     with output.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
