@@ -26,6 +26,7 @@ _IMPORTED_ONCE = [
     "pipeline.retraining.cleaning",
     "serving.server.serve",
     "tests.quick_beam",
+    "tests.warm_probe",
     "tests.warm_process",
 ]
 _context = multiprocessing.get_context("forkserver")
