@@ -24,6 +24,7 @@ from data.examples.split_counts import count_splits
 from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.listing.pair import Pair
+from pipeline.config.beam import LocalBeam
 from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
@@ -134,7 +135,7 @@ def run_evaluator(examples, tmp_path):
             code="",
         )
         inputs = {"examples": [examples], "model": [candidate], "baseline_model": list(baselines)}
-        Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
+        Executor(Executor.Context(beam_pipeline_args=LocalBeam().arguments())).Do(
             inputs,
             {key: [artifact] for key, artifact in evaluated.outputs.items()},
             {"settings": settings.model_dump_json()},
