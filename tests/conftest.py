@@ -217,6 +217,16 @@ def gs_folder(gcs, monkeypatch):
     return f"gs://bucket/{uuid.uuid4().hex}"
 
 
+@pytest.fixture(scope="session")
+def probe_server(tmp_path_factory):
+    """Path of the socket of a server that forks processes for ServingCheck."""
+    from tests import warm_probe  # imports TFX, which most tests do not need
+
+    path = tmp_path_factory.mktemp("probes") / "socket"
+    with warm_probe.running(path):
+        yield path
+
+
 @pytest.fixture(scope="module")
 def no_coverage():
     """Measures no coverage in a test module, since coverage adds 40 % to the CPU time."""

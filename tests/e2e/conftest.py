@@ -107,14 +107,6 @@ def no_coverage_here(no_coverage: None) -> None:
     """Measures no coverage in the end-to-end tests."""
 
 
-@pytest.fixture(scope="session")
-def probe_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Path of the socket of a server that forks processes for ServingCheck."""
-    path = tmp_path_factory.mktemp("probes") / "socket"
-    with warm_probe.running(path):
-        yield path
-
-
 @pytest.fixture(scope="module", autouse=True)
 def quick_probes(probe_server: Path) -> Iterator[None]:
     """Starts ServingCheck's processes quickly, except in the first run of the project `trained`."""
