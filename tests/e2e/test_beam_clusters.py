@@ -38,6 +38,8 @@ pytestmark = [
 ]
 SIZE = 64  # pixels, the size of the project's images
 CLUSTERS = Path(__file__).parent / "clusters"
+# Programs that run for seconds gain nothing from the optimising compiler and parallel collectors.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 class Engine(NamedTuple):
@@ -81,6 +83,14 @@ def running(name, folder):
             yield folder
     finally:
         subprocess.run([script, "stop", folder], check=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_java():
+    """Sets options for all Java programs that the tests of this module start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", JAVA_OPTIONS)
+        yield
 
 
 @pytest.fixture(scope="module")
