@@ -1,6 +1,7 @@
 """Fixtures for all tests: a fake model server, an emulated object store and a browser."""
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -21,6 +22,18 @@ from tests.emulators.gcs import UnavailableEmulatorError, running
 # is kept for the next test, because starting it takes two seconds of CPU time.
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 processes._IDLE_SECONDS = 600
+
+
+def pytest_collection_finish():
+    """Leaves the imported modules out of garbage collection.
+
+    TensorFlow and TFX consist of some million objects. Collections that visit all of them would
+    take up to half the CPU time of tests that train.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
 
 # Other programs may use the same machine, so a time limit for an example would fail good code.
 hypothesis.settings.register_profile("without time limit", deadline=None)
@@ -202,6 +215,16 @@ def gs_folder(gcs, monkeypatch):
     for name, value in gcs.environment.items():
         monkeypatch.setenv(name, value)
     return f"gs://bucket/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
+def probe_server(tmp_path_factory):
+    """Path of the socket of a server that forks processes for ServingCheck."""
+    from tests import warm_probe  # imports TFX, which most tests do not need
+
+    path = tmp_path_factory.mktemp("probes") / "socket"
+    with warm_probe.running(path):
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ once. The server runs no TensorFlow operation, after which a fork would not be s
 a fork of the server.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ _IMPORTED_ONCE = [
     "pipeline.retraining.cleaning",
     "serving.server.serve",
     "tests.quick_beam",
+    "tests.warm_probe",
     "tests.warm_process",
 ]
 _context = multiprocessing.get_context("forkserver")
@@ -90,6 +92,7 @@ def _run(
     variables: dict[str, str],
     folder: Path,
 ) -> None:
+    gc.freeze()  # else each collection would visit the objects of all imported modules
     with output.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

@@ -126,22 +126,35 @@ def _key(example: tf.train.Example) -> str:
     return example.features.feature[features.KEY].bytes_list.value[0].decode()
 
 
+def run_probe(model: str, folder: str) -> subprocess.CompletedProcess[str]:
+    """Runs the module `probe` in a new process, and waits for its end.
+
+    Args:
+      model: Folder of the SavedModel.
+      folder: Folder of the requests and of the responses.
+
+    Returns:
+      Exit code and output of the process.
+    """
+    return subprocess.run(  # noqa: S603, the command is a module of this package
+        [sys.executable, "-m", probe.__name__, model, folder],
+        cwd=_REPOSITORY,  # makes `python -m` import the same code as this process
+        # TensorFlow must not reserve all GPU memory at once, because the process that ran the
+        # Trainer may still hold some of it.
+        env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def _probe(model: str, examples: Sequence[tf.train.Example]) -> dict[str, Any] | str:
     """Probes the model in a new process; returns the responses or the reason for a failure."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.io.TFRecordWriter(os.path.join(folder, probe.EXAMPLES)) as writer:
             for example in examples:
                 writer.write(example.SerializeToString())
-        process = subprocess.run(  # noqa: S603, the command is a module of this package
-            [sys.executable, "-m", probe.__name__, model, folder],
-            cwd=_REPOSITORY,  # makes `python -m` import the same code as this process
-            # TensorFlow must not reserve all GPU memory at once, because the process that ran the
-            # Trainer may still hold some of it.
-            env=os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        process = run_probe(model, folder)
         sys.stderr.write(process.stderr)
         if process.returncode:
             memory = " (out of memory?)" if process.returncode == -signal.SIGKILL else ""

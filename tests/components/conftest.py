@@ -1,5 +1,6 @@
 """Fixtures of the tests of the components."""
 
+import functools
 import json
 import shutil
 
@@ -24,6 +25,7 @@ from data.examples.split_counts import count_splits
 from data.examples.tally import Tally
 from data.examples.writing import make_example
 from data.listing.pair import Pair
+from pipeline.config.beam import LocalBeam
 from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
@@ -49,18 +51,24 @@ def models(tmp_path_factory):
     }
 
 
-@pytest.fixture
-def model(models, tmp_path):
-    """Makes a model artifact of one of the two SavedModels."""
+@pytest.fixture(scope="session")
+def copy_model(models):
+    """Makes a model artifact of one of the two SavedModels in a folder."""
 
-    def make(number, kind="good"):
+    def copy_model(folder, number, kind="good"):
         artifact = standard_artifacts.Model()
         artifact.id = number
-        artifact.uri = str(tmp_path / "Trainer/model" / str(number))
+        artifact.uri = str(folder / "Trainer/model" / str(number))
         shutil.copytree(models[kind], f"{artifact.uri}/Format-Serving")
         return artifact
 
-    return make
+    return copy_model
+
+
+@pytest.fixture
+def model(copy_model, tmp_path):
+    """Makes a model artifact of one of the two SavedModels in the temporary folder of the test."""
+    return functools.partial(copy_model, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -121,12 +129,12 @@ class Evaluated:
         return read_verdict(self.outputs["blessing"].uri)
 
 
-@pytest.fixture
-def run_evaluator(examples, tmp_path):
-    """Evaluates a model on the examples with a gate."""
+@pytest.fixture(scope="session")
+def evaluate_in(examples):
+    """Evaluates a model on the examples with a gate, and writes the outputs to a folder."""
 
-    def run(candidate, baselines=(), *, by=(), **gate):
-        evaluated = Evaluated(tmp_path / "evaluated" / str(candidate.id))
+    def evaluate_in(folder, candidate, baselines=(), *, by=(), **gate):
+        evaluated = Evaluated(folder / "evaluated" / str(candidate.id))
         settings = EvaluatorSettings(
             classes=CLASSES,
             evaluation=EvaluationConfig(slices=list(by)),
@@ -134,14 +142,20 @@ def run_evaluator(examples, tmp_path):
             code="",
         )
         inputs = {"examples": [examples], "model": [candidate], "baseline_model": list(baselines)}
-        Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
+        Executor(Executor.Context(beam_pipeline_args=LocalBeam().arguments())).Do(
             inputs,
             {key: [artifact] for key, artifact in evaluated.outputs.items()},
             {"settings": settings.model_dump_json()},
         )
         return evaluated
 
-    return run
+    return evaluate_in
+
+
+@pytest.fixture
+def run_evaluator(evaluate_in, tmp_path):
+    """Evaluates a model as `evaluate_in` does, in the temporary folder of the test."""
+    return functools.partial(evaluate_in, tmp_path)
 
 
 def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False, marked=None):

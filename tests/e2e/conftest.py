@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import yaml
 from PIL import Image, ImageDraw
 
 import tests.quick_beam  # noqa: F401
+from tests import warm_probe
 from tests.warm_process import UNETFX, Finished, run
 
 SIZE = 64
@@ -104,6 +105,14 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
 @pytest.fixture(scope="module", autouse=True)
 def no_coverage_here(no_coverage: None) -> None:
     """Measures no coverage in the end-to-end tests."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_probes(probe_server: Path) -> Iterator[None]:
+    """Starts ServingCheck's processes quickly, except in the first run of the project `trained`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(warm_probe.SOCKET, str(probe_server))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Evaluates one large image among small ones, and prints the peak memory in KiB.
 
-python evaluation_process.py EMPTY_FOLDER
+The argument is an empty folder.
 """
 
 import json
@@ -20,6 +20,7 @@ from data.config import DataConfig, ResizeView
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.listing.pair import Pair
+from pipeline.config.beam import LocalBeam
 from serving.model.export import export_saved_model
 
 CLASSES = ["a", "b", "c"]
@@ -33,7 +34,8 @@ KINDS = {
 }
 
 
-def main(folder):
+def main():
+    folder = Path(sys.argv[1])
     images = keras.Input((None, None, 3))
     network = keras.Model(images, keras.layers.Conv2D(len(CLASSES), 1)(images))
     export_saved_model(network, str(folder / "model/Format-Serving"), classes=CLASSES, view=VIEW)
@@ -57,7 +59,7 @@ def write_examples(folder):
     ):
         for number, size in enumerate(SIZES):
             image = Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8))
-            image.save(folder / "image.png", compress_level=1)
+            image.save(folder / "image.png", compress_level=0)
             mask = Image.fromarray(random.integers(0, len(CLASSES), size, np.uint8))
             mask.save(folder / "mask.png")
             files = (str(folder / "image.png"), str(folder / "mask.png"))
@@ -76,13 +78,9 @@ def evaluate(folder):
     settings = EvaluatorSettings(
         classes=CLASSES, evaluation=EvaluationConfig(), gate=GateConfig(mean_iou=0), code=""
     )
-    Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
+    Executor(Executor.Context(beam_pipeline_args=LocalBeam().arguments())).Do(
         {name: artifacts[name] for name in ("examples", "model")},
         {name: artifacts[name] for name in ("evaluation", "blessing")},
         {"settings": settings.model_dump_json()},
     )
     return artifacts["evaluation"][0].uri
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,10 @@ import tensorflow_model_analysis as tfma
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import iou
 from data.errors import InputError
+from tests import warm_process
 
 CLASSES = ["red", "green", "blue"]
-PROCESS = Path(__file__).with_name("evaluation_process.py")
+PROCESS = "tests.components.evaluator.evaluation_process:main"
 _GIB = 2**20  # KiB, the unit of Linux for the peak memory of a process
 
 
@@ -157,7 +156,6 @@ def test_the_baseline_is_the_newest_model_whatever_the_order(model, run_evaluato
 
 @pytest.mark.slow
 def test_a_large_image_among_small_ones_stays_within_3_gib(tmp_path):
-    done = subprocess.run(
-        [sys.executable, PROCESS, tmp_path], stdout=subprocess.PIPE, text=True, check=True
-    )
-    assert int(done.stdout.splitlines()[-1]) < 3 * _GIB
+    finished = warm_process.run(PROCESS, ["evaluation_process", tmp_path])
+    assert finished.code == 0, finished.output
+    assert int(finished.output.splitlines()[-1]) < 3 * _GIB

@@ -16,6 +16,7 @@ from components.evaluator.verdict import read_verdict
 from data.config import DataConfig
 from data.examples.shards import Shard, write_shard
 from data.listing.pairs import find_pairs
+from pipeline.config.beam import LocalBeam
 from serving.model.export import export_saved_model
 
 CLASSES = ["red", "green", "blue"]
@@ -80,7 +81,7 @@ def evaluate(inputs, tmp_path):
         for name, artifact in outputs.items():
             artifact.uri = str(tmp_path / name)
             tf.io.gfile.makedirs(artifact.uri)
-        Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"])).Do(
+        Executor(Executor.Context(beam_pipeline_args=LocalBeam().arguments())).Do(
             {name: [artifact] for name, artifact in inputs.items()},
             {name: [artifact] for name, artifact in outputs.items()},
             {"settings": settings.model_dump_json()},

@@ -1,4 +1,4 @@
-"""Runs ServingCheck as the pipeline does, with real models in fresh processes."""
+"""Runs ServingCheck as the pipeline does, with real models in processes of their own."""
 
 import json
 import shutil
@@ -12,22 +12,29 @@ from components.example_gen.artifact import read_records
 from components.serving_check.component import ServingCheck, choose_keys
 from components.serving_check.verdict import read_verdict
 from serving.config import CheckConfig
+from tests import warm_probe
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def check(examples, run_evaluator, tmp_path):
-    """Evaluates a model, then checks the same model or another."""
+@pytest.fixture(scope="module")
+def evaluation(copy_model, evaluate_in, tmp_path_factory):
+    """The evaluation of the good model."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    return evaluate_in(folder, copy_model(folder, 1)).outputs["evaluation"]
 
-    def check(evaluated, served=None, *, infra_blessing=None, **limits):
-        evaluation = run_evaluator(evaluated).outputs["evaluation"]
+
+@pytest.fixture
+def check(examples, evaluation, tmp_path):
+    """Checks a model with the evaluation of the good model."""
+
+    def check(model, *, infra_blessing=None, **limits):
         blessing = standard_artifacts.InfraBlessing()
         blessing.uri = str(tmp_path / "blessing")
         Path(blessing.uri).mkdir()
         ServingCheck.EXECUTOR_SPEC.executor_class._FUNCTION(
             examples=examples,
-            model=served or evaluated,
+            model=model,
             evaluation=evaluation,
             blessing=blessing,
             check=CheckConfig(**limits).model_dump_json(),
@@ -37,6 +44,12 @@ def check(examples, run_evaluator, tmp_path):
         return blessing, read_verdict(blessing.uri)
 
     return check
+
+
+@pytest.fixture
+def quick_probe(probe_server, monkeypatch):
+    """Starts the process with TensorFlow already imported."""
+    monkeypatch.setenv(warm_probe.SOCKET, str(probe_server))
 
 
 def test_a_good_model_is_blessed_as_infra_validator_does(check, model):
@@ -53,7 +66,7 @@ def test_a_good_model_is_blessed_as_infra_validator_does(check, model):
 
 
 def test_a_model_that_serves_other_masks_than_the_evaluated_is_not_blessed(check, model):
-    blessing, verdict = check(model(1), model(2, "bad"))
+    blessing, verdict = check(model(2, "bad"))
     assert not verdict.blessed
     assert blessing.get_int_custom_property("blessed") == 0
     assert Path(blessing.uri, "INFRA_NOT_BLESSED").exists()
@@ -69,9 +82,10 @@ def test_exceeded_limits_are_reported_with_figures(check, model):
     assert memory.startswith("serving.check.memory_mib: ")
 
 
+@pytest.mark.usefixtures("quick_probe")
 @pytest.mark.parametrize("damage", ["gone", "cut off", "no SavedModel"])
 def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model, damage):
-    evaluated, served = model(1), model(2)
+    served = model(1)
     folder = Path(served.uri, "Format-Serving")
     if damage == "gone":
         shutil.rmtree(folder)
@@ -79,12 +93,13 @@ def test_a_model_that_does_not_load_is_a_reason_and_no_stack_trace(check, model,
         (folder / "saved_model.pb").write_bytes((folder / "saved_model.pb").read_bytes()[:1000])
     else:
         (folder / "saved_model.pb").write_text("no")
-    _, verdict = check(evaluated, served)
+    _, verdict = check(served)
     (reason,) = verdict.reasons
     assert reason.startswith("the model does not load, or fails: ")
     assert "\n" not in reason
 
 
+@pytest.mark.usefixtures("quick_probe")
 def test_the_verdict_of_infra_validator_counts(check, model):
     refused = standard_artifacts.InfraBlessing()
     refused.set_int_custom_property("blessed", 0)
@@ -105,6 +120,7 @@ def test_the_smallest_and_the_largest_image_are_sent(examples):
         assert keys[-1] == "2"
 
 
+@pytest.mark.usefixtures("quick_probe")
 def test_check_json_can_be_read_by_programs(check, model):
     blessing, verdict = check(model(1), images=1)
     written = json.loads(tf.io.gfile.GFile(f"{blessing.uri}/check.json").read())

@@ -167,7 +167,7 @@ def test_another_beam_runner_does_not_run_a_step_again(tmp_path):
         }
         pipeline = create_pipeline(Config.model_validate(raw | beam))
         with out_of_cache(pipeline):
-            executor = Executor(Executor.Context(beam_pipeline_args=["--runner=DirectRunner"]))
+            executor = Executor(Executor.Context(beam_pipeline_args=LocalBeam().arguments()))
             compiled = Compiler().compile(pipeline)
         return compiled.SerializeToString(deterministic=True), executor._beam_pipeline_args
 
