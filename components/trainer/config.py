@@ -179,7 +179,7 @@ class TrainingConfig(Strict):
     crops_per_image: int = Field(1, ge=1)
     class_aware_crops: float = Field(0, ge=0, le=1)
     cache: Literal["none", "memory"] = "none"
-    feature_uses: int = Field(4, ge=1)
+    feature_uses: int = Field(2, ge=1)
     feature_memory_mib: int = Field(1024, ge=0)
 
     @field_validator("class_weights", mode="before")
