@@ -6,7 +6,7 @@ data echoing (Choi et al. 2019) behind the encoder.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
@@ -19,7 +19,6 @@ from components.trainer.network.network import split_network
 
 _Batches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
 _Features = Any  # ([images, *skips], masks); with several devices, one tensor per device
-_Tensors = list[tuple[tuple[int, ...], tf.DType]]  # shape for one image, and dtype
 
 
 class Mixture(NamedTuple):
@@ -74,29 +73,17 @@ class FeatureBuffer:
     Args:
       encoder: Model that maps images to skips, from `split_network`.
       strategy: The distribution strategy in whose scope the network was built.
-      image_size: Height and width of the training images in pixels.
       mixture: Decides which images each step trains on; the buffer holds `mixture.size` batches.
     """
 
     def __init__(
-        self,
-        encoder: keras.Model,
-        strategy: tf.distribute.Strategy,
-        image_size: tuple[int, int],
-        mixture: Mixture,
+        self, encoder: keras.Model, strategy: tf.distribute.Strategy, mixture: Mixture
     ) -> None:
         self.mixture = mixture
-        self._encoder, self._strategy = encoder, strategy
+        self._strategy = strategy
         self._share = _share(mixture.batch_size, strategy)
-        rows = mixture.size * self._share
-        self._stored: Any = strategy.experimental_distribute_values_from_function(
-            lambda _: [
-                tf.Variable(tf.zeros([rows, *shape], dtype), trainable=False)
-                for shape, dtype in _tensors(encoder, image_size)
-            ]
-        )
-        self._store = tf.function(self._run(self._store_replica), autograph=False)
-        self._mix = tf.function(self._run(self._mix_replica), autograph=False)
+        self._encode = _encoding(encoder, strategy)
+        self._slots: list[_Features] = [None] * mixture.size
 
     def mixed(self, batches: _Batches, first_step: int) -> Iterator[_Features]:
         """Fills the buffer, keeps it up to date, and yields the batch of each training step.
@@ -114,26 +101,21 @@ class FeatureBuffer:
         for step in itertools.count(first_step):
             while newest < self.mixture.oldest(step) + size - 1:
                 newest, batch = next(numbered)
-                self._store(*batch, tf.constant(newest % size))
-            yield self._mix(tf.constant(self.mixture.origins(step) % size, tf.int32))
+                self._slots[newest % size] = self._encode(*batch)
+            chosen = (self.mixture.origins(step) % size).tolist()
+            yield self._strategy.run(self._mix_replica, (self._slots, chosen))
 
-    def _run(self, step: Any) -> Any:
-        return lambda *args: self._strategy.run(step, (self._stored, *args))
-
-    def _store_replica(
-        self, stored: list[tf.Variable], images: tf.Tensor, masks: tf.Tensor, slot: tf.Tensor
-    ) -> None:
-        inputs, masks = _encode(self._encoder, images, masks)
-        rows = slot * self._share + tf.range(tf.shape(images)[0])
-        for variable, values in zip(stored, (masks, *inputs), strict=True):
-            variable.scatter_update(tf.IndexedSlices(values, rows))
-
-    def _mix_replica(self, stored: list[tf.Variable], slots: tf.Tensor) -> _Features:
-        first = tf.distribute.get_replica_context().replica_id_in_sync_group * self._share
-        slots = slots[first : first + self._share]
-        rows = slots * self._share + tf.range(tf.size(slots))
-        masks, *inputs = (tf.gather(variable, rows) for variable in stored)
-        return inputs, masks
+    def _mix_replica(self, slots: list[_Features], chosen: list[int]) -> _Features:
+        """Returns the images of this device, the one at each position from the chosen slot."""
+        first = int(tf.distribute.get_replica_context().replica_id_in_sync_group) * self._share
+        batches = [tf.nest.flatten(slots[slot]) for slot in chosen[first : first + self._share]]
+        if not batches:  # the batch has fewer images than there are devices
+            return slots[0]
+        mixed = [
+            tf.stack([tensor[position] for position, tensor in enumerate(tensors)])
+            for tensors in zip(*batches, strict=True)
+        ]
+        return tf.nest.pack_sequence_as(slots[0], mixed)
 
 
 class KeptFeatures(NamedTuple):
@@ -185,7 +167,7 @@ def keep_features(
     buffer, steps = None, ""
     if training.feature_uses > 1 and size > 1:
         mixture = Mixture(training.batch_size, training.feature_uses, size, training.seed)
-        buffer = FeatureBuffer(encoder, strategy, image_size, mixture)
+        buffer = FeatureBuffer(encoder, strategy, mixture)
         kinds.append(f"{size} batches ({size * share * mib:,.0f} MiB)")
         steps = f"; each image serves {training.feature_uses} training steps"
     summary = (
@@ -202,11 +184,7 @@ def _encode_all(
     encoder: keras.Model, strategy: tf.distribute.Strategy, batches: _Batches, most_images: int
 ) -> list[_Features] | None:
     """Returns the features of all batches; None if a device has more than `most_images` images."""
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def encode(images: tf.Tensor, masks: tf.Tensor) -> _Features:
-        return strategy.run(lambda *batch: _encode(encoder, *batch), (images, masks))
-
+    encode = _encoding(encoder, strategy)
     features, count = [], 0
     for batch in batches:
         count += max(len(masks) for masks in strategy.experimental_local_results(batch[1]))
@@ -216,8 +194,17 @@ def _encode_all(
     return features
 
 
-def _encode(encoder: keras.Model, images: tf.Tensor, masks: tf.Tensor) -> _Features:
-    return [images, *encoder(images, training=False)], masks
+def _encoding(
+    encoder: keras.Model, strategy: tf.distribute.Strategy
+) -> Callable[[tf.Tensor, tf.Tensor], _Features]:
+    """Returns a function that computes the features of a distributed batch."""
+
+    def on_device(images: tf.Tensor, masks: tf.Tensor) -> _Features:
+        return [images, *encoder(images, training=False)], masks
+
+    return tf.function(
+        lambda *batch: strategy.run(on_device, batch), autograph=False, reduce_retracing=True
+    )
 
 
 def _share(batch_size: int, strategy: tf.distribute.Strategy) -> int:
@@ -226,12 +213,11 @@ def _share(batch_size: int, strategy: tf.distribute.Strategy) -> int:
 
 
 def _bytes_per_image(encoder: keras.Model, image_size: tuple[int, int]) -> int:
-    return sum(int(np.prod(shape)) * dtype.size for shape, dtype in _tensors(encoder, image_size))
-
-
-def _tensors(encoder: keras.Model, image_size: tuple[int, int]) -> _Tensors:
-    """Returns the tensors that are kept for an image: mask, image and skips."""
-    shapes = encoder.compute_output_shape((None, *image_size, 3))
-    dtypes = [tf.as_dtype(skip.dtype) for skip in encoder.outputs]
-    skips = [(shape[1:], dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
-    return [(image_size, tf.uint8), ((*image_size, 3), tf.float32), *skips]
+    """Returns the memory for an image (float32), its mask (uint8) and its features."""
+    height, width = image_size
+    shapes = encoder.compute_output_shape((None, height, width, 3))
+    sizes = (
+        int(np.prod(shape[1:])) * tf.as_dtype(skip.dtype).size
+        for shape, skip in zip(shapes, encoder.outputs, strict=True)
+    )
+    return height * width * (3 * tf.float32.size + 1) + sum(sizes)

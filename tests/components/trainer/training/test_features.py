@@ -68,7 +68,7 @@ def test_each_position_mixes_in_its_own_order():
 def test_a_step_trains_on_the_features_of_its_images(network):
     mixture = Mixture(batch_size=3, uses=2, size=4, seed=1)
     encoder, _ = split_network(network)
-    buffer = FeatureBuffer(encoder, ONE_DEVICE, (SIZE, SIZE), mixture)
+    buffer = FeatureBuffer(encoder, ONE_DEVICE, mixture)
     batches = buffer.mixed(numbered_batches(), first_step=0)
     for step in range(20):
         (images, *skips), masks = next(batches)
@@ -82,8 +82,8 @@ def test_a_step_trains_on_the_features_of_its_images(network):
 def test_a_resumed_buffer_continues_with_the_same_batches(network):
     encoder, _ = split_network(network)
     mixture = Mixture(batch_size=3, uses=2, size=4, seed=1)
-    whole = FeatureBuffer(encoder, ONE_DEVICE, (SIZE, SIZE), mixture).mixed(numbered_batches(), 0)
-    resumed = FeatureBuffer(encoder, ONE_DEVICE, (SIZE, SIZE), mixture).mixed(
+    whole = FeatureBuffer(encoder, ONE_DEVICE, mixture).mixed(numbered_batches(), 0)
+    resumed = FeatureBuffer(encoder, ONE_DEVICE, mixture).mixed(
         numbered_batches(first=mixture.oldest(7)), 7
     )
     for _ in range(7):
