@@ -119,7 +119,7 @@ class FeatureBuffer:
 
 
 class KeptFeatures(NamedTuple):
-    """What is kept in memory while the encoder is frozen.
+    """Features that stay in memory while the encoder is frozen.
 
     Attributes:
       decoder: Model that maps [images, *skips] to logits; None if no features are kept.
