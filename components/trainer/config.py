@@ -81,7 +81,7 @@ class ModelConfig(Strict):
     def _is_an_encoder(cls, encoder: object) -> object:
         if encoder not in ENCODERS:
             names = difflib.get_close_matches(str(encoder), ENCODERS, len(ENCODERS), 0)
-            raise ValueError(f"should be one of {', '.join(names)}, found {encoder!r}")
+            raise ValueError(f"found {encoder!r}, should be one of {', '.join(names)}")
         return encoder
 
     @field_validator("freeze", mode="before")

@@ -217,7 +217,7 @@ def run_job(
 
 
 class _Segments:
-    """Segments, in 24 bytes for each. A list of them would take six times as much memory."""
+    """Segments, stored in 24 bytes each. A list would take six times as much memory."""
 
     def __init__(self) -> None:
         self._paths: list[str] = []

@@ -15,7 +15,7 @@ from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile
 
 _MOST_VALUES = 300  # maximum number of distinct pixel values to report; a correct mask has fewer
-_FEW_VALUES = 8  # up to so many values, comparing all pixels with each is faster than a histogram
+_FEW_VALUES = 8  # for at most this many values, one comparison each is faster than a histogram
 _MOST_SHOWN = 8  # maximum number of pixel values listed in a message
 
 

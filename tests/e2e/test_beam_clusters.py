@@ -262,7 +262,7 @@ def replace_busiest_task_manager(flink):
 
 
 def failed_jobs(flink) -> set[str]:
-    """Returns the ids of the jobs of which Flink had to repeat a part."""
+    """Returns the ids of the jobs that Flink had to repeat in part."""
     jobs = f"http://{flink.beam['master']}/jobs"
     ids = [job["id"] for job in httpx.get(jobs).json()["jobs"]]
     return {

@@ -17,13 +17,11 @@ class Skip(NamedTuple):
     """The features that an encoder has at a stride.
 
     Attributes:
-      layer: Name of the layer or operation that computes the features.
       output: Features [batch, height, width, channels].
       exact: Whether height and width are those of the image divided by the stride. They are smaller
         if the encoder has convolutions without padding.
     """
 
-    layer: str
     output: keras.KerasTensor
     exact: bool
 
@@ -50,7 +48,7 @@ def find_skips(model: keras.Model, names: Sequence[str] = ()) -> dict[int, Skip]
     skips = {}
     for operation, size in zip(found, _sizes(model, found), strict=True):
         stride = _stride(size)
-        skips[stride] = Skip(operation.name, operation.output, exact=size * stride == _PROBE)
+        skips[stride] = Skip(operation.output, exact=size * stride == _PROBE)
     return {stride: skips[stride] for stride in STRIDES if stride in skips}
 
 

@@ -1,7 +1,7 @@
 """Keeps the features of a frozen encoder in memory, so that the encoder runs less often.
 
-A frozen encoder takes up to two thirds of a training step, although it learns nothing. `val` has
-the same features in each epoch. In training, each augmented image can serve several steps: this is
+A frozen encoder takes a large part of a training step, although it learns nothing. `val` has the
+same features in each epoch. In training, each augmented image can serve several steps: this is
 data echoing (Choi et al. 2019) behind the encoder.
 """
 
@@ -170,13 +170,19 @@ def keep_features(
         buffer = FeatureBuffer(encoder, strategy, mixture)
         kinds.append(f"{size} batches ({size * share * mib:,.0f} MiB)")
         steps = f"; each image serves {training.feature_uses} training steps"
-    summary = (
-        f"The frozen encoder's features of {' and of '.join(kinds)} stay in memory{steps}."
-        if kinds
-        else f"The frozen encoder's features are not kept: those of two batches need "
-        f"{2 * share * mib:,.0f} MiB, but training.feature_memory_mib is "
-        f"{training.feature_memory_mib:,}."
-    )
+    if kinds:
+        state = f"of {' and of '.join(kinds)} stay in memory{steps}"
+    elif most_images < 2 * share:
+        state = (
+            f"are not kept: those of two batches need {2 * share * mib:,.0f} MiB, but "
+            f"training.feature_memory_mib is {training.feature_memory_mib:,}"
+        )
+    else:
+        state = (
+            "are not kept: each image serves one training step, and those of val need more than "
+            f"half of training.feature_memory_mib ({training.feature_memory_mib:,})"
+        )
+    summary = f"The frozen encoder's features {state}."
     return KeptFeatures(decoder, val_features or val_batches, buffer, summary)
 
 

@@ -152,6 +152,15 @@ def test_one_use_keeps_the_features_of_val_alone(network):
     assert kept.summary == "The frozen encoder's features of val (1 MiB) stay in memory."
 
 
+def test_with_one_use_and_many_val_images_no_features_are_kept(network):
+    val_batches, kept = keep(network, 11, training(feature_memory_mib=10, feature_uses=1))
+    assert (kept.val_batches, kept.buffer) == (val_batches, None)
+    assert kept.summary == (
+        "The frozen encoder's features are not kept: each image serves one training step, and "
+        "those of val need more than half of training.feature_memory_mib (10)."
+    )
+
+
 def test_steps_on_features_equal_steps_on_images():
     network = small_network(ModelConfig(weights="none"), len(CLASSES))
     encoder, decoder = split_network(network)
