@@ -1,5 +1,6 @@
 """Beam jobs on a Flink or Spark cluster have the same results as in this process."""
 
+import logging
 import os
 import shutil
 import signal
@@ -81,6 +82,8 @@ def running(name, folder):
     subprocess.run([script, "start", folder], env=environment, check=True)
     try:
         # All jobs have one job server, since each takes 12 seconds of CPU time to start.
+        # Beam warns of each server that it stops.
+        logging.getLogger(SubprocessServer.__module__).setLevel(logging.ERROR)
         with SubprocessServer.cache_subprocesses():
             yield folder
     finally:
