@@ -2,29 +2,24 @@
 
     python -m benchmarks.decoders [--steps 150] [--seeds 2]
 
-The data sets: Blue Marble tiles of coasts and lakes (`blue_marble.yaml`); neurons in electron
-microscopy (ISBI 2012, `isbi_em.yaml`); brain slices with the classes grey matter, white matter and
-other (the ICBM 152 template, T1 and tissue maps, from the package `nilearn`). The encoder is
-frozen, so its features are computed once. With the same seed, all decoders train on the same crops
-in the same order. The score is the mean IoU on whole images of groups that are not in the training
-set. The output is the mean of the scores over the seeds, and half of their range.
+The data sets are those of `benchmarks.data_sets`. The encoder is frozen, so its features are
+computed once. With the same seed, all decoders train on the same crops in the same order. The score
+is the mean IoU on whole images of groups that are not in the training set. The output is the mean
+of the scores over the seeds, and half of their range.
 """
 
 import argparse
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
-import nibabel
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
-from PIL import Image
 
+from benchmarks.data_sets import Pair, data_sets, number_of_classes
 from components.evaluator.metrics import iou, mean_of_defined
 from components.trainer.config import ModelConfig
 from components.trainer.network.decoder import CHANNELS, notebook_decoder, unet_decoder
@@ -33,30 +28,13 @@ from components.trainer.network.network import MULTIPLE
 from components.trainer.network.normalisation import BatchNormalization
 from components.trainer.training.losses import SegmentationLoss
 from components.trainer.training.optimizer import Adam
-from data.files.packages import package_file
-from data.listing.pairs import find_pairs
-from pipeline.config.loading import load_config
 
-_CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"
 _CROP = 96  # pixels
 _BATCH = 4
 _LEARNING_RATE = 2e-3
 _UNTIMED = 3  # first steps, which trace graphs
-_SLAB = 12  # number of adjacent slices of the brain that share a split, because they look alike
 _Pixels = npt.NDArray[np.uint8]
 _Tensors = Sequence[Any]
-
-
-class Pair(NamedTuple):
-    """An image and its mask.
-
-    Attributes:
-      image: uint8 [height, width, 3].
-      class_ids: uint8 [height, width].
-    """
-
-    image: _Pixels
-    class_ids: _Pixels
 
 
 class Variant(NamedTuple):
@@ -78,7 +56,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     for title, (train, test) in data_sets():
-        classes = 1 + max(int(pair.class_ids.max()) for pair in train)
+        classes = number_of_classes(train)
         print(
             f"\n{title}: {len(train)} images to train, {len(test)} to test, {classes} classes; "
             f"{arguments.steps} steps of {_BATCH} crops of {_CROP}×{_CROP}"
@@ -185,51 +163,7 @@ def _crops(pairs: Sequence[Pair], seed: int, steps: int) -> list[Pair]:
     return crops
 
 
-def data_sets() -> Iterator[tuple[str, tuple[list[Pair], list[Pair]]]]:
-    """Yields the title of each data set, and its pairs for training and for testing."""
-    yield "Blue Marble", _pairs("blue_marble.yaml")
-    yield "ISBI EM", _pairs("isbi_em.yaml")
-    yield "ICBM 152", _brain()
-
-
-def _pairs(file: str) -> tuple[list[Pair], list[Pair]]:
-    """Returns the train and test pairs of a shipped config; `val` is not used."""
-    config = load_config(_CONFIGS / file)
-    data, ids_of = config.data, np.arange(256, dtype=np.uint8)
-    for value, name in (data.mask_values or {}).items():
-        ids_of[int(value)] = data.classes.index(name)
-    by_split: dict[str, list[Pair]] = {"train": [], "val": [], "test": []}
-    with tempfile.TemporaryDirectory() as scratch:
-        for pair in find_pairs(data, name=config.name, folder=f"{scratch}/sample").pairs:
-            with Image.open(pair.image) as image, Image.open(pair.mask) as mask:
-                pixels = np.asarray(image.convert("RGB"))
-                by_split[pair.split].append(Pair(pixels, ids_of[np.asarray(mask)]))
-    return by_split["train"], by_split["test"]
-
-
-def _brain() -> tuple[list[Pair], list[Pair]]:
-    """Returns axial slices that show the brain; every third slab is for testing."""
-    volumes = []
-    for name in ("t1", "gm", "wm"):
-        file = f"nilearn/datasets/data/mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
-        path = package_file("nilearn", file, needed_for="The brain template")
-        volume = nibabel.load(path).get_fdata()
-        volumes.append(volume / volume.max())
-    train: list[Pair] = []
-    test: list[Pair] = []
-    for number in range(volumes[0].shape[2]):
-        brightness, grey, white = (volume[:, :, number] for volume in volumes)
-        tissue = np.maximum(grey, white)
-        ids = np.where(tissue < 0.5, 0, np.where(grey >= white, 1, 2)).astype(np.uint8)
-        if (ids > 0).mean() < 0.05:
-            continue
-        image = (255 * brightness).round().astype(np.uint8)
-        slab = number // _SLAB
-        (test if slab % 3 == 2 else train).append(Pair(np.stack([image] * 3, -1), ids))
-    return train, test
-
-
-def _decoder(
+def decoder_with(
     width: float = 0.25,
     *,
     normalise: Callable[[], Any] | None = None,
@@ -299,16 +233,18 @@ def _transposed(count: int) -> Callable[[Any], Any]:
 VARIANTS = [
     Variant("decoder: unet, width 0.25", lambda skips: unet_decoder(skips, 0.25)),
     Variant("decoder: notebook, width 0.25", lambda skips: notebook_decoder(skips, 0.25)),
-    Variant("no normalisation", _decoder()),
-    Variant("skips with scale and offset", _decoder(normalise=_batch)),
-    Variant("batch normalisation, but not of skips", _decoder(normalise=_batch, skips_too=False)),
+    Variant("no normalisation", decoder_with()),
+    Variant("skips with scale and offset", decoder_with(normalise=_batch)),
+    Variant(
+        "batch normalisation, but not of skips", decoder_with(normalise=_batch, skips_too=False)
+    ),
     Variant(
         "group normalisation, 8 groups",
-        _decoder(normalise=lambda: layers.GroupNormalization(8)),
+        decoder_with(normalise=lambda: layers.GroupNormalization(8)),
     ),
-    Variant("layer normalisation", _decoder(normalise=layers.LayerNormalization)),
-    Variant("bilinear up-sampling", _decoder(normalise=_batch, up=_bilinear)),
-    Variant("transposed convolution", _decoder(normalise=_batch, up=_transposed)),
+    Variant("layer normalisation", decoder_with(normalise=layers.LayerNormalization)),
+    Variant("bilinear up-sampling", decoder_with(normalise=_batch, up=_bilinear)),
+    Variant("transposed convolution", decoder_with(normalise=_batch, up=_transposed)),
     Variant("dropout 0.2 at the latent", lambda skips: unet_decoder(skips, 0.25, 0.2)),
     Variant("width 0.125", lambda skips: unet_decoder(skips, 0.125)),
     Variant("width 0.5", lambda skips: unet_decoder(skips, 0.5)),

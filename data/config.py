@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
@@ -18,6 +18,7 @@ from data.source_config import (
 )
 
 __all__ = [
+    "AUGMENTATIONS",
     "IGNORE",
     "SPLITS",
     "AnySource",
@@ -26,6 +27,7 @@ __all__ = [
     "DataConfig",
     "FolderSource",
     "ManifestSource",
+    "NamedAugmentation",
     "Positive",
     "ResizeView",
     "SplitName",
@@ -125,6 +127,43 @@ class Augmentation(Strict):
     def moves(self) -> bool:
         """Whether the augmentation flips, rotates, scales or shifts images."""
         return self.flip != "none" or self.rotation + self.scale + self.translation > 0
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(),
+    "light": Augmentation(flip="horizontal", scale=0.1, brightness=0.1, contrast=0.1),
+    "strong": Augmentation(
+        flip="horizontal",
+        rotation=15,
+        scale=0.25,
+        brightness=0.2,
+        contrast=0.2,
+        saturation=0.2,
+        hue=0.02,
+    ),
+}
+"""Augmentations that can be chosen by name."""
+
+
+def _named_augmentation(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value not in AUGMENTATIONS:
+        raise ValueError(
+            f"should be {', '.join(AUGMENTATIONS)} or a list of changes, found {value!r}"
+        )
+    return AUGMENTATIONS[value]
+
+
+if TYPE_CHECKING:  # type checkers reject a Literal whose values are computed
+    _AugmentationName: TypeAlias = str
+else:
+    _AugmentationName = Literal[tuple(AUGMENTATIONS)]
+NamedAugmentation = Annotated[
+    Augmentation,
+    BeforeValidator(_named_augmentation, json_schema_input_type=_AugmentationName | Augmentation),
+]
+"""An augmentation, or the name of one in `AUGMENTATIONS`."""
 
 
 class Splits(Strict):

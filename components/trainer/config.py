@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
 from components.trainer.registry import DECODERS, ENCODERS, LOSSES
-from data.config import Augmentation, Positive, Strict, View
+from data.config import NamedAugmentation, Positive, Strict, View
 from serving.config import MAX_PIXELS, Flips, Precision
 
 SETTINGS = "settings"
@@ -30,6 +30,18 @@ else:
     LossName = Literal[LOSSES]
 Width = Annotated[float, Field(gt=0, le=2)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _is_auto_or_number(value: object) -> object:
+    if value != "auto" and not (type(value) is int and value >= 1):
+        raise ValueError(f"should be auto or a whole number of at least 1, found {value!r}")
+    return value
+
+
+AutoOrNumber = Annotated[
+    Literal["auto"] | Annotated[int, Field(ge=1)], BeforeValidator(_is_auto_or_number)
+]
+"""`auto`, or a whole number of at least 1."""
 
 
 def _name_to_term(loss: object) -> object:
@@ -117,13 +129,18 @@ class TrainingConfig(Strict):
 
     Attributes:
       batch_size: Total number of images or crops per training step, across all devices.
-      epochs: Maximum number of passes over the training split in the first phase.
-      patience: Number of consecutive epochs without a better mean IoU on `val` after which a phase
-        stops. Training always ends with the weights of the best epoch.
+      epochs: Maximum number of passes over the training split in the first phase. `auto` sets no
+        maximum: training ends when the mean IoU on `val` has settled. An epoch then has at least 50
+        training steps, so it may consist of several passes.
+      patience: Number of consecutive epochs without a better mean IoU on `val` after which this
+        score has settled. With `schedule: cooldown`, the learning rate then falls to 0 before the
+        phase ends; with other schedules, the phase ends at once. Training always ends with the
+        weights of the best epoch.
       learning_rate: Learning rate of Adam in the first phase. With a decay or a warm-up, this is
         the highest rate.
-      schedule: Learning-rate schedule: `constant`, or `cosine`, which decays the rate to 0 along a
-        half cosine over all epochs of a phase.
+      schedule: Learning-rate schedule: `constant`; `cosine`, which decays the rate to 0 along a
+        half cosine over all epochs of a phase; or `cooldown`, which keeps the rate constant, then
+        decays it linearly to 0 in the last fifth of a phase.
       warmup_epochs: Number of epochs at the start of the first phase during which the learning rate
         rises linearly from 0. Fractions of an epoch are allowed.
       second_phase: Settings of a second training phase, which fine-tunes part of the encoder; null
@@ -144,10 +161,13 @@ class TrainingConfig(Strict):
       warm_start: Whether to start from the weights of the last blessed model with the same classes,
         if the layers are the same, too. The optimizer state is not copied.
       seed: Random seed for the initial weights and for all random choices during training.
-      augmentation: Random changes to the training images. Changes that move pixels, such as flips,
-        are also applied to the masks.
-      crops_per_image: Number of random crops per image and epoch; applies only with
-        `data.view.kind: crop`.
+      augmentation: Random changes to the training images: `none`, `light`, `strong`, or the changes
+        one by one. `light` is `{flip: horizontal, scale: 0.1, brightness: 0.1, contrast: 0.1}`, and
+        `strong` is `{flip: horizontal, rotation: 15, scale: 0.25, brightness: 0.2, contrast: 0.2,
+        saturation: 0.2, hue: 0.02}`. Changes that move pixels are also applied to the masks.
+      crops_per_image: Number of random crops per image and pass over the training split; applies
+        only with `data.view.kind: crop`. `auto` draws as many crops from each image as are needed
+        to cover it.
       class_aware_crops: Fraction of the crops, 0 to 1, that are placed so that they contain a pixel
         of a class chosen at random from the classes in the mask. Use this setting for classes that
         random crops seldom contain; it applies only with `data.view.kind: crop`.
@@ -163,10 +183,10 @@ class TrainingConfig(Strict):
     """
 
     batch_size: int = Field(8, ge=1)
-    epochs: int = Field(10, ge=1)
+    epochs: AutoOrNumber = "auto"
     patience: int = Field(5, ge=1)
     learning_rate: Positive = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "cooldown"] = "cooldown"
     warmup_epochs: float = Field(0, ge=0)
     second_phase: SecondPhase | None = None
     loss: Loss = Field({"cross_entropy": 1.0})
@@ -175,8 +195,8 @@ class TrainingConfig(Strict):
     strategy: Literal["auto", "one_device", "mirrored", "multi_worker"] = "auto"
     warm_start: bool = False
     seed: int = Field(1, ge=0, lt=2**31)
-    augmentation: Augmentation = Augmentation()
-    crops_per_image: int = Field(1, ge=1)
+    augmentation: NamedAugmentation = Field("none", validate_default=True)
+    crops_per_image: AutoOrNumber = "auto"
     class_aware_crops: float = Field(0, ge=0, le=1)
     cache: Literal["none", "memory"] = "none"
     feature_uses: int = Field(2, ge=1)
@@ -190,8 +210,13 @@ class TrainingConfig(Strict):
         return weights
 
     @model_validator(mode="after")
-    def _ends_after_the_warmup(self) -> Self:
-        if self.warmup_epochs > self.epochs:
+    def _epochs_fit_the_schedule(self) -> Self:
+        if self.epochs == "auto":
+            if self.schedule == "cosine":
+                raise ValueError(
+                    "schedule: cosine needs a number of epochs. Set epochs, or use cooldown"
+                )
+        elif self.warmup_epochs > self.epochs:
             raise ValueError(
                 f"warmup_epochs: {self.warmup_epochs:g}, but epochs is only {self.epochs}"
             )

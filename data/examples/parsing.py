@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from data.examples.features import IMAGE, KEY, MASK
+from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH
 from data.rasters.images import intensity_levels
 
 
@@ -110,6 +110,13 @@ def parse_key(serialized: tf.Tensor) -> tf.Tensor:
     """Returns the key of the pair in a serialized tf.Example, as a string scalar."""
     key = tf.io.FixedLenFeature([], tf.string)
     return tf.io.parse_single_example(serialized, {KEY: key})[KEY]
+
+
+def parse_size(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns height and width of the image in a serialized tf.Example, int64 [2], in pixels."""
+    number = tf.io.FixedLenFeature([], tf.int64)
+    parsed = tf.io.parse_single_example(serialized, {HEIGHT: number, WIDTH: number})
+    return tf.stack([parsed[HEIGHT], parsed[WIDTH]])
 
 
 def parse_class_pixels(serialized: tf.Tensor, num_classes: int) -> tf.Tensor:

@@ -1,14 +1,14 @@
 """Reads TFRecord files and forms batches for the network."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from data.config import Augmentation, View
 from data.errors import InputError
-from data.examples.parsing import parse_class_pixels, parse_key, parse_pair
+from data.examples.parsing import parse_class_pixels, parse_key, parse_pair, parse_size
 from data.files.finding import find_files
 from data.input_pipeline.augmentation import augment, reach
 from data.input_pipeline.views import VIEW_FUNCTIONS
@@ -19,6 +19,7 @@ _FILES_AT_ONCE = 16  # number of TFRecord files read in parallel
 # from a small tile to a whole scan.
 _SHUFFLE_BYTES = 2**27
 _SHUFFLE_MOST = 10_000
+CropsPerImage: TypeAlias = int | Literal["auto"]
 _PARALLEL: dict[str, Any] = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
 
 
@@ -68,7 +69,7 @@ def read_training_batches(
     *,
     seed: int,
     augmentation: Augmentation,
-    crops_per_image: int = 1,
+    crops_per_image: CropsPerImage = 1,
     class_aware_crops: float = 0.0,
     cache: bool = False,
     replicas: int = 1,
@@ -85,8 +86,8 @@ def read_training_batches(
       batch_size: Number of resized images or crops per batch; the last batch may be smaller.
       seed: Seed for the order, the crops and the augmentation.
       augmentation: Settings with the kinds and the maximum strengths of the random changes.
-      crops_per_image: Number of crops from each image in one pass; more than one is useful only if
-        the kind of the view is `crop`.
+      crops_per_image: Number of crops from each image in one pass, or `auto` for as many as are
+        needed to cover the image. It has no effect if the kind of the view is `resize`.
       class_aware_crops: Share of the crops, 0..1, that are placed so that they contain a pixel of a
         random class; the other crops are placed anywhere in the image.
       cache: Whether to keep the decoded images in memory after the first pass: resized, or, if the
@@ -118,32 +119,44 @@ def read_training_batches(
         pair = augment(*window, change_seed, augmentation, height, width)
         return (*pair, key) if with_keys else pair
 
-    def repeat(*example: tf.Tensor) -> tf.data.Dataset:
-        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example[-1], crops_per_image))
-        return seeds.map(lambda crop_seed: (*example[:-1], crop_seed))
+    def repeat(
+        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
+    ) -> tf.data.Dataset:
+        number = crops_per_image
+        if number == "auto":
+            number = _tiles_to_cover(tf.shape(class_ids, tf.int64), view)
+        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example_seed, number))
+        return seeds.map(lambda crop_seed: (key, image, class_ids, crop_seed))
 
     examples = (_from_memory if cache else _from_files)(files, view, seed)
-    if crops_per_image > 1:
-        examples = examples.flat_map(repeat)
+    if view.kind == "crop" and crops_per_image != 1:
+        # Crops of several images take turns, so that a batch contains many images. Only as many
+        # images as a batch has crops are in memory at a time.
+        examples = examples.interleave(repeat, cycle_length=batch_size).shuffle(batch_size**2, seed)
     views = examples.map(augmented_view, **_PARALLEL)
-    # The crops of an image follow one another, so they are shuffled to mix many images in a batch.
-    if crops_per_image > 1:
-        views = views.shuffle(crops_per_image * batch_size, seed)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
-def count_examples(patterns: Sequence[str]) -> int:
-    """Counts the examples in TFRecord files without decoding them.
+def count_views(patterns: Sequence[str], view: View, crops_per_image: CropsPerImage = 1) -> int:
+    """Counts the views that one pass of `read_training_batches` reads, without decoding images.
 
     Args:
       patterns: Path patterns (`*`) of gzip-compressed TFRecord files.
+      view: Kind and size of the network's input.
+      crops_per_image: Number of crops from each image, or `auto`; see `read_training_batches`.
 
     Raises:
       InputError: A pattern matches no file, or the files contain no example.
     """
     files = _files(patterns)
-    records = tf.data.TFRecordDataset(files, _COMPRESSION)
-    count = int(records.reduce(np.int64(0), lambda count, _: count + 1))
+
+    def views_of(record: tf.Tensor) -> tf.Tensor:
+        if view.kind == "crop" and crops_per_image == "auto":
+            return _tiles_to_cover(parse_size(record), view)
+        return tf.constant(1 if view.kind == "resize" else crops_per_image, tf.int64)
+
+    views = tf.data.TFRecordDataset(files, _COMPRESSION).map(views_of, **_PARALLEL)
+    count = int(views.reduce(np.int64(0), tf.add))
     if not count:
         raise _no_example(files)
     return count
@@ -204,6 +217,11 @@ def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.zip(examples, seeds).map(
         lambda example, example_seed: (*example, example_seed)
     )
+
+
+def _tiles_to_cover(size: tf.Tensor, view: View) -> tf.Tensor:
+    """Returns how many tiles of the view's size cover an image of a size (height, width)."""
+    return tf.reduce_prod(-(-size // [view.height, view.width]))
 
 
 def _decode(serialized: tf.Tensor, view: View) -> tuple[tf.Tensor, tf.Tensor]:

@@ -130,7 +130,8 @@ class Config(Strict):
     def _training_fits_the_view(self) -> Self:
         training, view = self.training, self.data.view.kind
         without_effect = {
-            "training.crops_per_image": view != "crop" and training.crops_per_image > 1,
+            "training.crops_per_image": view != "crop"
+            and training.crops_per_image not in ("auto", 1),
             "training.class_aware_crops": view != "crop" and training.class_aware_crops > 0,
             "training.augmentation.translation": view == "crop"
             and training.augmentation.translation > 0,

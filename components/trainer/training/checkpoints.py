@@ -30,18 +30,21 @@ class Checkpoints:
       history: Scores of each completed epoch, by name.
     """
 
-    def __init__(self, folder: str, log_dir: str, patience: int) -> None:
+    def __init__(self, folder: str, log_dir: str) -> None:
         """Reads the scores that an interrupted training run left in the folder, if there are any.
 
         Args:
           folder: Folder for the weights and scores.
           log_dir: Folder for `history.csv`, a table with the scores of all epochs.
-          patience: Number of consecutive epochs without a better mean IoU on `val` after which
-            training stops.
         """
-        self._folder, self._log_dir, self._patience = folder, log_dir, patience
+        self._folder, self._log_dir = folder, log_dir
         path = self._path("history.json")
         self.history: list[dict[str, float]] = json.loads(read_text(path)) if is_file(path) else []
+
+    @property
+    def monitored(self) -> list[float]:
+        """Mean IoU on `val` after each completed epoch, 0..1."""
+        return [scores[MONITOR] for scores in self.history]
 
     @property
     def best(self) -> float:
@@ -52,11 +55,6 @@ class Checkpoints:
     def best_scores(self) -> dict[str, float]:
         """All scores of the best epoch, by name."""
         return self.history[self._best_epoch]
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the mean IoU on `val` has not improved in the last `patience` epochs."""
-        return len(self.history) - 1 - self._best_epoch >= self._patience
 
     def load_last(self, network: keras.Model) -> None:
         """Loads the weights and the optimizer state of the last completed epoch, if there is one.
@@ -101,7 +99,7 @@ class Checkpoints:
 
     @property
     def _best_epoch(self) -> int:
-        scores = [scores[MONITOR] for scores in self.history]
+        scores = self.monitored
         return scores.index(max(scores)) if scores else 0
 
     def _write_table(self) -> None:

@@ -1,30 +1,35 @@
-"""Learning-rate schedules: constant or cosine decay, with an optional warm-up."""
+"""Learning-rate schedules, as functions of the training step."""
 
-from typing import TypeAlias
+import math
+from collections.abc import Callable
 
-import keras
+COOLDOWN = 0.2
+"""Share of a training phase over which the schedule `cooldown` lowers the rate to 0."""
 
-LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
-
-def learning_rate(rate: float, *, schedule: str, steps: int, warmup_steps: int = 0) -> LearningRate:
-    """Returns a constant learning rate or a Keras learning-rate schedule.
+def learning_rate(
+    rate: float, *, schedule: str, steps: int | None, warmup_steps: int = 0
+) -> Callable[[int], float]:
+    """Returns a function that maps the number of a training step, from 0, to its learning rate.
 
     Args:
-      rate: The constant learning rate, or the highest learning rate in the schedule.
-      schedule: `constant`, or `cosine`, which decays the rate to 0 along a half cosine after the
-        warm-up (Loshchilov and Hutter 2017).
-      steps: Total number of training steps, including the warm-up.
-      warmup_steps: Number of steps at the start during which the learning rate rises linearly from
-        0 to `rate`.
+      rate: The highest learning rate of the schedule.
+      schedule: `constant`; `cosine`, which lowers the rate to 0 along half a cosine after the
+        warm-up (Loshchilov and Hutter 2017); or `cooldown`, which lowers it linearly to 0 over the
+        last fifth of the steps (Hägele et al. 2024).
+      steps: Total number of training steps, including the warm-up; None if it is not known yet. The
+        rate of `cooldown` is then constant after the warm-up.
+      warmup_steps: Number of steps at the start during which the rate rises linearly from 0.
     """
-    if schedule == "cosine":
-        return keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup_steps else rate,
-            max(steps - warmup_steps, 1),
-            warmup_target=rate if warmup_steps else None,
-            warmup_steps=warmup_steps,
-        )
-    if warmup_steps:
-        return keras.optimizers.schedules.PolynomialDecay(0.0, warmup_steps, rate)
-    return rate
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return step / warmup_steps
+        if schedule == "constant" or steps is None:
+            return 1.0
+        if schedule == "cooldown":
+            return min(1.0, (steps - step) / max(COOLDOWN * steps, 1))
+        done = (step - warmup_steps) / max(steps - warmup_steps, 1)
+        return (1 + math.cos(math.pi * min(done, 1))) / 2
+
+    return lambda step: rate * factor(step)

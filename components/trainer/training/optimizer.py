@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from components.trainer.training.learning_rate import LearningRate
-
 
 class Adam(keras.optimizers.Optimizer):
     """The Adam optimizer (Kingma and Ba 2015), implemented with TensorFlow's fused operation.
@@ -16,12 +14,12 @@ class Adam(keras.optimizers.Optimizer):
     writes each tensor only once.
 
     Args:
-      learning_rate: A constant learning rate or a Keras learning-rate schedule.
+      learning_rate: The learning rate, which `learning_rate.assign` can change between steps.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
 
-    def __init__(self, learning_rate: LearningRate) -> None:
+    def __init__(self, learning_rate: float = 0.0) -> None:
         super().__init__(learning_rate, name="adam")
 
     def build(self, variables: Sequence[keras.Variable]) -> None:

@@ -12,6 +12,8 @@ from components.trainer.training.collapse import COLLAPSED, has_collapsed
 from data.progress import terminal_progress
 
 _SCORES = {"loss": "loss", "val loss": "val_loss", "val mean IoU": MONITOR}
+_UNTIMED_STEPS = 3  # first steps, which trace graphs
+_TIMED_STEPS = 8  # steps from whose time the time of all epochs is estimated
 _COLLAPSED_EPOCHS = 2  # consecutive collapsed epochs after which a warning is printed
 
 
@@ -20,23 +22,25 @@ class Progress:
 
     Args:
       batches: Number of batches per epoch.
-      epochs: Maximum number of epochs.
       shown: Whether to print anything; False in the trials of a hyperparameter search and on every
         worker except the chief.
     """
 
-    def __init__(self, batches: int, epochs: int, *, shown: bool) -> None:
-        self._batches, self._epochs, self._shown = batches, epochs, shown
+    def __init__(self, batches: int, *, shown: bool) -> None:
+        self._batches, self._shown = batches, shown
         self._collapsed_epochs = 0
+        self._steps = 0  # number of completed training steps of this process
 
     @contextmanager
-    def bar(self, epoch: int) -> Iterator[None]:
+    def bar(self, epoch: int, epochs: int | None) -> Iterator[None]:
         """Shows the progress bar of an epoch while the `with` block runs.
 
         Args:
           epoch: Index of the epoch, starting at 0.
+          epochs: Total number of epochs; None if it is not known yet.
         """
         self._start = time.monotonic()
+        self._epochs_left = None if epochs is None else epochs - epoch
         self._bar = terminal_progress(
             Console(),
             TextColumn("  {task.description}"),
@@ -46,8 +50,8 @@ class Progress:
             TextColumn("{task.fields[loss]}"),
             disable=not self._shown,
         )
-        name = f"epoch {epoch + 1}/{self._epochs}"
-        self._task = self._bar.add_task(name, total=self._batches, loss="")
+        self._name = f"epoch {epoch + 1}" + (f"/{epochs}" if epochs else "")
+        self._task = self._bar.add_task(self._name, total=self._batches, loss="")
         with self._bar:
             yield
 
@@ -58,21 +62,41 @@ class Progress:
           loss: Mean loss over the epoch so far, which is shown next to the bar.
         """
         self._bar.update(self._task, advance=1, loss=f"loss {loss:.3f}")
+        self._steps += 1
+        if self._steps == _UNTIMED_STEPS:
+            self._timed_from = time.monotonic()
+        elif self._steps == _UNTIMED_STEPS + _TIMED_STEPS and self._shown:
+            self._print_estimate((time.monotonic() - self._timed_from) / _TIMED_STEPS)
 
-    def print_epoch(self, epoch: int, scores: Mapping[str, float]) -> None:
+    def _print_estimate(self, seconds_per_step: float) -> None:
+        seconds = seconds_per_step * self._batches
+        text = f"{self._batches} training steps per epoch, which take {_about(seconds)}"
+        if self._epochs_left is None:
+            text += ". Training ends when val mean IoU has settled."
+        else:
+            text += f"; {_about(seconds * self._epochs_left)} in all."
+        self._bar.console.print(f"  {text}", highlight=False, soft_wrap=True)
+
+    def print_epoch(self, scores: Mapping[str, float]) -> None:
         """Prints the scores of an epoch, and a warning after two collapsed epochs in a row.
 
         A collapsed network predicts the same class for every pixel (see `has_collapsed`).
 
         Args:
-          epoch: Index of the epoch, starting at 0.
           scores: Scores of the epoch, by name, such as `loss` and `val_loss`.
         """
         if not self._shown:
             return
         columns = "".join(f"   {title} {scores[name]:.3f}" for title, name in _SCORES.items())
         seconds = time.monotonic() - self._start
-        print(f"  epoch {epoch + 1}/{self._epochs}{columns}   {seconds:.0f} s", flush=True)
+        print(f"  {self._name}{columns}   {seconds:.0f} s", flush=True)
         self._collapsed_epochs = self._collapsed_epochs + 1 if has_collapsed(scores) else 0
         if self._collapsed_epochs == _COLLAPSED_EPOCHS:
             print(f"  {COLLAPSED}", flush=True)
+
+
+def _about(seconds: float) -> str:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.95 * length:
+            return f"about {seconds / length:.2g} {unit}"
+    return f"about {seconds:.0f} seconds"

@@ -1,8 +1,9 @@
 """Trains a network on TFRecord files and keeps the weights of the best epoch."""
 
+import itertools
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -21,15 +22,18 @@ from components.trainer.training.optimizer import Adam
 from components.trainer.training.precision import dtype_policy
 from components.trainer.training.progress import Progress
 from components.trainer.training.steps import Steps
+from components.trainer.training.stopping import total_epochs
 from components.trainer.training.tensorboard import TensorBoard
 from components.trainer.warm_start import take_weights
 from data.errors import UnetfxError
 from data.input_pipeline.dataset import (
     class_shares,
-    count_examples,
+    count_views,
     read_batches,
     read_training_batches,
 )
+
+_FEWEST_STEPS = 50  # training steps per epoch with `training.epochs: auto`
 
 
 class FailedTrainingError(UnetfxError):
@@ -38,8 +42,9 @@ class FailedTrainingError(UnetfxError):
 
 class _Phase(NamedTuple):
     number: int  # 1 for the first phase, 2 for the second
-    epochs: int
+    epochs: int | None  # maximum; None for no maximum
     learning_rate: float
+    warmup_epochs: float = 0
 
 
 class Training:
@@ -96,8 +101,7 @@ class Training:
             start = take_weights(self.network, base_model)
             if self._shown:
                 print(f"  {start}", flush=True)
-        views = count_examples(self._files) * self._training.crops_per_image
-        self._batches_per_epoch = -(-views // self._training.batch_size)
+        self._batches_per_epoch = self._count_batches()
         self._loss = SegmentationLoss(self._training.loss, self._class_weights())
 
     def run(self) -> Mapping[str, float]:
@@ -116,7 +120,8 @@ class Training:
         if training.second_phase:
             encoder = self.network.get_layer(self._settings.model.encoder)
             unfrozen = layers_from(encoder, training.second_phase.unfreeze_from)
-        best = self._train(_Phase(1, training.epochs, training.learning_rate))
+        epochs = None if training.epochs == "auto" else training.epochs
+        best = self._train(_Phase(1, epochs, training.learning_rate, training.warmup_epochs))
         if training.second_phase:
             for layer in unfrozen:
                 layer.trainable = True
@@ -129,12 +134,12 @@ class Training:
     def _train(self, phase: _Phase) -> Checkpoints:
         """Runs a training phase, or the remaining epochs of an interrupted phase."""
         folder = os.path.join(self._folder, f"phase{phase.number}")
-        checkpoints = Checkpoints(folder, self._logs(phase), self._training.patience)
+        checkpoints = Checkpoints(folder, self._logs(phase))
         with self._strategy.scope():
-            self.network.compile(Adam(self._learning_rate(phase)), self._loss)
+            self.network.compile(Adam(), self._loss)
             self.network.optimizer.build(self.network.trainable_variables)
             checkpoints.load_last(self.network)
-        if len(checkpoints.history) < phase.epochs and not checkpoints.exhausted:
+        if len(checkpoints.history) != self._total_epochs(phase, checkpoints):
             try:
                 self._train_epochs(phase, checkpoints)
             except tf.errors.ResourceExhaustedError as error:
@@ -154,14 +159,20 @@ class Training:
         with self._strategy.scope():
             iou = ClassIoU(self._settings.classes)
             steps = Steps(network, iou, self._strategy, kept.decoder, kept.val_batches)
-        progress = Progress(self._batches_per_epoch, phase.epochs, shown=self._shown)
+        progress = Progress(self._batches_per_epoch, shown=self._shown)
         logs = self._logs(phase)
         board = TensorBoard(network, plain_val_batches, logs) if self._shown else None
         batches = self._batches_from(phase, first_step, kept.buffer)
-        for epoch in range(first_epoch, phase.epochs):
-            with progress.bar(epoch):
+        for epoch in itertools.count(first_epoch):
+            total = self._total_epochs(phase, checkpoints)
+            if epoch == total:
+                break
+            rate = self._learning_rate(phase, total)
+            with progress.bar(epoch, total):
                 steps.reset_scores()
                 for number in range(self._batches_per_epoch):
+                    rate_of_step = rate(epoch * self._batches_per_epoch + number)
+                    network.optimizer.learning_rate.assign(rate_of_step)
                     loss = steps.train(next(batches))
                     if not math.isfinite(loss):
                         raise self._non_finite_loss(phase, epoch, number, kept.buffer)
@@ -172,11 +183,9 @@ class Training:
                     steps.validate(batch)
                 scores |= {f"val_{name}": score for name, score in steps.scores().items()}
                 checkpoints.save(network, scores)
-            progress.print_epoch(epoch, scores)
+            progress.print_epoch(scores)
             if board:
                 board.write(epoch, scores)
-            if checkpoints.exhausted:
-                break
         if board:
             board.close()
 
@@ -254,15 +263,32 @@ class Training:
             return balanced_weights(class_shares(self._files, len(classes)))
         return [weights.get(name, 1.0) for name in classes]
 
-    def _learning_rate(
-        self, phase: _Phase
-    ) -> float | keras.optimizers.schedules.LearningRateSchedule:
-        warmup_epochs = self._training.warmup_epochs if phase.number == 1 else 0
+    def _count_batches(self) -> int:
+        """Returns the number of training batches per epoch."""
+        training = self._training
+        views = count_views(self._files, self._settings.view, training.crops_per_image)
+        batches = -(-views // training.batch_size)
+        # The scores of a few steps are too noisy to decide when training ends.
+        fewest = _FEWEST_STEPS if training.epochs == "auto" else 1
+        return batches * -(-fewest // batches)
+
+    def _total_epochs(self, phase: _Phase, checkpoints: Checkpoints) -> int | None:
+        training = self._training
+        return total_epochs(
+            checkpoints.monitored,
+            epochs=phase.epochs,
+            patience=training.patience,
+            schedule=training.schedule,
+        )
+
+    def _learning_rate(self, phase: _Phase, total: int | None) -> Callable[[int], float]:
+        # A training run that ends early has followed the cosine of the whole run.
+        epochs = phase.epochs if self._training.schedule == "cosine" else total
         return learning_rate(
             phase.learning_rate,
             schedule=self._training.schedule,
-            steps=phase.epochs * self._batches_per_epoch,
-            warmup_steps=round(warmup_epochs * self._batches_per_epoch),
+            steps=None if epochs is None else epochs * self._batches_per_epoch,
+            warmup_steps=round(phase.warmup_epochs * self._batches_per_epoch),
         )
 
     def _logs(self, phase: _Phase) -> str:

@@ -195,7 +195,8 @@ def test_the_best_epoch_is_kept(train, tmp_path):
     # The first weights predict the opposite of `train`, and the masks of `val` are inverted.
     kernel = np.array([1, -1, -9], np.float32) * np.ones((1, 1, 3, 1), np.float32)
     weights = [kernel, np.array([-0.75, 0.75, -9], np.float32)]
-    network = train(weights=weights, inverted_val=True, epochs=30, patience=3, learning_rate=0.2)
+    rate = {"learning_rate": 0.2, "schedule": "constant"}
+    network = train(weights=weights, inverted_val=True, epochs=30, patience=3, **rate)
     scores = history(tmp_path, "val_mean_iou")
     assert scores[0] == 1
     assert scores[-1] < 0.5
@@ -221,19 +222,38 @@ def test_a_collapsed_network_is_reported_and_not_exported(train, tmp_path, capsy
     ("schedule", "rates"),
     [
         ({"schedule": "constant"}, [0.1, 0.1, 0.1, 0.1]),
-        ({"schedule": "cosine"}, [0.05 * (1 + math.cos(math.pi * t / 4)) for t in (1, 2, 3, 4)]),
-        ({"schedule": "constant", "warmup_epochs": 2}, [0.05, 0.1, 0.1, 0.1]),
+        ({"schedule": "cosine"}, [0.05 * (1 + math.cos(math.pi * t / 8)) for t in (1, 3, 5, 7)]),
+        ({"schedule": "constant", "warmup_epochs": 2}, [0.025, 0.075, 0.1, 0.1]),
         (
             {"schedule": "cosine", "warmup_epochs": 2},
-            [0.05, 0.1, 0.05, 0.0],
+            [0.025, 0.075, *(0.05 * (1 + math.cos(math.pi * t / 4)) for t in (1, 3))],
         ),
+        ({"schedule": "cooldown"}, [0.1, 0.1, 0.1, 0.0625]),
     ],
-    ids=["constant", "cosine", "warm-up", "cosine after warm-up"],
+    ids=["constant", "cosine", "warm-up", "cosine after warm-up", "cooldown"],
 )
-def test_the_learning_rate_after_each_epoch(train, tmp_path, schedule, rates):
+def test_the_learning_rate_of_the_last_step_of_each_epoch(train, tmp_path, schedule, rates):
     train(epochs=4, patience=4, learning_rate=0.1, **schedule)
     found = history(tmp_path, "learning_rate")
     assert found == pytest.approx(rates, abs=1e-6)
+
+
+def test_training_ends_after_the_score_has_settled(train, tmp_path, capsys):
+    weights = [np.zeros((1, 1, 3, 3), np.float32), np.float32([0, 0.1, 0])]
+    train(weights=weights, epochs="auto", patience=3, learning_rate=0.1, schedule="cooldown")
+    scores = history(tmp_path, "val_mean_iou")
+    settled = int(np.argmax(scores)) + 1 + 3
+    total = math.ceil(settled * 5 / 4)
+    assert len(scores) == total
+    steps = 50  # in each epoch: 25 passes over 8 images
+    expected = [
+        0.1 * min(1, (total - epoch + 1 / steps) / (0.2 * total)) for epoch in range(1, total + 1)
+    ]
+    assert history(tmp_path, "learning_rate") == pytest.approx(expected, rel=1e-5)
+    output = capsys.readouterr().out
+    assert "50 training steps per epoch" in output
+    assert f"epoch {settled}   " in output
+    assert f"epoch {total}/{total}   " in output
 
 
 def test_the_history_is_a_table(train, tmp_path):

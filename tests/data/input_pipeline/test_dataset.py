@@ -7,11 +7,11 @@ from tensorflow.python.data.experimental.ops.distribute import _AutoShardDataset
 
 from data.config import Augmentation, CropView, ResizeView
 from data.errors import InputError
-from data.examples.features import IMAGE, KEY, MASK
+from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH
 from data.input_pipeline import dataset
 from data.input_pipeline.dataset import (
     class_shares,
-    count_examples,
+    count_views,
     read_batches,
     read_training_batches,
 )
@@ -40,6 +40,8 @@ def write(path, pairs):
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
         for pixels, class_ids in pairs:
             features = {IMAGE: png(pixels), MASK: png(class_ids[..., np.newaxis])}
+            for name, size in zip((HEIGHT, WIDTH), class_ids.shape, strict=True):
+                features[name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[size]))
             features[KEY] = of_bytes(f"key {class_ids[0, 0]}".encode())
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
@@ -198,6 +200,25 @@ def test_crops_of_one_image_differ_and_spread_over_batches(files):
     assert np.mean([len(set(batch)) for batch in by_batch.tolist()]) > 2.5
 
 
+@pytest.mark.parametrize("cache", [False, True])
+def test_auto_draws_as_many_crops_as_cover_each_image(cache, tmp_path):
+    sizes = [(16, 24), (17, 24), (5, 7), (48, 73), (32, 48)]
+    expected = [1, 2, 1, 3 * 4, 2 * 2]
+    pairs = [
+        (np.zeros((*size, 3), np.uint8), np.full(size, number, np.uint8))
+        for number, size in enumerate(sizes)
+    ]
+    write(tmp_path / "a.gz", pairs)
+    patterns = [str(tmp_path / "a.gz")]
+    batches = training(patterns, CROP, crops_per_image="auto", cache=cache)
+    assert np.bincount(numbers(batches)).tolist() == expected
+    assert count_views(patterns, CROP, "auto") == sum(expected)
+    assert count_views(patterns, CROP, 3) == 3 * len(sizes)
+    for number in (3, "auto"):
+        assert count_views(patterns, VIEW, number) == len(sizes)
+        assert len(numbers(training(patterns, VIEW, crops_per_image=number))) == len(sizes)
+
+
 def test_crops_are_of_native_resolution(pictures):
     for images, masks in training(pictures, CROP, crops_per_image=4):
         # Any resampling would mix neighbours, which are noise here.
@@ -266,7 +287,7 @@ def test_examples_and_their_classes_are_counted(tmp_path):
     write(
         tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in (small, large)]
     )
-    assert count_examples([str(tmp_path / "a.gz")]) == 2
+    assert count_views([str(tmp_path / "a.gz")], VIEW) == 2
     shares = class_shares([str(tmp_path / "a.gz")], 3)
     assert shares == pytest.approx([10 / 30, 15 / 30, 5 / 30])
 
@@ -277,7 +298,7 @@ def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
     all_ignored = np.full((7, 7), 255, np.uint8)
     masks = (half_ignored, labelled, all_ignored)
     write(tmp_path / "a.gz", [(np.zeros((*mask.shape, 3), np.uint8), mask) for mask in masks])
-    assert count_examples([str(tmp_path / "a.gz")]) == 3
+    assert count_views([str(tmp_path / "a.gz")], VIEW) == 3
     shares = class_shares([str(tmp_path / "a.gz")], 4)
     assert shares == pytest.approx([5 / 9, 3 / 9, 1 / 9, 0])
 
@@ -285,13 +306,13 @@ def test_ignored_pixels_are_not_counted_with_the_classes(tmp_path):
 def test_counting_examples_decodes_nothing(tmp_path):
     with tf.io.TFRecordWriter(str(tmp_path / "a.gz"), "GZIP") as writer:
         writer.write(b"no example")
-    assert count_examples([str(tmp_path / "a.gz")]) == 1
+    assert count_views([str(tmp_path / "a.gz")], VIEW) == 1
 
 
 def test_counting_no_example_is_refused(tmp_path):
     write(tmp_path / "a.gz", [])
     with pytest.raises(InputError, match="contains no examples"):
-        count_examples([str(tmp_path / "a.gz")])
+        count_views([str(tmp_path / "a.gz")], VIEW)
 
 
 def test_val_looks_at_every_pixel_of_whole_images_once(pictures):

@@ -17,7 +17,7 @@ def save(tmp_path, network):
     """Saves epochs with these scores; the weights of an epoch are all equal to its number."""
 
     def save(*scores):
-        checkpoints = Checkpoints(str(tmp_path / "folder"), str(tmp_path / "logs"), patience=2)
+        checkpoints = Checkpoints(str(tmp_path / "folder"), str(tmp_path / "logs"))
         for score in scores:
             epoch = float(len(checkpoints.history))
             network.set_weights([np.full((1, 1), epoch), np.full(1, epoch)])
@@ -46,13 +46,7 @@ def test_of_equal_epochs_the_first_is_the_best(save, network):
 def test_a_new_process_knows_the_history(save, tmp_path):
     save(0.1, 0.3)
     checkpoints = save(0.2)
-    assert [scores[MONITOR] for scores in checkpoints.history] == [0.1, 0.3, 0.2]
+    assert checkpoints.monitored == [0.1, 0.3, 0.2]
     lines = (tmp_path / "logs/history.csv").read_text().splitlines()
     assert lines[0] == f"epoch,loss,{MONITOR},learning_rate"
     assert lines[2] == "2,1.0,0.3,0.5"
-
-
-def test_patience_is_counted_from_the_best_epoch(save):
-    assert not save().exhausted
-    assert not save(0.3, 0.1).exhausted
-    assert save(0.2).exhausted
