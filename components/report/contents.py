@@ -77,6 +77,7 @@ class Contents(BaseModel):
       provenance: Facts about the origin of the model, each a label and a value, such as the version
         of the code.
       config: Config of the pipeline as YAML.
+      network: Encoder and decoder of the model, with the decoder's width; empty if unknown.
     """
 
     name: str
@@ -86,3 +87,4 @@ class Contents(BaseModel):
     gallery: list[CardGroup]
     provenance: list[tuple[str, str]]
     config: str
+    network: str = ""

@@ -28,6 +28,7 @@ from data.files.finding import find_files
 from data.files.paths import join
 from data.files.reading import read_text
 from data.files.writing import write_text
+from serving.model.description import model_description
 from serving.model.loading import ServedModel
 
 _LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
@@ -78,9 +79,18 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
         provenance=list(_provenance(examples, summary.spans, code)),
         config=config,
+        network=_network(saved_model_path(inputs.model)),
     )
     for file, content in ((METRICS_FILE, metrics), (CONTENTS_FILE, contents)):
         write_text(join(folder, file), content.model_dump_json(indent=2))
+
+
+def _network(path: str) -> str:
+    settings = model_description(path)["config"]
+    if settings is None:
+        return ""
+    model = settings["model"]
+    return f"{model['encoder']}, decoder {model['decoder']} of width {model['width']:g}"
 
 
 def _histories(model_run: str) -> Iterator[list[dict[str, float | None]]]:

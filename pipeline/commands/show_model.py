@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from components.trainer.network.encoder import blocks
-from components.trainer.network.inspection import feature_maps, inspect
+from components.trainer.network.inspection import feature_maps, inspect, latency
 from components.trainer.network.network import build_network
+from components.trainer.training.precision import set_precision
 from data.config import ResizeView
 from data.errors import InputError
 from data.input_pipeline.views import view_image
@@ -25,7 +26,7 @@ _BACKGROUND = 255
 
 
 def show_model(config: Config) -> int:
-    """Prints the network's layers, number of parameters and FLOPs, and results of sanity checks.
+    """Prints the network's layers, parameters, FLOPs and latency, and results of sanity checks.
 
     Args:
       config: The config of the pipeline.
@@ -63,7 +64,11 @@ def show_model(config: Config) -> int:
         f"\nblocks of the encoder: {', '.join(blocks(encoder))}\n"
         f"{facts.parameters:,} parameters: {facts.learning:,} trainable, "
         f"{facts.parameters - facts.learning:,} frozen or moving statistics\n"
-        f"{facts.flops / 1e9:.1f} GFLOPs for an image of {view.height}×{view.width} pixels\n",
+        f"{facts.flops / 1e9:.1f} GFLOPs for an image of {view.height}×{view.width} pixels: "
+        f"{facts.encoder_flops / 1e9:.1f} in the encoder, "
+        f"{(facts.flops - facts.encoder_flops) / 1e9:.1f} in the decoder of width "
+        f"{config.model.width:g}\n"
+        f"{_latency(network, config)}\n",
         soft_wrap=True,
     )
     for sentence, holds in facts.sane.items():
@@ -106,6 +111,13 @@ def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
 
 def _network(config: Config) -> keras.Model:
     return build_network(config.model, len(config.data.classes))
+
+
+def _latency(network: keras.Model, config: Config) -> str:
+    set_precision(network, config.serving.precision or config.training.precision)
+    milliseconds = latency(network, config.data.view.height, config.data.view.width)
+    dtype = network.get_layer("head").compute_dtype
+    return f"{milliseconds:.0f} ms for this image on this machine, computed in {dtype}"
 
 
 def _grid(maps: npt.NDArray[np.float32]) -> Image.Image:

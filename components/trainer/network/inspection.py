@@ -1,6 +1,8 @@
 """Inspects a network: layers, parameters, FLOPs, sanity checks and feature maps."""
 
 import difflib
+import statistics
+import time
 from typing import NamedTuple
 
 import keras
@@ -8,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from components.trainer.network.network import split_network
 from data.errors import InputError
+
+_UNTIMED_RUNS, _TIMED_RUNS = 2, 9
 
 
 class LayerFacts(NamedTuple):
@@ -41,6 +46,7 @@ class NetworkFacts(NamedTuple):
       parameters: Number of parameters in the network.
       learning: Number of trainable parameters.
       flops: Number of floating-point operations per image; a multiply-add counts as two.
+      encoder_flops: The part of `flops` that belongs to the encoder.
       sane: Maps the description of each sanity check to whether the network passes the check.
     """
 
@@ -48,6 +54,7 @@ class NetworkFacts(NamedTuple):
     parameters: int
     learning: int
     flops: int
+    encoder_flops: int
     sane: dict[str, bool]
 
 
@@ -91,9 +98,36 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
         ),
     }
     learning = sum(int(np.prod(variable.shape)) for variable in network.trainable_weights)
+    skips, _ = split_network(network)
     return NetworkFacts(
-        facts, network.count_params(), learning, _flops(network, height, width), sane
+        facts,
+        network.count_params(),
+        learning,
+        _flops(network, height, width),
+        _flops(skips, height, width),
+        sane,
     )
+
+
+def latency(network: keras.Model, height: int, width: int) -> float:
+    """Measures the time that the network takes for one image on this machine, in milliseconds.
+
+    Args:
+      network: The network from `build_network`.
+      height: Height of the image in pixels.
+      width: Width of the image in pixels.
+
+    Returns:
+      The median of several runs.
+    """
+    image = tf.zeros([1, height, width, 3])
+    run = tf.function(lambda image: network(image, training=False), autograph=False)
+    milliseconds = []
+    for _ in range(_UNTIMED_RUNS + _TIMED_RUNS):
+        before = time.monotonic()
+        run(image).numpy()
+        milliseconds.append(1000 * (time.monotonic() - before))
+    return statistics.median(milliseconds[_UNTIMED_RUNS:])
 
 
 def feature_maps(

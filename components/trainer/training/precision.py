@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -28,12 +29,12 @@ def dtype_policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def set_precision(network: keras.Model, precision: Precision) -> None:
+def set_precision(network: keras.Model, precision: Precision | Literal["auto"]) -> None:
     """Changes the precision in which a network computes; its weights stay the same.
 
     Args:
       network: The network from `build_network`.
-      precision: The new precision.
+      precision: The new precision; `auto` for the fastest one on this machine.
     """
     with dtype_policy(precision):
         policy = keras.config.dtype_policy()

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -35,7 +37,11 @@ def test_the_layers_are_listed(config):
     assert "block2_conv1 Conv2D 16×32×128 73,856 learns" in lines
     assert "skip1_norm BatchNormalization 32×64×64 128 kept" in lines
     assert "blocks of the encoder: block1, block2, block3, block4, block5" in lines
-    assert any("GFLOPs for an image of 32×64 pixels" in line for line in lines)
+    gflops = next(line for line in lines if "GFLOPs for an image of 32×64 pixels" in line)
+    whole, encoder, decoder = map(float, re.findall(r"\d+\.\d\b(?!\d)", gflops)[:3])
+    assert whole == pytest.approx(encoder + decoder, abs=0.15)
+    assert gflops.endswith("in the decoder of width 0.02")
+    assert any(re.match(r"\d+ ms for this image on this machine", line) for line in lines)
     assert sum(line.startswith("yes ") for line in lines) == 4
 
 
