@@ -62,8 +62,10 @@ bench: setup
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas
 	@$(BIN)/python -m benchmarks.decoders
-	@$(BIN)/python -m benchmarks.feature_reuse
+	@$(BIN)/python -m benchmarks.recipe
 	@$(BIN)/python -m benchmarks.encoders
+	@$(INSTALL) --extra race
+	@$(BIN)/python -m benchmarks.race
 
 # Updates requirements.lock after a change of dependencies in pyproject.toml, with all extras, for every Python that TFX
 # supports. Locked versions change only if they no longer fit; to upgrade, set LOCK_ARGS to --upgrade or

@@ -19,7 +19,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +113,36 @@ def _write_tiles(folder: Path, size: int, count: int) -> None:
 
 
 def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
-    """Trains with plain Keras; unetfx only reads the weights of the encoder."""
+    import keras
+
+    images = np.load(folder / "images.npy")
+    keras.utils.set_random_seed(1)
+    network = notebook_network(images.shape[1:], len(CLASSES))
+    network.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
+    np.savez(folder / "first_weights.npz", *network.get_weights())
+    return _train(network, images, np.load(folder / "masks.npy"), batch) | {"precision": "float32"}
+
+
+def notebook_network(shape: Sequence[int], classes: int, *, normalised: bool = False) -> Any:
+    """Builds the reference VGG16 U-Net as in a notebook, with plain Keras.
+
+    Only the weights of the encoder are read by unetfx.
+
+    Args:
+      shape: Height, width and number of channels of the images.
+      classes: Number of classes.
+      normalised: Whether batch normalisation follows each convolution of the decoder and each skip;
+        the two-channel layers are then left out.
+
+    Returns:
+      A model that maps images in 0..255 to probabilities.
+    """
     import keras
     from keras import layers
 
     from components.trainer.network.weights import load_weights
 
-    images = np.load(folder / "images.npy")
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input(images.shape[1:])
+    inputs = keras.Input(shape)
     pixels = layers.Lambda(keras.applications.vgg16.preprocess_input)(inputs)
     vgg = keras.applications.VGG16(include_top=False, weights=None, input_tensor=pixels)
     skips = [vgg.get_layer(f"block{block}_conv2").output for block in range(1, 6)]
@@ -129,23 +150,22 @@ def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
     load_weights(encoder, vgg, "hed-bsds500", keras.applications.VGG16)
     encoder.trainable = False
 
-    def convolve(x: keras.KerasTensor, filters: int, size: int) -> keras.KerasTensor:
-        return layers.Conv2D(
-            filters, size, padding="same", activation="relu", kernel_initializer="he_normal"
-        )(x)
+    def normalise(x: keras.KerasTensor) -> keras.KerasTensor:
+        return layers.BatchNormalization(momentum=0.9)(x) if normalised else x
 
-    x = convolve(convolve(layers.MaxPooling2D()(skips[-1]), 1024, 3), 1024, 3)
+    def convolve(x: keras.KerasTensor, filters: int, size: int) -> keras.KerasTensor:
+        layer = layers.Conv2D(filters, size, padding="same", kernel_initializer="he_normal")
+        return layers.ReLU()(normalise(layer(x)))
+
+    x = convolve(convolve(layers.MaxPooling2D()(normalise(skips[-1])), 1024, 3), 1024, 3)
     for filters, skip in zip((512, 256, 128, 64, 64), reversed(skips), strict=True):
         x = convolve(layers.UpSampling2D()(x), filters, 2)
-        x = layers.Concatenate()([skip, x])
+        x = layers.Concatenate()([normalise(skip), x])
         x = convolve(convolve(x, filters, 3), filters, 3)
-        if filters == 64:
+        if filters == 64 and not normalised:
             x = convolve(x, 2, 3)
-    outputs = layers.Conv2D(len(CLASSES), 1, activation="softmax", kernel_initializer="he_normal")
-    network = keras.Model(inputs, outputs(x))
-    network.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
-    np.savez(folder / "first_weights.npz", *network.get_weights())
-    return _train(network, images, np.load(folder / "masks.npy"), batch) | {"precision": "float32"}
+    outputs = layers.Conv2D(classes, 1, activation="softmax", kernel_initializer="he_normal")
+    return keras.Model(inputs, outputs(x))
 
 
 def _unetfx(decoder: str) -> Callable[[Path, int], dict[str, Any]]:

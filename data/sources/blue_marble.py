@@ -86,23 +86,26 @@ def _world_mask() -> npt.NDArray[np.uint8]:
     cells = np.arange(_CELLS)
     # Element [i, j] is the share of mask cell j that image pixel i covers along one axis.
     covered = np.clip(starts + _CELLS / _PIXELS - cells, 0, 1) - np.clip(starts - cells, 0, 1)
-    # The mask is processed in strips, because the whole world in float32 would take hundreds of
-    # megabytes of memory.
-    strips = np.split(fine, len(fine) // (30 * _CELLS))
-    return np.concatenate([_most_of(strip, covered.astype(np.float32)) for strip in strips])
+    return _most_of(fine, covered.astype(np.float32))
 
 
 def _most_of(
     fine: npt.NDArray[np.uint8], covered: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint8]:
-    height, width = (length // _CELLS * _PIXELS for length in fine.shape)
-    shares = []
-    for class_id in range(len(_PALETTE) // 3):
-        is_class = (fine == class_id).astype(np.float32)
-        in_rows = covered @ is_class.reshape(-1, _CELLS, fine.shape[1])
-        in_pixels = in_rows.reshape(-1, _CELLS) @ covered.T
-        shares.append(in_pixels.reshape(height, width))
-    return np.argmax(shares, axis=0).astype(np.uint8)
+    """Returns the class that covers most of each pixel; blocks of 16×16 cells make 5×5 pixels."""
+    rows, columns = (length // _CELLS for length in fine.shape)
+    blocks = fine.reshape(rows, _CELLS, columns, _CELLS).swapaxes(1, 2)
+    corners = blocks[:, :, :1, :1]
+    pixels = np.broadcast_to(corners, (rows, columns, _PIXELS, _PIXELS)).copy()
+    # Most blocks have one class, so the shares are computed only for the others.
+    is_mixed = (blocks != corners).any(axis=(2, 3))
+    mixed = blocks[is_mixed]
+    shares = [
+        covered @ (mixed == class_id).astype(np.float32) @ covered.T
+        for class_id in range(len(_PALETTE) // 3)
+    ]
+    pixels[is_mixed] = np.argmax(shares, axis=0)
+    return pixels.swapaxes(1, 2).reshape(rows * _PIXELS, columns * _PIXELS)
 
 
 def _file(name: str) -> Path:
