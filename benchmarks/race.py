@@ -1,0 +1,400 @@
+"""Races unetfx against the reference notebook and segmentation-models-pytorch, on one machine.
+
+    python -m benchmarks.race [--seconds 600] [--seeds 1] [--picture docs/race.png]
+
+All train a U-Net on the same tiles of Blue Marble, with the same frozen VGG16 encoder (weights
+`hed-bsds500`), and are scored by the mean IoU on the same tiles of other regions. The sides:
+
+- the reference notebook: plain Keras, float32, cross-entropy, Adam; once as it is, and once with
+  batch normalisation in the decoder, since it may predict one class only;
+- `smp.Unet("vgg16")` of segmentation-models-pytorch with its own decoder: Dice and cross-entropy,
+  AdamW, cosine, flips, bfloat16, channels last;
+- unetfx, by the defaults of its config.
+
+The rivals train for the given processor time, and their scores are computed outside of it. unetfx
+ends by itself, and its time includes the scores. Each side runs in a process of its own, in turns;
+all use all cores.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import vl_convert
+
+from benchmarks.fresh_process import measure
+from benchmarks.training import notebook_network
+from components.evaluator.metrics import iou, mean_of_defined
+
+_BATCH = 8
+_POINTS = 12  # number of scores along the way
+_RATE = 1e-3  # of smp; the notebook has Keras' default, which is the same
+_SECONDS, _SCORE = "processor seconds of training", "mean IoU on tiles of other regions"
+_MEAN = (123.68, 116.779, 103.939)  # of the images that VGG16 was trained on, RGB
+_ENOUGH = 0.95  # share of the best rival's score
+_INFERENCES = 9
+_UNTIMED, _TIMED = 3, 6  # steps at equal channels; the first ones trace graphs
+_Pixels = npt.NDArray[np.uint8]
+_Predict = Callable[[_Pixels], Any]  # images [batch, height, width, 3] to class ids
+
+
+def main() -> None:
+    """Runs every side, prints the table, and draws the scores over the processor time."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=600, help="processor time of a rival")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        result = _SIDES[arguments.side](arguments.folder, arguments.seed, arguments.seconds)
+        result["gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(json.dumps(result))
+        return
+    results: dict[str, list[dict[str, Any]]] = {side: [] for side in _SIDES}
+    with tempfile.TemporaryDirectory() as scratch:
+        _write_data(Path(scratch))
+        for seed in range(1, arguments.seeds + 1):
+            for side in _SIDES:
+                options = ("--side", side, "--seed", str(seed), "--folder", scratch)
+                seconds = ("--seconds", str(arguments.seconds))
+                results[side].append(measure("benchmarks.race", *options, *seconds))
+                print(f"{side}, seed {seed}: {json.dumps(results[side][-1])}", flush=True)
+    _print(results)
+    if arguments.picture:
+        _draw(results, arguments.picture)
+
+
+def _write_data(folder: Path) -> None:
+    """Writes images, masks and the encoder's weights, since PyTorch cannot be beside TensorFlow."""
+    import keras
+
+    from benchmarks.data_sets import data_sets, write_examples
+    from components.trainer.network.weights import load_weights
+
+    _, (train, held_out) = next(data_sets())
+    for name, pairs in (("train", train), ("val", held_out)):
+        write_examples(pairs, folder / f"{name}.gz")
+        np.save(folder / f"{name}_images.npy", np.stack([pair.image for pair in pairs]))
+        np.save(folder / f"{name}_masks.npy", np.stack([pair.class_ids for pair in pairs]))
+    vgg = keras.applications.VGG16(include_top=False, weights=None)
+    load_weights(vgg, vgg, "hed-bsds500", keras.applications.VGG16)
+    np.savez(folder / "vgg16.npz", *vgg.get_weights())
+
+
+def _print(results: dict[str, list[dict[str, Any]]]) -> None:
+    trained = {side: runs for side, runs in results.items() if "points" in runs[0]}
+    final = {
+        side: float(np.mean([run["points"][-1][1] for run in runs]))
+        for side, runs in trained.items()
+    }
+    goal = _ENOUGH * max(score for side, score in final.items() if side != "unetfx")
+    print(
+        f"\n{'':26}mean IoU   CPU s   CPU s to {goal:.3f}   CPU s/image   ms to predict   peak GiB"
+    )
+    for side, runs in results.items():
+        step = statistics.mean(run["step"] for run in runs)
+        memory = max(run["gigabytes"] for run in runs)
+        if side not in trained:
+            print(f"{side:26}{'':33}{step:14.3f}{'':16}{memory:11.1f}")
+            continue
+        seconds = statistics.mean(run["points"][-1][0] for run in runs)
+        reached = [_reached(run["points"], goal) for run in runs]
+        to_goal = "never" if math.inf in reached else f"{statistics.mean(reached):.0f}"
+        latency = statistics.mean(run["latency"] for run in runs)
+        print(
+            f"{side:26}{final[side]:8.3f}{seconds:8.0f}{to_goal:>17}{step:14.3f}{latency:16.0f}"
+            f"{memory:11.1f}"
+        )
+
+
+def _reached(points: list[tuple[float, float]], goal: float) -> float:
+    return next((seconds for seconds, score in points if score >= goal), math.inf)
+
+
+def _draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
+    rows = [
+        {"side": side, "seed": seed, _SECONDS: seconds, _SCORE: score}
+        for side, runs in results.items()
+        for seed, run in enumerate(runs)
+        for seconds, score in run.get("points", [])
+    ]
+    colour = {"field": "side", "type": "nominal", "sort": list(results), "title": None}
+    chart = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 560,
+        "height": 320,
+        "padding": 12,
+        "background": "white",
+        "data": {"values": rows},
+        "mark": {"type": "line", "point": True},
+        "encoding": {
+            "x": {"field": _SECONDS, "type": "quantitative"},
+            "y": {"field": _SCORE, "type": "quantitative", "scale": {"domain": [0, 1]}},
+            "color": colour,
+            "strokeDash": colour,
+            "detail": {"field": "seed", "type": "nominal"},
+        },
+    }
+    path.write_bytes(vl_convert.vegalite_to_png(chart, scale=2))
+
+
+def _score(predict: _Predict, folder: Path, classes: int) -> float:
+    images, masks = (np.load(folder / f"val_{kind}.npy") for kind in ("images", "masks"))
+    counts = np.zeros((classes, classes), np.int64)
+    for image, mask in zip(images, masks, strict=True):
+        np.add.at(counts, (mask.ravel(), np.asarray(predict(image[np.newaxis])).ravel()), 1)
+    return mean_of_defined(iou(counts))
+
+
+def _latency(predict: _Predict, folder: Path) -> float:
+    """Returns the median time for one image, in milliseconds."""
+    image = np.load(folder / "val_images.npy")[:1]
+    times = []
+    for _ in range(_INFERENCES):
+        before = time.monotonic()
+        np.asarray(predict(image))
+        times.append(1000 * (time.monotonic() - before))
+    return statistics.median(times)
+
+
+def _batches(folder: Path, seed: int) -> Iterator[tuple[_Pixels, _Pixels]]:
+    """Yields shuffled batches, mirrored at random, without end."""
+    images, masks = (np.load(folder / f"train_{kind}.npy") for kind in ("images", "masks"))
+    random = np.random.default_rng(seed)
+    while True:
+        order = random.permutation(len(images))
+        for first in range(0, len(order) - _BATCH + 1, _BATCH):
+            chosen = order[first : first + _BATCH]
+            flip = (slice(None), *(slice(None, None, random.choice([-1, 1])) for _ in range(2)))
+            yield images[chosen][flip], masks[chosen][flip]
+
+
+def _train_rival(
+    step: Callable[[_Pixels, _Pixels, float], None],
+    predict: _Predict,
+    folder: Path,
+    seed: int,
+    seconds: float,
+    classes: int,
+) -> dict[str, Any]:
+    """Trains for a processor time, which does not include the scores along the way.
+
+    `step` receives images, masks and the share of the time that has passed.
+    """
+    points: list[tuple[float, float]] = []
+    used, steps = 0.0, 0
+    batches = _batches(folder, seed)
+    while used < seconds:
+        began = time.process_time()
+        until = seconds * (len(points) + 1) / _POINTS
+        while (now := used + time.process_time() - began) < until:
+            step(*next(batches), now / seconds)
+            steps += 1
+        used = now
+        points.append((used, _score(predict, folder, classes)))
+    return {
+        "points": points,
+        "step": used / steps / _BATCH,
+        "latency": _latency(predict, folder),
+    }
+
+
+def _notebook(*, normalised: bool) -> Callable[[Path, int, float], dict[str, Any]]:
+    def train(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
+        import keras
+        import tensorflow as tf
+
+        keras.utils.set_random_seed(seed)
+        images = np.load(folder / "train_images.npy", mmap_mode="r")
+        classes = 1 + int(np.load(folder / "train_masks.npy").max())
+        network = notebook_network(images.shape[1:], classes, normalised=normalised)
+        network.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+        infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
+        return _train_rival(
+            lambda x, y, _: network.train_on_batch(x.astype(np.float32), y),
+            lambda x: infer(tf.constant(x, tf.float32)),
+            folder,
+            seed,
+            seconds,
+            classes,
+        )
+
+    return train
+
+
+class _Smp:
+    """A U-Net of segmentation-models-pytorch with the frozen encoder of unetfx."""
+
+    def __init__(self, channels: tuple[int, ...], folder: Path, seed: int) -> None:
+        import segmentation_models_pytorch as smp
+        import torch
+
+        self._torch = torch
+        torch.manual_seed(seed)
+        torch.set_num_threads(os.cpu_count() or 1)
+        self.classes = 1 + int(np.load(folder / "train_masks.npy").max())
+        network = smp.Unet(
+            "vgg16", encoder_weights=None, decoder_channels=channels, classes=self.classes
+        )
+        convolutions = [m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
+        with np.load(folder / "vgg16.npz") as file:
+            weights = [torch.from_numpy(file[name]) for name in file.files]
+        weights[0] = weights[0].flip(2)  # the weights are for BGR
+        for number, convolution in enumerate(convolutions):
+            kernel, bias = weights[2 * number : 2 * number + 2]
+            convolution.weight.data = kernel.permute(3, 2, 0, 1).contiguous()
+            convolution.bias.data = bias
+        network.encoder.requires_grad_(requires_grad=False)
+        self._network = network.to(memory_format=torch.channels_last)
+        learning = [p for p in network.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(learning, _RATE)
+        self._dice = smp.losses.DiceLoss("multiclass")
+        self._cross_entropy = torch.nn.CrossEntropyLoss()
+
+    def step(self, images: _Pixels, masks: _Pixels, done: float) -> None:
+        torch = self._torch
+        for group in self._optimizer.param_groups:
+            group["lr"] = _RATE * (1 + np.cos(np.pi * done)) / 2
+        self._network.train()
+        truth = torch.from_numpy(np.ascontiguousarray(masks)).long()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self._network(self._input(images))
+        logits = logits.float()
+        loss = self._dice(logits, truth) + self._cross_entropy(logits, truth)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+
+    def predict(self, images: _Pixels) -> Any:
+        torch = self._torch
+        self._network.eval()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            return self._network(self._input(images)).argmax(1).numpy()
+
+    def _input(self, images: _Pixels) -> Any:
+        torch = self._torch
+        pixels = torch.from_numpy(images.astype(np.float32)) - torch.tensor(_MEAN)
+        tensor = pixels.permute(0, 3, 1, 2)
+        return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _smp(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
+    side = _Smp((256, 128, 64, 32, 16), folder, seed)
+    return _train_rival(side.step, side.predict, folder, seed, seconds, side.classes)
+
+
+def _smp_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
+    side = _Smp((512, 256, 128, 64, 64), folder, seed)
+    batches = _batches(folder, seed)
+    for number in range(_UNTIMED + _TIMED):
+        if number == _UNTIMED:
+            began = time.process_time()
+        side.step(*next(batches), 0)
+    return {"step": (time.process_time() - began) / _TIMED / _BATCH}
+
+
+def _run_unetfx(
+    folder: Path, seed: int, **options: Any
+) -> tuple[Any, list[float], list[tuple[float, float]]]:
+    """Trains by the defaults of the config.
+
+    Returns:
+      The network; the processor time after each training step; processor time and score after each
+      epoch.
+    """
+    import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
+
+    # isort: split
+    from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+    from components.trainer.training import training as module
+    from components.trainer.training.checkpoints import MONITOR, Checkpoints
+    from components.trainer.training.devices import choose_strategy
+    from components.trainer.training.steps import Steps
+    from data.config import ResizeView
+
+    masks = np.load(folder / "train_masks.npy")
+    height, width = masks.shape[1:]
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    training = module.Training(
+        TrainerSettings(
+            classes=[f"class {number}" for number in range(1 + masks.max())],
+            view=ResizeView(kind="resize", height=height, width=width),
+            model=ModelConfig(**options.get("model", {})),
+            training=TrainingConfig(batch_size=_BATCH, seed=seed, **options.get("training", {})),
+            code="",
+        ),
+        choose_strategy("one_device"),
+        [str(folder / "train.gz")],
+        [str(folder / "val.gz")],
+        folder=str(scratch / "checkpoints"),
+        log_dir=str(scratch / "logs"),
+        shown=False,
+    )
+    steps: list[float] = []
+    epochs: list[tuple[float, float]] = []
+
+    class TimedSteps(Steps):
+        def train(self, batch: Any) -> float:
+            loss = super().train(batch)
+            steps.append(time.process_time() - began)
+            return loss
+
+    class TimedCheckpoints(Checkpoints):
+        def save(self, network: Any, scores: Any) -> None:
+            super().save(network, scores)
+            epochs.append((time.process_time() - began, scores[MONITOR]))
+
+    with (
+        mock.patch.object(module, "Steps", TimedSteps),
+        mock.patch.object(module, "Checkpoints", TimedCheckpoints),
+    ):
+        began = time.process_time()
+        training.run()
+    return training.network, steps, epochs
+
+
+def _unetfx(folder: Path, seed: int, _: float) -> dict[str, Any]:
+    import tensorflow as tf
+
+    network, steps, points = _run_unetfx(folder, seed)
+    # The weights of the best epoch are kept.
+    points.append((points[-1][0], max(score for _, score in points)))
+    infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
+    return {
+        "points": points,
+        "step": points[-1][0] / len(steps) / _BATCH,
+        "latency": _latency(lambda x: infer(tf.constant(x, tf.float32)), folder),
+    }
+
+
+def _unetfx_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
+    steps = _run_unetfx(folder, seed, model={"width": 1}, training={"epochs": 1})[1]
+    return {"step": (steps[-1] - steps[_UNTIMED]) / (len(steps) - 1 - _UNTIMED) / _BATCH}
+
+
+_SIDES: dict[str, Callable[[Path, int, float], dict[str, Any]]] = {
+    "the notebook": _notebook(normalised=False),
+    "the notebook, normalised": _notebook(normalised=True),
+    "smp": _smp,
+    "unetfx": _unetfx,
+    "smp, channels 512…64": _smp_step,
+    "unetfx, channels 512…64": _unetfx_step,
+}
+
+
+if __name__ == "__main__":
+    main()
