@@ -16,18 +16,27 @@ class TensorBoard:
     """Logs the scores of each epoch, and four `val` images with their true and predicted masks.
 
     Args:
-      network: The network that is being trained; its graph and its predictions are logged.
-      batches: Batches of images and masks from `val`; up to four images of the first batch are
-        shown.
+      network: The network that is being trained; its graph is logged.
+      model: The network, or its decoder from `split_network`, which makes the predictions.
+      batch: Inputs of the model and masks; up to four images are shown. The inputs are images, or,
+        for a decoder, [images, *skips].
       log_dir: Folder for the logs.
     """
 
-    def __init__(self, network: keras.Model, batches: tf.data.Dataset, log_dir: str) -> None:
-        self._network = network
+    def __init__(
+        self,
+        network: keras.Model,
+        model: keras.Model,
+        batch: tuple[tf.Tensor | list[tf.Tensor], tf.Tensor],
+        log_dir: str,
+    ) -> None:
+        self._model = model
         self._scalars = keras.callbacks.TensorBoard(log_dir)
         self._scalars.set_model(network)  # also writes the network's graph
-        (self._images, self._masks), *_ = batches.take(1).as_numpy_iterator()
-        self._images, self._masks = self._images[:_PANELS], self._masks[:_PANELS]
+        inputs, masks = tf.nest.map_structure(lambda tensor: tensor[:_PANELS], batch)
+        images = inputs[0] if isinstance(inputs, list) else inputs
+        self._inputs, self._masks = inputs, masks.numpy()
+        self._images = images.numpy().round().astype(np.uint8)
         self._writer = tf.summary.create_file_writer(os.path.join(log_dir, "validation"))
 
     def write(self, epoch: int, scores: Mapping[str, float]) -> None:
@@ -39,11 +48,10 @@ class TensorBoard:
             all other names are scores on `train`.
         """
         self._scalars.on_epoch_end(epoch, scores)
-        predicted = np.argmax(self._network(self._images, training=False), axis=-1)
-        images = self._images.round().astype(np.uint8)
+        predicted = np.argmax(self._model(self._inputs, training=False), axis=-1)
         panels = [
             np.concatenate([image, overlay(image, truth), overlay(image, prediction)], axis=1)
-            for image, truth, prediction in zip(images, self._masks, predicted, strict=True)
+            for image, truth, prediction in zip(self._images, self._masks, predicted, strict=True)
         ]
         with self._writer.as_default():
             tf.summary.image("image, truth, prediction", panels, epoch, max_outputs=_PANELS)

@@ -160,8 +160,7 @@ class Training:
             iou = ClassIoU(self._settings.classes)
             steps = Steps(network, iou, self._strategy, kept.decoder, kept.val_batches)
         progress = Progress(self._batches_per_epoch, shown=self._shown)
-        logs = self._logs(phase)
-        board = TensorBoard(network, plain_val_batches, logs) if self._shown else None
+        board = self._board(phase, kept, plain_val_batches) if self._shown else None
         batches = self._batches_from(phase, first_step, kept.buffer)
         for epoch in itertools.count(first_epoch):
             total = self._total_epochs(phase, checkpoints)
@@ -188,6 +187,18 @@ class Training:
                 board.write(epoch, scores)
         if board:
             board.close()
+
+    def _board(
+        self, phase: _Phase, kept: KeptFeatures, plain_val_batches: tf.data.Dataset
+    ) -> TensorBoard:
+        # Only the chief shows images, and it must not read distributed batches alone.
+        if not isinstance(kept.val_batches, list):
+            batch, model = next(iter(plain_val_batches)), self.network
+        else:  # only the decoder has to run
+            local = self._strategy.experimental_local_results
+            batch = tf.nest.map_structure(lambda part: local(part)[0], kept.val_batches[0])
+            model = kept.decoder
+        return TensorBoard(self.network, model, batch, self._logs(phase))
 
     def _keep_features(self, val_batches: tf.data.Dataset) -> KeptFeatures | None:
         """Keeps features of the encoder, or returns None if a part of the encoder learns."""

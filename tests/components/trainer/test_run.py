@@ -297,8 +297,9 @@ def test_class_shares_are_computed_for_balanced_class_weights_only(train, monkey
         train("two", epochs=1, class_weights="balanced")
 
 
-def test_tensorboard_shows_images(train, tmp_path):
-    train(epochs=2)
+@pytest.mark.parametrize("feature_memory_mib", [0, 64], ids=["network", "decoder"])
+def test_tensorboard_shows_images(train, tmp_path, feature_memory_mib):
+    train(epochs=2, feature_memory_mib=feature_memory_mib)
     reader = EventAccumulator(str(tmp_path / "one/logs/phase1/validation"))
     reader.Reload()
     shown = reader.Tensors("image, truth, prediction")
