@@ -36,7 +36,7 @@ class Predictor(Protocol):
         """Predicts the mask of each image.
 
         Args:
-          images: Contents of PNG, JPEG, BMP or GIF files, with images of any size. The EXIF
+          images: Contents of PNG or JPEG files, with images of any size. The EXIF
             orientation is ignored.
 
         Returns:

@@ -4,14 +4,18 @@ import tensorflow as tf
 
 from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH
 from data.rasters.images import intensity_levels
+from data.rasters.pillow import JPEG_START, START_OF_SCAN
+from data.rasters.png import PNG_START
+
+# A PNG file starts with its signature, then with the chunk IHDR, whose content has 13 bytes.
+_PNG_IHDR = PNG_START + b"\0\0\0\x0dIHDR"
 
 
 def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = None) -> tf.Tensor:
     """Decodes the bytes of an image file, as part of a TensorFlow graph.
 
     Args:
-      encoded: Bytes of a PNG, JPEG, BMP or GIF file, as a string scalar. Only the first frame of a
-        GIF file is decoded.
+      encoded: Bytes of a PNG or JPEG file, as a string scalar.
       intensity_range: The two sample values of a 16-bit PNG that are mapped to 0 and 255; None to
         use the upper 8 of the 16 bits.
 
@@ -37,46 +41,49 @@ def encoded_size(encoded: tf.Tensor) -> tf.Tensor:
     """Reads an image's height and width from the file header, without decoding the image.
 
     Args:
-      encoded: Bytes of a PNG, JPEG, BMP or GIF file, as a string scalar.
+      encoded: Bytes of a PNG or JPEG file, as a string scalar.
 
     Returns:
-      Height and width in pixels, int64 [2]; zeros for any other file format. If the header of a
-      JPEG file is damaged, the operation fails when the graph is run.
+      Height and width in pixels, int64 [2]; zeros for any other file format, and for a PNG file
+      that does not start with the chunk IHDR. If the header of a JPEG file is damaged, the
+      operation fails when the graph is run.
     """
 
-    def integers(first: int, kind: tf.DType, *, little_endian: bool) -> tf.Tensor:
-        length = 2 * kind.size
-        # `substr` fails if the string is too short, so the string is padded.
-        part = tf.strings.substr(encoded + tf.constant(bytes(first + length)), first, length)
-        numbers = tf.io.decode_raw(part, kind, little_endian=little_endian)
-        return tf.cast(tf.ensure_shape(numbers, [2]), tf.int64)
-
-    def starts_with(magic: bytes) -> tf.Tensor:
-        return tf.strings.substr(encoded, 0, len(magic)) == magic
-
     def png() -> tf.Tensor:
-        return integers(16, tf.int32, little_endian=False)[::-1]
-
-    def gif() -> tf.Tensor:
-        return integers(6, tf.uint16, little_endian=True)[::-1]
-
-    def bmp() -> tf.Tensor:
-        # In a BMP header, a negative height means that the top row is stored first, so the sign is
-        # removed.
-        return tf.abs(integers(18, tf.int32, little_endian=True))[::-1]
+        # `substr` fails if the string is too short, so the string is padded.
+        part = tf.strings.substr(encoded + tf.constant(bytes(24)), 16, 8)
+        numbers = tf.io.decode_raw(part, tf.int32, little_endian=False)
+        # PNG has no sizes of 2³¹ pixels and more, which would be negative here.
+        return tf.cast(tf.maximum(tf.ensure_shape(numbers, [2]), 0), tf.int64)[::-1]
 
     def jpeg() -> tf.Tensor:
         return tf.cast(tf.image.extract_jpeg_shape(encoded)[:2], tf.int64)
 
     return tf.case(
-        [
-            (starts_with(b"\x89PNG"), png),
-            (starts_with(b"\xff\xd8\xff"), jpeg),
-            (starts_with(b"GIF8"), gif),
-            (starts_with(b"BM"), bmp),
-        ],
+        [(_starts_with(encoded, _PNG_IHDR), png), (_starts_with(encoded, JPEG_START), jpeg)],
         default=lambda: tf.zeros([2], tf.int64),
     )
+
+
+def count_scans(encoded: tf.Tensor) -> tf.Tensor:
+    """Returns the number of scans in a JPEG file, int32; 0 for any other file format.
+
+    Args:
+      encoded: Bytes of a file, as a string scalar.
+    """
+
+    def scans() -> tf.Tensor:
+        content = tf.io.decode_raw(encoded, tf.uint8)
+        first, second = START_OF_SCAN
+        return tf.math.count_nonzero(
+            (content[:-1] == first) & (content[1:] == second), dtype=tf.int32
+        )
+
+    return tf.cond(_starts_with(encoded, JPEG_START), scans, lambda: 0)
+
+
+def _starts_with(encoded: tf.Tensor, start: bytes) -> tf.Tensor:
+    return tf.strings.substr(encoded, 0, len(start)) == start
 
 
 def decode_mask(encoded: tf.Tensor) -> tf.Tensor:
@@ -101,9 +108,15 @@ def parse_pair(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
       The RGB image, uint8 [height, width, 3], and the mask of class ids, uint8 [height, width],
       with 255 for ignored pixels.
     """
+    image, mask = parse_encoded(serialized)
+    return decode_image(image), decode_mask(mask)
+
+
+def parse_encoded(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the files of the image and the mask in a serialized tf.Example, as string scalars."""
     encoded = tf.io.FixedLenFeature([], tf.string)
     parsed = tf.io.parse_single_example(serialized, {IMAGE: encoded, MASK: encoded})
-    return decode_image(parsed[IMAGE]), decode_mask(parsed[MASK])
+    return parsed[IMAGE], parsed[MASK]
 
 
 def parse_key(serialized: tf.Tensor) -> tf.Tensor:

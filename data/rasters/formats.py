@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from data.errors import PairError
-from data.rasters.pillow import read_bmp, read_gif, read_jpeg
+from data.rasters.pillow import JPEG_START, read_bmp, read_gif, read_jpeg
 from data.rasters.png import PNG_START, read_png
 from data.rasters.raster import Raster, RasterFile
 from data.rasters.tiff import read_tiff
@@ -52,7 +52,7 @@ def read_raster(file: RasterFile) -> Raster:
 
 _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     PNG_START: read_png,
-    b"\xff\xd8\xff": read_jpeg,
+    JPEG_START: read_jpeg,
     b"BM": read_bmp,
     b"GIF8": read_gif,
     b"II*\0": read_tiff,
@@ -61,3 +61,6 @@ _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     b"MM\0+": read_tiff,
 }
 """Maps the first bytes of a file to the function that reads files in its format."""
+
+CONVERTED = tuple(start for start in _READERS if start not in (PNG_START, JPEG_START))
+"""First bytes of the files that are converted to PNG before a model reads them."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.config import DataConfig
-from data.rasters.formats import read_raster
+from data.rasters.formats import CONVERTED, read_raster
 from data.rasters.raster import RasterFile
 
 
@@ -16,7 +16,7 @@ class LoadedImage(NamedTuple):
     """A loaded image: the file to store in the tf.Example, and the pixels.
 
     Attributes:
-      encoded: Bytes of the PNG, JPEG or BMP file to store.
+      encoded: Bytes of the PNG or JPEG file to store.
       pixels: RGB values in 0..255, uint8 [height, width, 3], with the EXIF orientation applied.
       max_sample: Greatest sample value of a 16-bit file, alpha excluded; None for other files.
       sides_swapped: Whether applying the EXIF orientation swaps width and height.
@@ -60,6 +60,26 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
     return LoadedImage(content, pixels, max_sample, raster.orientation >= 5)
 
 
+def as_png_or_jpeg(content: bytes, name: str, max_pixels: int) -> bytes:
+    """Converts a BMP, GIF or TIFF file to a lossless PNG, because models read only PNG and JPEG.
+
+    Args:
+      content: Bytes of an image file.
+      name: Name of the file, for error messages.
+      max_pixels: Maximum number of pixels; a larger image is not converted.
+
+    Returns:
+      The PNG, with the pixels that viewers show; samples of 16 bits stay as they are. Files of any
+      other format are returned unchanged.
+
+    Raises:
+      PairError: The file cannot be read.
+    """
+    if not content.startswith(CONVERTED):
+        return content
+    return encode_png(read_raster(RasterFile(content, name, "image", max_pixels)).colours)
+
+
 @functools.cache
 def intensity_levels(intensity_range: tuple[int, int] | None) -> npt.NDArray[np.uint8]:
     """Returns a table that maps 16-bit sample values to 8-bit values.
@@ -87,7 +107,8 @@ def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
     level 6. The resulting file is at most 10 % larger for a photograph, and smaller for a mask.
 
     Args:
-      pixels: Grey levels, uint8 [height, width], or RGB values, uint8 [height, width, 3].
+      pixels: Grey levels, [height, width] or [height, width, 1], or RGB values, [height, width, 3],
+        of 16 bits if the dtype is uint16, otherwise of 8 bits.
       flat: Whether to compress runs of equal pixels, which suits masks, or runs of equal
         differences between neighbouring pixels, which suits photographs.
 
@@ -95,11 +116,13 @@ def encode_png(pixels: npt.ArrayLike, *, flat: bool = False) -> bytes:
       Bytes of the PNG file.
     """
     png = imagecodecs.PNG
+    samples = np.asarray(pixels)
+    dtype = np.uint16 if samples.dtype == np.uint16 else np.uint8
     return bytes(
         imagecodecs.png_encode(
             # The encoder of imagecodecs ignores the strides of NumPy views, so it gets a contiguous
             # copy.
-            np.array(pixels, np.uint8, order="C"),
+            np.array(samples, dtype, order="C"),
             level=1,
             strategy=png.STRATEGY.RLE,
             filter=png.FILTER.NO if flat else png.FILTER.PAETH,

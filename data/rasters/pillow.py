@@ -7,12 +7,38 @@ from PIL import ExifTags, Image
 
 from data.rasters.raster import Palette, Raster, RasterFile, Samples, full_palette, with_channels
 
+JPEG_START = b"\xff\xd8\xff"
+START_OF_SCAN = b"\xff\xda"
+"""Marker at the start of a scan. It cannot occur within the coded pixels of a JPEG file."""
+
 # This module checks `data.max_pixels`. Pillow's own limit may be lower, so it is switched off.
 Image.MAX_IMAGE_PIXELS = None
 
 
+_OLD_BMP = (12).to_bytes(4, "little")  # size of a header that has no compression
+_RUN_LENGTHS = [kind.to_bytes(4, "little") for kind in (1, 2)]  # BMP's numbers for RLE8 and RLE4
+MAX_SCANS = 100
+"""Maximum number of scans in a JPEG file. Each scan of a progressive file may cover all pixels, and
+takes as long to decode as a whole image. Encoders write about ten."""
+
+
+def count_scans(content: bytes) -> int:
+    """Returns the number of scans in a JPEG file, including those of embedded previews."""
+    return content.count(START_OF_SCAN)
+
+
 def read_jpeg(file: RasterFile) -> Raster:
-    """Reads the first picture of a JPEG file; some phones write several pictures into one file."""
+    """Reads the first picture of a JPEG file; some phones write several pictures into one file.
+
+    Raises:
+      PairError: The image has too many pixels, or the file has too many scans.
+    """
+    if count_scans(file.content) > MAX_SCANS:
+        raise file.error(
+            "unreadable",
+            f"a JPEG file of more than {MAX_SCANS} scans, which would take very long to decode. "
+            "Save the image again.",
+        )
     image = open_image(file)
     plain = image.mode in ("L", "RGB")
     samples = with_channels(np.asarray(image if plain else image.convert("RGB")))
@@ -21,17 +47,16 @@ def read_jpeg(file: RasterFile) -> Raster:
 
 
 def read_bmp(file: RasterFile) -> Raster:
-    """Reads a BMP file."""
-    image = open_image(file)
-    # TensorFlow decodes only 24-bit BMP files in which even the last row is padded to a multiple of
-    # 4 bytes. All other BMP files must be re-encoded.
-    header = int.from_bytes(file.content[14:18], "little")
-    start = int.from_bytes(file.content[10:14], "little")
-    bits = int.from_bytes(file.content[28:30], "little")
-    end = start + -(-image.width * 3 // 4) * 4 * image.height
-    plain = header >= 40 and bits == 24 and len(file.content) >= end
-    samples, palette = _pixels(image)
-    return Raster("BMP", samples, palette, 1, lossy=False, tensorflow_reads=plain)
+    """Reads a BMP file.
+
+    Raises:
+      PairError: The image has too many pixels, or is compressed.
+    """
+    # Pillow decompresses BMP files in Python, which takes seconds for a file of some hundred kB.
+    if file.content[30:34] in _RUN_LENGTHS and file.content[14:18] != _OLD_BMP:
+        raise file.unsupported("a BMP file with run-length compression, expected one without")
+    samples, palette = _pixels(open_image(file))
+    return Raster("BMP", samples, palette, 1, lossy=False, tensorflow_reads=False)
 
 
 def read_gif(file: RasterFile) -> Raster:
@@ -48,9 +73,9 @@ def open_image(file: RasterFile) -> Image.Image:
     """
     image = Image.open(io.BytesIO(file.content), formats=("PNG", "JPEG", "BMP", "GIF"))
     file.refuse_too_large(image.height, image.width)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise file.not_one(frames, "frames")
+    # Counting the frames of a GIF file would read all of them.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise file.not_one("several", "frames")
     return image
 
 

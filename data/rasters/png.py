@@ -45,7 +45,9 @@ def read_png(file: RasterFile) -> Raster:
       Exception: The file is damaged.
     """
     orientation, palette, parts = 1, b"", []
-    for kind, content in _chunks(file.content):
+    for number, (kind, content) in enumerate(_chunks(file.content)):
+        if (number == 0) != (kind == b"IHDR"):
+            raise ValueError("IHDR is not the first chunk")
         if kind == b"IHDR":
             header = content
             width, height, bits, colour_type = struct.unpack_from(">IIBB", content)

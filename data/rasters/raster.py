@@ -78,8 +78,8 @@ class RasterFile(NamedTuple):
         """Returns the error for an unsupported format, which `fault` describes."""
         return self.error(f"{self.purpose}_format", f"{fault}. Convert the {self.purpose}.")
 
-    def not_one(self, count: int, parts: str) -> PairError:
-        """Returns the error for a file with `count` frames or pages; `parts` is the noun to use."""
+    def not_one(self, count: int | str, parts: str) -> PairError:
+        """Returns the error for a file of `count` (`several`) frames or pages, called `parts`."""
         return self.error(
             f"{self.purpose}_format",
             f"{count} {parts} in one file, expected one. Save each {self.purpose} in a file of its "

@@ -12,6 +12,7 @@ from data.rasters.raster import Palette, Raster, RasterFile, Samples, with_chann
 
 _ORIENTATION = 274  # number of TIFF's Orientation tag
 _JPEG = frozenset({6, 7, 33007, 34892})  # TIFF's numbers for JPEG compression
+_MOST_DIRECTORIES = 10_000  # each page has a directory
 _PHOTOMETRIC = tifffile.PHOTOMETRIC
 
 # This module raises errors for faulty files, so log messages from tifffile about the same faults
@@ -40,6 +41,7 @@ def read_tiff(file: RasterFile) -> Raster:
     # The metadata of OME-TIFF, MMStack and NDTiff files may refer to other files, which do not
     # belong to the pair, so tifffile must not interpret the metadata.
     with tifffile.TiffFile(content, is_ome=False, is_mmstack=False, is_ndtiff=False) as tiff:
+        _refuse_endless(tiff, file)
         page = _only_page(tiff, file)
         file.refuse_too_large(page.tilelength, page.tilewidth)
         _refuse_holes(page, len(file.content))
@@ -59,6 +61,17 @@ def read_tiff(file: RasterFile) -> Raster:
             lossy=page.compression in _JPEG,
             tensorflow_reads=False,
         )
+
+
+def _refuse_endless(tiff: tifffile.TiffFile, file: RasterFile) -> None:
+    """Refuses a file whose directories form a circle, or are too many to read."""
+    offsets = set()
+    for page in tiff.pages:
+        if page.offset in offsets:
+            raise ValueError("the directories form a circle")
+        offsets.add(page.offset)
+        if len(offsets) > _MOST_DIRECTORIES:
+            raise file.not_one(f"more than {_MOST_DIRECTORIES}", "pages or planes")
 
 
 def _only_page(tiff: tifffile.TiffFile, file: RasterFile) -> tifffile.TiffPage:

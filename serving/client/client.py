@@ -9,9 +9,11 @@ import tenacity
 from typing_extensions import Self
 
 from data.errors import InputError
+from data.rasters.images import as_png_or_jpeg
 from serving.client.grpc import GrpcTransport
 from serving.client.protocol import ModelAddress, ServingError, Transport, VersionStatus
 from serving.client.rest import RestTransport
+from serving.config import MAX_PIXELS
 from serving.prediction import Prediction, predictions_of
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
@@ -85,18 +87,23 @@ class ServingClient:
         """Segments images with a single request to the server.
 
         Args:
-          images: Contents of PNG, JPEG, BMP or GIF files, with images of any size. The server
-            ignores the EXIF orientation; to apply it, load the images with
-            `data.rasters.images.load_image`.
+          images: Contents of image files of any size. BMP, GIF and TIFF files are converted to PNG,
+            because models read only PNG and JPEG. The server ignores the EXIF orientation of PNG
+            and JPEG files; to apply it, load the images with `data.rasters.images.load_image`.
 
         Returns:
           One `Prediction` for each image, in the same order.
 
         Raises:
+          InputError: A BMP, GIF or TIFF file cannot be read.
           ServingError: The server cannot be reached, rejects the request, or serves a model whose
             outputs differ from those expected.
         """
-        outputs = self._retrying(self._transport.predict, images)
+        sent = [
+            as_png_or_jpeg(image, f"image {position}", MAX_PIXELS)
+            for position, image in enumerate(images)
+        ]
+        outputs = self._retrying(self._transport.predict, sent)
         self._expect_outputs(outputs)
         try:
             predictions = predictions_of(

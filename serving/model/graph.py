@@ -4,7 +4,14 @@ import keras
 import tensorflow as tf
 
 from data.config import View
-from data.examples.parsing import decode_image, encoded_size, parse_pair
+from data.examples.parsing import (
+    count_scans,
+    decode_image,
+    encoded_size,
+    parse_encoded,
+    parse_pair,
+)
+from data.rasters.pillow import MAX_SCANS
 from serving.config import MAX_PIXELS, Flips
 from serving.model.inference import make_inference
 from serving.model.pixel_counts import (
@@ -18,9 +25,9 @@ from serving.model.pixel_counts import (
 )
 from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
-# Placeholder for the pixel count of a damaged image. It is not a tensor, because creating a tensor
-# here would initialise TensorFlow at import.
-_DAMAGED = -1
+# Placeholders for the pixel count of an image that is refused. They are not tensors, because
+# creating a tensor here would initialise TensorFlow at import.
+_DAMAGED, _TOO_MANY_SCANS = -1, -2
 # Axes of [batch, height, width, channels] that are reversed in each additional pass of the network
 _FLIPPED_AXES: dict[Flips, list[list[int]]] = {
     "none": [],
@@ -86,8 +93,8 @@ class ServingGraph(tf.Module):
         """Computes the mask of each image.
 
         Args:
-          image_bytes: string [batch], the contents of PNG, JPEG, BMP or GIF files. The images may
-            differ in size. For a damaged file, any other format, or an image with too many pixels,
+          image_bytes: string [batch], the contents of PNG or JPEG files. The images may differ in
+            size. For a damaged file, any other format, or an image with too many pixels or scans,
             the call fails with an error that gives the position in the batch.
 
         Returns:
@@ -149,7 +156,8 @@ class ServingGraph(tf.Module):
         send hundreds of images in a batch.
 
         Args:
-          examples: string [batch], serialized tf.Examples, each with an image and a mask.
+          examples: string [batch], serialized tf.Examples, each with an image and a mask. The call
+            fails if a file is not a PNG or JPEG, or has too many pixels or scans.
 
         Returns:
           Counts of the labelled pixels in each image, computed by `serving.model.pixel_counts`:
@@ -162,7 +170,17 @@ class ServingGraph(tf.Module):
         """
 
         def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-            image, truth = parse_pair(serialized)
+            files = parse_encoded(serialized)
+            pixels = tf.stack([self._pixels(encoded) for encoded in files])
+            accepted = tf.debugging.Assert(
+                tf.reduce_all((pixels > 0) & (pixels <= self._max_pixels)),
+                [
+                    "examples: a file is not a PNG or JPEG, or has more than the "
+                    f"{self._max_pixels} pixels or {MAX_SCANS} scans that this model accepts"
+                ],
+            )
+            with tf.control_dependencies([accepted]):
+                image, truth = parse_pair(serialized)
             probabilities = self._inference.probabilities(image[tf.newaxis])[0]
             predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
             return {
@@ -191,21 +209,24 @@ class ServingGraph(tf.Module):
         """
 
         def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            pixels = tf.reduce_prod(encoded_size(encoded))
-            fits = tf.cond(
-                pixels <= self._max_pixels, lambda: tf.size(self._decode(encoded)) > 0, lambda: True
+            pixels = self._pixels(encoded)
+            decodes = tf.cond(
+                (pixels > 0) & (pixels <= self._max_pixels),
+                lambda: tf.size(self._decode(encoded)) > 0,
+                lambda: pixels != 0,
             )
-            return position, tf.where(fits, pixels, tf.constant(_DAMAGED, tf.int64))
+            return position, tf.where(decodes, pixels, _DAMAGED)
 
         numbered = tf.data.Dataset.from_tensor_slices(image_bytes).enumerate().map(count)
         pixels = numbered.ignore_errors().reduce(
-            tf.fill(tf.shape(image_bytes), tf.constant(_DAMAGED, tf.int64)),
+            tf.fill(tf.shape(image_bytes), tf.cast(_DAMAGED, tf.int64)),
             lambda all_pixels, one: tf.tensor_scatter_nd_update(
                 all_pixels, one[0][tf.newaxis, tf.newaxis], one[1][tf.newaxis]
             ),
         )
         checks = [
-            (pixels == _DAMAGED, "is not a PNG, JPEG, BMP or GIF image, or is damaged"),
+            (pixels == _DAMAGED, "is not a PNG or JPEG image, or is damaged"),
+            (pixels == _TOO_MANY_SCANS, f"is a JPEG image of more than {MAX_SCANS} scans"),
             (
                 pixels > self._max_pixels,
                 f"has more than the {self._max_pixels} pixels that this model accepts",
@@ -217,6 +238,17 @@ class ServingGraph(tf.Module):
         ]
         with tf.control_dependencies(refused):
             return tf.identity(image_bytes)
+
+    def _pixels(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Returns an image's number of pixels, int64; 0 or less if it must not be decoded.
+
+        The number is 0 for other formats than PNG and JPEG.
+        """
+        return tf.cond(
+            count_scans(encoded) > MAX_SCANS,
+            lambda: tf.constant(_TOO_MANY_SCANS, tf.int64),
+            lambda: tf.reduce_prod(encoded_size(encoded)),
+        )
 
 
 def _positions(bad: tf.Tensor) -> tf.Tensor:

@@ -31,7 +31,7 @@ class ServedModel:
         """Segments images with the loaded model.
 
         Args:
-          images: Contents of PNG, JPEG, BMP or GIF files. The images may differ in size.
+          images: Contents of PNG or JPEG files. The images may differ in size.
 
         Returns:
           One `Prediction` for each image, in the same order.

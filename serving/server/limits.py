@@ -9,10 +9,11 @@ import tensorflow as tf
 from PIL import Image
 
 from data.examples.features import IMAGE, MASK
+from data.rasters.pillow import MAX_SCANS, count_scans
 from serving.server.errors import Code, RequestError
 from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF")
+FORMATS = ("PNG", "JPEG")
 """Image formats that the model can decode."""
 # Maximum number of pixels in a request, as a multiple of the model's limit for one image.
 _FULL_IMAGES = 4
@@ -96,9 +97,13 @@ def _pixels(encoded: bytes, position: int, max_pixels: int) -> int:
     except Exception as error:  # a decoder may raise any exception for a damaged file
         raise RequestError(
             Code.INVALID_ARGUMENT,
-            f"image {position}: cannot be read as an image; send {', '.join(FORMATS[:-1])} or "
-            f"{FORMATS[-1]}",
+            f"image {position}: cannot be read as an image; send {' or '.join(FORMATS)}",
         ) from error
+    if count_scans(encoded) > MAX_SCANS:
+        raise RequestError(
+            Code.INVALID_ARGUMENT,
+            f"image {position}: a JPEG of more than {MAX_SCANS} scans. Save it again.",
+        )
     if width * height > max_pixels:
         raise RequestError(
             Code.INVALID_ARGUMENT,

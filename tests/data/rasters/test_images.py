@@ -14,7 +14,7 @@ from PIL import Image
 from data.config import DataConfig
 from data.errors import PairError
 from data.examples.parsing import decode_image
-from data.rasters.images import encode_png, intensity_levels, load_image
+from data.rasters.images import as_png_or_jpeg, encode_png, intensity_levels, load_image
 
 ORIENTATION = 0x0112
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
@@ -88,7 +88,6 @@ LOSSLESS = {
     ),
     "more rows than the header says": png_by_hand(2, 1, 8, 0, [b"\x01\x02", bytes(10**6)]),
     "grey png, one shade transparent": encoded(GREY, "PNG", transparency=3),
-    "rgb bmp": encoded(RGB, "BMP"),
 }
 LOSSY = {
     "rgb jpeg": encoded(SMOOTH, "JPEG", quality=95),
@@ -97,6 +96,8 @@ LOSSY = {
     "upright by exif": encoded(SMOOTH, "JPEG", **turned(1)),
 }
 REWRITTEN = {
+    "rgb bmp": (encoded(RGB, "BMP"), RGB),
+    "bmp with two bytes behind the pixels": (encoded(RGB, "BMP") + bytes(2), RGB),
     "grey bmp": (encoded(GREY, "BMP"), GREY),
     "palette bmp": (encoded(RGB.quantize(8), "BMP"), RGB.quantize(8)),
     "1-bit bmp": (encoded(GREY.convert("1"), "BMP"), GREY.convert("1")),
@@ -127,11 +128,46 @@ def test_jpeg_passes_byte_for_byte_and_tensorflow_sees_nearly_the_same_pixels(co
 
 
 @pytest.mark.parametrize(("content", "source"), REWRITTEN.values(), ids=REWRITTEN)
-def test_what_tensorflow_cannot_read_becomes_a_lossless_png(content, source):
+def test_what_models_do_not_read_becomes_a_lossless_png(content, source):
     image = load_image(content, "x", DATA)
     assert Image.open(io.BytesIO(image.encoded)).format == "PNG"
     np.testing.assert_array_equal(image.pixels, np.asarray(source.convert("RGB")))
     np.testing.assert_array_equal(decode_image(image.encoded).numpy(), image.pixels)
+
+
+def test_a_jpeg_of_too_many_scans_is_refused():
+    content = encoded(SMOOTH, "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    more = 100 - content.count(b"\xff\xda")
+    load_image(content[:-2] + more * scan + content[-2:], "x", DATA)
+    with pytest.raises(PairError, match=r"^x: a JPEG file of more than 100 scans"):
+        load_image(content[:-2] + (more + 1) * scan + content[-2:], "x", DATA)
+
+
+def test_other_formats_are_converted_to_what_a_viewer_shows():
+    large = Image.new("P", (7, 5))
+    large.putpalette([0, 0, 0, 255, 0, 0])
+    other = large.point(lambda _: 1)
+    animated = encoded(large, "GIF", save_all=True, append_images=[other])
+    frame = bytearray(encoded(Image.new("P", (3, 2)), "GIF"))
+    frame[6:10] = (7).to_bytes(2, "little") + (5).to_bytes(2, "little")  # a larger canvas
+    for content, expected in (
+        (encoded(RGB.quantize(8), "BMP"), np.asarray(RGB.quantize(8).convert("RGB"))),
+        (bytes(frame), np.asarray(Image.open(io.BytesIO(frame)).convert("RGB"))),
+        (encoded(RGB, "TIFF"), np.asarray(RGB)),
+    ):
+        png = as_png_or_jpeg(content, "x", 10**6)
+        assert Image.open(io.BytesIO(png)).format == "PNG"
+        np.testing.assert_array_equal(decode_image(png), expected)
+    deep = np.arange(6, dtype=np.uint16).reshape(2, 3) * 1000
+    png = as_png_or_jpeg(encoded(Image.fromarray(deep), "TIFF"), "x", 10**6)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), deep)
+    for content in (encoded(RGB, "PNG"), encoded(RGB, "JPEG"), encoded(RGB, "WEBP"), b"no image"):
+        assert as_png_or_jpeg(content, "x", 10**6) is content
+    with pytest.raises(PairError, match="several frames in one file"):
+        as_png_or_jpeg(animated, "x", 10**6)
+    with pytest.raises(PairError, match="more than the 10 pixels"):
+        as_png_or_jpeg(encoded(RGB, "BMP"), "x", 10)
 
 
 def test_cmyk_jpeg_becomes_a_png_of_its_own_colours():
@@ -338,12 +374,29 @@ def test_too_large_an_image_is_refused_with_the_limit():
     assert load_image(encoded(RGB, "PNG"), "x", config(max_pixels=35)).pixels.shape == (5, 7, 3)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG"])
-def test_an_animation_is_refused(kind):
+@pytest.mark.parametrize(("kind", "frames_found"), [("GIF", "several"), ("PNG", "3")])
+def test_an_animation_is_refused(kind, frames_found):
     frames = [Image.fromarray(PIXELS[..., i]) for i in range(3)]
     error = refusal(encoded(frames[0], kind, save_all=True, append_images=frames[1:]))
     assert error.kind == "image_format"
-    assert "3 frames in one file, expected one" in error.reason
+    assert error.reason.startswith(f"{frames_found} frames in one file, expected one")
+
+
+def test_a_run_length_bmp_is_refused():
+    content = bytearray(encoded(Image.fromarray(PIXELS[..., 0]), "BMP"))
+    content[30] = 1  # RLE8
+    error = refusal(bytes(content))
+    assert error.kind == "image_format"
+    assert error.reason.startswith("a BMP file with run-length compression")
+
+
+def test_a_png_that_does_not_begin_with_its_size_is_refused():
+    png = encode_png(PIXELS)
+    chunk = b"fAKE" + struct.pack(">II", 1, 1) + bytes(5)
+    false_head = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    assert refusal(png[:8] + false_head + png[8:]).kind == "unreadable"
+    head = png[8:33]
+    assert refusal(png[:33] + head + png[33:]).kind == "unreadable"
 
 
 @given(hnp.arrays(np.uint8, st.sampled_from([(1, 1), (5, 7), (1, 9, 3), (6, 4, 3)])), st.booleans())

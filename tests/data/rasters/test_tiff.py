@@ -269,3 +269,14 @@ def test_size_is_read_from_the_tags():
     assert load_image(tiff(SMOOTH, photometric="rgb"), "x", exact).pixels.shape == (32, 48, 3)
     huge_tile = tiff(np.zeros((16, 16), np.uint8), tile=(16, 1600), compression="deflate")
     assert refusal(huge_tile, data=limit).kind == "too_large"
+
+
+@pytest.mark.parametrize("target", range(3))
+def test_directories_in_a_circle_are_refused(target):
+    content = bytearray(pages(*[(GREY, {})] * 3))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        offsets = [page.offset for page in file.pages]
+    entries = int.from_bytes(content[offsets[2] : offsets[2] + 2], "little")
+    end = offsets[2] + 2 + 12 * entries
+    content[end : end + 4] = offsets[target].to_bytes(4, "little")
+    assert refusal(bytes(content)).kind == "unreadable"

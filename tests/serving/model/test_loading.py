@@ -55,5 +55,5 @@ def test_what_the_model_refuses_is_one_line(served):
     with pytest.raises(InputError) as caught:
         served.predict([good, b"no image"])
     assert str(caught.value) == (
-        "cannot be segmented (image_bytes[1] is not a PNG, JPEG, BMP or GIF image, or is damaged)."
+        "cannot be segmented (image_bytes[1] is not a PNG or JPEG image, or is damaged)."
     )
