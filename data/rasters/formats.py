@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from data.errors import PairError
-from data.rasters.pillow import JPEG_START, read_bmp, read_gif, read_jpeg
+from data.rasters.pillow import JPEG_START, read_bmp, read_gif, read_jpeg, read_webp
 from data.rasters.png import PNG_START, read_png
 from data.rasters.raster import Raster, RasterFile
 from data.rasters.tiff import read_tiff
@@ -15,7 +15,7 @@ logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
 
 def read_raster(file: RasterFile) -> Raster:
-    """Reads a PNG, JPEG, BMP, GIF or TIFF file.
+    """Reads a PNG, JPEG, BMP, GIF, TIFF or WebP file.
 
     If a JPEG file contains several pictures, as some phones write them, only the first is read. A
     TIFF file must have exactly one page. Files in other formats are rejected if they have more than
@@ -36,7 +36,7 @@ def read_raster(file: RasterFile) -> Raster:
     if reader is None:
         raise file.error(
             "unreadable",
-            "cannot be read as an image (not a PNG, JPEG, BMP, GIF or TIFF file). Convert or "
+            "cannot be read as an image (not a PNG, JPEG, BMP, GIF, TIFF or WebP file). Convert or "
             "remove the file.",
         )
     try:
@@ -59,6 +59,7 @@ _READERS: dict[bytes, Callable[[RasterFile], Raster]] = {
     b"MM\0*": read_tiff,
     b"II+\0": read_tiff,
     b"MM\0+": read_tiff,
+    b"RIFF": read_webp,
 }
 """Maps the first bytes of a file to the function that reads files in its format."""
 

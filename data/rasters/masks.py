@@ -86,7 +86,8 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     if raster.lossy:
         raise file.error(
             "jpeg_mask",
-            "a JPEG mask, whose compression changes the values at edges. Export the mask as PNG.",
+            f"a {'WebP' if raster.format == 'WebP' else 'JPEG'} mask, whose compression changes "
+            "the values at edges. Export the mask as PNG.",
         )
     numbers = None if data.by_colour else _numbers(raster)
     values = _packed_colours(raster, file) if numbers is None else numbers

@@ -1,6 +1,8 @@
-"""Reads JPEG, BMP and GIF files with Pillow."""
+"""Reads JPEG, BMP, GIF and WebP files with Pillow."""
 
 import io
+import struct
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -17,6 +19,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 _OLD_BMP = (12).to_bytes(4, "little")  # size of a header that has no compression
 _RUN_LENGTHS = [kind.to_bytes(4, "little") for kind in (1, 2)]  # BMP's numbers for RLE8 and RLE4
+_LOSSY_WEBP = b"VP8 "  # name of the chunk whose compression changes pixels
 MAX_SCANS = 100
 """Maximum number of scans in a JPEG file. Each scan of a progressive file may cover all pixels, and
 takes as long to decode as a whole image. Encoders write about ten."""
@@ -65,13 +68,29 @@ def read_gif(file: RasterFile) -> Raster:
     return Raster("GIF", samples, palette, 1, lossy=False, tensorflow_reads=False)
 
 
+def read_webp(file: RasterFile) -> Raster:
+    """Reads a WebP file, which must contain a single frame."""
+    image = open_image(file)
+    samples, _ = _pixels(image)
+    lossy = _LOSSY_WEBP in set(_webp_chunks(file.content))
+    return Raster("WebP", samples, None, exif_orientation(image), lossy, tensorflow_reads=False)
+
+
+def _webp_chunks(content: bytes) -> Iterator[bytes]:
+    offset = 12
+    while offset + 8 <= len(content):
+        kind, size = struct.unpack_from("<4sI", content, offset)
+        yield kind
+        offset += 8 + size + size % 2
+
+
 def open_image(file: RasterFile) -> Image.Image:
-    """Opens a PNG, JPEG, BMP or GIF file without decoding its pixels.
+    """Opens a PNG, JPEG, BMP, GIF or WebP file without decoding its pixels.
 
     Raises:
       PairError: The image has too many pixels, or the file has several frames.
     """
-    image = Image.open(io.BytesIO(file.content), formats=("PNG", "JPEG", "BMP", "GIF"))
+    image = Image.open(io.BytesIO(file.content), formats=("PNG", "JPEG", "BMP", "GIF", "WEBP"))
     file.refuse_too_large(image.height, image.width)
     # Counting the frames of a GIF file would read all of them.
     if getattr(image, "is_animated", False) and image.format != "MPO":

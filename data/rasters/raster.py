@@ -15,13 +15,13 @@ class Raster(NamedTuple):
     """The pixels of an image or mask file, and their properties.
 
     Attributes:
-      format: Format of the file: PNG, JPEG, BMP, GIF or TIFF.
+      format: Format of the file: PNG, JPEG, BMP, GIF, TIFF or WebP.
       samples: Pixel values, uint8 or uint16 [height, width, channels]. The channels are grey; grey
         and alpha; RGB; RGB and one more (alpha, near infrared); or palette indices. Values of fewer
         than 8 bits are scaled so that white is 255; palette indices are not scaled.
       palette: RGB colour of each index, uint8 [n, 3]; None for a file without a palette.
       orientation: EXIF orientation of the file, 1..8; 1 means that no rotation is needed.
-      lossy: Whether the pixels are compressed as JPEG.
+      lossy: Whether the compression of the file changes pixels.
       tensorflow_reads: Whether TensorFlow decodes the file to the same colours, except that it does
         not apply the EXIF orientation.
       grey_png: Bytes of an 8-bit grey PNG of the samples, without the EXIF orientation applied, if

@@ -71,6 +71,8 @@ FILES = {
     "rgb bmp": encoded(RGB, "BMP"),
     "palette bmp": encoded(GREY, "BMP", "P"),
     "gif": encoded(GREY, "GIF"),
+    "webp": encoded(RGB, "WEBP", lossless=True),
+    "turned lossy webp": encoded(RGB, "WEBP", exif=orientation()),
     "tiff": tiff(RGB, photometric="rgb"),
     "tiff, header first": encoded(GREY, "TIFF", "P"),
     "tiled lzw tiff": tiff(
@@ -244,14 +246,14 @@ def test_beyond_pillows_own_limit_data_max_pixels_alone_decides():
     assert load_mask(content, "x", roomy).class_ids.shape == (14_000, 13_000)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image\n", b"RIFF____WEBPVP8 "])
+@pytest.mark.parametrize("content", [b"", b"not an image\n", b"%PDF-1.7"])
 def test_a_file_that_is_no_image_is_refused_with_the_expected_formats(content):
     with pytest.raises(PairError) as caught:
         load_image(content, "some/where.png", DATA)
     assert caught.value.kind == "unreadable"
     assert str(caught.value) == (
-        "some/where.png: cannot be read as an image (not a PNG, JPEG, BMP, GIF or TIFF file). "
-        "Convert or remove the file."
+        "some/where.png: cannot be read as an image (not a PNG, JPEG, BMP, GIF, TIFF or WebP "
+        "file). Convert or remove the file."
     )
 
 

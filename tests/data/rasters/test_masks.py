@@ -55,6 +55,17 @@ def test_ids_are_read_as_they_are_and_255_is_ignored(kind):
     np.testing.assert_array_equal(mask, [[0, 1, 2], [2, 255, 0]])
 
 
+def test_a_webp_mask_must_be_lossless():
+    ids = grey([0, 1, 2], [2, 255, 0]).convert("RGB")
+    content = encoded(ids, "WEBP", lossless=True, exact=True)
+    np.testing.assert_array_equal(ids_of(content, config()), [[0, 1, 2], [2, 255, 0]])
+    extended = encoded(ids, "WEBP", lossless=True, exact=True, icc_profile=b"VP8 ")
+    np.testing.assert_array_equal(ids_of(extended, config()), [[0, 1, 2], [2, 255, 0]])
+    for options in ({}, {"icc_profile": b"VP8L"}):
+        error = refusal(encoded(ids, "WEBP", **options), config())
+        assert error.reason.startswith("a WebP mask, whose compression changes the values")
+
+
 def test_mask_values_map_pixel_values_to_classes():
     settings = config(mask_values={0: "disc", 255: "ground"})
     mask = ids_of(encoded(grey([0, 255, 255])), settings)

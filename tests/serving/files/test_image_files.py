@@ -98,7 +98,11 @@ def test_images_in_a_bucket(gs_folder):
     [
         ("nowhere.png", "nowhere.png: no such file or folder."),
         ("new/*.bmp", "new/*.bmp: no file matches this pattern."),
-        ("empty", "empty: contains no image files. Expected .bmp .jpeg .jpg .png .tif .tiff"),
+        (
+            "empty",
+            "empty: contains no image files. Expected .bmp .gif .jfif .jpe .jpeg .jpg .png .tif "
+            ".tiff .webp",
+        ),
     ],
     ids=["no such file", "a glob", "no image"],
 )
