@@ -6,6 +6,7 @@ input, and the response has the key `outputs`. Binary values are written as `{"b
 """
 
 import base64
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from serving.signature import SIGNATURE
 
 _BYTES = "_bytes"  # TF Serving encodes outputs whose names end in this suffix as Base64
 _BASE64 = "b64"
+_MOST_DIMENSIONS = 32
 
 
 class PredictRequest(NamedTuple):
@@ -160,16 +162,16 @@ def _is_object(value: object) -> bool:
 def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
     """Converts nested lists to an array whose TensorFlow `DataType` has the value `number`."""
     dtype = tf.as_dtype(number)
+    shape, items = _flatten(name, value)
     if dtype == tf.string:
-        return _strings(name, value)
-    try:
-        parsed = np.array(value)
-    except ValueError as error:
-        raise _invalid(f"input {name}: lists of different lengths") from error
+        return _strings(name, items, shape)
+    if any(isinstance(item, dict | str) or item is None for item in items):
+        raise _wrong_type(name, dtype)
+    parsed = np.array(items)
     target = np.dtype(dtype.as_numpy_dtype)
     fits = {"b": "b", "u": "ui", "i": "ui"}.get(target.kind, "uif")
     if parsed.dtype.kind not in fits and parsed.size:
-        raise _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
+        raise _wrong_type(name, dtype)
     if target.kind in "ui" and parsed.size:
         low, high = np.iinfo(target).min, np.iinfo(target).max
         if parsed.min() < low or parsed.max() > high:
@@ -180,37 +182,46 @@ def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
         array = parsed.astype(target)
     if target.kind == "f" and (np.isinf(array) & np.isfinite(parsed)).any():
         raise _invalid(f"input {name}: a value is too large for {dtype.name}")
-    return array
+    return array.reshape(shape)
 
 
-def _strings(name: str, value: object) -> npt.NDArray[Any]:
+def _wrong_type(name: str, dtype: tf.DType) -> RequestError:
+    return _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
+
+
+def _flatten(name: str, value: object) -> tuple[list[int], list[Any]]:
+    """Returns the shape of nested lists, and their items.
+
+    Nothing larger than the lists themselves is allocated: the shape is not taken from the first
+    item of each level, as the product of these lengths could be any number.
+    """
     shape: list[int] = []
-    level: Any = value
-    while isinstance(level, list):
-        shape.append(len(level))
-        level = level[0] if level else None
-    array = np.empty(shape, object)
-    if not shape:
-        array[()] = _string(name, value, ())
-    else:
-        _fill(array, name, value, ())
-    return array
+    level: list[Any] = [value]
+    while level and any(isinstance(item, list) for item in level):
+        lengths = {len(item) if isinstance(item, list) else None for item in level}
+        if len(lengths) > 1:
+            raise _invalid(f"input {name}: lists of different lengths")
+        shape.append(len(level[0]))
+        if len(shape) > _MOST_DIMENSIONS:
+            raise _invalid(f"input {name}: more than {_MOST_DIMENSIONS} nested lists")
+        level = list(itertools.chain.from_iterable(level))
+    return shape, level
 
 
-def _fill(array: npt.NDArray[Any], name: str, value: object, place: tuple[int, ...]) -> None:
-    if not isinstance(value, list) or len(value) != len(array):
-        raise _invalid(f"input {name}: lists of different lengths, at {list(place)}")
-    for i, item in enumerate(value):
-        if array.ndim == 1:
-            array[i] = _string(name, item, (*place, i))
-        else:
-            _fill(array[i], name, item, (*place, i))
+def _strings(name: str, items: Sequence[object], shape: Sequence[int]) -> npt.NDArray[Any]:
+    array = np.empty(len(items), object)
+    for number, item in enumerate(items):
+        array[number] = _string(name, item, number)
+    return array.reshape(shape)
 
 
-def _string(name: str, value: object, place: tuple[int, ...]) -> bytes:
+def _string(name: str, value: object, number: int) -> bytes:
+    where = f"input {name}, element {number}"
     if isinstance(value, str):
-        return value.encode()
-    where = f"input {name}, element {', '.join(map(str, place)) or 0}"
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise _invalid(f"{where}: not valid Unicode") from error
     if not (
         isinstance(value, dict) and set(value) == {_BASE64} and isinstance(value[_BASE64], str)
     ):
@@ -238,7 +249,9 @@ def _value(name: str, array: npt.NDArray[Any]) -> Any:
 
 
 def _dump(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    # A message may quote a request with half of a surrogate pair, which UTF-8 cannot encode.
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="replace")
 
 
 def _invalid(message: str) -> RequestError:

@@ -72,11 +72,12 @@ class LoadedModel:
         Raises:
           RequestError: The model has no such signature.
         """
-        if name not in self.signatures:
+        available = sorted(key for key in self.signatures if not key.startswith("__"))
+        if name not in available:
             raise RequestError(
                 Code.INVALID_ARGUMENT,
                 f'Serving signature name: "{name}" not found in signature def; available: '
-                f"{', '.join(sorted(key for key in self.signatures if not key.startswith('__')))}",
+                f"{', '.join(available)}",
             )
         return self.signatures[name]
 

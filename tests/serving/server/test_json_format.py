@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from serving.server.errors import RequestError
-from serving.server.json_format import read_request, write_response
+from serving.server.json_format import read_request, write_error, write_response
 
 
 class _Signature:
@@ -66,6 +67,35 @@ def test_no_json_is_more_than_a_bad_request(value, key, dtypes):
     with contextlib.suppress(RequestError):
         request = read_request(body, lambda name: _Signature(**dtypes))
         assert set(request.inputs) == set(dtypes)
+
+
+STRING = 7
+
+
+@pytest.mark.parametrize("dtype", [STRING, FLOAT])
+def test_ragged_lists_cost_no_more_than_they_weigh(dtype):
+    # By the first item of each level, there are 10⁹ elements.
+    wide = [[["x"] * 1000] + [[]] * 999] + [[]] * 9999
+    for body in (json.dumps({"inputs": wide}).encode(), json.dumps({"inputs": [1, [2]]}).encode()):
+        tracemalloc.start()
+        with pytest.raises(RequestError, match="lists of different lengths"):
+            read_request(body, lambda name: _Signature(x=dtype))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 50 * len(body) + 2**20
+
+
+@pytest.mark.parametrize("dtype", [STRING, FLOAT])
+def test_many_nested_lists_are_refused(dtype):
+    body = b'{"inputs": ' + 70 * b"[" + 70 * b"]" + b"}"
+    with pytest.raises(RequestError, match="more than 32 nested lists"):
+        read_request(body, lambda name: _Signature(x=dtype))
+
+
+def test_half_a_surrogate_pair_is_a_bad_request():
+    with pytest.raises(RequestError, match="element 1: not valid Unicode"):
+        read_request(b'{"inputs": ["a", "\\ud800"]}', lambda name: _Signature(x=STRING))
+    assert json.loads(write_error("no signature \ud800")) == {"error": "no signature ?"}
 
 
 def test_several_inputs_are_named():
