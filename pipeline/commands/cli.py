@@ -318,6 +318,13 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     metavar="LABEL=VERSION",
     help="Label for a version that is also served: stable=3. Can be repeated.",
 )
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Name under which clients reach the server through DNS or a proxy. Can be repeated.",
+)
 @_number_option("--max-body", 64, "MIB", "Maximum size of a request in MiB.", _AT_LEAST_1)
 @_number_option("--max-requests", 64, "N", "Maximum number of requests at a time.", _AT_LEAST_1)
 @_number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
@@ -328,6 +335,7 @@ def serve(
     rest_port: int,
     grpc_port: int,
     labels: tuple[str, ...],
+    hosts: tuple[str, ...],
     max_body: int,
     max_requests: int,
     max_seconds: float,
@@ -357,6 +365,7 @@ def serve(
                     seconds=max_seconds,
                     batch=max_batch,
                 ),
+                hosts=hosts,
             )
         )
 

@@ -24,8 +24,7 @@ _FILES = {
 _HEADERS = {
     # The browser may load content only from this server, except for images that the page creates.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }
 

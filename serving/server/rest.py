@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -16,6 +17,7 @@ from serving.server.errors import Code, RequestError
 from serving.server.json_format import read_request, write_error, write_response
 from serving.server.metrics import ServerMetrics
 from serving.server.predictor import RequestPredictor
+from serving.server.same_origin import SameOrigin
 from serving.server.versions import Versions
 
 _JSON = "application/json"
@@ -35,11 +37,13 @@ class Rest(NamedTuple):
       versions: Versions of the model that are known to the server.
       predictor: Object that runs the prediction requests.
       metrics: Metrics of the server.
+      hosts: Names under which clients may reach the server (see `SameOrigin`).
     """
 
     versions: Versions
     predictor: RequestPredictor
     metrics: ServerMetrics
+    hosts: Sequence[str] = ()
 
     def application(self) -> Starlette:
         """Returns the ASGI application, which handles all HTTP requests."""
@@ -51,6 +55,7 @@ class Rest(NamedTuple):
                 Route("/readyz", self._ready),
                 *page.routes(self.versions, self.predictor.limits),
             ],
+            middleware=[Middleware(SameOrigin, self.hosts)],
             exception_handlers={404: _not_found, 405: _not_found, Exception: _failed},
         )
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -37,6 +37,8 @@ class ServerSettings(NamedTuple):
       labels: Version numbers, keyed by label (such as `stable`). These versions are served in
         addition to the newest version.
       limits: Limits on body size, number of requests, request time and batch size.
+      hosts: Names under which browsers may reach the server, in addition to `host`, `localhost`,
+        the name of this machine and IP addresses.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ServerSettings(NamedTuple):
     grpc_port: int = 8500
     labels: Mapping[str, int] = {}
     limits: Limits = Limits()
+    hosts: Sequence[str] = ()
 
 
 class LocalServer:
@@ -89,7 +92,8 @@ class LocalServer:
             raise
         self.rest = _address(settings.host, listening.getsockname()[1])
         self.grpc = _address(settings.host, grpc_port)
-        application = Rest(self._versions, self._predictor, self._metrics).application()
+        hosts = (settings.host, *settings.hosts)
+        application = Rest(self._versions, self._predictor, self._metrics, hosts).application()
         self._rest_server = _RestServer(
             uvicorn.Config(
                 application, log_level="warning", access_log=False, lifespan="off", ws="none"
