@@ -55,7 +55,7 @@ class GrpcService(NamedTuple):
         )
 
     async def _predict_until(self, request: Any, deadline: float) -> Any:
-        version = self._version(request.model_spec)
+        version = self._version(request)
         name = request.model_spec.signature_name or SIGNATURE
         with version.lease():
             known = set(version.model.signature(name).outputs)
@@ -84,7 +84,7 @@ class GrpcService(NamedTuple):
                 f"metadata_field should be {metadata.SIGNATURES}; found "
                 f"{', '.join(request.metadata_field) or 'none'}",
             )
-        version = self._version(request.model_spec)
+        version = self._version(request)
         return metadata.metadata_response(self.versions.name, version)
 
     async def _status(self, request: Any, context: Any) -> Any:
@@ -96,7 +96,10 @@ class GrpcService(NamedTuple):
             number = self.versions.version_of(label)
         return metadata.status_response(self.versions, number)
 
-    def _version(self, spec: Any) -> Version:
+    def _version(self, request: Any) -> Version:
+        if not request.HasField("model_spec"):
+            raise RequestError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+        spec = request.model_spec
         number, label = _version_choice(spec)
         self.versions.check_name(spec.name, number)
         return self.versions.find(number, label)

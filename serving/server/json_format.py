@@ -57,6 +57,7 @@ def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
     name = document.get("signature_name", SIGNATURE)
     if not isinstance(name, str):
         raise _invalid("'signature_name' key must be a string value.")
+    name = name or SIGNATURE
     infos = find(name).inputs
     if "instances" in document and "inputs" in document:
         raise _invalid("expecting only one of 'inputs' or 'instances' keys to exist")
@@ -226,8 +227,10 @@ def _string(name: str, value: object, number: int) -> bytes:
         isinstance(value, dict) and set(value) == {_BASE64} and isinstance(value[_BASE64], str)
     ):
         raise _invalid(f'{where}: should be a string or {{"b64": "…"}}')
+    # As in TF Serving, line breaks are skipped and the padding at the end may be missing.
+    text = "".join(value[_BASE64].split()).rstrip("=")
     try:
-        return base64.b64decode(value[_BASE64], validate=True)
+        return base64.b64decode(text + -len(text) % 4 * "=", validate=True)
     except ValueError as error:
         raise _invalid(f"{where}: Unable to base64 decode") from error
 

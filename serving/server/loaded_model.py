@@ -75,7 +75,7 @@ class LoadedModel:
         available = sorted(key for key in self.signatures if not key.startswith("__"))
         if name not in available:
             raise RequestError(
-                Code.INVALID_ARGUMENT,
+                Code.FAILED_PRECONDITION,
                 f'Serving signature name: "{name}" not found in signature def; available: '
                 f"{', '.join(available)}",
             )

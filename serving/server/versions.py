@@ -45,7 +45,8 @@ class Versions:
           nor a label.
 
         Raises:
-          RequestError: The version is not loaded, or the label does not exist.
+          RequestError: The version is not loaded, or the label does not exist. If no version is
+            loaded yet, the code is UNAVAILABLE, so that clients try again.
         """
         servable = f"Latest({self.name})"
         if label is not None:
@@ -54,7 +55,8 @@ class Versions:
             servable = f"Specific({self.name}, {version})"
         number = max(self.loaded, default=None) if version is None else version
         if number is None or number not in self.loaded:
-            raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
+            code = Code.NOT_FOUND if self.loaded else Code.UNAVAILABLE
+            raise RequestError(code, f"Servable not found for request: {servable}")
         return self.loaded[number]
 
     def version_of(self, label: str) -> int:

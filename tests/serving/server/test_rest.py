@@ -72,6 +72,7 @@ def test_column_format(client, picture):
         '{"signature_name": "serving_default", "instances": [{"b64": "%s"}]}',
         '{"inputs": {"image_bytes": [{"b64": "%s"}]}, "signature_name": "serving_default"}',
         '\n {"inputs" : [ {"b64" : "%s"} ] }',
+        '{"signature_name": "", "instances": [{"b64": "%s"}]}',
     ],
 )
 def test_recorded_requests_mean_the_same(client, picture, body):
@@ -222,6 +223,17 @@ def test_wrong_bodies(client, body, message):
     assert "\n" not in response.json()["error"]
 
 
+def test_base64_may_have_line_breaks_and_lack_padding(client, picture):
+    content = picture(2, 3, GREEN)
+    content += bytes(-(len(content) + 2) % 3)  # bytes behind the end, so that there is padding
+    lines = base64.encodebytes(content).decode()
+    assert lines.endswith("=\n")
+    for text in (lines, lines.replace("\n", "").rstrip("=")):
+        body = {"instances": [{"b64": text}]}
+        response = client.post("/v1/models/discs:predict", json=body)
+        assert response.json()["predictions"][0]["class_fraction"] == [0.0, 1.0, 0.0]
+
+
 def test_a_corrupt_image_gets_one_line(client, picture):
     content = picture(40, 40, RED, GREEN)
     body = {"instances": [b64(picture()), b64(content[: len(content) // 2])]}
@@ -270,5 +282,5 @@ def test_without_a_version_it_is_alive_and_not_ready(start, tmp_path):
     for path, status in (("healthz", 200), ("readyz", 503), ("v1/models/discs", 404)):
         assert httpx.get(f"{running.rest}/{path}").status_code == status
     response = httpx.post(f"{running.rest}/v1/models/discs:predict", json={"instances": ["a"]})
-    assert response.status_code == 404
+    assert response.status_code == 503  # so that clients try again
     assert response.json() == {"error": "Servable not found for request: Latest(discs)"}
