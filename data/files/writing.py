@@ -1,5 +1,8 @@
 """Writes files and creates folders. New files appear at their paths only once they are complete."""
 
+import contextlib
+import fcntl
+import os
 import posixpath
 import shutil
 import tempfile
@@ -12,6 +15,8 @@ from typing import IO, Any
 from data.errors import InputError
 from data.files.file_systems import local_errors, open_gfile
 from data.files.paths import is_in_bucket, is_remote
+
+_UNFINISHED = ".unfinished-"  # part of the names of temporary folders
 
 
 def make_folder(path: str) -> None:
@@ -78,16 +83,24 @@ def new_file(path: str, scratch: str | None = None) -> Iterator[IO[bytes]]:
         for each in (path, unfinished):
             Path(each).parent.mkdir(parents=True, exist_ok=True)
         try:
-            with Path(unfinished).open("wb") as file:
+            # A link that somebody has put at this path must not be followed.
+            Path(unfinished).unlink(missing_ok=True)
+            with Path(unfinished).open("xb") as file:
                 yield file
             Path(unfinished).replace(path)
         finally:
             Path(unfinished).unlink(missing_ok=True)
 
 
+class ExistingFolderError(InputError):
+    """A folder to create exists already and is not empty."""
+
+
 @contextmanager
 def complete_folder(folder: Path) -> Iterator[Path]:
     """Creates a local folder that appears at its path only once it is complete.
+
+    Unfinished folders that a killed process has left beside the folder are removed.
 
     Args:
       folder: Path of the folder to create; an existing folder must be empty.
@@ -97,23 +110,65 @@ def complete_folder(folder: Path) -> Iterator[Path]:
       ends without an error.
 
     Raises:
-      InputError: The path exists already and is not an empty folder.
+      ExistingFolderError: The path exists already and is not an empty folder.
+      InputError: The folder cannot be written.
     """
+    _refuse_existing(folder)
+    with local_errors(str(folder), "written"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder.parent)
+        unfinished, lock = _lock_new_folder(folder)
+    try:
+        with local_errors(str(folder), "written"):
+            yield unfinished
+            unfinished.chmod(0o755)  # mkdtemp's mode, 0o700, denies access to other users
+            try:
+                unfinished.replace(folder)  # replaces an empty folder, too
+            except OSError:
+                _refuse_existing(folder)  # another process has just created it
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        os.close(lock)
+
+
+def _refuse_existing(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
+        raise ExistingFolderError(
             f"{folder}: already exists and is not empty. Choose a different folder, or remove this "
             "one."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        yield unfinished
-        if folder.exists():
-            folder.rmdir()
-        unfinished.chmod(0o755)  # mkdtemp's mode, 0o700, denies access to other users
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _lock_new_folder(folder: Path) -> tuple[Path, int]:
+    """Creates a temporary folder, and locks it as long as the returned file descriptor is open."""
+    while True:
+        unfinished = Path(
+            tempfile.mkdtemp(prefix=f".{folder.name}{_UNFINISHED}", dir=folder.parent)
+        )
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(unfinished, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Another process may have removed the folder before it was locked.
+            if unfinished.exists():
+                return unfinished, lock
+            os.close(lock)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Removes the temporary folders that no process has locked, because theirs was killed."""
+    for folder in parent.glob(f".*{_UNFINISHED}*"):
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except OSError:  # another process has just removed it
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:  # its process is alive
+            pass
+        finally:
+            os.close(lock)
 
 
 def _upload(file: IO[bytes], path: str, unfinished: str) -> None:

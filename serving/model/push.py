@@ -1,40 +1,67 @@
 """Copies a model to the push folder as a new version."""
 
-import os
+import contextlib
+import hashlib
 import shutil
 import time
 from pathlib import Path
 
 from data.files.copying import copy_file
 from data.files.finding import list_files
-from data.files.paths import is_remote
-from data.files.writing import complete_folder
-from serving.model.versions import MODEL_FILE, numbered_folders
+from data.files.paths import is_remote, join
+from data.files.reading import read_bytes
+from data.files.writing import ExistingFolderError, complete_folder
+from serving.model.versions import MODEL_FILE, numbered_folders, versions
 
 
 def push_model(model: str, serving_folder: str) -> str:
-    """Copies a SavedModel to a push folder as a new version.
+    """Copies a SavedModel to a push folder as a new version, unless it is the newest version.
+
+    A run that was killed after its push therefore does not push the same model again.
 
     On a local disk, the version is copied to a temporary folder, which is then renamed, so a server
-    never sees an incomplete version. Object stores cannot rename a folder, so `saved_model.pb` is
-    copied last; a server that reads the folder too early fails to load the version and tries again.
+    never sees an incomplete version, and several processes may push at once. Object stores cannot
+    rename a folder, so `saved_model.pb` is copied last; a server that reads the folder too early
+    fails to load the version and tries again.
 
     Args:
       model: Folder of the SavedModel.
       serving_folder: Push folder, which a server watches; it is created if it does not exist.
 
     Returns:
-      Path of the new version's folder. The version number is the current Unix time in seconds, or
-      the newest version's number plus one if that is greater.
+      Path of the version's folder. The number of a new version is the current Unix time in seconds,
+      or the newest version's number plus one if that is greater.
+
+    Raises:
+      InputError: The push folder cannot be written.
     """
-    version = os.path.join(serving_folder, str(_next_version(serving_folder)))
-    if is_remote(serving_folder):
-        for file in sorted(list_files(model), key=lambda file: file == MODEL_FILE):
-            copy_file(os.path.join(model, file), os.path.join(version, file))
-    else:
-        with complete_folder(Path(version)) as unfinished:
-            shutil.copytree(model, unfinished, dirs_exist_ok=True)
-    return version
+    for newest in versions(serving_folder)[:1]:
+        if _checksums(model) == _checksums(join(serving_folder, newest)):
+            return join(serving_folder, newest)
+    while True:
+        version = join(serving_folder, str(_next_version(serving_folder)))
+        if is_remote(serving_folder):
+            for file in sorted(list_files(model), key=lambda file: file == MODEL_FILE):
+                copy_file(join(model, file), join(version, file))
+            return version
+        # Another process may use the same number at the same time.
+        with contextlib.suppress(ExistingFolderError):
+            with complete_folder(Path(version)) as unfinished:
+                shutil.copytree(model, unfinished, dirs_exist_ok=True)
+            return version
+
+
+def _checksums(model: str) -> dict[str, bytes]:
+    """Returns the checksum of each file of a SavedModel, by the file's path in the folder.
+
+    The large files with weights are left out, since TensorFlow stores the checksum of each weight
+    in `variables.index`.
+    """
+    return {
+        file: hashlib.sha256(read_bytes(join(model, file))).digest()
+        for file in list_files(model)
+        if ".data-" not in file
+    }
 
 
 def _next_version(serving_folder: str) -> int:

@@ -1,12 +1,14 @@
 """Finds the versions of a model in its push folder."""
 
 import os
+import re
 
 from data.errors import InputError
 from data.files.finding import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
 """Name of the file whose presence marks a version of a model as complete."""
+_GREATEST_VERSION = 2**63 - 1  # TF Serving ignores folders with greater numbers
 
 
 def versions(serving_folder: str) -> list[str]:
@@ -37,7 +39,11 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
       exist.
     """
     names = list_folders(serving_folder) if is_folder(serving_folder) else []
-    return {int(name): os.path.join(serving_folder, name) for name in names if name.isdecimal()}
+    return {
+        int(name): os.path.join(serving_folder, name)
+        for name in names
+        if re.fullmatch("[0-9]{1,19}", name) and int(name) <= _GREATEST_VERSION
+    }
 
 
 def newest_version(serving_folder: str) -> str:

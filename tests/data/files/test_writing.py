@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -92,9 +93,14 @@ with new_file("{tmp_path}/split/x.bin", "{tmp_path}/scratch") as file:
 def test_a_full_disk_is_reported_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "x.bin"
     path.write_bytes(b"old")
-    (tmp_path / "x.bin.unfinished").symlink_to("/dev/full")
-    with pytest.raises(InputError) as caught, new_file(str(path)) as file:
-        file.write(b"new")
+
+    def fill():
+        with new_file(str(path)) as file, Path("/dev/full").open("wb", buffering=0) as full:
+            file.write(b"new")
+            full.write(b"new")
+
+    with pytest.raises(InputError) as caught:
+        fill()
     assert str(caught.value) == f"{path}: cannot be written (No space left on device)."
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("x.bin", b"old")]
 
@@ -106,6 +112,16 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
         new_file(f"{tmp_path}/x/y/z"),
     ):
         pass
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (tmp_path / "x.txt.unfinished").symlink_to(target)
+    write_text(f"{tmp_path}/x.txt", "new")
+    assert target.read_text() == "precious"
+    assert (tmp_path / "x.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["target", "x.txt"]
 
 
 def test_a_folder_is_complete(tmp_path):
