@@ -58,6 +58,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.serving
 	@$(BIN)/python -m benchmarks.precision
 	@$(BIN)/python -m benchmarks.scaling
+	@$(BIN)/python -m benchmarks.gate
 	@$(INSTALL) --extra bench
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas

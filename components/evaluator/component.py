@@ -26,8 +26,9 @@ from components.blessings import pushed_models, saved_model_path, short_name
 from components.engine import EngineExecutor
 from components.evaluator.baseline import choose_baseline
 from components.evaluator.config import EVALUATED_SPLIT, EvaluationConfig, GateConfig
-from components.evaluator.evaluated_images import write_images
+from components.evaluator.evaluated_images import read_images, write_images
 from components.evaluator.gate import decide
+from components.evaluator.intervals import INTERVALS_FILE, measure_intervals
 from components.evaluator.results import BASELINE, CANDIDATE, read_evaluation
 from components.evaluator.slice_names import parse_slice
 from components.evaluator.slices import derive_features, informative_features
@@ -100,8 +101,8 @@ class Executor(EngineExecutor):
             - model: The candidate model.
             - baseline_model: Blessed models, from which the baseline is chosen.
           output_dict: Maps output keys to lists of artifacts:
-            - evaluation: TFMA's results, and images-*.jsonl with the confusion matrices of each
-              image.
+            - evaluation: TFMA's results, images-*.jsonl with the confusion matrices of each image,
+              and `Intervals` in intervals.json.
             - blessing: An empty file named BLESSED or NOT_BLESSED, and a `Verdict` in verdict.json.
           exec_properties: The execution properties:
             - settings: An `EvaluatorSettings` as JSON.
@@ -120,7 +121,9 @@ class Executor(EngineExecutor):
             models = list(pushed_models(settings.pushed, exclude=model))
         choice = choose_baseline(models, classes, gate.on_broken_baseline)
         self._measure(settings, examples, model, choice.model, evaluation.uri)
-        verdict = decide(read_evaluation(evaluation.uri), gate, classes)
+        intervals = measure_intervals(read_images(evaluation.uri), classes)
+        write_text(join(evaluation.uri, INTERVALS_FILE), intervals.model_dump_json())
+        verdict = decide(read_evaluation(evaluation.uri), intervals, gate, classes)
         verdict.baseline = short_name(choice.model.uri) if choice.model else None
         verdict.remarks = choice.remarks
         _write(blessing, verdict, model, choice.model)
@@ -147,8 +150,9 @@ class Executor(EngineExecutor):
         shared = models if baseline else models[0]
         extractors = tfma.default_extractors(eval_shared_model=shared, eval_config=config)
         stages = [extractor.stage_name for extractor in extractors]
-        before_slices = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
-        extractors[before_slices:before_slices] = [derive_features(), write_images(output)]
+        slicing = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
+        extractors.insert(slicing + 1, write_images(output))
+        extractors.insert(slicing, derive_features())
         source = tfxio.TFExampleRecord(
             os.path.join(artifact_utils.get_split_uri([examples], EVALUATED_SPLIT), "*"),
             raw_record_column_name=tfma.constants.ARROW_INPUT_COLUMN,

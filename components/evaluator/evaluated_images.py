@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.results import BASELINE, CANDIDATE
+from components.evaluator.results import BASELINE, CANDIDATE, slice_name
 from data.examples import features
 from data.files.finding import find_files
 from data.files.reading import read_lines
@@ -26,6 +26,7 @@ class EvaluatedImage(NamedTuple):
       key: Key of the pair.
       group: Name of the pair's group.
       source: Name of the data set that the pair belongs to.
+      slices: Names of the slices that contain the image, except the whole split.
       candidate: Confusion matrix of the candidate, int64 [C, C], with true classes in rows and
         predicted classes in columns.
       baseline: Confusion matrix of the baseline, int64 [C, C], with true classes in rows and
@@ -35,6 +36,7 @@ class EvaluatedImage(NamedTuple):
     key: str
     group: str
     source: str
+    slices: list[str]
     candidate: npt.NDArray[np.int64]
     baseline: npt.NDArray[np.int64] | None
 
@@ -63,7 +65,7 @@ class _Write(beam.PTransform):
 
 def _as_line(extracts: Mapping[str, Any]) -> str:
     example, predictions = extracts[tfma.FEATURES_KEY], extracts[tfma.PREDICTIONS_KEY]
-    row = {
+    row: dict[str, Any] = {
         name: example[feature][0].decode()
         for name, feature in {
             "key": features.KEY,
@@ -71,6 +73,7 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
             "source": features.SOURCE,
         }.items()
     }
+    row["slices"] = [slice_name(key) for key in extracts[tfma.SLICE_KEY_TYPES_KEY] if key]
     # With a single model, TFMA does not group the predictions by model, so they are grouped here.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
@@ -90,5 +93,10 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
         for row in map(json.loads, read_lines(file)):
             baseline = np.array(row[BASELINE]) if BASELINE in row else None
             yield EvaluatedImage(
-                row["key"], row["group"], row["source"], np.array(row[CANDIDATE]), baseline
+                row["key"],
+                row["group"],
+                row["source"],
+                row["slices"],
+                np.array(row[CANDIDATE]),
+                baseline,
             )

@@ -1,9 +1,11 @@
 """The gate, which checks evaluation results against rules and returns a verdict."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate_text import too_few_images, too_few_pixels
+from components.evaluator.intervals import Interval, Intervals
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import class_of
 from components.evaluator.results import OVERALL, Evaluation, Scores
@@ -13,9 +15,12 @@ from components.evaluator.verdict import Verdict
 # Tolerance for rounding errors. In floating point, 0.9 - 0.2 is slightly more than 0.7, so without
 # the tolerance, a drop from 0.9 to 0.7 would exceed a limit of 0.2.
 _ROUNDING = 1e-9
+_SMALLEST_DISTANCE = 1e-3  # from a limit, for the estimated number of groups
 
 
-def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Verdict:
+def decide(
+    evaluation: Evaluation, intervals: Intervals, gate: GateConfig, classes: Sequence[str]
+) -> Verdict:
     """Checks a candidate's scores against the gate's rules.
 
     A rule is not checked if its slice has fewer than `gate.min_images` images, or fewer than
@@ -24,6 +29,7 @@ def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
 
     Args:
       evaluation: Scores of the candidate and the baseline.
+      intervals: Confidence intervals of the scores.
       gate: The config's `gate` section, which defines the rules.
       classes: Names of the classes, by class id.
 
@@ -31,8 +37,8 @@ def decide(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
       The verdict, in which `baseline` and `remarks` are still empty and must be set by the caller.
     """
     rules = [
-        *_floors(evaluation, gate, classes),
-        *(_drops(evaluation, gate, classes) if evaluation.baseline else ()),
+        *_floors(evaluation, intervals, gate, classes),
+        *(_drops(evaluation, intervals, gate, classes) if evaluation.baseline else ()),
     ]
     checked = [rule.passed for rule in rules if rule.passed is not None]
     return Verdict(blessed=bool(checked) and all(checked), rules=rules)
@@ -53,11 +59,16 @@ def floors(gate: GateConfig) -> list[tuple[str, str, float]]:
     return [(part, *floor) for part, floors in by_slice.items() for floor in floors.items()]
 
 
-def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
+def _floors(
+    evaluation: Evaluation, intervals: Intervals, gate: GateConfig, classes: Sequence[str]
+) -> Iterator[Rule]:
     for name, metric, floor in floors(gate):
         scores, before = evaluation.candidate.get(name), evaluation.baseline.get(name)
         value = scores.metrics[metric] if scores else None
         reason = _why_unchecked(scores, metric, gate, classes)
+        by_metric = intervals.metrics if name == OVERALL else intervals.slices.get(name, {})
+        interval = by_metric.get(metric)
+        decisive = interval[0] if interval and gate.decide == "sure" else value
         yield Rule(
             metric=metric,
             slice=name,
@@ -65,12 +76,16 @@ def _floors(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) ->
             value=value,
             limit=floor,
             baseline=before.metrics[metric] if before else None,
-            passed=None if reason else value is not None and value >= floor,
+            interval=interval,
+            groups_needed=_groups_needed(value, interval, floor, intervals.groups),
+            passed=None if reason else decisive is not None and decisive >= floor,
             reason=reason,
         )
 
 
-def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> Iterator[Rule]:
+def _drops(
+    evaluation: Evaluation, intervals: Intervals, gate: GateConfig, classes: Sequence[str]
+) -> Iterator[Rule]:
     candidate, baseline = evaluation.candidate[OVERALL], evaluation.baseline[OVERALL]
     limits = {MEAN_IOU: gate.max_drop}
     limits |= {of_class(IOU, name): gate.max_class_drop for name in classes}
@@ -79,17 +94,39 @@ def _drops(evaluation: Evaluation, gate: GateConfig, classes: Sequence[str]) -> 
             continue
         value, before = candidate.metrics[metric], baseline.metrics[metric]
         reason = _why_unchecked(candidate, metric, gate, classes)
+        interval = intervals.differences.get(metric)
         # If the metric is undefined for the baseline, there is no drop, so the rule passes.
-        holds = before is None or (value is not None and value >= before - limit - _ROUNDING)
+        holds, needed = before is None, None
+        if value is not None and before is not None:
+            difference = value - before
+            decisive = interval[1] if interval and gate.decide == "sure" else difference
+            holds = decisive >= -limit - _ROUNDING
+            needed = _groups_needed(difference, interval, -limit, intervals.groups)
         yield Rule(
             metric=metric,
             kind=DROP,
             value=value,
             limit=limit,
             baseline=before,
+            interval=interval,
+            groups_needed=needed,
             passed=None if reason else holds,
             reason=reason,
         )
+
+
+def _groups_needed(
+    value: float | None, interval: Interval | None, limit: float, groups: int
+) -> int | None:
+    """Returns the estimated number of groups for which the interval would not contain the limit.
+
+    The width of an interval is proportional to 1 / √groups.
+    """
+    if value is None or interval is None or not interval[0] < limit <= interval[1]:
+        return None
+    reach = value - interval[0] if limit < value else interval[1] - value
+    distance = max(abs(value - limit), _SMALLEST_DISTANCE)
+    return math.ceil(groups * (reach / distance) ** 2 - _ROUNDING)
 
 
 def _why_unchecked(

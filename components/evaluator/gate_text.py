@@ -1,6 +1,6 @@
 """Readable texts about the gate: metric names, rule results and reasons for unchecked rules."""
 
-from components.evaluator.rule import FLOOR, Rule
+from components.evaluator.rule import DROP, FLOOR, Rule
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
 """Reason for not blessing a model if none of the gate's rules could be checked."""
@@ -19,24 +19,63 @@ def metric_text(metric: str) -> str:
 
 
 def rule_text(rule: Rule) -> str:
-    """Describes the result of a rule, such as `mean IoU 0.512 is below its floor 0.600`."""
+    """Describes the result of a rule, and how certain it is.
+
+    Returns:
+      Text such as `mean IoU 0.512 is below its floor 0.600 (sure: 95 % interval 0.471–0.553)`.
+    """
+    certainty = certainty_text(rule) if rule.interval and rule.passed is not None else ""
+    return f"{_result_text(rule)}{f' ({certainty})' if certainty else ''}"
+
+
+def _result_text(rule: Rule) -> str:
     metric = metric_text(rule.metric) + (f" where {rule.slice}" if rule.slice else "")
     if rule.passed is None:
         return f"{metric} was not checked: {rule.reason}"
     if rule.kind == FLOOR:
         if rule.value is None:
             return f"{metric} is undefined, which counts as below its floor {rule.limit:.3f}"
-        relation = "is not below" if rule.passed else "is below"
+        if rule.passed:
+            relation = "is not below"
+        else:
+            relation = "is below" if rule.value < rule.limit else "may be below"
         return f"{metric} {rule.value:.3f} {relation} its floor {rule.limit:.3f}"
     if rule.baseline is None:
         return f"{metric} cannot fall: it is undefined for the last blessed model"
     if rule.value is None:
         return f"{metric} is undefined, but was {rule.baseline:.3f} for the last blessed model"
     relation = "falls by no more than" if rule.passed else "falls by more than"
+    if rule.passed and rule.value < rule.baseline - rule.limit:
+        relation = "may fall by no more than"
     return (
         f"{metric} {rule.value:.3f} {relation} {rule.limit:.3f} from the last blessed model's "
         f"{rule.baseline:.3f}"
     )
+
+
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """Returns a confidence interval as text, such as `0.31–0.62`; empty if there is none."""
+    return f"{interval[0]:.3f}–{interval[1]:.3f}" if interval else ""
+
+
+def certainty_text(rule: Rule) -> str:
+    """Says how certain the result of a rule is, given its confidence interval.
+
+    Args:
+      rule: A rule that was checked.
+
+    Returns:
+      A clause such as `sure: 95 % interval 0.311–0.622`, or `cannot tell: 95 % interval
+      0.311–0.622; about 75 groups would settle it`.
+    """
+    if rule.interval is None:
+        return "cannot tell: too few groups for an interval"
+    interval = f"95 % interval {interval_text(rule.interval)}"
+    if rule.kind == DROP:
+        interval += " for the change"
+    if rule.groups_needed is None:
+        return f"sure: {interval}"
+    return f"cannot tell: {interval}; about {rule.groups_needed} groups would settle it"
 
 
 def too_few_images(number: int, minimum: int) -> str:

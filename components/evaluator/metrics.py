@@ -1,6 +1,7 @@
 """Computes the metrics for reports and for the gate; `METRICS` lists all metrics.
 
-Pixel counts are first summed over all images; the metrics are then computed from the sums. The
+Pixel counts are first summed over all images; the metrics are then computed from the sums. All
+functions also accept arrays with further leading axes, and then return arrays of these axes. The
 only third-party library that this module imports is NumPy, so that reading a config, which needs
 the metric names, stays fast.
 """
@@ -95,10 +96,10 @@ def boundary_iou(boundary: _Integers) -> _Numbers:
     Returns:
       float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
-    return _ratio(boundary[:, 0], boundary[:, 1])
+    return _ratio(boundary[..., 0], boundary[..., 1])
 
 
-def mean_of_defined(values: _Numbers) -> float:
+def mean_of_defined(values: _Numbers) -> Any:
     """Computes the mean of a metric over the classes for which the metric is defined.
 
     Args:
@@ -107,21 +108,22 @@ def mean_of_defined(values: _Numbers) -> float:
     Returns:
       The mean; NaN if the metric is undefined for all classes.
     """
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))[()]
 
 
-def pixel_accuracy(confusion_matrix: _Integers) -> float:
+def pixel_accuracy(confusion_matrix: _Integers) -> Any:
     """Computes the share of correctly classified pixels, 0..1; NaN if there are no pixels.
 
     Args:
       confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
         in columns.
     """
-    return float(_ratio(np.trace(confusion_matrix), confusion_matrix.sum()))
+    hits, truth, _ = _hits(confusion_matrix)
+    return _ratio(hits.sum(-1), truth.sum(-1))[()]
 
 
-def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
+def frequency_weighted_iou(confusion_matrix: _Integers) -> Any:
     """Computes the mean IoU, weighting each class by its share of the ground-truth pixels.
 
     Args:
@@ -131,11 +133,12 @@ def frequency_weighted_iou(confusion_matrix: _Integers) -> float:
     Returns:
       The weighted mean, 0..1; NaN if there are no pixels.
     """
-    truth = confusion_matrix.sum(1)
-    return float(_ratio(np.sum(truth * np.nan_to_num(iou(confusion_matrix))), truth.sum()))
+    _, truth, _ = _hits(confusion_matrix)
+    weighted = truth * np.nan_to_num(iou(confusion_matrix))
+    return _ratio(weighted.sum(-1), truth.sum(-1))[()]
 
 
-def calibration_error(calibration: _Numbers) -> float:
+def calibration_error(calibration: _Numbers) -> Any:
     """Computes the expected calibration error (Guo et al. 2017).
 
     In each bin, the gap is the difference between the mean confidence and the accuracy. The error
@@ -148,12 +151,13 @@ def calibration_error(calibration: _Numbers) -> float:
     Returns:
       The error, 0..1; lower is better. NaN if there are no pixels.
     """
-    pixels, confidence, correct = calibration.T
-    return float(_ratio(np.abs(confidence - correct).sum(), pixels.sum()))
+    pixels, confidence, correct = np.moveaxis(calibration, -1, 0)
+    return _ratio(np.abs(confidence - correct).sum(-1), pixels.sum(-1))[()]
 
 
 def _hits(confusion_matrix: _Integers) -> tuple[_Numbers, _Integers, _Integers]:
-    return np.diag(confusion_matrix).astype(float), confusion_matrix.sum(1), confusion_matrix.sum(0)
+    hits = np.diagonal(confusion_matrix, axis1=-2, axis2=-1).astype(float)
+    return hits, confusion_matrix.sum(-1), confusion_matrix.sum(-2)
 
 
 def _ratio(part: Any, whole: Any) -> _Numbers:
@@ -203,13 +207,25 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
     Returns:
       The values of all metrics, 0..1, by name, in the order of `metric_names`; NaN where undefined.
     """
-    return {
-        name: value
+    return dict(zip(metric_names(classes), values(counts).tolist(), strict=True))
+
+
+def values(counts: Counts) -> _Numbers:
+    """Computes all metrics from pixel counts.
+
+    Args:
+      counts: Pixel counts, whose arrays may have further leading axes.
+
+    Returns:
+      float64 [..., metrics], the values in the order of `metric_names`; NaN where undefined.
+    """
+    parts = [
+        np.expand_dims(metric.formula(counts), -1)
+        if metric.scope == "overall"
+        else metric.formula(counts)
         for metric in METRICS.values()
-        for name, value in zip(
-            _names(metric, classes), np.atleast_1d(metric.formula(counts)).tolist(), strict=True
-        )
-    }
+    ]
+    return np.concatenate(parts, axis=-1)
 
 
 def metric_names(classes: Sequence[str]) -> list[str]:

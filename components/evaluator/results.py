@@ -76,8 +76,17 @@ def read_evaluation(path: str) -> Evaluation:
     return Evaluation(**by_model)
 
 
-def _slice_name(key: Any) -> str:
-    return ",".join(f"{name}={value}" for name, value in slicer_lib.deserialize_slice_key(key))
+def slice_name(key: Any) -> str:
+    """Returns the name of a slice, in the form `feature=value`; empty for the whole split.
+
+    Args:
+      key: Key of the slice in TFMA: a tuple of features and values.
+    """
+    return ",".join(f"{name}={value}" for name, value in key)
+
+
+def _slice_name(serialized: Any) -> str:
+    return slice_name(slicer_lib.deserialize_slice_key(serialized))
 
 
 def _value(value: Any) -> Any:

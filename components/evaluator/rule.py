@@ -23,6 +23,10 @@ class Rule(BaseModel):
       limit: Minimum value (for `floor`) or maximum drop (for `drop`), 0..1.
       baseline: Value of the metric for the last blessed model on the same data, 0..1; None if
         undefined or if there is no such model.
+      interval: 95 % confidence interval of the value (for `floor`), or of the value minus the
+        baseline's value (for `drop`); None if there are too few groups to estimate it.
+      groups_needed: Estimated number of groups after which the interval would be on one side of the
+        limit; None if it already is, or without an interval.
       passed: Whether the candidate passes the rule; None if the rule was not checked.
       reason: Reason why the rule was not checked; empty if it was checked.
     """
@@ -33,5 +37,12 @@ class Rule(BaseModel):
     value: float | None
     limit: float
     baseline: float | None = None
+    interval: tuple[float, float] | None = None
+    groups_needed: int | None = None
     passed: bool | None
     reason: str = ""
+
+    @property
+    def sure(self) -> bool:
+        """Whether the interval confirms that the rule holds or fails."""
+        return self.interval is not None and self.groups_needed is None

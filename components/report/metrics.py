@@ -3,6 +3,7 @@
 from pydantic import BaseModel
 from typing_extensions import Self
 
+from components.evaluator.intervals import Intervals
 from components.evaluator.results import OVERALL, Evaluation, Scores
 from components.evaluator.rule import Rule
 from components.evaluator.verdict import Verdict
@@ -33,6 +34,8 @@ class RunMetrics(BaseModel):
       calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
         confidences and the number of correctly predicted pixels.
       slices: Scores of the candidate on each slice except the whole split, by slice name.
+      intervals: 95 % confidence intervals of the metrics, of the differences from the baseline, and
+        of the metrics on each slice.
       serving: Verdict and measurements of ServingCheck.
     """
 
@@ -48,13 +51,21 @@ class RunMetrics(BaseModel):
     calibration: list[list[float]]
     slices: dict[str, Scores]
     serving: ServingVerdict
+    intervals: Intervals = Intervals()
 
     @classmethod
-    def of(cls, evaluation: Evaluation, verdict: Verdict, serving: ServingVerdict) -> Self:
+    def of(
+        cls,
+        evaluation: Evaluation,
+        intervals: Intervals,
+        verdict: Verdict,
+        serving: ServingVerdict,
+    ) -> Self:
         """Combines the results of the Evaluator, the gate and ServingCheck.
 
         Args:
           evaluation: Scores of the candidate and the baseline.
+          intervals: Confidence intervals of the scores.
           verdict: Verdict of the gate.
           serving: Verdict of ServingCheck.
         """
@@ -72,4 +83,5 @@ class RunMetrics(BaseModel):
                 name: scores for name, scores in evaluation.candidate.items() if name != OVERALL
             },
             serving=serving,
+            intervals=intervals,
         )

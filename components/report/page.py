@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from components.evaluator.gate_text import metric_text
+from components.evaluator.gate_text import certainty_text, interval_text, metric_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
@@ -116,7 +116,13 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"number": _number, "percent": _percent, "metric_text": metric_text}
+    environment.globals |= {
+        "number": _number,
+        "percent": _percent,
+        "metric_text": metric_text,
+        "interval_text": interval_text,
+        "certainty_text": certainty_text,
+    }
     return environment
 
 

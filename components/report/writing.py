@@ -17,6 +17,7 @@ from tfx.types import artifact
 from components.blessings import saved_model_path
 from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
+from components.evaluator.intervals import read_intervals
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import read_examples, read_summary
@@ -58,6 +59,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
     examples, evaluation = inputs.examples, inputs.evaluation
     metrics = RunMetrics.of(
         read_evaluation(evaluation.uri),
+        read_intervals(evaluation.uri),
         read_verdict(inputs.blessing.uri),
         verdict.read_verdict(inputs.serving_check.uri),
     )

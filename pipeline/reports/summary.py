@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.evaluator.gate_text import rule_text
+from components.evaluator.gate_text import interval_text, rule_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import OVERALL
 from components.evaluator.rule import DROP, FLOOR
@@ -78,7 +78,13 @@ def _short(path: str) -> str:
 def _table(config: Config, metrics: RunMetrics) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("test split")
-    for heading in ["IoU", "floor", *(["last blessed"] if metrics.baseline else [])]:
+    intervals = metrics.intervals.metrics
+    for heading in [
+        "IoU",
+        *(["95 % interval"] if intervals else []),
+        "floor",
+        *(["last blessed"] if metrics.baseline else []),
+    ]:
         table.add_column(heading, justify="right")
     floors = {
         rule.metric: rule.limit
@@ -89,16 +95,22 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
         *((of_class(IOU, name), name) for name in config.data.classes),
         (MEAN_IOU, "mean"),
     ]:
-        cells = [metrics.metrics[metric], floors.get(metric)]
+        cells = [_number(metrics.metrics[metric]), _number(floors.get(metric))]
+        if intervals:
+            cells.insert(1, interval_text(intervals.get(metric)) or "–")
         if metrics.baseline:
-            cells.append(metrics.baseline[metric])
-        table.add_row(title, *("–" if value is None else f"{value:.3f}" for value in cells))
+            cells.append(_number(metrics.baseline[metric]))
+        table.add_row(title, *cells)
     return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
     for rule in metrics.rules:
-        if rule.passed is None:
+        if rule.passed is None or (rule.passed and rule.groups_needed):
             yield f"[bold yellow]Gate[/]      {rule_text(rule)}"
     if metrics.blessed:
         drops = any(rule.kind == DROP for rule in metrics.rules)

@@ -2,7 +2,8 @@ import pytest
 
 from components.evaluator.config import GateConfig
 from components.evaluator.gate import decide
-from components.evaluator.gate_text import NOTHING_CHECKED, rule_text
+from components.evaluator.gate_text import NOTHING_CHECKED, certainty_text, rule_text
+from components.evaluator.intervals import Intervals
 from components.evaluator.metrics import Counts, compute
 from components.evaluator.results import Evaluation, Scores
 from components.evaluator.verdict import Verdict
@@ -21,12 +22,13 @@ def scores(confusion_matrix, images=1):
     )
 
 
-def verdict_of(candidate, baseline=None, *, by_slice=None, images=1, **gate):
+def verdict_of(candidate, baseline=None, *, by_slice=None, images=1, intervals=None, **gate):
     by_slice = {"": scores(candidate, images)} | {
         name: scores(matrix) for name, matrix in (by_slice or {}).items()
     }
     before = {} if baseline is None else {"": scores(baseline)}
-    return decide(Evaluation(candidate=by_slice, baseline=before), GateConfig(**gate), CLASSES)
+    evaluation = Evaluation(candidate=by_slice, baseline=before)
+    return decide(evaluation, intervals or Intervals(), GateConfig(**gate), CLASSES)
 
 
 # Ocean 8 of 12, land 10 of 14, lake nothing.
@@ -130,3 +132,80 @@ def test_without_a_baseline_only_floors_are_checked():
 def test_a_whole_verdict_survives_json():
     verdict = verdict_of(SUM, SUM, class_iou={"lake": 0.5, "land": 0.5}, max_drop=0.1)
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+# Ocean's IoU is 0.667, land's 0.714.
+AROUND = Intervals(groups=20, metrics={"iou/ocean": (0.6, 0.75), "iou/land": (0.702, 0.725)})
+
+
+@pytest.mark.parametrize(
+    ("floor", "estimate", "sure", "certainty"),
+    [
+        (0.59, True, True, "sure: 95 % interval 0.600–0.750"),
+        # The lower end is 0.067 from the value, the limit 0.017: 20 · (0.0667 / 0.0167)² = 320.
+        (
+            0.65,
+            True,
+            False,
+            "cannot tell: 95 % interval 0.600–0.750; about 320 groups would settle it",
+        ),
+        # The upper end is 0.083 from the value, the limit 0.053: 20 · (0.0833 / 0.0533)² = 48.8.
+        (
+            0.72,
+            False,
+            False,
+            "cannot tell: 95 % interval 0.600–0.750; about 49 groups would settle it",
+        ),
+        (0.76, False, False, "sure: 95 % interval 0.600–0.750"),
+    ],
+)
+def test_a_floor_is_decided_by_the_estimate_or_the_interval(floor, estimate, sure, certainty):
+    for decided_by, blessed in (("estimate", estimate), ("sure", sure)):
+        verdict = verdict_of(SUM, intervals=AROUND, class_iou={"ocean": floor}, decide=decided_by)
+        assert verdict.blessed == blessed
+        (rule,) = verdict.rules
+        assert certainty_text(rule) == certainty
+        assert rule_text(rule).endswith(f" its floor {floor:.3f} ({certainty})")
+    if estimate and not sure:
+        assert verdict.reasons() == [f"ocean: IoU 0.667 may be below its floor 0.650 ({certainty})"]
+
+
+def test_the_estimate_decides_where_there_is_no_interval():
+    verdict = verdict_of(SUM, intervals=AROUND, mean_iou=0.6, decide="sure")
+    assert verdict.blessed
+    (rule,) = verdict.rules
+    assert certainty_text(rule) == "cannot tell: too few groups for an interval"
+    assert rule_text(rule) == "mean IoU 0.690 is not below its floor 0.600"
+
+
+def test_slices_have_intervals_of_their_own():
+    name = "image/source=a"
+    intervals = Intervals(groups=9, slices={name: {"iou/ocean": (0.4, 0.6)}})
+    by_slice = {name: [[1, 1, 0], [0, 2, 0], [0, 0, 0]]}
+    gate = {"mean_iou": 0.1, "slices": {name: {"iou/ocean": 0.45}}}
+    assert verdict_of(SUM, by_slice=by_slice, intervals=intervals, **gate).blessed
+    assert not verdict_of(
+        SUM, by_slice=by_slice, intervals=intervals, decide="sure", **gate
+    ).blessed
+
+
+@pytest.mark.parametrize(
+    ("difference", "estimate", "sure", "certainty"),
+    [
+        ((-0.3, -0.05), False, True, "cannot tell"),
+        ((-0.3, -0.121), False, False, "sure"),
+        ((-0.19, -0.09), False, True, "cannot tell"),
+    ],
+)
+def test_a_drop_is_decided_by_the_estimate_or_the_interval(difference, estimate, sure, certainty):
+    # Ocean falls from 0.8 to 0.667, by 0.133.
+    before = [[8, 1, 0], [1, 10, 0], [0, 0, 0]]
+    intervals = Intervals(groups=20, differences={"iou/ocean": difference})
+    gate = {"mean_iou": 0.1, "max_class_drop": 0.12}
+    for decided_by, blessed in (("estimate", estimate), ("sure", sure)):
+        verdict = verdict_of(SUM, before, intervals=intervals, decide=decided_by, **gate)
+        rule = next(rule for rule in verdict.rules if rule.interval)
+        assert rule.passed == blessed
+        assert certainty_text(rule).startswith(certainty)
+    if sure:
+        assert "may fall by no more than 0.120" in rule_text(rule)

@@ -24,7 +24,7 @@ def evaluated(key, right, wrong, *, class_id=0, baseline=None):
     counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     counts[class_id, class_id] = right
     counts[class_id, (class_id + 1) % len(CLASSES)] = wrong
-    return EvaluatedImage(key, key, "s", counts, baseline)
+    return EvaluatedImage(key, key, "s", [], counts, baseline)
 
 
 def example(key, size=(8, 6)):
@@ -71,7 +71,7 @@ def test_thousands_of_images_are_read_one_by_one_and_few_are_shown(classes):
             alive.add(id(counts))
             weakref.finalize(counts, alive.discard, id(counts))
             most = max(most, len(alive))
-            yield EvaluatedImage(str(number), "", "", counts, None)
+            yield EvaluatedImage(str(number), "", "", [], counts, None)
 
     chosen = choose(read, names)
     shown = sum(len(images) for _, images in chosen)

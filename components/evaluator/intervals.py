@@ -1,0 +1,195 @@
+"""Confidence intervals of metrics, from the confusion matrices of single images.
+
+Images of a group are alike, so groups are the independent units: an interval says between which
+values the metric would lie for other groups of the same kind. The standard error comes from the
+jackknife, which leaves out one group at a time (Efron and Tibshirani 1993, chapter 11), and the
+quantiles from Student's t distribution, whose degrees of freedom are the number of groups that
+contain the class, minus 1. Metrics are transformed to log-odds, so intervals stay within 0..1.
+`python -m benchmarks.gate` measures how often intervals contain the true value.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+from scipy import stats
+
+from components.evaluator.evaluated_images import EvaluatedImage
+from components.evaluator.metrics import Counts, class_of, metric_names, values
+from components.evaluator.results import OVERALL
+from data.files.paths import join
+from data.files.reading import read_text
+
+INTERVALS_FILE = "intervals.json"
+"""Name of the file in the Evaluator's `evaluation` artifact that holds `Intervals` as JSON."""
+LEVEL = 0.95
+FEWEST_GROUPS = 5
+"""Minimum number of groups that must contain a class for an interval of its metrics."""
+_CHUNK = 500_000  # numbers in a block of confusion matrices
+_SMALLEST = 1e-6  # log-odds are computed for values from here to 1 minus this
+_Numbers = npt.NDArray[np.float64]
+_Integers = npt.NDArray[np.int64]
+
+Interval = tuple[float, float]
+"""Lower and upper end of a 95 % confidence interval."""
+
+
+class Intervals(BaseModel):
+    """Confidence intervals of the metrics that follow from confusion matrices.
+
+    Attributes:
+      groups: Number of groups in the `test` split.
+      metrics: Intervals of the candidate's metrics on the whole split, by metric name. Metrics
+        without an interval are left out: those of classes in too few groups, and those that do not
+        follow from the confusion matrix.
+      differences: Intervals of the candidate's metric minus the baseline's on the whole split, by
+        metric name; empty without a baseline.
+      slices: Intervals of the candidate's metrics on each slice, by slice name.
+    """
+
+    groups: int = 0
+    metrics: dict[str, Interval] = {}
+    differences: dict[str, Interval] = {}
+    slices: dict[str, dict[str, Interval]] = {}
+
+
+class _Sparse(NamedTuple):
+    """The confusion matrices of some images, without their zeros."""
+
+    places: _Integers  # flat indices
+    counts: _Integers
+
+
+class _Image(NamedTuple):
+    group: str
+    candidate: _Sparse
+    baseline: _Sparse | None
+
+
+def measure_intervals(images: Iterable[EvaluatedImage], classes: Sequence[str]) -> Intervals:
+    """Computes the confidence intervals on the whole split and on each slice.
+
+    Args:
+      images: The evaluated images.
+      classes: Names of the C classes, by class id.
+    """
+    by_slice: dict[str, list[_Image]] = {OVERALL: []}
+    for image in images:
+        baseline = None if image.baseline is None else _sparse(image.baseline)
+        compact = _Image(image.group, _sparse(image.candidate), baseline)
+        for name in (OVERALL, *image.slices):
+            by_slice.setdefault(name, []).append(compact)
+    whole = by_slice.pop(OVERALL)
+    candidate = _Jackknife(whole, classes, "candidate")
+    differences: dict[str, Interval] = {}
+    if whole and whole[0].baseline is not None:
+        before = _Jackknife(whole, classes, "baseline")
+        differences = candidate.intervals_of_difference(before)
+    return Intervals(
+        groups=candidate.groups,
+        metrics=candidate.intervals(),
+        differences=differences,
+        slices={
+            name: _Jackknife(some, classes, "candidate").intervals()
+            for name, some in by_slice.items()
+        },
+    )
+
+
+def read_intervals(evaluation: str) -> Intervals:
+    """Reads the intervals from the Evaluator's output.
+
+    Args:
+      evaluation: Path of the Evaluator's `evaluation` artifact.
+    """
+    return Intervals.model_validate_json(read_text(join(evaluation, INTERVALS_FILE)))
+
+
+class _Jackknife:
+    """Values of all metrics on all images, and without each of the groups."""
+
+    def __init__(self, images: Sequence[_Image], classes: Sequence[str], model: str) -> None:
+        self._names, size = metric_names(classes), len(classes)
+        by_group: dict[str, list[_Sparse]] = {}
+        for image in images:
+            by_group.setdefault(image.group, []).append(getattr(image, model))
+        self.groups = len(by_group)
+        total = sum(_blocks(by_group.values(), size, sums=True), np.zeros((size, size), np.int64))
+        present, left_out = np.zeros(size, np.int64), [np.empty((0, len(self._names)))]
+        for block in _blocks(by_group.values(), size):
+            present += (block.sum(-1) > 0).sum(0)
+            left_out.append(_metrics(total - block))
+        self._all, self._left_out = _metrics(total), np.concatenate(left_out)
+        self._freedom = [self._degrees_of_freedom(name, classes, present) for name in self._names]
+
+    def _degrees_of_freedom(self, name: str, classes: Sequence[str], present: _Integers) -> int:
+        class_name = class_of(name)
+        if class_name is not None:
+            return int(present[classes.index(class_name)]) - 1
+        if name.startswith("mean_"):  # the class in the fewest groups is the least certain
+            return int(min((count for count in present if count), default=0)) - 1
+        return self.groups - 1
+
+    def intervals(self) -> dict[str, Interval]:
+        """Returns the interval of each metric that has one."""
+        ends = _ends(_log_odds(self._all), _log_odds(self._left_out), self._freedom)
+        return self._by_name(1 / (1 + np.exp(-ends)))
+
+    def intervals_of_difference(self, other: "_Jackknife") -> dict[str, Interval]:
+        """Returns the interval of each metric minus that of another model on the same images."""
+        ends = _ends(self._all - other._all, self._left_out - other._left_out, self._freedom)
+        return self._by_name(ends)
+
+    def _by_name(self, ends: _Numbers) -> dict[str, Interval]:
+        return {
+            name: (low, high)
+            for name, (low, high) in zip(self._names, ends.T.tolist(), strict=True)
+            if low < high  # false if an end is NaN, or if all groups agree
+        }
+
+
+def _ends(value: _Numbers, left_out: _Numbers, freedom: Sequence[int]) -> _Numbers:
+    """Returns the ends of the intervals, float64 [2, metrics]; NaN with too few groups."""
+    groups = len(left_out)
+    if not groups:
+        return np.full((2, len(value)), np.nan)
+    degrees = np.where(np.array(freedom) >= FEWEST_GROUPS - 1, freedom, np.nan)
+    deviations = left_out - left_out.mean(axis=0)
+    error = np.sqrt((groups - 1) / groups * (deviations**2).sum(axis=0))
+    reach = stats.t.ppf((1 + LEVEL) / 2, degrees) * error
+    return np.stack([value - reach, value + reach])
+
+
+def _metrics(confusion: _Integers) -> _Numbers:
+    # The images' boundaries and calibration are not kept, so their metrics are NaN here.
+    axes = confusion.shape[:-2]
+    size = confusion.shape[-1]
+    none = np.zeros((*axes, size, 2), np.int64), np.zeros((*axes, 1, 3))
+    return values(Counts(0, confusion, *none))
+
+
+def _log_odds(value: _Numbers) -> _Numbers:
+    clipped = np.clip(value, _SMALLEST, 1 - _SMALLEST)
+    return np.log(clipped / (1 - clipped))
+
+
+def _sparse(confusion: _Integers) -> _Sparse:
+    flat = confusion.ravel()
+    places = np.flatnonzero(flat)
+    return _Sparse(places, flat[places])
+
+
+def _blocks(
+    groups: Iterable[Sequence[_Sparse]], size: int, *, sums: bool = False
+) -> Iterator[_Integers]:
+    """Yields the confusion matrices of groups, int64 [some groups, C, C], or the sums of blocks."""
+    groups = list(groups)
+    step = max(1, _CHUNK // size**2)
+    for first in range(0, len(groups), step):
+        block = np.zeros((len(groups[first : first + step]), size * size), np.int64)
+        for row, images in zip(block, groups[first : first + step], strict=True):
+            for image in images:
+                row[image.places] += image.counts
+        yield block.sum(0).reshape(size, size) if sums else block.reshape(-1, size, size)

@@ -1,0 +1,123 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from components.evaluator.evaluated_images import EvaluatedImage
+from components.evaluator.intervals import Intervals, measure_intervals
+from components.evaluator.metrics import Counts, compute
+
+CLASSES = ["ground", "disc", "rim"]
+
+
+def image(group, candidate, baseline=None, slices=()):
+    before = None if baseline is None else np.array(baseline)
+    return EvaluatedImage(f"{group}/1", group, "s", list(slices), np.array(candidate), before)
+
+
+def noisy(groups, seed=0, images=2, rims=True):
+    """Makes images whose errors differ from group to group."""
+    random = np.random.default_rng(seed)
+    for group in range(groups):
+        for _ in range(images):
+            candidate = np.diag([900, 100, 30 if rims else 0])
+            candidate[0, 1], candidate[1, 0], candidate[2, 0] = random.integers(0, 40, 3)
+            if not rims:
+                candidate[2] = 0
+            baseline = candidate + np.array([[0, 9, 0], [3, 0, 0], [0, 0, 0]])
+            yield image(str(group), candidate, baseline, ["part=even"] if group % 2 == 0 else [])
+
+
+def metrics(images, model="candidate"):
+    total = sum(getattr(one, model) for one in images)
+    none = np.zeros((3, 2), np.int64), np.zeros((15, 3))
+    return compute(Counts(len(images), total, *none), CLASSES)
+
+
+def jackknife(images, value, name):
+    """Computes the standard error of a value, and the number of groups, in the simplest way."""
+    groups = sorted({one.group for one in images})
+    left_out = [value([one for one in images if one.group != group])[name] for group in groups]
+    number = len(groups)
+    return math.sqrt((number - 1) / number * sum((x - np.mean(left_out)) ** 2 for x in left_out))
+
+
+def log_odds(values):
+    return {name: math.log(value / (1 - value)) for name, value in values.items() if value == value}
+
+
+@pytest.mark.parametrize("name", ["iou/disc", "mean_iou", "dice/rim", "pixel_accuracy"])
+def test_an_interval_is_the_jackknife_s_on_the_scale_of_log_odds(name):
+    images = list(noisy(8))
+    low, high = measure_intervals(images, CLASSES).metrics[name]
+    value = log_odds(metrics(images))[name]
+    error = jackknife(images, lambda some: log_odds(metrics(some)), name)
+    reach = stats.t.ppf(0.975, 7) * error
+    expected = [1 / (1 + math.exp(-end)) for end in (value - reach, value + reach)]
+    assert [low, high] == pytest.approx(expected)
+    assert low < metrics(images)[name] < high
+
+
+def test_a_difference_is_measured_on_the_same_groups():
+    images = list(noisy(8))
+    low, high = measure_intervals(images, CLASSES).differences["iou/disc"]
+
+    def difference(some):
+        return {"d": metrics(some)["iou/disc"] - metrics(some, "baseline")["iou/disc"]}
+
+    reach = stats.t.ppf(0.975, 7) * jackknife(images, difference, "d")
+    expected = difference(images)["d"]
+    assert (low, high) == pytest.approx((expected - reach, expected + reach))
+    assert low > 0  # the candidate is better in each group, although both vary
+
+
+def test_a_slice_has_an_interval_of_its_own_groups():
+    images = list(noisy(12))
+    even = [one for one in images if one.slices]
+    found = measure_intervals(images, CLASSES)
+    assert found.slices == {"part=even": measure_intervals(even, CLASSES).metrics}
+    assert found.groups == 12
+
+
+def test_images_of_a_group_are_one_unit():
+    """Copies of images within their groups say nothing new."""
+    once, twice = list(noisy(8, images=1)), list(noisy(8, images=1)) * 2
+    for name, ends in measure_intervals(once, CLASSES).metrics.items():
+        assert measure_intervals(twice, CLASSES).metrics[name] == pytest.approx(ends)
+
+
+def test_a_class_in_few_groups_has_no_interval():
+    images = [
+        *noisy(20, rims=False),
+        *(image(f"rim {i}", 90 * np.eye(3, dtype=int)) for i in range(4)),
+    ]
+    images = [one._replace(baseline=None) for one in images]
+    found = measure_intervals(images, CLASSES).metrics
+    assert {"iou/ground", "iou/disc", "pixel_accuracy"} <= set(found)
+    assert not {"iou/rim", "mean_iou", "mean_dice"} & set(found)
+    # The degrees of freedom are those of the class in the fewest groups.
+    more = [*images, image("rim 5", 90 * np.eye(3, dtype=int))]
+    assert "mean_iou" in measure_intervals(more, CLASSES).metrics
+
+
+def test_without_groups_or_noise_there_is_no_interval():
+    assert measure_intervals([], CLASSES) == Intervals()
+    perfect = [image(str(group), np.eye(3, dtype=int)) for group in range(9)]
+    assert measure_intervals(perfect, CLASSES) == Intervals(groups=9)
+    assert not measure_intervals(list(noisy(1)), CLASSES).metrics
+
+
+@settings(max_examples=30)
+@given(st.integers(5, 9), st.integers(0, 99), st.randoms())
+def test_the_order_of_the_images_changes_nothing(groups, seed, random):
+    images = list(noisy(groups, seed))
+    expected = measure_intervals(images, CLASSES)
+    random.shuffle(images)
+    found = measure_intervals(images, CLASSES)
+    assert found.metrics.keys() == expected.metrics.keys()
+    for name, ends in expected.metrics.items():
+        assert found.metrics[name] == pytest.approx(ends)
+        assert 0 <= ends[0] < ends[1] <= 1
