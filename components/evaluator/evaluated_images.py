@@ -96,7 +96,7 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
                 row["key"],
                 row["group"],
                 row["source"],
-                row["slices"],
+                row.get("slices", []),  # older evaluations have none
                 np.array(row[CANDIDATE]),
                 baseline,
             )
