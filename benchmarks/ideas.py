@@ -108,7 +108,7 @@ def _step(
         if keras_normalisation:
             BatchNormalization.call = keras.layers.BatchNormalization.call  # type: ignore[method-assign]
         with dtype_policy(precision):
-            network = build_network(ModelConfig(weights="none", decoder=decoder), CLASSES)
+            network = build_network(ModelConfig(weights="none", decoder=decoder, width=1), CLASSES)
         loss = SegmentationLoss({"cross_entropy": 1.0}, [1.0] * CLASSES)
         adam = keras.optimizers.Adam if keras_adam else Adam
         network.compile(adam(1e-4), loss, jit_compile=False)

@@ -106,7 +106,7 @@ def _training_rates(batches: tf.data.Dataset) -> tuple[float, float]:
     """Returns images per second of training on the pipeline and on one batch in memory."""
     training = TrainingConfig()
     with dtype_policy(training.precision):
-        network = build_network(ModelConfig(), len(CLASSES))
+        network = build_network(ModelConfig(width=1), len(CLASSES))
     network.compile(
         optimizer=Adam(training.learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORE),

@@ -234,7 +234,7 @@ def _network(corpus: Corpus) -> Any:
     from components.trainer.training.precision import dtype_policy
 
     with dtype_policy("auto"):
-        return build_network(ModelConfig(), corpus.classes)
+        return build_network(ModelConfig(width=1), corpus.classes)
 
 
 def _names(corpus: Corpus) -> list[str]:

@@ -300,7 +300,8 @@ def _network(decoder: str, precision: str) -> Any:
 
     keras.utils.set_random_seed(1)
     with dtype_policy(precision):
-        return build_network(ModelConfig.model_validate({"decoder": decoder}), len(CLASSES))
+        config = ModelConfig.model_validate({"decoder": decoder, "width": 1})
+        return build_network(config, len(CLASSES))
 
 
 _SIDES: dict[str, Callable[[Path, int], dict[str, Any]]] = {

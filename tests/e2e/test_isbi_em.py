@@ -24,7 +24,7 @@ def test_the_config_maps_0_255_masks_and_the_gate_passes(tmp_path):
     config["workspace"] = str(tmp_path)
     config["data"]["source"]["path"] = str(SLICES)
     config["data"]["view"] = {"kind": "resize", "height": 96, "width": 96}
-    config["model"] |= {"width": 0.1}
+    config["model"] = {"width": 0.1}
     config["training"] |= {"epochs": 4, "learning_rate": 3e-3, "precision": "float32"}
     config["gate"] = {"mean_iou": 0.35, "class_iou": {"cell": 0.6}}
     path = tmp_path / "config.yaml"

@@ -14,8 +14,14 @@ def test_a_loss_is_a_name_or_a_sum(loss, expected):
     assert TrainingConfig(loss=loss).loss == expected
 
 
-def test_the_default_loss():
-    assert TrainingConfig().loss == {"cross_entropy": 1}
+def test_a_loss_may_be_a_name():
+    assert TrainingConfig(loss="dice").loss == {"dice": 1}
+
+
+def test_the_reference_decoder_has_its_own_width():
+    assert ModelConfig(decoder="notebook").width == 1
+    assert ModelConfig(decoder="notebook", width=0.5).width == 0.5
+    assert ModelConfig().width == 0.25
 
 
 @pytest.mark.parametrize("freeze", ["all", "none", 10, ["block1", "block2"]])

@@ -62,7 +62,13 @@ def train(tmp_path, monkeypatch, write_examples):
             view=view,
             model=ModelConfig(weights="none"),
             training=TrainingConfig(
-                **{"precision": "float32", "batch_size": 4, "feature_memory_mib": 0} | training
+                **{
+                    "precision": "float32",
+                    "batch_size": 4,
+                    "feature_memory_mib": 0,
+                    "warmup_epochs": 0,
+                }
+                | training
             ),
             intensity_range=(0, 4095),
             serving_precision=serving_precision,

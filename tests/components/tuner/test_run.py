@@ -55,7 +55,13 @@ def prepare(tmp_path, networks, write_examples):
             view=ResizeView(kind="resize", height=16, width=16),
             model=ModelConfig(weights="none"),
             training=TrainingConfig(
-                **{"precision": "float32", "batch_size": 4, "feature_memory_mib": 0} | training
+                **{
+                    "precision": "float32",
+                    "batch_size": 4,
+                    "feature_memory_mib": 0,
+                    "warmup_epochs": 0,
+                }
+                | training
             ),
             code="1",
         )

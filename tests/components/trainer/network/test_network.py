@@ -113,7 +113,7 @@ class TestNotebook:
 
 class TestUnet:
     def test_no_layer_has_two_channels(self):
-        network = build_network(ModelConfig(weights="none"), CLASSES)
+        network = build_network(ModelConfig(weights="none", width=1), CLASSES)
         filters = {
             layer.name: layer.filters
             for layer in network.layers

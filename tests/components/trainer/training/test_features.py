@@ -133,7 +133,7 @@ def test_too_many_val_images_are_encoded_in_each_epoch(network):
     assert kept.buffer.mixture.size == 6
     assert kept.summary == (
         "The frozen encoder's features of 6 batches (9 MiB) stay in memory; "
-        "each image serves 2 training steps."
+        "each image serves 4 training steps."
     )
 
 
