@@ -115,6 +115,7 @@ class Recipe(NamedTuple):
 
 
 BASE = Recipe()
+BEST = BASE._replace(uses=4, schedule=constant, averaging=0.98, class_aware=0.0)
 RECIPES = {
     "the base, as described": BASE,
     "1 use of each image": BASE._replace(uses=1),
@@ -140,6 +141,10 @@ RECIPES = {
     "focal, Dice": BASE._replace(loss=("focal", "dice")),
     "whole images, resized to 224": BASE._replace(resized=224),
     "constant rate": BASE._replace(schedule=constant),
+    # The defaults of unetfx, and changes of them.
+    "4 uses, average, crops anywhere": BEST,
+    "…, then linear to 0": BEST._replace(schedule=cooldown),
+    "…, rate 0.004": BEST._replace(rate=4e-3),
 }
 
 

@@ -150,6 +150,9 @@ class TrainingConfig(Strict):
         decays it linearly to 0 in the last fifth of a phase.
       warmup_epochs: Number of epochs at the start of the first phase during which the learning rate
         rises linearly from 0. Fractions of an epoch are allowed.
+      ema_momentum: Momentum of the exponential moving average (EMA) of the weights, from 0 to below
+        1. The average is the model that is validated and exported; with 0.98, it extends over about
+        50 training steps. With 0, the weights themselves are used.
       second_phase: Settings of a second training phase, which fine-tunes part of the encoder; null
         for no second phase.
       loss: Name of a loss term, or a weighted sum of several terms (`{cross_entropy: 1, dice: 1}`).
@@ -193,8 +196,9 @@ class TrainingConfig(Strict):
     epochs: AutoOrNumber = "auto"
     patience: int = Field(5, ge=1)
     learning_rate: Positive = 2e-3
-    schedule: Literal["constant", "cosine", "cooldown"] = "cooldown"
+    schedule: Literal["constant", "cosine", "cooldown"] = "constant"
     warmup_epochs: float = Field(0.5, ge=0)
+    ema_momentum: float = Field(0.98, ge=0, lt=1)
     second_phase: SecondPhase | None = None
     loss: Loss = Field({"cross_entropy": 1.0, "dice": 1.0})
     class_weights: Literal["balanced"] | dict[str, Positive] = Field({})

@@ -1,5 +1,7 @@
 """The whole network: padding, encoder, decoder, classification head and cropping."""
 
+from collections.abc import Iterator
+
 import keras
 import tensorflow as tf
 from keras import layers, ops
@@ -56,6 +58,23 @@ def split_network(network: keras.Model) -> tuple[keras.Model, keras.Model]:
     skips = [network.get_layer(f"skip{level}").output for level in range(1, len(STRIDES) + 1)]
     encoder = keras.Model(network.input, skips, name="encoder")
     return encoder, keras.Model([network.input, *skips], network.output, name="decoder")
+
+
+def changing_weights(network: keras.Model) -> list[keras.Variable]:
+    """Returns the weights that training changes, including moving statistics.
+
+    Args:
+      network: The network from `build_network`.
+    """
+    frozen = {id(weight) for layer in _frozen_layers(network) for weight in layer.weights}
+    return [weight for weight in network.weights if id(weight) not in frozen]
+
+
+def _frozen_layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    if not layer.trainable:
+        yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _frozen_layers(inner)
 
 
 class PadToMultiple(layers.Layer):

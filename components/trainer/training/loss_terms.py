@@ -1,6 +1,7 @@
 """The terms of the training loss, each computed over the labelled pixels of a batch.
 
-Each term is a non-negative float32 scalar that approaches 0 as the predictions become perfect.
+Each term is a non-negative float32 scalar that approaches 0 as the predictions become perfect. With
+several devices, sums are taken over the whole batch, so the terms are those of one device.
 """
 
 from typing import NamedTuple
@@ -52,8 +53,7 @@ def focal(pixels: Pixels) -> tf.Tensor:
 
 def dice(pixels: Pixels) -> tf.Tensor:
     """Returns 1 minus the Dice coefficient, averaged over the classes in the batch's masks."""
-    truth, predicted, axis = _overlap(pixels)
-    return _mean_of_present(keras.losses.dice(truth, predicted, axis=axis), truth)
+    return _overlap_loss(pixels, missed=0.5, false_alarm=0.5)
 
 
 def tversky(pixels: Pixels) -> tf.Tensor:
@@ -61,30 +61,42 @@ def tversky(pixels: Pixels) -> tf.Tensor:
 
     A false negative (a missed pixel) costs more than a false positive.
     """
-    truth, predicted, axis = _overlap(pixels)
-    # Keras' documentation has the weights the wrong way round: `alpha` weights false negatives, and
-    # `beta` weights false positives.
-    losses = keras.losses.tversky(truth, predicted, alpha=_MISSED, beta=_FALSE_ALARM, axis=axis)
-    return _mean_of_present(losses, truth)
+    return _overlap_loss(pixels, missed=_MISSED, false_alarm=_FALSE_ALARM)
 
 
 def _one_hot(pixels: Pixels) -> tf.Tensor:
     return ops.one_hot(pixels.class_ids, pixels.logits.shape[-1], dtype=pixels.logits.dtype)
 
 
-def _overlap(pixels: Pixels) -> tuple[tf.Tensor, tf.Tensor, tuple[int, ...]]:
-    """Returns the one-hot ground truth, the predicted probabilities and the axes to sum over.
+def _overlap_loss(pixels: Pixels, *, missed: float, false_alarm: float) -> tf.Tensor:
+    """Returns 1 minus the Tversky index, averaged over the classes in the batch's masks.
 
-    Ground truth and probabilities are 0 for ignored pixels.
+    Args:
+      pixels: The pixels of the batch.
+      missed: Weight of false negatives.
+      false_alarm: Weight of false positives. With 0.5 for both weights, the index is the Dice
+        coefficient.
     """
     labelled = ops.cast(pixels.labelled, pixels.logits.dtype)[..., None]
-    return _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled, (0, 1, 2)
+    truth, predicted = _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled
+    sums = [ops.sum(part, (0, 1, 2)) for part in (truth * predicted, truth, predicted)]
+    hits, true_pixels, predicted_pixels = ops.unstack(_over_devices(ops.stack(sums)), 3)
+    smooth = keras.config.epsilon()
+    errors = missed * (true_pixels - hits) + false_alarm * (predicted_pixels - hits)
+    losses = 1 - (hits + smooth) / (hits + errors + smooth)
+    present = ops.cast(true_pixels > 0, losses.dtype)
+    return ops.sum(losses * present) / ops.maximum(ops.sum(present), 1.0)
 
 
 def _mean(losses: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    return ops.sum(losses * weights) / ops.maximum(ops.sum(weights), keras.config.epsilon())
+    sums = ops.stack([ops.sum(losses * weights), ops.sum(weights)])
+    total, weight = ops.unstack(_over_devices(sums), 2)
+    return total / ops.maximum(weight, keras.config.epsilon())
 
 
-def _mean_of_present(losses: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-    present = ops.cast(ops.any(truth > 0, axis=(0, 1, 2)), losses.dtype)
-    return ops.sum(losses * present) / ops.maximum(ops.sum(present), 1.0)
+def _over_devices(sums: tf.Tensor) -> tf.Tensor:
+    """Adds up the sums of all devices that share the batch."""
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return sums
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)

@@ -13,17 +13,32 @@ class Adam(keras.optimizers.Optimizer):
     tensors as large as the weight tensor. The fused operation is faster, because it reads and
     writes each tensor only once.
 
+    The optimizer can also keep an exponential moving average (EMA) of the weights, which is usually
+    a better model than the weights of the last step. The first steps use a smaller momentum, so
+    that the initial weights are soon forgotten.
+
     Args:
       learning_rate: The learning rate, which `learning_rate.assign` can change between steps.
+      ema_momentum: Momentum of the moving average, 0 to below 1; 0 for no average.
+      averaged: The weights and moving statistics to average.
     """
 
     beta_1, beta_2, epsilon = 0.9, 0.999, 1e-7
 
-    def __init__(self, learning_rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        learning_rate: float = 0.0,
+        *,
+        ema_momentum: float = 0.0,
+        averaged: Sequence[keras.Variable] = (),
+    ) -> None:
         super().__init__(learning_rate, name="adam")
+        self._momentum = ema_momentum
+        self._averaged = list(averaged) if ema_momentum else []
+        self._averages: list[tuple[keras.Variable, keras.Variable]] = []
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Creates the two moment tensors of each weight tensor.
+        """Creates the two moment tensors of each weight tensor, and the moving averages.
 
         This method must be called in the scope of the distribution strategy.
         """
@@ -39,6 +54,25 @@ class Adam(keras.optimizers.Optimizer):
             strategy = tf.distribute.get_strategy()
             for copy in strategy.experimental_local_results(variable.value):
                 self._moments[copy.ref()] = moments
+        for weight in self._averaged:
+            # As variables of the optimizer, the averages are saved with it.
+            average = self.add_variable_from_reference(weight, name="average")
+            average.assign(weight)
+            self._averages.append((average, weight))
+
+    def update_averages(self) -> None:
+        """Moves the averages towards the weights; call this after each step, on all devices."""
+        steps = tf.cast(self.iterations.value, tf.float32)
+        momentum = tf.minimum(self._momentum, (1 + steps) / (10 + steps))
+        for average, weight in self._averages:
+            average.value.assign(average.value * momentum + weight.value * (1 - momentum))
+
+    def swap_averages(self) -> None:
+        """Exchanges the weights of the network and their averages."""
+        for average, weight in self._averages:
+            weights = tf.identity(weight.value)
+            weight.assign(average.value)
+            average.assign(weights)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
         """Updates a weight tensor and its two moment tensors on one device."""
@@ -56,3 +90,9 @@ class Adam(keras.optimizers.Optimizer):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+
+def adam_of(network: keras.Model) -> Adam:
+    """Returns the optimizer of a compiled network, without Keras' wrapper for float16."""
+    optimizer = network.optimizer
+    return getattr(optimizer, "inner_optimizer", optimizer)

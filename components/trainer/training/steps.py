@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from components.trainer.training.metrics import ClassIoU
+from components.trainer.training.optimizer import adam_of
 
 # (images, masks) or ([images, *skips], masks); with several devices, one tensor per device
 _Batch = Any
@@ -38,7 +39,14 @@ class Steps:
         self._network, self._decoder = network, decoder or network
         self._iou, self._strategy = iou, strategy
         self._loss = keras.metrics.Mean("loss")
-        self._train = tf.function(self._run(self._train_replica), autograph=False)
+        train = self._run(self._train_replica)
+
+        def train_and_average(batch: _Batch) -> tf.Tensor:
+            loss = train(batch)
+            adam_of(network).update_averages()
+            return loss
+
+        self._train = tf.function(train_and_average, autograph=False)
         # Without an input signature, TensorFlow would trace the function again for the last batch,
         # which may be smaller.
         signature = None if isinstance(val_batches, list) else [val_batches.element_spec]

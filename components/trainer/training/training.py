@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from components.trainer.config import TrainerSettings
 from components.trainer.network.encoder import layers_from
-from components.trainer.network.network import build_network
+from components.trainer.network.network import build_network, changing_weights
 from components.trainer.training.checkpoints import Checkpoints
 from components.trainer.training.devices import is_chief
 from components.trainer.training.features import FeatureBuffer, KeptFeatures, keep_features
 from components.trainer.training.learning_rate import learning_rate
 from components.trainer.training.losses import SegmentationLoss, balanced_weights
 from components.trainer.training.metrics import ClassIoU
-from components.trainer.training.optimizer import Adam
+from components.trainer.training.optimizer import Adam, adam_of
 from components.trainer.training.precision import dtype_policy
 from components.trainer.training.progress import Progress
 from components.trainer.training.steps import Steps
@@ -136,9 +136,13 @@ class Training:
         folder = os.path.join(self._folder, f"phase{phase.number}")
         checkpoints = Checkpoints(folder, self._logs(phase))
         with self._strategy.scope():
-            self.network.compile(Adam(), self._loss)
+            momentum = self._training.ema_momentum
+            optimizer = Adam(ema_momentum=momentum, averaged=changing_weights(self.network))
+            self.network.compile(optimizer, self._loss)
             self.network.optimizer.build(self.network.trainable_variables)
             checkpoints.load_last(self.network)
+            if checkpoints.history:
+                optimizer.swap_averages()  # they were saved in place of the weights
         if len(checkpoints.history) != self._total_epochs(phase, checkpoints):
             try:
                 self._train_epochs(phase, checkpoints)
@@ -177,6 +181,8 @@ class Training:
                         raise self._non_finite_loss(phase, epoch, number, kept.buffer)
                     progress.advance(loss)
                 scores = steps.scores()
+                # The averages are the model that is validated and kept.
+                adam_of(network).swap_averages()
                 steps.reset_scores()
                 for batch in kept.val_batches:
                     steps.validate(batch)
@@ -185,6 +191,7 @@ class Training:
             progress.print_epoch(scores)
             if board:
                 board.write(epoch, scores)
+            adam_of(network).swap_averages()
         if board:
             board.close()
 

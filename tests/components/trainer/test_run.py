@@ -67,6 +67,7 @@ def train(tmp_path, monkeypatch, write_examples):
                     "batch_size": 4,
                     "feature_memory_mib": 0,
                     "warmup_epochs": 0,
+                    "ema_momentum": 0,
                 }
                 | training
             ),
@@ -242,6 +243,22 @@ def test_the_learning_rate_of_the_last_step_of_each_epoch(train, tmp_path, sched
     train(epochs=4, patience=4, learning_rate=0.1, **schedule)
     found = history(tmp_path, "learning_rate")
     assert found == pytest.approx(rates, abs=1e-6)
+
+
+def test_the_average_of_the_weights_is_validated_and_exported(train, tmp_path):
+    """At this rate, the weights jump from step to step, so only their average is a good model."""
+    kept = {}
+    for momentum in (0, 0.9):
+        name = f"momentum {momentum}"
+        network = train(name, epochs=6, patience=6, learning_rate=5.0, ema_momentum=momentum)
+        with (tmp_path / name / "logs/phase1/history.csv").open() as file:
+            scores = [float(row["val_mean_iou"]) for row in csv.DictReader(file)]
+        iou = ClassIoU(CLASSES)
+        for images, masks in read_batches([str(tmp_path / "val.gz")], VIEW, 4):
+            iou.update_state(masks, network(images))
+        assert float(iou.result()["mean_iou"]) == pytest.approx(max(scores))
+        kept[momentum] = network.get_weights()
+    assert not np.allclose(kept[0][0], kept[0.9][0])
 
 
 def test_training_ends_after_the_score_has_settled(train, tmp_path, capsys):

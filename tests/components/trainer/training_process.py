@@ -103,11 +103,11 @@ def kill_at(epoch, batch):
     batches = itertools.count()
 
     class Killed(training_module.Progress):
-        def bar(self, at):
+        def bar(self, at, total):
             nonlocal batches
             batches = itertools.count()
             self.epoch = at
-            return super().bar(at)
+            return super().bar(at, total)
 
         def advance(self, loss):
             if (self.epoch, next(batches)) == (epoch, batch):

@@ -59,3 +59,36 @@ def test_it_is_one_operation():
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("ResourceApplyAdam") == 1
     assert not {"Sqrt", "Square", "RealDiv"} & set(kinds)
+
+
+def test_the_average_follows_the_weights_and_can_take_their_place():
+    weight = keras.Variable(np.float32(2))
+    optimizer = Adam(0.5, ema_momentum=0.4, averaged=[weight])
+    optimizer.build([weight])
+
+    @tf.function
+    def step(gradient):
+        optimizer.apply([gradient])
+        optimizer.update_averages()
+
+    expected = 2.0
+    for number in range(1, 5):
+        step(tf.constant(1.0))
+        momentum = min(0.4, (1 + number) / (10 + number))
+        expected = expected * momentum + float(weight) * (1 - momentum)
+    last = float(weight)
+    optimizer.swap_averages()
+    np.testing.assert_allclose(float(weight), expected, rtol=1e-6)
+    optimizer.swap_averages()
+    assert float(weight) == last
+    assert optimizer.variables[-1].path.endswith("_average")  # so it is saved with the optimizer
+
+
+def test_without_momentum_there_is_no_average():
+    weight = keras.Variable(np.float32(2))
+    optimizer = Adam(0.5, averaged=[weight])
+    optimizer.build([weight])
+    optimizer.update_averages()
+    optimizer.swap_averages()
+    assert float(weight) == 2
+    assert not [variable for variable in optimizer.variables if "average" in variable.path]
