@@ -4,7 +4,12 @@ import pytest
 import tensorflow as tf
 
 from components.trainer.config import ModelConfig
-from components.trainer.network.network import CropLike, PadToMultiple, build_network
+from components.trainer.network.network import (
+    CropLike,
+    PadToMultiple,
+    build_network,
+    changing_weights,
+)
 from components.trainer.training.precision import dtype_policy
 
 CLASSES = 3
@@ -299,3 +304,11 @@ def test_weights_and_logits_are_float32_in_every_precision(precision):
     assert network.get_layer("head").compute_dtype == precision
     assert {weight.dtype for weight in network.weights} == {"float32"}
     assert network(images(1, 32, 32)).dtype == "float32"
+
+
+def test_weights_that_change_are_those_that_learn_and_their_statistics(unet):
+    changing = changing_weights(unet)
+    frozen = unet.get_layer("vgg16").weights
+    assert len(changing) + len(frozen) == len(unet.weights)
+    assert not {weight.path for weight in changing} & {weight.path for weight in frozen}
+    assert any("moving_mean" in weight.path for weight in changing)
