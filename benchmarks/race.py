@@ -1,6 +1,6 @@
 """Races unetfx against the reference notebook and segmentation-models-pytorch, on one machine.
 
-    python -m benchmarks.race [--seconds 600] [--seeds 1] [--picture docs/race.png]
+    python -m benchmarks.race [--seconds 300] [--seeds 1] [--picture docs/race.png]
 
 All train a U-Net on the same tiles of Blue Marble, with the same frozen VGG16 encoder (weights
 `hed-bsds500`), and are scored by the mean IoU on the same tiles of other regions. The sides:
@@ -38,7 +38,7 @@ from benchmarks.training import notebook_network
 from components.evaluator.metrics import iou, mean_of_defined
 
 _BATCH = 8
-_POINTS = 12  # number of scores along the way
+_POINTS = 6  # number of scores along the way
 _RATE = 1e-3  # of smp; the notebook has Keras' default, which is the same
 _SECONDS, _SCORE = "processor seconds of training", "mean IoU on tiles of other regions"
 _MEAN = (123.68, 116.779, 103.939)  # of the images that VGG16 was trained on, RGB
@@ -52,7 +52,7 @@ _Predict = Callable[[_Pixels], Any]  # images [batch, height, width, 3] to class
 def main() -> None:
     """Runs every side, prints the table, and draws the scores over the processor time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=600, help="processor time of a rival")
+    parser.add_argument("--seconds", type=float, default=300, help="processor time of a rival")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
