@@ -11,12 +11,13 @@ All train a U-Net on the same tiles of Blue Marble, with the same frozen VGG16 e
   AdamW, cosine, flips, bfloat16, channels last;
 - unetfx, by the defaults of its config.
 
-The rivals train for the given processor time, and their scores are computed outside of it. unetfx
-ends by itself, and its time includes the scores. Each side runs in a process of its own, in turns;
-all use all cores.
+All train for about the given processor time. The scores of the rivals are computed outside of it;
+the time of unetfx includes them. Each side runs in a process of its own, in turns; all use all
+cores.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -307,8 +308,12 @@ def _smp_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
     return {"step": (time.process_time() - began) / _TIMED / _BATCH}
 
 
+class _TimeIsUpError(Exception):
+    pass
+
+
 def _run_unetfx(
-    folder: Path, seed: int, **options: Any
+    folder: Path, seed: int, seconds: float = math.inf, **options: Any
 ) -> tuple[Any, list[float], list[tuple[float, float]]]:
     """Trains by the defaults of the config.
 
@@ -357,20 +362,23 @@ def _run_unetfx(
         def save(self, network: Any, scores: Any) -> None:
             super().save(network, scores)
             epochs.append((time.process_time() - began, scores[MONITOR]))
+            if epochs[-1][0] > seconds:
+                raise _TimeIsUpError
 
     with (
         mock.patch.object(module, "Steps", TimedSteps),
         mock.patch.object(module, "Checkpoints", TimedCheckpoints),
     ):
         began = time.process_time()
-        training.run()
+        with contextlib.suppress(_TimeIsUpError):
+            training.run()
     return training.network, steps, epochs
 
 
-def _unetfx(folder: Path, seed: int, _: float) -> dict[str, Any]:
+def _unetfx(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
     import tensorflow as tf
 
-    network, steps, points = _run_unetfx(folder, seed)
+    network, steps, points = _run_unetfx(folder, seed, seconds)
     # The weights of the best epoch are kept.
     points.append((points[-1][0], max(score for _, score in points)))
     infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
