@@ -143,10 +143,10 @@ def _draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
         "data": {"values": rows},
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {"field": _SECONDS, "type": "quantitative"},
+            "x": {"field": _SECONDS, "type": "quantitative", "scale": {"zero": True}},
             "y": {"field": _SCORE, "type": "quantitative", "scale": {"domain": [0, 1]}},
             "color": colour,
-            "strokeDash": colour,
+            "strokeDash": {**colour, "legend": None},
             "detail": {"field": "seed", "type": "nominal"},
         },
     }
