@@ -77,13 +77,27 @@ def _overlap_loss(pixels: Pixels, *, missed: float, false_alarm: float) -> tf.Te
       false_alarm: Weight of false positives. With 0.5 for both weights, the index is the Dice
         coefficient.
     """
+    hits, true_pixels, predicted_pixels = _class_sums(pixels)
+    errors = missed * (true_pixels - hits) + false_alarm * (predicted_pixels - hits)
+    smooth = keras.config.epsilon()
+    return _mean_of_present(1 - (hits + smooth) / (hits + errors + smooth), true_pixels)
+
+
+def _class_sums(pixels: Pixels) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns three sums over the labelled pixels for each class, float32 [C].
+
+    Returns:
+      The probabilities of the class at its true pixels, the number of its true pixels, and its
+      probabilities at all pixels.
+    """
     labelled = ops.cast(pixels.labelled, pixels.logits.dtype)[..., None]
     truth, predicted = _one_hot(pixels) * labelled, ops.softmax(pixels.logits) * labelled
     sums = [ops.sum(part, (0, 1, 2)) for part in (truth * predicted, truth, predicted)]
     hits, true_pixels, predicted_pixels = ops.unstack(_over_devices(ops.stack(sums)), 3)
-    smooth = keras.config.epsilon()
-    errors = missed * (true_pixels - hits) + false_alarm * (predicted_pixels - hits)
-    losses = 1 - (hits + smooth) / (hits + errors + smooth)
+    return hits, true_pixels, predicted_pixels
+
+
+def _mean_of_present(losses: tf.Tensor, true_pixels: tf.Tensor) -> tf.Tensor:
     present = ops.cast(true_pixels > 0, losses.dtype)
     return ops.sum(losses * present) / ops.maximum(ops.sum(present), 1.0)
 
