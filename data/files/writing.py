@@ -148,7 +148,9 @@ def _lock_new_folder(folder: Path) -> tuple[Path, int]:
         )
         with contextlib.suppress(FileNotFoundError):
             lock = os.open(unfinished, os.O_RDONLY)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Some network file systems cannot lock folders. Then nothing is removed there either.
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
             # Another process may have removed the folder before it was locked.
             if unfinished.exists():
                 return unfinished, lock
@@ -162,13 +164,11 @@ def _remove_abandoned(parent: Path) -> None:
             lock = os.open(folder, os.O_RDONLY)
         except OSError:  # another process has just removed it
             continue
-        try:
+        # The lock fails if the folder's process is alive, or if the file system has no locks.
+        with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:  # its process is alive
-            pass
-        finally:
-            os.close(lock)
+        os.close(lock)
 
 
 def _upload(file: IO[bytes], path: str, unfinished: str) -> None:

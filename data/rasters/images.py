@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.config import DataConfig
+from data.errors import PairError
 from data.rasters.formats import CONVERTED, read_raster
 from data.rasters.raster import RasterFile
 
@@ -66,18 +67,26 @@ def as_png_or_jpeg(content: bytes, name: str, max_pixels: int) -> bytes:
     Args:
       content: Bytes of an image file.
       name: Name of the file, for error messages.
-      max_pixels: Maximum number of pixels; a larger image is not converted.
+      max_pixels: Maximum number of pixels in a file to convert.
 
     Returns:
       The PNG, with the pixels that viewers show; samples of 16 bits stay as they are. Files of any
       other format are returned unchanged.
 
     Raises:
-      PairError: The file cannot be read.
+      PairError: The file cannot be read, or has too many pixels.
     """
     if not content.startswith(CONVERTED):
         return content
-    return encode_png(read_raster(RasterFile(content, name, "image", max_pixels)).colours)
+    try:
+        raster = read_raster(RasterFile(content, name, "image", max_pixels))
+    except PairError as error:
+        if error.kind != "too_large":
+            raise
+        # The error of the ingestion names a config key, which callers may not have.
+        reason = f"more than {max_pixels} pixels. Scale the image down, or cut it into tiles."
+        raise PairError(error.kind, name, reason) from None
+    return encode_png(raster.colours)
 
 
 @functools.cache

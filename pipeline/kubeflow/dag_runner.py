@@ -11,6 +11,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner as v2
 
 from components.example_gen.kubeflow import LookOutside
 from data.errors import InputError
+from data.files.writing import write_text
 from pipeline.config.kubeflow import Claim, KubeflowConfig, StepConfig
 
 _COMMAND = ("python", "-m", "pipeline.kubeflow.step")
@@ -169,9 +170,4 @@ def _write(job: Mapping[str, Any], kubeflow: KubeflowConfig, package: Path) -> N
         if kubeflow.claims:
             documents.append(_platform_spec(kubeflow.claims, spec))
         text = yaml.safe_dump_all(documents)
-    unfinished = package.with_name(f"{package.name}.unfinished")
-    try:
-        unfinished.write_text(text)
-        unfinished.replace(package)
-    except OSError as error:
-        raise InputError(f"{package}: cannot be written ({error.strerror}).") from error
+    write_text(str(package), text)

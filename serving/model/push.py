@@ -6,12 +6,13 @@ import shutil
 import time
 from pathlib import Path
 
+from data.errors import InputError
 from data.files.copying import copy_file
 from data.files.finding import list_files
 from data.files.paths import is_remote, join
 from data.files.reading import read_bytes
 from data.files.writing import ExistingFolderError, complete_folder
-from serving.model.versions import MODEL_FILE, numbered_folders, versions
+from serving.model.versions import GREATEST_VERSION, MODEL_FILE, numbered_folders, versions
 
 
 def push_model(model: str, serving_folder: str) -> str:
@@ -33,7 +34,7 @@ def push_model(model: str, serving_folder: str) -> str:
       or the newest version's number plus one if that is greater.
 
     Raises:
-      InputError: The push folder cannot be written.
+      InputError: The push folder cannot be written, or has a version of the greatest number.
     """
     for newest in versions(serving_folder)[:1]:
         if _checksums(model) == _checksums(join(serving_folder, newest)):
@@ -67,4 +68,8 @@ def _checksums(model: str) -> dict[str, bytes]:
 def _next_version(serving_folder: str) -> int:
     # Incomplete versions are included, because their numbers cannot be reused.
     newest = max(numbered_folders(serving_folder), default=0)
+    if newest == GREATEST_VERSION:
+        raise InputError(
+            f"{serving_folder}/{newest}: no version can have a greater number. Remove this folder."
+        )
     return max(int(time.time()), newest + 1)

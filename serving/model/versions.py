@@ -8,7 +8,8 @@ from data.files.finding import is_file, is_folder, list_folders
 
 MODEL_FILE = "saved_model.pb"
 """Name of the file whose presence marks a version of a model as complete."""
-_GREATEST_VERSION = 2**63 - 1  # TF Serving ignores folders with greater numbers
+GREATEST_VERSION = 2**63 - 1
+"""Greatest version number. TF Serving ignores folders with greater numbers."""
 
 
 def versions(serving_folder: str) -> list[str]:
@@ -42,7 +43,7 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
     return {
         int(name): os.path.join(serving_folder, name)
         for name in names
-        if re.fullmatch("[0-9]{1,19}", name) and int(name) <= _GREATEST_VERSION
+        if re.fullmatch("[0-9]{1,19}", name) and int(name) <= GREATEST_VERSION
     }
 
 

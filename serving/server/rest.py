@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from serving.model.versions import GREATEST_VERSION
 from serving.server import metadata, metrics, page
 from serving.server.errors import Code, RequestError
 from serving.server.json_format import read_request, write_error, write_response
@@ -27,7 +28,6 @@ _PREDICT = re.compile(
     rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
 )
 _STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.I)
-_GREATEST_VERSION = 2**63 - 1
 
 
 class Rest(NamedTuple):
@@ -151,7 +151,7 @@ def _error(code: Code, message: str) -> Response:
 def _number(version: str | None) -> int | None:
     if version is None:
         return None
-    if len(version) > len(str(_GREATEST_VERSION)) or int(version) > _GREATEST_VERSION:
+    if len(version) > len(str(GREATEST_VERSION)) or int(version) > GREATEST_VERSION:
         raise RequestError(
             Code.INVALID_ARGUMENT, f"Failed to convert version: {version} to numeric."
         )

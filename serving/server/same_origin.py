@@ -29,7 +29,7 @@ class SameOrigin:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
-        names = ("localhost", socket.gethostname(), socket.getfqdn(), *hosts)
+        names = ("localhost", socket.gethostname(), *hosts)
         self._hosts = {name.lower() for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -167,7 +167,7 @@ def test_other_formats_are_converted_to_what_a_viewer_shows():
         assert as_png_or_jpeg(content, "x", 10**6) is content
     with pytest.raises(PairError, match="several frames in one file"):
         as_png_or_jpeg(animated, "x", 10**6)
-    with pytest.raises(PairError, match="more than the 10 pixels"):
+    with pytest.raises(PairError, match=r"^x: more than 10 pixels\. Scale the image down"):
         as_png_or_jpeg(encoded(RGB, "BMP"), "x", 10)
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from data.errors import InputError
+from data.files import writing
 from serving.model import push
 from serving.model.push import push_model
 from serving.model.versions import versions
@@ -51,6 +52,26 @@ def test_versions_only_grow(model, serving_folder):
         pushed.append(push_model(model, serving_folder).rpartition("/")[2])
     assert pushed == [str(later + 1), str(later + 2)]
     assert versions(serving_folder) == pushed[::-1]
+
+
+def test_no_version_follows_the_greatest_number(model, serving_folder):
+    tf.io.gfile.makedirs(f"{serving_folder}/{2**63 - 1}")
+    with pytest.raises(InputError, match=r"/9223372036854775807: .* Remove this folder\.$"):
+        push_model(model, serving_folder)
+
+
+def test_a_file_system_without_locks_is_no_obstacle(model, tmp_path, monkeypatch):
+    """As NFS, which cannot lock a folder that is open for reading."""
+
+    def no_locks(*_):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(writing.fcntl, "flock", no_locks)
+    foreign = tmp_path / "serving/.7.unfinished-x"
+    foreign.mkdir(parents=True)
+    version = push_model(model, str(tmp_path / "serving"))
+    assert Path(version, "saved_model.pb").exists()
+    assert foreign.exists()  # its process may be alive
 
 
 def test_a_watcher_of_a_local_folder_never_sees_half_a_version(model, tmp_path):
