@@ -8,6 +8,7 @@ contain the class, minus 1. Metrics are transformed to log-odds, so intervals st
 `python -m benchmarks.gate` measures how often intervals contain the true value.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 from scipy import stats
 
 from components.evaluator.evaluated_images import EvaluatedImage
-from components.evaluator.metrics import Counts, class_of, metric_names, values
+from components.evaluator.metrics import Counts, class_of, metric_names, metric_values
 from components.evaluator.results import OVERALL
 from data.files.paths import join
 from data.files.reading import read_text
@@ -116,7 +117,7 @@ class _Jackknife:
         for image in images:
             by_group.setdefault(image.group, []).append(getattr(image, model))
         self.groups = len(by_group)
-        total = sum(_blocks(by_group.values(), size, sums=True), np.zeros((size, size), np.int64))
+        total = _sum((getattr(image, model) for image in images), size)
         present, left_out = np.zeros(size, np.int64), [np.empty((0, len(self._names)))]
         for block in _blocks(by_group.values(), size):
             present += (block.sum(-1) > 0).sum(0)
@@ -167,7 +168,7 @@ def _metrics(confusion: _Integers) -> _Numbers:
     axes = confusion.shape[:-2]
     size = confusion.shape[-1]
     none = np.zeros((*axes, size, 2), np.int64), np.zeros((*axes, 1, 3))
-    return values(Counts(0, confusion, *none))
+    return metric_values(Counts(0, confusion, *none))
 
 
 def _log_odds(value: _Numbers) -> _Numbers:
@@ -181,15 +182,15 @@ def _sparse(confusion: _Integers) -> _Sparse:
     return _Sparse(places, flat[places])
 
 
-def _blocks(
-    groups: Iterable[Sequence[_Sparse]], size: int, *, sums: bool = False
-) -> Iterator[_Integers]:
-    """Yields the confusion matrices of groups, int64 [some groups, C, C], or the sums of blocks."""
-    groups = list(groups)
-    step = max(1, _CHUNK // size**2)
-    for first in range(0, len(groups), step):
-        block = np.zeros((len(groups[first : first + step]), size * size), np.int64)
-        for row, images in zip(block, groups[first : first + step], strict=True):
-            for image in images:
-                row[image.places] += image.counts
-        yield block.sum(0).reshape(size, size) if sums else block.reshape(-1, size, size)
+def _sum(parts: Iterable[_Sparse], size: int) -> _Integers:
+    flat = np.zeros(size * size, np.int64)
+    for part in parts:
+        flat[part.places] += part.counts
+    return flat.reshape(size, size)
+
+
+def _blocks(groups: Iterable[Sequence[_Sparse]], size: int) -> Iterator[_Integers]:
+    """Yields the confusion matrices of groups, int64 [some groups, C, C]."""
+    matrices = (_sum(parts, size) for parts in groups)
+    while block := list(itertools.islice(matrices, max(1, _CHUNK // size**2))):
+        yield np.stack(block)

@@ -207,10 +207,10 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
     Returns:
       The values of all metrics, 0..1, by name, in the order of `metric_names`; NaN where undefined.
     """
-    return dict(zip(metric_names(classes), values(counts).tolist(), strict=True))
+    return dict(zip(metric_names(classes), metric_values(counts).tolist(), strict=True))
 
 
-def values(counts: Counts) -> _Numbers:
+def metric_values(counts: Counts) -> _Numbers:
     """Computes all metrics from pixel counts.
 
     Args:

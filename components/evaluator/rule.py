@@ -41,8 +41,3 @@ class Rule(BaseModel):
     groups_needed: int | None = None
     passed: bool | None
     reason: str = ""
-
-    @property
-    def sure(self) -> bool:
-        """Whether the interval confirms that the rule holds or fails."""
-        return self.interval is not None and self.groups_needed is None

@@ -119,20 +119,9 @@ def read_training_batches(
         pair = augment(*window, change_seed, augmentation, height, width)
         return (*pair, key) if with_keys else pair
 
-    def repeat(
-        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
-    ) -> tf.data.Dataset:
-        number = crops_per_image
-        if number == "auto":
-            number = _tiles_to_cover(tf.shape(class_ids, tf.int64), view)
-        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example_seed, number))
-        return seeds.map(lambda crop_seed: (key, image, class_ids, crop_seed))
-
     examples = (_from_memory if cache else _from_files)(files, view, seed)
     if view.kind == "crop" and crops_per_image != 1:
-        # Crops of several images take turns, so that a batch contains many images. Only as many
-        # images as a batch has crops are in memory at a time.
-        examples = examples.interleave(repeat, cycle_length=batch_size).shuffle(batch_size**2, seed)
+        examples = _repeated(examples, crops_per_image, view, batch_size, seed)
     views = examples.map(augmented_view, **_PARALLEL)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
@@ -217,6 +206,31 @@ def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     return tf.data.Dataset.zip(examples, seeds).map(
         lambda example, example_seed: (*example, example_seed)
     )
+
+
+def _repeated(
+    examples: tf.data.Dataset,
+    crops_per_image: CropsPerImage,
+    view: View,
+    batch_size: int,
+    seed: int,
+) -> tf.data.Dataset:
+    """Repeats each example once for each of its crops, with a seed for each crop.
+
+    The crops of as many images as a batch has crops take turns, so that a batch contains many
+    images, but only about as many are in memory.
+    """
+
+    def repeat(
+        key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
+    ) -> tf.data.Dataset:
+        number = crops_per_image
+        if number == "auto":
+            number = _tiles_to_cover(tf.shape(class_ids, tf.int64), view)
+        seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example_seed, number))
+        return seeds.map(lambda crop_seed: (key, image, class_ids, crop_seed))
+
+    return examples.interleave(repeat, cycle_length=batch_size).shuffle(batch_size**2, seed)
 
 
 def _tiles_to_cover(size: tf.Tensor, view: View) -> tf.Tensor:

@@ -166,13 +166,11 @@ def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
     shape, items = _flatten(name, value)
     if dtype == tf.string:
         return _strings(name, items, shape)
-    if any(isinstance(item, dict | str) or item is None for item in items):
-        raise _wrong_type(name, dtype)
     parsed = np.array(items)
     target = np.dtype(dtype.as_numpy_dtype)
     fits = {"b": "b", "u": "ui", "i": "ui"}.get(target.kind, "uif")
     if parsed.dtype.kind not in fits and parsed.size:
-        raise _wrong_type(name, dtype)
+        raise _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
     if target.kind in "ui" and parsed.size:
         low, high = np.iinfo(target).min, np.iinfo(target).max
         if parsed.min() < low or parsed.max() > high:
@@ -184,10 +182,6 @@ def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
     if target.kind == "f" and (np.isinf(array) & np.isfinite(parsed)).any():
         raise _invalid(f"input {name}: a value is too large for {dtype.name}")
     return array.reshape(shape)
-
-
-def _wrong_type(name: str, dtype: tf.DType) -> RequestError:
-    return _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
 
 
 def _flatten(name: str, value: object) -> tuple[list[int], list[Any]]:

@@ -23,6 +23,13 @@ from serving.model.description import model_intensity_range
 CLASSES = ["dark", "bright", "never"]
 VIEW = ResizeView(kind="resize", height=16, width=16)
 CROP = CropView(kind="crop", height=16, width=16)
+PLAIN = {
+    "precision": "float32",
+    "batch_size": 4,
+    "feature_memory_mib": 0,
+    "warmup_epochs": 0,
+    "ema_momentum": 0,
+}
 
 
 @pytest.fixture
@@ -61,16 +68,7 @@ def train(tmp_path, monkeypatch, write_examples):
             classes=CLASSES,
             view=view,
             model=ModelConfig(weights="none"),
-            training=TrainingConfig(
-                **{
-                    "precision": "float32",
-                    "batch_size": 4,
-                    "feature_memory_mib": 0,
-                    "warmup_epochs": 0,
-                    "ema_momentum": 0,
-                }
-                | training
-            ),
+            training=TrainingConfig(**PLAIN | training),
             intensity_range=(0, 4095),
             serving_precision=serving_precision,
             code="1",
