@@ -20,34 +20,23 @@ import argparse
 import contextlib
 import json
 import math
-import os
 import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
-import numpy.typing as npt
 import vl_convert
 
 from benchmarks.fresh_process import measure
-from benchmarks.training import notebook_network
-from components.evaluator.metrics import iou, mean_of_defined
+from benchmarks.rivals import BATCH, UNTIMED, latency, notebook, smp, smp_step
 
-_BATCH = 8
-_POINTS = 6  # number of scores along the way
-_RATE = 1e-3  # of smp; the notebook has Keras' default, which is the same
 _SECONDS, _SCORE = "processor seconds of training", "mean IoU on tiles of other regions"
-_MEAN = (123.68, 116.779, 103.939)  # of the images that VGG16 was trained on, RGB
 _ENOUGH = 0.95  # share of the best rival's score
-_INFERENCES = 9
-_UNTIMED, _TIMED = 3, 6  # steps at equal channels; the first ones trace graphs
-_Pixels = npt.NDArray[np.uint8]
-_Predict = Callable[[_Pixels], Any]  # images [batch, height, width, 3] to class ids
 
 
 def main() -> None:
@@ -115,9 +104,9 @@ def _print(results: dict[str, list[dict[str, Any]]]) -> None:
         seconds = statistics.mean(run["points"][-1][0] for run in runs)
         reached = [_reached(run["points"], goal) for run in runs]
         to_goal = "never" if math.inf in reached else f"{statistics.mean(reached):.0f}"
-        latency = statistics.mean(run["latency"] for run in runs)
+        milliseconds = statistics.mean(run["latency"] for run in runs)
         print(
-            f"{side:26}{final[side]:8.3f}{seconds:8.0f}{to_goal:>17}{step:14.3f}{latency:16.0f}"
+            f"{side:26}{final[side]:8.3f}{seconds:8.0f}{to_goal:>17}{step:14.3f}{milliseconds:16.0f}"
             f"{memory:11.1f}"
         )
 
@@ -153,161 +142,6 @@ def _draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     path.write_bytes(vl_convert.vegalite_to_png(chart, scale=2))
 
 
-def _score(predict: _Predict, folder: Path, classes: int) -> float:
-    images, masks = (np.load(folder / f"val_{kind}.npy") for kind in ("images", "masks"))
-    counts = np.zeros((classes, classes), np.int64)
-    for image, mask in zip(images, masks, strict=True):
-        np.add.at(counts, (mask.ravel(), np.asarray(predict(image[np.newaxis])).ravel()), 1)
-    return mean_of_defined(iou(counts))
-
-
-def _latency(predict: _Predict, folder: Path) -> float:
-    """Returns the median time for one image, in milliseconds."""
-    image = np.load(folder / "val_images.npy")[:1]
-    times = []
-    for _ in range(_INFERENCES):
-        before = time.monotonic()
-        np.asarray(predict(image))
-        times.append(1000 * (time.monotonic() - before))
-    return statistics.median(times)
-
-
-def _batches(folder: Path, seed: int) -> Iterator[tuple[_Pixels, _Pixels]]:
-    """Yields shuffled batches, mirrored at random, without end."""
-    images, masks = (np.load(folder / f"train_{kind}.npy") for kind in ("images", "masks"))
-    random = np.random.default_rng(seed)
-    while True:
-        order = random.permutation(len(images))
-        for first in range(0, len(order) - _BATCH + 1, _BATCH):
-            chosen = order[first : first + _BATCH]
-            flip = (slice(None), *(slice(None, None, random.choice([-1, 1])) for _ in range(2)))
-            yield images[chosen][flip], masks[chosen][flip]
-
-
-def _train_rival(
-    step: Callable[[_Pixels, _Pixels, float], None],
-    predict: _Predict,
-    folder: Path,
-    seed: int,
-    seconds: float,
-    classes: int,
-) -> dict[str, Any]:
-    """Trains for a processor time, which does not include the scores along the way.
-
-    `step` receives images, masks and the share of the time that has passed.
-    """
-    points: list[tuple[float, float]] = []
-    used, steps = 0.0, 0
-    batches = _batches(folder, seed)
-    while used < seconds:
-        began = time.process_time()
-        until = seconds * (len(points) + 1) / _POINTS
-        while (now := used + time.process_time() - began) < until:
-            step(*next(batches), now / seconds)
-            steps += 1
-        used = now
-        points.append((used, _score(predict, folder, classes)))
-    return {
-        "points": points,
-        "step": used / steps / _BATCH,
-        "latency": _latency(predict, folder),
-    }
-
-
-def _notebook(*, normalised: bool) -> Callable[[Path, int, float], dict[str, Any]]:
-    def train(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
-        import keras
-        import tensorflow as tf
-
-        keras.utils.set_random_seed(seed)
-        images = np.load(folder / "train_images.npy", mmap_mode="r")
-        classes = 1 + int(np.load(folder / "train_masks.npy").max())
-        network = notebook_network(images.shape[1:], classes, normalised=normalised)
-        network.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
-        infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
-        return _train_rival(
-            lambda x, y, _: network.train_on_batch(x.astype(np.float32), y),
-            lambda x: infer(tf.constant(x, tf.float32)),
-            folder,
-            seed,
-            seconds,
-            classes,
-        )
-
-    return train
-
-
-class _Smp:
-    """A U-Net of segmentation-models-pytorch with the frozen encoder of unetfx."""
-
-    def __init__(self, channels: tuple[int, ...], folder: Path, seed: int) -> None:
-        import segmentation_models_pytorch as smp
-        import torch
-
-        self._torch = torch
-        torch.manual_seed(seed)
-        torch.set_num_threads(os.cpu_count() or 1)
-        self.classes = 1 + int(np.load(folder / "train_masks.npy").max())
-        network = smp.Unet(
-            "vgg16", encoder_weights=None, decoder_channels=channels, classes=self.classes
-        )
-        convolutions = [m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
-        with np.load(folder / "vgg16.npz") as file:
-            weights = [torch.from_numpy(file[name]) for name in file.files]
-        weights[0] = weights[0].flip(2)  # the weights are for BGR
-        for number, convolution in enumerate(convolutions):
-            kernel, bias = weights[2 * number : 2 * number + 2]
-            convolution.weight.data = kernel.permute(3, 2, 0, 1).contiguous()
-            convolution.bias.data = bias
-        network.encoder.requires_grad_(requires_grad=False)
-        self._network = network.to(memory_format=torch.channels_last)
-        learning = [p for p in network.parameters() if p.requires_grad]
-        self._optimizer = torch.optim.AdamW(learning, _RATE)
-        self._dice = smp.losses.DiceLoss("multiclass")
-        self._cross_entropy = torch.nn.CrossEntropyLoss()
-
-    def step(self, images: _Pixels, masks: _Pixels, done: float) -> None:
-        torch = self._torch
-        for group in self._optimizer.param_groups:
-            group["lr"] = _RATE * (1 + np.cos(np.pi * done)) / 2
-        self._network.train()
-        truth = torch.from_numpy(np.ascontiguousarray(masks)).long()
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self._network(self._input(images))
-        logits = logits.float()
-        loss = self._dice(logits, truth) + self._cross_entropy(logits, truth)
-        self._optimizer.zero_grad()
-        loss.backward()
-        self._optimizer.step()
-
-    def predict(self, images: _Pixels) -> Any:
-        torch = self._torch
-        self._network.eval()
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            return self._network(self._input(images)).argmax(1).numpy()
-
-    def _input(self, images: _Pixels) -> Any:
-        torch = self._torch
-        pixels = torch.from_numpy(images.astype(np.float32)) - torch.tensor(_MEAN)
-        tensor = pixels.permute(0, 3, 1, 2)
-        return tensor.contiguous(memory_format=torch.channels_last)
-
-
-def _smp(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
-    side = _Smp((256, 128, 64, 32, 16), folder, seed)
-    return _train_rival(side.step, side.predict, folder, seed, seconds, side.classes)
-
-
-def _smp_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
-    side = _Smp((512, 256, 128, 64, 64), folder, seed)
-    batches = _batches(folder, seed)
-    for number in range(_UNTIMED + _TIMED):
-        if number == _UNTIMED:
-            began = time.process_time()
-        side.step(*next(batches), 0)
-    return {"step": (time.process_time() - began) / _TIMED / _BATCH}
-
-
 class _TimeIsUpError(Exception):
     pass
 
@@ -339,7 +173,7 @@ def _run_unetfx(
             classes=[f"class {number}" for number in range(1 + masks.max())],
             view=ResizeView(kind="resize", height=height, width=width),
             model=ModelConfig(**options.get("model", {})),
-            training=TrainingConfig(batch_size=_BATCH, seed=seed, **options.get("training", {})),
+            training=TrainingConfig(batch_size=BATCH, seed=seed, **options.get("training", {})),
             code="",
         ),
         choose_strategy("one_device"),
@@ -384,22 +218,22 @@ def _unetfx(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
     infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
     return {
         "points": points,
-        "step": points[-1][0] / len(steps) / _BATCH,
-        "latency": _latency(lambda x: infer(tf.constant(x, tf.float32)), folder),
+        "step": points[-1][0] / len(steps) / BATCH,
+        "latency": latency(lambda x: infer(tf.constant(x, tf.float32)), folder),
     }
 
 
 def _unetfx_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
     steps = _run_unetfx(folder, seed, model={"width": 1}, training={"epochs": 1})[1]
-    return {"step": (steps[-1] - steps[_UNTIMED]) / (len(steps) - 1 - _UNTIMED) / _BATCH}
+    return {"step": (steps[-1] - steps[UNTIMED]) / (len(steps) - 1 - UNTIMED) / BATCH}
 
 
 _SIDES: dict[str, Callable[[Path, int, float], dict[str, Any]]] = {
-    "the notebook": _notebook(normalised=False),
-    "the notebook, normalised": _notebook(normalised=True),
-    "smp": _smp,
+    "the notebook": notebook(normalised=False),
+    "the notebook, normalised": notebook(normalised=True),
+    "smp": smp,
     "unetfx": _unetfx,
-    "smp, channels 512…64": _smp_step,
+    "smp, channels 512…64": smp_step,
     "unetfx, channels 512…64": _unetfx_step,
 }
 

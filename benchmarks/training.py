@@ -19,7 +19,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.fresh_process import measure
+from benchmarks.rivals import notebook_network
 from data.sources.blue_marble import write_blue_marble
 
 CLASSES = ["ocean", "land", "lake"]
@@ -121,51 +122,6 @@ def _plain_keras(folder: Path, batch: int) -> dict[str, Any]:
     network.compile(keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy")
     np.savez(folder / "first_weights.npz", *network.get_weights())
     return _train(network, images, np.load(folder / "masks.npy"), batch) | {"precision": "float32"}
-
-
-def notebook_network(shape: Sequence[int], classes: int, *, normalised: bool = False) -> Any:
-    """Builds the reference VGG16 U-Net as in a notebook, with plain Keras.
-
-    Only the weights of the encoder are read by unetfx.
-
-    Args:
-      shape: Height, width and number of channels of the images.
-      classes: Number of classes.
-      normalised: Whether batch normalisation follows each convolution of the decoder and each skip;
-        the two-channel layers are then left out.
-
-    Returns:
-      A model that maps images in 0..255 to probabilities.
-    """
-    import keras
-    from keras import layers
-
-    from components.trainer.network.weights import load_weights
-
-    inputs = keras.Input(shape)
-    pixels = layers.Lambda(keras.applications.vgg16.preprocess_input)(inputs)
-    vgg = keras.applications.VGG16(include_top=False, weights=None, input_tensor=pixels)
-    skips = [vgg.get_layer(f"block{block}_conv2").output for block in range(1, 6)]
-    encoder = keras.Model(inputs, skips, name="vgg16")
-    load_weights(encoder, vgg, "hed-bsds500", keras.applications.VGG16)
-    encoder.trainable = False
-
-    def normalise(x: keras.KerasTensor) -> keras.KerasTensor:
-        return layers.BatchNormalization(momentum=0.9)(x) if normalised else x
-
-    def convolve(x: keras.KerasTensor, filters: int, size: int) -> keras.KerasTensor:
-        layer = layers.Conv2D(filters, size, padding="same", kernel_initializer="he_normal")
-        return layers.ReLU()(normalise(layer(x)))
-
-    x = convolve(convolve(layers.MaxPooling2D()(normalise(skips[-1])), 1024, 3), 1024, 3)
-    for filters, skip in zip((512, 256, 128, 64, 64), reversed(skips), strict=True):
-        x = convolve(layers.UpSampling2D()(x), filters, 2)
-        x = layers.Concatenate()([normalise(skip), x])
-        x = convolve(convolve(x, filters, 3), filters, 3)
-        if filters == 64 and not normalised:
-            x = convolve(x, 2, 3)
-    outputs = layers.Conv2D(classes, 1, activation="softmax", kernel_initializer="he_normal")
-    return keras.Model(inputs, outputs(x))
 
 
 def _unetfx(decoder: str) -> Callable[[Path, int], dict[str, Any]]:
