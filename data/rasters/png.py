@@ -47,7 +47,7 @@ def read_png(file: RasterFile) -> Raster:
     orientation, palette, parts = 1, b"", []
     for number, (kind, content) in enumerate(_chunks(file.content)):
         if (number == 0) != (kind == b"IHDR"):
-            raise ValueError("IHDR is not the first chunk")
+            raise ValueError("IHDR is not the first chunk, or occurs twice")
         if kind == b"IHDR":
             header = content
             width, height, bits, colour_type = struct.unpack_from(">IIBB", content)

@@ -1,5 +1,6 @@
 import pytest
 
+from components.evaluator.intervals import Intervals
 from components.evaluator.metrics import metric_names
 from components.evaluator.rule import Rule
 from components.report.contents import Card, CardGroup, Contents, SplitContents
@@ -71,6 +72,25 @@ def test_the_page_shows_the_report(page):
     ):
         assert text in html
     assert html.count("<svg") == 3
+
+
+def test_the_page_shows_intervals_and_the_network(page, tmp_path):
+    rule = METRICS.rules[0].model_copy(update={"interval": (0.4, 0.58)})
+    intervals = Intervals(groups=12, metrics={"iou/ground": (0.31, 0.66)})
+    metrics = METRICS.model_copy(update={"rules": [rule], "intervals": intervals}, deep=True)
+    metrics.serving.load_seconds = metrics.serving.p50_ms = metrics.serving.p95_ms = 1.0
+    metrics.serving.peak_mib = 1.0
+    (tmp_path / "metrics.json").write_text(metrics.model_dump_json())
+    network = {"network": "vgg16, decoder unet of width 0.25"}
+    (tmp_path / "report.json").write_text(CONTENTS.model_copy(update=network).model_dump_json())
+    html = page(RunFacts("2026-01-01"))
+    for text in (
+        "sure: 95 % interval 0.400–0.580",
+        '<small class="interval">0.310–0.660</small>',
+        "from the 12 groups of the test split",
+        "<td>vgg16, decoder unet of width 0.25</td>",
+    ):
+        assert text in html
 
 
 def test_the_page_shows_facts_about_the_run(page):

@@ -1,6 +1,7 @@
 import pytest
 
 from components.trainer.config import ModelConfig, TrainingConfig
+from data.config import AUGMENTATIONS, Augmentation
 
 
 @pytest.mark.parametrize(
@@ -14,8 +15,19 @@ def test_a_loss_is_a_name_or_a_sum(loss, expected):
     assert TrainingConfig(loss=loss).loss == expected
 
 
-def test_a_loss_may_be_a_name():
-    assert TrainingConfig(loss="dice").loss == {"dice": 1}
+def test_the_default_loss():
+    assert TrainingConfig().loss == {"cross_entropy": 1, "dice": 1}
+
+
+@pytest.mark.parametrize("name", ["none", "light", "strong"])
+def test_an_augmentation_may_be_a_name(name):
+    assert TrainingConfig(augmentation=name).augmentation == AUGMENTATIONS[name]
+    stored = TrainingConfig(augmentation=name).model_dump_json()
+    assert TrainingConfig.model_validate_json(stored).augmentation == AUGMENTATIONS[name]
+
+
+def test_no_augmentation_is_the_default():
+    assert TrainingConfig().augmentation == Augmentation()
 
 
 def test_the_reference_decoder_has_its_own_width():

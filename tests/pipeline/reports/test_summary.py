@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from components.evaluator.intervals import Intervals
 from components.evaluator.rule import Rule
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.report.metrics import RunMetrics
@@ -73,3 +74,30 @@ def test_a_summary_gives_the_reasons_against_a_model(summary):
     start = lines.index("Not blessed: mean IoU 0.7 is too low.")
     assert lines[start + 1 : start + 3] == ["Cannot be served: too slow.", "Nothing was pushed."]
     assert lines[-1] == "Next      open the report; correct the data or train longer; run again"
+
+
+def test_a_summary_has_the_intervals_and_the_rules_that_are_not_sure(summary):
+    sure = Rule(
+        metric="iou/red", kind="floor", value=0.7, limit=0.5, interval=(0.6, 0.8), passed=True
+    )
+    unsure = Rule(
+        metric="mean_iou",
+        kind="floor",
+        value=0.7,
+        limit=0.65,
+        interval=(0.6, 0.8),
+        groups_needed=70,
+        passed=True,
+    )
+    intervals = Intervals(groups=20, metrics={"iou/red": (0.6, 0.8)})
+    lines = summary(rules=[sure, unsure], intervals=intervals)
+    assert [line.split() for line in lines if line][:4] == [
+        ["test", "split", "IoU", "95", "%", "interval", "floor"],
+        ["red", "0.700", "0.600–0.800", "0.500"],
+        ["green", "–", "–", "–"],
+        ["mean", "0.700", "–", "0.650"],
+    ]
+    assert [line for line in lines if line.startswith("Gate")] == [
+        "Gate      mean IoU 0.700 is not below its floor 0.650 (cannot tell: 95 % interval "
+        "0.600–0.800; about 70 groups would settle it)"
+    ]
