@@ -150,7 +150,8 @@ def _named_augmentation(value: object) -> object:
         return value
     if value not in AUGMENTATIONS:
         raise ValueError(
-            f"should be {', '.join(AUGMENTATIONS)} or a list of changes, found {value!r}"
+            f"should be {', '.join(AUGMENTATIONS)}, or changes such as {{flip: horizontal}}, found "
+            f"{value!r}"
         )
     return AUGMENTATIONS[value]
 

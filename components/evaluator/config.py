@@ -38,10 +38,10 @@ class GateConfig(Strict):
         data.
       max_class_drop: Maximum drop (0..1) in the IoU of any single class compared with the last
         blessed model on the same data.
-      decide: Whether a rule is decided by the estimated value (`estimate`), or only if the value is
-        certain (`sure`): the lower end of its 95 % confidence interval must reach the floor, and a
-        drop blocks the model only if even the smallest drop in the interval is too large. The
-        estimate decides where there are too few groups for an interval.
+      decide: `estimate` compares the value of a metric with the limit. `sure` compares its 95 %
+        confidence interval: the lower end must reach the floor, and a drop blocks the model only if
+        even the smallest drop in the interval is too large. If there are too few groups for an
+        interval, the value itself is compared.
       min_images: Minimum number of images needed to check a rule. If the `test` split or a slice
         has fewer images, its rules are not checked.
       min_pixels: Minimum number of ground-truth pixels of a class needed to check a rule about that

@@ -1,10 +1,11 @@
 """Confidence intervals of metrics, from the confusion matrices of single images.
 
-Images of a group are alike, so groups are the independent units: an interval says between which
-values the metric would lie for other groups of the same kind. The standard error comes from the
-jackknife, which leaves out one group at a time (Efron and Tibshirani 1993, chapter 11), and the
-quantiles from Student's t distribution, whose degrees of freedom are the number of groups that
-contain the class, minus 1. Metrics are transformed to log-odds, so intervals stay within 0..1.
+An interval is computed so that, in 95 % of cases, it contains the value that the metric would have
+on very many groups of the same kind. Images of a group are alike, so groups are the independent
+units. The standard error comes from the jackknife, which leaves out one group at a time (Efron and
+Tibshirani 1993, chapter 11). The quantiles come from Student's t distribution; its degrees of
+freedom are the number of groups that contain the class, minus 1. Metrics are transformed to
+log-odds, so intervals stay within 0..1.
 `python -m benchmarks.gate` measures how often intervals contain the true value.
 """
 

@@ -42,7 +42,7 @@ class Checkpoints:
         self.history: list[dict[str, float]] = json.loads(read_text(path)) if is_file(path) else []
 
     @property
-    def monitored(self) -> list[float]:
+    def val_scores(self) -> list[float]:
         """Mean IoU on `val` after each completed epoch, 0..1."""
         return [scores[MONITOR] for scores in self.history]
 
@@ -99,7 +99,7 @@ class Checkpoints:
 
     @property
     def _best_epoch(self) -> int:
-        scores = self.monitored
+        scores = self.val_scores
         return scores.index(max(scores)) if scores else 0
 
     def _write_table(self) -> None:

@@ -293,7 +293,7 @@ class Training:
     def _total_epochs(self, phase: _Phase, checkpoints: Checkpoints) -> int | None:
         training = self._training
         return total_epochs(
-            checkpoints.monitored,
+            checkpoints.val_scores,
             epochs=phase.epochs,
             patience=training.patience,
             schedule=training.schedule,

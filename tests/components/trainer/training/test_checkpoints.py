@@ -46,7 +46,7 @@ def test_of_equal_epochs_the_first_is_the_best(save, network):
 def test_a_new_process_knows_the_history(save, tmp_path):
     save(0.1, 0.3)
     checkpoints = save(0.2)
-    assert checkpoints.monitored == [0.1, 0.3, 0.2]
+    assert checkpoints.val_scores == [0.1, 0.3, 0.2]
     lines = (tmp_path / "logs/history.csv").read_text().splitlines()
     assert lines[0] == f"epoch,loss,{MONITOR},learning_rate"
     assert lines[2] == "2,1.0,0.3,0.5"
