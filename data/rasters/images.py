@@ -62,7 +62,7 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
 
 
 def as_png_or_jpeg(content: bytes, name: str, max_pixels: int) -> bytes:
-    """Converts a BMP, GIF or TIFF file to a lossless PNG, because models read only PNG and JPEG.
+    """Converts a BMP, GIF, TIFF or WebP file to PNG, because models read only PNG and JPEG.
 
     Args:
       content: Bytes of an image file.
@@ -70,7 +70,7 @@ def as_png_or_jpeg(content: bytes, name: str, max_pixels: int) -> bytes:
       max_pixels: Maximum number of pixels in a file to convert.
 
     Returns:
-      The PNG, with the pixels that viewers show; samples of 16 bits stay as they are. Files of any
+      The lossless PNG, with the pixels that viewers show; samples of 16 bits stay as they are. Files of any
       other format are returned unchanged.
 
     Raises:

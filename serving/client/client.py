@@ -87,15 +87,15 @@ class ServingClient:
         """Segments images with a single request to the server.
 
         Args:
-          images: Contents of image files of any size. BMP, GIF and TIFF files are converted to PNG,
-            because models read only PNG and JPEG. The server ignores the EXIF orientation of PNG
+          images: Contents of image files of any size. BMP, GIF, TIFF and WebP files are converted to
+            PNG, because models read only PNG and JPEG. The server ignores the EXIF orientation of PNG
             and JPEG files; to apply it, load the images with `data.rasters.images.load_image`.
 
         Returns:
           One `Prediction` for each image, in the same order.
 
         Raises:
-          InputError: A BMP, GIF or TIFF file cannot be read.
+          InputError: A file to convert cannot be read, or has too many pixels.
           ServingError: The server cannot be reached, rejects the request, or serves a model whose
             outputs differ from those expected.
         """
