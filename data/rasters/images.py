@@ -70,8 +70,8 @@ def as_png_or_jpeg(content: bytes, name: str, max_pixels: int) -> bytes:
       max_pixels: Maximum number of pixels in a file to convert.
 
     Returns:
-      The lossless PNG, with the pixels that viewers show; samples of 16 bits stay as they are. Files of any
-      other format are returned unchanged.
+      The lossless PNG, with the pixels that viewers show; samples of 16 bits stay as they are.
+      Files of any other format are returned unchanged.
 
     Raises:
       PairError: The file cannot be read, or has too many pixels.

@@ -87,9 +87,10 @@ class ServingClient:
         """Segments images with a single request to the server.
 
         Args:
-          images: Contents of image files of any size. BMP, GIF, TIFF and WebP files are converted to
-            PNG, because models read only PNG and JPEG. The server ignores the EXIF orientation of PNG
-            and JPEG files; to apply it, load the images with `data.rasters.images.load_image`.
+          images: Contents of image files of any size. BMP, GIF, TIFF and WebP files are converted
+            to PNG, because models read only PNG and JPEG. The server ignores the EXIF orientation
+            of PNG and JPEG files; to apply it, load the images with
+            `data.rasters.images.load_image`.
 
         Returns:
           One `Prediction` for each image, in the same order.

@@ -114,7 +114,11 @@ def test_each_mistake_is_one_line(problems, text, words):
         ({"class_weights": "equal"}, "training.class_weights", ("balanced", "equal")),
         ({"warmup_epochs": 9, "epochs": 2}, "training", ("warmup_epochs", "9", "epochs is only 2")),
         ({"schedule": "cosine"}, "training", ("cosine needs a number of epochs", "Set epochs")),
-        ({"augmentation": "mild"}, "training.augmentation", ("none, light, strong, or changes", "'mild'")),
+        (
+            {"augmentation": "mild"},
+            "training.augmentation",
+            ("none, light, strong, or changes", "'mild'"),
+        ),
         ({"crops_per_image": 0}, "training.crops_per_image", ("auto", "whole number", "0")),
         ({"ema_momentum": 1}, "training.ema_momentum", ("less than 1",)),
         (
