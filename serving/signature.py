@@ -1,5 +1,10 @@
 """Names of the SavedModel's signatures, and of the inputs and outputs that clients use."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
 SIGNATURE = "serving_default"
 """Name of the signature that segments images."""
 PROBABILITIES, EVALUATION = "probabilities", "evaluation"
@@ -8,3 +13,6 @@ IMAGES = "image_bytes"
 """Name of the only input of `serving_default`."""
 MASKS, CLASS_FRACTION, CONFIDENCE = "mask_png_bytes", "class_fraction", "confidence"
 """Names of the outputs of `serving_default`."""
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""Input or output arrays of a signature, keyed by name. Strings are in object arrays of bytes."""

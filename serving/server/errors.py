@@ -1,6 +1,7 @@
 """Errors that are returned to clients, with the same status codes as in TF Serving."""
 
 import enum
+from collections.abc import Iterable
 
 import grpc
 
@@ -64,10 +65,27 @@ class RequestError(Exception):
         super().__init__(line if len(line) <= _LONGEST else line[:_LONGEST] + "…")
         self.code = code
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.code, str(self))
+
 
 def timed_out() -> RequestError:
     """Returns the error for a request that timed out."""
     return RequestError(Code.DEADLINE_EXCEEDED, "the request timed out")
+
+
+def unknown_signature(name: str, signatures: Iterable[str]) -> RequestError:
+    """Returns the error for a request that names a signature that the model does not have.
+
+    Args:
+      name: Name of the signature in the request.
+      signatures: Names of the model's signatures.
+    """
+    return RequestError(
+        Code.FAILED_PRECONDITION,
+        f'Serving signature name: "{name}" not found in signature def; available: '
+        f"{', '.join(sorted(signatures))}",
+    )
 
 
 def code_of(number: int) -> Code:

@@ -1,5 +1,6 @@
 """Server side of TF Serving's gRPC interface, with TF Serving's message types."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,9 +14,10 @@ from tensorflow_serving.apis import (
 from serving.server import metadata
 from serving.server.errors import Code, RequestError
 from serving.server.predictor import RequestPredictor
-from serving.server.tensors import array_of, proto_of
+from serving.server.tensors import arrays_of, check_names, proto_of
 from serving.server.version import Version
 from serving.server.versions import Versions
+from serving.server.wire_format import PREDICT_REQUEST, Fields, check_fields
 from serving.signature import SIGNATURE
 
 _Method = Callable[[Any, Any], Awaitable[Any]]
@@ -40,11 +42,11 @@ class GrpcService(NamedTuple):
             _service(
                 "PredictionService",
                 {
-                    "Predict": (self._predict, predict_pb2.PredictRequest),
-                    "GetModelMetadata": (self._metadata, metadata_request),
+                    "Predict": (self._predict, predict_pb2.PredictRequest, PREDICT_REQUEST),
+                    "GetModelMetadata": (self._metadata, metadata_request, {}),
                 },
             ),
-            _service("ModelService", {"GetModelStatus": (self._status, status_request)}),
+            _service("ModelService", {"GetModelStatus": (self._status, status_request, {})}),
         ]
 
     async def _predict(self, request: Any, context: Any) -> Any:
@@ -55,10 +57,16 @@ class GrpcService(NamedTuple):
         )
 
     async def _predict_until(self, request: Any, deadline: float) -> Any:
+        with self.predictor.slot():
+            return await self._respond(request, deadline)
+
+    async def _respond(self, request: Any, deadline: float) -> Any:
         version = self._version(request)
         name = request.model_spec.signature_name or SIGNATURE
         with version.lease():
-            known = set(version.model.signature(name).outputs)
+            signature = version.model.signature(name)
+            check_names(request.inputs, signature, name)
+            known = set(signature.outputs)
             unknown = sorted(set(request.output_filter) - known)
             if unknown:
                 raise RequestError(
@@ -66,8 +74,7 @@ class GrpcService(NamedTuple):
                     f"output {unknown[0]} is not in signature {name}; its outputs are "
                     f"{', '.join(sorted(known))}",
                 )
-            limit = self.predictor.limits.body
-            inputs = {key: array_of(tensor, key, limit) for key, tensor in request.inputs.items()}
+            inputs = await asyncio.to_thread(arrays_of, request.inputs, self.predictor.limits.body)
             outputs = await self.predictor.run(version, name, inputs, deadline)
         response = predict_pb2.PredictResponse()
         response.model_spec.name = self.versions.name
@@ -112,26 +119,42 @@ def _version_choice(spec: Any) -> tuple[int | None, str | None]:
     return number, spec.version_label if kind == "version_label" else None
 
 
-def _service(name: str, methods: Mapping[str, tuple[_Method, Any]]) -> grpc.GenericRpcHandler:
+def _service(
+    name: str, methods: Mapping[str, tuple[_Method, Any, Fields]]
+) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         f"tensorflow.serving.{name}",
         {
             method: grpc.unary_unary_rpc_method_handler(
-                _with_status(handle),
-                request_deserializer=request.FromString,
+                _with_status(handle, request, fields),
                 response_serializer=lambda response: response.SerializeToString(),
             )
-            for method, (handle, request) in methods.items()
+            for method, (handle, request, fields) in methods.items()
         },
     )
 
 
-def _with_status(handle: _Method) -> _Method:
-    """Wraps a handler so that a `RequestError` sets the gRPC status of the call."""
+def _with_status(handle: _Method, kind: Any, fields: Fields) -> _Method:
+    """Wraps a handler to receive the encoded request, and to return errors as a gRPC status.
 
-    async def handle_errors(request: Any, context: Any) -> Any:
+    Args:
+      handle: Function that takes the request and the gRPC context, and returns the response.
+      kind: Class of the request.
+      fields: Fields of the request that may be many or large (see `wire_format`).
+    """
+
+    def parse(content: bytes) -> Any:
+        check_fields([content], fields)
         try:
-            return await handle(request, context)
+            return kind.FromString(content)
+        except Exception as error:  # a DecodeError, whose class depends on the implementation
+            raise RequestError(
+                Code.INVALID_ARGUMENT, f"the request is not a {kind.DESCRIPTOR.name} message"
+            ) from error
+
+    async def handle_errors(content: bytes, context: Any) -> Any:
+        try:
+            return await handle(await asyncio.to_thread(parse, content), context)
         except RequestError as error:
             await context.abort(error.code.status, str(error))
 

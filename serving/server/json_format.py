@@ -8,20 +8,25 @@ input, and the response has the key `outputs`. Binary values are written as `{"b
 import base64
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from serving.server.errors import Code, RequestError
-from serving.server.tensors import Arrays
-from serving.signature import SIGNATURE
+from serving.server.errors import Code, RequestError, unknown_signature
+from serving.signature import SIGNATURE, Arrays
+
+MAX_VALUES = 2**23
+"""Maximum number of values in a request. Python needs up to a hundred bytes for each of them."""
 
 _BYTES = "_bytes"  # TF Serving encodes outputs whose names end in this suffix as Base64
 _BASE64 = "b64"
 _MOST_DIMENSIONS = 32
+
+
+InputTypes = Mapping[str, Mapping[str, np.dtype[Any]]]
+"""Types of the inputs of each signature, keyed by signature and input name; strings are objects."""
 
 
 class PredictRequest(NamedTuple):
@@ -39,35 +44,37 @@ class PredictRequest(NamedTuple):
     in_rows: bool
 
 
-def read_request(body: bytes, find: Callable[[str], Any]) -> PredictRequest:
+def read_request(body: bytes, signatures: InputTypes) -> PredictRequest:
     """Parses the body of a `:predict` request.
 
     Args:
       body: Request body, as JSON.
-      find: Function that returns the SignatureDef for a given signature name.
+      signatures: Types of the inputs of each signature of the model.
 
     Returns:
       The signature name, the input arrays, and the format of the request.
 
     Raises:
-      RequestError: The body is not valid JSON, is in neither of the two formats, or contains an
-        invalid input value.
+      RequestError: The body is not valid JSON, contains more than `MAX_VALUES` values, is in
+        neither of the two formats, names an unknown signature, or contains an invalid input value.
     """
     document = _parse(body)
     name = document.get("signature_name", SIGNATURE)
     if not isinstance(name, str):
         raise _invalid("'signature_name' key must be a string value.")
     name = name or SIGNATURE
-    infos = find(name).inputs
+    if name not in signatures:
+        raise unknown_signature(name, signatures)
+    types = signatures[name]
     if "instances" in document and "inputs" in document:
         raise _invalid("expecting only one of 'inputs' or 'instances' keys to exist")
     if "instances" in document:
-        columns, in_rows = _columns(document["instances"], sorted(infos)), True
+        columns, in_rows = _columns(document["instances"], sorted(types)), True
     elif "inputs" in document:
-        columns, in_rows = _inputs_by_name(document["inputs"], sorted(infos)), False
+        columns, in_rows = _inputs_by_name(document["inputs"], sorted(types)), False
     else:
         raise _invalid("Missing 'inputs' or 'instances' key")
-    inputs = {key: _array(key, column, infos[key].dtype) for key, column in columns.items()}
+    inputs = {key: _array(key, column, types[key]) for key, column in columns.items()}
     return PredictRequest(name, inputs, in_rows)
 
 
@@ -108,6 +115,13 @@ def write_error(message: str) -> bytes:
 def _parse(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise _invalid("JSON Parse error: The document is empty")
+    # Each value but the first follows one of these characters.
+    if sum(map(body.count, (b",", b":", b"[", b"{"))) > MAX_VALUES:
+        raise RequestError(
+            Code.TOO_LARGE,
+            f"the request contains more than {MAX_VALUES} JSON values; send encoded images, or use "
+            "gRPC",
+        )
     try:
         document = json.loads(body)
     except RecursionError as error:
@@ -160,28 +174,25 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict) and set(value) != {_BASE64}
 
 
-def _array(name: str, value: object, number: int) -> npt.NDArray[Any]:
-    """Converts nested lists to an array whose TensorFlow `DataType` has the value `number`."""
-    dtype = tf.as_dtype(number)
+def _array(name: str, value: object, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Converts nested lists to an array of the type `dtype`."""
     shape, items = _flatten(name, value)
-    if dtype == tf.string:
+    if dtype == np.dtype(object):
         return _strings(name, items, shape)
-    parsed = np.array(items)
-    target = np.dtype(dtype.as_numpy_dtype)
-    fits = {"b": "b", "u": "ui", "i": "ui"}.get(target.kind, "uif")
-    if parsed.dtype.kind not in fits and parsed.size:
+    fits: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}}
+    if not {type(item) for item in items} <= fits.get(dtype.kind, {int, float}):
         raise _invalid(f"input {name}: a JSON value is not of expected type: {dtype.name}")
-    if target.kind in "ui" and parsed.size:
-        low, high = np.iinfo(target).min, np.iinfo(target).max
-        if parsed.min() < low or parsed.max() > high:
+    if dtype.kind in "ui" and items:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        if min(items) < low or max(items) > high:
             raise _invalid(
                 f"input {name}: a value is outside the range of {dtype.name}, {low} to {high}"
             )
-    with np.errstate(over="ignore"):
-        array = parsed.astype(target)
-    if target.kind == "f" and (np.isinf(array) & np.isfinite(parsed)).any():
-        raise _invalid(f"input {name}: a value is too large for {dtype.name}")
-    return array.reshape(shape)
+    try:
+        with np.errstate(over="raise"):
+            return np.array(items, dtype).reshape(shape)
+    except (FloatingPointError, OverflowError) as error:
+        raise _invalid(f"input {name}: a value is too large for {dtype.name}") from error
 
 
 def _flatten(name: str, value: object) -> tuple[list[int], list[Any]]:

@@ -11,10 +11,13 @@ from PIL import Image
 from data.examples.features import IMAGE, MASK
 from data.rasters.pillow import MAX_SCANS, count_scans
 from serving.server.errors import Code, RequestError
+from serving.server.wire_format import EXAMPLE, check_fields
 from serving.signature import EVALUATION, IMAGES, SIGNATURE
 
 FORMATS = ("PNG", "JPEG")
 """Image formats that the model can decode."""
+MAX_IMAGES = 1024
+"""Maximum number of images in a request, because checking an image takes up to a millisecond."""
 # Maximum number of pixels in a request, as a multiple of the model's limit for one image.
 _FULL_IMAGES = 4
 
@@ -31,6 +34,8 @@ class Limits(NamedTuple):
       requests: Maximum number of concurrent prediction requests; further requests are rejected.
       seconds: Maximum time to handle a request, in seconds, including the time to receive the body
         of a REST request.
+      connections: Maximum number of connections for each interface. It is lower if the process may
+        not open enough files.
       batch: Maximum number of images in a batch. A request with more images forms a batch of its
         own.
     """
@@ -38,6 +43,7 @@ class Limits(NamedTuple):
     body: int = 64 * 2**20
     requests: int = 64
     seconds: float = 60.0
+    connections: int = 4096
     batch: int = 8
 
 
@@ -54,11 +60,15 @@ def check_pixels(signature: str, inputs: Mapping[str, npt.NDArray[Any]], max_pix
       whose input is already decoded.
 
     Raises:
-      RequestError: An input is not a valid image, one image has too many pixels, or all images
-        together have too many pixels.
+      RequestError: An input is not a valid image, one image has too many pixels, all images
+        together have too many pixels, or there are more than `MAX_IMAGES` images.
     """
     total = 0
-    for position, encoded in _images(signature, inputs):
+    for count, (position, encoded) in enumerate(_images(signature, inputs), 1):
+        if count > MAX_IMAGES:
+            raise RequestError(
+                Code.INVALID_ARGUMENT, f"more than {MAX_IMAGES} images in one request"
+            )
         total += _pixels(encoded, position, max_pixels)
     if total > _FULL_IMAGES * max_pixels:
         raise RequestError(
@@ -73,7 +83,9 @@ def _images(signature: str, inputs: Mapping[str, npt.NDArray[Any]]) -> Iterator[
     if signature == SIGNATURE:
         yield from enumerate(inputs[IMAGES].ravel())
     elif signature == EVALUATION:
-        for position, serialized in enumerate(inputs["examples"].ravel()):
+        examples = inputs["examples"].ravel()
+        check_fields(examples, EXAMPLE)
+        for position, serialized in enumerate(examples):
             for encoded in _images_in_example(serialized, position):
                 yield position, encoded
 

@@ -3,8 +3,10 @@
 import ctypes
 import gc
 import os
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
@@ -15,9 +17,10 @@ from serving.config import MAX_PIXELS
 from serving.model.description import model_description
 from serving.model.tf_errors import tf_error_text
 from serving.model.warmup import WARMUP_REQUESTS
-from serving.server.errors import Code, RequestError, code_of, timed_out
-from serving.server.tensors import Arrays, array_of, check_tensors
-from serving.signature import SIGNATURE
+from serving.server.errors import RequestError, code_of, timed_out, unknown_signature
+from serving.server.json_format import InputTypes
+from serving.server.tensors import arrays_of, check_tensors
+from serving.signature import SIGNATURE, Arrays
 
 _MAX_BYTES = 2**30  # maximum size of a tensor in a warm-up request
 _WARMUP_SECONDS = 600.0
@@ -28,6 +31,7 @@ class LoadedModel:
 
     Attributes:
       signatures: SignatureDefs, keyed by signature name.
+      input_types: Types of the inputs of each signature, for `json_format.read_request`.
       classes: Class names, indexed by class id; empty if the model has no description file.
       max_pixels: Maximum number of pixels in an image.
     """
@@ -52,6 +56,7 @@ class LoadedModel:
                 )
             self._session.graph.finalize()
             self.signatures = dict(loaded.signature_def)
+            self.input_types = _input_types(self.signatures)
             description = _description(path)
             self.classes: list[str] = description.get("classes", [])
             self.max_pixels: int = description.get("max_pixels", MAX_PIXELS)
@@ -72,13 +77,8 @@ class LoadedModel:
         Raises:
           RequestError: The model has no such signature.
         """
-        available = sorted(key for key in self.signatures if not key.startswith("__"))
-        if name not in available:
-            raise RequestError(
-                Code.FAILED_PRECONDITION,
-                f'Serving signature name: "{name}" not found in signature def; available: '
-                f"{', '.join(available)}",
-            )
+        if name not in self.input_types:
+            raise unknown_signature(name, self.input_types)
         return self.signatures[name]
 
     def run(self, name: str, inputs: Arrays, seconds: float) -> dict[str, npt.NDArray[Any]]:
@@ -128,11 +128,20 @@ class LoadedModel:
             return
         for record in tf.data.TFRecordDataset(file).as_numpy_iterator():
             request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
-            inputs = {
-                key: array_of(tensor, key, _MAX_BYTES) for key, tensor in request.inputs.items()
-            }
             name = request.model_spec.signature_name or SIGNATURE
-            self.run(name, inputs, _WARMUP_SECONDS)
+            self.run(name, arrays_of(request.inputs, _MAX_BYTES), _WARMUP_SECONDS)
+
+
+def _input_types(signatures: Mapping[str, Any]) -> InputTypes:
+    # The names of TensorFlow's own signatures, which initialise a model, start with underscores.
+    return {
+        name: {
+            key: np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+            for key, info in signature.inputs.items()
+        }
+        for name, signature in signatures.items()
+        if not name.startswith("__")
+    }
 
 
 def _session_config() -> Any:

@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from serving.server.batching import Outputs
 from serving.server.errors import Code, RequestError, timed_out
 from serving.server.limits import Limits, check_pixels
 from serving.server.metrics import ServerMetrics
-from serving.server.tensors import Arrays, check_tensors
+from serving.server.tensors import check_tensors
 from serving.server.version import Version
-from serving.signature import IMAGES, SIGNATURE
+from serving.signature import IMAGES, SIGNATURE, Arrays
 
 _Response = TypeVar("_Response")
 
@@ -43,7 +44,7 @@ class RequestPredictor:
         handle: Callable[[float], Awaitable[_Response]],
         seconds: float | None = None,
     ) -> _Response:
-        """Handles a prediction request within the server's limits, and records it in the metrics.
+        """Handles a prediction request within its time limit, and records it in the metrics.
 
         Args:
           interface: `REST` or `gRPC`.
@@ -55,23 +56,32 @@ class RequestPredictor:
           The response that `handle` returned.
 
         Raises:
-          RequestError: Too many requests are running, the request times out, or `handle` raises
-            this error.
+          RequestError: The request times out, or `handle` raises this error.
         """
         allowed = min(self.limits.seconds, seconds or self.limits.seconds)
         with self._metrics.request(interface):
-            if self._running >= self.limits.requests:
-                raise RequestError(
-                    Code.TOO_MANY_REQUESTS,
-                    f"{self._running} requests are already running; try again later",
-                )
-            self._running += 1
             try:
                 return await asyncio.wait_for(handle(time.monotonic() + allowed), allowed)
             except asyncio.TimeoutError as error:
                 raise timed_out() from error
-            finally:
-                self._running -= 1
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Occupies one of the places for requests that have been received, until the context ends.
+
+        Raises:
+          RequestError: Too many requests are running.
+        """
+        if self._running >= self.limits.requests:
+            raise RequestError(
+                Code.TOO_MANY_REQUESTS,
+                f"{self._running} requests are already running; try again later",
+            )
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
     async def run(self, version: Version, name: str, inputs: Arrays, deadline: float) -> Outputs:
         """Checks the inputs of a request and runs a signature.

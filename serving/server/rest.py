@@ -1,6 +1,5 @@
 """Server side of TF Serving's REST interface, with health checks, metrics and the web page."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -8,14 +7,16 @@ from typing import NamedTuple
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from serving.model.versions import GREATEST_VERSION
 from serving.server import metadata, metrics, page
+from serving.server.bodies import Bodies
 from serving.server.errors import Code, RequestError
-from serving.server.json_format import read_request, write_error, write_response
+from serving.server.json_format import write_error
+from serving.server.json_worker import JsonWorker
 from serving.server.metrics import ServerMetrics
 from serving.server.predictor import RequestPredictor
 from serving.server.same_origin import SameOrigin
@@ -36,12 +37,16 @@ class Rest(NamedTuple):
     Attributes:
       versions: Versions of the model that are known to the server.
       predictor: Object that runs the prediction requests.
+      bodies: Reader of the request bodies.
+      json: Process that handles large JSON documents.
       metrics: Metrics of the server.
       hosts: Names under which clients may reach the server (see `SameOrigin`).
     """
 
     versions: Versions
     predictor: RequestPredictor
+    bodies: Bodies
+    json: JsonWorker
     metrics: ServerMetrics
     hosts: Sequence[str] = ()
 
@@ -81,16 +86,22 @@ class Rest(NamedTuple):
                 Code.UNIMPLEMENTED,
                 f"{target['verb']}: this model has no such signature; use predict",
             )
-        body = await _read(request, self.predictor.limits.body)
+        async with self.bodies.read(request) as body:
+            with self.predictor.slot():
+                return await self._respond(body, target, deadline)
+
+    async def _respond(
+        self, body: bytes, target: Mapping[str, str | None], deadline: float
+    ) -> bytes:
         number = _number(target["version"])
         self.versions.check_name(target["name"] or "", number)
         version = self.versions.find(number, target["label"])
         with version.lease():
-            parsed = await asyncio.to_thread(read_request, body, version.model.signature)
+            parsed = await self.json.read(body, version.model.input_types)
             outputs = await self.predictor.run(
                 version, parsed.signature_name, parsed.inputs, deadline
             )
-            return await asyncio.to_thread(write_response, outputs, in_rows=parsed.in_rows)
+            return await self.json.write(outputs, in_rows=parsed.in_rows)
 
     def _status_or_metadata(self, target: Mapping[str, str | None]) -> bytes:
         name, number, label = target["name"], _number(target["version"]), target["label"]
@@ -156,22 +167,3 @@ def _number(version: str | None) -> int | None:
             Code.INVALID_ARGUMENT, f"Failed to convert version: {version} to numeric."
         )
     return int(version)
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    """Reads the body of a request, and rejects a body that is larger than `limit` bytes."""
-    declared = request.headers.get("content-length", "")
-    body = bytearray()
-    try:
-        if not declared.isdecimal() or int(declared) <= limit:
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    break
-            else:
-                return bytes(body)
-    except ClientDisconnect as error:
-        raise RequestError(Code.CANCELLED, "the client closed the connection") from error
-    raise RequestError(
-        Code.TOO_LARGE, f"the request body is larger than the {limit} bytes that are allowed"
-    )

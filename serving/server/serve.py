@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
+import math
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import grpc
 import uvicorn
 
 from data.errors import InputError
+from serving.server.bodies import Bodies
+from serving.server.connections import Connection, allowed_connections
 from serving.server.grpc_service import GrpcService
+from serving.server.json_worker import JsonWorker
 from serving.server.limits import Limits
 from serving.server.metrics import ServerMetrics
 from serving.server.predictor import RequestPredictor
@@ -22,6 +27,8 @@ from serving.server.versions import Versions
 from serving.server.watcher import Watcher
 
 log = logging.getLogger(__name__)
+# Maximum number of connections that asyncio accepts at once, before the server can close others.
+_BACKLOG = 128
 _POLL_SECONDS = 1.0  # seconds between polls of the push folder; also the default in TF Serving
 
 
@@ -73,6 +80,8 @@ class LocalServer:
             self._versions, settings.folder, settings.limits, metrics, self._executor
         )
         self._predictor = RequestPredictor(settings.limits, metrics, self._executor)
+        self._json = JsonWorker()
+        self._connections = allowed_connections(settings.limits.connections)
         self._metrics = metrics
         self.rest = self.grpc = ""
 
@@ -93,10 +102,20 @@ class LocalServer:
         self.rest = _address(settings.host, listening.getsockname()[1])
         self.grpc = _address(settings.host, grpc_port)
         hosts = (settings.host, *settings.hosts)
-        application = Rest(self._versions, self._predictor, self._metrics, hosts).application()
+        bodies = Bodies(settings.limits.body)
+        application = Rest(
+            self._versions, self._predictor, bodies, self._json, self._metrics, hosts
+        ).application()
         self._rest_server = _RestServer(
             uvicorn.Config(
-                application, log_level="warning", access_log=False, lifespan="off", ws="none"
+                application,
+                http=partial(Connection, self._connections),  # type: ignore[arg-type]
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=math.ceil(settings.limits.seconds),
             )
         )
         self._tasks = [
@@ -111,6 +130,7 @@ class LocalServer:
         self._rest_server.should_exit = True
         await asyncio.gather(self._grpc_server.stop(self._settings.limits.seconds), serving)
         await self._watcher.close()
+        await self._json.close()
         self._executor.shutdown()
 
     def _make_grpc_server(self) -> tuple[grpc.aio.Server, int]:
@@ -122,6 +142,7 @@ class LocalServer:
                 # Without this option, a second server could listen on the same port and receive
                 # half of the calls.
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_allowed_incoming_connections", self._connections),
             ]
         )
         server.add_generic_rpc_handlers(GrpcService(self._versions, self._predictor).handlers())
@@ -179,7 +200,7 @@ class _RestServer(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise _taken("--rest-port", host, port) from error
     # asyncio does not set TCP_NODELAY for this socket, so the option is set here, and accepted

@@ -1,7 +1,7 @@
 """Converts arrays to and from TensorProtos, and checks the inputs of requests."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from serving.server.errors import Code, RequestError
+from serving.signature import Arrays
 
-Arrays = Mapping[str, npt.NDArray[Any]]
-"""Input or output arrays, keyed by name. Strings are stored in object arrays of bytes."""
+
+def arrays_of(tensors: Mapping[str, Any], max_bytes: int) -> Arrays:
+    """Converts the TensorProtos of a request to NumPy arrays. See `array_of`."""
+    return {name: array_of(tensor, name, max_bytes) for name, tensor in tensors.items()}
 
 
 def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
@@ -53,6 +56,26 @@ def proto_of(array: npt.NDArray[Any]) -> Any:
     return tf.make_tensor_proto(array, tf.string if array.dtype == np.dtype(object) else None)
 
 
+def check_names(inputs: Iterable[str], signature: Any, name: str) -> None:
+    """Checks that the names of the inputs of a request match the signature.
+
+    Args:
+      inputs: Names of the inputs.
+      signature: The SignatureDef, which lists the expected inputs.
+      name: Name of the signature, for error messages.
+
+    Raises:
+      RequestError: An input is missing or unknown.
+    """
+    found = sorted(inputs)
+    if found != sorted(signature.inputs):
+        raise RequestError(
+            Code.INVALID_ARGUMENT,
+            f"inputs of signature {name} should be {', '.join(sorted(signature.inputs))}; found "
+            f"{', '.join(found) or 'none'}",
+        )
+
+
 def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
     """Checks that the inputs of a request match the inputs of the signature.
 
@@ -64,12 +87,7 @@ def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
     Raises:
       RequestError: An input is missing or unknown, or has the wrong type or shape.
     """
-    if set(inputs) != set(signature.inputs):
-        raise RequestError(
-            Code.INVALID_ARGUMENT,
-            f"inputs of signature {name} should be {', '.join(sorted(signature.inputs))}; found "
-            f"{', '.join(sorted(inputs)) or 'none'}",
-        )
+    check_names(inputs, signature, name)
     for key, info in signature.inputs.items():
         shape, dtype = tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype)
         array = inputs[key]

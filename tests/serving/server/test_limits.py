@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import http.client
 import struct
 import threading
@@ -90,31 +91,54 @@ def test_a_body_that_is_too_large_is_not_read(server, chunked):
 
 
 def test_too_many_at_once_are_turned_away(server, picture):
-    """Unfinished requests use up the limit; when they are closed, requests work again."""
-    host = server.rest.removeprefix("http://")
-    waiting = []
-    for _ in range(FEW.requests):
-        connection = http.client.HTTPConnection(host)
+    """While the model is busy, requests use up the limit; later, requests work again."""
+    with concurrent.futures.ThreadPoolExecutor(FEW.requests) as pool, _busy(server):
+        waiting = [pool.submit(post, server, picture()) for _ in range(FEW.requests)]
+        while server.server._predictor._running < FEW.requests:
+            pass
+        response = post(server, picture())
+        assert response.status_code == 503
+        assert "3 requests are already running" in response.json()["error"]
+        with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as caught:
+            prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
+                predict_pb2.PredictRequest(), 60
+            )
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert {request.result().status_code for request in waiting} == {200}
+    assert post(server, picture()).status_code == 200
+
+
+def test_slow_bodies_keep_nobody_out(server, picture):
+    with contextlib.ExitStack() as slow:
+        for _ in range(2 * FEW.requests):
+            slow.enter_context(_unfinished(server))
+        while _running(server) < 2 * FEW.requests:
+            pass
+        assert post(server, picture()).status_code == 200
+    while _running(server):
+        pass
+
+
+@contextlib.contextmanager
+def _busy(server):
+    """Lets the model do nothing else until the context ends."""
+    ended = threading.Event()
+    server.server._executor.submit(ended.wait)
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@contextlib.contextmanager
+def _unfinished(server):
+    """Sends a request without the end of its body."""
+    connection = http.client.HTTPConnection(server.rest.removeprefix("http://"))
+    with contextlib.closing(connection):
         connection.putrequest("POST", PATH)
         connection.putheader("Content-Length", "1000")
         connection.endheaders(b"{")
-        waiting.append(connection)
-    while _running(server) < FEW.requests:
-        pass
-    assert _running(server) == FEW.requests
-    response = post(server, picture())
-    assert response.status_code == 503
-    assert "3 requests are already running" in response.json()["error"]
-    with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as caught:
-        prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(
-            predict_pb2.PredictRequest(), 60
-        )
-    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    for connection in waiting:
-        connection.close()
-    while _running(server):
-        pass
-    assert post(server, picture()).status_code == 200
+        yield
 
 
 def _running(server):
@@ -154,13 +178,9 @@ def test_a_client_of_grpc_may_have_less_time(server, hurried, picture):
 
 
 def test_a_client_that_goes_away_leaves_a_place(server, picture):
-    host = server.rest.removeprefix("http://")
     for _ in range(2 * FEW.requests):
-        connection = http.client.HTTPConnection(host)
-        connection.putrequest("POST", PATH)
-        connection.putheader("Content-Length", "1000")
-        connection.endheaders(b"{")
-        connection.close()
+        with _unfinished(server):
+            pass
     while _running(server):
         pass
     assert post(server, picture()).status_code == 200
