@@ -80,7 +80,7 @@ def run_predict(
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
     with library_noise_to(log) as terminal:
         images = find_images(patterns, out)
-        with _model(config, choice) as (model, data):
+        with _model(config, choice, terminal) as (model, data):
             jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
             outcomes = predict_files(images, model, out, data, batch=batch, jobs=jobs)
             failed = _print(outcomes, len(images), model.classes, terminal)
@@ -93,7 +93,9 @@ def run_predict(
 
 
 @contextmanager
-def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, DataConfig]]:
+def _model(
+    config: Config, choice: ModelChoice, terminal: TextIO
+) -> Iterator[tuple[Predictor, DataConfig]]:
     if choice.url is None:
         _refuse_server_options(choice)
         # These imports come late, because TensorFlow takes seconds to load and is not needed for
@@ -113,15 +115,18 @@ def _model(config: Config, choice: ModelChoice) -> Iterator[tuple[Predictor, Dat
         settings = {"intensity_range": model_intensity_range(version)}
         yield ServedModel(version), config.data.model_copy(update=settings)
         return
+    timeout = choice.timeout or TIMEOUT
+    line = f"{choice.url}: the server serves no version yet; waiting up to {timeout:g} s"
     with ServingClient(
         choice.url,
         choice.name or config.name,
         config.data.classes,
         version=choice.version,
         label=choice.label,
-        timeout=choice.timeout or TIMEOUT,
+        timeout=timeout,
     ) as client:
-        client.check()  # fails early, before any image is read
+        # Fails early, before any image is read.
+        client.check(lambda: click.echo(line, file=terminal))
         yield client, config.data
 
 

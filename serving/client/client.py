@@ -1,6 +1,6 @@
 """A client for model servers: TF Serving or the local server."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -11,7 +11,13 @@ from typing_extensions import Self
 from data.errors import InputError
 from data.rasters.images import as_png_or_jpeg
 from serving.client.grpc import GrpcTransport
-from serving.client.protocol import ModelAddress, ServingError, Transport, VersionStatus
+from serving.client.protocol import (
+    ModelAddress,
+    NotReadyError,
+    ServingError,
+    Transport,
+    VersionStatus,
+)
 from serving.client.rest import RestTransport
 from serving.config import MAX_PIXELS
 from serving.prediction import Prediction, predictions_of
@@ -19,6 +25,7 @@ from serving.signature import CLASS_FRACTION, CONFIDENCE, MASKS
 
 GRPC_PORT = 8500
 _LONGEST_WAIT = 4.0  # maximum number of seconds between two attempts
+_LONGEST_WAIT_TO_START = 1.0  # the same while the server starts
 
 
 class ServingClient:
@@ -76,6 +83,7 @@ class ServingClient:
         self.classes = list(classes)
         self.url = url
         self._transport = _transport(url, ModelAddress(name, version, label), timeout)
+        self._timeout, self._attempts, self._first_wait = timeout, attempts, first_wait
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(attempts),
             wait=tenacity.wait_exponential_jitter(first_wait, _LONGEST_WAIT, jitter=first_wait),
@@ -118,14 +126,35 @@ class ServingClient:
             self._expect_classes(len(prediction.class_fraction))
         return predictions
 
-    def check(self) -> None:
+    def check(self, on_wait: Callable[[], None] | None = None) -> None:
         """Checks that the server has the model, with the expected outputs and number of classes.
+
+        While the server answers that it serves no version yet (HTTP 503 or UNAVAILABLE), the check
+        is repeated, for up to `timeout` seconds.
+
+        Args:
+          on_wait: Function that is called once if the server serves no version yet.
 
         Raises:
           ServingError: The server cannot be reached, does not have the model, version or label, or
             serves a model whose outputs differ from those expected.
         """
-        shapes = self._retrying(self._transport.output_shapes)
+        announced = False
+
+        def must_stop(state: tenacity.RetryCallState) -> bool:
+            nonlocal announced
+            error = state.outcome.exception() if state.outcome else None
+            if not isinstance(error, NotReadyError):
+                return state.attempt_number >= self._attempts
+            if on_wait and not announced:
+                announced = True
+                on_wait()
+            return (state.seconds_since_start or 0) >= self._timeout
+
+        wait = tenacity.wait_exponential_jitter(
+            self._first_wait, _LONGEST_WAIT_TO_START, jitter=self._first_wait
+        )
+        shapes = self._retrying.copy(stop=must_stop, wait=wait)(self._transport.output_shapes)
         self._expect_outputs(shapes)
         for size in shapes[CLASS_FRACTION][1:]:
             if size >= 0:
@@ -136,8 +165,7 @@ class ServingClient:
 
         Returns:
           The status of the client's version or, if the client has no version number, of all
-          versions that the server knows. A version label restricts the result only over gRPC with
-          the local server; otherwise, the label is ignored.
+          versions that the server knows. A version label is ignored.
 
         Raises:
           ServingError: The server cannot be reached, or does not have the model or version.

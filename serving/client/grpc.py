@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
-from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
+from serving.client.protocol import (
+    CONNECT_TIMEOUT,
+    ModelAddress,
+    NotReadyError,
+    ServingError,
+    VersionStatus,
+)
 
 if TYPE_CHECKING:
     from serving.client.grpc_messages import Calls
@@ -60,7 +66,8 @@ class GrpcTransport:
             return call(self._calls or self._connect())
         except grpc.RpcError as error:
             status, details = error.code(), error.details() or ""
-            raise ServingError(
+            kind = NotReadyError if status is grpc.StatusCode.UNAVAILABLE else ServingError
+            raise kind(
                 self._url,
                 f"{status.name} for the model {self._model.name}: {details}",
                 status,

@@ -33,6 +33,8 @@ class ServingError(UnetfxError):
       passing: Whether the problem is temporary, so that the same request may succeed later.
     """
 
+    _hint = ""
+
     def __init__(
         self, where: str, reason: str, status: grpc.StatusCode, *, passing: bool | None = None
     ) -> None:
@@ -46,10 +48,16 @@ class ServingError(UnetfxError):
             None to infer this from `status`.
         """
         reason = one_line(reason).rstrip(".")
-        hint = _HINTS.get(status)
+        hint = self._hint or _HINTS.get(status)
         super().__init__(f"{where}: {reason}." + (f" {hint}" if hint else ""))
         self.status = status
         self.passing = status in _PASSING if passing is None else passing
+
+
+class NotReadyError(ServingError):
+    """A server answers, but is overloaded or serves no version yet (HTTP 503 or UNAVAILABLE)."""
+
+    _hint = "The server is overloaded or serves no version yet. Try again later."
 
 
 class ModelAddress(NamedTuple):

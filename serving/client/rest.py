@@ -9,7 +9,13 @@ from urllib.parse import quote
 import grpc
 import httpx
 
-from serving.client.protocol import CONNECT_TIMEOUT, ModelAddress, ServingError, VersionStatus
+from serving.client.protocol import (
+    CONNECT_TIMEOUT,
+    ModelAddress,
+    NotReadyError,
+    ServingError,
+    VersionStatus,
+)
 from serving.signature import IMAGES, SIGNATURE
 
 # Maps HTTP status codes to gRPC codes: the inverse of `ToHTTPStatusCode` in TF Serving's
@@ -121,11 +127,9 @@ class RestTransport:
             code = response.status_code
             if isinstance(document, dict):
                 document = document.get("error", document)
-            raise ServingError(
-                self._url,
-                f"HTTP {code} for {path}: {document}",
-                _STATUSES.get(code, grpc.StatusCode.UNKNOWN),
-            )
+            status = _STATUSES.get(code, grpc.StatusCode.UNKNOWN)
+            kind = NotReadyError if status is grpc.StatusCode.UNAVAILABLE else ServingError
+            raise kind(self._url, f"HTTP {code} for {path}: {document}", status)
         return document
 
     def _unreachable(self, reason: str, *, passing: bool = True) -> ServingError:

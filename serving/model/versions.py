@@ -43,7 +43,7 @@ def numbered_folders(serving_folder: str) -> dict[int, str]:
     return {
         int(name): os.path.join(serving_folder, name)
         for name in names
-        if re.fullmatch("[0-9]{1,19}", name) and int(name) <= GREATEST_VERSION
+        if re.fullmatch("[0-9]+", name) and int(name) <= GREATEST_VERSION
     }
 
 

@@ -1,10 +1,12 @@
 """Reads the bodies of HTTP requests within the server's limits."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
+from serving.server.content_encoding import decode_body
 from serving.server.errors import Code, RequestError
 
 # Bodies larger than `_SMALL` bytes share the memory of `_LARGE_AT_ONCE` bodies of the maximum size.
@@ -33,32 +35,37 @@ class Bodies:
           request: The request.
 
         Yields:
-          The body.
+          The body, inflated if it is compressed.
 
         Raises:
-          RequestError: The body is too large, all large bodies together are too large, or the
-            client closes the connection.
+          RequestError: The body is too large or not valid gzip, all large bodies together are too
+            large, or the client closes the connection.
         """
         body = bytearray()
-        large = 0
+        held = 0
         try:
             async for chunk in self._chunks(request):
                 body += chunk
                 if len(body) > self._limit:
                     raise self._too_large()
-                if len(body) > _SMALL:
-                    self._held += len(body) - large
-                    large = len(body)
-                    if self._held > _LARGE_AT_ONCE * self._limit:
-                        raise RequestError(
-                            Code.TOO_MANY_REQUESTS,
-                            "too many large requests at once; try again later",
-                        )
-            content = bytes(body)
+                held = self._hold(held, len(body))
+            encoding = request.headers.get("content-encoding", "")
+            content = await asyncio.to_thread(decode_body, bytes(body), encoding, self._limit)
             body.clear()
+            held = self._hold(held, len(content))
             yield content
         finally:
-            self._held -= large
+            self._held -= held
+
+    def _hold(self, before: int, size: int) -> int:
+        """Counts the size of a body, instead of its size before; returns the bytes that count."""
+        after = size if size > _SMALL else 0
+        if self._held + after - before > _LARGE_AT_ONCE * self._limit:
+            raise RequestError(
+                Code.TOO_MANY_REQUESTS, "too many large requests at once; try again later"
+            )
+        self._held += after - before
+        return after
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
         declared = request.headers.get("content-length", "")

@@ -1,7 +1,7 @@
 """Server side of TF Serving's gRPC interface, with TF Serving's message types."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import grpc
@@ -61,19 +61,13 @@ class GrpcService(NamedTuple):
             return await self._respond(request, deadline)
 
     async def _respond(self, request: Any, deadline: float) -> Any:
-        version = self._version(request)
+        version = self._version(_model_spec(request))
         name = request.model_spec.signature_name or SIGNATURE
         with version.lease():
             signature = version.model.signature(name)
             check_names(request.inputs, signature, name)
             known = set(signature.outputs)
-            unknown = sorted(set(request.output_filter) - known)
-            if unknown:
-                raise RequestError(
-                    Code.INVALID_ARGUMENT,
-                    f"output {unknown[0]} is not in signature {name}; its outputs are "
-                    f"{', '.join(sorted(known))}",
-                )
+            _check_filter(request.output_filter, known)
             inputs = await asyncio.to_thread(arrays_of, request.inputs, self.predictor.limits.body)
             outputs = await self.predictor.run(version, name, inputs, deadline)
         response = predict_pb2.PredictResponse()
@@ -81,35 +75,55 @@ class GrpcService(NamedTuple):
         response.model_spec.version.value = version.number
         response.model_spec.signature_name = name
         for key in set(request.output_filter) or known:
-            response.outputs[key].CopyFrom(proto_of(outputs[key]))
+            proto = await asyncio.to_thread(proto_of, outputs[key])
+            response.outputs[key].CopyFrom(proto)
         return response
 
     async def _metadata(self, request: Any, context: Any) -> Any:
-        if list(request.metadata_field) != [metadata.SIGNATURES]:
+        spec = _model_spec(request)
+        if not request.metadata_field:
             raise RequestError(
                 Code.INVALID_ARGUMENT,
-                f"metadata_field should be {metadata.SIGNATURES}; found "
-                f"{', '.join(request.metadata_field) or 'none'}",
+                "GetModelMetadataRequest must specify at least one metadata_field",
             )
-        version = self._version(request)
-        return metadata.metadata_response(self.versions.name, version)
+        for field in request.metadata_field:
+            if field != metadata.SIGNATURES:
+                raise RequestError(
+                    Code.INVALID_ARGUMENT,
+                    f"Metadata field {field} is not supported, only {metadata.SIGNATURES}",
+                )
+        return metadata.metadata_response(self.versions.name, self._version(spec))
 
     async def _status(self, request: Any, context: Any) -> Any:
-        spec = request.model_spec
-        if spec.name != self.versions.name:
-            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {spec.name}")
-        number, label = _version_choice(spec)
-        if label is not None:
-            number = self.versions.version_of(label)
-        return metadata.status_response(self.versions, number)
+        spec = _model_spec(request)
+        # TF Serving ignores the label (`get_model_status_impl.cc`).
+        number, _ = _version_choice(spec)
+        return metadata.status_response(self.versions, spec.name, number)
 
-    def _version(self, request: Any) -> Version:
-        if not request.HasField("model_spec"):
-            raise RequestError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
-        spec = request.model_spec
+    def _version(self, spec: Any) -> Version:
+        if not spec.name:
+            raise RequestError(Code.INVALID_ARGUMENT, "ModelSpec has no name specified.")
         number, label = _version_choice(spec)
         self.versions.check_name(spec.name, number)
         return self.versions.find(number, label)
+
+
+def _model_spec(request: Any) -> Any:
+    if not request.HasField("model_spec"):
+        raise RequestError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+    return request.model_spec
+
+
+def _check_filter(wanted: Sequence[str], known: Collection[str]) -> None:
+    for position, key in enumerate(wanted):
+        if key not in known:
+            raise RequestError(
+                Code.INVALID_ARGUMENT,
+                f"output tensor alias not found in signature: {key} Outputs expected to be in the "
+                f"set {{{','.join(sorted(known))}}}.",
+            )
+        if key in wanted[:position]:
+            raise RequestError(Code.INVALID_ARGUMENT, f"duplicate output tensor alias: {key}")
 
 
 def _version_choice(spec: Any) -> tuple[int | None, str | None]:

@@ -123,7 +123,7 @@ def _parse(body: bytes) -> dict[str, Any]:
             "gRPC",
         )
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_first_of_each_key)
     except RecursionError as error:
         raise _invalid("JSON Parse error: nested too deeply") from error
     except ValueError as error:  # the body is not valid JSON or not valid UTF-8
@@ -131,6 +131,11 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise _invalid("JSON Value: Is not object")
     return document
+
+
+def _first_of_each_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes a JSON object. As in TF Serving, the first value of a repeated key counts."""
+    return dict(reversed(pairs))
 
 
 def _columns(instances: object, names: Sequence[str]) -> dict[str, Any]:
@@ -232,12 +237,26 @@ def _string(name: str, value: object, number: int) -> bytes:
         isinstance(value, dict) and set(value) == {_BASE64} and isinstance(value[_BASE64], str)
     ):
         raise _invalid(f'{where}: should be a string or {{"b64": "…"}}')
-    # As in TF Serving, line breaks are skipped and the padding at the end may be missing.
-    text = "".join(value[_BASE64].split()).rstrip("=")
     try:
-        return base64.b64decode(text + -len(text) % 4 * "=", validate=True)
+        return _decode_base64(value[_BASE64])
     except ValueError as error:
         raise _invalid(f"{where}: Unable to base64 decode") from error
+
+
+def _decode_base64(text: str) -> bytes:
+    """Decodes Base64 as TF Serving does (`Base64Unescape` in Abseil's `escaping.cc`).
+
+    White space is skipped. The padding at the end may be missing, and may consist of full stops.
+
+    Raises:
+      ValueError: The text is not Base64.
+    """
+    padded = b"".join(text.encode("ascii").split())
+    content = padded.rstrip(b"=.")
+    missing = -len(content) % 4
+    if len(padded) - len(content) not in (0, missing):
+        raise ValueError("wrong padding")
+    return base64.b64decode(content + missing * b"=", validate=True)
 
 
 def _value(name: str, array: npt.NDArray[Any]) -> Any:

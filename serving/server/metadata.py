@@ -13,22 +13,22 @@ SIGNATURES = "signature_def"
 """The only metadata field that TF Serving supports."""
 
 
-def status_response(versions: Versions, version: int | None) -> Any:
+def status_response(versions: Versions, name: str, version: int | None) -> Any:
     """Returns the status of one version of the model, or of all versions.
 
     Args:
       versions: Versions of the model that are known to the server.
+      name: Model name in the request.
       version: Version number; None for all versions.
 
     Returns:
       A GetModelStatusResponse.
 
     Raises:
-      RequestError: The server has not seen this version or, if `version` is None, any version since
-        it started.
+      RequestError: The server has another model, or has not seen this version since it started.
     """
     return get_model_status_pb2.GetModelStatusResponse(
-        model_version_status=versions.statuses(version)
+        model_version_status=versions.statuses(name, version)
     )
 
 

@@ -1,7 +1,6 @@
 """Server side of TF Serving's REST interface, with health checks, metrics and the web page."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from serving.model.versions import GREATEST_VERSION
 from serving.server import metadata, metrics, page
 from serving.server.bodies import Bodies
 from serving.server.errors import Code, RequestError
@@ -19,16 +17,13 @@ from serving.server.json_format import write_error
 from serving.server.json_worker import JsonWorker
 from serving.server.metrics import ServerMetrics
 from serving.server.predictor import RequestPredictor
+from serving.server.rest_paths import Target, is_api_path, parse_path
 from serving.server.same_origin import SameOrigin
 from serving.server.versions import Versions
 
 _JSON = "application/json"
-# Regular expressions for the REST paths, as in TF Serving.
-_VERSION = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_PREDICT = re.compile(
-    rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I
-)
-_STATUS = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?", re.I)
+# TF Serving's HTTP server passes these methods on, and its REST interface refuses most of them.
+_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 
 class Rest(NamedTuple):
@@ -54,22 +49,22 @@ class Rest(NamedTuple):
         """Returns the ASGI application, which handles all HTTP requests."""
         return Starlette(
             routes=[
-                Route("/v1/{rest:path}", _in_json(self._handle), methods=["GET", "POST"]),
                 Route(metrics.PATH, self._metrics),
                 Route("/healthz", self._alive),
                 Route("/readyz", self._ready),
                 *page.routes(self.versions, self.predictor.limits),
+                Route("/{path:path}", _in_json(self._handle), methods=_METHODS),
             ],
             middleware=[Middleware(SameOrigin, self.hosts)],
-            exception_handlers={404: _not_found, 405: _not_found, Exception: _failed},
+            exception_handlers={404: _not_found, 405: _not_implemented, Exception: _failed},
         )
 
     async def _handle(self, request: Request) -> Response:
-        path = request.url.path
-        match = (_PREDICT if request.method == "POST" else _STATUS).fullmatch(path)
-        if match is None:
-            raise RequestError(Code.INVALID_ARGUMENT, f"Malformed request: {request.method} {path}")
-        target = match.groupdict()
+        query = request.scope["query_string"]
+        path = (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin1")
+        if not is_api_path(path):
+            return await _not_found(request)
+        target = parse_path(request.method, path)
         if request.method == "POST":
             body = await self.predictor.admit(
                 "REST", lambda deadline: self._predict(request, target, deadline)
@@ -78,24 +73,19 @@ class Rest(NamedTuple):
             body = self._status_or_metadata(target)
         return Response(body, media_type=_JSON)
 
-    async def _predict(
-        self, request: Request, target: Mapping[str, str | None], deadline: float
-    ) -> bytes:
-        if target["verb"] != "predict":
+    async def _predict(self, request: Request, target: Target, deadline: float) -> bytes:
+        if target.verb != "predict":
             raise RequestError(
-                Code.UNIMPLEMENTED,
-                f"{target['verb']}: this model has no such signature; use predict",
+                Code.INVALID_ARGUMENT,
+                f"{target.verb}: this model has no such signature; use predict",
             )
         async with self.bodies.read(request) as body:
             with self.predictor.slot():
                 return await self._respond(body, target, deadline)
 
-    async def _respond(
-        self, body: bytes, target: Mapping[str, str | None], deadline: float
-    ) -> bytes:
-        number = _number(target["version"])
-        self.versions.check_name(target["name"] or "", number)
-        version = self.versions.find(number, target["label"])
+    async def _respond(self, body: bytes, target: Target, deadline: float) -> bytes:
+        self.versions.check_name(target.name, target.version)
+        version = self.versions.find(target.version, target.label)
         with version.lease():
             parsed = await self.json.read(body, version.model.input_types)
             outputs = await self.predictor.run(
@@ -103,18 +93,17 @@ class Rest(NamedTuple):
             )
             return await self.json.write(outputs, in_rows=parsed.in_rows)
 
-    def _status_or_metadata(self, target: Mapping[str, str | None]) -> bytes:
-        name, number, label = target["name"], _number(target["version"]), target["label"]
-        if name is None:
+    def _status_or_metadata(self, target: Target) -> bytes:
+        if not target.name:
             raise RequestError(Code.INVALID_ARGUMENT, "Missing model name in request.")
-        if target["metadata"]:
-            self.versions.check_name(name, number)
-            return metadata.metadata_json(name, self.versions.find(number, label))
-        if name != self.versions.name:
-            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {name}")
-        if label is not None:
-            number = self.versions.version_of(label)
-        return metadata.status_json(metadata.status_response(self.versions, number))
+        if target.verb == "metadata":
+            self.versions.check_name(target.name, target.version)
+            version = self.versions.find(target.version, target.label)
+            return metadata.metadata_json(target.name, version)
+        # TF Serving ignores the label (`get_model_status_impl.cc`).
+        return metadata.status_json(
+            metadata.status_response(self.versions, target.name, target.version)
+        )
 
     async def _metrics(self, request: Request) -> Response:
         return Response(self.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -144,8 +133,12 @@ def _in_json(
     return handle_errors
 
 
-async def _not_found(request: Request, error: Exception) -> Response:
+async def _not_found(request: Request, error: Exception | None = None) -> Response:
     return _error(Code.NOT_FOUND, f"{request.method} {request.url.path}: no such path")
+
+
+async def _not_implemented(request: Request, error: Exception) -> Response:
+    return _error(Code.UNIMPLEMENTED, f"{request.method}: no such method")
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -157,13 +150,3 @@ def _error(code: Code, message: str) -> Response:
     # cannot be reused.
     headers = {"Connection": "close"} if code in (Code.TOO_LARGE, Code.TOO_MANY_REQUESTS) else None
     return Response(write_error(message), code.http, headers, _JSON)
-
-
-def _number(version: str | None) -> int | None:
-    if version is None:
-        return None
-    if len(version) > len(str(GREATEST_VERSION)) or int(version) > GREATEST_VERSION:
-        raise RequestError(
-            Code.INVALID_ARGUMENT, f"Failed to convert version: {version} to numeric."
-        )
-    return int(version)

@@ -1,5 +1,6 @@
 """Converts arrays to and from TensorProtos, and checks the inputs of requests."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,9 +8,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from serving.server.errors import Code, RequestError
 from serving.signature import Arrays
+
+# Fields of a TensorProto that hold the values of each type, if `tensor_content` does not.
+_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "int8": "int_val",
+    "int16": "int_val",
+    "int32": "int_val",
+    "uint8": "int_val",
+    "uint16": "int_val",
+    "int64": "int64_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+    "bool": "bool_val",
+}
+_CHUNK = 2**16  # values that are copied at once, so that other threads can run in between
 
 
 def arrays_of(tensors: Mapping[str, Any], max_bytes: int) -> Arrays:
@@ -35,16 +53,20 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
     """
     try:
         dtype = tf.as_dtype(tensor.dtype)
-        count = math.prod(dimension.size for dimension in tensor.tensor_shape.dim)
+        shape = _shape(tensor)
+        count = math.prod(shape)
         size = 1 if dtype == tf.string else dtype.size
-        if dtype == tf.string and count != len(tensor.string_val):
-            raise ValueError(f"{len(tensor.string_val)} strings for {count} elements")
         if count * size > max_bytes:
             raise RequestError(
                 Code.TOO_LARGE, f"input {name}: {count * size} bytes, more than {max_bytes}"
             )
+        if dtype == tf.string:
+            return _strings(tensor, count).reshape(shape)
+        field = _FIELDS.get(dtype.name)
+        if field and not tensor.tensor_content and not getattr(tensor, field):
+            return np.zeros(shape, dtype.as_numpy_dtype)  # as in TensorFlow (tensor.cc)
         array: npt.NDArray[Any] = tf.make_ndarray(tensor)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise RequestError(
             Code.INVALID_ARGUMENT, f"input {name}: not a valid tensor: {error}"
         ) from error
@@ -52,8 +74,24 @@ def array_of(tensor: Any, name: str, max_bytes: int) -> npt.NDArray[Any]:
 
 
 def proto_of(array: npt.NDArray[Any]) -> Any:
-    """Converts a NumPy array to a TensorProto; an object array of bytes becomes a string tensor."""
-    return tf.make_tensor_proto(array, tf.string if array.dtype == np.dtype(object) else None)
+    """Converts a NumPy array to a TensorProto; an object array of bytes becomes a string tensor.
+
+    As in TF Serving, numbers are in the field of their type, such as `float_val`, and not in
+    `tensor_content`.
+    """
+    if array.dtype == np.dtype(object):
+        return tf.make_tensor_proto(array, tf.string)
+    field = _FIELDS.get(array.dtype.name)
+    if field is None:
+        return tf.make_tensor_proto(array)
+    proto = tensor_pb2.TensorProto(
+        dtype=tf.as_dtype(array.dtype).as_datatype_enum,
+        tensor_shape=tf.TensorShape(array.shape).as_proto(),
+    )
+    values, flat = getattr(proto, field), array.ravel()
+    for first in range(0, len(flat), _CHUNK):
+        values.extend(flat[first : first + _CHUNK].tolist())
+    return proto
 
 
 def check_names(inputs: Iterable[str], signature: Any, name: str) -> None:
@@ -99,3 +137,43 @@ def check_tensors(inputs: Arrays, signature: Any, name: str) -> None:
                 f"input {key} of signature {name} should be {dtype.name} {shape}, where None is "
                 f"any size; found {array_type} {tf.TensorShape(array.shape)}",
             )
+
+
+def _shape(tensor: Any) -> list[int]:
+    shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+    if tensor.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise ValueError("its shape is not known")
+    return shape
+
+
+def _strings(tensor: Any, count: int) -> npt.NDArray[Any]:
+    strings = tensor.string_val
+    if tensor.tensor_content:
+        strings = _strings_in(tensor.tensor_content, count)
+    # TensorFlow would repeat the last string, so that a small message could stand for millions of
+    # images.
+    if count != len(strings):
+        raise ValueError(f"{len(strings)} strings for {count} elements")
+    array = np.empty(count, object)
+    array[:] = list(strings)
+    return array
+
+
+def _strings_in(content: bytes, count: int) -> list[bytes]:
+    """Reads strings from `tensor_content`: all lengths, each as a varint, and then all bytes."""
+    lengths: list[int] = []
+    position = length = shift = 0
+    while len(lengths) < count and position < len(content):
+        byte = content[position]
+        position += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            lengths.append(length)
+            length = shift = 0
+        elif shift > 28:  # a length has at most 32 bits
+            raise ValueError("tensor_content has no lengths of strings")
+    ends = list(itertools.accumulate(lengths, initial=position))
+    if len(lengths) != count or ends[-1] != len(content):
+        raise ValueError(f"tensor_content does not hold {count} strings")
+    return [content[first:end] for first, end in itertools.pairwise(ends)]

@@ -88,27 +88,35 @@ class Versions:
             servable = f"Latest({name})" if version is None else f"Specific({name}, {version})"
             raise RequestError(Code.NOT_FOUND, f"Servable not found for request: {servable}")
 
-    def statuses(self, version: int | None = None) -> Sequence[Any]:
+    def statuses(self, name: str, version: int | None = None) -> Sequence[Any]:
         """Returns the status of one version, or of all versions seen since the server started.
 
         Args:
+          name: Model name in the request.
           version: Version number; None for all versions.
 
         Returns:
           ModelVersionStatus messages, newest version first.
 
         Raises:
-          RequestError: The server has not seen this version or, if `version` is None, any version
-            since it started.
+          RequestError: The name differs from the name of the served model, or the server has not
+            seen this version since it started. If it has not seen any version yet, the code is
+            UNAVAILABLE, so that clients try again.
         """
-        if version is None and not self._statuses:
-            raise RequestError(Code.NOT_FOUND, f"Could not find any versions of model {self.name}")
-        if version is not None and version not in self._statuses:
-            raise RequestError(
-                Code.NOT_FOUND, f"Could not find version {version} of model {self.name}"
-            )
-        numbers = sorted(self._statuses, reverse=True) if version is None else [version]
-        return [self._statuses[number] for number in numbers]
+        known = self._statuses if name == self.name else {}
+        if version is None:
+            if known:
+                return [known[number] for number in sorted(known, reverse=True)]
+            missing = "any versions"
+        elif version in known:
+            return [known[version]]
+        else:
+            missing = f"version {version}"
+        starting = name == self.name and not known
+        raise RequestError(
+            Code.UNAVAILABLE if starting else Code.NOT_FOUND,
+            f"Could not find {missing} of model {name}",
+        )
 
     def set_status(self, number: int, state: int, problem: str = "") -> None:
         """Records the status of a version of the model.
