@@ -122,6 +122,7 @@ class ModelServer(ThreadingHTTPServer):
         status 404.
       status: Body of the response to a request for the model's status; None to respond with status
         404.
+      starting: Number of GET requests that still get status 503, as before the first version.
       requests: Method, path and parsed body of each request.
     """
 
@@ -133,6 +134,7 @@ class ModelServer(ThreadingHTTPServer):
         self.answers = [(200, ROWS)]
         self.metadata = METADATA
         self.status = STATUS
+        self.starting = 0
         self.requests = []
         self.end = threading.Event()
 
@@ -152,7 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.server.status
         if self.path.endswith("/metadata"):
             body = self.server.metadata
-        if body is None:
+        if self.server.starting:
+            self.server.starting -= 1
+            self._send(503, '{"error": "Servable not found for request: Latest(x)"}')
+        elif body is None:
             self._send(404, '{"error": "Servable not found for request: Latest(x)"}')
         else:
             self._send(200, body)

@@ -247,7 +247,7 @@ def push(config_file: Path, run: str) -> None:
     "--timeout",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Time limit for a batch on the server.  [default: 60]",
+    help="Time limit for a batch on the server, and for its start.  [default: 60]",
 )
 def predict(
     images: tuple[str, ...],

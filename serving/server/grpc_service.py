@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -157,19 +158,19 @@ def _with_status(handle: _Method, kind: Any, fields: Fields) -> _Method:
       fields: Fields of the request that may be many or large (see `wire_format`).
     """
 
-    def parse(content: bytes) -> Any:
-        check_fields([content], fields)
+    async def handle_errors(message: bytes, context: Any) -> Any:
         try:
-            return kind.FromString(content)
-        except Exception as error:  # a DecodeError, whose class depends on the implementation
-            raise RequestError(
-                Code.INVALID_ARGUMENT, f"the request is not a {kind.DESCRIPTOR.name} message"
-            ) from error
-
-    async def handle_errors(content: bytes, context: Any) -> Any:
-        try:
-            return await handle(await asyncio.to_thread(parse, content), context)
+            request = await asyncio.to_thread(_parse, message, kind, fields)
+            return await handle(request, context)
         except RequestError as error:
             await context.abort(error.code.status, str(error))
 
     return handle_errors
+
+
+def _parse(message: bytes, kind: Any, fields: Fields) -> Any:
+    check_fields([message], fields)
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:  # gRPC for C++ responds with this status, too
+        raise RequestError(Code.INTERNAL, f"not a {kind.DESCRIPTOR.name}: {error}") from error

@@ -221,6 +221,23 @@ class TestPredict:
         assert "HTTP 404 for /v1/models/discs/metadata: Servable not found for" in error
         assert not (tmp_path / "out").exists()
 
+    def test_a_server_that_starts_is_waited_for(self, predict, rest_server, tmp_path):
+        rest_server.starting = 2
+        code, out, error = predict(tmp_path / "new", "--url", rest_server.url, "--timeout", 30)
+        assert (code, out.count("\n")) == (0, 2)
+        assert error == (
+            f"{rest_server.url}: the server serves no version yet; waiting up to 30 s\n"
+        )
+
+    def test_a_server_that_does_not_start_in_time(self, predict, rest_server, tmp_path):
+        rest_server.starting = 1000
+        code, _, error = predict(tmp_path / "new", "--url", rest_server.url, "--timeout", 0.5)
+        waiting, failed = error.splitlines()
+        assert (code, waiting.endswith("waiting up to 0.5 s")) == (2, True)
+        assert failed.endswith(
+            "The server is overloaded or serves no version yet. Try again later."
+        )
+
     def test_a_model_of_other_classes(self, predict, rest_server, config_file, tmp_path):
         config_file.write_text(CONFIG.format(workspace=tmp_path))
         code, _, error = predict(tmp_path / "new", "--url", rest_server.url)

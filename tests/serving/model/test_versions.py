@@ -20,9 +20,11 @@ def push(folder, *names):
         (["1"], "1"),
         (["9", "10", "2"], "10"),
         (["0999", "1000"], "1000"),
-        (["3", "4-unfinished", "copy", ".5"], "3"),
+        ([30 * "0" + "4", "3"], 30 * "0" + "4"),
+        (["3", "4-unfinished", "copy", ".5", "٤"], "3"),
+        (["3", str(2**63), 200 * "9"], "3"),
     ],
-    ids=["one", "by number and not by name", "leading zero", "not a number"],
+    ids=["one", "by number, not by name", "zero", "30 zeros", "no number", "beyond 64 bits"],
 )
 def test_the_newest_version_is_the_greatest_number(tmp_path, versions, newest):
     push(tmp_path, *versions)

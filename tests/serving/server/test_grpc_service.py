@@ -176,7 +176,11 @@ def bomb():
         (predict_request([b""]), "INVALID_ARGUMENT", "image 0: empty"),
         (predict_request([b"text"]), "INVALID_ARGUMENT", "image 0: cannot be read as an image"),
         (predict_request(b"text"), "INVALID_ARGUMENT", "should be string (None,)"),
-        (predict_request([b"x"], output_filter=["logits"]), "INVALID_ARGUMENT", "signature: logits"),
+        (
+            predict_request([b"x"], output_filter=["logits"]),
+            "INVALID_ARGUMENT",
+            "signature: logits",
+        ),
         (of_tensor(signature="x"), "FAILED_PRECONDITION", '"x" not found in signature def'),
         (of_tensor(signature="probabilities"), "INVALID_ARGUMENT", "should be images"),
         (of_tensor(size=3), "INVALID_ARGUMENT", "1 strings for 3 elements"),

@@ -157,7 +157,12 @@ def test_metadata(client):
         ("GET", "/v1/models/discs/versions/9", 404, "Could not find version 9 of model discs"),
         ("GET", "/v1/models/discs/versions/9/metadata", 404, "Specific(discs, 9)"),
         ("GET", "/v1/models/cells/metadata", 404, "Latest(cells)"),
-        ("GET", "/v1/models/discs/labels/x/metadata", 400, "Unrecognized servable version label: x"),
+        (
+            "GET",
+            "/v1/models/discs/labels/x/metadata",
+            400,
+            "Unrecognized servable version label: x",
+        ),
         ("POST", "/v1/models/cells:predict", 404, "not found for request: Latest(cells)"),
         ("POST", "/v1/models/discs/versions/9:predict", 404, "Specific(discs, 9)"),
         ("POST", "/v1/models/discs/labels/x:predict", 400, "Unrecognized servable version label"),

@@ -17,6 +17,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.client import ServingClient
 from serving.model.push import push_model
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -44,6 +45,34 @@ def test_a_version_that_is_pushed_is_served_and_the_old_one_is_unloaded(
         f"serving version 10: {folder / '10'}",
         "unloaded version 9",
     ]
+
+
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_a_client_waits_for_the_first_version(serve, push, folder, saved_model, protocol):
+    running = serve()
+    url = running.rest if protocol == "rest" else f"grpc://{running.grpc}"
+    waits = []
+
+    def push_when_the_client_waits():
+        waits.append(True)
+        push(saved_model, folder, 1)
+
+    with ServingClient(url, "discs", ["red", "green", "blue"]) as client:
+        client.check(push_when_the_client_waits)
+    assert len(waits) == 1
+
+
+def test_folders_beyond_64_bits_are_ignored_and_stop_no_newer_version(
+    serve, push, folder, saved_model, other_model, states
+):
+    for name in (str(2**63), 40 * "9", 200 * "9"):
+        push(saved_model, folder, name)
+    push(saved_model, folder, 2)
+    running = serve(2)
+    push(other_model, folder, 3)
+    running.wait(3)
+    running.wait(2, "END")
+    assert set(states(running)) == {2, 3}
 
 
 def test_a_version_that_is_taken_away_is_followed_by_the_one_before(
