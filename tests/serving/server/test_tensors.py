@@ -40,7 +40,7 @@ def test_tensor_content_that_holds_other_strings_is_refused(content):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int64", "bool", "float16"])
 def test_numbers_survive_the_way_there_and_back(dtype):
-    array = np.arange(70_000).reshape(2, -1).astype(dtype)
+    array = (np.arange(70_000) % 100).reshape(2, -1).astype(dtype)
     found = array_of(proto_of(array), "x", 10**6)
     assert found.dtype == array.dtype
     np.testing.assert_array_equal(found, array)
