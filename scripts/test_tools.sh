@@ -1,13 +1,14 @@
 #!/bin/sh
 # Installs the programs that tests use besides Python packages: a browser for the pages, cron for the schedule,
-# podman and debootstrap for the image, Maven, with Java, for Flink, and Go for the emulator of Google Cloud Storage.
+# podman and debootstrap for the image, Maven, with Java, for Flink, g++ for a program with TensorFlow's loader, and Go for
+# the emulator of Google Cloud Storage.
 # Then builds the emulator. Without the right to install a program, this script prints a warning, and the tests that
 # need the program are skipped.
 set -eu
 missing() { # command package
   command -v "$1" >/dev/null || PATH=$PATH:/usr/sbin:/usr/lib/podman command -v "$1" >/dev/null || printf '%s ' "$2"
 }
-wanted=$(missing crontab cron; missing debootstrap debootstrap; missing mvn maven; missing go golang-go)
+wanted=$(missing crontab cron; missing debootstrap debootstrap; missing mvn maven; missing go golang-go; missing g++ g++)
 # Podman's default runtime, crun, needs a newer kernel interface (cgroups v2 only) than runc.
 wanted="$wanted$(missing podman podman; missing runc runc; missing catatonit catatonit; missing podman-compose podman-compose)"
 wanted="$wanted$(missing netavark netavark; missing aardvark-dns aardvark-dns; missing iptables iptables)"

@@ -17,6 +17,7 @@ from playwright.sync_api import sync_playwright
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
 from data.jobs import processes
 from tests.emulators.gcs import UnavailableEmulatorError, running
+from tests.saved_model_loader import Loader, MissingCompilerError
 
 # Several tests run at the same time, so each has one worker process for images. The worker process
 # is kept for the next test, because starting it takes two seconds of CPU time.
@@ -230,6 +231,15 @@ def probe_server(tmp_path_factory):
     path = tmp_path_factory.mktemp("probes") / "socket"
     with warm_probe.running(path):
         yield path
+
+
+@pytest.fixture(scope="session")
+def saved_model_loader(tmp_path_factory):
+    """A program with TensorFlow's loader and without Python."""
+    try:
+        return Loader(tmp_path_factory.mktemp("saved_model_loader"))
+    except MissingCompilerError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from data.errors import InputError
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import DONE, NOT_BLESSED
 from pipeline.retraining.retrain import retrain
+from serving.model.loading import ServedModel
 
 pytestmark = pytest.mark.slow
 
@@ -189,6 +190,17 @@ def test_pushed_model_needs_neither_keras_nor_unetfx(trained):
         check=False,
     )
     assert process.stdout.strip() == "[[64, 64, 1], [33, 47, 1]]", process.stderr[-2000:]
+
+
+def test_tensorflow_s_loader_answers_without_python_as_python_does(trained, saved_model_loader):
+    version = trained.home / "serving" / "discs" / trained.versions()[0]
+    images = [(trained.folder / f"data/images/{i:02d}.png").read_bytes() for i in range(3)]
+    model = ServedModel(str(version))
+    expected = [model.predict([image])[0].mask_png for image in images]
+    loaded = saved_model_loader.run(version, images)
+    assert loaded.problem is None
+    assert loaded.masks == expected
+    assert loaded.warm_ups == ["serving_default", "probabilities"]
 
 
 def test_predict_writes_masks_that_match_the_truth(trained, run_command, tmp_path):
