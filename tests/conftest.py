@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import shutil
+import subprocess
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +17,8 @@ from playwright.sync_api import sync_playwright
 
 import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is imported
 from data.jobs import processes
-from tests.emulators.gcs import UnavailableEmulatorError, running
+from tests.emulators.gcs import running
+from tests.go_programs import KUBE_SCORE, UnavailableProgramError
 from tests.saved_model_loader import Loader, MissingCompilerError
 
 # Several tests run at the same time, so each has one worker process for images. The worker process
@@ -209,7 +211,7 @@ def gcs(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         try:
             emulator = stack.enter_context(running(tmp_path_factory.mktemp("gcs")))
-        except UnavailableEmulatorError as error:
+        except UnavailableProgramError as error:
             pytest.skip(str(error))
         emulator.client.create_bucket("bucket")
         yield emulator
@@ -231,6 +233,33 @@ def probe_server(tmp_path_factory):
     path = tmp_path_factory.mktemp("probes") / "socket"
     with warm_probe.running(path):
         yield path
+
+
+@pytest.fixture(scope="session")
+def go_program():
+    """Returns a function that returns the path of a Go program, or skips the test."""
+
+    def go_program(program):
+        try:
+            return program.fetch()
+        except UnavailableProgramError as error:
+            pytest.skip(str(error))
+
+    return go_program
+
+
+@pytest.fixture(scope="session")
+def objections(go_program):
+    """Returns a function that returns the lines in which kube-score objects to a file."""
+
+    def objections(manifests):
+        command = [go_program(KUBE_SCORE), "score", "--output-format=ci", manifests]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)
+        lines = process.stdout.splitlines()
+        assert any(line.startswith("[OK]") for line in lines), process.stderr
+        return [line for line in lines if not line.startswith(("[OK]", "[SKIPPED]"))]
+
+    return objections
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ neither root permissions nor an entry in /etc/hosts.
 
 import datetime
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,11 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.go_programs import FAKE_GCS_SERVER, UnavailableProgramError
+
 if TYPE_CHECKING:
     from google.cloud import storage
 
-MODULE = "github.com/fsouza/fake-gcs-server"
-VERSION = "v1.56.1"
 _PROXY = Path(__file__).with_name("gcs_proxy.py")
 _CREDENTIALS = {
     "type": "authorized_user",
@@ -35,10 +33,6 @@ _CREDENTIALS = {
     "client_secret": "tests",
     "refresh_token": "tests",
 }
-
-
-class UnavailableEmulatorError(Exception):
-    """The emulator cannot run on this machine; the message gives the reason."""
 
 
 class Emulator:
@@ -74,33 +68,6 @@ class Emulator:
         )
 
 
-def fetch() -> Path:
-    """Returns the path of the program fake-gcs-server.
-
-    The first call builds the program and stores it in the user's cache folder.
-
-    Raises:
-      UnavailableEmulatorError: Go is not installed, or the module cannot be downloaded or built.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "unetfx")
-    program = cache / f"fake-gcs-server-{VERSION}" / "fake-gcs-server"
-    if program.exists():
-        return program
-    if not shutil.which("go"):
-        raise UnavailableEmulatorError("no Go to build fake-gcs-server: apt-get install golang")
-    settings = {"GOBIN": str(program.parent), "GOTOOLCHAIN": "auto", "CGO_ENABLED": "0"}
-    build = subprocess.run(
-        ["go", "install", f"{MODULE}@{VERSION}"],
-        env=os.environ | settings,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if build.returncode:
-        raise UnavailableEmulatorError(f"fake-gcs-server cannot be built: {build.stderr[-500:]}")
-    return program
-
-
 @contextmanager
 def running(folder: Path) -> Iterator[Emulator]:
     """Runs the emulator within the context, and yields it.
@@ -109,9 +76,9 @@ def running(folder: Path) -> Iterator[Emulator]:
       folder: Empty folder for the certificate, the credentials and the logs.
 
     Raises:
-      UnavailableEmulatorError: The emulator cannot run on this machine.
+      UnavailableProgramError: The emulator cannot run on this machine.
     """
-    program = fetch()
+    program = FAKE_GCS_SERVER.fetch()
     certificate, key, credentials, log = (
         folder / name for name in ("certificate.pem", "key.pem", "credentials.json", "requests")
     )
@@ -148,7 +115,7 @@ def _wait(process: subprocess.Popen, is_ready: Callable[[], object]) -> None:
             is_ready()
             return
         time.sleep(0.01)
-    raise UnavailableEmulatorError(f"{process.args[0]} ended with code {process.returncode}")
+    raise UnavailableProgramError(f"{process.args[0]} ended with code {process.returncode}")
 
 
 def _write_certificate(path: Path, key_path: Path) -> None:
@@ -171,10 +138,3 @@ def _write_certificate(path: Path, key_path: Path) -> None:
     pem, unencrypted = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(certificate.public_bytes(pem))
     key_path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, unencrypted))
-
-
-if __name__ == "__main__":
-    try:
-        fetch()
-    except UnavailableEmulatorError as error:
-        sys.exit(f"setup: tests of Google Cloud Storage are skipped: {error}")

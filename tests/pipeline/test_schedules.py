@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import kubernetes_validate
@@ -72,14 +73,34 @@ def test_the_timer_and_the_crontab_have_the_same_time():
 
 
 @pytest.fixture(scope="module")
-def cron_job():
-    return yaml.safe_load((SCHEDULES / "cronjob.yaml").read_text())
+def objects():
+    """The objects in cronjob.yaml: the CronJob and its NetworkPolicy."""
+    return list(yaml.safe_load_all((SCHEDULES / "cronjob.yaml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def cron_job(objects):
+    return objects[0]
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.37"])
-def test_kubernetes_accepts_the_cron_job(cron_job, version):
-    kubernetes_validate.validate(cron_job, version, strict=True)
+def test_kubernetes_accepts_the_cron_job(objects, cron_job, version):
+    for each in objects:
+        kubernetes_validate.validate(each, version, strict=True)
     assert cron_job["spec"]["schedule"] == CALENDAR
+
+
+def test_kube_score_does_not_object_to_the_cron_job(objects, objections, tmp_path):
+    namespace = {"namespace": "blue-marble"}  # `kubectl apply` adds it, too
+    placed = [each | {"metadata": each["metadata"] | namespace} for each in objects]
+    file = tmp_path / "objects.yaml"
+    file.write_text(yaml.safe_dump_all(placed))
+    assert objections(file) == []
+
+
+def test_the_image_of_the_cron_job_has_the_version_of_the_package(cron_job):
+    [container] = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].rpartition(":")[2] == metadata.version("unetfx")
 
 
 def test_the_cron_job_runs_one_job_at_a_time_and_retries_only_unexpected_failures(cron_job):

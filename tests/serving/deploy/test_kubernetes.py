@@ -1,14 +1,18 @@
-"""Tests of the manifests: by Kubernetes' schemas, by kubectl if installed, and for consistency."""
+"""Tests of the manifests: by Kubernetes' schemas, by kustomize and kube-score, for consistency."""
 
-import shutil
+import os
+import re
 import subprocess
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from tests.go_programs import KUSTOMIZE
+
+REPOSITORY = Path(__file__).parents[3]
 VERSIONS = ["1.31", "1.37"]
-KUBECTL = shutil.which("kubectl")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -22,15 +26,28 @@ def test_kubernetes_takes_the_manifests(manifests, version):
             pytest.fail(f"{manifest['kind']}: {error.message}")
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="no kubectl here")
-def test_kubectl_builds_what_the_files_say(deploy, variant):
-    built = subprocess.run(
-        [KUBECTL, "kustomize", deploy / variant], stdout=subprocess.PIPE, check=True
-    )
+@pytest.fixture
+def rendered(deploy, variant, go_program, tmp_path):
+    """The file with all objects, as `kubectl apply --namespace` gets them."""
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    base = os.path.relpath((deploy / variant).resolve(), folder.resolve())
+    kustomization = {"namespace": "blue-marble", "resources": [base]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    with (folder / "objects.yaml").open("w") as file:
+        subprocess.run([go_program(KUSTOMIZE), "build", folder], stdout=file, check=True)
+    return folder / "objects.yaml"
 
+
+def test_kube_score_does_not_object(rendered, objections):
+    assert objections(rendered) == []
+
+
+def test_kustomize_renders_what_the_files_say(deploy, variant, rendered):
     kinds = {}
-    for found in yaml.safe_load_all(built.stdout):
+    for found in yaml.safe_load_all(rendered.read_text()):
         kubernetes_validate.validate(found, VERSIONS[0], strict=True)
+        assert found["metadata"]["namespace"] == "blue-marble"
         kinds.setdefault(found["kind"], {})[found["metadata"]["name"]] = found
     texts = {
         key: text for found in kinds["ConfigMap"].values() for key, text in found["data"].items()
@@ -111,22 +128,59 @@ def test_a_pod_can_do_no_more_than_it_must(manifests, pod, serving):
 
 def test_a_pod_has_bounds(variant, serving, flags):
     bounds = serving["resources"]
-    assert set(bounds["requests"]) == {"cpu", "memory"}
+    assert set(bounds["requests"]) == {"cpu", "memory", "ephemeral-storage"}
     gpu = {"nvidia.com/gpu"} if variant == "gpu" else set()
-    assert set(bounds["limits"]) == {"cpu", "memory"} | gpu
+    assert set(bounds["limits"]) == {"cpu", "memory", "ephemeral-storage"} | gpu
     # TensorFlow's default is a thread for each core of the node.
     assert flags["tensorflow_intra_op_parallelism"] == bounds["limits"]["cpu"]
     assert flags["tensorflow_inter_op_parallelism"] == bounds["limits"]["cpu"]
 
 
-def test_the_probes_ask_for_the_models_status(name, serving):
+def test_the_probes_ask_for_the_models_status_and_the_metrics(name, pod, serving):
+    paths = {
+        "startupProbe": f"/v1/models/{name}",
+        "readinessProbe": f"/v1/models/{name}",
+        "livenessProbe": pod["metadata"]["annotations"]["prometheus.io/path"],
+    }
     patience = {}
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert serving[probe]["httpGet"] == {"path": f"/v1/models/{name}", "port": "http"}
+    for probe, path in paths.items():
+        assert serving[probe]["httpGet"] == {"path": path, "port": "http"}
         patience[probe] = serving[probe]["periodSeconds"] * serving[probe]["failureThreshold"]
 
     # A busy pod gets no new requests for a while, but is not killed.
     assert patience["livenessProbe"] >= 5 * patience["readinessProbe"]
+
+
+def test_only_the_ports_of_the_server_are_open(manifests, pod, serving):
+    policy = manifests["NetworkPolicy"]["spec"]
+    assert policy["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    [ingress] = policy["ingress"]
+    assert {port["port"] for port in ingress["ports"]} == {
+        port["name"] for port in serving["ports"]
+    }
+    assert ingress["from"]  # an empty list would mean any address
+    assert policy["egress"] == []  # the node mounts the claim with the models
+
+
+def test_kubernetes_accepts_the_rules_for_buckets_in_the_documentation(manifests):
+    documentation = (REPOSITORY / "docs/deployment.md").read_text()
+    [rules] = re.findall(r"```yaml\n(  egress:\n.*?)```", documentation, re.DOTALL)
+    policy = manifests["NetworkPolicy"]
+    policy["spec"] |= yaml.safe_load(rules)
+    kubernetes_validate.validate(policy, VERSIONS[0], strict=True)
+
+
+def test_pods_prefer_nodes_and_zones_without_another_one(pod):
+    [spread] = pod["spec"]["topologySpreadConstraints"]
+    [preference] = pod["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    term = preference["podAffinityTerm"]
+    assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    for rule in (spread, term):
+        assert rule["labelSelector"]["matchLabels"] == pod["metadata"]["labels"]
 
 
 def test_the_objects_find_each_other(manifests, pod, serving, flags):
