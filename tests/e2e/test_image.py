@@ -406,8 +406,9 @@ def test_the_pod_of_the_deployment_serves_the_pushed_model(
     try:
         engine.play(objects, {"unetfx-runs": claim})
         wait(lambda: is_served(url, versions(folder)[-1]))
-        probe = container["readinessProbe"]["httpGet"]["path"]
-        assert httpx.get(f"{url}{probe}", timeout=10).status_code == 200
+        for probe in ("readinessProbe", "livenessProbe"):
+            path = container[probe]["httpGet"]["path"]
+            assert httpx.get(f"{url}{path}", timeout=10).status_code == 200
         assert segment(url, folder).status_code == 200
     finally:
         engine.remove_all()
