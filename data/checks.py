@@ -9,6 +9,7 @@ from data.examples.repeats import Repeats
 from data.examples.tally import VALUE_WITHOUT_CLASS, Tally
 from data.faults import OTHER, Examples, Faults
 from data.listing.census import Census
+from data.printable import printable
 from data.rasters.mask_advice import advice_on_values, mask_values_line
 
 _FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
@@ -53,10 +54,10 @@ class Finding(NamedTuple):
     def line(self) -> str:
         """Returns the finding as one line of text, with at most three files, pairs or groups."""
         if not self.where:
-            return self.text
+            return printable(self.text)
         shown = ", ".join(self.where[:_MOST_NAMES])
         more = self.number - _MOST_NAMES
-        return f"{shown}{f' and {more} more' if more > 0 else ''}: {self.text}"
+        return printable(f"{shown}{f' and {more} more' if more > 0 else ''}: {self.text}")
 
 
 def check(census: Census, tally: Tally, repeats: Repeats, data: DataConfig) -> list[Finding]:
@@ -102,7 +103,7 @@ def refuse_errors(findings: Iterable[Finding], most: int = 5) -> None:
         more = len(lines) - most
         lines[most:] = [f"… and {more} more problems: unetfx check shows all, with pictures."]
     if lines:
-        raise InputError("\n".join(lines))
+        raise InputError(*lines)
 
 
 def _bad_pairs(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from data.printable import printable
+
 
 class UnetfxError(Exception):
     """Base class for errors whose messages are written for the user.
@@ -10,6 +12,19 @@ class UnetfxError(Exception):
     The message says what is wrong, where, and what to do, with one line per problem. Commands print
     the message and exit with code 2.
     """
+
+    def __init__(self, *lines: str) -> None:
+        """Creates an error.
+
+        Args:
+          *lines: The lines of the message. A line may contain text that others wrote, such as the
+            name of a file: line breaks and control characters in it are escaped.
+        """
+        super().__init__(*lines)
+
+    def __str__(self) -> str:
+        """Returns the message."""
+        return "\n".join(map(printable, self.args))
 
 
 class InputError(UnetfxError):
@@ -61,7 +76,7 @@ def one_line(text: object, longest: int = 300) -> str:
       longest: Maximum length of the result in characters.
 
     Returns:
-      The message, with each run of white space replaced by one space, truncated to `longest`
-      characters.
+      The message, with each run of white space replaced by one space and control characters
+      escaped, truncated to `longest` characters.
     """
-    return " ".join(str(text).split())[:longest]
+    return printable(" ".join(str(text).split()))[:longest]

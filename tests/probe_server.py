@@ -35,6 +35,7 @@ class _Process(socketserver.StreamRequestHandler):
             os.dup2(file.fileno(), sys.stderr.fileno())
         os.environ.clear()
         os.environ.update(variables)
+        sys.argv.append(str(os.getppid()))
         runpy.run_module(PROBE, run_name="__main__", alter_sys=True)
         self.wfile.write(b"0")
 

@@ -59,7 +59,7 @@ def GateCheck(
         )
     )
     if problems:
-        raise InputError("\n".join(problems))
+        raise InputError(*problems)
 
 
 class _Slice:

@@ -1,6 +1,7 @@
 """Readable texts about the gate: metric names, rule results and reasons for unchecked rules."""
 
 from components.evaluator.rule import DROP, FLOOR, Rule
+from data.printable import printable
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
 """Reason for not blessing a model if none of the gate's rules could be checked."""
@@ -29,7 +30,7 @@ def rule_text(rule: Rule) -> str:
 
 
 def _result_text(rule: Rule) -> str:
-    metric = metric_text(rule.metric) + (f" where {rule.slice}" if rule.slice else "")
+    metric = metric_text(rule.metric) + (f" where {printable(rule.slice)}" if rule.slice else "")
     if rule.passed is None:
         return f"{metric} was not checked: {rule.reason}"
     if rule.kind == FLOOR:

@@ -62,4 +62,4 @@ def refuse_unknown_columns(names: Iterable[str], columns: Collection[str]) -> No
         if name not in columns
     ]
     if lines:
-        raise InputError("\n".join(lines))
+        raise InputError(*lines)

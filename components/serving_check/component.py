@@ -137,7 +137,7 @@ def run_probe(model: str, folder: str) -> subprocess.CompletedProcess[str]:
       Exit code and output of the process.
     """
     return subprocess.run(  # noqa: S603, the command is a module of this package
-        [sys.executable, "-m", probe.__name__, model, folder],
+        [sys.executable, "-m", probe.__name__, model, folder, str(os.getpid())],
         cwd=_REPOSITORY,  # makes `python -m` import the same code as this process
         # TensorFlow must not reserve all GPU memory at once, because the process that ran the
         # Trainer may still hold some of it.

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from data.config import IGNORE
 from data.files.paths import join
 from data.files.reading import read_text
+from data.printable import printable
 from serving.config import CheckConfig
 from serving.model.probe import ODD_SIZES
 
@@ -78,9 +79,12 @@ def decide(
     """
     p50, p95 = np.percentile(answers["milliseconds"], [50, 95])
     reasons = [
-        *_differences_from_evaluation(answers, keys, truths, evaluated),
-        *_wrong_answers(answers, keys),
-        *_over_the_limits(check, p50, p95, answers["peak_mib"]),
+        printable(reason)  # it may contain the key of an image
+        for reason in (
+            *_differences_from_evaluation(answers, keys, truths, evaluated),
+            *_wrong_answers(answers, keys),
+            *_over_the_limits(check, p50, p95, answers["peak_mib"]),
+        )
     ]
     return ServingVerdict(
         blessed=not reasons,

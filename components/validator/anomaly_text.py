@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from data.examples import features
+from data.printable import printable
 
 ANOMALY_TEXT_FILE = "anomalies.txt"
 """Name of the file in the anomalies artifact that has one line of text for each anomaly."""
@@ -42,7 +43,7 @@ def anomaly_sentences(
       The sentences, without full stops, sorted by feature name.
     """
     return [
-        sentence
+        printable(sentence)  # it may contain values of a manifest
         for name, anomaly in sorted(anomalies.anomaly_info.items())
         for sentence in _sentences(name.strip("'"), anomaly, schema, statistics, older)
     ]

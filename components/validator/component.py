@@ -58,7 +58,7 @@ def SchemaGen(
     if text:
         try:
             text_format.Parse(text, schema_pb2.Schema())
-        except text_format.ParseError as error:
+        except (text_format.ParseError, RecursionError) as error:
             raise InputError(
                 f"{file}: not a TFDV schema in text form ({error}). Correct it, or remove it, "
                 "so that the schema is inferred from the data."
@@ -125,7 +125,7 @@ def ExampleValidator(
     anomalies.split_names = artifact_utils.encode_split_names(names)
     if lines and on_anomaly == "fail":
         advice = f"If the data are right, edit {file} (or data.on_anomaly)."
-        raise InputError("\n".join([*lines, advice]))
+        raise InputError(*lines, advice)
     write_text(join(anomalies.uri, ANOMALY_TEXT_FILE), "".join(f"{line}\n" for line in lines))
 
 

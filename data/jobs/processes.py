@@ -6,6 +6,7 @@ keep all cores busy.
 
 import contextlib
 import importlib
+import os
 import signal
 import threading
 from collections import deque
@@ -17,6 +18,7 @@ from loky import BrokenProcessPool, ProcessPoolExecutor, cpu_count, get_reusable
 from loky.process_executor import ShutdownExecutorError, TerminatedWorkerError
 
 from data.errors import UnavailableError
+from data.jobs.parent import end_with
 
 _IDLE_SECONDS = 10  # idle worker processes end after this time, to free their memory
 
@@ -155,12 +157,13 @@ class _Workers:
                 with contextlib.suppress(BrokenProcessPool, ShutdownExecutorError):
                     return self._executor.submit(function, *arguments)
             self._executor = get_reusable_executor(
-                cpu_count(), timeout=_IDLE_SECONDS, initializer=_begin
+                cpu_count(), timeout=_IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),)
             )
             return self._executor.submit(function, *arguments)
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process handles Ctrl-C
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from data.errors import InputError
+from data.errors import InputError, one_line
 from data.files.reading import read_text_lines
+
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # as escapes, JSON may contain halves of a pair
 
 
 def read_table(path: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -22,9 +25,16 @@ def read_table(path: str) -> Iterator[tuple[int, dict[str, str]]]:
       leading and trailing white space. Empty lines are left out.
 
     Raises:
-      InputError: The file cannot be read, or a row is malformed.
+      InputError: The file cannot be read, a row is malformed, or a cell contains a character that
+        no path or feature can contain.
     """
-    return _read_csv(path) if _is_csv(path) else _read_json(path)
+    for line, cells in _read_csv(path) if _is_csv(path) else _read_json(path):
+        for text in (*cells, *cells.values()):
+            if found := _NOT_TEXT.search(text):
+                raise InputError(
+                    f"{path}:{line}: a cell contains the character {found[0]!a}. Remove it."
+                )
+        yield line, cells
 
 
 def column_names(path: str) -> list[str]:
@@ -85,15 +95,30 @@ def _read_json(path: str) -> Iterator[tuple[int, dict[str, str]]]:
         if not line.strip():
             continue
         try:
-            cells = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: not JSON ({error}).") from error
-        if not isinstance(cells, dict):
+            row = json.loads(line, object_pairs_hook=_object)
+            cells = isinstance(row, dict) and {name: _text(cell) for name, cell in row.items()}
+        except _RepeatedKeyError as error:
+            raise InputError(f"{path}:{number}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}:{number}: not JSON ({one_line(error)}).") from error
+        if cells is False:
             raise InputError(
                 f"{path}:{number}: expected an object with a value for each column, found "
-                f"{line.rstrip()!r}."
+                f"{one_line(line)!r}."
             )
-        yield number, {column: _text(cell) for column, cell in cells.items()}
+        yield number, cells
+
+
+class _RepeatedKeyError(Exception):
+    """An object in a JSON file has the same key twice."""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        (name, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise _RepeatedKeyError(f"the key {name!r} is given twice. Keep one.")
+    return content
 
 
 def _text(cell: Any) -> str:

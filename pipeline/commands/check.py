@@ -20,6 +20,7 @@ from data.examples.split_counts import SplitCounts, count_splits
 from data.jobs.processes import in_processes
 from data.jobs.shuffle import run_job
 from data.listing.listing import Listing, find_columns, list_pairs
+from data.printable import printable
 from data.progress import terminal_progress
 from pipeline.commands.check_page import write_page
 from pipeline.config.config import Config
@@ -135,5 +136,5 @@ def _print(
     if not accepted:
         verdict = "[bold red]Bad[/]: a run would stop here."
     console.print(verdict)
-    console.print(f"Pictures  {os.path.relpath(page)}", soft_wrap=True)
-    console.print(f"Details   {os.path.relpath(page.parent / 'check.json')}", soft_wrap=True)
+    print(f"Pictures  {printable(os.path.relpath(page))}")
+    print(f"Details   {printable(os.path.relpath(page.parent / 'check.json'))}")

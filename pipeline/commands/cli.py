@@ -1,7 +1,8 @@
 """The `unetfx` command line, with commands that TFX's own command line does not have."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from data.errors import InputError, UnetfxError
 from data.files.paths import is_remote, join
+from data.printable import printable
 from data.sources.blue_marble import write_blue_marble
 from pipeline.config.loading import config_path, load_config
 from pipeline.execution.console import library_noise_to, log_lines_of, print_failure
@@ -65,7 +67,28 @@ def _main() -> None:
         sys.exit(BAD_INPUT)
 
 
-@click.group(epilog="Run 'unetfx COMMAND --help' for the options of a command.")
+class _Commands(click.Group):
+    """The commands, whose error messages about options may quote names of files."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _printable_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _printable_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = printable(error.message)  # type: ignore[misc] # in all kinds of errors
+        raise
+
+
+@click.group(cls=_Commands, epilog="Run 'unetfx COMMAND --help' for the options of a command.")
 def commands() -> None:
     """Image segmentation in TFX: from folders of images and masks to a served U-Net."""
 
@@ -76,7 +99,10 @@ def commands() -> None:
 def sample(name: str, out: Path) -> None:
     """Write a sample data set as image and mask files."""
     count = write_blue_marble(out)
-    click.echo(f"{name}: {count} pairs in {out}/images and {out}/masks (0 ocean, 1 land, 2 lake)")
+    click.echo(
+        f"{name}: {count} pairs in {printable(out)}/images and {printable(out)}/masks "
+        "(0 ocean, 1 land, 2 lake)"
+    )
 
 
 @commands.command()
@@ -155,7 +181,7 @@ def review(config_file: Path, run: str | None, compare: str | None) -> None:
             page = join(publishing.publish(config, reviewed), PAGE_FILE)
         else:
             page = comparison.compare(config, find_run(config, compare), reviewed)
-    click.echo(page)
+    click.echo(printable(page))
     if sys.stdout.isatty() and not is_remote(page):
         click.launch(page)
 

@@ -6,6 +6,7 @@ import click
 
 from data.errors import InputError
 from data.files.finding import is_folder
+from data.printable import printable, shell_path
 from pipeline.config.config import Config
 from pipeline.history import decisions
 from pipeline.history.runs import find_run
@@ -29,14 +30,14 @@ def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: b
     decisions.decide(config, run.artifacts["Model"], blessed=blessed, why=why)
     run = find_run(config, run.id)
     publishing.publish(config, run)
-    click.echo(f"Run {run.id}: {run.decisions[-1]}")
-    option = f" --config {config_file}"
+    click.echo(printable(f"Run {run.id}: {run.decisions[-1]}"))
+    option = f" --config {shell_path(config_file)}"
     if blessed:
         click.echo(f"Push it: unetfx push {run.id}{option}")
     elif run.pushed_folder and is_folder(run.pushed_folder):
         click.echo(
-            f"The version {run.pushed_folder} is still served. Push an older model instead: unetfx "
-            f"push RUN{option}"
+            f"The version {printable(run.pushed_folder)} is still served. Push an older model "
+            f"instead: unetfx push RUN{option}"
         )
 
 
@@ -63,4 +64,5 @@ def push(config: Config, name: str) -> None:
         )
     version = decisions.push(config, run.artifacts["Model"])
     publishing.publish(config, find_run(config, run.id))
-    click.echo(f"Pushed the model of run {run.id} as version {Path(version).name}: {version}")
+    number = Path(version).name
+    click.echo(f"Pushed the model of run {run.id} as version {number}: {printable(version)}")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
+from data.printable import printable, shell_path
 from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
@@ -31,7 +32,9 @@ def list_runs(config: Config, config_file: Path) -> None:
     console = Console(highlight=False, width=_WIDTH)
     runs = all_runs(config)
     if not runs:
-        console.print(f"{config.name}: no run yet. Start one: unetfx run --config {config_file}")
+        print(
+            f"{config.name}: no run yet. Start one: unetfx run --config {shell_path(config_file)}"
+        )
         return
     has_spans = config.data.source.has_spans
     console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
@@ -55,7 +58,7 @@ def _runs_table(runs: Sequence[Run], classes: Sequence[str], *, has_spans: bool)
             run.id,
             str(run.span) if has_spans and run.span is not None else _NOTHING,
             *(_NOTHING if value is None else f"{value:.3f}" for value in values),
-            _blessed(run),
+            Text(printable(_blessed(run))),
             Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
             _remark(run),
         )

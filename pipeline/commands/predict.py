@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.printable import printable
 from data.progress import terminal_progress
 from pipeline.config.config import Config
 from pipeline.execution.console import library_noise_to
@@ -160,9 +161,9 @@ def _print(
         for outcome in progress.track(outcomes, count):
             if outcome.error:
                 failed += 1
-                console.print(f"unetfx: {outcome.error}", markup=False)
+                console.print(f"unetfx: {printable(outcome.error)}", markup=False)
                 continue
             shares = zip(names, outcome.class_fraction, strict=True)
             text = ", ".join(f"{name} {share:.1%}" for name, share in shares)
-            click.echo(f"{outcome.image.path}: {text}")
+            click.echo(f"{printable(outcome.image.path)}: {text}")
     return failed

@@ -17,6 +17,7 @@ from components.trainer.training.precision import set_precision
 from data.config import ResizeView
 from data.errors import InputError
 from data.input_pipeline.views import view_image
+from data.printable import printable
 from data.rasters.images import load_image
 from pipeline.config.config import Config
 from pipeline.exit_codes import DONE, FAILED
@@ -104,8 +105,8 @@ def draw_features(config: Config, layer: str, image: Path, out: Path) -> None:
         raise InputError(f"{out}: cannot be written ({error.strerror}).") from error
     height, width, channels = maps.shape
     print(
-        f"{layer}: {channels} feature maps of {height}×{width} pixels in {out}; in each, black is "
-        "the lowest value and white the highest"
+        f"{printable(layer)}: {channels} feature maps of {height}×{width} pixels in "
+        f"{printable(out)}; in each, black is the lowest value and white the highest"
     )
 
 

@@ -1,23 +1,23 @@
 """Reads a config file, and reports each problem in it as a one-line message."""
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from data.errors import InputError, nearest, one_line
 from pipeline.config.config import Config
+from pipeline.config.yaml_text import YamlError, parse_yaml
 
 ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 """Environment variable with the path of the config file, for commands such as `tfx run` that have
 no option for a config file."""
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "blue_marble.yaml"
 
-_MERGE_KEY = "tag:yaml.org,2002:merge"  # YAML tag of the merge key `<<`
+_MOST_PROBLEMS = 50  # maximum number of problems in a message
+_LONGEST = 1000  # maximum length of a problem in characters; a wrong value may have millions
 
 
 def config_path() -> Path:
@@ -40,19 +40,15 @@ def load_config(path: Path) -> Config:
         the file, the key and what was expected.
     """
     try:
-        content, repeated = _parse(path.read_text())
+        content = parse_yaml(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(
             f"{path}: no such config file, or not readable. Name one with --config."
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: not YAML: {one_line(error)}") from error
-    except (LookupError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{path}: a value does not fit the tag before it (such as !!bool). Remove the tag."
-        ) from error
-    if repeated:
-        raise InputError("\n".join(f"{path}: {problem}" for problem in repeated))
+    except YamlError as error:
+        raise InputError(*(f"{path}: {problem}" for problem in error.problems)) from error
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: expected keys and values (name, data, gate, …), found "
@@ -61,78 +57,11 @@ def load_config(path: Path) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        lines = [f"{path}: {_message(content, problem)}" for problem in error.errors()]
-        raise InputError("\n".join(lines)) from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML loader that reads `1e-4` as a number, as in YAML 1.2; PyYAML reads it as a string."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _parse(text: str) -> tuple[object, list[str]]:
-    """Parses YAML text, and returns its content and a message for each repeated key."""
-    loader = _Loader(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return None, []
-        repeated = list(_repeated_keys(loader, root, (), set()))
-        return loader.construct_document(root), repeated
-    finally:
-        loader.dispose()
-
-
-def _repeated_keys(
-    loader: _Loader, node: yaml.Node, path: tuple[str, ...], visited: set[yaml.Node]
-) -> Iterator[str]:
-    """Yields a message for each key that occurs more than once in the same mapping.
-
-    PyYAML would silently use the last value of a repeated key. A key may override one that is
-    merged with `<<`; this does not count as a repetition.
-
-    Args:
-      loader: Loader that converts keys to Python values, so that `a` equals `"a"`, and `10` equals
-        `0xa`.
-      node: The YAML node to check, together with all nodes nested in it.
-      path: Keys that lead from the root of the document to the node.
-      visited: Nodes that have already been checked, which are skipped. The same node can be reached
-        more than once, through aliases (`*name`).
-    """
-    if node in visited:
-        return
-    visited.add(node)
-    inner: list[tuple[tuple[str, ...], yaml.Node]] = []
-    if isinstance(node, yaml.SequenceNode):
-        inner = [((*path, str(index)), item) for index, item in enumerate(node.value)]
-    elif isinstance(node, yaml.MappingNode):
-        lines: dict[object, list[int]] = {}
-        for key_node, value in node.value:
-            # Keys that are lists or mappings are ignored here, because PyYAML rejects them later.
-            if isinstance(key_node, yaml.ScalarNode):
-                merges = key_node.tag == _MERGE_KEY
-                key = key_node.value if merges else loader.construct_object(key_node)
-                lines.setdefault(key, []).append(key_node.start_mark.line + 1)
-                inner.append((path if merges else (*path, str(key)), value))
-        for key, numbers in lines.items():
-            if len(numbers) > 1:
-                name = ".".join((*path, str(key)))
-                times = "twice" if len(numbers) == 2 else f"{len(numbers)} times"
-                yield f"{name}: the key is given {times}, in {_lines(numbers)}. Keep one."
-    for inner_path, inner_node in inner:
-        yield from _repeated_keys(loader, inner_node, inner_path, visited)
-
-
-def _lines(numbers: list[int]) -> str:
-    """Formats line numbers for a message, as in `line 3` or `lines 3, 5 and 8`."""
-    *first, last = map(str, dict.fromkeys(numbers))
-    return f"lines {', '.join(first)} and {last}" if first else f"line {last}"
+        problems = error.errors()
+        lines = [one_line(_message(content, each), _LONGEST) for each in problems[:_MOST_PROBLEMS]]
+        if len(problems) > _MOST_PROBLEMS:
+            lines.append(f"… and {len(problems) - _MOST_PROBLEMS} more problems.")
+        raise InputError(*(f"{path}: {line}" for line in lines)) from error
 
 
 def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from data.errors import InputError
+from data.printable import printable
 
 _STEPS = {
     "ExampleGen": "converts image pairs to TFRecords",
@@ -80,6 +81,7 @@ def log_lines_of(package: str) -> Iterator[None]:
     """
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(_make_printable)
     logger = logging.getLogger(package)
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
@@ -89,6 +91,11 @@ def log_lines_of(package: str) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = True
+
+
+def _make_printable(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
 
 
 @contextmanager
@@ -108,8 +115,8 @@ def print_steps() -> Iterator[None]:
 
 def print_failure(*lines: str) -> None:
     """Prints an error message to standard error; each line starts with `unetfx:`."""
-    for line in "\n".join(lines).splitlines():
-        print(f"unetfx: {line}", file=sys.stderr, flush=True)
+    for line in "\n".join(lines).split("\n"):
+        print(f"unetfx: {printable(line)}", file=sys.stderr, flush=True)
 
 
 class _Steps(logging.Handler):

@@ -26,7 +26,7 @@ def check_config(config: Config) -> KubeflowConfig:
     """
     problems = list(_problems(config))
     if problems or not config.kubeflow:
-        raise InputError("\n".join(problems))
+        raise InputError(*problems)
     return config.kubeflow
 
 

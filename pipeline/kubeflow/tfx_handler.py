@@ -16,6 +16,7 @@ from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
 from data.errors import InputError, UnetfxError
+from data.printable import printable
 from pipeline.execution.console import print_failure
 from pipeline.exit_codes import BAD_INPUT
 from pipeline.kubeflow.buckets import check_buckets
@@ -204,7 +205,8 @@ class KubeflowHandler(base_handler.BaseHandler):
         self._print(["run_name", "run_id", "status", "created_at"], rows)
 
     def _print(self, header: list[str], rows: list[list[str]]) -> None:
-        click.echo(self._format_table(header, rows))
+        cells = [[printable(cell) for cell in row] for row in rows]  # others may have named runs
+        click.echo(self._format_table(header, cells))
 
 
 def _claims(platform_spec: Mapping[str, Any]) -> set[str]:

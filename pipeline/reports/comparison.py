@@ -1,7 +1,5 @@
 """Writes a page that compares two runs, image by image."""
 
-import csv
-import io
 import posixpath
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +16,7 @@ from components.evaluator.metrics import iou, mean_of_defined
 from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples, save_picture
 from components.report.page import class_marks, templates
+from data.csv_text import csv_text
 from data.errors import InputError
 from data.files.finding import is_folder
 from data.files.paths import join
@@ -147,13 +146,12 @@ def _pair(key: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float
 def _write_table(path: str, classes: Sequence[str], pairs: Sequence[_Pair]) -> None:
     heading = ["image", *(f"mean {when}" for when in (_BEFORE, _AFTER))]
     heading += [f"{name} {when}" for name in classes for when in (_BEFORE, _AFTER)]
-    text = io.StringIO(newline="")
-    rows = csv.writer(text)
-    rows.writerow(heading)
-    for pair in pairs:
-        numbers = [pair.one, pair.two, *(value for both in pair.by_class for value in both)]
-        rows.writerow([pair.key, *("" if n is None else f"{n:.4f}" for n in numbers)])
-    write_text(path, text.getvalue())
+    rows = [
+        [pair.key, *("" if n is None else f"{n:.4f}" for n in (pair.one, pair.two, *by_class))]
+        for pair in pairs
+        for by_class in [[value for both in pair.by_class for value in both]]
+    ]
+    write_text(path, csv_text([heading, *rows]))
 
 
 def _draw(

@@ -21,6 +21,7 @@ from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding
 from data.files.paths import is_remote, join
 from data.files.reading import read_text
+from data.printable import printable, shell_path
 from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run
@@ -54,21 +55,27 @@ def print_summary(config: Config, config_file: Path, run: Run, report: str) -> N
         console.print(line)
     console.print()
     if run.pushed_folder:
-        console.print(f"Model     {_short(run.pushed_folder)}")
-    console.print(f"Report    {_short(join(report, PAGE_FILE))}")
-    console.print(f"Metrics   {_short(join(report, METRICS_FILE))}")
+        print(f"Model     {printable(_short(run.pushed_folder))}")
+    print(f"Report    {printable(_short(join(report, PAGE_FILE)))}")
+    print(f"Metrics   {printable(_short(join(report, METRICS_FILE)))}")
     if run.blessed and run.serves:
-        console.print(f"Next      {_predict_command(run, config_file)}")
+        image = first_image(run.artifacts[EXAMPLES].uri)
+        print(f"Next      {predict_command(image, config_file)}")
     else:
-        console.print("Next      open the report; correct the data or train longer; run again")
+        print("Next      open the report; correct the data or train longer; run again")
 
 
-def _predict_command(run: Run, config_file: Path) -> str:
+def predict_command(image: str, config_file: Path) -> str:
+    """Returns the command that segments an image, quoted for the shell.
+
+    Args:
+      image: Path of the image.
+      config_file: Path of the config file.
+    """
     program = Path(sys.executable).parent / "unetfx"
     command = "unetfx" if shutil.which("unetfx") else os.path.relpath(program)
-    image = first_image(run.artifacts[EXAMPLES].uri)
-    option = "" if config_file == DEFAULT_CONFIG else f" --config {config_file}"
-    return f"{command} predict {_short(image)} --out masks{option}"
+    option = "" if config_file == DEFAULT_CONFIG else f" --config {shell_path(config_file)}"
+    return f"{shell_path(command)} predict {shell_path(_short(image))} --out masks{option}"
 
 
 def _short(path: str) -> str:
@@ -108,22 +115,20 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _verdict_lines(metrics: RunMetrics) -> Iterator[str]:
+def _verdict_lines(metrics: RunMetrics) -> Iterator[Text]:
     for rule in metrics.rules:
         if rule.passed is None or (rule.passed and rule.groups_needed):
-            yield f"[bold yellow]Gate[/]      {rule_text(rule)}"
+            yield Text.assemble(("Gate", "bold yellow"), f"      {rule_text(rule)}")
     if metrics.blessed:
         drops = any(rule.kind == DROP for rule in metrics.rules)
-        yield (
-            "[bold green]Blessed[/]: every floor is "
-            f"reached{', and no drop is too large' if drops else ''}."
-        )
+        more = ", and no drop is too large" if drops else ""
+        yield Text.assemble(("Blessed", "bold green"), f": every floor is reached{more}.")
     for reason in metrics.reasons:
-        yield f"[bold red]Not blessed[/]: {reason}."
+        yield Text.assemble(("Not blessed", "bold red"), f": {reason}.")
     for reason in metrics.serving.reasons:
-        yield f"[bold red]Cannot be served[/]: {reason}."
+        yield Text.assemble(("Cannot be served", "bold red"), f": {reason}.")
     if not metrics.blessed or not metrics.serving.blessed:
-        yield "Nothing was pushed."
+        yield Text("Nothing was pushed.")
 
 
 def _remarks(run: Run) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from components.evaluator.metric_names import MEAN_IOU
 from data.errors import UnetfxError
 from data.files.paths import join
+from data.printable import printable
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure
@@ -63,7 +64,7 @@ def retrain(config_file: Path) -> int:
             if dead_holder:
                 print(
                     f"{config.name}: the previous process died before it had finished: "
-                    f"{dead_holder}. This one takes over."
+                    f"{printable(dead_holder)}. This one takes over."
                 )
             return _Retraining(config, config_file).run()
     except LockedError as error:

@@ -1,7 +1,5 @@
 """Segments image files with a model that runs in this process or on a server."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,6 +10,7 @@ import grpc
 import numpy as np
 
 from data.config import DataConfig
+from data.csv_text import csv_text, path_cell
 from data.errors import UnetfxError
 from data.files.reading import read_bytes
 from data.files.writing import new_file
@@ -96,10 +95,11 @@ def predict_files(
     try:
         with new_file(str(out / TABLE_FILE)) as file:
             shares = [f"share_{name}" for name in model.classes]
-            file.write(_line("image", "mask", "height", "width", "confidence", *shares, "error"))
+            heading = ("image", "mask", "height", "width", "confidence", *shares, "error")
+            file.write(_encoded(heading))
             for outcomes in threads.map(work, batches):
                 for outcome in outcomes:
-                    file.write(_row(outcome, len(model.classes)))
+                    file.write(_encoded(_row(outcome, len(model.classes))))
                     yield outcome
     finally:
         threads.shutdown(cancel_futures=True)
@@ -164,22 +164,20 @@ def _write(
     return Outcome(image, height, width, fractions, prediction.confidence)
 
 
-def _row(outcome: Outcome, num_classes: int) -> bytes:
+def _row(outcome: Outcome, num_classes: int) -> tuple[str, ...]:
+    image = path_cell(outcome.image.path)
     if outcome.error:
-        return _line(outcome.image.path, *[""] * (4 + num_classes), outcome.error)
-    shares = (f"{share:.6f}" for share in outcome.class_fraction)
-    return _line(
-        outcome.image.path,
-        outcome.image.mask,
+        return (image, *[""] * (4 + num_classes), outcome.error)
+    return (
+        image,
+        path_cell(outcome.image.mask),
         str(outcome.height),
         str(outcome.width),
         f"{outcome.confidence:.6f}",
-        *shares,
+        *(f"{share:.6f}" for share in outcome.class_fraction),
         "",
     )
 
 
-def _line(*cells: str) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+def _encoded(row: Sequence[str]) -> bytes:
+    return csv_text([row]).encode("utf-8", "surrogateescape")

@@ -1,8 +1,9 @@
 """Loads a SavedModel in a separate process, as TF Serving does, and sends requests to it.
 
-The command is `python -m serving.model.probe MODEL REQUESTS`, where MODEL is the folder of the
-SavedModel and REQUESTS is the folder that holds the input file and receives the output file. The
-model is used only through its signatures.
+The command is `python -m serving.model.probe MODEL REQUESTS PARENT`, where MODEL is the folder of
+the SavedModel, REQUESTS is the folder that holds the input file and receives the output file, and
+PARENT is the ID of the process with which this one ends. The model is used only through its
+signatures.
 """
 
 import base64
@@ -14,7 +15,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from data.jobs.parent import end_with
+
 if __name__ == "__main__":
+    end_with(int(sys.argv[3]))  # before TensorFlow is imported, which takes seconds
     # TF Serving has no Keras, so a model that needs Keras must fail here, too.
     sys.modules |= {"keras": None, "tf_keras": None}  # type: ignore[dict-item]
 

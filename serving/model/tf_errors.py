@@ -4,6 +4,8 @@ import re
 
 import tensorflow as tf
 
+from data.printable import printable
+
 _NOISE = re.compile(r"\d+ root error|Graph execution|Detected at node|<stack traces")
 _ASSERTION = re.compile(r"assertion failed: (.*)")
 
@@ -27,4 +29,4 @@ def tf_error_text(error: Exception) -> str:
     assertion = _ASSERTION.match(reason)
     if assertion:
         reason = assertion[1].removeprefix("[").removesuffix("]").replace("] [", " ")
-    return reason or type(error).__name__
+    return printable(reason) or type(error).__name__

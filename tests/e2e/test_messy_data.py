@@ -13,6 +13,7 @@ from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import DONE
 
 pytestmark = pytest.mark.slow
+HOSTILE = "\x1b]0;x\x07[/]<b>"  # in the names of groups and sources
 CHANGES = {
     "gate": {"mean_iou": 0.3},
     "training": {
@@ -43,7 +44,7 @@ def write_span(project, number, *, gain=1.0):
             Image.fromarray(grey).save(folder / f"{i}.{'tif' if i % 2 else 'png'}")
             Image.fromarray(class_ids[window].astype(np.uint16) * 1000).save(folder / f"{i}_m.tif")
             suffix = "tif" if i % 2 else "png"
-            table.writerow([f"{i}.{suffix}", f"{i}_m.tif", f"p{i // 2}", "A"])
+            table.writerow([f"{i}.{suffix}", f"{i}_m.tif", f"p{i // 2}{HOSTILE}", f"A{HOSTILE}"])
 
 
 def test_spans_of_16_bit_images_with_bad_files(project, capfd):
@@ -74,6 +75,7 @@ def test_spans_of_16_bit_images_with_bad_files(project, capfd):
     output = capfd.readouterr().out
     assert "7.tif: cannot be read as an image" in output
     assert "predict" in output
+    assert "\x1b" not in output
     assert "span-1/0.png --out" not in output  # the next command names a readable image
     (artifact,) = messy_project.home.glob("artifacts/ExampleGen/examples/*")
     rows = [json.loads(line) for line in (artifact / "pairs.jsonl").read_text().splitlines()]

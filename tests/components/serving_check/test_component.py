@@ -1,7 +1,11 @@
 """Runs ServingCheck as the pipeline does, with real models in processes of their own."""
 
 import json
+import os
 import shutil
+import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,10 +13,11 @@ import tensorflow as tf
 from tfx.types import standard_artifacts
 
 from components.example_gen.artifact import read_records
-from components.serving_check.component import ServingCheck, choose_keys
+from components.serving_check.component import ServingCheck, choose_keys, run_probe
 from components.serving_check.verdict import read_verdict
 from serving.config import CheckConfig
-from tests import warm_probe
+from serving.model.probe import EXAMPLES
+from tests import warm_probe, warm_process
 
 pytestmark = pytest.mark.slow
 
@@ -125,3 +130,24 @@ def test_check_json_can_be_read_by_programs(check, model):
     blessing, verdict = check(model(1), images=1)
     written = json.loads(tf.io.gfile.GFile(f"{blessing.uri}/check.json").read())
     assert written["p50_ms"] == verdict.p50_ms
+
+
+def probe():
+    run_probe(*sys.argv[1:])
+
+
+def test_the_process_ends_when_the_main_process_is_killed(tmp_path):
+    os.mkfifo(tmp_path / EXAMPLES)  # the process waits for images
+    main = warm_process.start(f"{__name__}:probe", ["x", tmp_path, tmp_path], tmp_path / "out.txt")
+    children = Path(f"/proc/{main.pid}/task/{main.pid}/children")
+    while not (ids := children.read_text().split()):
+        time.sleep(0.05)
+    main.kill()
+    main.join()
+    command = Path(f"/proc/{ids[0]}/cmdline")
+    deadline = time.monotonic() + 60
+    while command.exists() and command.read_bytes():  # a zombie has no command
+        if time.monotonic() > deadline:
+            os.kill(int(ids[0]), signal.SIGKILL)
+            pytest.fail("the process outlives its parent")
+        time.sleep(0.05)

@@ -90,6 +90,23 @@ def test_names_are_not_taken_for_markup(project, monkeypatch, capsys):
     assert "<b>[red]" not in (project / "runs/discs/check/index.html").read_text()
 
 
+def test_names_cannot_control_the_terminal(project, monkeypatch, capsys):
+    data = project / "data"
+    name = "\x1b]0;x\x07\n\u202e=1.png"
+    for kind in ("images", "masks"):
+        (data / kind / "00.png").rename(data / kind / name)
+    (data / "images" / name).write_bytes(b"")
+    (data / "images/\x9b.png").write_bytes(b"")
+    code, out, _ = check(project, monkeypatch, capsys)
+    assert code == 2
+    text = out.replace("\n", "").replace(" ", "")
+    assert rf"{data}/images/\x1b]0;x\x07\n\u202e=1.png".replace(" ", "") in text
+    assert rf"{data}/images/\x9b.png" in text
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+    findings = json.loads((project / "runs/discs/check/check.json").read_text())["findings"]
+    assert f"{data}/images/{name}" in [file for each in findings for file in each["where"]]
+
+
 def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):
     (project / "data").rename(project / "elsewhere")
     code, out, err = check(project, monkeypatch, capsys)

@@ -1,3 +1,4 @@
+import csv
 import subprocess
 import sys
 
@@ -114,6 +115,27 @@ def test_a_bad_config_ends_in_lines_and_exit_code_2(unetfx, tmp_path, command, t
     assert list(tmp_path.iterdir()) == ([path] if text else [])
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "a.png\x1b]0;x\x07\nb"],
+        ["run", "--\x1b[2J\n"],
+        ["\x1b[2J\n"],
+        ["--\x1b[2J\n"],
+        ["sample", "\x1b[2J\n", "--out", "x"],
+        ["predict", "x", "--out", "x", "--batch", "\x1b[2J\n"],
+        ["predict", "x", "--out", "x", "--config", "\x1b[2J\n"],
+        ["model", "--config", "gs://\x1b[2J\n"],
+    ],
+)
+def test_what_is_typed_wrong_is_quoted_without_control_characters(unetfx, arguments):
+    code, out, error = unetfx(*arguments)
+    assert (code, out) == (2, "")
+    assert r"\x1b" in error
+    assert "\x1b" not in error
+    assert r"\n" in error.splitlines()[-1]
+
+
 def test_predict_without_a_model_ends_in_one_line(unetfx, config_file, tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "1.png")
     out = tmp_path / "out"
@@ -155,6 +177,31 @@ class TestPredict:
         ]
         assert rest_server.predictions == ["/v1/models/discs:predict"] * 2
         assert not (tmp_path / "runs").exists()
+
+    def test_names_of_files_cannot_control_the_terminal_or_a_spreadsheet(
+        self, predict, rest_server, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path / "new")
+        (tmp_path / "new/a.png").rename(tmp_path / "new/=1\x1b]0;x\x07\n\u202e.png")
+        (tmp_path / "new/b.png").write_text("no image")
+        (tmp_path / "new/b.png").rename(tmp_path / "new/-\x9b2J\r.png")
+        code, out, error = predict("=*.png", "@.png", "--url", rest_server.url)
+        assert (code, out) == (2, "")
+        assert error == "unetfx: @.png: no such file or folder.\n"
+        code, out, error = predict("*.png", "--url", rest_server.url)
+        assert code == 2
+        (line,) = out.splitlines()
+        assert line.startswith(r"=1\x1b]0;x\x07\n\u202e.png: ocean 66.7%")
+        first, last = error.splitlines()
+        assert first.startswith(r"unetfx: -\x9b2J\r.png: cannot be read as an image")
+        assert last.startswith("unetfx: 1 of 2 images failed. ")
+        with (tmp_path / "out/classes.csv").open(newline="") as file:
+            bad, good = csv.DictReader(file)
+        assert bad["error"].startswith("'-")
+        assert bad["image"] == "./-\x9b2J\r.png"
+        assert (tmp_path / "new" / good["image"]).is_file()
+        assert (tmp_path / "out" / good["mask"]).is_file()
+        assert good["mask"].startswith("./=1")
 
     @pytest.mark.parametrize(
         ("options", "path"),

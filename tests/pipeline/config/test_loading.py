@@ -298,8 +298,51 @@ def test_a_merged_key_may_be_overridden(load):
     assert (config.tuner.epochs, config.tuner.trials) == (3, 6)
 
 
+def aliases(form, inner, count):
+    """Returns lines in which each mapping or list is made of aliases of the one before it."""
+    lines = [f"a0: &a0 {inner}\n"]
+    for number in range(1, count):
+        lines.append(f"a{number}: &a{number} {form.replace('*', f'*a{number - 1}')}\n")
+    return "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x: " + "[" * 3000 + "]" * 3000, "more than 50 lists or mappings within each other."),
+        ("x: " + "{a: " * 60 + "1" + "}" * 60, "more than 50 lists or mappings within each other."),
+        (aliases("[*]", "[1]", 60), "more than 50 lists or mappings within each other."),
+        (aliases("[*, *, *, *, *]", "[1]", 20), "more than 100,000 values, with aliases"),
+        (aliases("{<<: [*, *, *, *]}", "{a: 1}", 20), "more than 100,000 values, with aliases"),
+        ("x: " + "1" * 5000, "line 7: a number of 5000 digits."),
+        ("x: 0x" + "f" * 5000, "line 7: a number of 5002 digits."),
+        ('x: "a\\0b"', "line 7: a text contains the character '\\x00'."),
+        ('x: "a\\ud800b"', "line 7: a text contains the character '\\ud800'."),
+        ("x: a\0b", "not YAML: unacceptable character #x0000"),
+        ("x: &a [*a]", "line 7: an alias (*name) within what it stands for."),
+        ("x: !!python/name:os.system", "not YAML: could not determine a constructor"),
+        ('"a\\e[2J\\n": 1', r"a\x1b[2J : unknown key"),
+    ],
+    ids=lambda value: value[:12],
+)
+def test_what_no_config_needs_is_one_line(problems, text, words):
+    (line,) = problems(GOOD + text)
+    assert line.startswith(words)
+    assert len(line) < 300
+
+
+def test_a_long_value_and_many_problems_are_shortened(problems):
+    (line,) = problems(GOOD.replace("discs", "x" * 100_000 + " x"))
+    assert len(line) == 1000
+    lines = problems(GOOD + "".join(f"k{i}: 1\n" for i in range(60)))
+    assert len(lines) == 51
+    assert lines[-1] == "… and 10 more problems."
+
+
 def test_an_alias_to_an_outer_part_ends(problems):
-    assert "a: unknown key" in problems("a: &a {b: *a}")
+    assert problems("a: &a {b: *a}") == [
+        "line 1: an alias (*name) within what it stands for. Remove it."
+    ]
 
 
 @given(tree=st.dictionaries(KEYS, VALUES, min_size=1, max_size=3), data=st.data())

@@ -34,6 +34,15 @@ def test_each_line_of_a_failure_names_the_program(capsys):
     assert capsys.readouterr().err == "unetfx: one\nunetfx: two\nunetfx: three\n"
 
 
+def test_names_cannot_control_the_terminal(capsys):
+    print_failure("a\x1b[2J\r: b")
+    with log_lines_of("serving"):
+        logging.getLogger("serving.server").warning("version %d: %s", 3, "a\x1b[2J\nb")
+    printed = capsys.readouterr()
+    assert printed.err == "unetfx: a\\x1b[2J\\r: b\n"
+    assert printed.out.endswith(" version 3: a\\x1b[2J\\nb\n")
+
+
 def test_the_log_of_a_package_is_printed_until_the_context_ends(capsys):
     log = logging.getLogger("serving.server.serve")
     with log_lines_of("serving"):

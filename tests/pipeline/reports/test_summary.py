@@ -1,6 +1,7 @@
 """The summary at the end of a run, with real files."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from components.report.metrics import RunMetrics
 from components.serving_check.verdict import ServingVerdict
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.checks import Finding
+from data.printable import printable
 from pipeline.reports.publishing import publish
-from pipeline.reports.summary import print_summary
+from pipeline.reports.summary import predict_command, print_summary
 from tests.pipeline.recorded_runs import Workspace
 
 FINDING = Finding("empty_class", "warning", (), "no pixels of green")
@@ -101,3 +103,35 @@ def test_a_summary_has_the_intervals_and_the_rules_that_are_not_sure(summary):
         "Gate      mean IoU 0.700 is not below its floor 0.650 (cannot tell: 95 % interval "
         "0.600–0.800; about 70 groups would settle it)"
     ]
+
+
+@pytest.mark.parametrize("image", ["a b$(touch x).png", "it's.png", "-\x1b[2J\n;touch x;.png"])
+def test_the_next_command_can_be_copied_into_a_shell(image, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "my 'config'.yaml"
+    command = predict_command(str(tmp_path / image), config)
+    assert printable(command) == command
+    words = command.partition(" predict ")[2]
+    script = f"printf '%s\\0' {words}"
+    read = subprocess.run(["bash", "-c", script], stdout=subprocess.PIPE, check=True, text=True)
+    path, *others = read.stdout.split("\0")[:-1]
+    assert others == ["--out", "masks", "--config", str(config)]
+    assert path.removeprefix("./") == image
+    assert not path.startswith("-")
+    assert not (tmp_path / "x").exists()
+
+
+def test_names_cannot_control_the_terminal(summary):
+    name = "[red]\x1b[2J\n"
+    rule = Rule(
+        metric="mean_iou",
+        kind="floor",
+        value=None,
+        limit=0.6,
+        passed=None,
+        reason="few",
+        slice=f"column/x={name}",
+    )
+    lines = summary(rules=[rule], reasons=["[/] is low"], blessed=False)
+    assert r"Gate      mean IoU where column/x=[red]\x1b[2J\n was not checked: few" in lines
+    assert "Not blessed: [/] is low." in lines
