@@ -19,6 +19,7 @@ import pipeline  # noqa: F401, sets TF_ENABLE_ONEDNN_OPTS before TensorFlow is i
 from data.jobs import processes
 from tests.emulators.gcs import running
 from tests.go_programs import KUBE_SCORE, UnavailableProgramError
+from tests.pages import DESKTOP
 from tests.saved_model_loader import Loader, MissingCompilerError
 
 # Several tests run at the same time, so each has one worker process for images. The worker process
@@ -294,3 +295,25 @@ def browser():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens pages, and checks at the end that they used no network and logged no message."""
+    pages = []
+
+    def opened(path, viewport=DESKTOP, **options):
+        page = browser.new_page(viewport=viewport, **options)
+        requests, messages = [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.goto(path.as_uri())
+        pages.append((page, requests, messages))
+        return page
+
+    yield opened
+    for page, requests, messages in pages:
+        page.close()
+        assert messages == []
+        assert all(url.startswith(("file:", "data:")) for url in requests)

@@ -157,7 +157,8 @@ def _svg(chart: Mapping[str, Any], description: str) -> Markup:
         **chart,
     }
     # Only the chart as a whole has a label. Vega could label every mark, but a screen reader would
-    # then read out every number.
+    # then read out every number. The marks are hidden from it, since Vega gives them roles, too.
     label = Markup('<svg role="img" aria-label="{}" ').format(description)
     svg = vl_convert.vegalite_to_svg(spec).replace("<svg ", label, 1)
+    svg = svg.replace("<g ", '<g aria-hidden="true" ', 1)
     return Markup(svg)  # noqa: S704, Vega escapes the text in the SVG

@@ -11,9 +11,9 @@ import yaml
 
 from pipeline.execution.local_run import run_pipeline
 from pipeline.exit_codes import DONE, NOT_BLESSED
+from tests.pages import DESKTOP, PHONE, fits, serious_findings
 
 pytestmark = pytest.mark.slow
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 class Reviewed(NamedTuple):
@@ -64,38 +64,17 @@ def test_metrics_json_has_the_metrics_and_the_verdict(reviewed):
     assert first["slices"]["image/height=64"]["images"] == first["images"]
 
 
-@pytest.fixture
-def opened(browser):
-    """Opens pages, and checks at the end that they used no network and logged no message."""
-    pages = []
-
-    def opened(path, viewport=DESKTOP, **options):
-        page = browser.new_page(viewport=viewport, **options)
-        requests, messages = [], []
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: messages.append(message.text))
-        page.on("pageerror", lambda error: messages.append(str(error)))
-        page.goto(path.as_uri())
-        pages.append((page, requests, messages))
-        return page
-
-    yield opened
-    for page, requests, messages in pages:
-        page.close()
-        assert messages == []
-        assert all(url.startswith(("file:", "data:")) for url in requests)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_report_opens_from_disk_on_any_screen(reviewed, opened, viewport, scheme):
     page = opened(reviewed.folder(1) / "index.html", viewport, color_scheme=scheme)
     assert page.get_by_role("heading", name="Not blessed").is_visible()
     # On a phone, wide tables scroll, but the page does not.
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits(page)
     for image in page.locator("article img").all():
         image.scroll_into_view_if_needed()
     page.wait_for_function("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert serious_findings(page) == []
 
 
 def test_the_verdict_comes_first_with_a_row_for_each_rule(reviewed, opened):
@@ -168,7 +147,7 @@ def test_two_runs_are_compared_on_one_page(reviewed, opened, run_command, tmp_pa
     images = json.loads((reviewed.folder(0) / "metrics.json").read_text())["images"]
     assert counts[0] > counts[1]
     assert sum(counts) <= images
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits(page)
     # Each card shows the truth and the predictions of both models.
     card = page.locator("article").first
     assert card.locator("img.prediction").count() == 2

@@ -1,12 +1,16 @@
 import pytest
+from PIL import Image
 
 from components.evaluator.intervals import Intervals
 from components.evaluator.metrics import metric_names
+from components.evaluator.results import Scores
 from components.evaluator.rule import Rule
 from components.report.contents import Card, CardGroup, Contents, SplitContents
+from components.report.gallery import save_picture
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
 from components.serving_check.verdict import ServingVerdict
+from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 
 CLASSES = ["ground", "<disc>"]
 EPOCH = {"epoch": 1.0, "loss": 2.0, "val_loss": None, "val_mean_iou": 0.5, "val_iou/ground": 0.5}
@@ -51,7 +55,10 @@ def page(tmp_path):
     (tmp_path / "metrics.json").write_text(METRICS.model_dump_json())
     (tmp_path / "report.json").write_text(CONTENTS.model_dump_json())
 
-    def page(facts):
+    def page(facts, metrics=None, contents=None):
+        if metrics:
+            (tmp_path / "metrics.json").write_text(metrics.model_dump_json())
+            (tmp_path / "report.json").write_text(contents.model_dump_json())
         write_page(str(tmp_path), facts)
         return (tmp_path / "index.html").read_text()
 
@@ -125,6 +132,51 @@ def test_names_cannot_change_the_markup(page):
     html = page(RunFacts("2026-01-01"))
     assert "&lt;disc&gt;" in html
     assert "<disc>" not in html
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, scheme):
+    classes = [f"class_{number}" for number in range(20)]
+    values = dict.fromkeys(metric_names(classes), 0.5)
+    scores = Scores(images=3, metrics=values, confusion_matrix=[[1]], calibration=[])
+    rule = METRICS.rules[0].model_copy(update={"slice": f"column/{HOSTILE}={HOSTILE}"})
+    metrics = METRICS.model_copy(
+        update={
+            "reasons": [HOSTILE],
+            "remarks": [HOSTILE],
+            "metrics": values,
+            "baseline": dict.fromkeys(values, 0.4),
+            "baseline_model": "Trainer/model/5",
+            "rules": [rule, rule.model_copy(update={"passed": None, "reason": HOSTILE})],
+            "confusion_matrix": [[7] * 20] * 20,
+            "slices": {f"column/x={HOSTILE}": scores, "source=b": scores},
+            "intervals": Intervals(groups=12, metrics=dict.fromkeys(values, (0.31, 0.66))),
+        }
+    )
+    epoch = EPOCH | {f"val_iou/{name}": 0.5 for name in classes}
+    cards = [
+        CARD.model_copy(update={"key": f"{HOSTILE}{number}", "ious": [0.5] * 20, "folder": "p"})
+        for number in range(2)
+    ]
+    contents = CONTENTS.model_copy(
+        update={
+            "classes": classes,
+            "histories": [[epoch, epoch | {"epoch": 2.0}]],
+            "splits": [SplitContents(name="train", images=3, groups=2, shares=[0.05] * 20)],
+            "gallery": [CardGroup(title=title, cards=cards) for title in ("Worst", "Median")],
+            "provenance": [("Data", HOSTILE)],
+            "config": HOSTILE,
+        }
+    )
+    for name in ("image.jpg", "truth.png", "prediction.png", "prediction_errors.png"):
+        save_picture(str(tmp_path / "p" / name), Image.new("RGB", (8, 6)))
+    decided = RunFacts("2026-01-01", decisions=[HOSTILE], anomalies=[HOSTILE])
+    page(decided, metrics, contents)
+    for viewport in (DESKTOP, PHONE):
+        shown = opened(tmp_path / "index.html", viewport, color_scheme=scheme)
+        shown.get_by_text("Config", exact=True).click()
+        assert fits(shown)
+        assert serious_findings(shown) == []
 
 
 def test_anomalies_are_lines_of_a_file_that_may_be_gone(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import yaml
 from PIL import Image
 
 from pipeline.commands import cli
+from tests.pages import HOSTILE, PHONE, fits, serious_findings
 
 
 @pytest.fixture
@@ -105,6 +107,30 @@ def test_names_cannot_control_the_terminal(project, monkeypatch, capsys):
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
     findings = json.loads((project / "runs/discs/check/check.json").read_text())["findings"]
     assert f"{data}/images/{name}" in [file for each in findings for file in each["where"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_with_hostile_names_in_a_browser(project, monkeypatch, capsys, opened, scheme):
+    name = HOSTILE.replace("/", "")[:200]  # a name of a file, of at most 255 bytes
+    data = project / "data"
+    for number in range(8):
+        for kind in ("images", "masks"):
+            path = data / kind / f"{number:02d}.png"
+            path.rename(data / kind / f"{name}{number}.png")
+    (data / f"images/{name}0.png").write_bytes(b"")
+    (data / f"masks/{name}1.png").unlink()
+    for number in range(3, 8):
+        shutil.copy(data / f"images/{name}2.png", data / f"images/{name}{number}.png")
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["data"]["classes"] = ["ground", "disc", *(f"class_{i}" for i in range(18))]
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    assert check(project, monkeypatch, capsys)[0] == 2
+    page = opened(project / "runs/discs/check/index.html", PHONE, color_scheme=scheme)
+    for details in page.locator("summary").all():
+        details.click()
+    assert page.locator("figure").count() > 5
+    assert fits(page)
+    assert serious_findings(page) == []
 
 
 def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from data.examples.shards import Shard, write_shard
 from data.listing.pairs import find_pairs
 from pipeline.reports.comparison import compare
 from serving.model.export import export_saved_model
+from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 from tests.pipeline.recorded_runs import CLASSES, Workspace
 
 
@@ -80,6 +81,24 @@ def test_of_thousands_of_images_the_page_shows_those_that_changed_most(workspace
     }
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hostile_names_in_a_browser(workspace, opened, scheme):
+    names = [f"{start}{HOSTILE}" for start in ("=", "+", "-", "@", "a")]
+    page = compared(
+        workspace, dict.fromkeys(names, half_right(9)), dict.fromkeys(names, half_right(1))
+    )
+    assert HOSTILE not in page.read_text()
+    for viewport in (DESKTOP, PHONE):
+        shown = opened(page, viewport, color_scheme=scheme)
+        assert shown.locator("tbody th, table th[scope=row]").count() >= len(names)
+        assert fits(shown)
+        assert serious_findings(shown) == []
+    with page.with_suffix(".csv").open(newline="") as file:
+        assert {row["image"] for row in csv.DictReader(file)} == {
+            name if name.startswith("a") else f"'{name}" for name in names
+        }
+
+
 def test_runs_without_an_image_in_common_are_refused(workspace):
     with pytest.raises(InputError, match="no evaluated images in common"):
         compared(workspace, {"a": half_right(1)}, {"b": half_right(1)})
@@ -109,10 +128,13 @@ def seen(workspace, tmp_path):
     return tmp_path / "examples"
 
 
-def test_images_that_changed_are_drawn_as_both_models_see_them(workspace, seen):
+def test_images_that_changed_are_drawn_as_both_models_see_them(workspace, seen, opened):
     before = {str(n): [[128, 0], [128, 0]] for n in range(6)}
     after = {str(n): [[128, 0], [0, 128]] for n in range(1, 6)} | {"0": [[128, 0], [128, 0]]}
     page = compared(workspace, before, after, ExampleGen=seen)
+    shown = opened(page, PHONE)
+    assert fits(shown)
+    assert serious_findings(shown) == []
     html = page.read_text()
     assert html.count("<article") == 5
     assert "Where it got better: 5 of 6 images" in html

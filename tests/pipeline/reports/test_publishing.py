@@ -11,6 +11,7 @@ from data.files import reading
 from pipeline.history.decisions import decide
 from pipeline.history.runs import all_runs
 from pipeline.reports.publishing import publish, read_published
+from tests.pages import HOSTILE, PHONE, fits, serious_findings
 from tests.pipeline.recorded_runs import Workspace
 
 
@@ -34,6 +35,20 @@ def test_dozens_of_runs_are_on_a_page_whose_axis_can_be_read(workspace, monkeypa
     labels = re.findall(r">(2026-01-01T\d\d:\d\d:\d\d)</text>", page)
     assert 2 <= len(labels) <= 12
     assert page.index(ids[-1]) < page.index(ids[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_all_runs_in_a_browser(workspace, opened, scheme):
+    for number in range(3):
+        workspace.record(number, mean=number / 3)
+    run = all_runs(workspace.config)[0]
+    decide(workspace.config, run.artifacts["Model"], blessed=False, why=HOSTILE)
+    folder = Path(publish(workspace.config, workspace.run(run.id)))
+    assert HOSTILE not in (folder / "index.html").read_text()
+    for path in (folder / "index.html", folder.parent / "index.html"):
+        page = opened(path, PHONE, color_scheme=scheme)
+        assert fits(page)
+        assert serious_findings(page) == []
 
 
 def test_a_published_report_is_made_again_without_its_artifacts(workspace):

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from serving.palette import colour
 from serving.server.limits import Limits
+from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 
 pytestmark = pytest.mark.slow
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 
@@ -85,11 +85,23 @@ def test_an_image_and_its_mask(opened, picture, viewport, scheme):
     for x, class_id in ((0.2, 0), (0.8, 1)):
         assert tuple(pixel(page, x, 0.5)[:3]) == colour(class_id)
     assert pixel(page, 0.2, 0.5, "image") == [*RED, 255]
-    # Nothing extends beyond the right edge of the window.
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits(page)
+    assert serious_findings(page) == []
     image, mask = (page.locator(f"#{name}").bounding_box() for name in ("image", "mask"))
     assert image == pytest.approx(mask, abs=1)
     assert image["width"] / image["height"] == pytest.approx(1.5, abs=0.02)
+
+
+def test_a_name_cannot_change_the_page(opened, picture):
+    page = opened(PHONE)
+    choose(page, picture(10, 10, BLUE), HOSTILE)
+    shares(page)
+    assert fits(page)
+    assert serious_findings(page) == []
+    choose(page, b"no image", HOSTILE)
+    page.get_by_role("alert").wait_for()
+    assert fits(page)
+    assert serious_findings(page) == []
 
 
 def test_an_image_that_is_dropped(opened, picture):
