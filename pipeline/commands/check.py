@@ -17,6 +17,7 @@ from data.checks import Finding, check
 from data.config import DataConfig
 from data.examples.batches import STAGES, BatchSettings, Ingested, plan_batches
 from data.examples.split_counts import SplitCounts, count_splits
+from data.files.writing import write_text
 from data.jobs.processes import in_processes
 from data.jobs.shuffle import run_job
 from data.listing.listing import Listing, find_columns, list_pairs
@@ -44,7 +45,8 @@ def run_check(config_file: Path) -> int:
       The exit code: `DONE` if a run of the pipeline would accept the data, otherwise `BAD_INPUT`.
 
     Raises:
-      InputError: The config is invalid, or the data source as a whole cannot be used.
+      InputError: The config is invalid, the data source as a whole cannot be used, or the results
+        cannot be written.
       UnavailableError: A process that reads pairs was killed, most likely for lack of memory.
     """
     config = load_config(config_file)
@@ -68,9 +70,8 @@ def _check(config: Config, terminal: TextIO) -> int:
         findings = check(listing.census, ingested.tally, ingested.repeats, config.data)
         splits = count_splits(ingested, config.data.classes)
         accepted = not any(finding.severity == "error" for finding in findings)
-        config.check_folder.mkdir(parents=True, exist_ok=True)
-        (config.check_folder / "check.json").write_text(
-            _as_json(config, accepted, splits, findings)
+        write_text(
+            str(config.check_folder / "check.json"), _as_json(config, accepted, splits, findings)
         )
         page = config.check_folder / "index.html"
         write_page(page, config, accepted, splits, findings, listing.pairs_of)

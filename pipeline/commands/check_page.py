@@ -15,6 +15,7 @@ from data.config import IGNORE, DataConfig
 from data.errors import InputError
 from data.examples.split_counts import SplitCounts
 from data.files.reading import read_bytes
+from data.files.writing import write_text
 from data.listing.pair import Pair
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
@@ -55,6 +56,9 @@ def write_page(
       splits: Counts of the usable pairs in each split.
       findings: The findings of the checks, errors first.
       pairs_of: Function that takes keys and returns the pairs that have these keys, by key.
+
+    Raises:
+      InputError: The file cannot be written.
     """
     pairs = pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
     templates = jinja2.Environment(
@@ -78,7 +82,7 @@ def write_page(
         findings=[(f, list(_exhibits(f, pairs, config.data))) for f in findings],
         most=_MOST_EXHIBITS,
     )
-    path.write_text(page)
+    write_text(str(path), page)
 
 
 def _exhibits(finding: Finding, pairs: Mapping[str, Pair], data: DataConfig) -> Iterator[Exhibit]:

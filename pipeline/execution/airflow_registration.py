@@ -10,6 +10,7 @@ from typing import Any
 
 from data.errors import InputError, UnetfxError
 from data.files.paths import is_remote
+from data.files.writing import write_text
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.config import Config
 from pipeline.config.loading import config_path, load_config
@@ -52,8 +53,8 @@ def register(config_file: Path) -> Path:
         with library_noise_to(config.home / "logs" / "airflow.txt"):
             _register_with_tfx(config, config.airflow, config_file)
     deployment = config.home / DEPLOYMENT_FILE
-    deployment.parent.mkdir(parents=True, exist_ok=True)
-    deployment.write_text(json.dumps(_describe(config, config.airflow, config_file), indent=2))
+    content = json.dumps(_describe(config, config.airflow, config_file), indent=2)
+    write_text(str(deployment), content)
     return deployment
 
 

@@ -141,6 +141,21 @@ def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):
     assert "no such folder" in err
 
 
+@pytest.mark.parametrize("name", ["check", "check/index.html"])
+def test_a_result_that_cannot_be_written_is_one_line(project, monkeypatch, capsys, name):
+    blocked = project / "runs/discs" / name
+    if name == "check":
+        blocked.parent.mkdir(parents=True)
+        blocked.touch()
+    else:
+        blocked.mkdir(parents=True)
+    code, out, err = check(project, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith(f"unetfx: {blocked}")
+    assert "cannot be written (" in line
+
+
 def test_a_slice_by_a_missing_column(project, monkeypatch, capsys):
     rows = [f"images/{i:02d}.png,masks/{i:02d}.png,A" for i in range(40)]
     (project / "data/pairs.csv").write_text("\n".join(["image,mask,scanner", *rows]))
