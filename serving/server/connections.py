@@ -58,9 +58,7 @@ class Connection(H11Protocol):
         transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
         self._await_head()
         if len(self.connections) > self._limit:
-            others = (other for other in self.connections if isinstance(other, Connection))
-            waiting = [other for other in others if other.waits]
-            min(waiting, key=lambda other: other._since, default=self).transport.abort()
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Ends the time limit when the head of a request is complete."""
@@ -79,13 +77,19 @@ class Connection(H11Protocol):
             self._head_timer.cancel()
 
     @property
-    def waits(self) -> bool:
-        """Whether the server waits for the client to send the rest of a request."""
-        return self._waits_for_head or self.cycle.more_body
-
-    @property
     def _waits_for_head(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
+
+    def _make_room(self) -> None:
+        others = (other for other in self.connections if isinstance(other, Connection))
+        open_ones = [other for other in others if not other.transport.is_closing()]
+        if len(open_ones) > self._limit:
+            waiting = (other for other in open_ones if other._waits_for_client)
+            min(waiting, key=lambda other: other._since).transport.abort()
+
+    @property
+    def _waits_for_client(self) -> bool:
+        return self._waits_for_head or self.cycle.more_body
 
     def _await_head(self) -> None:
         if self._head_timer is None:

@@ -29,6 +29,7 @@ from serving.server.watcher import Watcher
 log = logging.getLogger(__name__)
 # Maximum number of connections that asyncio accepts at once, before the server can close others.
 _BACKLOG = 128
+_HANDSHAKE_SECONDS, _IDLE_SECONDS = 10, 60  # time limits of gRPC connections
 _POLL_SECONDS = 1.0  # seconds between polls of the push folder; also the default in TF Serving
 
 
@@ -80,6 +81,7 @@ class LocalServer:
             self._versions, settings.folder, settings.limits, metrics, self._executor
         )
         self._predictor = RequestPredictor(settings.limits, metrics, self._executor)
+        self._bodies = Bodies(settings.limits.body)
         self._json = JsonWorker()
         self._connections = allowed_connections(settings.limits.connections)
         self._metrics = metrics
@@ -102,9 +104,8 @@ class LocalServer:
         self.rest = _address(settings.host, listening.getsockname()[1])
         self.grpc = _address(settings.host, grpc_port)
         hosts = (settings.host, *settings.hosts)
-        bodies = Bodies(settings.limits.body)
         application = Rest(
-            self._versions, self._predictor, bodies, self._json, self._metrics, hosts
+            self._versions, self._predictor, self._bodies, self._json, self._metrics, hosts
         ).application()
         self._rest_server = _RestServer(
             uvicorn.Config(
@@ -142,7 +143,10 @@ class LocalServer:
                 # Without this option, a second server could listen on the same port and receive
                 # half of the calls.
                 ("grpc.so_reuseport", 0),
+                # Without time limits, connections that do nothing would keep others out.
                 ("grpc.max_allowed_incoming_connections", self._connections),
+                ("grpc.server_handshake_timeout_ms", 1000 * _HANDSHAKE_SECONDS),
+                ("grpc.max_connection_idle_ms", 1000 * _IDLE_SECONDS),
             ]
         )
         server.add_generic_rpc_handlers(GrpcService(self._versions, self._predictor).handlers())

@@ -64,7 +64,7 @@ class _Counter:
                 case 5:
                     position += 4
             if tag & 7 != 2 or tag >> 3 not in expected:
-                self._other += position - start
+                self._other += min(position, len(message)) - start
             elif (inner := expected[tag >> 3]) is not None:
                 self.count(message[start:position], inner)
             if self._fields > MAX_FIELDS or self._other > MAX_OTHER_BYTES:
