@@ -56,6 +56,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
 	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.attacks
 	@$(BIN)/python -m benchmarks.precision
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.gate
