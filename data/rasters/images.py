@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from data.config import DataConfig
 from data.errors import PairError
-from data.rasters.formats import CONVERTED, read_raster
+from data.rasters.decoder import read_raster
+from data.rasters.formats import CONVERTED
 from data.rasters.raster import RasterFile
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from data.config import IGNORE, DataConfig
 from data.errors import PairError
-from data.rasters.formats import read_raster
+from data.rasters.decoder import read_raster
 from data.rasters.images import encode_png
 from data.rasters.mask_advice import advice_on_values
 from data.rasters.raster import Raster, RasterFile

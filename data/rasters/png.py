@@ -44,7 +44,7 @@ def read_png(file: RasterFile) -> Raster:
       PairError: The image has too many pixels, or the file has several frames.
       Exception: The file is damaged.
     """
-    orientation, palette, parts = 1, b"", []
+    may_be_turned, palette, parts = False, b"", []
     for number, (kind, content) in enumerate(_chunks(file.content)):
         if (number == 0) != (kind == b"IHDR"):
             raise ValueError("IHDR is not the first chunk, or occurs twice")
@@ -63,7 +63,9 @@ def read_png(file: RasterFile) -> Raster:
         elif kind == b"eXIf" or (
             kind in _TEXT_CHUNKS and any(text in content for text in _ORIENTATION_TEXTS)
         ):
-            orientation = exif_orientation(open_image(file))
+            may_be_turned = True
+    # Pillow reads the whole file, so it is called once, whatever the number of chunks.
+    orientation = exif_orientation(open_image(file)) if may_be_turned else 1
     compressed = b"".join(parts)
     grey = None
     if bits == 8 and colour_type in (_GREY, _PALETTE):
