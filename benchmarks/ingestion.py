@@ -1,8 +1,9 @@
 """Compares the ingestion with a plain loop that reads and decodes the same files.
 
-    python -m benchmarks.ingestion [--pairs 20000]
+    python -m benchmarks.ingestion [--pairs 20000] [--suffix .tif]
 
-The corpus consists of the 224-pixel PNG tiles of the Blue Marble sample and their palette masks.
+The corpus consists of the 224-pixel tiles of the Blue Marble sample and their palette masks, as PNG
+or uncompressed TIFF, which is the format that costs unetfx most: a second process decodes it.
 The tiles are mirrored, rotated and marked, so that no two tiles are equal. Both sides read the
 files from the page cache. Ingestion is the whole executor of ExampleGen, which lists, reads,
 decodes, checks, measures and hashes the files, and writes gzipped TFRecord files; the time includes
@@ -60,6 +61,7 @@ def main() -> None:
     """Writes the corpus, runs both sides, and prints rates, memory and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--suffix", choices=(".png", ".tif"), default=".png")
     parser.add_argument("--ingest", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--beam-workers", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -68,8 +70,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         many, few = Path(scratch) / "many", Path(scratch) / "few"
-        _write_corpus(Path(scratch) / "sample", many, arguments.pairs)
-        _write_corpus(Path(scratch) / "sample", few, min(_FEW, arguments.pairs))
+        sample = Path(scratch) / "sample"
+        _write_corpus(sample, many, arguments.pairs, arguments.suffix)
+        _write_corpus(sample, few, min(_FEW, arguments.pairs), arguments.suffix)
         _plain_loop(many)  # fills the page cache
         before = _plain_loop(many)
         ingestion = _ingest_in_new_process(many)
@@ -95,7 +98,7 @@ def _rate(pairs: int, seconds: float, cpu_seconds: float) -> str:
     return f"{pairs / seconds:7.0f} pairs/s   {milliseconds:5.2f} ms of CPU time per pair"
 
 
-def _write_corpus(sample: Path, folder: Path, count: int) -> None:
+def _write_corpus(sample: Path, folder: Path, count: int, suffix: str) -> None:
     if not sample.exists():
         write_blue_marble(sample)
     tiles = sorted(path.relative_to(sample / "images") for path in sample.rglob("images/*/*.png"))
@@ -103,13 +106,16 @@ def _write_corpus(sample: Path, folder: Path, count: int) -> None:
         (folder / kind).mkdir(parents=True)
     with ProcessPoolExecutor(WORKERS) as pool:
         # Each tile is written in all eight positions before the next tile.
-        jobs = [(sample, folder, tiles[i // len(_POSITIONS) % len(tiles)], i) for i in range(count)]
+        jobs = [
+            (sample, folder, tiles[i // len(_POSITIONS) % len(tiles)], i, suffix)
+            for i in range(count)
+        ]
         list(pool.map(_write_pair, jobs, chunksize=64))
 
 
-def _write_pair(job: tuple[Path, Path, Path, int]) -> None:
+def _write_pair(job: tuple[Path, Path, Path, int, str]) -> None:
     """Writes a tile in one of eight positions, with its number in the first pixel."""
-    sample, folder, tile, number = job
+    sample, folder, tile, number, suffix = job
     for kind in ("images", "masks"):
         with Image.open(sample / kind / tile) as tile_image:
             image: Image.Image = tile_image
@@ -118,7 +124,7 @@ def _write_pair(job: tuple[Path, Path, Path, int]) -> None:
             if kind == "images":
                 mark = number % 256, number // 256 % 256, number // 65536
                 image.putpixel((0, 0), mark)
-            image.save(folder / kind / f"{number:06d}.png", compress_level=1)
+            image.save(folder / kind / f"{number:06d}{suffix}", compress_level=1)
 
 
 def _plain_loop(folder: Path) -> Costs:

@@ -24,7 +24,9 @@ def decode_image(encoded: tf.Tensor, intensity_range: tuple[int, int] | None = N
     """
 
     def decode() -> tf.Tensor:
-        return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        # This operation also decodes PNG files. By default, it would round the pixels of a JPEG
+        # file in another way than Pillow, which differs by 255 in damaged files.
+        return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
 
     def decode_16_bits() -> tf.Tensor:
         samples = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)

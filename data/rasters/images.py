@@ -41,7 +41,7 @@ def load_image(content: bytes, name: str, data: DataConfig) -> LoadedImage:
 
     Returns:
       The loaded image. The attribute `encoded` is the original file if TensorFlow decodes the file
-      to the same pixels (for JPEG, apart from rounding), otherwise a lossless PNG.
+      to the same pixels, otherwise a lossless PNG.
 
     Raises:
       PairError: The file cannot be used; the error's `kind` is `unreadable`, `too_large` or

@@ -7,7 +7,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data.config import DataConfig
-from data.examples.parsing import decode_image, decode_mask, parse_pair
+from data.examples.parsing import decode_mask, parse_pair
 from data.examples.reading import read_pair
 from data.examples.writing import make_example
 from data.listing.pair import Pair
@@ -111,13 +111,6 @@ def test_parse_pair_gives_back_image_and_mask_in_a_graph(example):
     assert (image.dtype, mask.dtype) == (tf.uint8, tf.uint8)
     np.testing.assert_array_equal(image, PIXELS)
     np.testing.assert_array_equal(mask, class_ids)
-
-
-def test_decode_image_takes_the_first_frame_of_a_gif():
-    frames = [Image.new("L", (4, 3), shade) for shade in (0, 255)]
-    buffer = io.BytesIO()
-    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(decode_image(buffer.getvalue()), np.zeros((3, 4, 3)))
 
 
 def test_decode_mask_keeps_every_id():
