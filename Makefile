@@ -51,7 +51,7 @@ image:
 docs: setup
 	@$(BIN)/python -m pipeline.config.documentation
 
-# Measures speed and memory; all but the scaling benchmark compare with a named rival in the same run.
+# Measures speed and memory, and reads hostile files. Most benchmarks compare with a named rival in the same run.
 bench: setup
 	@$(BIN)/python -m benchmarks.ingestion
 	@$(BIN)/python -m benchmarks.input_pipeline
@@ -60,6 +60,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.precision
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.gate
+	@$(BIN)/python -m benchmarks.hostile
 	@$(INSTALL) --extra bench
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas

@@ -1,6 +1,8 @@
 """Reads JPEG, BMP, GIF and WebP files with Pillow."""
 
 import io
+import itertools
+import re
 import struct
 from collections.abc import Iterator
 
@@ -20,6 +22,11 @@ Image.MAX_IMAGE_PIXELS = None
 _OLD_BMP = (12).to_bytes(4, "little")  # size of a header that has no compression
 _RUN_LENGTHS = [kind.to_bytes(4, "little") for kind in (1, 2)]  # BMP's numbers for RLE8 and RLE4
 _LOSSY_WEBP = b"VP8 "  # name of the chunk whose compression changes pixels
+# Start of a segment of a JPEG file: neither a coded byte, nor a restart marker, nor a fill byte
+_SEGMENT = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]", re.S)
+# Second bytes of markers: the start of a frame, by kind, and the end of the image
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL, _PROGRESSIVE, _END = (0xC0, 0xC1, 0xC9), (0xC2, 0xCA), 0xD9
 MAX_SCANS = 100
 """Maximum number of scans in a JPEG file. Each scan of a progressive file may cover all pixels, and
 takes as long to decode as a whole image. Encoders write about ten."""
@@ -46,7 +53,33 @@ def read_jpeg(file: RasterFile) -> Raster:
     plain = image.mode in ("L", "RGB")
     samples = with_channels(np.asarray(image if plain else image.convert("RGB")))
     orientation = exif_orientation(image)
-    return Raster("JPEG", samples, None, orientation, lossy=True, tensorflow_reads=plain)
+    kept = plain and _tensorflow_reads(file.content)
+    return Raster("JPEG", samples, None, orientation, lossy=True, tensorflow_reads=kept)
+
+
+def _tensorflow_reads(content: bytes) -> bool:
+    """Returns whether TensorFlow reads a JPEG file, and to the same pixels as Pillow.
+
+    TensorFlow does not read lossless JPEG. If bits of coefficients are missing in a progressive
+    file, the decoder smooths the image, and versions of the decoder do so in different ways.
+    """
+    lowest_bits: dict[int, list[int]] = {}  # of 64 coefficients, by component; 0 if complete
+    offset = 2
+    while found := _SEGMENT.search(content, offset):
+        kind, start = found[0][1], found.end() + 2
+        offset = found.end() + int.from_bytes(content[found.end() : start], "big")
+        body = content[start:offset]
+        if kind in _FRAMES and kind not in _PROGRESSIVE:
+            return kind in _SEQUENTIAL
+        if kind in _PROGRESSIVE:
+            lowest_bits = {component: [1] * 64 for component in body[6::3]}
+        elif kind == START_OF_SCAN[1]:
+            first, last, bits = body[-3:]
+            for component in body[1:-3:2]:
+                lowest_bits[component][first : last + 1] = [bits & 15] * (last + 1 - first)
+        elif kind == _END:
+            break
+    return not any(itertools.chain(*lowest_bits.values()))
 
 
 def read_bmp(file: RasterFile) -> Raster:

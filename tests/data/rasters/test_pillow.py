@@ -1,12 +1,16 @@
-"""What costs much more than it weighs is refused before it is decoded."""
+"""What costs much more than it weighs is refused; a JPEG without all its scans is not kept."""
 
 import io
+import re
 
+import imagecodecs
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from data.errors import PairError
+from data.examples.parsing import decode_image
 from data.rasters.pillow import read_bmp, read_jpeg
 from data.rasters.raster import RasterFile
 
@@ -38,3 +42,30 @@ def test_a_run_length_bmp_is_refused(compression):
     content[30] = compression
     with pytest.raises(PairError, match=r"^x: a BMP file with run-length compression"):
         read(read_bmp, bytes(content))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_tensorflow_does_not_read_a_progressive_jpeg_without_all_its_scans(mode):
+    content = encoded(np.asarray(Image.fromarray(PIXELS).convert(mode)), "JPEG", progressive=True)
+    assert read(read_jpeg, content).tensorflow_reads
+    scans = [scan.start() for scan in re.finditer(rb"\xff\xda", content)]
+    for scan in scans[1:]:  # TensorFlow smooths the pixels in another way than Pillow
+        assert not read(read_jpeg, content[:scan] + b"\xff\xd9").tensorflow_reads
+
+
+def test_what_follows_a_progressive_jpeg_does_not_count():
+    content = encoded(PIXELS, "JPEG", progressive=True)
+    half = content[: content.rindex(b"\xff\xda")] + b"\xff\xd9"
+    assert read(read_jpeg, content + half).tensorflow_reads
+    assert not read(read_jpeg, half + content).tensorflow_reads
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (32, 48, 3)], ids=["grey", "rgb"])
+def test_a_lossless_jpeg_is_stored_as_a_png(shape):
+    pixels = PIXELS.ravel()[: np.prod(shape)].reshape(shape)
+    content = bytes(imagecodecs.jpeg8_encode(pixels, lossless=True))
+    raster = read(read_jpeg, content)
+    np.testing.assert_array_equal(raster.samples, pixels.reshape(32, 48, -1))
+    assert not raster.tensorflow_reads
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_image(content)

@@ -70,6 +70,16 @@ def test_many_images_may_not_have_too_many_together(server, picture):
     assert "50000 pixels in one request" in response.json()["error"]
 
 
+def test_scans_are_limited(server, picture):
+    content = picture(kind="JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    more = 100 - content.count(b"\xff\xda")
+    assert post(server, content[:-2] + more * scan + content[-2:]).status_code == 200
+    response = post(server, content[:-2] + (more + 1) * scan + content[-2:])
+    assert response.status_code == 400
+    assert response.json() == {"error": "image 0: a JPEG of more than 100 scans. Save it again."}
+
+
 def test_an_example_may_hold_no_larger_image_either(server):
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[claims(50_000, 2_000)]))
     example = tf.train.Example(features=tf.train.Features(feature={IMAGE: feature}))
