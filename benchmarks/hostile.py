@@ -111,9 +111,9 @@ class Trial:
         image = self._try("ingestion", case, PairError, lambda: load_image(content, "x", _DATA))
         mask = self._try("ingestion", case, PairError, lambda: load_mask(content, "x", _DATA))
         if image:
-            self._compare(case, decode_image(image.encoded), image.pixels)
+            self._compare(case, decode_image, image.encoded, image.pixels)
         if mask:
-            self._compare(case, decode_mask(mask.encoded), mask.class_ids)
+            self._compare(case, decode_mask, mask.encoded, mask.class_ids)
         for file in {content, image.encoded} if image else {content}:
             for stage, error, serve in (
                 ("graph", tf.errors.InvalidArgumentError, self._run_graph),
@@ -160,8 +160,18 @@ class Trial:
                 raise ValueError(error.code.name) from error
             raise
 
-    def _compare(self, case: str, decoded: tf.Tensor, pixels: npt.NDArray[np.uint8]) -> None:
-        stored = decoded.numpy()
+    def _compare(
+        self,
+        case: str,
+        decode: Callable[[bytes], tf.Tensor],
+        encoded: bytes,
+        pixels: npt.NDArray[np.uint8],
+    ) -> None:
+        try:
+            stored = decode(encoded).numpy()
+        except tf.errors.OpError as error:
+            self._find("exceptions", "ingestion", case, f"TensorFlow cannot decode it: {error}")
+            return
         if stored.shape != pixels.shape:
             self._find("wrong_sizes", "ingestion", case, f"{stored.shape}, not {pixels.shape}")
         elif (stored != pixels).any():

@@ -1,9 +1,9 @@
 """Reads PNG files: imagecodecs decodes the pixels, and this module reads all other chunks.
 
-This module reads the chunks because imagecodecs does not check that all chunks are present and
-complete (as TensorFlow's decoder does later), does not report the size of an image before decoding
-it, converts the indices of a palette image to colours (although the indices of a mask are class
-ids), and ignores the EXIF orientation.
+This module reads the chunks because imagecodecs does not check that all chunks are present,
+complete and in order (as TensorFlow's decoder does later), does not report the size of an image
+before decoding it, converts the indices of a palette image to colours (although the indices of a
+mask are class ids), and ignores the EXIF orientation.
 
 libpng decompresses with zlib, which takes more than half of libpng's time. libdeflate, which
 imagecodecs also contains, takes less than half of the time of zlib for decompression, and 1/7 for
@@ -23,6 +23,9 @@ from data.stored import zlib_stored
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3  # PNG colour types: greyscale, and palette indices
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # number of samples per pixel, by PNG colour type
+_CRITICAL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_ANCILLARY = 0x20  # bit of a chunk type's first letter (PNG specification, section 5.4)
+_PALETTE_LENGTHS = range(3, 3 * 256 + 1, 3)  # in bytes
 _LARGEST_WINDOW = b"\x78"  # first byte of a zlib stream with a window of 32 kB (RFC 1950, 2.2)
 _MOST_DECOMPRESSED = 2**24  # bytes; a larger image would be in memory several times
 # Text chunks with these keywords may contain an EXIF orientation. To find it, Pillow decodes the
@@ -44,10 +47,16 @@ def read_png(file: RasterFile) -> Raster:
       PairError: The image has too many pixels, or the file has several frames.
       Exception: The file is damaged.
     """
-    may_be_turned, palette, parts = False, b"", []
-    for number, (kind, content) in enumerate(_chunks(file.content)):
-        if (number == 0) != (kind == b"IHDR"):
+    parts: list[bytes] = []
+    may_be_turned, palette, previous = False, b"", b""
+    for kind, content in _chunks(file.content):
+        if (kind == b"IHDR") != (not previous):
             raise ValueError("IHDR is not the first chunk, or occurs twice")
+        if kind == b"IDAT" and parts and previous != kind:
+            raise ValueError("another chunk divides the samples")
+        if kind[0] & _ANCILLARY == 0 and kind not in _CRITICAL_CHUNKS:
+            raise ValueError("an unknown chunk is critical")
+        previous = kind
         if kind == b"IHDR":
             header = content
             width, height, bits, colour_type = struct.unpack_from(">IIBB", content)
@@ -55,6 +64,8 @@ def read_png(file: RasterFile) -> Raster:
         elif kind == b"IDAT":
             parts.append(content)
         elif kind == b"PLTE":
+            if palette or parts or not content:
+                raise ValueError("PLTE occurs twice, or after IDAT, or is empty")
             palette = content
         elif kind == b"acTL":
             (frames,) = struct.unpack_from(">I", content)
@@ -66,6 +77,8 @@ def read_png(file: RasterFile) -> Raster:
             may_be_turned = True
     # Pillow reads the whole file, so it is called once, whatever the number of chunks.
     orientation = exif_orientation(open_image(file)) if may_be_turned else 1
+    if colour_type == _PALETTE and len(palette) not in _PALETTE_LENGTHS:
+        raise ValueError("the palette is missing, or has a wrong length")
     compressed = b"".join(parts)
     grey = None
     if bits == 8 and colour_type in (_GREY, _PALETTE):
