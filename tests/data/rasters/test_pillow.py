@@ -69,3 +69,20 @@ def test_a_lossless_jpeg_is_stored_as_a_png(shape):
     assert not raster.tensorflow_reads
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_image(content)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_a_damaged_jpeg_is_only_kept_if_tensorflow_reads_the_same_pixels(options):
+    content = encoded(PIXELS[:16, :24], "JPEG", **options)
+    end, kept = b"\xff\xd9", 0
+    for place in range(2, len(content)):
+        before, after = content[:place], content[place:]
+        for damaged in (before + b"\xff" + after[1:], before + end, before + end + after):
+            try:
+                raster = read(read_jpeg, damaged)
+            except Exception:
+                continue
+            if raster.tensorflow_reads:
+                np.testing.assert_array_equal(decode_image(damaged), raster.colours)
+                kept += 1
+    assert kept > 500
