@@ -59,10 +59,10 @@ def decode(file: RasterFile) -> Raster:
 def decodes_in_known_time(content: bytes) -> bool:
     """Returns whether the size of a file and its pixels limit the processor time to decode it.
 
-    They do for PNG, JPEG and BMP files, unless these are very large: a file then takes at most 0.3
-    µs per byte and 0.1 µs per pixel, apart from Pillow's time for a JPEG file of many Exif
-    segments. They do not for TIFF files, whose tags are a program of their own for one of dozens of
-    decoders, nor for GIF files, since Pillow copies a long comment for each of its blocks.
+    They do for PNG, JPEG and BMP files, unless these are very large: a file then takes at most 1 µs
+    per byte and 0.1 µs per pixel. They do not for TIFF files, whose tags are a program of their own
+    for one of dozens of decoders, nor for GIF files, since Pillow copies a long comment for each of
+    its blocks.
 
     Args:
       content: Bytes of the file.
