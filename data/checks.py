@@ -79,6 +79,7 @@ def check(census: Census, tally: Tally, repeats: Repeats, data: DataConfig) -> l
         *_repeats(repeats),
         *_splits(census, tally, data),
         *_classes(tally, data),
+        *_inverted(tally, data),
         *_empty_masks(tally, data),
         *_narrow_range(tally, data),
         *_unused(census),
@@ -208,6 +209,18 @@ def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]
 
 
 def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    present = [
+        name
+        for name, of_class in zip(data.classes, tally.classes, strict=False)
+        if of_class.pairs.count
+    ]
+    if len(present) == 1:
+        text = (
+            f"only the class {present[0]} occurs in the masks, so there is nothing to learn. Check "
+            "data.mask_values, and whether the labels are in the files that data.source finds."
+        )
+        yield Finding("one_class", "error", (), text)
+        return
     for name, of_class in zip(data.classes, tally.classes, strict=False):
         splits = [split for split in SPLITS if of_class.splits[split]]
         if not splits:
@@ -222,6 +235,22 @@ def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
                 "pairs), so it cannot be both learnt and measured. Add pairs with this class."
             )
             yield Finding.of("class_in_one_split", "warning", text, of_class.pairs)
+
+
+def _inverted(tally: Tally, data: DataConfig) -> Iterator[Finding]:
+    if tally.inverted.count:
+        total = tally.inverted_pixels.total()
+        shares = ", ".join(
+            f"{name} {tally.inverted_pixels[class_id] / total:.0%}"
+            for class_id, name in enumerate(data.classes)
+            if tally.inverted_pixels[class_id]
+        )
+        text = (
+            "a TIFF mask in which 0 is white, so its values are read inverted, as image viewers "
+            f"show them. This gives {shares}. If the shares should be the other way round, save "
+            "the mask as PNG with the values meant."
+        )
+        yield Finding.of("inverted_mask", "warning", text, tally.inverted)
 
 
 def _empty_masks(tally: Tally, data: DataConfig) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from data.source_config import (
 __all__ = [
     "AUGMENTATIONS",
     "IGNORE",
+    "OTHER",
     "SPLITS",
     "AnySource",
     "Augmentation",
@@ -41,6 +42,10 @@ IGNORE = 255
 """Class id of ignored pixels in stored masks. The loss and the metrics leave out ignored pixels."""
 
 
+OTHER = "other"
+"""Key of `mask_values` for all pixel values that have no key of their own."""
+
+
 def _is_mask_value(value: object) -> object:
     if isinstance(value, str) and value.isdecimal():
         value = int(value)  # JSON turns numeric keys into strings
@@ -53,8 +58,14 @@ def _is_mask_value(value: object) -> object:
     return value
 
 
+def _is_mask_value_or_other(value: object) -> object:
+    return value if value == OTHER else _is_mask_value(value)
+
+
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
 """A pixel value in a mask file: a number from 0 to 65535, or an HTML colour (`#ff8000`)."""
+MaskValueOrOther = Annotated[int | str, BeforeValidator(_is_mask_value_or_other)]
+"""A pixel value in a mask file, or `other`."""
 
 
 class ResizeView(Strict):
@@ -192,8 +203,9 @@ class DataConfig(Strict):
       classes: Names of the classes. The position of a name in the list, counted from 0, is the
         class id; the highest possible id is 254.
       mask_values: Class name for each pixel value in the mask files. The pixel values must be
-        either all numbers or all colours (`"#ff8000"`). If no values are given, the pixel values
-        are the class ids.
+        either all numbers or all colours (`"#ff8000"`). The key `other` stands for all values that
+        are not listed, such as the ids of objects: `{0: background, other: cell}`. If no values are
+        given, the pixel values are the class ids.
       ignore_value: Pixel value or colour that marks ignored pixels in the mask files; null if no
         pixels are ignored. A class that `mask_values` gives to the same value takes precedence. A
         number has no effect if `mask_values` contains colours.
@@ -225,7 +237,7 @@ class DataConfig(Strict):
     classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
         min_length=2, max_length=IGNORE
     )
-    mask_values: dict[MaskValue, str] = Field(default={})
+    mask_values: dict[MaskValueOrOther, str] = Field(default={})
     ignore_value: MaskValue | None = IGNORE
     intensity_range: tuple[int, int] | None = None
     group: str | None = None
@@ -280,7 +292,7 @@ class DataConfig(Strict):
             raise ValueError(
                 f"mask_values: {', '.join(unknown)} is not among the classes {self.classes}"
             )
-        if len({type(value) for value in self.mask_values}) > 1:
+        if len({type(value) for value in self.mask_values if value != OTHER}) > 1:
             raise ValueError("mask_values: give all values as numbers, or all as colours")
         if isinstance(self.ignore_value, str) and not self.by_colour:
             raise ValueError("ignore_value: is a colour, so mask_values needs colours, too")
@@ -299,7 +311,13 @@ class DataConfig(Strict):
     @property
     def by_colour(self) -> bool:
         """Whether the pixel values in `mask_values` are colours rather than numbers."""
-        return any(isinstance(value, str) for value in self.mask_values)
+        return any(isinstance(value, str) for value in self.mask_values if value != OTHER)
+
+    @property
+    def other_class(self) -> int | None:
+        """Class id of the pixel values that `class_of_value` lacks; None if they have no class."""
+        name = self.mask_values.get(OTHER)
+        return None if name is None else self.classes.index(name)
 
     @property
     def class_of_value(self) -> dict[int, int]:
@@ -316,5 +334,6 @@ class DataConfig(Strict):
             return ignored | {
                 value if isinstance(value, int) else int(value[1:], 16): self.classes.index(name)
                 for value, name in self.mask_values.items()
+                if value != OTHER
             }
         return ignored | {class_id: class_id for class_id in range(len(self.classes))}

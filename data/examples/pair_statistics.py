@@ -28,6 +28,7 @@ class PairStatistics(NamedTuple):
       std: Standard deviation over all pixels and channels, for values in 0..255.
       fractions: Share of each class among the labelled pixels, indexed by class id.
       labelled: Share of the image's pixels that are labelled, that is, not ignored.
+      inverted: Whether the grey levels of the mask file were inverted, because 0 is white in it.
       max_sample: Greatest sample value of a 16-bit image, alpha excluded; None for an 8-bit image.
     """
 
@@ -39,6 +40,7 @@ class PairStatistics(NamedTuple):
     std: float
     fractions: tuple[float, ...]
     labelled: float
+    inverted: bool
     max_sample: int | None
 
     @property
@@ -72,6 +74,7 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
         std=std,
         fractions=tuple((mask.pixels[:num_classes] / max(labelled, 1)).tolist()),
         labelled=labelled / mask.class_ids.size,
+        inverted=mask.inverted,
         max_sample=image.max_sample,
     )
 

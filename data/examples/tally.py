@@ -52,6 +52,8 @@ class Tally:
       good_values: Pixel values in the masks of usable pairs. Only the smallest 4096 are kept.
       classes: Counts of each class in the usable pairs, by class id.
       empty: Usable pairs whose mask contains only the first class.
+      inverted: Usable pairs whose mask is a file in which 0 is white.
+      inverted_pixels: Number of pixels of each class in these masks, by class id.
       max_sample: Largest sample in any 16-bit image; 0 if there are no such images.
       spans: Numbers of the spans that have usable pairs.
     """
@@ -64,6 +66,8 @@ class Tally:
     good_values: set[int | str] = field(default_factory=set)
     classes: list[ClassTally] = field(default_factory=list)
     empty: Examples = field(default_factory=Examples)
+    inverted: Examples = field(default_factory=Examples)
+    inverted_pixels: Counter[int] = field(default_factory=Counter)
     max_sample: int = 0
     spans: set[int] = field(default_factory=set)
 
@@ -87,6 +91,9 @@ class Tally:
         self._add_classes(len(statistics.fractions))
         if statistics.fractions[0] == 1:
             self.empty.add(pair.key, keys=(pair.key,))
+        if statistics.inverted:
+            self.inverted.add(pair.key, pair.mask, (pair.key,))
+            self.inverted_pixels.update(dict(enumerate(map(round, statistics.class_pixels))))
         self.max_sample = max(self.max_sample, statistics.max_sample or 0)
         for tally, pixels in zip(self.classes, statistics.class_pixels, strict=True):
             if pixels:
@@ -108,6 +115,8 @@ class Tally:
         for mine, theirs in zip(self.classes, other.classes, strict=False):
             mine.merged(theirs)
         self.empty.merged(other.empty)
+        self.inverted.merged(other.inverted)
+        self.inverted_pixels.update(other.inverted_pixels)
         self.max_sample = max(self.max_sample, other.max_sample)
         self.spans |= other.spans
         return self

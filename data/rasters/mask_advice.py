@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import yaml
 
-from data.config import IGNORE, DataConfig
+from data.config import IGNORE, OTHER, DataConfig
 
 _MOST_COLOURS = 12  # maximum number of colours listed in a message
 _USUAL_IGNORE_VALUES = (255, 65535)
@@ -42,6 +42,12 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     unknown = [value for value in values if value not in data.class_of_value]
     if not data.mask_values and set(values) <= {0, 255}:
         return f"If this is a 0/255 mask, write, under data: {mask_values_line(classes)}"
+    if not data.mask_values and _look_like_objects(values, data):
+        line = _line({0: classes[0], OTHER: classes[1]})
+        return (
+            f"If each value from 1 to {values[-1]} is an object of its own (an instance mask), "
+            f"write, under data: {line}"
+        )
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
     if data.mask_values:
@@ -90,6 +96,13 @@ _SMOOTHED_ADVICE = (
     "export them again with nearest neighbour and without anti-aliasing; otherwise list every "
     "class in data.classes."
 )
+
+
+def _look_like_objects(values: Sequence[int], data: DataConfig) -> bool:
+    """Returns whether the values look like the ids of objects: from 0, and few are missing."""
+    few_are_missing = values[0] == 0 and values[-1] < 2 * len(values)
+    # A smoothed mask of black and white has nearly all values, too.
+    return few_are_missing and len(values) > len(data.classes) + 1 and values[-1] != IGNORE
 
 
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:

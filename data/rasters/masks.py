@@ -30,12 +30,14 @@ class LoadedMask(NamedTuple):
       encoded: Bytes of a one-channel 8-bit PNG of the class ids, copied from the mask file if
         possible.
       pixels: Number of pixels with each class id, int64 [256].
+      inverted: Whether the grey levels of the file were inverted, because 0 is white in it.
     """
 
     class_ids: npt.NDArray[np.uint8]
     values: tuple[int | str, ...]
     encoded: bytes
     pixels: npt.NDArray[np.int64]
+    inverted: bool = False
 
 
 class ValuesWithoutClass(PairError):  # noqa: N818
@@ -62,9 +64,9 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
 
     The value of a pixel is its grey level in a grey image, and its palette index in a palette
     image. An RGB image counts as grey if its three channels are equal; otherwise, or if
-    `data.mask_values` contains colours, the value of a pixel is its colour. Alpha is ignored. Grey
-    levels are those that image viewers show: 0 and 255 in a 1-bit mask, and inverted levels in a
-    TIFF file in which 0 is white.
+    `data.mask_values` contains colours, the value of a pixel is its colour. Grey levels are those
+    that image viewers show: 0 and 255 in a 1-bit mask, and inverted levels in a TIFF file in which
+    0 is white. A channel that is not read, such as alpha, must be constant.
 
     Args:
       content: Bytes of the mask file.
@@ -89,23 +91,28 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
             f"a {'WebP' if raster.format == 'WebP' else 'JPEG'} mask, whose compression changes "
             "the values at edges. Export the mask as PNG.",
         )
+    _refuse_unread_channel(raster, file)
     numbers = None if data.by_colour else _numbers(raster)
     values = _packed_colours(raster, file) if numbers is None else numbers
 
     present, counts = _distinct(values)
     names = [_name(value, colour=numbers is None) for value in present]
-    class_of_value = data.class_of_value if data.by_colour == (numbers is None) else {}
-    unknown = [i for i, value in enumerate(present) if value not in class_of_value]
-    if unknown:
+    fits = data.by_colour == (numbers is None)
+    class_of_value, other = (data.class_of_value, data.other_class) if fits else ({}, None)
+    classes = [class_of_value.get(value, other) for value in present]
+    ids = [class_id for class_id in classes if class_id is not None]
+    if len(ids) < len(present):
+        unknown = [i for i, class_id in enumerate(classes) if class_id is None]
         raise _no_class(name, names, unknown, data)
-    ids = [class_of_value[value] for value in present]
     class_ids = _replace(values, present, ids)
     pixels = np.zeros(IGNORE + 1, np.int64)
     np.add.at(pixels, ids, counts)
 
     kept = raster.orientation == 1 and numbers is not None and ids == present
     encoded = (raster.grey_png if kept else None) or encode_png(class_ids, flat=True)
-    return LoadedMask(class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels)
+    return LoadedMask(
+        class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels, inverted=raster.inverted
+    )
 
 
 def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:
@@ -116,6 +123,26 @@ def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] |
         if not (np.array_equal(red, green) and np.array_equal(red, blue)):
             return None
     return samples[..., 0]
+
+
+def _refuse_unread_channel(raster: Raster, file: RasterFile) -> None:
+    """Raises a PairError if a channel that is not read could contain the labels."""
+    channels = raster.samples.shape[2]
+    if channels % 2:
+        return
+    unread = raster.samples[..., -1]
+    if unread.min() == unread.max():
+        return
+    if channels == 4:
+        fault = "only the colours of the mask are read, but its fourth channel varies, too"
+        advice = "remove the transparency"
+    else:
+        fault = "only the first of two channels is read, but the second varies, too"
+        advice = "remove it if it is transparency, or save one channel of class ids"
+    raise file.error(
+        "mask_format",
+        f"{fault}. If that channel holds the labels, save it as a grey mask; otherwise {advice}.",
+    )
 
 
 def _packed_colours(raster: Raster, file: RasterFile) -> npt.NDArray[np.uint32]:

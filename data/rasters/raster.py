@@ -24,6 +24,7 @@ class Raster(NamedTuple):
       lossy: Whether the compression of the file changes pixels.
       tensorflow_reads: Whether TensorFlow decodes the file to the same colours, except that it does
         not apply the EXIF orientation.
+      inverted: Whether the samples were inverted, because 0 is white in the file.
       grey_png: Bytes of an 8-bit grey PNG of the samples, without the EXIF orientation applied, if
         they can be copied from the file without encoding the pixels again; otherwise None.
     """
@@ -34,6 +35,7 @@ class Raster(NamedTuple):
     orientation: int
     lossy: bool
     tensorflow_reads: bool
+    inverted: bool = False
     grey_png: bytes | None = None
 
     @property

@@ -60,6 +60,7 @@ def read_tiff(file: RasterFile) -> Raster:
             orientation if orientation in range(1, 9) else 1,
             lossy=page.compression in _JPEG,
             tensorflow_reads=False,
+            inverted=page.photometric == _PHOTOMETRIC.MINISWHITE,
         )
 
 

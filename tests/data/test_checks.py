@@ -37,6 +37,7 @@ def record(key, split="train", *, group=None, values=(0, 1), problem=None, **fac
         "std": 1.0,
         "fractions": (0.5, 0.5),
         "labelled": 1.0,
+        "inverted": False,
         "max_sample": None,
     }
     return Record(pair, PairStatistics(**known | facts), None, values)
@@ -110,8 +111,23 @@ def test_an_empty_split_is_an_error_and_a_small_one_a_warning():
 
 
 def test_a_class_that_never_occurs_is_named():
-    finding = found_kinds(healthy(fractions=(1.0, 0.0)))["class_never"]
-    assert "the class disc never occurs" in finding.text
+    records = healthy(fractions=(0.5, 0.5, 0.0))
+    finding = found_kinds(records, classes=["ground", "disc", "rim"])["class_never"]
+    assert "the class rim never occurs" in finding.text
+
+
+def test_masks_of_a_single_class_are_an_error():
+    finding = found_kinds(healthy(fractions=(0.0, 1.0)))["one_class"]
+    assert finding.severity == "error"
+    assert "only the class disc occurs in the masks" in finding.text
+
+
+def test_inverted_masks_are_a_warning_with_the_shares_of_the_classes():
+    records = [*healthy(), record("tiff", fractions=(0.75, 0.25), inverted=True)]
+    finding = found_kinds(records)["inverted_mask"]
+    assert finding.severity == "warning"
+    assert finding.line().startswith("tiff_mask.png: a TIFF mask in which 0 is white")
+    assert "This gives ground 75%, disc 25%." in finding.text
 
 
 @pytest.mark.parametrize(

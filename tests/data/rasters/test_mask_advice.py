@@ -38,6 +38,8 @@ MENDED = {
     "two shades and 255": (AB, {}, [0, 128, 255], {"mask_values": {0: "a", 128: "b"}}),
     "ids and 255": (ABC, {"ignore_value": None}, [0, 1, 2, 255], {"ignore_value": 255}),
     "some ids and 255": (ABCD, {"ignore_value": None}, [0, 1, 2, 255], {"ignore_value": 255}),
+    "ids of objects": (AB, {}, [0, 1, 2, 3, 4, 6], {"mask_values": {0: "a", "other": "b"}}),
+    "ids of many objects": (AB, {}, [*range(200)], {"mask_values": {0: "a", "other": "b"}}),
     "0 is unlabelled": (
         ABC,
         {},

@@ -5,6 +5,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,8 +206,64 @@ def test_rgb_with_equal_channels_is_grey():
     np.testing.assert_array_equal(mask.class_ids, [[0, 1], [2, 255]])
     assert mask.values == (0, 1, 2, 255)
     translucent = picture.convert("RGBA")
-    translucent.putalpha(grey([9, 8], [7, 6]))
+    translucent.putalpha(9)
     np.testing.assert_array_equal(ids_of(encoded(translucent), config()), [[0, 1], [2, 255]])
+
+
+LABELS = np.array([[0, 255], [255, 255]], np.uint8)
+UNREAD = {
+    "RGBA, labels in alpha": np.dstack([np.zeros((2, 2, 3), np.uint8), LABELS]),
+    "RGBA, labels in both": np.dstack([LABELS, LABELS, LABELS, LABELS]),
+    "grey and alpha": np.dstack([np.zeros((2, 2), np.uint8), LABELS]),
+    "one-hot": np.dstack([255 - LABELS, LABELS]),
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("samples", UNREAD.values(), ids=UNREAD)
+@pytest.mark.parametrize("colours", [False, True])
+def test_a_channel_that_is_not_read_must_be_constant(samples, kind, colours):
+    values = {"#000000": "ground", "#ffffff": "disc"} if colours else {0: "ground", 255: "disc"}
+    settings = config(["ground", "disc"], mask_values=values)
+    encode = imagecodecs.png_encode if kind == "PNG" else tiff_encode
+    error = refusal(encode(samples), settings)
+    assert error.kind == "mask_format"
+    assert "If that channel holds the labels, save it as a grey mask" in error.reason
+    constant = samples.copy()
+    constant[..., -1] = 255
+    load_mask(encode(constant), "x", settings)
+
+
+def tiff_encode(samples):
+    buffer = io.BytesIO()
+    photometric = "rgb" if samples.shape[-1] > 2 else "minisblack"
+    tifffile.imwrite(buffer, samples, photometric=photometric, planarconfig="contig")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("photometric", ["miniswhite", "minisblack"])
+def test_whether_values_were_inverted_is_known(photometric):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, LABELS > 0, photometric=photometric)
+    mask = load_mask(buffer.getvalue(), "x", config(mask_values={0: "ground", 255: "disc"}))
+    assert mask.inverted == (photometric == "miniswhite")
+    np.testing.assert_array_equal(mask.class_ids, (LABELS == 0) == mask.inverted)
+
+
+def test_other_values_may_share_a_class():
+    settings = config(mask_values={0: "ground", 7: "rim", "other": "disc"}, ignore_value=9)
+    mask = load_mask(encoded(grey([0, 1], [200, 7], [9, 255])), "x", settings)
+    np.testing.assert_array_equal(mask.class_ids, [[0, 1], [1, 2], [255, 1]])
+    assert mask.values == (0, 1, 7, 9, 200, 255)
+
+
+def test_other_colours_may_share_a_class_but_numbers_do_not_become_colours():
+    settings = config(mask_values={"#000000": "ground", "other": "disc"}, ignore_value=None)
+    np.testing.assert_array_equal(
+        ids_of(encoded(Image.fromarray(PAINTED)), settings), [[0, 1], [1, 1]]
+    )
+    numbers = config(mask_values={0: "ground", "other": "disc"})
+    assert refusal(encoded(Image.fromarray(PAINTED)), numbers).kind == "value_without_class"
 
 
 @pytest.mark.parametrize("colour", ["#000100", "#000001", "#010000", "#010100", "#000101"])
@@ -232,6 +289,8 @@ def test_a_photograph_in_place_of_a_mask_keeps_the_error_short():
 def test_ids_of_16_bits(channels):
     ids = np.array([[0, 300], [65535, 300]], np.uint16)
     samples = np.stack([ids] * channels[0], -1) if channels else ids
+    if channels == (2,):
+        samples[..., 1] = 65535
     settings = config(mask_values={0: "ground", 300: "disc"}, ignore_value=65535)
     mask = load_mask(imagecodecs.png_encode(samples), "x", settings)
     np.testing.assert_array_equal(mask.class_ids, [[0, 1], [255, 1]])
