@@ -1,9 +1,9 @@
 """Checks a whole data set for faults that would make a model or its metrics unreliable."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from data.config import IGNORE, SPLITS, DataConfig
+from data.config import IGNORE, SPLITS, DataConfig, SplitName
 from data.errors import InputError
 from data.examples.repeats import Repeats
 from data.examples.tally import VALUE_WITHOUT_CLASS, Tally
@@ -11,6 +11,7 @@ from data.faults import OTHER, Examples, Faults
 from data.listing.census import Census
 from data.printable import printable
 from data.rasters.mask_advice import advice_on_values, mask_values_line
+from data.sources.pattern_advice import advice_on_patterns
 
 _FEWEST_PAIRS = 5  # with fewer pairs in a split, single images dominate its metrics
 _NARROW = 2**13  # 16-bit samples below this value use only an eighth of the range
@@ -83,6 +84,7 @@ def check(census: Census, tally: Tally, repeats: Repeats, data: DataConfig) -> l
         *_empty_masks(tally, data),
         *_narrow_range(tally, data),
         *_unused(census),
+        *_ignored(census),
     ]
     order = ("error", "skipped", "warning", "note")
     return sorted(findings, key=lambda finding: order.index(finding.severity))
@@ -117,9 +119,22 @@ def _bad_pairs(census: Census, tally: Tally, data: DataConfig) -> Iterator[Findi
         (VALUE_WITHOUT_CLASS, _values_without_class(tally.values[coloured], data), examples)
         for coloured, examples in tally.unclear.items()
     ]
+    unpaired = census.problems.examples.get("unpaired", {})
+    advice = advice_on_patterns(*(_files_without(unpaired, kind) for kind in ("mask", "image")))
     for faults in (_by_fault(census.problems), [*_by_fault(tally.faults), *unclear]):
         for kind, reason, examples in sorted(faults, key=lambda fault: fault[2].first):
-            yield Finding.of(kind, severity, reason, examples)
+            text = f"{reason} {advice}" if kind == "unpaired" and advice else reason
+            yield Finding.of(kind, severity, text, examples)
+
+
+def _files_without(unpaired: Mapping[str, Examples], kind: str) -> list[str]:
+    """Returns some of the files that have no partner of the given kind."""
+    return [
+        path
+        for reason, examples in unpaired.items()
+        if reason.startswith(f"no {kind} ")
+        for path in examples.where
+    ]
 
 
 def _by_fault(faults: Faults) -> list[tuple[str, str, Examples]]:
@@ -194,18 +209,24 @@ def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]
             return
     for split in SPLITS:
         if not members[split]:
-            text = (
-                f"the split {split!r} has no usable pairs. Unless the source defines the splits, a "
-                "hash of the group assigns each pair to a split. Add pairs, use smaller groups, "
-                "or give this split a larger share in data.splits."
-            )
-            yield Finding("empty_split", "error", (), text)
+            yield Finding("empty_split", "error", (), _no_pairs(split, data))
         elif members[split] < _FEWEST_PAIRS:
             text = (
                 f"the split {split!r} has only {members[split]} of {members.total()} pairs. Add "
                 "pairs, or give it a larger share in data.splits."
             )
             yield Finding("small_split", "warning", (), text)
+
+
+def _no_pairs(split: SplitName, data: DataConfig) -> str:
+    fault = f"the split {split!r} has no usable pairs."
+    taken = f"take_{split}_from_train: 0.1"
+    if (place := data.source.place_of_split(split)) and split != "train":
+        return f"{fault} Add {place}, or take a part of train: write, under data: {taken}"
+    return (
+        f"{fault} Unless the source defines the splits, a hash of the group assigns each pair to a "
+        "split. Add pairs, use smaller groups, or give this split a larger share in data.splits."
+    )
 
 
 def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
@@ -276,3 +297,8 @@ def _unused(census: Census) -> Iterator[Finding]:
     if census.unused.count:
         text = f"{census.unused.count} pairs are in no split list, so they are not used."
         yield Finding.of("unused", "note", text, census.unused)
+
+
+def _ignored(census: Census) -> Iterator[Finding]:
+    for reason, examples in sorted(census.ignored.items()):
+        yield Finding.of("ignored", "note", reason, examples)

@@ -218,6 +218,10 @@ class DataConfig(Strict):
         a column, each pair is a group of its own.
       splits: Relative sizes of `train`, `val` and `test`, for pairs to which the source does not
         assign a split.
+      take_val_from_train: Share of the groups that the source assigns to `train`, which are moved
+        to `val`. For ready-made splits without `val`.
+      take_test_from_train: Share of the groups that the source assigns to `train`, which are moved
+        to `test`. For ready-made splits without `test`.
       max_pixels: Maximum number of pixels in an image; larger images are rejected before decoding.
       on_bad_pair: Whether a bad pair stops the run (`fail`) or is left out of the data (`skip`).
         Bad pairs are reported in both cases.
@@ -242,6 +246,8 @@ class DataConfig(Strict):
     intensity_range: tuple[int, int] | None = None
     group: str | None = None
     splits: Splits = Splits()
+    take_val_from_train: float = Field(0, ge=0, le=0.5)
+    take_test_from_train: float = Field(0, ge=0, le=0.5)
     max_pixels: int = Field(100_000_000, ge=1)
     on_bad_pair: Literal["fail", "skip"] = "fail"
     max_bad_fraction: float = Field(0.05, ge=0, le=1)

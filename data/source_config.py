@@ -43,6 +43,10 @@ class Source(Strict):
         """Whether the source is divided into spans."""
         return False
 
+    def place_of_split(self, split: SplitName) -> str | None:
+        """Describes where a ready-made split would be; None if the source need not have splits."""
+        return None
+
 
 class SpannedSource(Source):
     """Base class for sources whose path may contain `{SPAN}`, the number of a data delivery.
@@ -101,6 +105,8 @@ class FolderSource(SpannedSource):
       image_pattern: File name pattern for images; `*` stands for the stem. A pattern without a
         suffix matches files with any supported image suffix.
       mask_pattern: File name pattern for masks, for example `*_mask.png`.
+      ignore: Name patterns of files that are neither images nor masks, with the wildcards `*`, `?`
+        and `[…]`, such as `*_color.png`. `unetfx check` says how many files are left out.
       split_folders: Whether each split has its own folder, such as `<path>/train/<images>` or
         `<path>/<images>/train`. The folder names `training`, `valid`, `validation` and `testing`
         are also accepted.
@@ -114,8 +120,15 @@ class FolderSource(SpannedSource):
     masks: str = "masks"
     image_pattern: _FileName = "*"
     mask_pattern: _FileName = "*"
+    ignore: list[str] = Field(default=[])
     split_folders: bool = False
     split_lists: dict[SplitName, str] = Field(default={})
+
+    def place_of_split(self, split: SplitName) -> str | None:
+        """Describes where a ready-made split would be; None if the source need not have splits."""
+        if self.split_folders:
+            return f"the folder {self.path}/{split} with images and masks"
+        return f"the list data.source.split_lists.{split}" if self.split_lists else None
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
@@ -186,6 +199,10 @@ class TfdsSource(Source):
     mask: str = "segmentation_mask"
     key: str | None = None
     splits: dict[SplitName, str] = Field(default={})
+
+    def place_of_split(self, split: SplitName) -> str | None:
+        """Describes where a ready-made split would be; None if the source need not have splits."""
+        return f"data.source.splits.{split}" if self.splits else None
 
 
 def _kinds_of(base: type[Source]) -> list[type[Source]]:

@@ -11,7 +11,18 @@ from data.errors import InputError, MissingFileError
 from data.files.file_systems import REMOTE_THREADS, local_errors, open_gfile
 from data.files.paths import is_in_bucket, is_remote, join
 
-_DESKTOP_FILES = frozenset({"Thumbs.db", "desktop.ini"})
+# Names, in lower case, of files and folders that file managers and archives create
+_LITTER = frozenset(
+    {
+        "@eadir",
+        "__macosx",
+        "desktop.ini",
+        "ehthumbs.db",
+        "icon\r",
+        "thumbs.db",
+    }
+)
+_STREAM_SUFFIX = ":zone.identifier"  # Windows' mark for downloaded files, copied as a file
 
 
 def is_file(path: str) -> bool:
@@ -35,8 +46,8 @@ def list_folder(folder: str) -> list[str]:
       folder: Path of the folder, local or remote.
 
     Returns:
-      Names of the files and folders, sorted. Names that start with a dot, and files that file
-      managers create (`Thumbs.db`, `desktop.ini`), are left out.
+      Names of the files and folders, sorted. Names that start with a dot, and files and folders
+      that file managers and archives create (`Thumbs.db`, `__MACOSX`), are left out.
 
     Raises:
       InputError: The folder does not exist or cannot be read, or a name in it is not valid UTF-8.
@@ -146,8 +157,12 @@ def _entries(folder: str) -> Iterator[tuple[str, bool]]:
             name.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"{folder}: the name {name!a} is not in UTF-8. Rename it.") from error
-        if not name.startswith(".") and name not in _DESKTOP_FILES:
+        if not name.startswith(".") and not _is_litter(name):
             yield name, entry_is_folder
+
+
+def _is_litter(name: str) -> bool:
+    return name.lower() in _LITTER or name.lower().endswith(_STREAM_SUFFIX)
 
 
 def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:

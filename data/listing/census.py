@@ -21,6 +21,7 @@ class Census:
       problems: Files and manifest rows that do not form a pair (an image without a mask, two files
         with the same name, …).
       unused: Keys of images and masks that are in no split list.
+      ignored: Files that are left out without being a problem, by reason.
       without_group: The first key, in sorted order, that `data.group` does not match; None if
         `data.group` matches all keys.
       digests: Hash of the pairs, problems and unused keys of each partition, by partition number.
@@ -32,6 +33,7 @@ class Census:
     rows: Counter[str] = field(default_factory=Counter)
     problems: Faults = field(default_factory=Faults)
     unused: Examples = field(default_factory=Examples)
+    ignored: dict[str, Examples] = field(default_factory=dict)
     without_group: str | None = None
     digests: dict[int, str] = field(default_factory=dict)
 
@@ -42,6 +44,8 @@ class Census:
         self.rows.update(other.rows)
         self.problems.merged(other.problems)
         self.unused.merged(other.unused)
+        for reason, examples in other.ignored.items():
+            self.ignored.setdefault(reason, Examples()).merged(examples)
         keys = [each.without_group for each in (self, other) if each.without_group is not None]
         self.without_group = min(keys, default=None)
         self.digests.update(other.digests)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from data.config import Splits
 from data.source_config import SPLITS, SplitName
 
+_STEPS = 10**6  # precision of the shares that are taken from train
+
 
 class Pair(NamedTuple):
     """A pair: an image file and its mask file.
@@ -62,11 +64,26 @@ def split_of_group(group: str, shares: Splits) -> SplitName:
       shares: Relative sizes of the splits.
     """
     bounds = (shares.train, shares.train + shares.val, shares.train + shares.val + shares.test)
+    return SPLITS[bisect.bisect(bounds, _hash(group) % bounds[-1])]
+
+
+def split_taken_from_train(group: str, val: float, test: float) -> SplitName:
+    """Returns the split of a group that the source assigns to `train`.
+
+    Args:
+      group: Name of the group.
+      val: Share of the groups that are moved to `val`.
+      test: Share of the groups that are moved to `test`.
+    """
+    place = _hash(group) % _STEPS / _STEPS
+    return "val" if place < val else "test" if place < val + test else "train"
+
+
+def _hash(group: str) -> int:
     # TFX hashes a serialized tf.train.Feature: field 1 of the Feature is a BytesList, and field 1
     # of the BytesList is the value. The bytes are built here because importing TensorFlow is slow.
     feature = _field_1(_field_1(group.encode()))
-    number = int.from_bytes(hashlib.sha256(feature).digest(), "big")
-    return SPLITS[bisect.bisect(bounds, number % bounds[-1])]
+    return int.from_bytes(hashlib.sha256(feature).digest(), "big")
 
 
 def _field_1(content: bytes) -> bytes:

@@ -2,23 +2,23 @@
 
 import hashlib
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.errors import PairError
+from data.faults import Examples
 from data.files.file_systems import REMOTE_THREADS
 from data.files.paths import is_remote
 from data.jobs.processes import ahead
 from data.jobs.shuffle import Output, RowWriter, Segment, hash_name, partition_of, read_groups
 from data.listing.census import Census
 from data.listing.file_hashes import HashedFile, hash_file
-from data.listing.pair import Pair, group_of, split_of_group
+from data.listing.pair import Pair, group_of, split_of_group, split_taken_from_train
 from data.listing.pair_list import EarlierList, ListedPair, new_list
 from data.source_config import Source
 from data.sources.image_suffixes import without_image_suffixes
-from data.sources.raw_pairs import Part, RawPair, Row
+from data.sources.raw_pairs import Ignored, Part, RawPair, Row
 from data.sources.registry import SOURCES
 
 _PROBLEM = -1  # written for a PairError, in place of the position of a row's type in `row_types`
@@ -108,12 +108,15 @@ def find_rows(task: tuple[int, Part], settings: ListSettings) -> Output:
     span, part = task
     source = settings.sources[span]
     writer = RowWriter(settings.scratch)
-    counts: Counter[str] = Counter()
+    census = Census()
     for row in SOURCES[source.kind].find(source, settings.data.group, part.content):
+        if isinstance(row, Ignored):
+            census.ignored.setdefault(row.reason, Examples()).add(row.path, row.path)
+            continue
         _add_row(writer, span, row, settings)
         if part.required and not isinstance(row, PairError):
-            counts[part.required[next(iter(row))]] += 1
-    return Output(Census(rows=counts), writer.finish())
+            census.rows[part.required[next(iter(row))]] += 1
+    return Output(census, writer.finish())
 
 
 def check_rows(segments: Sequence[Segment], settings: ListSettings) -> Output:
@@ -229,6 +232,8 @@ def _assign(raw: RawPair, prefix: str, span: int, settings: ListSettings) -> Pai
     if group is None:
         return None
     split = raw.split or split_of_group(group, data.splits)
+    if raw.split == "train":
+        split = split_taken_from_train(group, data.take_val_from_train, data.take_test_from_train)
     columns = {name: raw.columns.get(name, "") for name in settings.columns}
     data_set = raw.source or settings.name
     return Pair(key, raw.image, raw.mask, group, data_set, span, split, columns)

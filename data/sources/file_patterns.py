@@ -1,13 +1,27 @@
 """Matches file names with the name patterns of image and mask files."""
 
+import fnmatch
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from typing_extensions import Self
 
 from data.errors import PairError
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes
+
+TOOL_FILES = (
+    "*_color.png",  # Cityscapes
+    "*_instanceIds.png",
+    "*_labelIds.png",
+    "*_polygons.json",
+    "_annotations.*",  # Roboflow
+    "_classes.csv",
+    "labelmap.txt",  # CVAT
+    "*.json",  # labelme, COCO
+    "*.xml",  # VOC
+)
+"""Name patterns of files that annotation tools write beside images and masks."""
 
 
 class Pattern(NamedTuple):
@@ -52,6 +66,11 @@ class Pattern(NamedTuple):
             return None
         inner = stem.removeprefix(self.before).removesuffix(self.after)
         return inner if inner and f"{self.before}{inner}{self.after}" == stem else None
+
+
+def is_ignored(name: str, patterns: Iterable[str]) -> bool:
+    """Returns whether a file name matches one of the patterns, which may have wildcards."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def kind_and_stem(path: str, name: str, patterns: Mapping[str, Pattern]) -> tuple[str, str]:

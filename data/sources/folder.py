@@ -15,9 +15,9 @@ from data.files.finding import sub_folders, walk
 from data.files.paths import join, relative_path
 from data.files.reading import read_text_lines
 from data.source_config import FolderSource, SplitName
-from data.sources.file_patterns import Pattern, kind_and_stem
+from data.sources.file_patterns import TOOL_FILES, Pattern, is_ignored, kind_and_stem
 from data.sources.image_suffixes import expected_suffixes, without_image_suffix
-from data.sources.raw_pairs import Part, RawFound, RawPair
+from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair
 from data.sources.split_folders import find_split_folders
 
 _MOST_PARTS = 32  # maximum number of parts into which the sub-folders of a folder are divided
@@ -101,7 +101,7 @@ def parts(source: FolderSource) -> list[Part]:
     ]
 
 
-def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | PairError]:
+def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | Ignored | PairError]:
     """Lists the files in a part of a folder, or the lines of a split list.
 
     Names are case-sensitive: `A.png` and `a.png` are different images. A file that matches both the
@@ -111,8 +111,10 @@ def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | Pa
       part: Content of a part that `parts` returned.
 
     Yields:
-      A row for each image, each mask, and each non-empty line; and an error for every other file.
-      Hidden files and files that file managers create are ignored.
+      A row for each image, each mask, each non-empty line and each file that is left out; and an
+      error for every other file. Left out are the files that `data.source.ignore` matches and, if
+      the source has name patterns, files that annotation tools write beside masks. Hidden files and
+      files that file managers create are skipped.
 
     Raises:
       InputError: A folder or a split list cannot be read.
@@ -160,6 +162,7 @@ class _Place(NamedTuple):
     patterns: dict[str, str]
     split: SplitName | None
     lists: tuple[str, ...]  # paths of split lists, which are not reported as problems
+    ignore: tuple[str, ...]  # name patterns of files that are left out
 
     @classmethod
     def of(
@@ -172,7 +175,11 @@ class _Place(NamedTuple):
     ) -> Self:
         folders = {"image": join(source.path, images), "mask": join(source.path, masks)}
         patterns = {"image": source.image_pattern, "mask": source.mask_pattern}
-        return cls(folders, patterns, split, lists)
+        return cls(folders, patterns, split, lists, tuple(source.ignore))
+
+    @property
+    def has_patterns(self) -> bool:
+        return any(pattern != "*" for pattern in self.patterns.values())
 
 
 class _Listing(NamedTuple):
@@ -213,7 +220,7 @@ def _parts_of(place: _Place) -> Iterator[Part]:
             yield Part(_Listing(place, folder, starts, deep=True), required)
 
 
-def _files(part: _Listing) -> Iterator[File | PairError]:
+def _files(part: _Listing) -> Iterator[File | Ignored | PairError]:
     place, folder = part.place, part.folder
     kinds = [kind for kind, folder_of_kind in place.folders.items() if folder_of_kind == folder]
     patterns = {kind: Pattern.of(place.patterns[kind]) for kind in kinds}
@@ -234,10 +241,14 @@ def _files(part: _Listing) -> Iterator[File | PairError]:
             path = here + name
             if path in place.lists:
                 continue
+            if is_ignored(name, place.ignore):
+                yield Ignored(path, "left out by data.source.ignore.")
+                continue
             try:
                 kind, stem = kind_and_stem(path, name, patterns)
             except PairError as error:
-                yield error
+                known = place.has_patterns and is_ignored(name, TOOL_FILES)
+                yield Ignored(path, "left out, as annotation tools write it.") if known else error
             else:
                 key = above + stem if place.split is None else f"{place.split}/{above}{stem}"
                 yield File(kind, key, path, others[kind], place.split, bool(place.lists))

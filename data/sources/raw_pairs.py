@@ -22,6 +22,18 @@ class Part(NamedTuple):
     required: Mapping[str, str] = {}
 
 
+class Ignored(NamedTuple):
+    """A file that is left out of the data without being a problem.
+
+    Attributes:
+      path: Path of the file.
+      reason: Why the file is left out. Files with the same reason are reported together.
+    """
+
+    path: str
+    reason: str
+
+
 class Row(Protocol):
     """A named tuple that describes a file, a row of a table, or a pair.
 

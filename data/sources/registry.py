@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from data.errors import PairError
 from data.sources import folder, manifest, sample, tfds
-from data.sources.raw_pairs import Part, RawFound, RawPair, Row, whole_pairs
+from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair, Row, whole_pairs
 
 
 class SourceFunctions(NamedTuple):
@@ -31,7 +31,7 @@ class SourceFunctions(NamedTuple):
         empty list for a source that is not a manifest. Argument: config of the source.
     """
 
-    find: Callable[[Any, str | None, Any], Iterable[Row | PairError]]
+    find: Callable[[Any, str | None, Any], Iterable[Row | Ignored | PairError]]
     parts: Callable[[Any, str], list[Part]] = lambda source, own_folder: [Part()]
     pair: Callable[[Sequence[Any]], RawFound] = whole_pairs
     check: Callable[[Sequence[Any], Any, str | None], Iterator[Row | PairError]] | None = None

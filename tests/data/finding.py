@@ -13,7 +13,7 @@ from data.jobs.shuffle import run_job
 from data.listing.listing import list_pairs
 from data.listing.pairs import find_pairs
 from data.listing.stages import hash_key
-from data.sources.raw_pairs import RawFound
+from data.sources.raw_pairs import Ignored, RawFound
 from data.sources.registry import SOURCES
 
 
@@ -40,6 +40,8 @@ def find_raw(source, group=None, own_folder=""):
     rows = []
     for part in parts:
         for row in functions.find(source, group, part.content):
+            if isinstance(row, Ignored):
+                continue
             (found.problems if isinstance(row, PairError) else rows).append(row)
             assert isinstance(row, (PairError, *functions.row_types))
     for kind, message in {item for part in parts for item in part.required.items()}:

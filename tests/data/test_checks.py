@@ -12,6 +12,7 @@ from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
 from data.examples.tally import Tally
+from data.faults import Examples
 from data.jobs.shuffle import RowWriter
 from data.listing.census import Census
 from data.listing.pair import Pair
@@ -108,6 +109,44 @@ def test_an_empty_split_is_an_error_and_a_small_one_a_warning():
     small = found_kinds([*some, *(record(f"v{i}", "val") for i in range(4))])
     assert "'val' has only 4 of 54 pairs" in small["small_split"].text
     assert "small_split" not in found_kinds([*some, *(record(f"v{i}", "val") for i in range(5))])
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ({"split_folders": True}, "Add the folder x/val with images and masks"),
+        ({"split_lists": {"train": "a.txt"}}, "Add the list data.source.split_lists.val"),
+    ],
+)
+def test_a_ready_made_split_that_is_missing_is_named(source, place):
+    records = [each for each in healthy() if each.pair.split != "val"]
+    source = {"kind": "folder", "path": "x"} | source
+    text = found_kinds(records, source=source)["empty_split"].text
+    assert place in text
+    assert text.endswith("write, under data: take_val_from_train: 0.1")
+
+
+def test_files_that_are_left_out_are_a_note():
+    census, tally = Census(), Tally()
+    census.ignored["left out."] = Examples()
+    for name in "dcba":
+        census.ignored["left out."].add(name, name)
+    for each in healthy():
+        tally.add(each)
+    (finding,) = checks.check(census, tally, Repeats(), config())
+    assert finding.severity == "note"
+    assert finding.line() == "a, b, c and 1 more: left out."
+
+
+def test_names_that_differ_by_a_common_part_get_a_pattern():
+    problems = [
+        PairError("unpaired", f"{folder}/{number}{end}.png", f"no {other} of that name.")
+        for number in range(3)
+        for folder, end, other in (("images", "", "mask"), ("masks", "_gt", "image"))
+    ]
+    findings = [each for each in check(healthy(), problems) if each.kind == "unpaired"]
+    assert len(findings) == 2
+    assert all(each.text.endswith('mask_pattern: "*_gt"') for each in findings)
 
 
 def test_a_class_that_never_occurs_is_named():

@@ -67,3 +67,30 @@ def test_nothing_but_the_list_is_left(config, tmp_path):
     names = {path.name for path in Path(tmp_path).rglob("*") if path.is_file()}
     assert {name[:6] for name in names if name.endswith(".gz")} == {"pairs-"}
     assert not list(tmp_path.glob("rows-*"))
+
+
+def test_files_are_left_out_by_patterns_and_counted(anywhere, write_files, tmp_path):
+    write_files(anywhere, "images/1.png", "masks/1.png", "masks/1_color.png", "masks/p/2_color.png")
+    write_files(anywhere, "masks/notes.md")
+    source = {"kind": "folder", "path": anywhere, "ignore": ["*_color.png", "*.m?"]}
+    census = list_in(DataConfig(source=source, classes=["a", "b"]), tmp_path).census
+    assert (census.pairs.total(), census.problems.count) == (1, 0)
+    ((reason, examples),) = census.ignored.items()
+    assert reason == "left out by data.source.ignore."
+    names = [path.removeprefix(f"{anywhere}/masks/") for path in examples.where]
+    assert names == ["1_color.png", "notes.md", "p/2_color.png"]
+
+
+@pytest.mark.parametrize(("pattern", "problems"), [("*_labelTrainIds.png", 1), ("*.png", 5)])
+def test_files_of_annotation_tools_are_no_problems_beside_a_pattern(
+    anywhere, write_files, tmp_path, pattern, problems
+):
+    ends = ["labelTrainIds.png", "color.png", "instanceIds.png", "polygons.json", "strange.png"]
+    write_files(anywhere, "images/1.jpg", *(f"masks/1_{end}" for end in ends))
+    source = {"kind": "folder", "path": anywhere, "mask_pattern": pattern}
+    census = list_in(DataConfig(source=source, classes=["a", "b"]), tmp_path).census
+    assert census.problems.count == problems
+    if problems == 1:
+        ((reason, examples),) = census.ignored.items()
+        assert reason == "left out, as annotation tools write it."
+        assert examples.count == 3

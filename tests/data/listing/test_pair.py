@@ -103,3 +103,24 @@ def test_shares_are_kept(manifest):
     assert 56 <= count["train"] <= 84
     assert 1 <= count["val"] <= 20
     assert 8 <= count["test"] <= 33
+
+
+def test_a_part_of_train_is_taken_by_group(tmp_path, write_files):
+    keys = [f"g{group}_{number}" for group in range(200) for number in range(2)]
+    for kind in ("images", "masks"):
+        write_files(tmp_path, *(f"train/{kind}/{key}.png" for key in keys))
+    write_files(tmp_path, "test/images/t.png", "test/masks/t.png")
+    found = find(
+        tmp_path,
+        source={"split_folders": True},
+        group=r"g\d+|t$",
+        take_val_from_train=0.1,
+    )
+    splits = {pair.group: set() for pair in found.pairs}
+    for pair in found.pairs:
+        splits[pair.group].add(pair.split)
+    assert all(len(of_group) == 1 for of_group in splits.values())
+    count = Counter(split for of_group in splits.values() for split in of_group)
+    assert count["test"] == 1
+    assert 10 <= count["val"] <= 30  # 20 are expected; the hash is always the same
+    assert count.total() == 201

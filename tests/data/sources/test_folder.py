@@ -47,7 +47,19 @@ def test_every_suffix_is_taken_in_any_case(tmp_path, write_files, suffix):
 
 @pytest.mark.parametrize(
     "litter",
-    [".DS_Store", ".hidden.png", ".git/2.png", "x/.cache/2.png", "Thumbs.db", "x/desktop.ini"],
+    [
+        ".DS_Store",
+        ".hidden.png",
+        ".git/2.png",
+        "x/.cache/2.png",
+        "Thumbs.db",
+        "THUMBS.DB",
+        "x/desktop.ini",
+        "Icon\r",
+        "@eaDir/2.png",
+        "__MACOSX/2.png",
+        "1.png:Zone.Identifier",
+    ],
 )
 def test_litter_is_ignored(tmp_path, write_files, litter):
     write_files(tmp_path, "images/1.png", "masks/1.png", f"images/{litter}", f"masks/{litter}")
