@@ -17,18 +17,25 @@ import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.intervals import Intervals, measure_intervals
 from components.evaluator.metrics import Counts, compute
+from serving.model.pixel_counts import CALIBRATION_BINS
 
 _CLASSES = ["ocean", "land", "lake"]
-_METRICS = ["iou/ocean", "iou/land", "iou/lake", "mean_iou", "pixel_accuracy"]
+_METRICS = [
+    "iou/ocean",
+    "iou/land",
+    "iou/lake",
+    "mean_iou",
+    "boundary_iou/land",
+    "calibration_error",
+]
 _GROUPS = (8, 12, 20, 40, 80, 200)
 _MARGIN = 0.03
 _TRUTH = 400_000  # groups from which the true metrics are computed
-_Counts = npt.NDArray[np.int64]
+_BINS = np.linspace(0.5, 1, 6)  # confidences of the simulated model
 
 
 def main() -> None:
@@ -36,13 +43,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data-sets", type=int, default=1000)
     arguments = parser.parse_args()
+    cost = _cost()  # first, since the simulation of the true values takes more memory
     true = _metrics(_simulate(np.random.default_rng(0), _TRUTH))
     print("true values: " + ", ".join(f"{name} {true[name]:.3f}" for name in _METRICS))
-    print(f"\n{'coverage':10}" + "".join(f"{name:>16}" for name in _METRICS))
+    print(f"\n{'coverage':10}" + "".join(f"{name:>20}" for name in _METRICS))
     rows = {groups: _measure(groups, arguments.data_sets) for groups in _GROUPS}
     for groups, results in rows.items():
         cells = (_coverage(results, name, true[name]) for name in _METRICS)
-        print(f"{groups:3} groups{''.join(f'{cell:>16}' for cell in cells)}")
+        print(f"{groups:3} groups{''.join(f'{cell:>20}' for cell in cells)}")
     print(f"\n{'mean IoU':12}{'blocks a good model':>34}{'passes a bad model':>34}")
     print(f"{'':12}" + 2 * f"{'by the estimate':>20}{'sure':>14}")
     for groups, results in rows.items():
@@ -56,11 +64,11 @@ def main() -> None:
             f"{groups:3} groups  {1 - shares[0]:20.3f}{1 - shares[1]:14.3f}{shares[2]:20.3f}"
             f"{shares[3]:14.3f}"
         )
-    _print_cost()
+    print(cost)
 
 
-def _simulate(random: np.random.Generator, groups: int) -> _Counts:
-    """Returns the confusion matrix of each group, int64 [groups, 3, 3]."""
+def _simulate(random: np.random.Generator, groups: int) -> Counts:
+    """Returns the counts of each group, whose arrays have the leading axis [groups]."""
     pixels = np.exp(random.normal(9.5, 0.6, groups))
     shares = random.dirichlet([3, 2], groups)
     lakes = np.where(random.random(groups) < 1 / 3, random.beta(0.8, 30, groups), 0)
@@ -71,12 +79,21 @@ def _simulate(random: np.random.Generator, groups: int) -> _Counts:
     confused = np.array([[0, 0.9, 0.1], [0.9, 0, 0.1], [0.3, 0.7, 0]])
     counts = truth[..., None] * (1 - right)[..., None] * confused
     counts[:, range(3), range(3)] = truth * right
-    return counts.round().astype(np.int64)
+    counts = counts.round().astype(np.int64)
+    # The lengths of the boundaries grow with the root of the areas.
+    union = (20 * np.sqrt(truth)).round()
+    hits = np.column_stack([random.beta(3, 2, groups) for _ in _CLASSES])
+    boundary = np.stack([(union * hits).round(), union], axis=-1).astype(np.int64)
+    in_bins = random.dirichlet(0.5 + 4 * (_BINS - 0.5), groups) * pixels[:, None]
+    # The model is more confident than right, in some groups more than in others.
+    accuracy = np.clip(_BINS - random.normal(0.04, 0.05, (groups, 1)), 0, 1)
+    calibration = np.stack([in_bins, in_bins * _BINS, in_bins * accuracy], axis=-1)
+    none = np.zeros((groups, CALIBRATION_BINS - len(_BINS), 3))
+    return Counts(groups, counts, boundary, np.concatenate([calibration, none], axis=1))
 
 
-def _metrics(counts: _Counts) -> dict[str, float]:
-    none = np.zeros((3, 2), np.int64), np.zeros((1, 3))
-    return compute(Counts(0, counts.sum(0), *none), _CLASSES)
+def _metrics(counts: Counts) -> dict[str, float]:
+    return compute(Counts(counts.images, *(part.sum(0) for part in counts[1:])), _CLASSES)
 
 
 def _measure(groups: int, data_sets: int) -> list[tuple[dict[str, float], Intervals]]:
@@ -88,9 +105,9 @@ def _measure(groups: int, data_sets: int) -> list[tuple[dict[str, float], Interv
     return results
 
 
-def _images(counts: _Counts) -> Iterator[EvaluatedImage]:
-    for number, confusion in enumerate(counts):
-        yield EvaluatedImage(str(number), str(number), "", [], confusion, None)
+def _images(counts: Counts) -> Iterator[EvaluatedImage]:
+    for number, parts in enumerate(zip(*counts[1:], strict=True)):
+        yield EvaluatedImage(str(number), str(number), "", [], Counts(1, *parts), None)
 
 
 def _coverage(results: Sequence[tuple[dict[str, float], Intervals]], name: str, true: float) -> str:
@@ -107,19 +124,23 @@ def _passes(result: tuple[dict[str, float], Intervals], floor: float, *, sure: b
     return (interval[0] if sure and interval else metrics["mean_iou"]) >= floor
 
 
-def _print_cost() -> None:
+def _cost() -> str:
     random = np.random.default_rng(0)
     classes = [f"class {number}" for number in range(20)]
-    images = [
-        EvaluatedImage(str(number), str(number), "", [], random.integers(0, 99, (20, 20)), None)
-        for number in range(10_000)
-    ]
+    images = list(_images(_dense(random, 10_000, 20)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     measure_intervals(images, classes)
     seconds = time.process_time() - began
     mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(f"\n10,000 images of 20 classes: {seconds:.1f} s of processor time, {mib:.0f} MiB more")
+    return f"\n10,000 images of 20 classes: {seconds:.1f} s of processor time, {mib:.0f} MiB more"
+
+
+def _dense(random: np.random.Generator, images: int, classes: int) -> Counts:
+    """Returns counts without zeros, which take the most memory."""
+    shapes = ((classes, classes), (classes, 2), (CALIBRATION_BINS, 3))
+    confusion, boundary, calibration = (random.integers(1, 99, (images, *s)) for s in shapes)
+    return Counts(images, confusion, boundary, calibration.astype(float))
 
 
 if __name__ == "__main__":

@@ -186,12 +186,14 @@ def _read_verdict(report: Path) -> dict[str, Any]:
     reasons = [*metrics["reasons"], *metrics["serving"]["reasons"]]
     blessed, serves = metrics["blessed"], metrics["serving"]["blessed"]
     verdict = "Blessed" if blessed and serves else "Cannot be served" if blessed else "Not blessed"
+    text = "; ".join([*reasons, *metrics["doubts"]])
     iou = metrics["metrics"]["mean_iou"]
     mean_iou = "" if iou is None else f" Mean IoU {iou:.3f}."
     return {
-        "text": f"{': '.join([verdict, *filter(None, ['; '.join(reasons)])])}.{mean_iou}",
+        "text": f"{verdict}{f': {text}' if text else ''}.{mean_iou}",
         "pushable": blessed and serves,
         "reasons": reasons,
+        "doubts": metrics["doubts"],
         "mean_iou": iou,
         "report": str(report / "index.html"),
     }

@@ -101,7 +101,7 @@ class Executor(EngineExecutor):
             - model: The candidate model.
             - baseline_model: Blessed models, from which the baseline is chosen.
           output_dict: Maps output keys to lists of artifacts:
-            - evaluation: TFMA's results, images-*.jsonl with the confusion matrices of each image,
+            - evaluation: TFMA's results, images-*.jsonl with the pixel counts of each image,
               and `Intervals` in intervals.json.
             - blessing: An empty file named BLESSED or NOT_BLESSED, and a `Verdict` in verdict.json.
           exec_properties: The execution properties:
@@ -175,7 +175,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     The component has these outputs:
       - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`. The artifact contains
-        the files that TFX's Evaluator writes, and the confusion matrices of each image in
+        the files that TFX's Evaluator writes, and the pixel counts of each image in
         `images-*.jsonl`.
       - `blessing`: Channel of type `standard_artifacts.ModelBlessing`. The artifact contains the
         files that TFX's Evaluator writes, and a `Verdict` in `verdict.json`.

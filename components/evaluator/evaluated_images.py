@@ -1,4 +1,4 @@
-"""Writes and reads the confusion matrices of each evaluated image."""
+"""Writes and reads the pixel counts of each evaluated image."""
 
 import json
 import os
@@ -7,42 +7,41 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
+from components.evaluator.metrics import Counts
 from components.evaluator.results import BASELINE, CANDIDATE, slice_name
 from data.examples import features
 from data.files.finding import find_files
 from data.files.reading import read_lines
-from serving.model.pixel_counts import CONFUSION
+from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
 
 _FILE = "images"  # Beam adds the shard number and the suffix: images-00000-of-00001.jsonl
 
 
 class EvaluatedImage(NamedTuple):
-    """The confusion matrices of one image.
+    """The pixel counts of one image.
 
     Attributes:
       key: Key of the pair.
       group: Name of the pair's group.
       source: Name of the data set that the pair belongs to.
       slices: Names of the slices that contain the image, except the whole split.
-      candidate: Confusion matrix of the candidate, int64 [C, C], with true classes in rows and
-        predicted classes in columns.
-      baseline: Confusion matrix of the baseline, int64 [C, C], with true classes in rows and
-        predicted classes in columns; None if there is no baseline.
+      candidate: Counts of the candidate. Evaluations of older versions of unetfx have only the
+        confusion matrix; their other counts are 0.
+      baseline: Counts of the baseline; None if there is no baseline.
     """
 
     key: str
     group: str
     source: str
     slices: list[str]
-    candidate: npt.NDArray[np.int64]
-    baseline: npt.NDArray[np.int64] | None
+    candidate: Counts
+    baseline: Counts | None
 
 
 def write_images(folder: str) -> tfma.extractors.Extractor:
-    """Returns a TFMA extractor that writes each image's confusion matrices to JSON Lines files.
+    """Returns a TFMA extractor that writes the pixel counts of each image to JSON Lines files.
 
     The extractor passes on TFMA's extracts unchanged.
 
@@ -76,27 +75,35 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
     row["slices"] = [slice_name(key) for key in extracts[tfma.SLICE_KEY_TYPES_KEY] if key]
     # With a single model, TFMA does not group the predictions by model, so they are grouped here.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
-    row |= {name: by_model[name][CONFUSION].tolist() for name in by_model}
+    for model, counts in by_model.items():
+        row[model] = counts[CONFUSION].tolist()
+        row |= {f"{model}_{name}": counts[name].tolist() for name in (BOUNDARY, CALIBRATION)}
     return json.dumps(row)
 
 
 def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
-    """Reads the confusion matrices of each evaluated image.
+    """Reads the pixel counts of each evaluated image.
 
     Args:
       evaluation: Path of the Evaluator's `evaluation` artifact.
 
     Yields:
-      The images with their confusion matrices, in no particular order.
+      The images with their counts, in no particular order.
     """
     for file in find_files(os.path.join(evaluation, f"{_FILE}-*.jsonl")):
         for row in map(json.loads, read_lines(file)):
-            baseline = np.array(row[BASELINE]) if BASELINE in row else None
             yield EvaluatedImage(
                 row["key"],
                 row["group"],
                 row["source"],
                 row.get("slices", []),  # older evaluations have none
-                np.array(row[CANDIDATE]),
-                baseline,
+                _counts(row, CANDIDATE),
+                _counts(row, BASELINE) if BASELINE in row else None,
             )
+
+
+def _counts(row: Mapping[str, Any], model: str) -> Counts:
+    confusion = np.array(row[model])
+    boundary = row.get(f"{model}_{BOUNDARY}", np.zeros((len(confusion), 2), np.int64))
+    calibration = row.get(f"{model}_{CALIBRATION}", np.zeros((CALIBRATION_BINS, 3)))
+    return Counts(1, confusion, np.asarray(boundary), np.asarray(calibration, float))

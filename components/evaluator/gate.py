@@ -8,8 +8,9 @@ from components.evaluator.gate_text import too_few_images, too_few_pixels
 from components.evaluator.intervals import Interval, Intervals
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import class_of
-from components.evaluator.results import OVERALL, Evaluation, Scores
+from components.evaluator.results import Evaluation, Scores
 from components.evaluator.rule import DROP, FLOOR, Rule
+from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict
 
 # Tolerance for rounding errors. In floating point, 0.9 - 0.2 is slightly more than 0.7, so without
@@ -77,6 +78,7 @@ def _floors(
             limit=floor,
             baseline=before.metrics[metric] if before else None,
             interval=interval,
+            groups=intervals.groups,
             groups_needed=_groups_needed(value, interval, floor, intervals.groups),
             passed=None if reason else decisive is not None and decisive >= floor,
             reason=reason,
@@ -109,6 +111,7 @@ def _drops(
             limit=limit,
             baseline=before,
             interval=interval,
+            groups=intervals.groups,
             groups_needed=needed,
             passed=None if reason else holds,
             reason=reason,

@@ -11,8 +11,7 @@ from components.evaluator.config import EVALUATED_SPLIT, GateConfig
 from components.evaluator.gate import floors
 from components.evaluator.gate_text import count_text
 from components.evaluator.metrics import class_of
-from components.evaluator.results import OVERALL
-from components.evaluator.slice_names import parse_slice, refuse_unknown_columns
+from components.evaluator.slice_names import OVERALL, parse_slice, refuse_unknown_columns
 from components.evaluator.slices import slice_values
 from components.example_gen.artifact import read_records, read_summary
 from data.errors import InputError

@@ -1,5 +1,7 @@
 """Readable texts about the gate: metric names, rule results and reasons for unchecked rules."""
 
+from collections.abc import Sequence
+
 from components.evaluator.rule import DROP, FLOOR, Rule
 from data.printable import printable
 
@@ -54,9 +56,14 @@ def _result_text(rule: Rule) -> str:
     )
 
 
-def interval_text(interval: tuple[float, float] | None) -> str:
+def interval_text(interval: Sequence[float] | None) -> str:
     """Returns a confidence interval as text, such as `0.31–0.62`; empty if there is none."""
     return f"{interval[0]:.3f}–{interval[1]:.3f}" if interval else ""
+
+
+def measured_text(value: float, interval: Sequence[float] | None) -> str:
+    """Returns a value and its interval, if there is one: `0.780 (95 % interval 0.576–0.902)`."""
+    return f"{value:.3f}{f' (95 % interval {interval_text(interval)})' if interval else ''}"
 
 
 def certainty_text(rule: Rule) -> str:
@@ -67,7 +74,7 @@ def certainty_text(rule: Rule) -> str:
 
     Returns:
       A clause such as `sure: 95 % interval 0.311–0.622`, or `cannot tell: 95 % interval
-      0.311–0.622; about 75 groups would settle it`.
+      0.311–0.622; about 75 groups would settle it, the test split has 20`.
     """
     if rule.interval is None:
         return "cannot tell: too few groups for an interval"
@@ -76,7 +83,10 @@ def certainty_text(rule: Rule) -> str:
         interval += " for the change"
     if rule.groups_needed is None:
         return f"sure: {interval}"
-    return f"cannot tell: {interval}; about {rule.groups_needed} groups would settle it"
+    return (
+        f"cannot tell: {interval}; about {rule.groups_needed} groups would settle it, the "
+        f"test split has {rule.groups}"
+    )
 
 
 def too_few_images(number: int, minimum: int) -> str:

@@ -1,4 +1,4 @@
-"""Confidence intervals of metrics, from the confusion matrices of single images.
+"""Confidence intervals of metrics, from the pixel counts of single images.
 
 An interval is computed so that, in 95 % of cases, it contains the value that the metric would have
 on very many groups of the same kind. Images of a group are alike, so groups are the independent
@@ -20,16 +20,17 @@ from scipy import stats
 
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import Counts, class_of, metric_names, metric_values
-from components.evaluator.results import OVERALL
+from components.evaluator.slice_names import OVERALL
 from data.files.paths import join
 from data.files.reading import read_text
+from serving.model.pixel_counts import CALIBRATION_BINS
 
 INTERVALS_FILE = "intervals.json"
 """Name of the file in the Evaluator's `evaluation` artifact that holds `Intervals` as JSON."""
 LEVEL = 0.95
 FEWEST_GROUPS = 5
 """Minimum number of groups that must contain a class for an interval of its metrics."""
-_CHUNK = 500_000  # numbers in a block of confusion matrices
+_CHUNK = 500_000  # numbers in a block of counts
 _SMALLEST = 1e-6  # log-odds are computed for values from here to 1 minus this
 _Numbers = npt.NDArray[np.float64]
 _Integers = npt.NDArray[np.int64]
@@ -39,13 +40,12 @@ Interval = tuple[float, float]
 
 
 class Intervals(BaseModel):
-    """Confidence intervals of the metrics that follow from confusion matrices.
+    """Confidence intervals of all metrics.
 
     Attributes:
       groups: Number of groups in the `test` split.
       metrics: Intervals of the candidate's metrics on the whole split, by metric name. Metrics
-        without an interval are left out: those of classes in too few groups, and those that do not
-        follow from the confusion matrix.
+        of classes in too few groups have no interval and are left out.
       differences: Intervals of the candidate's metric minus the baseline's on the whole split, by
         metric name; empty without a baseline.
       slices: Intervals of the candidate's metrics on each slice, by slice name.
@@ -58,10 +58,10 @@ class Intervals(BaseModel):
 
 
 class _Sparse(NamedTuple):
-    """The confusion matrices of some images, without their zeros."""
+    """All counts of an image in one row, without their zeros."""
 
-    places: _Integers  # flat indices
-    counts: _Integers
+    places: npt.NDArray[np.int32]  # indices in the row
+    counts: _Numbers
 
 
 class _Image(NamedTuple):
@@ -114,16 +114,18 @@ class _Jackknife:
 
     def __init__(self, images: Sequence[_Image], classes: Sequence[str], model: str) -> None:
         self._names, size = metric_names(classes), len(classes)
+        length = size**2 + 2 * size + 3 * CALIBRATION_BINS
         by_group: dict[str, list[_Sparse]] = {}
         for image in images:
             by_group.setdefault(image.group, []).append(getattr(image, model))
         self.groups = len(by_group)
-        total = _sum((getattr(image, model) for image in images), size)
+        total = _sum((getattr(image, model) for image in images), length)
         present, left_out = np.zeros(size, np.int64), [np.empty((0, len(self._names)))]
-        for block in _blocks(by_group.values(), size):
-            present += (block.sum(-1) > 0).sum(0)
-            left_out.append(_metrics(total - block))
-        self._all, self._left_out = _metrics(total), np.concatenate(left_out)
+        for block in _blocks(by_group.values(), length):
+            present += (_counts(block, size).confusion_matrix.sum(-1) > 0).sum(0)
+            left_out.append(metric_values(_counts(total - block, size)))
+        self._all = metric_values(_counts(total, size))
+        self._left_out = np.concatenate(left_out)
         self._freedom = [self._degrees_of_freedom(name, classes, present) for name in self._names]
 
     def _degrees_of_freedom(self, name: str, classes: Sequence[str], present: _Integers) -> int:
@@ -164,12 +166,14 @@ def _ends(value: _Numbers, left_out: _Numbers, freedom: Sequence[int]) -> _Numbe
     return np.stack([value - reach, value + reach])
 
 
-def _metrics(confusion: _Integers) -> _Numbers:
-    # The images' boundaries and calibration are not kept, so their metrics are NaN here.
-    axes = confusion.shape[:-2]
-    size = confusion.shape[-1]
-    none = np.zeros((*axes, size, 2), np.int64), np.zeros((*axes, 1, 3))
-    return metric_values(Counts(0, confusion, *none))
+def _counts(rows: _Numbers, size: int) -> Counts:
+    """Returns rows of all counts, float64 [..., counts], as counts with these leading axes."""
+    parts = np.split(rows, [size**2, size**2 + 2 * size], axis=-1)
+    shapes = ((size, size), (size, 2), (CALIBRATION_BINS, 3))
+    confusion, boundary, calibration = (
+        part.reshape(*rows.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)
+    )
+    return Counts(0, confusion.astype(np.int64), boundary.astype(np.int64), calibration)
 
 
 def _log_odds(value: _Numbers) -> _Numbers:
@@ -177,21 +181,22 @@ def _log_odds(value: _Numbers) -> _Numbers:
     return np.log(clipped / (1 - clipped))
 
 
-def _sparse(confusion: _Integers) -> _Sparse:
-    flat = confusion.ravel()
-    places = np.flatnonzero(flat)
-    return _Sparse(places, flat[places])
+def _sparse(counts: Counts) -> _Sparse:
+    parts = (counts.confusion_matrix, counts.boundary, counts.calibration)
+    row = np.concatenate([part.ravel() for part in parts]).astype(float)
+    places = np.flatnonzero(row)
+    return _Sparse(places.astype(np.int32), row[places])
 
 
-def _sum(parts: Iterable[_Sparse], size: int) -> _Integers:
-    flat = np.zeros(size * size, np.int64)
+def _sum(parts: Iterable[_Sparse], length: int) -> _Numbers:
+    row = np.zeros(length)
     for part in parts:
-        flat[part.places] += part.counts
-    return flat.reshape(size, size)
+        row[part.places] += part.counts
+    return row
 
 
-def _blocks(groups: Iterable[Sequence[_Sparse]], size: int) -> Iterator[_Integers]:
-    """Yields the confusion matrices of groups, int64 [some groups, C, C]."""
-    matrices = (_sum(parts, size) for parts in groups)
-    while block := list(itertools.islice(matrices, max(1, _CHUNK // size**2))):
+def _blocks(groups: Iterable[Sequence[_Sparse]], length: int) -> Iterator[_Numbers]:
+    """Yields the counts of groups, float64 [some groups, counts]."""
+    rows = (_sum(parts, length) for parts in groups)
+    while block := list(itertools.islice(rows, max(1, _CHUNK // length))):
         yield np.stack(block)

@@ -13,8 +13,6 @@ from serving.model.pixel_counts import CALIBRATION, CONFUSION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Names of the candidate and the baseline in TFMA's result files."""
-OVERALL = ""
-"""Name of the slice that contains the whole test split."""
 
 
 class Scores(BaseModel):

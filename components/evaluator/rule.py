@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from components.evaluator.results import OVERALL
+from components.evaluator.slice_names import OVERALL
 
 FLOOR: Literal["floor"] = "floor"
 """Kind of a rule that requires a minimum value."""
@@ -25,6 +25,7 @@ class Rule(BaseModel):
         undefined or if there is no such model.
       interval: 95 % confidence interval of the value (for `floor`), or of the value minus the
         baseline's value (for `drop`); None if there are too few groups to estimate it.
+      groups: Number of groups in the `test` split.
       groups_needed: Estimated number of groups after which the interval would be on one side of the
         limit; None if it already is, or without an interval.
       passed: Whether the candidate passes the rule; None if the rule was not checked.
@@ -38,6 +39,7 @@ class Rule(BaseModel):
     limit: float
     baseline: float | None = None
     interval: tuple[float, float] | None = None
+    groups: int = 0
     groups_needed: int | None = None
     passed: bool | None
     reason: str = ""

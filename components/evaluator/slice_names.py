@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Sequence
 from data.errors import InputError, nearest
 from data.examples import features
 
+OVERALL = ""
+"""Name of the slice that contains the whole test split."""
 SIZE = "image/size"
 """Name of a feature derived from an image's longer side in pixels, with five ranges as values."""
 EMPTY = "(empty)"

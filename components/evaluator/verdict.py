@@ -32,6 +32,14 @@ class Verdict(BaseModel):
         broken = [rule_text(rule) for rule in self.rules if rule.passed is False]
         return broken or ([] if self.blessed else [NOTHING_CHECKED])
 
+    def doubts(self) -> list[str]:
+        """Returns the rules that were not checked or pass without certainty, one line each."""
+        return [
+            rule_text(rule)
+            for rule in self.rules
+            if rule.passed is None or (rule.passed and rule.groups_needed)
+        ]
+
 
 def read_verdict(blessing: str) -> Verdict:
     """Reads the gate's verdict on a model.

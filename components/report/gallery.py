@@ -81,8 +81,8 @@ class _Scored(NamedTuple):
 
     @classmethod
     def of(cls, image: EvaluatedImage) -> Self:
-        by_class = iou(image.candidate)
-        ious = np.where(image.candidate.sum(1) > 0, by_class, np.nan)
+        by_class = iou(image.candidate.confusion_matrix)
+        ious = np.where(image.candidate.confusion_matrix.sum(1) > 0, by_class, np.nan)
         return cls(mean_of_defined(by_class), image.key, ious.astype(np.float32))
 
 
@@ -176,8 +176,8 @@ def _card(
 ) -> Card:
     for name, picture in pictures.items():
         save(str(PurePosixPath(folder, name)), picture)
-    by_class = iou(image.candidate)
-    before = None if image.baseline is None else _number(mean_of_defined(iou(image.baseline)))
+    by_class = iou(image.candidate.confusion_matrix)
+    before = None if image.baseline is None else _number(mean_of_defined(iou(image.baseline.confusion_matrix)))
     width, height = pictures["image.jpg"].size
     return Card(
         key=image.key,

@@ -4,8 +4,9 @@ from pydantic import BaseModel
 from typing_extensions import Self
 
 from components.evaluator.intervals import Intervals
-from components.evaluator.results import OVERALL, Evaluation, Scores
+from components.evaluator.results import Evaluation, Scores
 from components.evaluator.rule import Rule
+from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict
 from components.serving_check.verdict import ServingVerdict
 
@@ -19,6 +20,7 @@ class RunMetrics(BaseModel):
       blessed: Whether the gate blesses the model. A blessed model is pushed only if it also passes
         ServingCheck.
       reasons: Reasons why the gate does not bless the model, one line each; empty if it does.
+      doubts: Rules of the gate that were not checked or pass without certainty, one line each.
       remarks: Further information, one line each, such as the reason why a blessed model could not
         be used as the baseline.
       metrics: Value of each metric on the whole test split, 0..1, by metric name; None where
@@ -41,6 +43,7 @@ class RunMetrics(BaseModel):
 
     blessed: bool
     reasons: list[str]
+    doubts: list[str] = []
     remarks: list[str]
     metrics: dict[str, float | None]
     baseline: dict[str, float | None]
@@ -74,6 +77,7 @@ class RunMetrics(BaseModel):
         return cls(
             blessed=verdict.blessed,
             reasons=verdict.reasons(),
+            doubts=verdict.doubts(),
             remarks=verdict.remarks,
             baseline=baseline.metrics if baseline else {},
             baseline_model=verdict.baseline,

@@ -76,7 +76,11 @@ def ServingCheck(
         if _key(example) in keys
     }
     sent = [by_key[key] for key in keys]
-    evaluated = {image.key: image.candidate for image in read_images(evaluation.uri)}
+    evaluated = {
+        image.key: image.candidate.confusion_matrix
+        for image in read_images(evaluation.uri)
+        if image.key in keys
+    }
     answers = _probe(path_utils.serving_model_path(model.uri), sent)
     if isinstance(answers, str):
         verdict = ServingVerdict(blessed=False, reasons=[answers], images=len(sent))

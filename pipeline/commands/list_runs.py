@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.gate_text import interval_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
 from data.printable import printable, shell_path
@@ -47,22 +48,31 @@ def list_runs(config: Config, config_file: Path) -> None:
 def _runs_table(runs: Sequence[Run], classes: Sequence[str], *, has_spans: bool) -> Table:
     table = _table("run")
     shown = classes if len(classes) <= _MOST_CLASSES else ()
-    for heading in ("span", "mean IoU", *shown):
+    intervals = any(run.intervals for run in runs)
+    for heading in ("span", "mean IoU", *(["95 % interval"] if intervals else []), *shown):
         table.add_column(heading, justify="right")
     for heading in ("blessed", "pushed", ""):
         table.add_column(heading)
     for run in runs:
         metrics = run.metrics
-        values = [metrics.get(metric) for metric in (MEAN_IOU, *(of_class(IOU, c) for c in shown))]
+        cells = [
+            _number(metrics.get(name)) for name in (MEAN_IOU, *(of_class(IOU, c) for c in shown))
+        ]
+        if intervals:
+            cells.insert(1, interval_text(run.intervals.get(MEAN_IOU)) or _NOTHING)
         table.add_row(
             run.id,
             str(run.span) if has_spans and run.span is not None else _NOTHING,
-            *(_NOTHING if value is None else f"{value:.3f}" for value in values),
+            *cells,
             Text(printable(_blessed(run))),
             Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
-            _remark(run),
+            Text(printable(_remark(run))),
         )
     return table
+
+
+def _number(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.3f}"
 
 
 def _blessed(run: Run) -> str:
@@ -76,7 +86,10 @@ def _remark(run: Run) -> str:
         return f"did not finish: {', '.join(sorted(run.failed))}"
     if run.serves is False:
         return "cannot be served"
-    return "nothing new" if {"Trainer", "Pusher"} <= run.cached else ""
+    if {"Trainer", "Pusher"} <= run.cached:
+        return "nothing new"
+    first, *more = [*run.results.get("reasons", ()), *run.results.get("doubts", ())] or [""]
+    return f"{first}; {len(more)} more" if more else first
 
 
 def _trials_table(trials: Sequence[Trial]) -> Table:

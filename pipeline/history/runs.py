@@ -104,9 +104,19 @@ class Run(NamedTuple):
     @property
     def metrics(self) -> Mapping[str, float | None]:
         """Metrics on the test split, by name (None if undefined); empty if there is no report."""
+        return self.results.get("metrics", {})
+
+    @property
+    def intervals(self) -> Mapping[str, Sequence[float]]:
+        """95 % confidence intervals of the metrics that have one, by name."""
+        return self.results.get("intervals", {}).get("metrics", {})
+
+    @property
+    def results(self) -> Mapping[str, Any]:
+        """Content of metrics.json; empty if there is no report."""
         for folder in (self.report and self.report.uri, self.published):
             if folder and is_file(path := join(folder, METRICS_FILE)):
-                return json.loads(read_text(path))["metrics"]
+                return json.loads(read_text(path))
         return {}
 
     @property

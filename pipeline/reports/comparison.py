@@ -135,7 +135,7 @@ def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
             "newest runs are kept (retrain.keep_runs). Its report still exists: unetfx review "
             f"{run.id}"
         )
-    return {image.key: iou(image.candidate) for image in read_images(uri)}
+    return {image.key: iou(image.candidate.confusion_matrix) for image in read_images(uri)}
 
 
 def _pair(key: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> _Pair:

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.evaluator.gate_text import interval_text, rule_text
+from components.evaluator.gate_text import interval_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
-from components.evaluator.results import OVERALL
 from components.evaluator.rule import DROP, FLOOR
+from components.evaluator.slice_names import OVERALL
 from components.example_gen.artifact import FINDINGS_FILE, first_image
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
@@ -116,9 +116,8 @@ def _number(value: float | None) -> str:
 
 
 def _verdict_lines(metrics: RunMetrics) -> Iterator[Text]:
-    for rule in metrics.rules:
-        if rule.passed is None or (rule.passed and rule.groups_needed):
-            yield Text.assemble(("Gate", "bold yellow"), f"      {rule_text(rule)}")
+    for doubt in metrics.doubts:
+        yield Text.assemble(("Gate", "bold yellow"), f"      {doubt}")
     if metrics.blessed:
         drops = any(rule.kind == DROP for rule in metrics.rules)
         more = ", and no drop is too large" if drops else ""

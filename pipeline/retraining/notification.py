@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -31,9 +31,12 @@ class Notice(Strict):
         ServingCheck), `failed` (unexpected failure), `bad_input` (invalid data or config) or
         `nothing_new`.
       reasons: Reasons why no model was pushed, one line each.
+      doubts: Rules of the gate that were not checked or pass without certainty, one line each.
       news: A short name for each change to the data, config or code since the last retraining.
       run: ID of the pipeline run; None if no run finished.
       metrics: Metrics on the test split, by name (None if undefined); empty if no run finished.
+      intervals: 95 % confidence intervals of these metrics, by name; metrics without an interval
+        are left out.
       report: Path of the report's page; None if no run finished.
       version: Folder of the pushed version; None if no model was pushed.
       host: Name of the machine that ran the retraining.
@@ -45,9 +48,11 @@ class Notice(Strict):
     pipeline: str
     outcome: Outcome
     reasons: list[str]
+    doubts: list[str]
     news: list[str]
     run: str | None
     metrics: Mapping[str, float | None]
+    intervals: Mapping[str, Sequence[float]]
     report: str | None
     version: str | None
     host: str

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from components.evaluator.gate_text import measured_text
 from components.evaluator.metric_names import MEAN_IOU
 from data.errors import UnetfxError
 from data.files.paths import join
@@ -162,9 +163,11 @@ class _Retraining:
             pipeline=self._config.name,
             outcome=result.outcome,
             reasons=list(result.reasons),
+            doubts=run.results.get("doubts", []) if run else [],
             news=list(self._changes),
             run=run.id if run else None,
             metrics=run.metrics if run else {},
+            intervals=run.intervals if run else {},
             report=_page(report) if report else None,
             version=run.pushed_folder if run and pushed else None,
             host=socket.gethostname(),
@@ -208,8 +211,8 @@ def _summary(notice: Notice) -> str:
         parts[0] += f" version {Path(notice.version).name}"
     iou = notice.metrics.get(MEAN_IOU)
     if iou is not None:
-        parts.append(f"mean IoU {iou:.3f}")
-    parts += notice.reasons[:_MOST_REASONS]
+        parts.append(f"mean IoU {measured_text(iou, notice.intervals.get(MEAN_IOU))}")
+    parts += [*notice.reasons, *notice.doubts][:_MOST_REASONS]
     if notice.news:
         parts.append(f"new: {', '.join(notice.news)}")
     return "; ".join(parts)

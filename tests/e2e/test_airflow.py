@@ -33,6 +33,7 @@ NO_DELAY = {"retries": 1, "retry_delay_minutes": 0.01}
 VERDICT = {
     "blessed": False,
     "reasons": ["it is worse"],
+    "doubts": ["nobody can tell"],
     "serving": {"blessed": True, "reasons": []},
     "metrics": {"mean_iou": 0.25},
 }
@@ -236,4 +237,6 @@ def test_failures_are_retried_runs_wait_for_each_other_and_verdicts_can_be_skipp
     assert f"run in {tmp_path}" in airflow.log("first", "run")
     assert "Nothing new" in airflow.log("first", "verdict")
     assert airflow.tasks("second") == {"run": ("success", 1), "verdict": ("skipped", 1)}
-    assert "Not blessed: it is worse. Mean IoU 0.250." in airflow.log("second", "verdict")
+    assert "Not blessed: it is worse; nobody can tell. Mean IoU 0.250." in airflow.log(
+        "second", "verdict"
+    )

@@ -85,10 +85,17 @@ def test_the_baseline_is_measured_on_the_same_images(model, run_evaluator):
     images = sorted(read_images(evaluated.outputs["evaluation"].uri))
     assert [image.key for image in images] == ["0", "1", "2", "3"]
     assert [image.source for image in images] == ["a", "b", "a", "b"]
-    totals = [sum(getattr(image, kind) for image in images) for kind in ("candidate", "baseline")]
+    totals = [
+        sum(getattr(image, kind).confusion_matrix for image in images)
+        for kind in ("candidate", "baseline")
+    ]
     for total, scores in zip(totals, evaluated.scores.model_dump().values(), strict=True):
         assert total.tolist() == scores[""]["confusion_matrix"]
-    assert iou(images[0].baseline)[1] > 0.9 > iou(images[0].candidate)[1]
+    assert (
+        iou(images[0].baseline.confusion_matrix)[1]
+        > 0.9
+        > iou(images[0].candidate.confusion_matrix)[1]
+    )
 
 
 def remove(uri):

@@ -8,7 +8,11 @@ from tensorflow_model_analysis.slicer import slicer_lib
 
 from components.evaluator.evaluated_images import read_images, write_images
 
-COUNTS = {"confusion_matrix": np.array([[3, 1], [0, 2]])}
+COUNTS = {
+    "confusion_matrix": np.array([[3, 1], [0, 2]]),
+    "boundary": np.array([[2, 3], [1, 1]]),
+    "calibration": np.array([[6, 4.5, 5.0]]),
+}
 
 
 def evaluate(folder, predictions):
@@ -30,14 +34,26 @@ def test_an_image_without_a_baseline(tmp_path):
     (image,) = evaluate(tmp_path, COUNTS)
     assert image[:3] == ("a/1", "a", "discs")
     assert image.slices == ["image/size=1-256", "mask/disc=present"]
-    assert image.candidate.tolist() == [[3, 1], [0, 2]]
+    assert image.candidate.images == 1
+    for name, counts in COUNTS.items():
+        assert getattr(image.candidate, name).tolist() == counts.tolist()
     assert image.baseline is None
 
 
 def test_an_image_with_a_baseline(tmp_path):
-    baseline = {"confusion_matrix": np.array([[4, 0], [0, 2]])}
+    baseline = COUNTS | {"confusion_matrix": np.array([[4, 0], [0, 2]])}
     (image,) = evaluate(tmp_path, {"candidate": COUNTS, "baseline": baseline})
-    assert image.candidate.tolist() == [[3, 1], [0, 2]]
-    assert image.baseline.tolist() == [[4, 0], [0, 2]]
+    assert image.candidate.confusion_matrix.tolist() == [[3, 1], [0, 2]]
+    assert image.baseline.confusion_matrix.tolist() == [[4, 0], [0, 2]]
+    assert image.baseline.boundary.tolist() == [[2, 3], [1, 1]]
     (file,) = tmp_path.glob("images-*.jsonl")
     assert json.loads(file.read_text())["key"] == "a/1"
+
+
+def test_an_older_evaluation_has_only_the_confusion_matrix(tmp_path):
+    row = {"key": "a/1", "group": "a", "source": "s", "candidate": [[3, 1], [0, 2]]}
+    (tmp_path / "images-00000-of-00001.jsonl").write_text(json.dumps(row))
+    (image,) = read_images(str(tmp_path))
+    assert image.candidate.confusion_matrix.tolist() == [[3, 1], [0, 2]]
+    assert (image.candidate.boundary.shape, image.candidate.calibration.shape) == ((2, 2), (15, 3))
+    assert not image.candidate.boundary.any()

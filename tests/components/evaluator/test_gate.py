@@ -147,14 +147,16 @@ AROUND = Intervals(groups=20, metrics={"iou/ocean": (0.6, 0.75), "iou/land": (0.
             0.65,
             True,
             False,
-            "cannot tell: 95 % interval 0.600–0.750; about 320 groups would settle it",
+            "cannot tell: 95 % interval 0.600–0.750; about 320 groups would settle it, "
+            "the test split has 20",
         ),
         # The upper end is 0.083 from the value, the limit 0.053: 20 · (0.0833 / 0.0533)² = 48.8.
         (
             0.72,
             False,
             False,
-            "cannot tell: 95 % interval 0.600–0.750; about 49 groups would settle it",
+            "cannot tell: 95 % interval 0.600–0.750; about 49 groups would settle it, "
+            "the test split has 20",
         ),
         (0.76, False, False, "sure: 95 % interval 0.600–0.750"),
     ],

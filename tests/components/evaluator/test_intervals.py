@@ -9,13 +9,23 @@ from scipy import stats
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.intervals import Intervals, measure_intervals
 from components.evaluator.metrics import Counts, compute
+from serving.model.pixel_counts import CALIBRATION_BINS
 
 CLASSES = ["ground", "disc", "rim"]
 
 
 def image(group, candidate, baseline=None, slices=()):
-    before = None if baseline is None else np.array(baseline)
-    return EvaluatedImage(f"{group}/1", group, "s", list(slices), np.array(candidate), before)
+    before = None if baseline is None else counts(baseline)
+    return EvaluatedImage(f"{group}/1", group, "s", list(slices), counts(candidate), before)
+
+
+def counts(confusion):
+    """Makes counts in which the boundaries and the confidences follow from the classes' pixels."""
+    confusion = np.array(confusion)
+    hits, truth = np.diagonal(confusion), confusion.sum(1)
+    pixels, right = truth.sum(), hits.sum()
+    bins = [[0, 0, 0]] * (CALIBRATION_BINS - 1) + [[pixels, 0.9 * pixels, right]]
+    return Counts(1, confusion, np.stack([hits, 2 * truth], -1), np.array(bins))
 
 
 def noisy(groups, seed=0, images=2, rims=True):
@@ -32,9 +42,8 @@ def noisy(groups, seed=0, images=2, rims=True):
 
 
 def metrics(images, model="candidate"):
-    total = sum(getattr(one, model) for one in images)
-    none = np.zeros((3, 2), np.int64), np.zeros((15, 3))
-    return compute(Counts(len(images), total, *none), CLASSES)
+    all_counts = [getattr(one, model) for one in images]
+    return compute(Counts(*(sum(parts) for parts in zip(*all_counts, strict=True))), CLASSES)
 
 
 def jackknife(images, value, name):
@@ -49,7 +58,17 @@ def log_odds(values):
     return {name: math.log(value / (1 - value)) for name, value in values.items() if value == value}
 
 
-@pytest.mark.parametrize("name", ["iou/disc", "mean_iou", "dice/rim", "pixel_accuracy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "iou/disc",
+        "mean_iou",
+        "dice/rim",
+        "pixel_accuracy",
+        "boundary_iou/disc",
+        "calibration_error",
+    ],
+)
 def test_an_interval_is_the_jackknife_s_on_the_scale_of_log_odds(name):
     images = list(noisy(8))
     low, high = measure_intervals(images, CLASSES).metrics[name]

@@ -41,3 +41,26 @@ def test_a_verdict_survives_its_file(tmp_path):
 )
 def test_the_reasons_are_the_broken_rules(blessed, rules, reasons):
     assert Verdict(blessed=blessed, rules=rules).reasons() == reasons
+
+
+def test_doubts_are_the_rules_that_pass_without_certainty_or_were_not_checked():
+    interval = {"interval": (0.4, 0.8), "groups": 9}
+    rules = [
+        Rule(metric="iou/a", kind="floor", value=0.6, limit=0.3, passed=True, **interval),
+        Rule(
+            **interval,
+            metric="iou/b",
+            kind="floor",
+            value=0.6,
+            limit=0.5,
+            passed=True,
+            groups_needed=36,
+        ),
+        Rule(metric="iou/c", kind="floor", value=0.2, limit=0.5, passed=False, groups_needed=9),
+        Rule(metric="iou/d", kind="floor", value=None, limit=0.5, passed=None, reason="few"),
+    ]
+    assert Verdict(blessed=False, rules=rules).doubts() == [
+        "b: IoU 0.600 is not below its floor 0.500 (cannot tell: 95 % interval 0.400–0.800; about "
+        "36 groups would settle it, the test split has 9)",
+        "d: IoU was not checked: few",
+    ]

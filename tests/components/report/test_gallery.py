@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from components.evaluator.evaluated_images import EvaluatedImage
+from components.evaluator.metrics import Counts
 from components.report.gallery import choose, draw
 from data.examples.pair_statistics import PairStatistics
 from data.examples.reading import ReadPair
@@ -24,7 +25,11 @@ def evaluated(key, right, wrong, *, class_id=0, baseline=None):
     counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
     counts[class_id, class_id] = right
     counts[class_id, (class_id + 1) % len(CLASSES)] = wrong
-    return EvaluatedImage(key, key, "s", [], counts, baseline)
+    return EvaluatedImage(key, key, "s", [], with_none(counts), baseline and with_none(baseline))
+
+
+def with_none(confusion):
+    return Counts(1, np.asarray(confusion), np.zeros((3, 2), np.int64), np.zeros((15, 3)))
 
 
 def example(key, size=(8, 6)):
@@ -71,7 +76,7 @@ def test_thousands_of_images_are_read_one_by_one_and_few_are_shown(classes):
             alive.add(id(counts))
             weakref.finalize(counts, alive.discard, id(counts))
             most = max(most, len(alive))
-            yield EvaluatedImage(str(number), "", "", [], counts, None)
+            yield EvaluatedImage(str(number), "", "", [], with_none(counts), None)
 
     chosen = choose(read, names)
     shown = sum(len(images) for _, images in chosen)
@@ -82,7 +87,7 @@ def test_thousands_of_images_are_read_one_by_one_and_few_are_shown(classes):
 
 
 def test_pictures_are_of_the_chosen_images_and_no_more_is_read_than_needed():
-    baseline = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]])
+    baseline = [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
     chosen = [
         ("Worst", [evaluated("7", 1, 3, baseline=baseline)]),
         ("Best", [evaluated("2", 3, 1), evaluated("4", 4, 0)]),

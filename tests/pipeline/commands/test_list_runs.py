@@ -57,6 +57,21 @@ def test_a_complete_run_shows_score_verdict_and_version(listed, report):
     assert row == ["1", "7", "0.712", "0.500", "–", "yes", "1790000000"]
 
 
+def test_a_run_has_its_interval_and_what_the_gate_said(listed, tmp_path):
+    results = {
+        "metrics": {"mean_iou": 0.7, "iou/a": 0.5},
+        "intervals": {"metrics": {"mean_iou": [0.61, 0.78]}},
+        "reasons": [],
+        "doubts": ["a: IoU may be anything", "b: IoU was not checked"],
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps(results))
+    made = run(1, UnetfxReport=artifact(tmp_path), ModelBlessing=artifact(blessed=1))
+    heading, row, older = listed(made, run(0))
+    assert " ".join(heading) == "run span mean IoU 95 % interval a b blessed pushed"
+    assert " ".join(row) == "1 – 0.700 0.610–0.780 0.500 – yes – a: IoU may be anything; 1 more"
+    assert older == ["0", *"–––––––"]
+
+
 def test_a_blessed_model_that_does_not_serve_says_so(listed, report):
     made = run(
         1,

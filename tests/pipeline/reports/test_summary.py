@@ -8,6 +8,7 @@ import pytest
 
 from components.evaluator.intervals import Intervals
 from components.evaluator.rule import Rule
+from components.evaluator.verdict import Verdict
 from components.example_gen.artifact import FINDINGS_FILE, PAIRS_FILE
 from components.report.metrics import RunMetrics
 from components.serving_check.verdict import ServingVerdict
@@ -55,7 +56,8 @@ def test_a_summary_has_the_metrics_the_floors_and_what_to_look_at(summary):
     floor = Rule(metric="mean_iou", kind="floor", value=0.7, limit=0.6, passed=True)
     drop = Rule(metric="iou/red", kind="drop", value=0.7, limit=0.1, passed=None, reason="few")
     before = {"mean_iou": 0.65, "iou/red": 0.65, "iou/green": None}
-    lines = summary(rules=[floor, drop], baseline=before, remarks=["older"])
+    doubts = Verdict(blessed=True, rules=[floor, drop]).doubts()
+    lines = summary(rules=[floor, drop], doubts=doubts, baseline=before, remarks=["older"])
     assert [line.split() for line in lines if line][:4] == [
         ["test", "split", "IoU", "floor", "last", "blessed"],
         ["red", "0.700", "–", "0.650"],
@@ -88,11 +90,13 @@ def test_a_summary_has_the_intervals_and_the_rules_that_are_not_sure(summary):
         value=0.7,
         limit=0.65,
         interval=(0.6, 0.8),
+        groups=20,
         groups_needed=70,
         passed=True,
     )
     intervals = Intervals(groups=20, metrics={"iou/red": (0.6, 0.8)})
-    lines = summary(rules=[sure, unsure], intervals=intervals)
+    verdict = Verdict(blessed=True, rules=[sure, unsure])
+    lines = summary(rules=verdict.rules, doubts=verdict.doubts(), intervals=intervals)
     assert [line.split() for line in lines if line][:4] == [
         ["test", "split", "IoU", "95", "%", "interval", "floor"],
         ["red", "0.700", "0.600–0.800", "0.500"],
@@ -101,7 +105,7 @@ def test_a_summary_has_the_intervals_and_the_rules_that_are_not_sure(summary):
     ]
     assert [line for line in lines if line.startswith("Gate")] == [
         "Gate      mean IoU 0.700 is not below its floor 0.650 (cannot tell: 95 % interval "
-        "0.600–0.800; about 70 groups would settle it)"
+        "0.600–0.800; about 70 groups would settle it, the test split has 20)"
     ]
 
 

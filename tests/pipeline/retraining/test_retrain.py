@@ -7,6 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from components.evaluator.intervals import Intervals
 from data.errors import InputError
 from pipeline.config.loading import load_config
 from pipeline.execution.local_run import RunResult
@@ -123,7 +124,9 @@ def finish(tmp_path, monkeypatch):
         found = metrics(0.75)
         found.serving.reasons = list(serving)
         (tmp_path / "report").mkdir()
-        text = found.model_copy(update={"reasons": list(reasons)}).model_dump_json()
+        intervals = Intervals(groups=9, metrics={"mean_iou": (0.61, 0.85)})
+        changes = {"reasons": list(reasons), "doubts": ["who knows"], "intervals": intervals}
+        text = found.model_copy(update=changes).model_dump_json()
         (tmp_path / "report/metrics.json").write_text(text)
         artifacts = {
             "Examples": artifact(input_fingerprint="data"),
@@ -143,8 +146,11 @@ def test_a_pushed_model_is_notified_with_its_metrics_and_saved(config_file, fini
     assert retrain(config_file) == DONE
     [notice] = notices()
     assert notice["text"] == (
-        "cells: pushed version 17; mean IoU 0.750; new: 2 pairs, the first retraining"
+        "cells: pushed version 17; mean IoU 0.750 (95 % interval 0.610–0.850); who knows; new: 2 "
+        "pairs, the first retraining"
     )
+    assert notice["intervals"] == {"mean_iou": [0.61, 0.85]}
+    assert notice["doubts"] == ["who knows"]
     assert (notice["run"], notice["version"]) == ("2026-01-01", "/models/cells/17")
     assert notice["report"].endswith("/report/index.html")
     saved = json.loads((load_config(config_file).home / "retrain.json").read_text())
