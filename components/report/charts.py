@@ -21,13 +21,22 @@ _AXIS = {
 }
 _CONFIG = {
     "axis": _AXIS,
-    "legend": {"labelColor": "currentColor", "titleColor": "currentColor"},
+    # Below the chart, a legend leaves the width of a phone to the chart.
+    "legend": {
+        "labelColor": "currentColor",
+        "titleColor": "currentColor",
+        "orient": "bottom",
+        "columns": 4,
+        "labelLimit": 80,
+        "symbolOpacity": 1,
+    },
     "view": {"stroke": None},
     "aria": False,
     "font": "system-ui, sans-serif",
 }
-_WIDTH, _HEIGHT = 400, 200  # size of a chart in pixels
+_WIDTH, _HEIGHT = 360, 190  # size of a chart in pixels
 _MOST_TICKS = 12
+_ACCENT = "var(--accent)"  # of serving/theme.css
 
 
 def css_colour(class_id: int) -> str:
@@ -49,7 +58,7 @@ def lines(
 
     Args:
       rows: The points of all series. Each row contains the x value, the y value and the name of the
-        series.
+        series, and may contain the ends of an interval, `low` and `high`.
       x: Key of the x value in each row, also used as the axis title. The values are whole numbers
         unless `ordinal` is set.
       y: Key of the y value in each row, also used as the axis title.
@@ -74,17 +83,92 @@ def lines(
     else:
         horizontal = {"type": "quantitative", "axis": {"values": ticks, "format": "d"}}
         horizontal["scale"] = {"zero": False}
+    across = {"x": {"field": x, "title": x, **horizontal}}
+    upwards = {"type": "quantitative", "title": y, "scale": {"zero": False}}
+    colour_of = {"color": {**by_series, "scale": {**domain, "range": colours}}}
     return _svg(
         {
             "data": {"values": list(rows)},
-            "mark": {"type": "line", "point": {"filled": True, "size": 40}, "invalid": None},
-            "encoding": {
-                "x": {"field": x, "title": x, **horizontal},
-                "y": {"field": y, "type": "quantitative", "title": y, "scale": {"zero": False}},
-                "color": {**by_series, "scale": {**domain, "range": colours}},
-                "strokeDash": {**by_series, "scale": domain},
-                "shape": {**by_series, "scale": domain},
-            },
+            "layer": [
+                {
+                    "transform": [{"filter": "isValid(datum.low)"}],
+                    "mark": {"type": "rule", "opacity": 0.6},
+                    "encoding": {
+                        **across,
+                        **colour_of,
+                        "y": {"field": "low", **upwards},
+                        "y2": {"field": "high"},
+                    },
+                },
+                {
+                    "mark": {
+                        "type": "line",
+                        "point": {"filled": True, "size": 40},
+                        "invalid": None,
+                    },
+                    "encoding": {
+                        **across,
+                        **colour_of,
+                        "y": {"field": y, **upwards},
+                        "strokeDash": {**by_series, "scale": domain},
+                        "shape": {**by_series, "scale": domain},
+                    },
+                },
+            ],
+        },
+        description,
+    )
+
+
+def whiskers(rows: Sequence[Mapping[str, Any]], *, x: str, description: str) -> Markup:
+    """Draws a value for each name as a point, with its interval, floor and earlier value.
+
+    Args:
+      rows: A row for each name, from top to bottom, with the keys `name`, `value`, `low` and `high`
+        (ends of the interval), `floor` and `before` (earlier value). All but the name may be None.
+      x: Title of the horizontal axis.
+      description: Description of the chart for screen readers.
+
+    Returns:
+      An SVG element.
+    """
+    names = {
+        "field": "name",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelLimit": 110, "grid": False, "domain": False, "ticks": False},
+    }
+
+    def layer(mark: Mapping[str, Any], field: str, **more: Any) -> dict[str, Any]:
+        scale = {"zero": False, "padding": 8}
+        across = {
+            "field": field,
+            "type": "quantitative",
+            "title": x,
+            "scale": scale,
+            "axis": {"tickCount": 6},
+        }
+        return {
+            "transform": [{"filter": f"isValid(datum.{field})"}],
+            "mark": {"color": _ACCENT, "opacity": 1, **mark},
+            "encoding": {"y": names, "x": across, **more},
+        }
+
+    floor = {"type": "tick", "color": "currentColor", "thickness": 2, "size": 16}
+    before = {"type": "point", "color": "currentColor", "size": 70, "strokeWidth": 1.5}
+    return _svg(
+        {
+            "height": {"step": 24},
+            "data": {"values": list(rows)},
+            "layer": [
+                # An empty layer keeps the names of rows without a value.
+                {"mark": {"type": "point", "opacity": 0}, "encoding": {"y": names}},
+                layer({"type": "rule", "strokeWidth": 2}, "low", x2={"field": "high"}),
+                layer(floor, "floor"),
+                layer(before, "before"),
+                layer({"type": "point", "filled": True, "size": 60}, "value"),
+            ],
         },
         description,
     )
@@ -118,7 +202,7 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
         "field": "share of pixels",
         "type": "quantitative",
         "scale": {"range": [20, 500]},
-        "legend": {"format": ".0%"},
+        "legend": {"format": ".0%", "columns": 6},
     }
     ideal = [{"confidence": value, "correct": value} for value in (0, 1)]
     return _svg(
@@ -131,12 +215,12 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
                 },
                 {
                     "data": {"values": points},
-                    "mark": {"type": "line", "color": "#0072b2"},
+                    "mark": {"type": "line", "color": _ACCENT},
                     "encoding": axes,
                 },
                 {
                     "data": {"values": points},
-                    "mark": {"type": "point", "filled": True, "color": "#0072b2", "opacity": 1},
+                    "mark": {"type": "point", "filled": True, "color": _ACCENT, "opacity": 1},
                     "encoding": {**axes, "size": size},
                 },
             ]

@@ -31,6 +31,26 @@ class SplitContents(BaseModel):
         )
 
 
+class ErrorArea(BaseModel):
+    """The largest connected area of wrong pixels in an image, which is shown at full resolution.
+
+    Attributes:
+      folder: Folder of the pictures of the region around the area, relative to the report's folder.
+      width: Width of these pictures in pixels.
+      height: Height of these pictures in pixels.
+      pixels: Number of wrong pixels in the area.
+      truth: Class id in the ground truth, of the most frequent confusion in the area.
+      predicted: Predicted class id, of the most frequent confusion in the area.
+    """
+
+    folder: str
+    width: int
+    height: int
+    pixels: int
+    truth: int
+    predicted: int
+
+
 class Card(BaseModel):
     """An image in the report's gallery, with its scores.
 
@@ -45,6 +65,13 @@ class Card(BaseModel):
       present: Ids of the classes that are in the ground truth or in the prediction.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
+      cost: By how much the mean IoU on the test split would rise without the image; None in reports
+        of older versions.
+      costs: The same for the IoU of each class, by class id; None for a class that is in no mask
+        and no prediction of the split.
+      wrong: Number of incorrectly predicted pixels.
+      share: Share of the labelled pixels that are predicted incorrectly, 0..1.
+      error: The largest connected area of wrong pixels; None if no pixel is wrong.
     """
 
     key: str
@@ -55,10 +82,15 @@ class Card(BaseModel):
     present: list[int]
     width: int
     height: int
+    cost: float | None = None
+    costs: list[float | None] = []
+    wrong: int = 0
+    share: float = 0.0
+    error: ErrorArea | None = None
 
 
 class CardGroup(BaseModel):
-    """A group of gallery images under a common title, such as `Worst`."""
+    """A group of gallery images under a common title, such as `Most wrong pixels`."""
 
     title: str
     cards: list[Card]

@@ -1,93 +1,34 @@
-"""Chooses images for the report's gallery and draws their masks, predictions and errors."""
+"""Draws the masks, predictions and errors of the images in the report's gallery."""
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
-from typing_extensions import Self
 
-from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import iou, mean_of_defined
-from components.report.contents import Card, CardGroup
+from components.report.contents import Card, CardGroup, ErrorArea
+from components.report.largest_error import find_largest_error
+from components.report.ranking import RankedImage
 from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
 from data.files.writing import new_file
 from serving.overlay import errors, layer
 
-_PER_TITLE = 6  # maximum number of images under a title
-# Maximum total number of images under the titles `Worst of <class>`. Each class may show at least
-# one image, even if there are more classes than this.
-_WORST_OF_CLASSES = 60
 _LONGEST_SIDE = 512  # maximum length of a picture's longer side in pixels
-Predict = Callable[[bytes], npt.NDArray[np.uint8]]
+_Pixels = npt.NDArray[np.uint8]
+Predict = Callable[[bytes], _Pixels]
 """Function that maps the bytes of an image file to the predicted mask, uint8 [height, width]."""
 Save = Callable[[str, Image.Image], None]
 """Function that writes a picture to a path relative to the report's folder."""
 
 
-def choose(
-    read: Callable[[], Iterable[EvaluatedImage]], classes: Sequence[str]
-) -> list[tuple[str, list[EvaluatedImage]]]:
-    """Chooses the worst, median and best images, and the worst images for each class.
-
-    Images are ranked by their mean IoU. Images without labelled pixels are left out.
-
-    Args:
-      read: Function that reads all evaluated images. The function is called twice, because the
-        confusion matrices of all images may not fit into memory. The first pass keeps only the
-        scores, and the second pass keeps only the chosen images.
-      classes: Names of the classes, by class id.
-
-    Returns:
-      Titles with at most six images each. An image that fits several titles appears only under the
-      first of these.
-    """
-    scored = (_Scored.of(image) for image in read())
-    ordered = sorted((score for score in scored if score.mean == score.mean), key=lambda s: s[:2])
-    keys = [score.key for score in ordered]
-    middle = max(len(keys) // 2 - _PER_TITLE // 2, 0)
-    titles = [("Worst", keys[:_PER_TITLE])]
-    per_class = max(min(_PER_TITLE // 2, _WORST_OF_CLASSES // len(classes)), 1)
-    for class_id, name in enumerate(classes):
-        ious = ((score.ious[class_id], score.key) for score in ordered)
-        worst = heapq.nsmallest(per_class, (pair for pair in ious if not np.isnan(pair[0])))
-        titles.append((f"Worst of {name}", [key for _, key in worst]))
-    titles += [
-        ("Median", keys[middle : middle + _PER_TITLE]),
-        ("Best", keys[: -_PER_TITLE - 1 : -1]),
-    ]
-    selected = {key for _, members in titles for key in members}
-    images = {image.key: image for image in read() if image.key in selected}
-    seen: set[str] = set()
-    chosen = []
-    for title, members in titles:
-        unseen = [images[key] for key in members if key not in seen]
-        seen |= {image.key for image in unseen}
-        if unseen:
-            chosen.append((title, unseen))
-    return chosen
-
-
-class _Scored(NamedTuple):
-    mean: float
-    key: str
-    ious: npt.NDArray[np.float32]  # IoU of each class; NaN for classes not in the ground truth
-
-    @classmethod
-    def of(cls, image: EvaluatedImage) -> Self:
-        by_class = iou(image.candidate.confusion_matrix)
-        ious = np.where(image.candidate.confusion_matrix.sum(1) > 0, by_class, np.nan)
-        return cls(mean_of_defined(by_class), image.key, ious.astype(np.float32))
-
-
 def draw(
-    chosen: Sequence[tuple[str, Sequence[EvaluatedImage]]],
+    chosen: Sequence[tuple[str, Sequence[RankedImage]]],
     examples: Iterable[tf.train.Example],
     predict: Predict,
     save: Save,
@@ -95,7 +36,7 @@ def draw(
     """Draws the chosen images with their ground-truth masks, predictions and errors.
 
     Args:
-      chosen: Titles and their images, as returned by `choose`.
+      chosen: Titles and their images, as returned by `ranking.choose`.
       examples: Examples of the evaluated split, which are read one at a time to save memory.
       predict: Function that maps the bytes of an image file to the predicted mask.
       save: Function that writes a picture to a path relative to the report's folder.
@@ -103,14 +44,14 @@ def draw(
     Returns:
       The cards of the images, grouped under their titles.
     """
-    images = {image.key: image for _, members in chosen for image in members}
+    images = {ranked.image.key: ranked for _, members in chosen for ranked in members}
     folders = {key: f"pictures/{number}" for number, key in enumerate(sorted(images))}
     cards = {
-        key: _card(images[key], folders[key], draw_layers(example, {"prediction": predict}), save)
+        key: _card(images[key], folders[key], example, predict, save)
         for key, example in find_examples(examples, images)
     }
     return [
-        CardGroup(title=title, cards=[cards[image.key] for image in members])
+        CardGroup(title=title, cards=[cards[ranked.image.key] for ranked in members])
         for title, members in chosen
     ]
 
@@ -148,16 +89,8 @@ def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dic
       `<name>_errors.png`. All pictures have the same size, at most 512 pixels on the longer side.
     """
     encoded = _bytes(example, features.IMAGE)
-    truth = decode_mask(_bytes(example, features.MASK)).numpy()
-    size = _fit(truth.shape[1], truth.shape[0])
-    photo = Image.fromarray(decode_image(encoded).numpy()).resize(size, Image.Resampling.BOX)
-    small_truth = _shrink(truth, size)
-    pictures = {"image.jpg": photo, "truth.png": layer(small_truth)}
-    for name, predict in models.items():
-        predicted = _shrink(np.where(truth == IGNORE, IGNORE, predict(encoded)), size)
-        pictures[f"{name}.png"] = layer(predicted)
-        pictures[f"{name}_errors.png"] = errors(small_truth, predicted)
-    return pictures
+    photo, truth = _decode(example)
+    return _layers(photo, truth, {name: predict(encoded) for name, predict in models.items()})
 
 
 def save_picture(path: str, picture: Image.Image) -> None:
@@ -172,23 +105,67 @@ def save_picture(path: str, picture: Image.Image) -> None:
 
 
 def _card(
-    image: EvaluatedImage, folder: str, pictures: Mapping[str, Image.Image], save: Save
+    ranked: RankedImage, folder: str, example: tf.train.Example, predict: Predict, save: Save
 ) -> Card:
-    for name, picture in pictures.items():
-        save(str(PurePosixPath(folder, name)), picture)
+    photo, truth = _decode(example)
+    predicted = predict(_bytes(example, features.IMAGE))
+
+    def draw_part(folder: str, rows: slice, columns: slice) -> tuple[int, int]:
+        part = rows, columns
+        layers = _layers(photo[part], truth[part], {"prediction": predicted[part]})
+        for name, picture in layers.items():
+            save(str(PurePosixPath(folder, name)), picture)
+        return layers["image.jpg"].size
+
+    image, error = ranked.image, None
     by_class = iou(image.candidate.confusion_matrix)
-    before = None if image.baseline is None else _number(mean_of_defined(iou(image.baseline.confusion_matrix)))
-    width, height = pictures["image.jpg"].size
+    width, height = draw_part(folder, slice(None), slice(None))
+    if found := find_largest_error(truth, predicted):
+        part = f"{folder}/error"
+        size = draw_part(part, found.rows, found.columns)
+        error = ErrorArea(
+            folder=part,
+            width=size[0],
+            height=size[1],
+            pixels=found.pixels,
+            truth=found.truth,
+            predicted=found.predicted,
+        )
     return Card(
         key=image.key,
         folder=folder,
         mean=_number(mean_of_defined(by_class)),
-        before=before,
+        before=image.baseline and _number(mean_of_defined(iou(image.baseline.confusion_matrix))),
         ious=[_number(value) for value in by_class],
         present=np.flatnonzero(~np.isnan(by_class)).tolist(),
         width=width,
         height=height,
+        cost=ranked.cost,
+        costs=[None if np.isnan(cost) else float(cost) for cost in ranked.costs],
+        wrong=ranked.wrong,
+        share=ranked.share,
+        error=error,
     )
+
+
+def _decode(example: tf.train.Example) -> tuple[_Pixels, _Pixels]:
+    """Returns the image, uint8 [height, width, 3], and the mask, uint8 [height, width]."""
+    photo = decode_image(_bytes(example, features.IMAGE)).numpy()
+    return photo, decode_mask(_bytes(example, features.MASK)).numpy()
+
+
+def _layers(
+    photo: _Pixels, truth: _Pixels, predictions: Mapping[str, _Pixels]
+) -> dict[str, Image.Image]:
+    size = _fit(truth.shape[1], truth.shape[0])
+    small_photo = Image.fromarray(photo).resize(size, Image.Resampling.BOX)
+    small_truth = _shrink(truth, size)
+    pictures = {"image.jpg": small_photo, "truth.png": layer(small_truth)}
+    for name, class_ids in predictions.items():
+        predicted = _shrink(np.where(truth == IGNORE, IGNORE, class_ids), size)
+        pictures[f"{name}.png"] = layer(predicted)
+        pictures[f"{name}_errors.png"] = errors(small_truth, predicted)
+    return pictures
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:

@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from components.evaluator.gate_text import certainty_text, interval_text, metric_text
+from components.evaluator.gate_text import (
+    certainty_text,
+    interval_text,
+    measured_text,
+    metric_text,
+)
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
-from components.report.charts import css_colour, lines, reliability
-from components.report.contents import CONTENTS_FILE, Contents
+from components.evaluator.rule import FLOOR
+from components.evaluator.slice_names import OVERALL
+from components.report.charts import css_colour, lines, reliability, whiskers
+from components.report.contents import CONTENTS_FILE, Card, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
+from components.report.next_steps import find_next_steps
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
 from data.files.finding import is_file
 from data.files.paths import join
@@ -26,6 +34,17 @@ PAGE_FILE = "index.html"
 # Maximum number of rows in the table of slices. A feature may have thousands of values.
 _MOST_SLICES = 50
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
+
+
+class _Scale(NamedTuple):
+    """The scale on which the intervals of slices are drawn."""
+
+    start: float
+    end: float
+
+    def place(self, value: float) -> str:
+        """Returns the place of a value on the scale as a CSS percentage."""
+        return f"{100 * (value - self.start) / (self.end - self.start):.1f}%"
 
 
 class RunFacts(NamedTuple):
@@ -70,6 +89,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
             dict(contents),
             facts=facts,
             metrics=metrics,
+            next_steps=find_next_steps(metrics, contents),
             classes=class_marks(contents.classes),
             shares=[count / (sum(pixels) or 1) for count in pixels],
             class_metrics=by_class,
@@ -80,9 +100,11 @@ def write_page(folder: str, facts: RunFacts) -> None:
             ],
             outcomes=_OUTCOMES,
             slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
+            slice_scale=_slice_scale(metrics),
             charts={
                 "training": list(_training(contents)),
                 "reliability": reliability(metrics.calibration),
+                "ious": _ious(metrics, contents.classes),
             },
         )
     )
@@ -119,9 +141,12 @@ def templates() -> jinja2.Environment:
     environment.globals |= {
         "number": _number,
         "percent": _percent,
+        "cost": _cost,
+        "order": _order,
         "metric_text": metric_text,
         "interval_text": interval_text,
         "certainty_text": certainty_text,
+        "measured_text": measured_text,
     }
     return environment
 
@@ -142,6 +167,34 @@ def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
     name, scores = item
     value = scores.metrics[MEAN_IOU]
     return (math.inf if value is None else value, name)
+
+
+def _slice_scale(metrics: RunMetrics) -> _Scale | None:
+    """Returns a scale for the intervals of the mean IoU; None if no slice has one."""
+    found = [
+        by_name[MEAN_IOU] for by_name in metrics.intervals.slices.values() if MEAN_IOU in by_name
+    ]
+    whole = metrics.metrics[MEAN_IOU]
+    if not found or whole is None:
+        return None
+    ends = [whole, *(end for interval in found for end in interval)]
+    return _Scale(math.floor(10 * min(ends)) / 10, math.ceil(10 * max(ends)) / 10)
+
+
+def _ious(metrics: RunMetrics, classes: Sequence[str]) -> Markup:
+    """Draws the IoU of each class and their mean, with intervals, floors and earlier values."""
+    floors = {
+        rule.metric: rule.limit
+        for rule in metrics.rules
+        if rule.kind == FLOOR and rule.slice == OVERALL
+    }
+    names = {name: of_class(IOU, name) for name in classes} | {"mean": MEAN_IOU}
+    rows = []
+    for name, metric in names.items():
+        low, high = metrics.intervals.metrics.get(metric, (None, None))
+        row = {"name": name, "value": metrics.metrics[metric], "low": low, "high": high}
+        rows.append(row | {"floor": floors.get(metric), "before": metrics.baseline.get(metric)})
+    return whiskers(rows, x="IoU", description="IoU of each class, with its 95 % interval")
 
 
 def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
@@ -191,3 +244,12 @@ def _number(value: float | None) -> str:
 
 def _percent(share: float) -> str:
     return f"{share:.1%}" if share == 0 or share >= 0.001 else "<0.1%"
+
+
+def _cost(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or value >= 0.0001 else "<0.0001"
+
+
+def _order(card: Card) -> list[float | None]:
+    """Returns the place of a card among those with a class, by class id; the lowest is first."""
+    return [cost if cost is None else -cost for cost in card.costs] or card.ious

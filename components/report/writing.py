@@ -22,8 +22,9 @@ from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import read_examples, read_summary
 from components.report.contents import CONTENTS_FILE, Contents, SplitContents
-from components.report.gallery import choose, draw, save_picture
+from components.report.gallery import draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
+from components.report.ranking import choose
 from components.serving_check import verdict
 from data.files.finding import find_files
 from data.files.paths import join

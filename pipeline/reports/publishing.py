@@ -1,6 +1,6 @@
 """Publishes reports: a page for each run, and an overview page of all runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,8 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
     # The chart omits runs that took their evaluation from the cache, because each of them would
     # repeat an earlier point.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
-    metric_names = {name: of_class(IOU, name) for name in config.data.classes} | {"mean": MEAN_IOU}
-    points = [
-        {"run": row["run"].id[:_TO_SECONDS], "IoU on test": value, "class": name}
-        for row in evaluated
-        for name, metric in metric_names.items()
-        if (value := row["metrics"].metrics.get(metric)) is not None
-    ]
     trend = lines(
-        points,
+        list(_points(evaluated, config.data.classes)),
         x="run",
         y="IoU on test",
         series="class",
@@ -123,3 +116,16 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
         .render(name=config.name, rows=rows, classes=config.data.classes, trend=trend)
     )
     write_text(join(config.reports_folder, PAGE_FILE), page)
+
+
+def _points(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
+    names = {name: of_class(IOU, name) for name in classes} | {"mean": MEAN_IOU}
+    for row in rows:
+        run, metrics = row["run"].id[:_TO_SECONDS], row["metrics"]
+        for name, metric in names.items():
+            value = metrics.metrics.get(metric)
+            if value is not None:
+                # Only the mean has its interval: those of all classes would hide each other.
+                interval = metrics.intervals.metrics.get(metric) if metric == MEAN_IOU else None
+                ends = dict(zip(("low", "high"), interval or (), strict=False))
+                yield {"run": run, "IoU on test": value, "class": name, **ends}

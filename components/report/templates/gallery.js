@@ -16,9 +16,9 @@ document.getElementById("class").addEventListener("change", (event) => {
   const id = event.target.value;
   for (const card of cards) {
     card.hidden = id !== "" && !card.dataset.classes.split(" ").includes(id);
-    // Images with the lowest IoU of the selected class come first.
-    const iou = JSON.parse(card.dataset.ious)[id];
-    card.style.order = id === "" ? 0 : Math.round(1000 * (iou ?? 1));
+    // Images that cost the selected class most, or have its lowest IoU, come first.
+    const place = JSON.parse(card.dataset.order)[id];
+    card.style.order = id === "" ? 0 : Math.round(1e6 * (place ?? 1));
   }
   for (const row of rows) row.hidden = !row.querySelector("article:not([hidden])");
   document.getElementById("none").hidden = rows.some((row) => !row.hidden);

@@ -1,15 +1,10 @@
-"""The gallery; its memory must not grow with the number of images."""
-
-import gc
-import weakref
-
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from components.evaluator.evaluated_images import EvaluatedImage
 from components.evaluator.metrics import Counts
-from components.report.gallery import choose, draw
+from components.report.gallery import draw
+from components.report.ranking import RankedImage
 from data.examples.pair_statistics import PairStatistics
 from data.examples.reading import ReadPair
 from data.examples.records import Record
@@ -21,15 +16,12 @@ CLASSES = ["ground", "disc", "rim"]
 MANY = 5000
 
 
-def evaluated(key, right, wrong, *, class_id=0, baseline=None):
-    counts = np.zeros((len(CLASSES), len(CLASSES)), np.int64)
-    counts[class_id, class_id] = right
-    counts[class_id, (class_id + 1) % len(CLASSES)] = wrong
-    return EvaluatedImage(key, key, "s", [], with_none(counts), baseline and with_none(baseline))
-
-
-def with_none(confusion):
-    return Counts(1, np.asarray(confusion), np.zeros((3, 2), np.int64), np.zeros((15, 3)))
+def ranked(key, right, wrong, *, baseline=None):
+    counts = np.array([[right, wrong, 0], [0, 0, 0], [0, 0, 0]])
+    none = np.zeros((3, 2), np.int64), np.zeros((15, 3))
+    before = None if baseline is None else Counts(1, baseline, *none)
+    image = EvaluatedImage(key, key, "s", [], Counts(1, counts, *none), before)
+    return RankedImage(image, np.array([0.25, -0.05, np.nan]), wrong, right + wrong)
 
 
 def example(key, size=(8, 6)):
@@ -40,57 +32,11 @@ def example(key, size=(8, 6)):
     return tf.train.Example.FromString(make_example(read, CLASSES).SerializeToString())
 
 
-def keys(chosen):
-    return {title: [image.key for image in images] for title, images in chosen}
-
-
-def test_the_worst_the_median_and_the_best_and_each_class_s_worst():
-    images = [evaluated(f"{score:03d}", score, 100 - score) for score in range(1, 100)]
-    images.append(evaluated("disc", 98, 2, class_id=1))
-    images.append(evaluated("nothing labelled", 0, 0))
-    assert keys(choose(lambda: reversed(images), CLASSES)) == {
-        "Worst": [f"{score:03d}" for score in range(1, 7)],
-        "Worst of disc": ["disc"],
-        "Median": [f"{score:03d}" for score in range(48, 54)],
-        "Best": ["099", "098", "097", "096", "095"],
-    }
-
-
-def test_an_image_may_be_the_only_one():
-    assert keys(choose(lambda: [evaluated("a", 1, 1)], CLASSES)) == {"Worst": ["a"]}
-    assert choose(lambda: [], CLASSES) == []
-
-
-@pytest.mark.parametrize("classes", [3, 100])
-def test_thousands_of_images_are_read_one_by_one_and_few_are_shown(classes):
-    names = [f"class {number}" for number in range(classes)]
-    alive, most = set(), 0
-
-    def read():
-        nonlocal most
-        random = np.random.default_rng(0)
-        for number in range(MANY):
-            counts = np.zeros((classes, classes), np.int64)
-            present = random.choice(classes, 3, replace=False)
-            counts[np.ix_(present, present)] = random.integers(1, 99, (3, 3))
-            alive.add(id(counts))
-            weakref.finalize(counts, alive.discard, id(counts))
-            most = max(most, len(alive))
-            yield EvaluatedImage(str(number), "", "", [], with_none(counts), None)
-
-    chosen = choose(read, names)
-    shown = sum(len(images) for _, images in chosen)
-    assert shown <= 3 * 6 + max(60, classes)
-    gc.collect()
-    assert len(alive) == shown
-    assert most <= shown + 5
-
-
 def test_pictures_are_of_the_chosen_images_and_no_more_is_read_than_needed():
-    baseline = [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    baseline = np.array([[1, 1, 0], [0, 0, 0], [0, 0, 0]])
     chosen = [
-        ("Worst", [evaluated("7", 1, 3, baseline=baseline)]),
-        ("Best", [evaluated("2", 3, 1), evaluated("4", 4, 0)]),
+        ("Worst", [ranked("7", 1, 3, baseline=baseline)]),
+        ("Best", [ranked("2", 3, 1), ranked("4", 4, 0)]),
     ]
     read, saved = [], {}
 
@@ -109,8 +55,11 @@ def test_pictures_are_of_the_chosen_images_and_no_more_is_read_than_needed():
     assert (worst.mean, worst.before) == (0.125, 0.25)
     assert worst.ious == [0.25, 0.0, None]
     assert worst.present == [0, 1]
+    assert (worst.cost, worst.costs) == (0.1, [0.25, -0.05, None])
+    assert (worst.wrong, worst.share) == (3, 0.75)
     assert (large.width, large.height) == (256, 512)
     layers = ("image.jpg", "truth.png", "prediction.png", "prediction_errors.png")
+    assert {card.error for group in groups for card in group.cards} == {None}
     assert set(saved) == {
         f"{card.folder}/{name}" for group in groups for card in group.cards for name in layers
     }
@@ -119,3 +68,25 @@ def test_pictures_are_of_the_chosen_images_and_no_more_is_read_than_needed():
 
 def predict(encoded):
     return tf.io.decode_image(encoded).numpy()[..., 0]
+
+
+def test_the_largest_error_is_drawn_at_full_resolution():
+    saved = {}
+
+    def wrong(encoded):
+        class_ids = predict(encoded).copy()
+        class_ids[700:740, 100:150] = 2
+        class_ids[5, 5] = 1
+        return class_ids
+
+    examples = [example("4", (1200, 600))]
+    [group] = draw([("Worst", [ranked("4", 3, 1)])], examples, wrong, saved.__setitem__)
+    (card,) = group.cards
+    error = card.error
+    assert (error.pixels, error.truth, error.predicted) == (40 * 50, 0, 2)
+    assert error.folder == f"{card.folder}/error"
+    assert (error.width, error.height) == (75, 75)
+    pictures = {name.rpartition("/")[2]: saved[name] for name in saved if "/error/" in name}
+    assert {picture.size for picture in pictures.values()} == {(75, 75)}
+    marked = np.asarray(pictures["prediction_errors.png"])[..., 3] > 0
+    assert marked.sum() == 40 * 50

@@ -5,7 +5,7 @@ from components.evaluator.intervals import Intervals
 from components.evaluator.metrics import metric_names
 from components.evaluator.results import Scores
 from components.evaluator.rule import Rule
-from components.report.contents import Card, CardGroup, Contents, SplitContents
+from components.report.contents import Card, CardGroup, Contents, ErrorArea, SplitContents
 from components.report.gallery import save_picture
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
@@ -78,13 +78,24 @@ def test_the_page_shows_the_report(page):
         "name: discs",
     ):
         assert text in html
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 4
 
 
 def test_the_page_shows_intervals_and_the_network(page, tmp_path):
     rule = METRICS.rules[0].model_copy(update={"interval": (0.4, 0.58)})
-    intervals = Intervals(groups=12, metrics={"iou/ground": (0.31, 0.66)})
-    metrics = METRICS.model_copy(update={"rules": [rule], "intervals": intervals}, deep=True)
+    intervals = Intervals(
+        groups=12,
+        metrics={"iou/ground": (0.31, 0.66)},
+        slices={"a=b": {"mean_iou": (0.5, 0.6)}, "a=c": {"mean_iou": (0.45, 0.55)}},
+    )
+    part = Scores(
+        images=1,
+        metrics=METRICS.metrics | {"mean_iou": 0.55},
+        confusion_matrix=METRICS.confusion_matrix,
+        calibration=[],
+    )
+    update = {"rules": [rule], "intervals": intervals, "slices": {"a=b": part}}
+    metrics = METRICS.model_copy(update=update, deep=True)
     metrics.serving.load_seconds = metrics.serving.p50_ms = metrics.serving.p95_ms = 1.0
     metrics.serving.peak_mib = 1.0
     (tmp_path / "metrics.json").write_text(metrics.model_dump_json())
@@ -94,10 +105,39 @@ def test_the_page_shows_intervals_and_the_network(page, tmp_path):
     for text in (
         "sure: 95 % interval 0.400–0.580",
         '<small class="interval">0.310–0.660</small>',
+        'style="--low: 50.0%; --high: 100.0%; --value: 75.0%; --whole: 50.0%">0.500–0.600</td>',
         "from the 12 groups of the test split",
         "<td>vgg16, decoder unet of width 0.25</td>",
     ):
         assert text in html
+
+
+def test_the_page_says_what_to_look_at_next(page, tmp_path):
+    error = {"folder": "pictures/0/error", "width": 8, "height": 6, "pixels": 1234}
+    error = ErrorArea(**error, truth=0, predicted=1)
+    ranks = {"cost": 0.0124, "costs": [0.03, -0.01], "wrong": 2345, "share": 0.25, "error": error}
+    group = CardGroup(title="Cost the mean IoU most", cards=[CARD.model_copy(update=ranks)])
+    (tmp_path / "report.json").write_text(
+        CONTENTS.model_copy(update={"gallery": [group]}).model_dump_json()
+    )
+    (tmp_path / "metrics.json").write_text(METRICS.model_dump_json())
+    html = page(RunFacts("2026-01-01"))
+    for text in (
+        "The class <b>ground</b> costs most: its IoU is 0.500, which takes 0.250 from the mean",
+        "100.0% of its wrong pixels are confused with &lt;disc&gt;",
+        '<a href="#pictures-0">a/b</a> (0.0124)',
+        '<article id="pictures-0" data-classes="0" data-order=\'[-0.03, 0.01]\'>',
+        "Costs the mean IoU <b>0.0124</b>; 2,345 wrong pixels (25.0%).",
+        "Largest error: 1,234 connected pixels, ground taken for &lt;disc&gt;.",
+        '<img class="truth" src="pictures/0/error/truth.png"',
+    ):
+        assert text in html
+
+
+def test_a_report_of_an_older_version_has_no_costs(page):
+    html = page(RunFacts("2026-01-01"))
+    assert "data-order='[0.5, null]'" in html
+    assert "Costs the mean" not in html
 
 
 def test_the_page_shows_facts_about_the_run(page):
@@ -138,7 +178,8 @@ def test_names_cannot_change_the_markup(page):
 def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, scheme):
     classes = [f"class_{number}" for number in range(20)]
     values = dict.fromkeys(metric_names(classes), 0.5)
-    scores = Scores(images=3, metrics=values, confusion_matrix=[[1]], calibration=[])
+    confusion = [[7] * 20] * 20
+    scores = Scores(images=3, metrics=values, confusion_matrix=confusion, calibration=[])
     rule = METRICS.rules[0].model_copy(update={"slice": f"column/{HOSTILE}={HOSTILE}"})
     metrics = METRICS.model_copy(
         update={
@@ -148,14 +189,24 @@ def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, s
             "baseline": dict.fromkeys(values, 0.4),
             "baseline_model": "Trainer/model/5",
             "rules": [rule, rule.model_copy(update={"passed": None, "reason": HOSTILE})],
-            "confusion_matrix": [[7] * 20] * 20,
+            "confusion_matrix": confusion,
             "slices": {f"column/x={HOSTILE}": scores, "source=b": scores},
-            "intervals": Intervals(groups=12, metrics=dict.fromkeys(values, (0.31, 0.66))),
+            "intervals": Intervals(
+                groups=12,
+                metrics=dict.fromkeys(values, (0.31, 0.66)),
+                slices={f"column/x={HOSTILE}": {"mean_iou": (0.31, 0.45)}},
+            ),
         }
     )
     epoch = EPOCH | {f"val_iou/{name}": 0.5 for name in classes}
     cards = [
-        CARD.model_copy(update={"key": f"{HOSTILE}{number}", "ious": [0.5] * 20, "folder": "p"})
+        CARD.model_copy(
+            update={
+                **{"key": f"{HOSTILE}{number}", "ious": [0.5] * 20, "folder": "p"},
+                **{"cost": 0.01, "costs": [0.01] * 20, "wrong": 9, "share": 0.5},
+                "error": ErrorArea(folder="p", width=8, height=6, pixels=9, truth=0, predicted=1),
+            }
+        )
         for number in range(2)
     ]
     contents = CONTENTS.model_copy(

@@ -1,0 +1,131 @@
+"""Finds what a report's reader should look at next: a class, a slice and images."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+import numpy as np
+
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.report.contents import Card, Contents
+from components.report.metrics import RunMetrics
+
+_MOST_IMAGES = 5
+
+
+class CostliestClass(NamedTuple):
+    """The class that lowers the mean IoU most.
+
+    Attributes:
+      name: Name of the class.
+      iou: IoU of the class, 0..1.
+      interval: 95 % confidence interval of the IoU; None if there are too few groups.
+      cost: By how much the mean IoU would rise if the class had an IoU of 1.
+      confused: Name of the class with which it is confused most.
+      share: Share of the class's wrong pixels, missed or predicted, that are of this confusion.
+    """
+
+    name: str
+    iou: float
+    interval: tuple[float, float] | None
+    cost: float
+    confused: str
+    share: float
+
+
+class WorstSlice(NamedTuple):
+    """The slice with the lowest mean IoU that is worse than the split beyond noise.
+
+    Attributes:
+      name: Name of the slice.
+      images: Number of images in the slice.
+      mean_iou: Mean IoU on the slice, 0..1.
+      interval: 95 % confidence interval of the mean IoU.
+    """
+
+    name: str
+    images: int
+    mean_iou: float
+    interval: tuple[float, float]
+
+
+class NextSteps(NamedTuple):
+    """What to look at next.
+
+    Attributes:
+      costliest_class: The class that lowers the mean IoU most; None if every class is perfect.
+      worst_slice: The slice that is worse than the whole split beyond noise; None if none is.
+      compared_slices: Number of slices that have an interval and true pixels of the same classes.
+      images: Cards of the images that cost the mean IoU most, at most five.
+    """
+
+    costliest_class: CostliestClass | None
+    worst_slice: WorstSlice | None
+    compared_slices: int
+    images: Sequence[Card]
+
+
+def find_next_steps(metrics: RunMetrics, contents: Contents) -> NextSteps:
+    """Finds what to look at next.
+
+    Args:
+      metrics: Metrics on the test split.
+      contents: Other content of the report, with the images of the gallery.
+    """
+    slices = list(_comparable_slices(metrics))
+    whole = metrics.metrics[MEAN_IOU]
+    worse = [part for part in slices if whole is not None and part.interval[1] < whole]
+    # Reports of older versions have no costs.
+    costs = [
+        (card.cost, card)
+        for group in contents.gallery
+        for card in group.cards
+        if card.cost is not None and card.cost > 0
+    ]
+    return NextSteps(
+        _costliest_class(metrics, contents.classes),
+        min(worse, key=lambda part: part.mean_iou, default=None),
+        len(slices),
+        [card for _, card in heapq.nlargest(_MOST_IMAGES, costs, key=itemgetter(0))],
+    )
+
+
+def _costliest_class(metrics: RunMetrics, classes: Sequence[str]) -> CostliestClass | None:
+    ious = {
+        name: value
+        for name in classes
+        if (value := metrics.metrics[of_class(IOU, name)]) is not None
+    }
+    name = min(ious, key=ious.__getitem__, default=None)
+    if name is None:
+        return None
+    confusion = np.array(metrics.confusion_matrix)
+    np.fill_diagonal(confusion, 0)
+    class_id = list(classes).index(name)
+    wrong = confusion[class_id] + confusion[:, class_id]
+    if not wrong.any():
+        return None
+    return CostliestClass(
+        name=name,
+        iou=ious[name],
+        interval=metrics.intervals.metrics.get(of_class(IOU, name)),
+        cost=(1 - ious[name]) / len(ious),
+        confused=classes[int(wrong.argmax())],
+        share=float(wrong.max() / wrong.sum()),
+    )
+
+
+def _comparable_slices(metrics: RunMetrics) -> Iterator[WorstSlice]:
+    # A class that is in no mask of a slice, or one wrong pixel of it, changes the mean over the
+    # classes: such a mean says nothing about the slice.
+    expected = _true_classes(metrics.confusion_matrix)
+    for name, scores in metrics.slices.items():
+        value = scores.metrics[MEAN_IOU]
+        interval = metrics.intervals.slices.get(name, {}).get(MEAN_IOU)
+        if value is not None and interval and _true_classes(scores.confusion_matrix) == expected:
+            yield WorstSlice(name, scores.images, value, interval)
+
+
+def _true_classes(confusion_matrix: Sequence[Sequence[int]]) -> list[bool]:
+    return [any(row) for row in confusion_matrix]
