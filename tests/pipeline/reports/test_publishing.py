@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from components.evaluator.intervals import Intervals
+from components.report.metrics import RunMetrics
 from data.errors import InputError
 from data.files import reading
 from pipeline.history.decisions import decide
@@ -73,3 +75,16 @@ def test_a_page_of_an_older_version_stays_as_it_is(workspace):
     (page.parent / "source.txt").write_text(run.report.uri)
     assert publish(workspace.config, run) == str(page.parent)
     assert page.read_text() == "an older page"
+
+
+def test_the_page_of_all_runs_has_the_intervals_of_the_mean(workspace):
+    run = workspace.run(workspace.record(0))
+    file = Path(run.report.uri, "metrics.json")
+    intervals = Intervals(groups=9, metrics={"mean_iou": (0.6, 0.8), "iou/red": (0.1, 0.2)})
+    metrics = RunMetrics.model_validate_json(file.read_text())
+    file.write_text(metrics.model_copy(update={"intervals": intervals}).model_dump_json())
+    publish(workspace.config, run)
+    page = (Path(workspace.config.reports_folder) / "index.html").read_text()
+    assert '<small class="interval">0.600–0.800</small>' in page
+    assert page.count('<g class="mark-rule role-mark') == 1
+    assert "0.100–0.200" not in page
