@@ -136,6 +136,7 @@ def test_names_cannot_control_the_terminal(summary):
         reason="few",
         slice=f"column/x={name}",
     )
-    lines = summary(rules=[rule], reasons=["[/] is low"], blessed=False)
+    doubts = Verdict(blessed=False, rules=[rule]).doubts()
+    lines = summary(rules=[rule], doubts=doubts, reasons=["[/] is low"], blessed=False)
     assert r"Gate      mean IoU where column/x=[red]\x1b[2J\n was not checked: few" in lines
     assert "Not blessed: [/] is low." in lines
