@@ -77,7 +77,7 @@ def certainty_text(rule: Rule) -> str:
       0.311–0.622; about 75 groups would settle it, the test split has 20`.
     """
     if rule.interval is None:
-        return "cannot tell: too few groups for an interval"
+        return "cannot tell: no interval, since the groups are too few or all alike"
     interval = f"95 % interval {interval_text(rule.interval)}"
     if rule.kind == DROP:
         interval += " for the change"

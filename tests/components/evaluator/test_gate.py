@@ -176,7 +176,10 @@ def test_the_estimate_decides_where_there_is_no_interval():
     verdict = verdict_of(SUM, intervals=AROUND, mean_iou=0.6, decide="sure")
     assert verdict.blessed
     (rule,) = verdict.rules
-    assert certainty_text(rule) == "cannot tell: too few groups for an interval"
+    assert (
+        certainty_text(rule)
+        == "cannot tell: no interval, since the groups are too few or all alike"
+    )
     assert rule_text(rule) == "mean IoU 0.690 is not below its floor 0.600"
 
 
