@@ -84,14 +84,7 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
         `mask_format` or `jpeg_mask`.
     """
     file = RasterFile(content, name, "mask", data.max_pixels)
-    raster = read_raster(file)
-    if raster.lossy:
-        raise file.error(
-            "jpeg_mask",
-            f"a {'WebP' if raster.format == 'WebP' else 'JPEG'} mask, whose compression changes "
-            "the values at edges. Export the mask as PNG.",
-        )
-    _refuse_unread_channel(raster, file)
+    raster = _read(file)
     numbers = None if data.by_colour else _numbers(raster)
     values = _packed_colours(raster, file) if numbers is None else numbers
 
@@ -113,6 +106,41 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     return LoadedMask(
         class_ids, tuple(names[:_MOST_VALUES]), encoded, pixels, inverted=raster.inverted
     )
+
+
+def count_values(content: bytes, name: str, max_pixels: int) -> dict[int | str, int]:
+    """Counts the pixel values of a mask whose classes are not known yet.
+
+    Args:
+      content: Bytes of the mask file.
+      name: Name of the file, for error messages.
+      max_pixels: Maximum number of pixels.
+
+    Returns:
+      Number of pixels with each value: numbers, or colours (`#ff8000`) if the mask is not grey.
+
+    Raises:
+      PairError: The file cannot be used (see `load_mask`).
+    """
+    file = RasterFile(content, name, "mask", max_pixels)
+    raster = _read(file)
+    numbers = _numbers(raster)
+    values = _packed_colours(raster, file) if numbers is None else numbers
+    present, counts = _distinct(values)
+    named = (_name(value, colour=numbers is None) for value in present)
+    return dict(zip(named, counts.tolist(), strict=True))
+
+
+def _read(file: RasterFile) -> Raster:
+    raster = read_raster(file)
+    if raster.lossy:
+        raise file.error(
+            "jpeg_mask",
+            f"a {'WebP' if raster.format == 'WebP' else 'JPEG'} mask, whose compression changes "
+            "the values at edges. Export the mask as PNG.",
+        )
+    _refuse_unread_channel(raster, file)
+    return raster
 
 
 def _numbers(raster: Raster) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | None:

@@ -23,23 +23,40 @@ def advice_on_patterns(images: Sequence[str], masks: Sequence[str]) -> str | Non
       A sentence, with the lines of the config that would pair most of the files; None if there are
       no such lines.
     """
-    if min(len(images), len(masks)) < _FEWEST:
-        return None
-    image_stems, mask_stems = map(_stems, (images, masks))
-    if _match(*map(_composed, (image_stems, mask_stems))):
+    if _match(*(_composed(_stems(paths)) for paths in (images, masks))):
         return (
             "The names look alike, but their accented letters are encoded differently (composed "
             "and decomposed Unicode). Rename the files."
         )
-    for of_image, of_mask in itertools.product(_affixes(image_stems), _affixes(mask_stems)):
-        if _match(_inner(image_stems, of_image), _inner(mask_stems, of_mask)):
-            lines = [
-                f'{kind}_pattern: "{_pattern(affixes, paths)}"'
-                for kind, affixes, paths in (("image", of_image, images), ("mask", of_mask, masks))
-                if any(affixes)
-            ]
-            return f"The names would match with, under data.source: {', '.join(lines)}"
-    return None
+    patterns = patterns_for(images, masks)
+    lines = ", ".join(f'{key}: "{pattern}"' for key, pattern in patterns.items())
+    return f"The names would match with, under data.source: {lines}" if lines else None
+
+
+def patterns_for(images: Sequence[str], masks: Sequence[str]) -> dict[str, str]:
+    """Returns name patterns that pair images and masks without a partner.
+
+    Args:
+      images: Paths of images without a mask; a few are enough.
+      masks: Paths of masks without an image.
+
+    Returns:
+      The keys `image_pattern` and `mask_pattern` of the source, as far as they are needed; empty if
+      no patterns pair most of the files.
+    """
+    stems = {"image": _stems(images), "mask": _stems(masks)}
+    paths = {"image": images, "mask": masks}
+    if min(len(images), len(masks)) < _FEWEST:
+        return {}
+    for choice in itertools.product(*map(_affixes, stems.values())):
+        affixes = dict(zip(stems, choice, strict=True))
+        if _match(*(_inner(stems[kind], affixes[kind]) for kind in stems)):
+            return {
+                f"{kind}_pattern": _pattern(affixes[kind], paths[kind])
+                for kind in stems
+                if any(affixes[kind])
+            }
+    return {}
 
 
 def _stems(paths: Sequence[str]) -> list[str]:

@@ -106,6 +106,22 @@ def sample(name: str, out: Path) -> None:
 
 
 @commands.command()
+@click.argument("folder", type=_PATH)
+@click.option(
+    "--out", type=_PATH, metavar="FILE", help="Config file to write.  [default: FOLDER's name.yaml]"
+)
+def init(folder: Path, out: Path | None) -> None:
+    """Write a config for a folder of images and masks.
+
+    Looks at the arrangement of the files, the values of the masks and the sizes of the images, and
+    prints what it saw and decided. An existing file is never overwritten.
+    """
+    from pipeline.commands.init import write_config
+
+    write_config(folder, out)
+
+
+@commands.command()
 @config_option
 def check(config_file: Path) -> None:
     """Check the data without training.

@@ -1,0 +1,57 @@
+"""`unetfx init`: writes a config for a folder of images and masks."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from data.errors import InputError
+from data.files.file_systems import local_errors
+from data.printable import printable, shell_path
+from pipeline.config.config import Config
+from pipeline.planning.config_text import config_text
+from pipeline.planning.plan import Plan, plan_config
+
+_MOST_PROBLEMS = 3
+
+
+def write_config(folder: Path, out: Path | None) -> None:
+    """Plans a config for a folder, writes it, and prints what was seen and decided.
+
+    Args:
+      folder: Folder with the images and masks.
+      out: Path of the config file; None for the name of the folder in the current folder.
+
+    Raises:
+      InputError: The arrangement of the files is not known, the masks do not hold classes, or the
+        config file exists already or cannot be written.
+    """
+    plan = plan_config(folder)
+    Config.model_validate(plan.config)
+    path = out or Path(f"{plan.config['name']}.yaml")
+    with local_errors(str(path), "written"):
+        try:
+            with path.open("x") as file:
+                file.write(config_text(plan))
+        except FileExistsError as error:
+            raise InputError(
+                f"{path}: the file exists already, and init never overwrites. Choose another name "
+                "with --out."
+            ) from error
+    _print(plan, path)
+
+
+def _print(plan: Plan, path: Path) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    for decision in plan.decisions:
+        cells = (decision.subject, decision.seen, decision.decided)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    Console(highlight=False).print(table)
+    for problem in plan.problems[:_MOST_PROBLEMS]:
+        print(f"! {printable(problem)}")
+    if len(plan.problems) > _MOST_PROBLEMS:
+        print(f"! … and {len(plan.problems) - _MOST_PROBLEMS} more: unetfx check shows all.")
+    config = f"--config {shell_path(path)}"
+    print(f"Wrote {printable(path)}. Look at it, then: unetfx check {config}")

@@ -1,0 +1,1 @@
+"""Plans a config for a folder of data, for `unetfx init`."""

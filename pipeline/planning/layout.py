@@ -1,0 +1,132 @@
+"""Recognises how the images and masks in a folder are arranged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from data.config import DataConfig
+from data.errors import InputError
+from data.listing.pairs import Found, find_pairs
+from data.sources.pattern_advice import patterns_for
+from data.sources.split_names import split_of
+from data.sources.tables import column_names
+
+_IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "inputs", "x")
+_MASKS = (
+    *("masks", "mask", "labels", "label", "annotations", "gt", "groundtruth", "ground_truth"),
+    *("segmentationclass", "targets", "segmentation", "y"),
+)
+_ENDS = ("_mask", "-mask", "_label", "_labels", "_gt", "_seg", "_segmentation", "_L", "_labelIds")
+_IMAGE_COLUMNS, _MASK_COLUMNS = ("image", "images", "img", "file"), ("mask", "masks", "label")
+
+
+class Layout(NamedTuple):
+    """A way to read a folder.
+
+    Attributes:
+      source: The `data.source` section of the config, without defaults.
+      found: The pairs and the problems that this source finds.
+      description: Arrangement of the files, in words.
+    """
+
+    source: dict[str, Any]
+    found: Found
+    description: str
+
+
+def find_layout(folder: Path) -> Layout:
+    """Finds the source with the most pairs among the usual arrangements.
+
+    The arrangements are a table with paths, sub-folders for images and masks, perhaps in split
+    folders, and images and masks in one folder with names that tell them apart.
+
+    Args:
+      folder: Folder with the data.
+
+    Raises:
+      InputError: There is no such folder, or none of the arrangements has pairs.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder.")
+    layouts = [
+        Layout(source, found, description)
+        for source, description in _candidates(folder)
+        if (found := _found(source)) is not None
+    ]
+    best = max(layouts, key=lambda layout: len(layout.found.pairs), default=None)
+    if best is None or not best.found.pairs:
+        raise InputError(
+            f"{folder}: no pairs of images and masks found. Expected sub-folders such as images "
+            "and masks, perhaps within train, val and test; or names such as 1.png and 1_mask.png "
+            "in one folder; or a table (.csv, .jsonl) with the columns image and mask. For other "
+            "arrangements, write a config by hand (docs/data.md)."
+        )
+    return best
+
+
+def _candidates(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yields sources in the order of preference, with descriptions."""
+    for table in sorted([*folder.glob("*.csv"), *folder.glob("*.jsonl")]):
+        yield from _tables(table)
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    splits = [name for name in names if split_of(name)]
+    for inner in {name.name for split in splits for name in (folder / split).iterdir()}:
+        if inner.lower() in _IMAGES:
+            for masks in (each.name for each in (folder / splits[0]).iterdir()):
+                if masks.lower() in _MASKS:
+                    source = _folder(folder, inner, masks) | {"split_folders": True}
+                    yield from _with_patterns(source, f"{{{','.join(splits)}}}/{{{inner},{masks}}}")
+    for images in (name for name in names if name.lower() in _IMAGES):
+        for masks in (name for name in names if name.lower() in _MASKS):
+            source = _folder(folder, images, masks)
+            if any(split_of(path.name) for path in (folder / images).iterdir() if path.is_dir()):
+                yield source | {"split_folders": True}, f"{{{images},{masks}}}/{{train,…}}"
+            yield from _with_patterns(source, f"{images}/ and {masks}/")
+    for end in _ENDS:
+        source = _folder(folder, ".", ".") | {"mask_pattern": f"*{end}"}
+        yield source, f"images and masks (*{end}) in one folder"
+
+
+def _tables(table: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    try:
+        columns = column_names(str(table))
+    except InputError:
+        return
+    by_lower = {name.lower(): name for name in columns}
+    image = next((by_lower[name] for name in _IMAGE_COLUMNS if name in by_lower), None)
+    mask = next((by_lower[name] for name in _MASK_COLUMNS if name in by_lower), None)
+    if image and mask:
+        source = {"kind": "manifest", "path": str(table)}
+        source |= {key: name for key, name in (("image", image), ("mask", mask)) if key != name}
+        yield source, f"the table {table.name}, columns {image} and {mask}"
+
+
+def _folder(folder: Path, images: str, masks: str) -> dict[str, Any]:
+    source = {"kind": "folder", "path": str(folder)}
+    if (images, masks) != ("images", "masks"):
+        source |= {"images": images, "masks": masks}
+    return source
+
+
+def _with_patterns(source: dict[str, Any], where: str) -> Iterator[tuple[dict[str, Any], str]]:
+    yield source, where
+    found = _found(source)
+    if found is None or len(found.problems) <= len(found.pairs):
+        return
+    lonely = [problem for problem in found.problems if problem.kind == "unpaired"]
+    patterns = patterns_for(
+        [each.file for each in lonely if each.reason.startswith("no mask")],
+        [each.file for each in lonely if each.reason.startswith("no image")],
+    )
+    if patterns:
+        yield source | patterns, f"{where}, names {' and '.join(patterns.values())}"
+
+
+def _found(source: dict[str, Any]) -> Found | None:
+    try:
+        data = DataConfig.model_validate({"source": source, "classes": ["a", "b"]})
+        return find_pairs(data, name="data", folder="")
+    except (InputError, ValidationError):
+        return None

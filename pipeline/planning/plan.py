@@ -1,0 +1,202 @@
+"""Plans a config for a folder of data, with the reason for each decision."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from data.config import IGNORE, OTHER, SPLITS, DataConfig
+from data.errors import InputError
+from pipeline.planning.class_names import NamedClasses, find_class_names
+from pipeline.planning.groups import Grouping, find_groups
+from pipeline.planning.layout import Layout, find_layout
+from pipeline.planning.survey import Survey, survey
+
+_LARGE = 384  # images with a longer short side are read in crops
+_CROP = 256
+_STEP = 32  # sizes of views are multiples of this number of pixels
+_FEW_PAIRS = 40
+_FLOOR = 0.5  # floor of the gate, to be raised after the first run
+_MANY_VALUES = 30  # with more values, masks hold ids of objects, or are damaged
+
+
+class Decision(NamedTuple):
+    """A part of the plan.
+
+    Attributes:
+      subject: What was decided, such as `classes`.
+      seen: What was seen in the data.
+      decided: What the config says.
+    """
+
+    subject: str
+    seen: str
+    decided: str
+
+
+class Plan(NamedTuple):
+    """A config, and how it came about.
+
+    Attributes:
+      config: The content of the config file.
+      decisions: The decisions, in the order of the config.
+      problems: Files that cannot be used, as text for messages.
+    """
+
+    config: dict[str, Any]
+    decisions: list[Decision]
+    problems: list[str]
+
+
+def plan_config(folder: Path) -> Plan:
+    """Looks at a folder of images and masks, and plans a config.
+
+    Args:
+      folder: Folder with the data.
+
+    Returns:
+      The plan. The config is valid for `pipeline.config.config.Config`.
+
+    Raises:
+      InputError: The arrangement of the files is not known, no mask can be read, or the masks do
+        not hold classes.
+    """
+    layout = find_layout(folder)
+    limits = DataConfig.model_validate({"source": layout.source, "classes": ["a", "b"]})
+    seen = survey(layout.found.pairs, limits)
+    if not seen.pairs:
+        raise InputError(*seen.problems[:5])
+    decisions = [_source(layout)]
+    data: dict[str, Any] = {"source": layout.source}
+    classes, of_classes = _classes(seen, find_class_names(folder))
+    data |= classes
+    decisions.append(of_classes)
+    for part, of_part in (_group(layout), _splits(layout), _view(seen), _intensity(seen)):
+        data |= part
+        decisions += [of_part] if of_part else []
+    config = {"name": _name(folder), "workspace": "runs", "data": data}
+    count = len(layout.found.pairs)
+    if count < _FEW_PAIRS:
+        config["training"] = {"batch_size": 2}
+        decisions.append(Decision("training", f"only {count} pairs", "batches of 2"))
+    config["gate"] = {"mean_iou": _FLOOR}
+    decisions.append(
+        Decision("gate", "no model yet", f"mean_iou {_FLOOR}: raise it after the first run")
+    )
+    problems = [str(problem) for problem in layout.found.problems] + seen.problems
+    return Plan(config, decisions, problems)
+
+
+def _name(folder: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", folder.resolve().name).strip("_") or "data"
+
+
+def _source(layout: Layout) -> Decision:
+    count = len(layout.found.pairs)
+    left = len(layout.found.problems)
+    more = f"; {left} files without a partner" if left else ""
+    return Decision("source", f"{layout.description}{more}", f"{count} pairs")
+
+
+def _classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, Any], Decision]:
+    total = seen.values.total()
+    values = sorted(seen.values, key=lambda value: (isinstance(value, str), value))
+    shares = {value: seen.values[value] / total for value in values}
+    shown = ", ".join(f"{value} ({share:.1%})" for value, share in list(shares.items())[:6])
+    shown += f" and {len(values) - 6} more" if len(values) > 6 else ""
+    ignored = values[-1] == IGNORE and values != [0, IGNORE] and len(values) > 2
+    labels = values[:-1] if ignored else values
+    if len(labels) < 2:
+        raise InputError(
+            f"the masks hold a single value, {labels[0]}, so there is nothing to learn. Are these "
+            "the masks?"
+        )
+    if named is not None and set(labels) <= set(named.names):
+        return _named_classes(labels, named, shown)
+    if len(labels) > _MANY_VALUES:
+        return _objects(labels, shown)
+    names = ["background", "object"] if len(labels) == 2 else []
+    names = names or [f"class_{number}" for number in range(len(labels))]
+    part: dict[str, Any] = {"classes": names}
+    if labels != list(range(len(labels))):
+        part["mask_values"] = dict(zip(labels, names, strict=True))
+    decided = f"{', '.join(names[:4])}{', …' if len(names) > 4 else ''}: rename them"
+    if ignored:
+        decided += f"; {IGNORE} is ignored"
+    return part, Decision("classes", f"values {shown}", decided)
+
+
+def _named_classes(
+    labels: Sequence[int | str], named: NamedClasses, shown: str
+) -> tuple[dict[str, Any], Decision]:
+    values = list(named.names)
+    names = [named.names[value] for value in values]
+    part: dict[str, Any] = {"classes": list(dict.fromkeys(names))}
+    if values != list(range(len(values))) or len(part["classes"]) < len(names):
+        part["mask_values"] = dict(zip(values, names, strict=True))
+    unused = len(names) - len(labels)
+    more = f"; {unused} of them do not occur in the masks that were read" if unused else ""
+    decided = f"{len(part['classes'])} classes, named by {named.table.name}{more}"
+    return part, Decision("classes", f"values {shown}", decided)
+
+
+def _objects(labels: Sequence[int | str], shown: str) -> tuple[dict[str, Any], Decision]:
+    if not all(isinstance(value, int) for value in labels) or labels[0] != 0:
+        raise InputError(
+            f"the masks hold {len(labels)} values ({shown}), which look like a photograph or a "
+            "smoothed mask, not like classes. Export the masks again without anti-aliasing."
+        )
+    part = {
+        "classes": ["background", "object"],
+        "mask_values": {0: "background", OTHER: "object"},
+    }
+    seen = f"values {shown}: ids of objects (instance masks)"
+    return part, Decision("classes", seen, "every value but 0 is object: rename it")
+
+
+def _group(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
+    if layout.source["kind"] == "manifest":
+        return {}, None  # a column `group` is used without being named
+    keys = [pair.key for pair in layout.found.pairs]
+    if layout.source.get("split_folders"):
+        return {}, None
+    grouping: Grouping | None = find_groups(keys)
+    if grouping is None:
+        return {}, None
+    seen = f"{grouping.groups} names such as {grouping.example} ({grouping.largest} pairs)"
+    decided = f"{grouping.expression}: alike images stay in one split"
+    return {"group": grouping.expression}, Decision("group", seen, decided)
+
+
+def _splits(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
+    if not layout.source.get("split_folders"):
+        return {}, None
+    present = {pair.split for pair in layout.found.pairs}
+    missing = [split for split in SPLITS[1:] if split not in present]
+    part = {f"take_{split}_from_train": 0.1 for split in missing}
+    if not missing:
+        return {}, None
+    decided = f"a tenth of train becomes {' and a tenth '.join(missing)}"
+    return part, Decision("splits", f"no folder for {' or '.join(missing)}", decided)
+
+
+def _view(seen: Survey) -> tuple[dict[str, Any], Decision]:
+    height, width = (round(statistics.median(sides)) for sides in zip(*seen.sizes, strict=True))
+    distinct = len(set(seen.sizes))
+    text = f"{width}×{height} pixels" + (f" (median of {distinct} sizes)" if distinct > 1 else "")
+    if min(height, width) > _LARGE:
+        part = {"view": {"kind": "crop", "height": _CROP, "width": _CROP}}
+        return part, Decision("view", text, f"crops of {_CROP}×{_CROP}, to keep small objects")
+    sides = [max(_STEP, _STEP * round(side / _STEP)) for side in (height, width)]
+    part = {"view": {"kind": "resize", "height": sides[0], "width": sides[1]}}
+    return part, Decision("view", text, f"whole images, resized to {sides[1]}×{sides[0]}")
+
+
+def _intensity(seen: Survey) -> tuple[dict[str, Any], Decision | None]:
+    if not seen.max_sample:
+        return {}, None
+    bits = max(8, seen.max_sample.bit_length())
+    part = {"intensity_range": [0, 2**bits - 1]} if bits < 16 else {}
+    decided = f"0..{2**bits - 1} becomes 0..255"
+    return part, Decision("intensity", f"16-bit images up to {seen.max_sample}", decided)

@@ -1,0 +1,65 @@
+"""Looks at some of the pairs of a data set: sizes of the images, and values of the masks."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from data.config import DataConfig
+from data.errors import InputError
+from data.files.reading import read_bytes
+from data.listing.pair import Pair
+from data.rasters.images import load_image
+from data.rasters.masks import count_values
+
+_MOST_PAIRS = 200  # evenly spread over the pairs; reading more takes longer than it tells
+
+
+@dataclass
+class Survey:
+    """What some of the pairs look like.
+
+    Attributes:
+      pairs: Number of pairs that were read.
+      sizes: Heights and widths of the images, in pixels.
+      values: Number of pixels with each value in the masks, as numbers or colours (`#ff8000`).
+      max_sample: Greatest sample of the 16-bit images; 0 if there are none.
+      problems: Error messages of the files that cannot be read.
+    """
+
+    pairs: int = 0
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    values: Counter[int | str] = field(default_factory=Counter)
+    max_sample: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
+    """Reads some of the pairs.
+
+    Args:
+      pairs: All pairs of the data set.
+      data: A `data` section whose limits apply; its classes are not used.
+    """
+    step = max(1, len(pairs) // _MOST_PAIRS)
+    seen = Survey()
+    by_colour = False
+    for pair in itertools.islice(pairs, 0, None, step):
+        try:
+            image = load_image(read_bytes(pair.image), pair.image, data)
+            values = count_values(read_bytes(pair.mask), pair.mask, data.max_pixels)
+        except InputError as error:
+            seen.problems.append(str(error))
+            continue
+        seen.pairs += 1
+        seen.sizes.append(image.pixels.shape[:2])
+        seen.max_sample = max(seen.max_sample, image.max_sample or 0)
+        seen.values.update(values)
+        by_colour = by_colour or any(isinstance(value, str) for value in values)
+    if by_colour:
+        # A mask of colours in which all pixels happen to be grey is read as numbers.
+        colours: Counter[int | str] = Counter()
+        for value, count in seen.values.items():
+            colours[value if isinstance(value, str) else f"#{bytes(3 * [value]).hex()}"] += count
+        seen.values = colours
+    return seen

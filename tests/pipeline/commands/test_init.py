@@ -1,0 +1,58 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.commands import cli
+from pipeline.config.loading import load_config
+
+ISBI = Path(__file__).parents[3].parent / "shared/data/isbi-em"
+
+
+def init(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["unetfx", "init", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.commands()
+    return caught.value.code
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for kind, pixels in (("images", np.full((32, 32, 3), 9)), ("masks", np.eye(32) * 255)):
+        (tmp_path / "my cells" / kind).mkdir(parents=True)
+        for number in range(3):
+            path = tmp_path / "my cells" / kind / f"{number}.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return Path("my cells")
+
+
+def test_the_config_that_is_written_can_be_read(data, monkeypatch, capsys):
+    assert init(monkeypatch, data) in (None, 0)
+    printed = capsys.readouterr().out
+    assert "Wrote my_cells.yaml. Look at it, then: unetfx check --config my_cells.yaml" in printed
+    config = load_config(Path("my_cells.yaml"))
+    assert config.data.mask_values == {0: "background", 255: "object"}
+    text = Path("my_cells.yaml").read_text()
+    assert "  # values 0 (96.9%), 255 (3.1%): background, object: rename them\n  classes:" in text
+
+
+def test_a_file_is_never_overwritten(data, monkeypatch):
+    Path("mine.yaml").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["unetfx", "init", str(data), "--out", "mine.yaml"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert Path("mine.yaml").read_text() == "mine"
+
+
+def test_isbi_em(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    init(monkeypatch, ISBI)
+    config = yaml.safe_load(Path("isbi-em.yaml").read_text())
+    assert config["data"]["mask_values"] == {0: "background", 255: "object"}
+    assert config["data"]["view"] == {"kind": "crop", "height": 256, "width": 256}
+    assert config["training"] == {"batch_size": 2}
