@@ -168,8 +168,12 @@ def _too_many_bad(census: Census, tally: Tally, data: DataConfig) -> Iterator[Fi
         yield Finding("too_many_bad", "error", (), text)
 
 
+def _is_binary(tally: Tally, data: DataConfig) -> bool:
+    return tally.good_values == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values
+
+
 def _looks_binary(tally: Tally, data: DataConfig) -> Iterator[Finding]:
-    if tally.good_values == {0, IGNORE} and data.ignore_value == IGNORE and not data.mask_values:
+    if _is_binary(tally, data):
         text = (
             f"The masks hold only 0 and 255, and 255 is data.ignore_value, so only "
             f"{data.classes[0]} would be learnt. If 255 is a class, write, under data: "
@@ -235,7 +239,7 @@ def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
         for name, of_class in zip(data.classes, tally.classes, strict=False)
         if of_class.pairs.count
     ]
-    if len(present) == 1:
+    if len(present) == 1 and not _is_binary(tally, data):
         text = (
             f"only the class {present[0]} occurs in the masks, so there is nothing to learn. Check "
             "data.mask_values, and whether the labels are in the files that data.source finds."

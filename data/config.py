@@ -195,6 +195,25 @@ class Splits(Strict):
     test: int = Field(2, ge=1)
 
 
+def _is_class_name(name: object) -> object:
+    if isinstance(name, str) and not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or "class"
+        raise ValueError(
+            f"a name may contain only letters from A to Z, digits and _ . -, found {name!r}. Write "
+            f"{plain}"
+        )
+    if name == "mean":
+        raise ValueError("'mean' is the name of the mean over all classes. Choose another name")
+    return name
+
+
+_ClassName = Annotated[
+    str,
+    BeforeValidator(_is_class_name),
+    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_.-]+$"}),
+]
+
+
 class DataConfig(Strict):
     """The `data` section of the config: data source, classes, splits and network input size.
 
@@ -238,9 +257,7 @@ class DataConfig(Strict):
     """
 
     source: AnySource
-    classes: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]] = Field(
-        min_length=2, max_length=IGNORE
-    )
+    classes: list[_ClassName] = Field(max_length=IGNORE, json_schema_extra={"minItems": 2})
     mask_values: dict[MaskValueOrOther, str] = Field(default={})
     ignore_value: MaskValue | None = IGNORE
     intensity_range: tuple[int, int] | None = None
@@ -291,6 +308,11 @@ class DataConfig(Strict):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
+        if len(self.classes) < 2:
+            raise ValueError(
+                f"classes: there should be at least two, found {self.classes}. List the background "
+                "as a class, too"
+            )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice")
         unknown = sorted(set(self.mask_values.values()) - set(self.classes))

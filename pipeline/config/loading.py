@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
@@ -80,6 +81,11 @@ def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):
+        return (
+            f"{key}: should be text, found {problem['input']!r}. Without quotes, YAML reads some "
+            'texts as other values. Write, for example, "no" or "1"'
+        )
     message = problem["msg"].removeprefix("Input ")
     return f"{key}: {message}, found {problem['input']!r}"
 

@@ -12,6 +12,11 @@ _INT = "tag:yaml.org,2002:int"
 _MOST_NODES = 100_000  # maximum number of values, with each alias counted as what it stands for
 _MOST_DEPTH = 50  # maximum number of lists and mappings within each other
 _MOST_DIGITS = 100
+# A colour without quotes is a comment in YAML, so a value or a line would be missing.
+_BARE_COLOUR = re.compile(
+    r"""^[^"'#\n]* (?: (\#[0-9a-f]{6}) [ ]*[:,}\]] | [:-][ ]+ (\#[0-9a-f]{6}) [ ]*$ )""",
+    re.MULTILINE | re.IGNORECASE | re.VERBOSE,
+)
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -34,10 +39,16 @@ def parse_yaml(text: str) -> object:
       text: YAML text, in which `1e-4` is a number.
 
     Raises:
-      YamlError: The text is not YAML, a key is given twice, a value does not fit its tag, a number
-        has more than 100 digits, a text contains characters that no path can contain, or the
-        content is too deep or too large, which aliases can cause in a few lines.
+      YamlError: The text is not YAML, a colour has no quotes, a key is given twice, a value does
+        not fit its tag, a number has more than 100 digits, a text contains characters that no path
+        can contain, or the content is too deep or too large, which aliases can cause in a few
+        lines.
     """
+    if bare := _BARE_COLOUR.search(text):
+        line, colour = text.count("\n", 0, bare.end()) + 1, bare[1] or bare[2]
+        raise YamlError(
+            f'line {line}: {colour} without quotes is a comment in YAML. Write "{colour}".'
+        )
     try:
         loader = _Loader(text)
         try:

@@ -41,8 +41,8 @@ def test_class_of_value(changes, expected):
     ("changes", "message"),
     [
         ({"classes": ["a", "a"]}, "classes: a name occurs twice"),
-        ({"classes": ["a"]}, "at least 2"),
-        ({"classes": ["a", "b c"]}, "match pattern"),
+        ({"classes": ["a"]}, "at least two"),
+        ({"classes": ["a", "b c"]}, "Write b_c"),
         ({"mask_values": {0: "z"}}, "mask_values: z is not among the classes"),
         ({"mask_values": {65536: "a"}}, "a number from 0 to 65535 or a colour"),
         ({"mask_values": {"#ff00": "a"}}, "a number from 0 to 65535 or a colour"),

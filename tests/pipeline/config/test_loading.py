@@ -58,7 +58,7 @@ def test_mask_values_have_whole_numbers_as_keys(load):
         ),
         (changed(data__classes="ground"), ["data.classes: ", "list", "'ground'"]),
         (changed(model="vgg16"), ["model: ", "'vgg16'"]),
-        (changed(name=7), ["name: ", "string", "7"]),
+        (changed(name=7), ["name: ", "text", "7"]),
         (changed(name="my discs"), ["name: ", "pattern", "'my discs'"]),
         (changed(training__batch_size=0), ["training.batch_size: ", "greater", "1", "0"]),
         (changed(training__learning_rate=-1.0), ["training.learning_rate: ", "greater", "-1.0"]),
@@ -203,6 +203,45 @@ def test_every_problem_has_its_line(problems):
         "training.epochs",
         "gate.mean_iou",
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ignore_value: #ff0000",
+        "mask_values: {#ff0000: a}",
+        "mask_values: {0: a, #ff0000: b}",
+        "mask_values:\n    #ff0000: a",
+        "colours:\n    - #ff0000",
+    ],
+)
+def test_a_colour_without_quotes_is_no_comment(problems, line):
+    (problem,) = problems(f"name: x\ndata:\n  {line}\n")
+    number = 3 + line.count("\n")
+    assert (
+        problem == f'line {number}: #ff0000 without quotes is a comment in YAML. Write "#ff0000".'
+    )
+
+
+def test_comments_may_name_colours(load):
+    text = GOOD.replace("name: discs", 'name: discs  # as "#ff0000": red, #00ff00, blue #0000ff')
+    assert load(f"# ff0000: red\n#ff0000\n{text}").name == "discs"
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (["no", "on"], ["data.classes.0: should be text, found False. Without quotes, YAML"]),
+        ([1, 2], ["data.classes.0: should be text, found 1. Without quotes"]),
+        (["a b", "c"], ["found 'a b'. Write a_b"]),
+        (["mean", "c"], ["'mean' is the name of the mean over all classes"]),
+        (["c"], ["at least two, found ['c']. List the background as a class, too"]),
+    ],
+)
+def test_names_of_classes_that_do_not_work_say_what_to_write(problems, classes, words):
+    text = changed(data__classes=classes).replace("'no'", "no").replace("'on'", "on")
+    first, *_ = problems(text)
+    assert all(word in first for word in words)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,10 @@ GOOD = "iVBORw0KGgo="
         ('{"instances": ["a"], "signature_name": 1}', "'signature_name' key must be a string"),
         ('{"instances": ["a"], "signature_name": "x"}', 'name: "x" not found in signature def'),
         ('{"instances": [1], "signature_name": "__saved_model_init_op"}', "not found in signature"),
-        ('{"instances": ["a"], "signature_name": "\\ud800"}', 'name: "?" not found in signature'),
+        (
+            '{"instances": ["a"], "signature_name": "\\ud800"}',
+            'name: "\\ud800" not found in signature',
+        ),
         (
             '{"instances": [[[1]]], "signature_name": "probabilities"}',
             "uint8 (None, None, None, 3)",
