@@ -29,6 +29,8 @@ def test_a_version_that_is_pushed_is_served_and_the_old_one_is_unloaded(
 ):
     caplog.set_level(logging.INFO)
     running = serve()
+    while "no version there yet" not in caplog.text:
+        pass
     push(saved_model, folder, 9)
     running.wait(9)
     assert class_of_red(running) == 0
