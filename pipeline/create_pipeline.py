@@ -114,7 +114,7 @@ def _ingestion_settings(config: Config) -> ExampleGenSettings:
 def _statistics_gen(config: Config, examples: tfx.dsl.Channel) -> StatisticsGen:
     # The other features, such as the encoded image and the pair's key, are left out, because their
     # statistics would be meaningless.
-    names = [features.SOURCE, features.HEIGHT, features.WIDTH, *features.MEANS, features.STD]
+    names = [features.SOURCE, *features.IMAGE_STATISTICS]
     names += [features.fraction(name) for name in config.data.classes]
     # Sketches need a quarter less processor time than exact counts, and no shuffle. They are exact
     # for up to 1,024 different names of sources; no other feature is a string.

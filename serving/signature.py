@@ -14,5 +14,9 @@ IMAGES = "image_bytes"
 MASKS, CLASS_FRACTION, CONFIDENCE = "mask_png_bytes", "class_fraction", "confidence"
 """Names of the outputs of `serving_default`."""
 
+IMAGE_STATISTICS = "image_statistics"
+"""Name of the output with the statistics of each input image. Models that older versions of unetfx
+exported lack it. The description file names its columns under the same key."""
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Input or output arrays of a signature, keyed by name. Strings are in object arrays of bytes."""

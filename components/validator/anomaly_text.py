@@ -20,6 +20,8 @@ _NAMES = {
     features.HEIGHT: "the image height",
     features.WIDTH: "the image width",
     features.STD: "the contrast",
+    **{name: f"the share of {name.rpartition('_')[2]} light" for name in features.COLOURS},
+    features.SHARPNESS: "the sharpness",
     **{name: f"the brightness in {name.rpartition('_')[2]}" for name in features.MEANS},
 }
 
@@ -29,6 +31,7 @@ def anomaly_sentences(
     schema: schema_pb2.Schema,
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None = None,
+    rival: str = "the older spans",
 ) -> list[str]:
     """Describes each anomaly in a sentence, usually with the observed and the expected values.
 
@@ -38,6 +41,7 @@ def anomaly_sentences(
       statistics: Statistics of the checked data.
       older: Statistics of the older spans if the newest span was compared with them; otherwise
         None.
+      rival: Words for the data of `older`.
 
     Returns:
       The sentences, without full stops, sorted by feature name.
@@ -45,7 +49,7 @@ def anomaly_sentences(
     return [
         printable(sentence)  # it may contain values of a manifest
         for name, anomaly in sorted(anomalies.anomaly_info.items())
-        for sentence in _sentences(name.strip("'"), anomaly, schema, statistics, older)
+        for sentence in _sentences(name.strip("'"), anomaly, schema, statistics, older, rival)
     ]
 
 
@@ -55,6 +59,7 @@ def _sentences(
     schema: schema_pb2.Schema,
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None,
+    rival: str,
 ) -> Iterator[str]:
     title, seen = _title(name), _numbers(statistics, name)
     for reason in anomaly.reason:
@@ -71,7 +76,7 @@ def _sentences(
                 yield f"{title} differs between train and test{_divergence(reason)}"
             elif seen and before:
                 means = f"mean {seen.mean:.4g} against {before.mean:.4g}"
-                yield f"{title} differs from the older spans: {means}{_divergence(reason)}"
+                yield f"{title} differs from {rival}: {means}{_divergence(reason)}"
         elif reason.type == _Type.SCHEMA_NEW_COLUMN:
             yield f"{title} is not in the schema"
         elif reason.type == _Type.SCHEMA_MISSING_COLUMN:

@@ -15,7 +15,7 @@ from tfx.utils import writer_utils
 from components.example_gen.artifact import read_records, read_summary
 from components.schema_file import write_inferred_schema
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE, anomaly_sentences
-from components.validator.schema import infer_schema
+from components.validator.schema import complete_schema, infer_schema
 from components.validator.span_drift import drift_anomalies, span_statistics
 from data.config import SPLITS
 from data.errors import InputError
@@ -106,6 +106,7 @@ def ExampleValidator(
     """
     del code  # used only by TFX, as part of the cache key
     expected = text_format.Parse(read_text(join(schema.uri, SCHEMA_FILE)), schema_pb2.Schema())
+    complete_schema(expected)
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
     lines = []
     for split, measured in by_split.items():

@@ -9,7 +9,7 @@ from data.examples import features
 
 DRIFT = 0.3
 """Maximum Jensen-Shannon divergence of the newest span from the older spans, 0..1, in bits."""
-_BRIGHTEST = 255.0
+_BRIGHTEST, _SHARPEST = 255.0, 2.0
 # Minimum margin between an inferred limit and the observed values, as a share of the full scale.
 _MIN_MARGIN = 0.1
 
@@ -45,9 +45,32 @@ def infer_schema(
         if feature.type == schema_pb2.INT:
             feature.int_domain.min, feature.int_domain.max = int(low) // 2, int(high) * 2
         else:
-            scale = 1.0 if feature.name.startswith(features.fraction("")) else _BRIGHTEST
+            scale = _scale(feature.name)
             margin = max((high - low) / 2, _MIN_MARGIN * scale)
             feature.float_domain.min = round(max(low - margin, 0.0), 3)
             feature.float_domain.max = round(min(high + margin, scale), 3)
         feature.drift_comparator.jensen_shannon_divergence.threshold = DRIFT
     return schema
+
+
+def complete_schema(schema: schema_pb2.Schema) -> None:
+    """Adds the image statistics that a schema written by an older version of unetfx lacks.
+
+    They get a drift comparator, but no range, so that they are not reported as unknown columns.
+
+    Args:
+      schema: The schema, which is changed.
+    """
+    known = {feature.name for feature in schema.feature}
+    for name in (*features.COLOURS, features.SHARPNESS):
+        if name not in known:
+            feature = schema.feature.add(name=name, type=schema_pb2.FLOAT)
+            feature.drift_comparator.jensen_shannon_divergence.threshold = DRIFT
+
+
+def _scale(name: str) -> float:
+    """Returns the greatest possible value of a feature of floating-point numbers."""
+    if name == features.SHARPNESS:
+        return _SHARPEST
+    is_share = name in features.COLOURS or name.startswith(features.fraction(""))
+    return 1.0 if is_share else _BRIGHTEST

@@ -2,7 +2,6 @@
 
 import hashlib
 import heapq
-import math
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
@@ -11,11 +10,11 @@ import pandas as pd
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
+from components.validator.chance import allow_for_chance
 from data.examples import features
 from data.examples.records import Record
 
 _MOST_COMPARED = 10_000  # maximum number of pairs from the newest span, and from older spans
-_BUCKETS = 10  # number of buckets in each histogram that TFDV compares
 
 
 class SpanStatistics(NamedTuple):
@@ -66,11 +65,7 @@ def drift_anomalies(
 ) -> anomalies_pb2.Anomalies:
     """Checks the newest span against the schema, and for drift against the older spans.
 
-    Even two samples from the same distribution differ, and small samples differ more. By the
-    chi-square approximation, the expected Jensen-Shannon divergence (Lin 1991) between the
-    histograms of two such samples is about (k - 1) / (8 ln 2) · (1 / n + 1 / m) bits, where k is
-    the number of buckets, and n and m are the sample sizes. Twice this value is added to each drift
-    threshold, so that small spans rarely raise false alarms.
+    Each threshold is raised by an allowance for chance (see `allow_for_chance`).
 
     Args:
       statistics: Statistics of the newest span and of the older spans.
@@ -79,16 +74,11 @@ def drift_anomalies(
     Returns:
       The anomalies of the newest span.
     """
-    sizes = [part.datasets[0].num_examples for part in (statistics.newest, statistics.older)]
-    by_chance = (_BUCKETS - 1) / (8 * math.log(2)) * sum(1 / size for size in sizes)
     tolerant = schema_pb2.Schema()
     tolerant.CopyFrom(schema)
     del tolerant.feature[:]
     tolerant.feature.extend(f for f in schema.feature if f.name != features.SPAN)
-    for feature in tolerant.feature:
-        comparator = feature.drift_comparator.jensen_shannon_divergence
-        if comparator.HasField("threshold"):
-            comparator.threshold = min(comparator.threshold + 2 * by_chance, 1.0)
+    allow_for_chance(tolerant.feature, statistics.newest, statistics.older)
     return tfdv.validate_statistics(
         statistics.newest, tolerant, previous_statistics=statistics.older
     )
@@ -114,10 +104,7 @@ def _row(record: Record, classes: Sequence[str]) -> dict[str, object]:
         raise ValueError(f"{record.pair.key} cannot be used")
     return {
         features.SOURCE: record.pair.source,
-        features.HEIGHT: statistics.height,
-        features.WIDTH: statistics.width,
-        features.STD: statistics.std,
-        **dict(zip(features.MEANS, statistics.means, strict=True)),
+        **statistics.image.features(),
         **{
             features.fraction(name): share
             for name, share in zip(classes, statistics.fractions, strict=True)

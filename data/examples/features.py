@@ -10,6 +10,10 @@ HEIGHT = "image/height"
 WIDTH = "image/width"
 MEANS = ("image/mean_red", "image/mean_green", "image/mean_blue")
 STD = "image/std"
+COLOURS = ("image/share_red", "image/share_blue")
+SHARPNESS = "image/sharpness"
+IMAGE_STATISTICS = (HEIGHT, WIDTH, *MEANS, STD, *COLOURS, SHARPNESS)
+"""Statistics of the image, in the order in which a served model returns them."""
 MASK = "mask/encoded"
 
 

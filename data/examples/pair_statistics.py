@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
 from data.config import IGNORE
+from data.examples.image_statistics import ImageStatistics, image_statistics
 from data.rasters.images import LoadedImage
 from data.rasters.masks import LoadedMask
 
@@ -30,6 +29,8 @@ class PairStatistics(NamedTuple):
       labelled: Share of the image's pixels that are labelled, that is, not ignored.
       inverted: Whether the grey levels of the mask file were inverted, because 0 is white in it.
       max_sample: Greatest sample value of a 16-bit image, alpha excluded; None for an 8-bit image.
+      sharpness: Sharpness of the image (see `ImageStatistics`); 0 in records that versions of
+        unetfx before this statistic wrote.
     """
 
     sha256: str
@@ -42,6 +43,12 @@ class PairStatistics(NamedTuple):
     labelled: float
     inverted: bool
     max_sample: int | None
+    sharpness: float = 0.0
+
+    @property
+    def image(self) -> ImageStatistics:
+        """The statistics that depend only on the image."""
+        return ImageStatistics(self.height, self.width, self.means, self.std, self.sharpness)
 
     @property
     def class_pixels(self) -> tuple[float, ...]:
@@ -61,39 +68,19 @@ def pair_statistics(image: LoadedImage, mask: LoadedMask, num_classes: int) -> P
     Returns:
       The statistics, in which `fractions` has one entry per class.
     """
-    means, std = _brightness(image.pixels)
+    described = image_statistics(image.pixels)
     labelled = int(mask.pixels[:IGNORE].sum())
-    height, width = image.pixels.shape[:2]
     content = xxhash.xxh3_128(np.ascontiguousarray(image.pixels).data)
     return PairStatistics(
         sha256=hashlib.sha256(image.encoded).hexdigest(),
-        content=f"{height}x{width}:{content.hexdigest()}",
-        height=height,
-        width=width,
-        means=means,
-        std=std,
+        content=f"{described.height}x{described.width}:{content.hexdigest()}",
+        height=described.height,
+        width=described.width,
+        means=described.means,
+        std=described.std,
         fractions=tuple((mask.pixels[:num_classes] / max(labelled, 1)).tolist()),
         labelled=labelled / mask.class_ids.size,
         inverted=mask.inverted,
         max_sample=image.max_sample,
+        sharpness=described.sharpness,
     )
-
-
-def _brightness(pixels: npt.NDArray[np.uint8]) -> tuple[tuple[float, float, float], float]:
-    """Computes the mean of each channel and the overall standard deviation from exact sums."""
-    rows = pixels.reshape(len(pixels), -1)
-    sums = _column_sums(rows).reshape(-1, 3).sum(axis=0).tolist()
-    squares = int(_column_sums(np.square(rows, dtype=np.uint16)).sum())
-    red, green, blue = (3 * channel / rows.size for channel in sums)
-    variance = squares / rows.size - (sum(sums) / rows.size) ** 2
-    return (red, green, blue), math.sqrt(max(variance, 0.0))
-
-
-def _column_sums(rows: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Sums the values of each column, all of which are below 2^16.
-
-    32 bits are enough for the sums of 2^16 rows, and the sums of 64 bits take longer.
-    """
-    blocks = (rows[first : first + 2**16] for first in range(0, len(rows), 2**16))
-    sums = np.array([block.sum(axis=0, dtype=np.uint32) for block in blocks])
-    return sums.sum(axis=0, dtype=np.int64)

@@ -44,7 +44,7 @@ class Record(NamedTuple):
         if "problem" in row:
             problem = PairError(**row["problem"])
         else:
-            fields = {name: row[name] for name in PairStatistics._fields}
+            fields = {name: row[name] for name in PairStatistics._fields if name in row}
             fields["means"] = tuple(row["means"])
             fields["fractions"] = tuple(row["fractions"].values())
             statistics = PairStatistics(**fields)

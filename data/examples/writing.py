@@ -10,16 +10,12 @@ from tensorflow_datasets.proto.tf_example_generated_pb2 import Example
 
 from data.examples.features import (
     GROUP,
-    HEIGHT,
     IMAGE,
     KEY,
     MASK,
-    MEANS,
     SHA256,
     SOURCE,
     SPAN,
-    STD,
-    WIDTH,
     column,
     fraction,
 )
@@ -50,11 +46,10 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
         SHA256: statistics.sha256,
         **{column(name): cell for name, cell in pair.columns.items()},
     }
-    numbers = {SPAN: pair.span, HEIGHT: statistics.height, WIDTH: statistics.width}
     fractions = map(fraction, classes)
-    measures = {
-        STD: statistics.std,
-        **dict(zip(MEANS, statistics.means, strict=True)),
+    numbers: dict[str, int | float] = {
+        SPAN: pair.span,
+        **statistics.image.features(),
         **dict(zip(fractions, statistics.fractions, strict=True)),
     }
     example = Example()
@@ -66,7 +61,8 @@ def make_example(read: ReadPair, classes: Sequence[str]) -> Example:
     for name, text in texts.items():
         feature[name].bytes_list.value.append(text.encode())
     for name, number in numbers.items():
-        feature[name].int64_list.value.append(number)
-    for name, measure in measures.items():
-        feature[name].float_list.value.append(measure)
+        if isinstance(number, int):
+            feature[name].int64_list.value.append(number)
+        else:
+            feature[name].float_list.value.append(number)
     return example

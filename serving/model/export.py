@@ -7,11 +7,12 @@ import keras
 import tensorflow as tf
 
 from data.config import View
+from data.examples import features
 from serving.config import MAX_PIXELS, Flips
 from serving.model.description import write_description
 from serving.model.graph import ServingGraph
 from serving.model.warmup import write_warmup_requests
-from serving.signature import EVALUATION, PROBABILITIES, SIGNATURE
+from serving.signature import EVALUATION, IMAGE_STATISTICS, PROBABILITIES, SIGNATURE
 
 
 def export_saved_model(
@@ -56,6 +57,7 @@ def export_saved_model(
             "intensity_range": intensity_range,
             "max_pixels": max_pixels,
             "config": config,
+            IMAGE_STATISTICS: list(features.IMAGE_STATISTICS),
             # The SavedModel's checkpoint identifies weights only by index, so their names are
             # stored here.
             "weights": [weight.path for weight in network.weights],

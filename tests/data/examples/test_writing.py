@@ -65,6 +65,10 @@ def test_every_feature_of_a_hand_computed_example(example):
         "image/mean_green": 85.0,
         "image/mean_blue": 95.0,
         "image/std": pytest.approx((2625 + 200 / 3) ** 0.5),
+        "image/share_red": pytest.approx(75 / 255),
+        "image/share_blue": pytest.approx(95 / 255),
+        # The sums of the channels rise by 90 in each row and by 270 from row to row.
+        "image/sharpness": 0.0,
         "mask/fraction/ground": pytest.approx(3 / 5),
         "mask/fraction/disc": pytest.approx(2 / 5),
         "mask/fraction/rim": 0.0,
@@ -90,6 +94,7 @@ def test_features_have_the_types_of_the_contract(example):
         for name, feature in example([[0, 0, 1], [255, 0, 1]]).features.feature.items()
     }
     floats = {"image/mean_red", "image/mean_green", "image/mean_blue", "image/std"}
+    floats |= {"image/share_red", "image/share_blue", "image/sharpness"}
     floats |= {f"mask/fraction/{name}" for name in ("ground", "disc", "rim")}
     assert {name for name, kind in kinds.items() if kind == "float_list"} == floats
     assert {name for name, kind in kinds.items() if kind == "int64_list"} == {

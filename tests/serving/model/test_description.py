@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data.errors import MissingFileError
+from data.examples.features import IMAGE_STATISTICS
 from serving.model.description import model_weights
 
 
@@ -11,6 +12,7 @@ def test_classes_and_view_lie_beside_the_model(saved_model):
     description = json.loads((saved_model / "assets.extra/unetfx.json").read_text())
     assert description["classes"] == ["red", "green", "blue"]
     assert description["view"] == {"kind": "resize", "height": 16, "width": 24}
+    assert description["image_statistics"] == list(IMAGE_STATISTICS)
 
 
 def test_the_description_tells_a_crop(sliding_model):

@@ -73,6 +73,7 @@ def test_the_signatures_of_the_contract(signatures):
                 "mask_png_bytes": ("string", [None]),
                 "class_fraction": ("float32", [None, 3]),
                 "confidence": ("float32", [None]),
+                "image_statistics": ("float32", [None, 9]),
             },
         ),
         "probabilities": (
@@ -137,6 +138,7 @@ def test_an_empty_batch_has_an_empty_answer(signatures):
         "mask_png_bytes": [0],
         "class_fraction": [0, 3],
         "confidence": [0],
+        "image_statistics": [0, 9],
     }
 
 

@@ -55,7 +55,12 @@ def predict_request(images, name="discs", **options):
 
 def test_predict(predictions, picture):
     response = predictions.Predict(predict_request([picture(4, 6, RED, GREEN), picture(5, 3)]), 60)
-    assert set(response.outputs) == {"mask_png_bytes", "class_fraction", "confidence"}
+    assert set(response.outputs) == {
+        "mask_png_bytes",
+        "class_fraction",
+        "confidence",
+        "image_statistics",
+    }
     spec = response.model_spec
     assert (spec.name, spec.version.value) == ("discs", 7)
     assert spec.signature_name == "serving_default"

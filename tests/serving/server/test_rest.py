@@ -46,7 +46,7 @@ def test_row_format(client, picture):
     assert response.headers["content-type"] == "application/json"
     assert list(response.json()) == ["predictions"]
     half, whole = response.json()["predictions"]
-    assert set(half) == {"mask_png_bytes", "class_fraction", "confidence"}
+    assert set(half) == {"mask_png_bytes", "class_fraction", "confidence", "image_statistics"}
     np.testing.assert_array_equal(ids(half["mask_png_bytes"]), 4 * [[0, 0, 0, 1, 1, 1]])
     assert half["class_fraction"] == [0.5, 0.5, 0.0]
     np.testing.assert_array_equal(ids(whole["mask_png_bytes"]), np.full((5, 3), 2))
