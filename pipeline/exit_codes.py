@@ -3,7 +3,8 @@
 DONE = 0
 """The command succeeded."""
 FAILED = 1
-"""The command failed unexpectedly, or a sanity check of `unetfx model` failed."""
+"""The command failed unexpectedly, a sanity check of `unetfx model` failed, or `unetfx drift`
+found drift."""
 BAD_INPUT = 2
 """The config or the data are invalid, a server or a cluster is unavailable, or memory ran out."""
 NOT_BLESSED = 3

@@ -16,6 +16,9 @@ from data.examples.features import COLOURS, HEIGHT, MEANS, SHARPNESS, STD, WIDTH
 SHARPNESS_WINDOW = 1024
 """Greatest height and width, in pixels, of the middle of an image in which the sharpness is
 measured. The window limits the cost for large images."""
+COLOUR_DIGITS = 3
+"""Decimals of the shares of light. Rounding gives all grey images exactly the same shares, so that
+TFDV does not compare rounding errors."""
 
 
 class ImageStatistics(NamedTuple):
@@ -41,12 +44,13 @@ class ImageStatistics(NamedTuple):
         red, _, blue = self.means
         total = sum(self.means)
         shares = (red / total, blue / total) if total else (1 / 3, 1 / 3)
+        rounded = [round(share, COLOUR_DIGITS) for share in shares]
         return {
             HEIGHT: self.height,
             WIDTH: self.width,
             **dict(zip(MEANS, self.means, strict=True)),
             STD: self.std,
-            **dict(zip(COLOURS, shares, strict=True)),
+            **dict(zip(COLOURS, rounded, strict=True)),
             SHARPNESS: self.sharpness,
         }
 

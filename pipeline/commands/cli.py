@@ -42,6 +42,13 @@ config_option = click.option(
     help="Config file.  [default: $UNETFX_CONFIG, or else the Blue Marble example]",
 )
 _run = click.argument("run")
+_log_option = click.option(
+    "--log",
+    "log_folder",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Folder for a log of the predictions, without images, for unetfx drift.",
+)
 _why = click.option("--why", required=True, metavar="TEXT", help="Reason, kept in the records.")
 
 
@@ -291,6 +298,7 @@ def push(config_file: Path, run: str) -> None:
     metavar="SECONDS",
     help="Time limit for a batch on the server, and for its start.  [default: 60]",
 )
+@_log_option
 def predict(
     images: tuple[str, ...],
     out: Path,
@@ -302,6 +310,7 @@ def predict(
     batch: int,
     jobs: int | None,
     timeout: float | None,
+    log_folder: Path | None,
 ) -> None:
     """Segment images with a pushed model or a server.
 
@@ -314,7 +323,27 @@ def predict(
     from pipeline.commands.predict import ModelChoice, run_predict
 
     choice = ModelChoice(url, name, model_version, label, timeout)
-    sys.exit(run_predict(config, images, out, choice, batch=batch, jobs=jobs))
+    sys.exit(
+        run_predict(config, images, out, choice, batch=batch, jobs=jobs, log_folder=log_folder)
+    )
+
+
+@commands.command()
+@config_option
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...")
+def drift(config_file: Path, logs: tuple[str, ...]) -> None:
+    """Compare logged requests with the training data.
+
+    LOG is a folder or a file that unetfx serve --log or unetfx predict --log wrote. Says what has
+    moved away from the training data of the newest pushed version, and since when.
+
+    Exit code 0: no drift. 1: drift. 2: the config or a log is wrong, or there are too few requests.
+    """
+    config = load_config(config_file)
+    with library_noise_to(config.home / "logs" / "drift.txt"):
+        from pipeline.commands.drift import run_drift
+
+        sys.exit(run_drift(config, logs))
 
 
 @commands.command()
@@ -371,6 +400,7 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
 @_number_option("--max-requests", 64, "N", "Maximum number of requests at a time.", _AT_LEAST_1)
 @_number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
 @_number_option("--max-batch", 8, "N", "Maximum number of images in a batch.", _AT_LEAST_1)
+@_log_option
 def serve(
     config_file: Path,
     host: str,
@@ -382,6 +412,7 @@ def serve(
     max_requests: int,
     max_seconds: float,
     max_batch: int,
+    log_folder: Path | None,
 ) -> None:
     """Serve the newest pushed model on this machine.
 
@@ -389,7 +420,7 @@ def serve(
     the server with Ctrl-C.
     """
     config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving.server"):
+    with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving"):
         from serving.server.limits import Limits
         from serving.server.serve import ServerSettings, serve
 
@@ -408,6 +439,7 @@ def serve(
                     batch=max_batch,
                 ),
                 hosts=hosts,
+                log=log_folder,
             )
         )
 

@@ -1,9 +1,10 @@
 """`unetfx predict`: segments images and writes masks and overlays, with a progress bar."""
 
 import os
+import posixpath
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -23,6 +24,7 @@ from serving.files.image_files import find_images
 from serving.files.predict import TABLE_FILE, Outcome, predict_files
 from serving.palette import colour
 from serving.prediction import Predictor
+from serving.request_log import RequestLog
 
 JOBS, JOBS_OF_SERVER = 1, 4
 """Default number of batches that are processed at the same time: `JOBS` on this machine, where one
@@ -58,6 +60,7 @@ def run_predict(
     *,
     batch: int = 1,
     jobs: int | None = None,
+    log_folder: Path | None = None,
 ) -> int:
     """Segments images and prints a line for each image.
 
@@ -70,6 +73,7 @@ def run_predict(
       batch: Number of images in a batch.
       jobs: Number of batches that are processed at the same time; None for the default, which is
         `JOBS`, or `JOBS_OF_SERVER` with a server.
+      log_folder: Folder for the log of the predictions (see `RequestLog`); None for no log.
 
     Returns:
       The exit code: `DONE`, or `BAD_INPUT` if there is only one image and it failed.
@@ -81,9 +85,21 @@ def run_predict(
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
     with library_noise_to(log) as terminal:
         images = find_images(patterns, out)
-        with _model(config, choice, terminal) as (model, data):
+        with (
+            _model(config, choice, terminal) as (model, data, version),
+            closing(RequestLog(log_folder)) if log_folder else nullcontext() as request_log,
+        ):
             jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
-            outcomes = predict_files(images, model, out, data, batch=batch, jobs=jobs)
+            outcomes = predict_files(
+                images,
+                model,
+                out,
+                data,
+                batch=batch,
+                jobs=jobs,
+                log=request_log,
+                version=version,
+            )
             failed = _print(outcomes, len(images), model.classes, terminal)
     if failed and len(images) > 1:
         raise InputError(
@@ -96,7 +112,7 @@ def run_predict(
 @contextmanager
 def _model(
     config: Config, choice: ModelChoice, terminal: TextIO
-) -> Iterator[tuple[Predictor, DataConfig]]:
+) -> Iterator[tuple[Predictor, DataConfig, int | None]]:
     if choice.url is None:
         _refuse_server_options(choice)
         # These imports come late, because TensorFlow takes seconds to load and is not needed for
@@ -114,7 +130,8 @@ def _model(
         # The intensity range is taken from the model, because the range in the config may have
         # changed since training.
         settings = {"intensity_range": model_intensity_range(version)}
-        yield ServedModel(version), config.data.model_copy(update=settings)
+        number = int(posixpath.basename(version))
+        yield ServedModel(version), config.data.model_copy(update=settings), number
         return
     timeout = choice.timeout or TIMEOUT
     line = f"{choice.url}: the server serves no version yet; waiting up to {timeout:g} s"
@@ -128,7 +145,7 @@ def _model(
     ) as client:
         # Fails early, before any image is read.
         client.check(lambda: click.echo(line, file=terminal))
-        yield client, config.data
+        yield client, config.data, choice.version
 
 
 def _refuse_server_options(choice: ModelChoice) -> None:

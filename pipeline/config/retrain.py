@@ -61,9 +61,13 @@ class RetrainConfig(Strict):
         all runs. Runs that share a report count as one run. The models of pushed versions, the
         baseline, and artifacts that a kept run used are never removed.
       keep_versions: Number of most recent pushed versions to keep; null to keep all versions.
+      request_log: Folder of the log that `unetfx serve --log` or a client of TF Serving writes. The
+        requests are compared with the training data, and notifications tell of drift. Null for no
+        comparison.
       notify: Recipients of the result.
     """
 
     keep_runs: _AtLeast1 | None = 10
     keep_versions: _AtLeast1 | None = None
+    request_log: Annotated[str, Field(min_length=1)] | None = None
     notify: NotifyConfig = NotifyConfig()

@@ -24,6 +24,7 @@ Execution: TypeAlias = metadata_store_pb2.Execution
 _Event: TypeAlias = metadata_store_pb2.Event
 
 EXAMPLES = standard_artifacts.Examples.TYPE_NAME
+STATISTICS = standard_artifacts.ExampleStatistics.TYPE_NAME
 ANOMALIES = standard_artifacts.ExampleAnomalies.TYPE_NAME
 MODEL = standard_artifacts.Model.TYPE_NAME
 EVALUATION = standard_artifacts.ModelEvaluation.TYPE_NAME

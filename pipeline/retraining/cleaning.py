@@ -13,8 +13,9 @@ from data.files.paths import is_remote, join, relative_path
 from data.files.removing import remove_folder
 from data.files.state import folder_state
 from pipeline.config.config import Config
+from pipeline.history.pushed import pushed_versions
 from pipeline.history.store import BLESSING, MODEL, Artifact, History, open_history
-from serving.model.versions import numbered_folders, versions
+from serving.model.versions import versions
 
 _UNFINISHED = ".unfinished"  # folder for interrupted training runs and searches
 
@@ -79,7 +80,7 @@ def clean(config: Config) -> Cleaned:
     removed_versions = _remove_versions(config, remover)
     _remove_unfinished_outputs(history, remover, config)
     newest = history.newest_runs(config.retrain.keep_runs)
-    pushed = _pushed_versions(config, history)
+    pushed = pushed_versions(config, history)
     served = pushed[max(pushed)] if pushed else set()
     kept = newest | history.runs_that_made(served | _baseline(history))
     needed = history.touched_by(kept).union(*pushed.values())
@@ -125,14 +126,6 @@ def _remove_unfinished_outputs(history: History, remover: _Remover, config: Conf
         for folder in find_files(join(config.artifacts_folder, f"*/*/{execution.id}")):
             remover.remove(folder)
         history.set_failed(execution)
-
-
-def _pushed_versions(config: Config, history: History) -> dict[int, set[int]]:
-    """Returns the IDs of the model and blessings of each existing version, by version number."""
-    present = set(numbered_folders(config.serving_folder).values())
-    pushed = ((folder, ids) for folder, ids in history.pushed() if folder in present)
-    # `Path` is not used, because it would corrupt a gs:// URL.
-    return {int(os.path.basename(folder)): ids for folder, ids in pushed}  # noqa: PTH119
 
 
 def _baseline(history: History) -> set[int]:

@@ -32,6 +32,8 @@ class Notice(Strict):
         `nothing_new`.
       reasons: Reasons why no model was pushed, one line each.
       doubts: Rules of the gate that were not checked or pass without certainty, one line each.
+      drift: A sentence for each number in which the newest logged requests differ from the training
+        data of the newest pushed model; see `retrain.request_log`.
       news: A short name for each change to the data, config or code since the last retraining.
       run: ID of the pipeline run; None if no run finished.
       metrics: Metrics on the test split, by name (None if undefined); empty if no run finished.
@@ -49,6 +51,7 @@ class Notice(Strict):
     outcome: Outcome
     reasons: list[str]
     doubts: list[str]
+    drift: list[str]
     news: list[str]
     run: str | None
     metrics: Mapping[str, float | None]

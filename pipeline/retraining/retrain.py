@@ -91,6 +91,7 @@ class _Retraining:
         self._log = config.home / "logs" / "retrain.txt"
         self._start = _now()
         self._changes: Sequence[str] = ()
+        self._drift: Sequence[str] = ()
 
     def run(self) -> int:
         try:
@@ -98,6 +99,7 @@ class _Retraining:
         except UnetfxError as error:
             self._notify(_Result("bad_input", BAD_INPUT, str(error).splitlines()))
             raise
+        self._drift = self._find_drift()
         self._notify(result)
         return result.code
 
@@ -147,9 +149,29 @@ class _Retraining:
         for problem in problems:
             print_failure(f"warning: {problem}")
 
+    def _find_drift(self) -> Sequence[str]:
+        if self._config.retrain.request_log is None:
+            return ()
+        with library_noise_to(self._log):
+            from pipeline.retraining.drift import find_drift
+
+            try:
+                _, found = find_drift(self._config, [self._config.retrain.request_log])
+            except Exception as error:
+                # A log that cannot be compared must not change the result of the retraining.
+                traceback.print_exc()
+                problem = f"the logged requests were not compared: {error}"
+            else:
+                for sentence in found.sentences:
+                    print(f"Drift     {printable(sentence)}")
+                return found.sentences
+        print_failure(f"warning: {problem}")
+        return ()
+
     def _notify(self, result: _Result) -> None:
         notify = self._config.retrain.notify
-        if result.outcome == "nothing_new" and not notify.nothing_new:
+        is_news = result.outcome != "nothing_new" or self._drift
+        if not is_news and not notify.nothing_new:
             return
         for problem in send_notice(self._notice(result), notify):
             print_failure(f"warning: {problem}")
@@ -164,6 +186,7 @@ class _Retraining:
             outcome=result.outcome,
             reasons=list(result.reasons),
             doubts=run.results.get("doubts", []) if run else [],
+            drift=list(self._drift),
             news=list(self._changes),
             run=run.id if run else None,
             metrics=run.metrics if run else {},
@@ -213,6 +236,7 @@ def _summary(notice: Notice) -> str:
     if iou is not None:
         parts.append(f"mean IoU {measured_text(iou, notice.intervals.get(MEAN_IOU))}")
     parts += [*notice.reasons, *notice.doubts][:_MOST_REASONS]
+    parts += [f"drift: {sentence}" for sentence in notice.drift[:_MOST_REASONS]]
     if notice.news:
         parts.append(f"new: {', '.join(notice.news)}")
     return "; ".join(parts)

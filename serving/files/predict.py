@@ -12,13 +12,16 @@ import numpy as np
 from data.config import DataConfig
 from data.csv_text import csv_text, path_cell
 from data.errors import UnetfxError
+from data.examples.image_statistics import image_statistics
 from data.files.reading import read_bytes
 from data.files.writing import new_file
+from data.printable import printable
 from data.rasters.images import LoadedImage, encode_png, load_image
 from serving.client.protocol import ServingError
 from serving.files.image_files import ImageFile
 from serving.overlay import overlay, palette_mask
 from serving.prediction import Prediction, Predictor
+from serving.request_log import RequestLog, answer
 
 TABLE_FILE = "classes.csv"
 """Name of the CSV file with the share of each class in each mask."""
@@ -66,6 +69,8 @@ def predict_files(
     *,
     batch: int = 1,
     jobs: int = 1,
+    log: RequestLog | None = None,
+    version: int | None = None,
 ) -> Iterator[Outcome]:
     """Segments images, and writes a mask and an overlay for each image and a table of all images.
 
@@ -81,6 +86,8 @@ def predict_files(
         and the intensity range of 16-bit images.
       batch: Number of images per batch. Each batch is sent as one request.
       jobs: Number of batches to process in parallel.
+      log: Log of the predictions; None for no log.
+      version: Version of the model, for the log; None if unknown.
 
     Yields:
       The result for each image, in the order of `images`.
@@ -90,7 +97,7 @@ def predict_files(
         returns an error that would recur for every image.
     """
     batches = [images[first : first + batch] for first in range(0, len(images), batch)]
-    work = partial(_predict_batch, model=model, out=out, data=data)
+    work = partial(_predict_batch, model=model, out=out, data=data, log=log, version=version)
     threads = ThreadPoolExecutor(jobs)
     try:
         with new_file(str(out / TABLE_FILE)) as file:
@@ -106,17 +113,38 @@ def predict_files(
 
 
 def _predict_batch(
-    images: Sequence[ImageFile], *, model: Predictor, out: Path, data: DataConfig
+    images: Sequence[ImageFile],
+    *,
+    model: Predictor,
+    out: Path,
+    data: DataConfig,
+    log: RequestLog | None,
+    version: int | None,
 ) -> list[Outcome]:
     loaded = {image: _load(image, data) for image in images}
     good = {image: result for image, result in loaded.items() if isinstance(result, LoadedImage)}
     predictions = dict(zip(good, _segment(list(good.values()), model), strict=True))
-    return [
+    outcomes = [
         _write(image, good[image], predictions[image], out, len(model.classes))
         if image in good
         else Outcome(image, error=str(loaded[image]))
         for image in images
     ]
+    if log:
+        log.add(
+            [
+                answer(
+                    image_statistics(good[outcome.image].pixels).features(),
+                    dict(zip(model.classes, outcome.class_fraction, strict=True)),
+                    outcome.confidence,
+                    version,
+                    printable(outcome.image.path),
+                )
+                for outcome in outcomes
+                if not outcome.error
+            ]
+        )
+    return outcomes
 
 
 def _load(image: ImageFile, data: DataConfig) -> LoadedImage | UnetfxError:

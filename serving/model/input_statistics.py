@@ -7,7 +7,7 @@ requests can be compared with the training data.
 import tensorflow as tf
 
 from data.examples.features import IMAGE_STATISTICS
-from data.examples.image_statistics import SHARPNESS_WINDOW
+from data.examples.image_statistics import COLOUR_DIGITS, SHARPNESS_WINDOW
 
 COUNT = len(IMAGE_STATISTICS)
 """Number of statistics of an image."""
@@ -21,17 +21,19 @@ def input_statistics(image: tf.Tensor) -> tf.Tensor:
 
     Returns:
       float32 [COUNT], in the order of `features.IMAGE_STATISTICS`. The values differ from those of
-      ingestion only by rounding.
+      ingestion only by rounding; shares of light are rounded to 0.001 in both.
     """
     size = tf.cast(tf.shape(image)[:2], tf.float32)
     pixels = tf.cast(image, tf.float32)
     # The sums of columns come first, because TensorFlow sums long rows faster than rows of three.
     columns = tf.reduce_mean(tf.reshape(pixels, [tf.shape(image)[0], -1]), axis=0)
     means = tf.reduce_mean(tf.reshape(columns, [-1, 3]), axis=0)
-    std = tf.sqrt(tf.reduce_mean(tf.square(pixels - tf.reduce_mean(means))))
+    # `l2_loss` is half of the sum of the squares, without an array of the squares.
+    squares = 2 * tf.nn.l2_loss(pixels - tf.reduce_mean(means))
+    std = tf.sqrt(squares / tf.cast(tf.size(pixels), tf.float32))
     total = tf.reduce_sum(means)
     shares = tf.where(total > 0, means / total, 1 / 3)
-    red_and_blue = tf.gather(shares, [0, 2])
+    red_and_blue = tf.round(tf.gather(shares, [0, 2]) * 10**COLOUR_DIGITS) / 10**COLOUR_DIGITS
     return tf.concat([size, means, std[tf.newaxis], red_and_blue, [_sharpness(image)]], axis=0)
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from serving.request_log import RequestLog, answers_of
 from serving.server.batching import Outputs
 from serving.server.errors import Code, RequestError, timed_out
 from serving.server.limits import Limits, check_pixels
@@ -25,15 +26,23 @@ class RequestPredictor:
       limits: Limits of the server.
     """
 
-    def __init__(self, limits: Limits, metrics: ServerMetrics, executor: Executor) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        metrics: ServerMetrics,
+        executor: Executor,
+        log: RequestLog | None = None,
+    ) -> None:
         """Creates a predictor that has no requests yet.
 
         Args:
           limits: Limits of the server.
           metrics: Metrics that count the requests.
           executor: Single-threaded executor in which the models run.
+          log: Log of the answers of `serving_default`; None for no log.
         """
         self.limits = limits
+        self._log = log
         self._metrics = metrics
         self._executor = executor
         self._running = 0
@@ -103,7 +112,10 @@ class RequestPredictor:
         check_tensors(inputs, model.signature(name), name)
         pixels = await asyncio.to_thread(check_pixels, name, inputs, model.max_pixels)
         if name == SIGNATURE:
-            return await version.batcher.submit(list(inputs[IMAGES]), pixels, deadline)
+            outputs = await version.batcher.submit(list(inputs[IMAGES]), pixels, deadline)
+            if self._log:
+                self._log.add(answers_of(outputs, version.number, model.classes))
+            return outputs
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, lambda: model.run(name, inputs, deadline - time.monotonic())
         )

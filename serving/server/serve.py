@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import uvicorn
 
 from data.errors import InputError
+from serving.request_log import RequestLog
 from serving.server.bodies import Bodies
 from serving.server.connections import Connection, allowed_connections
 from serving.server.grpc_service import GrpcService
@@ -47,6 +49,7 @@ class ServerSettings(NamedTuple):
       limits: Limits on body size, number of requests, request time and batch size.
       hosts: Names under which browsers may reach the server, in addition to `host`, `localhost`,
         the name of this machine and IP addresses.
+      log: Folder for the log of the requests (see `RequestLog`); None for no log.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ServerSettings(NamedTuple):
     labels: Mapping[str, int] = {}
     limits: Limits = Limits()
     hosts: Sequence[str] = ()
+    log: Path | None = None
 
 
 class LocalServer:
@@ -72,15 +76,19 @@ class LocalServer:
 
         Args:
           settings: Model, address, ports and limits of the server.
+
+        Raises:
+          InputError: The folder of the log cannot be created.
         """
         self._settings = settings
+        self._log = RequestLog(settings.log) if settings.log else None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
         metrics = ServerMetrics(settings.limits.batch)
         self._versions = Versions(settings.name, settings.labels)
         self._watcher = Watcher(
             self._versions, settings.folder, settings.limits, metrics, self._executor
         )
-        self._predictor = RequestPredictor(settings.limits, metrics, self._executor)
+        self._predictor = RequestPredictor(settings.limits, metrics, self._executor, self._log)
         self._bodies = Bodies(settings.limits.body)
         self._json = JsonWorker()
         self._connections = allowed_connections(settings.limits.connections)
@@ -133,6 +141,8 @@ class LocalServer:
         await self._watcher.close()
         await self._json.close()
         self._executor.shutdown()
+        if self._log:
+            await asyncio.to_thread(self._log.close)
 
     def _make_grpc_server(self) -> tuple[grpc.aio.Server, int]:
         settings = self._settings
@@ -164,7 +174,8 @@ def serve(settings: ServerSettings) -> None:
       settings: Model, address, ports and limits of the server.
 
     Raises:
-      InputError: A port is in use, or the host is not an address of this machine.
+      InputError: A port is in use, the host is not an address of this machine, or the folder of the
+        log cannot be created.
     """
     asyncio.run(_serve(settings))
 

@@ -11,6 +11,7 @@ from components.report.metrics import RunMetrics
 from components.serving_check.verdict import ServingVerdict
 from pipeline.config.config import Config
 from pipeline.history.runs import all_runs
+from pipeline.history.store import DESTINATION, PUSHED, PUSHED_MODEL, open_history
 
 CLASSES = ["red", "green"]
 NODES = {  # component to the type of its output
@@ -119,6 +120,16 @@ class Workspace:
         (report / "report.json").write_text(CONTENTS.model_dump_json())
         (report / "metrics.json").write_text(metrics(mean).model_dump_json())
         return run_id
+
+    def record_push(self, run_id, folder):
+        """Records that the model of a run was pushed to a folder."""
+        open_history(self.config, for_writing=True).record_decision(
+            "colours",
+            self.run(run_id).artifacts["Model"],
+            PUSHED_MODEL,
+            str(folder),
+            {PUSHED: 1, DESTINATION: str(folder)},
+        )
 
     def run(self, run_id):
         return next(run for run in all_runs(self.config) if run.id == run_id)

@@ -52,4 +52,10 @@ def test_sharpness_of_a_large_image_is_that_of_its_middle():
 def test_a_black_image_has_finite_statistics():
     features = image_statistics(np.zeros((3, 4, 3), np.uint8)).features()
     assert tuple(features) == IMAGE_STATISTICS
-    assert list(features.values()) == [3, 4, 0, 0, 0, 0, 1 / 3, 1 / 3, 0]
+    assert list(features.values()) == [3, 4, 0, 0, 0, 0, 0.333, 0.333, 0]
+
+
+def test_all_grey_images_have_the_same_colour():
+    for level in range(1, 256):
+        features = image_statistics(np.full((3, 7, 3), level, np.uint8)).features()
+        assert (features["image/share_red"], features["image/share_blue"]) == (0.333, 0.333)

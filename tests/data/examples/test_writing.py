@@ -65,8 +65,8 @@ def test_every_feature_of_a_hand_computed_example(example):
         "image/mean_green": 85.0,
         "image/mean_blue": 95.0,
         "image/std": pytest.approx((2625 + 200 / 3) ** 0.5),
-        "image/share_red": pytest.approx(75 / 255),
-        "image/share_blue": pytest.approx(95 / 255),
+        "image/share_red": pytest.approx(0.294),
+        "image/share_blue": pytest.approx(0.373),
         # The sums of the channels rise by 90 in each row and by 270 from row to row.
         "image/sharpness": 0.0,
         "mask/fraction/ground": pytest.approx(3 / 5),

@@ -17,6 +17,7 @@ NOTICE = Notice(
     outcome="pushed",
     reasons=[],
     doubts=[],
+    drift=[],
     news=["span 4"],
     run="2026-11-27T19:13:09",
     metrics={"mean_iou": 0.75, "iou/rare": None},

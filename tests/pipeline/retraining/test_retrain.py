@@ -1,6 +1,7 @@
 """Retraining where no training is needed; a month with trainings is in e2e/test_month.py."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -8,16 +9,20 @@ import yaml
 from PIL import Image
 
 from components.evaluator.intervals import Intervals
+from components.validator.request_drift import Period, RequestDrift
 from data.errors import InputError
 from pipeline.config.loading import load_config
 from pipeline.execution.local_run import RunResult
 from pipeline.execution.lock import Holder
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
 from pipeline.history.runs import Run
+from pipeline.retraining import drift
 from pipeline.retraining import retrain as retraining
 from pipeline.retraining.changes import PastRetraining, find_changes, save_retraining
 from pipeline.retraining.retrain import retrain
 from tests.pipeline.recorded_runs import artifact, metrics
+
+DAY = date(2026, 11, 30)
 
 
 @pytest.fixture
@@ -191,3 +196,33 @@ def test_a_retraining_says_that_it_takes_over(config_file, finish, capsys):
     assert capsys.readouterr().out.startswith(
         "cells: the previous process died before it had finished: unetfx run, process 7 on there, "
     )
+
+
+def test_drift_is_notified_even_if_nothing_is_new(config_file, notices, monkeypatch, capsys):
+    conclude(config_file, "pushed")
+    watch(config_file)
+    sentence = "the sharpness differs from the training data, since 2026-11-28"
+    found = RequestDrift(400, 0, DAY, Period(DAY, DAY, 200, []), [sentence])
+    monkeypatch.setattr(drift, "find_drift", lambda config, logs: (None, found))
+    assert retrain(config_file) == DONE
+    [notice] = notices()
+    assert (notice["outcome"], notice["drift"]) == ("nothing_new", [sentence])
+    assert notice["text"] == f"cells: nothing new; drift: {sentence}"
+    assert f"Drift     {sentence}" in capsys.readouterr().out
+
+
+def test_a_log_that_cannot_be_compared_is_a_warning(config_file, finish, notices, capsys):
+    finish(DONE)
+    watch(config_file)
+    assert retrain(config_file) == DONE
+    [notice] = notices()
+    assert (notice["outcome"], notice["drift"]) == ("pushed", [])
+    warning = "unetfx: warning: the logged requests were not compared: "
+    assert warning in capsys.readouterr().err
+
+
+def watch(config_file):
+    """Adds the log of requests to the config, which is no change of the settings."""
+    config = yaml.safe_load(config_file.read_text())
+    config["retrain"]["request_log"] = str(config_file.parent / "log")
+    config_file.write_text(yaml.safe_dump(config))

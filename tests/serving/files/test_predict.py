@@ -10,6 +10,7 @@ from PIL import Image
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.examples.features import IMAGE_STATISTICS
 from serving.client.client import ServingClient
 from serving.client.protocol import ServingError
 from serving.files.image_files import ImageFile, find_images
@@ -18,6 +19,7 @@ from serving.model.loading import ServedModel
 from serving.overlay import overlay
 from serving.palette import colour
 from serving.prediction import predictions_of
+from serving.request_log import Answer, RequestLog
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
 CLASSES = ["red", "green", "blue"]
@@ -268,3 +270,18 @@ def test_a_folder_that_cannot_be_written_to(served, tmp_path):
     images = [ImageFile(str(tmp_path / "1.png"), "1")]
     with pytest.raises(InputError, match="cannot be written"):
         list(predict_files(images, served, tmp_path / "out", DATA))
+
+
+def test_the_log_has_what_the_model_would_return(predict, tmp_path):
+    picture(8, 12, RED, GREEN).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    log = RequestLog(tmp_path / "log")
+    predict("a.png", "b.png", log=log, version=3)
+    log.close()
+    (file,) = (tmp_path / "log").iterdir()
+    (line,) = file.read_text().splitlines()
+    found = Answer.model_validate_json(line)
+    assert (found.version, found.image) == (3, str(tmp_path / "a.png"))
+    assert found.classes == {"red": 0.5, "green": 0.5, "blue": 0}
+    assert tuple(found.statistics) == IMAGE_STATISTICS
+    assert found.statistics["image/mean_green"] == 127.5

@@ -1,0 +1,38 @@
+"""`unetfx drift`: compares logged requests with the training data, and prints what has moved."""
+
+from collections.abc import Sequence
+
+from data.printable import printable
+from pipeline.config.config import Config
+from pipeline.exit_codes import DONE, FAILED
+from pipeline.retraining.drift import find_drift
+
+
+def run_drift(config: Config, logs: Sequence[str]) -> int:
+    """Prints whether the newest requests differ from the training data, and since when.
+
+    Args:
+      config: The config of the pipeline.
+      logs: Files and folders of logs.
+
+    Returns:
+      The exit code: `DONE`, or `FAILED` if there is drift.
+
+    Raises:
+      InputError: There is nothing to compare with, or a log is not usable.
+    """
+    training, result = find_drift(config, logs)
+    newest = result.newest
+    days = f"{newest.last}" if newest.first == newest.last else f"{newest.first} to {newest.last}"
+    print(f"Log       {result.requests} requests since {result.oldest}")
+    if result.without:
+        print(f"Left out  {result.without} requests without statistics (model of an older unetfx)")
+    print(
+        f"Compared  {newest.requests} requests of {days} with the training data of version "
+        f"{training.version}"
+    )
+    for sentence in result.sentences:
+        print(f"Drift     {printable(sentence)}")
+    if not result.sentences:
+        print("No drift  no number differs by more than the schema and chance allow")
+    return FAILED if result.sentences else DONE

@@ -1,0 +1,200 @@
+"""Log of predictions: JSON lines with statistics of each image and of its answer, without images.
+
+Each process writes files of its own, so several may share a folder. A file holds at most
+`FILE_SIZE` bytes, and the oldest files of the folder are removed when all exceed `FOLDER_SIZE`.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Literal
+
+from pydantic import AwareDatetime, BaseModel
+
+from data.examples import features
+from data.files.writing import make_folder
+from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGE_STATISTICS, Arrays
+
+log = logging.getLogger(__name__)
+
+FILE_SIZE, FOLDER_SIZE = 8 * 2**20, 256 * 2**20
+SUFFIX = ".jsonl"
+_MOST_WAITING = 10_000  # maximum number of answers that wait to be written
+_DIGITS = 6
+
+
+class Answer(BaseModel):
+    """A line of the log: one image that was segmented.
+
+    Attributes:
+      log: Mark of the format.
+      time: Date and time of the answer, with the offset from UTC.
+      version: Version of the model; None if unknown.
+      statistics: Statistics of the image, by the names of `features.IMAGE_STATISTICS`; None if the
+        model does not compute them.
+      classes: Share of the mask's pixels in each class, by class name.
+      confidence: Highest class probability at each pixel, averaged over the image, 1/C..1; None if
+        it is not a number.
+      image: Path of the image; None if unknown, as for requests to a server.
+    """
+
+    log: Literal["unetfx/1"] = "unetfx/1"
+    time: AwareDatetime
+    version: int | None = None
+    statistics: dict[str, float] | None
+    classes: dict[str, float]
+    confidence: float | None
+    image: str | None = None
+
+
+def answers_of(outputs: Arrays, version: int, classes: Sequence[str]) -> list[Answer]:
+    """Converts the outputs of `serving_default` to lines of the log.
+
+    Args:
+      outputs: Outputs for a batch of images, keyed by name.
+      version: Version of the model.
+      classes: Class names, indexed by class id.
+    """
+    described = outputs.get(IMAGE_STATISTICS)
+    fractions, confidences = outputs[CLASS_FRACTION], outputs[CONFIDENCE]
+    rows: Iterable[Mapping[str, float] | None] = [None] * len(confidences)
+    if described is not None:
+        names = features.IMAGE_STATISTICS
+        rows = [dict(zip(names, row, strict=True)) for row in described.tolist()]
+    return [
+        answer(row, dict(zip(classes, shares, strict=True)), confidence, version)
+        for row, shares, confidence in zip(
+            rows, fractions.tolist(), confidences.tolist(), strict=True
+        )
+    ]
+
+
+def answer(
+    statistics: Mapping[str, float] | None,
+    classes: Mapping[str, float],
+    confidence: float,
+    version: int | None,
+    image: str | None = None,
+) -> Answer:
+    """Returns a line of the log for the present time; see `Answer`."""
+    return Answer(
+        time=datetime.now(timezone.utc),
+        version=version,
+        statistics=None if statistics is None else _rounded(statistics),
+        classes=_rounded(classes),
+        confidence=round(confidence, _DIGITS) if math.isfinite(confidence) else None,
+        image=image,
+    )
+
+
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(number, _DIGITS) for name, number in numbers.items()}
+
+
+class RequestLog:
+    """Writes answers to a folder in a thread of its own. No failure reaches the caller."""
+
+    def __init__(
+        self, folder: Path, *, file_size: int = FILE_SIZE, folder_size: int = FOLDER_SIZE
+    ) -> None:
+        """Creates the folder and starts the thread.
+
+        Args:
+          folder: Folder of the log.
+          file_size: Size in bytes after which a new file is started.
+          folder_size: Maximum size in bytes of all files in the folder.
+
+        Raises:
+          InputError: The folder cannot be created.
+        """
+        make_folder(str(folder))
+        self._folder = folder
+        self._file_size, self._folder_size = file_size, folder_size
+        self._queue: queue.Queue[Sequence[Answer] | None] = queue.Queue(_MOST_WAITING)
+        self._file: IO[bytes] | None = None
+        self._written = self._files = 0
+        self._warned: set[str] = set()
+        self._thread = threading.Thread(target=self._work, name="request log", daemon=True)
+        self._thread.start()
+
+    def add(self, answers: Sequence[Answer]) -> None:
+        """Queues answers to be written; drops them if the disk has fallen far behind."""
+        try:
+            self._queue.put_nowait(answers)
+        except queue.Full:
+            self._warn_once(f"{self._folder}: too slow; some answers are not logged")
+
+    def close(self) -> None:
+        """Writes all queued answers and ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (answers := self._queue.get()) is not None:
+            try:
+                self._write(answers)
+            except OSError as error:
+                # A new file is started afterwards, because this one may end in half a line.
+                self._close_file()
+                self._warn_once(
+                    f"{self._folder}: cannot be written ({error.strerror}); answers are not logged "
+                    "until it can"
+                )
+        self._close_file()
+
+    def _write(self, answers: Sequence[Answer]) -> None:
+        for one in answers:
+            if one.statistics is None:
+                self._warn_once(
+                    f"version {one.version} returns no {IMAGE_STATISTICS}, because an older unetfx "
+                    "exported it; unetfx drift cannot compare its requests"
+                )
+            line = one.model_dump_json(exclude_none=False).encode() + b"\n"
+            if self._file is None or self._written + len(line) > self._file_size:
+                self._start_file()
+            self._written += len(line)
+            self._file.write(line)  # type: ignore[union-attr] # `_start_file` opened it
+        if self._queue.empty() and self._file:
+            self._file.flush()
+
+    def _start_file(self) -> None:
+        self._close_file()
+        self._remove_old_files()
+        self._files += 1
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        name = f"{moment}-{socket.gethostname()}-{os.getpid()}-{id(self)}-{self._files}{SUFFIX}"
+        self._file = (self._folder / name).open("xb")
+        self._written = 0
+
+    def _close_file(self) -> None:
+        if self._file:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        self._file = None
+
+    def _remove_old_files(self) -> None:
+        """Removes the oldest files, so that one more file fits into the folder."""
+        states = []
+        for path in self._folder.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):  # another process may have removed it
+                state = path.stat()
+                states.append((state.st_mtime_ns, path, state.st_size))
+        excess = sum(size for *_, size in states) + self._file_size - self._folder_size
+        for _, path, size in sorted(states):
+            if excess <= 0:
+                break
+            path.unlink(missing_ok=True)
+            excess -= size
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            log.warning(line)
