@@ -14,7 +14,7 @@ from data.examples.parsing import (
 from data.rasters.pillow import MAX_SCANS
 from serving.config import MAX_PIXELS, Flips
 from serving.model.inference import make_inference
-from serving.model.input_statistics import COUNT, input_statistics
+from serving.model.input_statistics import COUNT
 from serving.model.pixel_counts import (
     BOUNDARY,
     CALIBRATION,
@@ -108,7 +108,7 @@ class ServingGraph(tf.Module):
             `serving.model.input_statistics`).
         """
 
-        def outputs(probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
+        def outputs(probabilities: tf.Tensor, statistics: tf.Tensor) -> dict[str, tf.Tensor]:
             class_ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
             counts = tf.math.bincount(
                 class_ids, minlength=self._num_classes, maxlength=self._num_classes
@@ -118,20 +118,20 @@ class ServingGraph(tf.Module):
                 CLASS_FRACTION: tf.cast(counts, tf.float32)
                 / tf.cast(tf.size(class_ids), tf.float32),
                 CONFIDENCE: tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
+                IMAGE_STATISTICS: statistics,
             }
 
-        accepted, statistics = self._refuse_bad_images(image_bytes)
-        answers: dict[str, tf.Tensor] = self._inference.map_images(
-            accepted,
+        return self._inference.map_images(
+            self._refuse_bad_images(image_bytes),
             self._decode,
             outputs,
             {
                 MASKS: tf.TensorSpec([], tf.string),
                 CLASS_FRACTION: tf.TensorSpec([self._num_classes], tf.float32),
                 CONFIDENCE: tf.TensorSpec([], tf.float32),
+                IMAGE_STATISTICS: tf.TensorSpec([COUNT], tf.float32),
             },
         )
-        return answers | {IMAGE_STATISTICS: statistics}
 
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")], autograph=False
@@ -205,50 +205,29 @@ class ServingGraph(tf.Module):
             },
         )
 
-    def _refuse_bad_images(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the images unchanged, with their statistics; fails if an image is invalid.
+    def _refuse_bad_images(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        """Returns the images unchanged, string [batch], or makes the graph fail if one is invalid.
 
         A graph cannot catch an operation's error, and the error does not give the position of the
         damaged image. A tf.data pipeline can skip elements that fail, so the images are decoded in
-        such a pipeline; those that it skips are damaged. The statistics are computed there, too,
-        so that no image is decoded once more.
-
-        Args:
-          image_bytes: string [batch], contents of image files.
-
-        Returns:
-          `image_bytes`, and the statistics, float32 [batch, COUNT].
+        such a pipeline; those that it skips are damaged.
         """
 
-        def check(
-            position: tf.Tensor, encoded: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def count(position: tf.Tensor, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             pixels = self._pixels(encoded)
-            decodes, statistics = tf.cond(
+            decodes = tf.cond(
                 (pixels > 0) & (pixels <= self._max_pixels),
-                lambda: (True, input_statistics(self._decode(encoded))),
-                lambda: (pixels != 0, tf.zeros([COUNT])),
+                lambda: tf.size(self._decode(encoded)) > 0,
+                lambda: pixels != 0,
             )
-            return position, tf.where(decodes, pixels, _DAMAGED), statistics
+            return position, tf.where(decodes, pixels, _DAMAGED)
 
-        def collect(
-            all_images: tuple[tf.Tensor, tf.Tensor], image: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-        ) -> tuple[tf.Tensor, ...]:
-            position = image[0][tf.newaxis, tf.newaxis]
-            return tuple(
-                tf.tensor_scatter_nd_update(whole, position, part[tf.newaxis])
-                for whole, part in zip(all_images, image[1:], strict=True)
-            )
-
-        batch = tf.size(image_bytes)
-        pixels, statistics = (
-            tf.data.Dataset.from_tensor_slices(image_bytes)
-            .enumerate()
-            .map(check)
-            .ignore_errors()
-            .reduce(
-                (tf.fill([batch], tf.cast(_DAMAGED, tf.int64)), tf.zeros([batch, COUNT])), collect
-            )
+        numbered = tf.data.Dataset.from_tensor_slices(image_bytes).enumerate().map(count)
+        pixels = numbered.ignore_errors().reduce(
+            tf.fill(tf.shape(image_bytes), tf.cast(_DAMAGED, tf.int64)),
+            lambda all_pixels, one: tf.tensor_scatter_nd_update(
+                all_pixels, one[0][tf.newaxis, tf.newaxis], one[1][tf.newaxis]
+            ),
         )
         checks = [
             (pixels == _DAMAGED, "is not a PNG or JPEG image, or is damaged"),
@@ -263,7 +242,7 @@ class ServingGraph(tf.Module):
             for bad, problem in checks
         ]
         with tf.control_dependencies(refused):
-            return tf.identity(image_bytes), statistics
+            return tf.identity(image_bytes)
 
     def _pixels(self, encoded: tf.Tensor) -> tf.Tensor:
         """Returns an image's number of pixels, int64; 0 or less if it must not be decoded.

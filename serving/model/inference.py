@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data.config import CropView, ResizeView, View
 from data.input_pipeline.views import view_image
+from serving.model.input_statistics import COUNT, input_statistics
 from serving.model.sliding_window import sliding_window
 
 Network = Callable[[tf.Tensor], tf.Tensor]
@@ -53,7 +54,7 @@ class Inference(ABC, Generic[_View]):
         self,
         image_bytes: tf.Tensor,
         decode: Callable[[tf.Tensor], tf.Tensor],
-        finish: Callable[[tf.Tensor], Any],
+        finish: Callable[[tf.Tensor, tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
         """Decodes and segments images of any size.
@@ -63,7 +64,8 @@ class Inference(ABC, Generic[_View]):
           decode: Function that decodes the contents of one file to an image, uint8 [height, width,
             3].
           finish: Function that computes the outputs for one image from its class probabilities,
-            float32 [height, width, C].
+            float32 [height, width, C], and its statistics, float32 [COUNT] (see
+            `input_statistics`).
           output_signature: Dtypes and shapes of the outputs of `finish`.
 
         Returns:
@@ -82,27 +84,28 @@ class ResizeInference(Inference[ResizeView]):
         self,
         image_bytes: tf.Tensor,
         decode: Callable[[tf.Tensor], tf.Tensor],
-        finish: Callable[[tf.Tensor], Any],
+        finish: Callable[[tf.Tensor, tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
         """Decodes and segments images of any size, all in one batch; see `Inference`."""
 
-        def decode_view(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def decode_view(encoded: tf.Tensor) -> tuple[tf.Tensor, ...]:
             image = decode(encoded)
-            return view_image(image, self._view), tf.shape(image)[:2]
+            return view_image(image, self._view), tf.shape(image)[:2], input_statistics(image)
 
         view_shape = [self._view.height, self._view.width, 3]
-        views, sizes = tf.map_fn(
+        views, sizes, statistics = tf.map_fn(
             decode_view,
             image_bytes,
             fn_output_signature=(
                 tf.TensorSpec(view_shape, tf.float32),
                 tf.TensorSpec([2], tf.int32),
+                tf.TensorSpec([COUNT], tf.float32),
             ),
         )
         return tf.map_fn(
-            lambda inputs: finish(_resize(*inputs)),
-            (self._network(views), sizes),
+            lambda inputs: finish(_resize(*inputs[:2]), inputs[2]),
+            (self._network(views), sizes, statistics),
             fn_output_signature=output_signature,
         )
 
@@ -123,12 +126,17 @@ class SlidingInference(Inference[CropView]):
         self,
         image_bytes: tf.Tensor,
         decode: Callable[[tf.Tensor], tf.Tensor],
-        finish: Callable[[tf.Tensor], Any],
+        finish: Callable[[tf.Tensor, tf.Tensor], Any],
         output_signature: Any,
     ) -> Any:
         """Decodes and segments images of any size, one at a time; see `Inference`."""
+
+        def segment(encoded: tf.Tensor) -> Any:
+            image = decode(encoded)
+            return finish(self._slide(image), input_statistics(image))
+
         return tf.map_fn(
-            lambda encoded: finish(self._slide(decode(encoded))),
+            segment,
             image_bytes,
             parallel_iterations=1,
             fn_output_signature=output_signature,
