@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from data.examples.features import COLOURS, HEIGHT, MEANS, SHARPNESS, STD, WIDTH
 
-SHARPNESS_WINDOW = 1024
+SHARPNESS_WINDOW = 512
 """Greatest height and width, in pixels, of the middle of an image in which the sharpness is
 measured. The window limits the cost for large images."""
 COLOUR_DIGITS = 3

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow_data_validation as tfdv
 import yaml
 from google.protobuf import text_format
 from PIL import Image
@@ -11,10 +12,13 @@ from tfx.orchestration.pipeline import RunOptions
 
 from components.example_gen.executor import FILES_WITHOUT_PAIR, PAIRS_BAD, PAIRS_READ
 from components.validator.anomaly_text import ANOMALY_TEXT_FILE
+from components.validator.request_drift import request_drift
 from data.errors import InputError
+from data.examples.image_statistics import image_statistics
 from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.history.runs import latest_run
+from serving.request_log import answer
 
 pytestmark = pytest.mark.slow
 PAIRS = 60
@@ -68,6 +72,24 @@ def anomaly_texts(artifact):
     return (artifact / ANOMALY_TEXT_FILE).read_text().splitlines()
 
 
+def moved(config, schema, requests):
+    """Returns in what the images of requests differ from the real statistics of the split train."""
+    (file,) = config.home.glob("artifacts/StatisticsGen/statistics/*/Split-train/FeatureStats.pb")
+    sentences = request_drift(requests, tfdv.load_stats_binary(str(file)), schema).sentences
+    # The masks have few different shares, so the histograms of a part of them differ by chance.
+    return [line for line in sentences if not line.startswith(("the share of g", "the share of d"))]
+
+
+def answers(folder, **changes):
+    """Makes answers as of requests for all images of the first span, four times each."""
+    for image in sorted((folder / "data" / "span-1" / "images").iterdir()):
+        class_ids = np.asarray(Image.open(image.parents[1] / "masks" / image.name))
+        disc = float(class_ids.mean())
+        statistics = image_statistics(np.asarray(Image.open(image)))._replace(**changes)
+        shares = {"ground": 1 - disc, "disc": disc}
+        yield from [answer(statistics.features(), shares, 0.9, 1)] * 4
+
+
 def test_the_schema_is_inferred_once_and_a_similar_span_has_no_anomaly(project, tmp_path):
     config = project()
     write_span(tmp_path / "data", 1)
@@ -77,6 +99,9 @@ def test_the_schema_is_inferred_once_and_a_similar_span_has_no_anomaly(project, 
     disc = next(f for f in schema.feature if f.name == "mask/fraction/disc")
     assert 0 <= disc.float_domain.min < 0.3 < disc.float_domain.max <= 1
     assert disc.drift_comparator.jensen_shannon_divergence.threshold > 0
+    assert moved(config, schema, answers(tmp_path)) == []
+    (line,) = moved(config, schema, answers(tmp_path, sharpness=0.5))
+    assert line.startswith("the sharpness differs from the training data")
 
     write_span(tmp_path / "data", 2)
     assert anomaly_texts(run(config)) == []
