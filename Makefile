@@ -60,6 +60,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.precision
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.gate
+	@$(BIN)/python -m benchmarks.drift
 	@$(BIN)/python -m benchmarks.hostile
 	@$(INSTALL) --extra bench
 	@$(BIN)/python -m benchmarks.training
