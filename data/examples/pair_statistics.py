@@ -27,10 +27,11 @@ class PairStatistics(NamedTuple):
       std: Standard deviation over all pixels and channels, for values in 0..255.
       fractions: Share of each class among the labelled pixels, indexed by class id.
       labelled: Share of the image's pixels that are labelled, that is, not ignored.
-      inverted: Whether the grey levels of the mask file were inverted, because 0 is white in it.
       max_sample: Greatest sample value of a 16-bit image, alpha excluded; None for an 8-bit image.
       sharpness: Sharpness of the image (see `ImageStatistics`); 0 in records that versions of
         unetfx before this statistic wrote.
+      inverted: Whether the grey levels of the mask file were inverted, because 0 is white in it;
+        False in records of earlier versions.
     """
 
     sha256: str
@@ -41,9 +42,9 @@ class PairStatistics(NamedTuple):
     std: float
     fractions: tuple[float, ...]
     labelled: float
-    inverted: bool
     max_sample: int | None
     sharpness: float = 0.0
+    inverted: bool = False
 
     @property
     def image(self) -> ImageStatistics:

@@ -38,7 +38,6 @@ def record(key, split="train", *, group=None, values=(0, 1), problem=None, **fac
         "std": 1.0,
         "fractions": (0.5, 0.5),
         "labelled": 1.0,
-        "inverted": False,
         "max_sample": None,
     }
     return Record(pair, PairStatistics(**known | facts), None, values)

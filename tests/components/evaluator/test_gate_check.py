@@ -18,9 +18,7 @@ CLASSES = ["ocean", "land", "lake"]
 def record(key, fractions, *, size=(10, 20), labelled=1.0, source="a", columns=None):
     files = f"{key}.png", f"{key}.mask.png"
     pair = Pair(key, *files, "g", source, 0, "test", columns or {})
-    statistics = PairStatistics(
-        "", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, False, None
-    )
+    statistics = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
     return Record(pair, statistics, None, ())
 
 

@@ -26,7 +26,7 @@ def ranked(key, right, wrong, *, baseline=None):
 
 def example(key, size=(8, 6)):
     pair = Pair(key, "", "", key, "s", 0, "test")
-    facts = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, (1.0, 0.0, 0.0), 1.0, False, None)
+    facts = PairStatistics("", "", *size, (0.0, 0.0, 0.0), 0.0, (1.0, 0.0, 0.0), 1.0, None)
     image, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
     read = ReadPair(Record(pair, facts, None, ()), encode_png(image), encode_png(mask))
     return tf.train.Example.FromString(make_example(read, CLASSES).SerializeToString())

@@ -19,9 +19,7 @@ def make_span(number, count, *, brightness=100.0, share=0.3, height=64, source="
         disc = float(np.clip(random.normal(share, 0.08), 0, 1))
         pair = Pair(f"span-{number}/{i}", "", "", f"{number}/{i}", source, number, "train")
         means = (mean, mean + 5, mean - 5)
-        statistics = PairStatistics(
-            "", "", height, 48, means, 20.0, (1 - disc, disc), 1.0, False, None
-        )
+        statistics = PairStatistics("", "", height, 48, means, 20.0, (1 - disc, disc), 1.0, None)
         records.append(Record(pair, statistics, None, ()))
     return records
 

@@ -8,7 +8,7 @@ from data.listing.pair import Pair
 
 def record(key, split, *, content=None, group=None):
     pair = Pair(key, "", "", group or key, "s", 0, split)
-    facts = PairStatistics("", content or key, 1, 1, (0.0, 0.0, 0.0), 0.0, (1.0,), 1.0, False, None)
+    facts = PairStatistics("", content or key, 1, 1, (0.0, 0.0, 0.0), 0.0, (1.0,), 1.0, None)
     return Record(pair, facts, None, ())
 
 

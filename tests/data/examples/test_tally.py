@@ -9,7 +9,7 @@ def record(key, split, values=(0, 1), *, fractions=(0.5, 0.5), span=0, problem=N
     pair = Pair(key, f"{key}.png", f"{key}m.png", key, "s", span, split)
     if problem:
         return Record(pair, None, PairError(problem, f"{key}m.png", "a reason."), values)
-    facts = PairStatistics("", key, 4, 3, (0.0, 0.0, 0.0), 0.0, fractions, labelled, False, None)
+    facts = PairStatistics("", key, 4, 3, (0.0, 0.0, 0.0), 0.0, fractions, labelled, None)
     return Record(pair, facts, None, values)
 
 
