@@ -1,0 +1,1 @@
+"""Masks that may be wrong: their scores, their regions, and what a person says about them."""
