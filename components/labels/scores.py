@@ -168,3 +168,17 @@ def doubtful_classes(probabilities: Probabilities, class_ids: Mask) -> Mask:
     for class_id in np.unique(probable[doubtful]):
         doubts[ndimage.binary_opening(doubtful & (probable == class_id), _SQUARE)] = class_id
     return doubts
+
+
+def proposed_mask(probabilities: Probabilities, class_ids: Mask) -> Mask:
+    """Returns the mask with the probable class in each region of `find_regions`.
+
+    Args:
+      probabilities: Class probabilities, float32 [height, width, C].
+      class_ids: The mask, uint8 [height, width], with 255 for ignored pixels.
+
+    Returns:
+      A mask of the same size; ignored pixels stay ignored.
+    """
+    doubts = doubtful_classes(probabilities, class_ids)
+    return np.where(doubts == IGNORE, class_ids, doubts)

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from components.evaluator.slice_names import refuse_unknown_columns
-from components.example_gen.listing_job import listing_job
 from data.checks import Finding, check
 from data.config import DataConfig
 from data.examples.batches import STAGES, BatchSettings, Ingested, plan_batches
@@ -20,10 +19,11 @@ from data.examples.split_counts import SplitCounts, count_splits
 from data.files.writing import write_text
 from data.jobs.processes import in_processes
 from data.jobs.shuffle import run_job
-from data.listing.listing import Listing, find_columns, list_pairs
+from data.listing.listing import Listing, find_columns
 from data.printable import printable
 from data.progress import terminal_progress
 from pipeline.commands.check_page import write_page
+from pipeline.commands.source_listing import source_listing
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to
@@ -57,15 +57,7 @@ def run_check(config_file: Path) -> int:
 def _check(config: Config, terminal: TextIO) -> int:
     if columns := config.columns_to_slice_by:
         refuse_unknown_columns(columns, find_columns(config.data))
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "listing")
-        listing = list_pairs(
-            config.data,
-            str(folder),
-            listing_job(config.data.source, (), str(folder)),
-            name=config.name,
-            own_folder=str(config.source_folder),
-        )
+    with source_listing(config) as listing, tempfile.TemporaryDirectory() as scratch:
         ingested = _read(listing, config.data, scratch, terminal)
         findings = check(listing.census, ingested.tally, ingested.repeats, config.data)
         splits = count_splits(ingested, config.data.classes)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 import numpy as np
 from PIL import Image
 
@@ -19,8 +18,9 @@ from data.files.writing import write_text
 from data.listing.pair import Pair
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
+from pipeline.commands.page_templates import page_template
 from pipeline.config.config import Config
-from serving.palette import THEME_FILE, colour
+from serving.palette import colour
 
 _THUMBNAIL_SIDE = 144  # maximum width and height of a thumbnail, in pixels
 _MOST_EXHIBITS = 12  # maximum number of pairs or files to show for each finding
@@ -61,17 +61,7 @@ def write_page(
       InputError: The file cannot be written.
     """
     pairs = pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
-    templates = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("pipeline.commands"),
-                jinja2.FileSystemLoader(THEME_FILE.parent),
-            ]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    page = templates.get_template("check.html").render(
+    page = page_template("check.html").render(
         name=config.name,
         accepted=accepted,
         classes=[

@@ -348,6 +348,45 @@ def drift(config_file: Path, logs: tuple[str, ...]) -> None:
 
 @commands.command()
 @config_option
+@click.option("--ok", multiple=True, metavar="PAIR", help="This mask is right. Can be repeated.")
+@click.option(
+    "--mended", multiple=True, metavar="PAIR", help="This mask is now right. Can be repeated."
+)
+@click.option(
+    "--export",
+    type=_PATH,
+    metavar="FOLDER",
+    help="New folder for images, masks and proposed masks.",
+)
+def labels(
+    config_file: Path, ok: tuple[str, ...], mended: tuple[str, ...], export: Path | None
+) -> None:
+    """Find masks that may be wrong.
+
+    Compares the masks of val and test with the newest pushed model, which did not learn them.
+    Prints a table of the masks that the model contradicts, and writes a page and labels.csv.
+
+    With --ok or --mended, only records that a mask is right, so that it is not listed again until
+    the image or the mask changes. PAIR is the name of a pair in the table.
+    """
+    config = load_config(config_file)
+    if export is not None and (ok or mended):
+        raise InputError(
+            "--export: does not go with --ok and --mended. Export in a second command."
+        )
+    with library_noise_to(config.home / "logs" / "labels.txt") as terminal:
+        if ok or mended:
+            from pipeline.commands.label_verdicts import record
+
+            record(config, {"ok": ok, "mended": mended})
+        else:
+            from pipeline.commands.labels import find_wrong_masks
+
+            find_wrong_masks(config, export, terminal)
+
+
+@commands.command()
+@config_option
 @click.option("--layer", metavar="NAME", help="Layer whose feature maps to draw.")
 @click.option("--image", type=_PATH, metavar="FILE", help="Image to compute the maps of.")
 @click.option("--out", type=_PATH, metavar="FILE", help="PNG file for the feature maps.")

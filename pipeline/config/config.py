@@ -203,6 +203,16 @@ class Config(Strict):
         return self.home / "check"
 
     @property
+    def labels_folder(self) -> Path:
+        """Folder to which `unetfx labels` writes its table and its page."""
+        return self.home / "labels"
+
+    @property
+    def verdicts_file(self) -> str:
+        """Path or URL of the file that keeps people's verdicts on masks."""
+        return join(self.root, "labels/verdicts.json")
+
+    @property
     def serving_folder(self) -> str:
         """Path or URL of the folder that TF Serving watches, with a sub-folder for each version."""
         return _absolute(self.serving.push_to or join(self.root, f"serving/{self.name}"))

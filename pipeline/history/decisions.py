@@ -1,8 +1,6 @@
 """Records and reads people's decisions about models: blessings, withdrawn blessings and pushes."""
 
 import datetime
-import getpass
-import os
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -18,6 +16,7 @@ from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.store import History, int_property, open_history, text_property
+from pipeline.history.user import user_name
 from serving.model.push import push_model
 
 _BLESSED, _WITHDREW, _PUSHED_IT = "blessed it", "withdrew its blessing", "pushed it"
@@ -134,15 +133,6 @@ def _record(
             f"{config.home}: the pipeline has not run here yet. Run it first: unetfx run"
         )
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(" ", "seconds")
-    author = {WHO: _user(), store.WHEN: now, store.WHY: why.strip()}
+    author = {WHO: user_name(), store.WHEN: now, store.WHY: why.strip()}
     everything = {store.MODEL_ID: model.id, **properties, **author}
     history.record_decision(config.name, model, kind, uri, everything)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # In a container, the user ID often has no user name. The type of the exception that
-        # `getuser` then raises depends on the Python version.
-        return f"user {os.getuid()}"

@@ -57,3 +57,15 @@ def test_what_the_model_refuses_is_one_line(served):
     assert str(caught.value) == (
         "cannot be segmented (image_bytes[1] is not a PNG or JPEG image, or is damaged)."
     )
+
+
+def test_probabilities_of_one_image(served):
+    probabilities = served.probabilities(encoded(picture(16, 24, RED, GREEN)))
+    assert probabilities.shape == (16, 24, 3)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+    expected = np.zeros((16, 24))
+    expected[:, 12:] = 1
+    np.testing.assert_array_equal(probabilities.argmax(-1), expected)
+    with pytest.raises(InputError, match=r"^cannot be segmented \("):
+        served.probabilities(b"no image")

@@ -1,0 +1,165 @@
+"""`unetfx labels`: finds masks that may be wrong, by the newest model and held-out images."""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.labels.ranking import RankedMask, Ranking, rank_masks
+from components.labels.verdicts import read_verdicts
+from data.csv_text import csv_text, path_cell
+from data.errors import InputError
+from data.files.finding import is_folder
+from data.files.writing import complete_folder, write_text
+from data.listing.listing import Listing
+from data.listing.pair import Pair
+from data.printable import printable
+from data.progress import terminal_progress
+from pipeline.commands.labels_export import export_masks
+from pipeline.commands.labels_page import write_page
+from pipeline.commands.source_listing import source_listing
+from pipeline.config.config import Config
+from serving.model.loading import ServedModel
+from serving.model.versions import newest_version, versions
+
+TABLE_FILE, PAGE_FILE = "labels.csv", "index.html"
+"""Names of the files in `Config.labels_folder`."""
+_HELD_OUT = ("val", "test")
+_MOST_MASKS = 1000  # masks in the table, so that memory does not grow with the data
+_MOST_PRINTED = 10
+_COLUMNS = (
+    *("pair", "split", "image", "mask", "drawn_as", "probably", "pixels", "confidence"),
+    *("left", "top", "width", "height", "regions", "suspicion", "quality"),
+)
+
+
+def find_wrong_masks(config: Config, export: Path | None, terminal: TextIO) -> None:
+    """Ranks the masks of `val` and `test`; writes a table and a page, and prints the first masks.
+
+    Args:
+      config: The config of the pipeline.
+      export: New folder for the images, masks and proposed masks; None for no export.
+      terminal: Stream for the progress bar.
+
+    Raises:
+      InputError: There is no trained model, the model has other classes than the config, the source
+        cannot be used, or a result cannot be written.
+    """
+    model = _model(config)
+    # The folder is created first, so that an existing one is refused before the long work.
+    new_folder = nullcontext() if export is None else complete_folder(export)
+    with source_listing(config) as listing, new_folder as unfinished:
+        ranking = _rank(config, listing, model, terminal)
+        folder = config.labels_folder
+        write_text(str(folder / TABLE_FILE), _as_csv(ranking.masks, config.data.classes))
+        write_page(folder / PAGE_FILE, config, ranking, model.probabilities)
+        if unfinished is not None:
+            export_masks(unfinished, ranking.masks, config.data, model.probabilities)
+    _print(ranking, config)
+
+
+def _model(config: Config) -> ServedModel:
+    """Loads the newest pushed model; if none was pushed, the model of the newest run."""
+    folder = config.serving_folder
+    path = newest_version(folder) if versions(folder) else _newest_trained(config)
+    model = ServedModel(path)
+    if list(model.classes) != config.data.classes:
+        raise InputError(
+            f"{path}: the model has the classes {list(model.classes)}, but the config has "
+            f"{config.data.classes}. Train a model with these classes: unetfx run"
+        )
+    return model
+
+
+def _newest_trained(config: Config) -> str:
+    # These imports come late, because TFX takes seconds to load and is rarely needed here.
+    from tfx.utils import path_utils
+
+    from pipeline.history.runs import all_runs
+    from pipeline.history.store import MODEL
+
+    for run in all_runs(config):
+        if MODEL in run.artifacts:
+            path: str = path_utils.serving_model_path(run.artifacts[MODEL].uri)
+            if is_folder(path):
+                return path
+    raise InputError(f"{config.root}: no trained model there. Run the pipeline first: unetfx run")
+
+
+def _rank(config: Config, listing: Listing, model: ServedModel, terminal: TextIO) -> Ranking:
+    def held_out() -> Iterator[Pair]:
+        return (row.pair for row in listing.pairs() if row.pair.split in _HELD_OUT)
+
+    judged = read_verdicts(config.verdicts_file)
+    with terminal_progress(Console(file=terminal)) as progress:
+        count = sum(1 for _ in held_out())
+        tracked = progress.track(held_out(), count, description="Scoring masks")
+        return rank_masks(tracked, config.data, model.probabilities, judged, _MOST_MASKS)
+
+
+def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
+    """Returns a row for each mask, with its worst region; positions and sizes are in pixels."""
+    rows: list[Sequence[object]] = [_COLUMNS]
+    for pair, _, scores in masks:
+        worst = scores.regions[0]
+        cells = (
+            pair.key,
+            pair.split,
+            path_cell(pair.image),
+            path_cell(pair.mask),
+            classes[worst.given],
+            classes[worst.probable],
+            worst.pixels,
+            f"{worst.confidence:.4f}",
+            worst.left,
+            worst.top,
+            worst.right - worst.left,
+            worst.bottom - worst.top,
+            len(scores.regions),
+            f"{scores.suspicion:.6f}",
+            f"{scores.quality:.6f}",
+        )
+        rows.append(cells)
+    return csv_text(map(str, row) for row in rows)
+
+
+def _print(ranking: Ranking, config: Config) -> None:
+    console = Console(highlight=False)
+    classes = config.data.classes
+    if ranking.masks:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("pair", overflow="fold", ratio=1)
+        table.add_column("drawn as", overflow="fold")
+        table.add_column("probably", overflow="fold")
+        for heading in ("pixels", "sure", "quality"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for pair, _, scores in itertools.islice(ranking.masks, _MOST_PRINTED):
+            worst = scores.regions[0]
+            table.add_row(
+                Text(printable(pair.key)),
+                Text(printable(classes[worst.given])),
+                Text(printable(classes[worst.probable])),
+                f"{worst.pixels:,}",
+                f"{worst.confidence:.2f}",
+                f"{scores.quality:.2f}",
+            )
+        console.print(table)
+        console.print()
+    text = (
+        f"The model contradicts {ranking.contradicted:,} of {ranking.scored:,} masks in val and "
+        "test."
+    )
+    if ranking.judged:
+        text += f" {ranking.judged:,} judged before were left out."
+    if ranking.unusable:
+        text += f" {ranking.unusable:,} cannot be used: see unetfx check."
+    console.print(text)
+    folder = config.labels_folder
+    print(f"Pictures  {printable(os.path.relpath(folder / PAGE_FILE))}")
+    print(f"Table     {printable(os.path.relpath(folder / TABLE_FILE))}")

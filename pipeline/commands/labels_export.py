@@ -1,0 +1,71 @@
+"""Exports masks that may be wrong, with the proposed masks, for an annotation tool."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from components.labels.ranking import Predict, RankedMask, class_ids_of
+from components.labels.scores import Mask, proposed_mask
+from data.config import DataConfig
+from data.errors import InputError
+from data.examples.reading import read_pair
+
+
+def export_masks(
+    folder: Path, masks: Sequence[RankedMask], data: DataConfig, predict: Predict
+) -> None:
+    """Writes image, mask and proposed mask of each pair side by side into an empty folder.
+
+    The files of the pair `a/b` are `a/b_image.png` (or `.jpg`), `a/b_mask.png` and
+    `a/b_proposed.png`. The masks have the pixel values of the config's mask files, so that a
+    proposed mask can replace the mask file.
+
+    Args:
+      folder: The folder.
+      masks: The masks.
+      data: The `data` section of the config.
+      predict: Function that computes the class probabilities of an image.
+
+    Raises:
+      InputError: The name of a pair leads out of the folder.
+    """
+    for ranked in masks:
+        read = read_pair(ranked.pair, data)
+        if read.record.problem is not None:  # the files have changed since they were scored
+            continue
+        target = folder / ranked.pair.key
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{ranked.pair.key}: a pair of this name cannot be exported.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        class_ids = class_ids_of(read)
+        suffix = "png" if read.image.startswith(b"\x89PNG") else "jpg"
+        _beside(target, f"image.{suffix}").write_bytes(read.image)
+        mask_picture(class_ids, data).save(_beside(target, "mask.png"))
+        proposed = proposed_mask(predict(read.image), class_ids)
+        mask_picture(proposed, data).save(_beside(target, "proposed.png"))
+
+
+def _beside(target: Path, ending: str) -> Path:
+    return target.with_name(f"{target.name}_{ending}")
+
+
+def mask_picture(class_ids: Mask, data: DataConfig) -> Image.Image:
+    """Returns a mask with the pixel values that the config expects in mask files.
+
+    Args:
+      class_ids: The mask, uint8 [height, width], with 255 for ignored pixels.
+      data: The `data` section of the config. If it gives a class several values, the first is used.
+
+    Returns:
+      A grey image, or an RGB image if the config gives the classes colours.
+    """
+    values = np.zeros(256, np.uint32)
+    for value, class_id in reversed(data.class_of_value.items()):
+        values[class_id] = value
+    pixels = values[class_ids]
+    if data.by_colour:
+        channels = [pixels >> shift & 255 for shift in (16, 8, 0)]
+        return Image.fromarray(np.stack(channels, -1).astype(np.uint8))
+    return Image.fromarray(pixels.astype(np.uint8 if values.max() < 256 else np.uint16))
