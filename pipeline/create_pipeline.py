@@ -49,7 +49,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
     schema = _schema_gen(config, statistics, ingestion)
     validator = _example_validator(config, examples, statistics, schema)
     gate_check = _gate_check(config, examples)
-    settings = _trainer_settings(config)
+    settings = trainer_settings(config)
     start = BlessedModels()
     if config.training.warm_start:
         start = platform.models_to_start_from(config, examples, settings)
@@ -155,7 +155,8 @@ def _gate_check(config: Config, examples: tfx.dsl.Channel) -> BaseNode:
     ).with_id("GateCheck")
 
 
-def _trainer_settings(config: Config) -> TrainerSettings:
+def trainer_settings(config: Config) -> TrainerSettings:
+    """Returns the Trainer's settings for a config."""
     return TrainerSettings(
         classes=config.data.classes,
         view=config.data.view,

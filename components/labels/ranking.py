@@ -14,9 +14,9 @@ from data.errors import InputError
 from data.examples.reading import ReadPair, read_pair
 from data.listing.pair import Pair
 
-Predict = Callable[[bytes], Probabilities]
-"""Function that maps the bytes of a PNG or JPEG file to class probabilities, float32 [height,
-width, C]. It raises InputError for an image that the model refuses."""
+Predict = Callable[[Pair, bytes], Probabilities]
+"""Function that maps a pair and the bytes of its image (PNG or JPEG) to class probabilities,
+float32 [height, width, C]. It raises InputError for an image that the model refuses."""
 
 
 class RankedMask(NamedTuple):
@@ -76,7 +76,7 @@ def rank_masks(
             skipped += 1
             continue
         try:
-            probabilities = predict(read.image)
+            probabilities = predict(pair, read.image)
         except InputError:
             unusable += 1
             continue

@@ -358,8 +358,18 @@ def drift(config_file: Path, logs: tuple[str, ...]) -> None:
     metavar="FOLDER",
     help="New folder for images, masks and proposed masks.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(3),
+    metavar="K",
+    help="Train K models by cross-validation, and score the masks of all splits.",
+)
 def labels(
-    config_file: Path, ok: tuple[str, ...], mended: tuple[str, ...], export: Path | None
+    config_file: Path,
+    ok: tuple[str, ...],
+    mended: tuple[str, ...],
+    export: Path | None,
+    folds: int | None,
 ) -> None:
     """Find masks that may be wrong.
 
@@ -382,7 +392,7 @@ def labels(
         else:
             from pipeline.commands.labels import find_wrong_masks
 
-            find_wrong_masks(config, export, terminal)
+            find_wrong_masks(config, export, folds, terminal)
 
 
 @commands.command()

@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Container, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.labels.ranking import RankedMask, Ranking, rank_masks
+from components.labels.ranking import Predict, RankedMask, Ranking, rank_masks
 from components.labels.verdicts import read_verdicts
 from data.csv_text import csv_text, path_cell
 from data.errors import InputError
@@ -21,6 +22,7 @@ from data.listing.listing import Listing
 from data.listing.pair import Pair
 from data.printable import printable
 from data.progress import terminal_progress
+from data.source_config import SPLITS
 from pipeline.commands.labels_export import export_masks
 from pipeline.commands.labels_page import write_page
 from pipeline.commands.source_listing import source_listing
@@ -39,32 +41,42 @@ _COLUMNS = (
 )
 
 
-def find_wrong_masks(config: Config, export: Path | None, terminal: TextIO) -> None:
-    """Ranks the masks of `val` and `test`; writes a table and a page, and prints the first masks.
+def find_wrong_masks(
+    config: Config, export: Path | None, folds: int | None, terminal: TextIO
+) -> None:
+    """Ranks the masks of held-out pairs; writes a table and a page, and prints the first masks.
 
     Args:
       config: The config of the pipeline.
       export: New folder for the images, masks and proposed masks; None for no export.
+      folds: Number of models to train, each of which scores the pairs that it did not learn; None
+        to score the pairs of `val` and `test` by the newest model.
       terminal: Stream for the progress bar.
 
     Raises:
       InputError: There is no trained model, the model has other classes than the config, the source
         cannot be used, or a result cannot be written.
+      FailedTrainingError: A fold could not be trained.
     """
-    model = _model(config)
     # The folder is created first, so that an existing one is refused before the long work.
     new_folder = nullcontext() if export is None else complete_folder(export)
+    splits = SPLITS if folds else _HELD_OUT
+    scope = "all splits" if folds else "val and test"
     with source_listing(config) as listing, new_folder as unfinished:
-        ranking = _rank(config, listing, model, terminal)
+        if folds:
+            predict = _cross_validated(config, listing, folds, terminal)
+        else:
+            predict = _newest_model(config)
+        ranking = _rank(config, listing, splits, predict, terminal)
         folder = config.labels_folder
         write_text(str(folder / TABLE_FILE), _as_csv(ranking.masks, config.data.classes))
-        write_page(folder / PAGE_FILE, config, ranking, model.probabilities)
+        write_page(folder / PAGE_FILE, config, ranking, predict, scope)
         if unfinished is not None:
-            export_masks(unfinished, ranking.masks, config.data, model.probabilities)
-    _print(ranking, config)
+            export_masks(unfinished, ranking.masks, config.data, predict)
+    _print(ranking, config, scope)
 
 
-def _model(config: Config) -> ServedModel:
+def _newest_model(config: Config) -> Predict:
     """Loads the newest pushed model; if none was pushed, the model of the newest run."""
     folder = config.serving_folder
     path = newest_version(folder) if versions(folder) else _newest_trained(config)
@@ -74,7 +86,24 @@ def _model(config: Config) -> ServedModel:
             f"{path}: the model has the classes {list(model.classes)}, but the config has "
             f"{config.data.classes}. Train a model with these classes: unetfx run"
         )
-    return model
+    return lambda _, image: model.probabilities(image)
+
+
+def _cross_validated(config: Config, listing: Listing, folds: int, terminal: TextIO) -> Predict:
+    # These imports come late, because TFX takes seconds to load and is not needed without folds.
+    from components.labels.folds import fold_of, train_folds
+    from pipeline.create_pipeline import trainer_settings
+
+    def report(line: str) -> None:
+        print(line, file=terminal, flush=True)
+
+    pairs = (row.pair for row in listing.pairs())
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = train_folds(
+            pairs, config.data, trainer_settings(config), folds, Path(scratch), report
+        )
+        models = [ServedModel(path) for path in paths]
+    return lambda pair, image: models[fold_of(pair.group, folds)].probabilities(image)
 
 
 def _newest_trained(config: Config) -> str:
@@ -92,15 +121,21 @@ def _newest_trained(config: Config) -> str:
     raise InputError(f"{config.root}: no trained model there. Run the pipeline first: unetfx run")
 
 
-def _rank(config: Config, listing: Listing, model: ServedModel, terminal: TextIO) -> Ranking:
-    def held_out() -> Iterator[Pair]:
-        return (row.pair for row in listing.pairs() if row.pair.split in _HELD_OUT)
+def _rank(
+    config: Config,
+    listing: Listing,
+    splits: Container[str],
+    predict: Predict,
+    terminal: TextIO,
+) -> Ranking:
+    def pairs() -> Iterator[Pair]:
+        return (row.pair for row in listing.pairs() if row.pair.split in splits)
 
     judged = read_verdicts(config.verdicts_file)
     with terminal_progress(Console(file=terminal)) as progress:
-        count = sum(1 for _ in held_out())
-        tracked = progress.track(held_out(), count, description="Scoring masks")
-        return rank_masks(tracked, config.data, model.probabilities, judged, _MOST_MASKS)
+        count = sum(1 for _ in pairs())
+        tracked = progress.track(pairs(), count, description="Scoring masks")
+        return rank_masks(tracked, config.data, predict, judged, _MOST_MASKS)
 
 
 def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
@@ -129,7 +164,7 @@ def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
     return csv_text(map(str, row) for row in rows)
 
 
-def _print(ranking: Ranking, config: Config) -> None:
+def _print(ranking: Ranking, config: Config, scope: str) -> None:
     console = Console(highlight=False)
     classes = config.data.classes
     if ranking.masks:
@@ -151,10 +186,7 @@ def _print(ranking: Ranking, config: Config) -> None:
             )
         console.print(table)
         console.print()
-    text = (
-        f"The model contradicts {ranking.contradicted:,} of {ranking.scored:,} masks in val and "
-        "test."
-    )
+    text = f"The model contradicts {ranking.contradicted:,} of {ranking.scored:,} masks in {scope}."
     if ranking.judged:
         text += f" {ranking.judged:,} judged before were left out."
     if ranking.unusable:

@@ -43,7 +43,7 @@ def export_masks(
         suffix = "png" if read.image.startswith(b"\x89PNG") else "jpg"
         _beside(target, f"image.{suffix}").write_bytes(read.image)
         mask_picture(class_ids, data).save(_beside(target, "mask.png"))
-        proposed = proposed_mask(predict(read.image), class_ids)
+        proposed = proposed_mask(predict(ranked.pair, read.image), class_ids)
         mask_picture(proposed, data).save(_beside(target, "proposed.png"))
 
 

@@ -42,7 +42,7 @@ class Exhibit(NamedTuple):
     pictures: Sequence[tuple[str, str]]
 
 
-def write_page(path: Path, config: Config, ranking: Ranking, predict: Predict) -> None:
+def write_page(path: Path, config: Config, ranking: Ranking, predict: Predict, scope: str) -> None:
     """Writes the most suspicious masks to a single HTML file, in which all pictures are embedded.
 
     Args:
@@ -50,6 +50,7 @@ def write_page(path: Path, config: Config, ranking: Ranking, predict: Predict) -
       config: The config of the pipeline.
       ranking: The masks. Their pairs are read and segmented again, to draw them.
       predict: Function that computes the class probabilities of an image.
+      scope: Words for the pairs that were scored, such as `val and test`.
 
     Raises:
       InputError: The file cannot be written.
@@ -66,6 +67,7 @@ def write_page(path: Path, config: Config, ranking: Ranking, predict: Predict) -
             for class_id, name in enumerate(config.data.classes)
         ],
         ranking=ranking,
+        scope=scope,
         exhibits=exhibits,
     )
     write_text(str(path), page)
@@ -76,7 +78,7 @@ def _exhibit(ranked: RankedMask, config: Config, predict: Predict) -> Exhibit | 
     if read.record.problem is not None:  # the files have changed since they were scored
         return None
     image = decode_image(read.image, config.data.intensity_range).numpy()
-    class_ids, probabilities = class_ids_of(read), predict(read.image)
+    class_ids, probabilities = class_ids_of(read), predict(ranked.pair, read.image)
     worst = ranked.scores.regions[0]
     window = _window(worst, class_ids.shape)
     outline = _outline(doubtful_classes(probabilities, class_ids)[window])

@@ -26,7 +26,7 @@ def pairs(tmp_path):
     return pairs
 
 
-def expects_discs(_image):
+def expects_discs(_pair, _image):
     return np.stack([np.full((12, 10), 0.1), np.full((12, 10), 0.9)], -1).astype(np.float32)
 
 
@@ -48,10 +48,10 @@ def test_judged_and_unusable_pairs_are_counted(pairs, tmp_path):
     judged = {content_hash(read_pair(pairs[2], DATA))}
     refused = read_pair(pairs[3], DATA).image
 
-    def predict(image):
+    def predict(pair, image):
         if image == refused:
             raise InputError("too large")
-        return expects_discs(image)
+        return expects_discs(pair, image)
 
     ranking = rank_masks(pairs, DATA, predict, judged, most=5)
     assert [ranked.pair.key for ranked in ranking.masks] == ["12"]

@@ -193,7 +193,7 @@ def test_the_page_is_accessible_and_hostile_names_are_text(tmp_path, opened, vie
     ranking = Ranking([RankedMask(pair, "", LabelScores(0.1, 0.2, regions))], 1, 2, 3, 0)
     certain = np.eye(3, dtype=np.float32)[np.ones((32, 40), int)]
     path = tmp_path / "index.html"
-    write_page(path, config, ranking, lambda _: certain)
+    write_page(path, config, ranking, lambda *_: certain, "val and test")
     page = opened(path, viewport, color_scheme=scheme)
     assert page.locator("section img").count() == 3
     assert fits(page)
