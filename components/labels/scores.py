@@ -54,8 +54,9 @@ class LabelScores(NamedTuple):
     Attributes:
       quality: Soft minimum over all labelled pixels of the probability of the class in the mask,
         from 0 to 1; a lower value means that the mask is more likely to be wrong.
-      suspicion: Sum of the scores of the regions, as a share of the labelled pixels, from 0 to 1; a
-        greater value means that the mask is more likely to be wrong.
+      suspicion: Score of the worst region, as a share of the labelled pixels, from 0 to 1; a higher
+        value means that the mask is more likely to be wrong. The other regions do not count,
+        because many small ones are a sign of an unclear outline.
       regions: The regions, by descending score.
     """
 
@@ -82,7 +83,7 @@ def score_mask(probabilities: Probabilities, class_ids: Mask) -> LabelScores:
         raise ValueError("no labelled pixel")
     given = given_probability(probabilities, class_ids)
     regions = find_regions(probabilities, class_ids)
-    suspicion = sum(region.score for region in regions) / int(labelled.sum())
+    suspicion = regions[0].score / int(labelled.sum()) if regions else 0.0
     return LabelScores(soft_minimum(given[labelled]), suspicion, regions)
 
 

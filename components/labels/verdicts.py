@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from data.errors import InputError, one_line
 from data.examples.reading import ReadPair
 from data.files.finding import is_file
 from data.files.reading import read_text
@@ -55,8 +56,20 @@ def read_verdicts(path: str) -> dict[str, Verdict]:
 
     Returns:
       The verdicts by `content_hash`; empty if the file does not exist.
+
+    Raises:
+      InputError: The file does not have the expected content.
     """
-    return _file.validate_json(read_text(path)) if is_file(path) else {}
+    if not is_file(path):
+        return {}
+    try:
+        return _file.validate_json(read_text(path))
+    except ValidationError as error:
+        reason = one_line(error.errors()[0]["msg"])
+        raise InputError(
+            f"{path}: does not contain verdicts ({reason}). Restore the file, or remove it to be "
+            "asked again."
+        ) from error
 
 
 def record_verdicts(path: str, keys: Mapping[str, str], verdict: VerdictName, who: str) -> None:

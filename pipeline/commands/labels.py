@@ -16,7 +16,6 @@ from components.labels.ranking import Predict, RankedMask, Ranking, rank_masks
 from components.labels.verdicts import read_verdicts
 from data.csv_text import csv_text, path_cell
 from data.errors import InputError
-from data.files.finding import is_folder
 from data.files.writing import complete_folder, write_text
 from data.listing.listing import Listing
 from data.listing.pair import Pair
@@ -79,7 +78,13 @@ def find_wrong_masks(
 def _newest_model(config: Config) -> Predict:
     """Loads the newest pushed model; if none was pushed, the model of the newest run."""
     folder = config.serving_folder
-    path = newest_version(folder) if versions(folder) else _newest_trained(config)
+    if versions(folder):
+        path = newest_version(folder)
+    else:
+        # This import comes late, because TFX takes seconds to load and is rarely needed here.
+        from pipeline.history.runs import newest_model
+
+        path = newest_model(config)
     model = ServedModel(path)
     if list(model.classes) != config.data.classes:
         raise InputError(
@@ -104,21 +109,6 @@ def _cross_validated(config: Config, listing: Listing, folds: int, terminal: Tex
         )
         models = [ServedModel(path) for path in paths]
     return lambda pair, image: models[fold_of(pair.group, folds)].probabilities(image)
-
-
-def _newest_trained(config: Config) -> str:
-    # These imports come late, because TFX takes seconds to load and is rarely needed here.
-    from tfx.utils import path_utils
-
-    from pipeline.history.runs import all_runs
-    from pipeline.history.store import MODEL
-
-    for run in all_runs(config):
-        if MODEL in run.artifacts:
-            path: str = path_utils.serving_model_path(run.artifacts[MODEL].uri)
-            if is_folder(path):
-                return path
-    raise InputError(f"{config.root}: no trained model there. Run the pipeline first: unetfx run")
 
 
 def _rank(

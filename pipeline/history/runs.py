@@ -5,12 +5,14 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tfx.utils import path_utils
+
 from components.blessings import short_name
 from components.evaluator.metric_names import MEAN_IOU
 from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED_SCORE
 from data.errors import InputError
-from data.files.finding import find_files, is_file
+from data.files.finding import find_files, is_file, is_folder
 from data.files.paths import join
 from data.files.reading import read_text
 from pipeline.config.config import Config
@@ -235,6 +237,26 @@ def find_run(config: Config, name: str | None) -> Run:
         ids = ", ".join(run.id for run in fitting[:_MOST_NAMED])
         raise InputError(f"{name}: several run IDs begin with this: {ids}. Give more characters.")
     return fitting[0]
+
+
+def newest_model(config: Config) -> str:
+    """Finds the SavedModel of the newest run whose model is still there, blessed or not.
+
+    Args:
+      config: The config of the pipeline.
+
+    Returns:
+      Path of the SavedModel's folder.
+
+    Raises:
+      InputError: No run has trained a model that is still there.
+    """
+    for run in all_runs(config):
+        if store.MODEL in run.artifacts:
+            path: str = path_utils.serving_model_path(run.artifacts[store.MODEL].uri)
+            if is_folder(path):
+                return path
+    raise InputError(f"{config.root}: no trained model there. Run the pipeline first: unetfx run")
 
 
 def published_reports(config: Config) -> Mapping[str, str]:

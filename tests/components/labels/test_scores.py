@@ -55,6 +55,8 @@ def test_regions_of_two_classes_are_apart_and_the_worst_is_first():
     truth[:3, :3], truth[:4, 3:9] = 1, 2
     regions = find_regions(certain(truth), np.zeros_like(truth))
     assert [(region.probable, region.pixels) for region in regions] == [(2, 24), (1, 9)]
+    scores = score_mask(certain(truth), np.zeros_like(truth))
+    assert scores.suspicion == pytest.approx(0.9 * 24 / 120)  # the worst region alone
 
 
 def test_corners_connect_a_region():

@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from components.labels.verdicts import Verdict, content_hash, read_verdicts, record_verdicts
+from data.errors import InputError
 from data.examples.reading import ReadPair
 
 
@@ -22,3 +25,12 @@ def test_the_hash_depends_on_image_and_mask():
     pairs = [(b"a", b"bc"), (b"ab", b"c"), (b"a", b"b")]
     hashes = {content_hash(ReadPair(None, image, mask)) for image, mask in pairs}
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"c1": {"key": "a", "verdict": "fine"}}'])
+def test_a_damaged_file_is_one_line(tmp_path, text):
+    (tmp_path / "verdicts.json").write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_verdicts(str(tmp_path / "verdicts.json"))
+    assert str(caught.value).startswith(f"{tmp_path}/verdicts.json: does not contain verdicts (")
+    assert "\n" not in str(caught.value)

@@ -1,7 +1,7 @@
 import pytest
 
 from data.errors import InputError
-from pipeline.history.runs import all_runs, find_run, latest_run
+from pipeline.history.runs import all_runs, find_run, latest_run, newest_model
 from tests.pipeline.recorded_runs import Workspace
 
 
@@ -47,3 +47,13 @@ def test_reports_of_older_versions_are_found(tmp_path):
     workspace = Workspace(tmp_path, Report="UnetfxReport")
     run_id = workspace.record(0, mean=0.5)
     assert find_run(workspace.config, run_id).mean_iou == 0.5
+
+
+def test_the_newest_model_that_is_still_there(workspace):
+    with pytest.raises(InputError, match=r"no trained model there\. Run the pipeline first"):
+        newest_model(workspace.config)
+    for number in range(3):
+        workspace.record(number)
+    folder = workspace.config.home / "artifacts/Trainer/1/Format-Serving"
+    folder.mkdir(parents=True)
+    assert newest_model(workspace.config) == str(folder)
