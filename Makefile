@@ -68,6 +68,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.decoders
 	@$(BIN)/python -m benchmarks.recipe
 	@$(BIN)/python -m benchmarks.encoders
+	@$(BIN)/python -m benchmarks.labels
 	@$(INSTALL) --extra race
 	@$(BIN)/python -m benchmarks.race
 
