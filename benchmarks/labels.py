@@ -221,8 +221,10 @@ def _rankings(
     labels = np.stack(masks).astype(np.int64)
     channels_first = np.stack(probabilities).transpose(0, 3, 1, 2)
     rankings = {
-        "ours: worst region": [scores.suspicion for scores in ours],
-        "ours: soft minimum": [-scores.quality for scores in ours],
+        "ours": [scores.suspicion for scores in ours],
+        "worst region alone": [
+            scores.regions[0].score if scores.regions else 0.0 for scores in ours
+        ],
     }
     for method in ("softmin", "num_pixel_issues"):
         quality, _ = get_label_quality_scores(

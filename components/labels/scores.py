@@ -1,5 +1,6 @@
 """Scores how well a mask agrees with the class probabilities of a model that did not learn it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -54,9 +55,9 @@ class LabelScores(NamedTuple):
     Attributes:
       quality: Soft minimum over all labelled pixels of the probability of the class in the mask,
         from 0 to 1; a lower value means that the mask is more likely to be wrong.
-      suspicion: Score of the worst region, as a share of the labelled pixels, from 0 to 1; a higher
-        value means that the mask is more likely to be wrong. The other regions do not count,
-        because many small ones are a sign of an unclear outline.
+      suspicion: Mean of 1 - quality and of the root of the worst region's score as a share of the
+        labelled pixels, from 0 to 1; a higher value means that the mask is more likely to be wrong.
+        The other regions do not count, because many small ones are a sign of an unclear outline.
       regions: The regions, by descending score.
     """
 
@@ -83,8 +84,9 @@ def score_mask(probabilities: Probabilities, class_ids: Mask) -> LabelScores:
         raise ValueError("no labelled pixel")
     given = given_probability(probabilities, class_ids)
     regions = find_regions(probabilities, class_ids)
-    suspicion = regions[0].score / int(labelled.sum()) if regions else 0.0
-    return LabelScores(soft_minimum(given[labelled]), suspicion, regions)
+    quality = soft_minimum(given[labelled])
+    share = regions[0].score / int(labelled.sum()) if regions else 0.0
+    return LabelScores(quality, (1 - quality + math.sqrt(share)) / 2, regions)
 
 
 def given_probability(probabilities: Probabilities, class_ids: Mask) -> npt.NDArray[np.float32]:

@@ -44,7 +44,7 @@ def test_a_region_by_hand():
     assert region.score == pytest.approx(18)
     scores = score_mask(certain(truth), drawn)
     assert scores.regions == [region]
-    assert scores.suspicion == pytest.approx(18 / 120)
+    assert scores.suspicion == pytest.approx((1 - scores.quality + (18 / 120) ** 0.5) / 2)
     assert 0.05 < scores.quality < score_mask(certain(truth), truth).quality
     doubts = doubtful_classes(certain(truth), drawn)
     assert (doubts == np.where(truth == 2, 2, 255)).all()
@@ -56,7 +56,8 @@ def test_regions_of_two_classes_are_apart_and_the_worst_is_first():
     regions = find_regions(certain(truth), np.zeros_like(truth))
     assert [(region.probable, region.pixels) for region in regions] == [(2, 24), (1, 9)]
     scores = score_mask(certain(truth), np.zeros_like(truth))
-    assert scores.suspicion == pytest.approx(0.9 * 24 / 120)  # the worst region alone
+    root = (0.9 * 24 / 120) ** 0.5  # of the worst region alone
+    assert scores.suspicion == pytest.approx((1 - scores.quality + root) / 2)
 
 
 def test_corners_connect_a_region():

@@ -100,7 +100,8 @@ def test_wrong_masks_are_ranked_exported_judged_and_not_asked_again(project):
     assert (worst["drawn_as"], worst["probably"], worst["pixels"]) == ("red", "green", "240")
     place = [second[name] for name in ("left", "top", "width", "height", "pixels", "regions")]
     assert place == ["10", "8", "10", "12", "120", "1"]
-    assert float(worst["suspicion"]) == pytest.approx(240 / 1280, rel=1e-3)
+    expected = (1 - float(worst["quality"]) + (240 / 1280) ** 0.5) / 2
+    assert float(worst["suspicion"]) == pytest.approx(expected, rel=1e-3)
     page = (project / "runs/colours/labels/index.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 6
 
