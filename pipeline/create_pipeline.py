@@ -12,7 +12,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from components.evaluator.component import Evaluator, EvaluatorSettings
 from components.evaluator.gate_check import GateCheck
 from components.example_gen.settings import ExampleGenSettings
-from components.pusher.component import Pusher
+from components.pusher.component import Pusher, PusherSettings
 from components.report.component import Report, ReportSettings
 from components.serving_check.component import ServingCheck
 from components.serving_check.infra_validator import make_infra_validator
@@ -75,7 +75,7 @@ def create_pipeline(config: Config, platform: Platform = _LOCAL) -> tfx.dsl.Pipe
         code=code_version("components.serving_check.component"),
     )
     report = _report(config, platform, examples, validator, trainer, evaluator, serving_check)
-    pusher = _pusher(config, model, evaluator, serving_check)
+    pusher = _pusher(config, examples, model, evaluator, serving_check)
     nodes = [
         *ingestion.nodes,
         *(statistics, schema, validator, gate_check),
@@ -249,6 +249,7 @@ def _report(
             name=config.name,
             config=_reported_config(config),
             code=code_version("components.report.writing"),
+            card=config.card,
             folder=folder,
         ).model_dump_json(),
         **anomalies,
@@ -263,15 +264,22 @@ def _reported_config(config: Config) -> str:
 
 
 def _pusher(
-    config: Config, model: tfx.dsl.Channel, evaluator: Evaluator, serving_check: BaseNode
+    config: Config,
+    examples: tfx.dsl.Channel,
+    model: tfx.dsl.Channel,
+    evaluator: Evaluator,
+    serving_check: BaseNode,
 ) -> Pusher:
     # Unlike most other components, the Pusher has no parameter with a hash of the code. With such a
     # parameter, every change to the code would push the same model again.
     return Pusher(
+        examples=examples,
         model=model,
+        evaluation=evaluator.outputs["evaluation"],
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
         ),
+        settings=PusherSettings(name=config.name, card=config.card),
     )

@@ -11,6 +11,7 @@ from components.report.writing import Inputs, write_report
 from data.config import Strict
 from data.files.copying import copy_folder
 from data.files.paths import join
+from serving.card.config import CardConfig
 
 
 class ReportSettings(Strict):
@@ -21,6 +22,7 @@ class ReportSettings(Strict):
       config: Config of the pipeline as YAML, which the page displays.
       code: Version of the code that writes reports. The version is part of the cache key, so the
         report is written again when the code changes.
+      card: The `card` section of the config.
       folder: Folder of all published reports. The component publishes its report in a sub-folder
         that is named after the current time in UTC. None if the runner publishes the reports.
     """
@@ -28,6 +30,7 @@ class ReportSettings(Strict):
     name: str
     config: str
     code: str
+    card: CardConfig
     folder: str | None = None
 
 
@@ -56,7 +59,8 @@ def Report(
       evaluation: Results of the Evaluator.
       blessing: Blessing artifact of the Evaluator, with the verdict of the gate.
       serving_check: Blessing artifact of ServingCheck, with its verdict.
-      report: The output artifact, to which metrics.json, report.json and the pictures are written.
+      report: The output artifact, to which metrics.json, report.json, the model card
+        and the pictures are written.
       settings: A `ReportSettings` as JSON.
       example_anomalies: Output of ExampleValidator, which the page shows on Kubeflow. On other
         platforms this input is None, because a new anomalies artifact would make TFX write an
@@ -64,7 +68,14 @@ def Report(
     """
     parsed = ReportSettings.model_validate_json(settings)
     inputs = Inputs(examples, model, model_run, evaluation, blessing, serving_check)
-    write_report(inputs, report.uri, name=parsed.name, config=parsed.config, code=parsed.code)
+    write_report(
+        inputs,
+        report.uri,
+        name=parsed.name,
+        config=parsed.config,
+        code=parsed.code,
+        texts=parsed.card,
+    )
     if parsed.folder:
         run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")
         published = join(parsed.folder, run)

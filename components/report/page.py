@@ -28,6 +28,8 @@ from data.files.finding import is_file
 from data.files.paths import join
 from data.files.reading import read_text
 from data.files.writing import write_text
+from serving.card.files import read_card
+from serving.card.sections import card_sections
 from serving.palette import THEME_FILE, pattern
 
 PAGE_FILE = "index.html"
@@ -80,6 +82,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
     """
     metrics = RunMetrics.model_validate_json(read_text(join(folder, METRICS_FILE)))
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
+    card = read_card(folder)
     by_class = class_metrics()
     pixels = [sum(row) for row in metrics.confusion_matrix]
     html = (
@@ -98,6 +101,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
                 for metric in METRICS.values()
                 if metric.scope == "overall" and metric.name.removeprefix("mean_") not in by_class
             ],
+            card=card_sections(card) if card else [],
             outcomes=_OUTCOMES,
             slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
             slice_scale=_slice_scale(metrics),

@@ -1,12 +1,10 @@
-"""Writes the data of a report: metrics.json, report.json and the pictures for the gallery."""
+"""Writes the data of a report: metrics.json, report.json, the model card and the pictures."""
 
 import csv
 import io
 import json
 import math
-import platform
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +13,8 @@ from PIL import Image
 from tfx.types import artifact
 
 from components.blessings import saved_model_path
+from components.card.making import CardInputs, architecture, make_card
+from components.card.versions import software_versions
 from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.intervals import read_intervals
@@ -30,10 +30,10 @@ from data.files.finding import find_files
 from data.files.paths import join
 from data.files.reading import read_text
 from data.files.writing import write_text
+from serving.card.config import CardConfig
+from serving.card.files import card_files
 from serving.model.description import model_description
 from serving.model.loading import ServedModel
-
-_LIBRARIES = ("tensorflow", "keras", "tfx", "apache-beam", "tensorflow-model-analysis", "numpy")
 
 
 class Inputs(NamedTuple):
@@ -47,8 +47,10 @@ class Inputs(NamedTuple):
     serving_check: artifact.Artifact
 
 
-def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: str) -> None:
-    """Writes metrics.json, report.json and the gallery's pictures to the folder of a report.
+def write_report(
+    inputs: Inputs, folder: str, *, name: str, config: str, code: str, texts: CardConfig
+) -> None:
+    """Writes metrics.json, report.json, the model card and the pictures to a report's folder.
 
     Args:
       inputs: Artifacts of the run that the report describes.
@@ -56,6 +58,7 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
       name: Name of the pipeline.
       config: Config of the pipeline as YAML.
       code: Version of the code that writes reports.
+      texts: The `card` section of the config.
     """
     examples, evaluation = inputs.examples, inputs.evaluation
     metrics = RunMetrics.of(
@@ -82,18 +85,17 @@ def write_report(inputs: Inputs, folder: str, *, name: str, config: str, code: s
         gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
         provenance=list(_provenance(examples, summary.spans, code)),
         config=config,
-        network=_network(saved_model_path(inputs.model)),
+        network=architecture(model_description(saved_model_path(inputs.model))),
     )
-    for file, content in ((METRICS_FILE, metrics), (CONTENTS_FILE, contents)):
-        write_text(join(folder, file), content.model_dump_json(indent=2))
-
-
-def _network(path: str) -> str:
-    settings = model_description(path)["config"]
-    if settings is None:
-        return ""
-    model = settings["model"]
-    return f"{model['encoder']}, decoder {model['decoder']} of width {model['width']:g}"
+    described = CardInputs(
+        examples, inputs.model, evaluation, inputs.blessing, inputs.serving_check
+    )
+    texts_by_file = card_files(make_card(described, name, texts)) | {
+        METRICS_FILE: metrics.model_dump_json(indent=2),
+        CONTENTS_FILE: contents.model_dump_json(indent=2),
+    }
+    for file, text in texts_by_file.items():
+        write_text(join(folder, file), text)
 
 
 def _histories(model_run: str) -> Iterator[list[dict[str, float | None]]]:
@@ -112,6 +114,6 @@ def _provenance(
     if spans != [0]:
         yield "Data spans", ", ".join(map(str, spans))
     yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
-    yield "Code", f"unetfx {metadata.version('unetfx')}, {code[:12]}"
-    versions = ", ".join(f"{library} {metadata.version(library)}" for library in _LIBRARIES)
-    yield "Libraries", f"Python {platform.python_version()}, {versions}"
+    versions = software_versions()
+    yield "Code", f"unetfx {versions.pop('unetfx')}, {code[:12]}"
+    yield "Libraries", ", ".join(map(" ".join, versions.items()))

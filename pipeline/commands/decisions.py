@@ -9,8 +9,10 @@ from data.files.finding import is_folder
 from data.printable import printable, shell_path
 from pipeline.config.config import Config
 from pipeline.history import decisions
-from pipeline.history.runs import find_run
+from pipeline.history.runs import Run, find_run
 from pipeline.reports import publishing
+from serving.card.card import ModelCard
+from serving.card.files import read_card
 
 
 def decide(config: Config, config_file: Path, name: str, why: str, *, blessed: bool) -> None:
@@ -62,7 +64,17 @@ def push(config: Config, name: str) -> None:
         raise InputError(
             f"{run.id}: the model of this run failed ServingCheck. The report gives the reason."
         )
-    version = decisions.push(config, run.artifacts["Model"])
+    version = decisions.push(config, run.artifacts["Model"], _card(config, run))
     publishing.publish(config, find_run(config, run.id))
     number = Path(version).name
     click.echo(f"Pushed the model of run {run.id} as version {number}: {printable(version)}")
+
+
+def _card(config: Config, run: Run) -> ModelCard | None:
+    """Returns the model card of a run, with people's decisions and the texts of today's config."""
+    folders = [folder for folder in (run.report and run.report.uri, run.published) if folder]
+    card = next(filter(None, map(read_card, folders)), None)
+    if card is None:
+        return None
+    verdict = card.verdict.model_copy(update={"decisions": list(map(str, run.decisions))})
+    return card.model_copy(update={"verdict": verdict, "texts": config.card})

@@ -20,6 +20,7 @@ from pipeline.config.airflow import AirflowConfig
 from pipeline.config.beam import BeamConfig, LocalBeam
 from pipeline.config.kubeflow import KubeflowConfig
 from pipeline.config.retrain import RetrainConfig
+from serving.card.config import CardConfig
 from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
@@ -42,6 +43,7 @@ class Config(Strict):
       evaluation: Additional slices of the test split on which to compute metrics.
       gate: Conditions that a model must meet on the test split before it is pushed.
       serving: Settings of the served model, and checks that it must pass before it is pushed.
+      card: Texts for the model card, which is pushed with each model.
       beam: Beam runner for ingestion, statistics and evaluation.
       retrain: Artifacts that `unetfx retrain` keeps, and recipients of its notifications.
       airflow: Schedule and retries for runs on Airflow; null if Airflow is not used.
@@ -58,6 +60,7 @@ class Config(Strict):
     evaluation: EvaluationConfig = EvaluationConfig()
     gate: GateConfig
     serving: ServingConfig = ServingConfig()
+    card: CardConfig = CardConfig()
     beam: BeamConfig = LocalBeam()
     retrain: RetrainConfig = RetrainConfig()
     airflow: AirflowConfig | None = None

@@ -17,6 +17,7 @@ from pipeline.config.config import Config
 from pipeline.history import store
 from pipeline.history.store import History, int_property, open_history, text_property
 from pipeline.history.user import user_name
+from serving.card.card import ModelCard
 from serving.model.push import push_model
 
 _BLESSED, _WITHDREW, _PUSHED_IT = "blessed it", "withdrew its blessing", "pushed it"
@@ -72,12 +73,13 @@ def decide(config: Config, model: store.Artifact, *, blessed: bool, why: str) ->
     _record(config, model, store.BLESSING, folder, properties, why)
 
 
-def push(config: Config, model: store.Artifact) -> str:
+def push(config: Config, model: store.Artifact, card: ModelCard | None) -> str:
     """Pushes a model as a new version, which TF Serving then loads.
 
     Args:
       config: The config of the pipeline.
       model: Artifact of the model.
+      card: Card of the model; None for a run whose report has none.
 
     Returns:
       Path of the new version's folder.
@@ -90,7 +92,7 @@ def push(config: Config, model: store.Artifact) -> str:
         raise InputError(
             f"{source}: cannot be pushed: {problem}. Push the model of a different run."
         )
-    version = push_model(source, config.serving_folder)
+    version = push_model(source, config.serving_folder, card)
     properties: dict[str, int | str] = {store.PUSHED: 1, store.DESTINATION: version}
     _record(config, model, store.PUSHED_MODEL, version, properties, "")
     return version

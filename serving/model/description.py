@@ -1,7 +1,9 @@
 """Reads and writes a SavedModel's description file: classes, view, pixel limit and weight names."""
 
 import json
+import math
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ DESCRIPTION = "assets.extra/unetfx.json"
 # Key of the weight with a given index in the SavedModel's checkpoint; `_weights` is the attribute
 # of `ServingGraph` that holds the weights.
 _WEIGHT_KEY = "_weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
+_WEIGHT = re.compile(_WEIGHT_KEY.format(r"\d+"))
 
 
 def write_description(path: str, description: Mapping[str, Any]) -> None:
@@ -88,6 +91,17 @@ def model_max_pixels(path: str) -> int:
     """
     max_pixels: int = model_description(path).get("max_pixels", MAX_PIXELS)
     return max_pixels
+
+
+def count_parameters(path: str) -> int:
+    """Counts the parameters of a SavedModel, including moving statistics, without loading them.
+
+    Args:
+      path: Folder of a SavedModel exported by this project.
+    """
+    checkpoint = tf.train.load_checkpoint(os.path.join(path, "variables", "variables"))
+    shapes = checkpoint.get_variable_to_shape_map()
+    return sum(math.prod(shape) for key, shape in shapes.items() if _WEIGHT.fullmatch(key))
 
 
 def model_weights(path: str) -> dict[str, npt.NDArray[Any]]:

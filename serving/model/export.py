@@ -25,6 +25,7 @@ def export_saved_model(
     max_pixels: int = MAX_PIXELS,
     flips: Flips = "none",
     config: Mapping[str, Any] | None = None,
+    flops: int | None = None,
 ) -> None:
     """Writes a SavedModel that TensorFlow can load without Keras and without this project's code.
 
@@ -45,6 +46,8 @@ def export_saved_model(
         decoded.
       flips: Flips over which the probabilities are averaged.
       config: Model and training settings to store in the description.
+      flops: Number of floating-point operations for one input of the network, to store in the
+        description; None if unknown.
     """
     graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels, flips)
     signatures = {name: getattr(graph, name) for name in (SIGNATURE, PROBABILITIES, EVALUATION)}
@@ -58,6 +61,7 @@ def export_saved_model(
             "max_pixels": max_pixels,
             "config": config,
             IMAGE_STATISTICS: list(features.IMAGE_STATISTICS),
+            "flops": flops,
             # The SavedModel's checkpoint identifies weights only by index, so their names are
             # stored here.
             "weights": [weight.path for weight in network.weights],

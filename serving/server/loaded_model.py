@@ -34,6 +34,7 @@ class LoadedModel:
       input_types: Types of the inputs of each signature, for `json_format.read_request`.
       classes: Class names, indexed by class id; empty if the model has no description file.
       max_pixels: Maximum number of pixels in an image.
+      path: Folder of the SavedModel.
     """
 
     def __init__(self, path: str) -> None:
@@ -46,6 +47,7 @@ class LoadedModel:
           OSError, ValueError, RequestError, tf.errors.OpError: The model cannot be loaded, or a
             warm-up request fails.
         """
+        self.path = path
         # As in TF Serving, the model runs in a session, so that a run can be stopped and the memory
         # can be freed by closing the session.
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from serving.card.files import read_pushed_card
+from serving.card.sections import card_sections
 from serving.palette import THEME_FILE, colour, pattern
 from serving.server.errors import Code, RequestError
 from serving.server.limits import Limits
@@ -20,6 +23,7 @@ _FILES = {
     "/page/page.js": _FOLDER / "page.js",
     "/page/orientation.js": _FOLDER / "orientation.js",
     "/page/mask.js": _FOLDER / "mask.js",
+    "/page/card.js": _FOLDER / "card.js",
 }
 _HEADERS = {
     # The browser may load content only from this server, except for images that the page creates.
@@ -53,6 +57,8 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
             {"name": name, "colour": colour(class_id), "pattern": pattern(class_id)}
             for class_id, name in enumerate(version.model.classes)
         ]
+        # Read from the file, which may be corrected while the version is served.
+        card = await run_in_threadpool(read_pushed_card, version.model.path)
         return JSONResponse(
             {
                 "name": versions.name,
@@ -60,6 +66,7 @@ def routes(versions: Versions, limits: Limits) -> list[BaseRoute]:
                 "classes": classes,
                 "max_pixels": version.model.max_pixels,
                 "max_body": limits.body,
+                "card": [part._asdict() for part in card_sections(card)] if card else [],
             },
             headers=_HEADERS,
         )

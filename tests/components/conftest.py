@@ -17,6 +17,7 @@ from components.evaluator.config import EvaluationConfig, GateConfig
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import SUMMARY_FILE, Summary
+from components.serving_check.verdict import VERDICT_FILE, ServingVerdict
 from data.config import DataConfig, ResizeView
 from data.examples.batches import Ingested
 from data.examples.features import HEIGHT, IMAGE, KEY, MASK, WIDTH, fraction
@@ -156,6 +157,30 @@ def evaluate_in(examples):
 def run_evaluator(evaluate_in, tmp_path):
     """Evaluates a model as `evaluate_in` does, in the temporary folder of the test."""
     return functools.partial(evaluate_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def evaluated(copy_model, evaluate_in, tmp_path_factory):
+    """Output of the Evaluator for the good model, without a baseline; shared, so only read it."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    return evaluate_in(folder, copy_model(folder, 1)).outputs
+
+
+@pytest.fixture
+def serving_check(tmp_path):
+    """Makes the output of ServingCheck."""
+
+    def serving_check(**verdict):
+        artifact = standard_artifacts.InfraBlessing()
+        artifact.uri = str(tmp_path / "check")
+        (tmp_path / "check").mkdir()
+        verdict = {"blessed": True, "reasons": [], "images": 4} | verdict
+        text = ServingVerdict(**verdict).model_dump_json()
+        (tmp_path / "check" / VERDICT_FILE).write_text(text)
+        artifact.set_int_custom_property("blessed", int(verdict["blessed"]))
+        return artifact
+
+    return serving_check
 
 
 def _write_examples(path, count, seed, *, classes, size=(16, 16), inverted=False, marked=None):

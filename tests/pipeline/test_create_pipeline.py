@@ -88,6 +88,8 @@ def test_the_pusher_waits_for_the_blessing_of_the_trained_model(nodes, tmp_path)
     inputs = nodes["Pusher"].inputs
     assert inputs["model_blessing"] is nodes["Evaluator"].outputs["blessing"]
     assert inputs["model"] is nodes["Trainer"].outputs["model"]
+    assert inputs["examples"] is nodes["ExampleGen"].outputs["examples"]
+    assert inputs["evaluation"] is nodes["Evaluator"].outputs["evaluation"]
     destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
     folder = destination["filesystem"]["base_directory"]
     assert folder == str(tmp_path / "runs/discs/serving/discs")
@@ -120,6 +122,14 @@ def test_the_pusher_pushes_to_the_configured_folder(tmp_path):
     nodes = nodes_of(tmp_path, serving=serving)
     destination = json.loads(nodes["Pusher"].exec_properties["push_destination"])
     assert destination["filesystem"]["base_directory"] == "gs://bucket/models/discs"
+
+
+def test_the_texts_of_the_card_reach_the_pusher_and_the_report(tmp_path):
+    nodes = nodes_of(tmp_path, card={"intended_use": "to count discs"})
+    for node in ("Pusher", "Report"):
+        settings = json.loads(nodes[node].exec_properties["settings"])
+        assert settings["name"] == "discs"
+        assert settings["card"]["intended_use"] == "to count discs"
 
 
 def test_the_evaluator_compares_the_candidate_with_the_baseline(nodes):

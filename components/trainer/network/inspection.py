@@ -103,10 +103,25 @@ def inspect(network: keras.Model, encoder: str, height: int, width: int) -> Netw
         facts,
         network.count_params(),
         learning,
-        _flops(network, height, width),
-        _flops(skips, height, width),
+        count_flops(network, height, width),
+        count_flops(skips, height, width),
         sane,
     )
+
+
+def count_flops(network: keras.Model, height: int, width: int) -> int:
+    """Counts the floating-point operations for one image; a multiply-add counts as two.
+
+    Args:
+      network: The network, or a part of it that receives images.
+      height: Height of the image in pixels.
+      width: Width of the image in pixels.
+    """
+    spec = tf.TensorSpec([1, height, width, 3], tf.float32)
+    graph = tf.function(lambda image: network(image, training=False)).get_concrete_function(spec)
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    return int(tf.compat.v1.profiler.profile(graph.graph, options=options).total_float_ops)
 
 
 def latency(network: keras.Model, height: int, width: int) -> float:
@@ -185,11 +200,3 @@ def _is_relu(layer: keras.Layer) -> bool:
     return isinstance(layer, keras.layers.ReLU) or (
         getattr(layer, "activation", None) is keras.activations.relu
     )
-
-
-def _flops(network: keras.Model, height: int, width: int) -> int:
-    spec = tf.TensorSpec([1, height, width, 3], tf.float32)
-    graph = tf.function(lambda image: network(image, training=False)).get_concrete_function(spec)
-    builder = tf.compat.v1.profiler.ProfileOptionBuilder
-    options = builder(builder.float_operation()).with_empty_output().build()
-    return int(tf.compat.v1.profiler.profile(graph.graph, options=options).total_float_ops)

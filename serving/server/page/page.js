@@ -1,5 +1,6 @@
 import { readOriented } from "./orientation.js";
 import { classIds, drawMask } from "./mask.js";
+import { showCard } from "./card.js";
 
 const MAX_DRAWN = 2e6; // maximum number of pixels of a canvas, since phones have little memory for canvases
 const LARGE = 560; // images whose longer side has fewer pixels are enlarged
@@ -14,6 +15,8 @@ async function fetchModel() {
   at("name").textContent = model.name;
   document.title = `${model.name}: try the model`;
   at("version").textContent = `Version ${model.version}.`;
+  showCard(at("card"), model.card);
+  at("about").hidden = !model.card.length;
   return model;
 }
 

@@ -10,6 +10,7 @@ from components.report.gallery import save_picture
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
 from components.serving_check.verdict import ServingVerdict
+from tests.cards import make_card
 from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 
 CLASSES = ["ground", "<disc>"]
@@ -168,6 +169,20 @@ def test_facts_may_be_missing(page):
     assert "All steps" not in html
 
 
+def test_the_page_shows_the_model_card_if_there_is_one(page, tmp_path):
+    assert "Model card" not in page(RunFacts("2026-01-01"))
+    (tmp_path / "model_card.json").write_text(make_card("<lake>").model_dump_json())
+    html = page(RunFacts("2026-01-01"))
+    for text in (
+        '<h3 id="card1">Intended use</h3>',
+        "<li>&lt;lake&gt;</li>",
+        '<th scope="row">parameters</th><td>17,000,000</td>',
+        '<a href="#card">Model card</a>',
+    ):
+        assert text in html
+    assert "<lake>" not in html
+
+
 def test_names_cannot_change_the_markup(page):
     html = page(RunFacts("2026-01-01"))
     assert "&lt;disc&gt;" in html
@@ -222,10 +237,13 @@ def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, s
     for name in ("image.jpg", "truth.png", "prediction.png", "prediction_errors.png"):
         save_picture(str(tmp_path / "p" / name), Image.new("RGB", (8, 6)))
     decided = RunFacts("2026-01-01", decisions=[HOSTILE], anomalies=[HOSTILE])
+    card = make_card(HOSTILE).model_dump_json()
+    (tmp_path / "model_card.json").write_text(card)
     page(decided, metrics, contents)
     for viewport in (DESKTOP, PHONE):
         shown = opened(tmp_path / "index.html", viewport, color_scheme=scheme)
         shown.get_by_text("Config", exact=True).click()
+        shown.get_by_text("Show the card").click()
         assert fits(shown)
         assert serious_findings(shown) == []
 

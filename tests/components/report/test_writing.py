@@ -10,19 +10,10 @@ from tfx.types import standard_artifacts
 from components.report.contents import CONTENTS_FILE, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.writing import Inputs, write_report
-from components.serving_check.verdict import VERDICT_FILE, ServingVerdict
+from serving.card.config import CardConfig
+from serving.card.files import read_card
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def serving_check(tmp_path):
-    artifact = standard_artifacts.InfraBlessing()
-    artifact.uri = str(tmp_path / "check")
-    Path(artifact.uri).mkdir()
-    verdict = ServingVerdict(blessed=False, reasons=["too slow"], images=4)
-    Path(artifact.uri, VERDICT_FILE).write_text(verdict.model_dump_json())
-    return artifact
 
 
 @pytest.fixture
@@ -37,19 +28,20 @@ def model_run(tmp_path):
 
 
 def test_a_report_has_the_metrics_the_histories_and_the_pictures(
-    examples, model, model_run, run_evaluator, serving_check, tmp_path
+    examples, model, model_run, evaluated, serving_check, tmp_path
 ):
-    evaluated = run_evaluator(model(1)).outputs
     inputs = Inputs(
         examples,
         model(2),
         model_run,
         evaluated["evaluation"],
         evaluated["blessing"],
-        serving_check,
+        serving_check(blessed=False, reasons=["too slow"]),
     )
     folder = tmp_path / "report"
-    write_report(inputs, str(folder), name="colours", config="name: colours", code="0" * 40)
+    texts = CardConfig(intended_use="colours")
+    options = {"name": "colours", "config": "name: colours", "code": "0" * 40, "texts": texts}
+    write_report(inputs, str(folder), **options)
     metrics = RunMetrics.model_validate_json((folder / METRICS_FILE).read_text())
     assert math.isclose(metrics.metrics["mean_iou"], 1)
     assert metrics.serving.reasons == ["too slow"]
@@ -64,3 +56,5 @@ def test_a_report_has_the_metrics_the_histories_and_the_pictures(
     provenance = dict(contents.provenance)
     assert provenance["Data spans"] == "0, 1, 2, 3"
     assert provenance["Code"].endswith(", 000000000000")
+    assert read_card(str(folder)).texts == texts
+    assert (folder / "model_card.md").read_text().startswith("# colours\n")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.network import decoder
-from components.trainer.registry import DECODERS, ENCODERS, LOSSES
+from components.trainer.registry import DECODERS, ENCODERS, LOSSES, licence_of
 from components.trainer.training import loss_terms
 
 
@@ -42,3 +42,8 @@ def test_a_config_is_read_without_keras():
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"
+
+
+def test_the_licence_of_weights_is_told_as_far_as_it_is_known():
+    assert licence_of("hed-bsds500").startswith("MIT")
+    assert licence_of("/data/own.weights.h5") == "unknown: the weights are from a file"

@@ -18,7 +18,7 @@ from data.config import Augmentation, CropView, ResizeView
 from data.errors import InputError
 from data.examples.features import IMAGE, MASK
 from data.input_pipeline.dataset import read_batches
-from serving.model.description import model_intensity_range
+from serving.model.description import model_description, model_intensity_range
 
 CLASSES = ["dark", "bright", "never"]
 VIEW = ResizeView(kind="resize", height=16, width=16)
@@ -108,6 +108,7 @@ def test_it_learns_exports_and_logs(train, tmp_path, capsys):
     assert (tmp_path / "one/model/saved_model.pb").is_file()
     assert list((tmp_path / "one/logs").rglob("events.out.tfevents.*"))
     assert model_intensity_range(str(tmp_path / "one/model")) == (0, 4095)
+    assert model_description(str(tmp_path / "one/model"))["flops"] > 2 * 9 * 16 * 16
     served = tf.saved_model.load(str(tmp_path / "one/model")).signatures["probabilities"]
     probabilities = served(images=tf.fill([1, 2, 3, 3], tf.constant(200, tf.uint8)))
     expected = tf.nn.softmax(scores).numpy()

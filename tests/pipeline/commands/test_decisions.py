@@ -8,7 +8,9 @@ import keras
 import pytest
 import yaml
 
+from serving.card.files import read_pushed_card
 from serving.model.export import export_saved_model
+from tests.cards import make_card
 from tests.pipeline.recorded_runs import CLASSES, Workspace
 
 
@@ -35,6 +37,8 @@ def test_a_blessed_model_can_be_pushed_and_its_blessing_withdrawn(workspace, com
     run = workspace.record(0)
     model = Path(workspace.run(run).artifacts["Model"].uri)
     export(model / "Format-Serving", workspace.config.data.view)
+    card = make_card().model_dump_json()
+    Path(workspace.run(run).report.uri, "model_card.json").write_text(card)
     code, out, _ = command("bless", run[:13], "--why", "the floor is too high")
     decision, suggestion = out.splitlines()
     assert code == 0
@@ -44,6 +48,11 @@ def test_a_blessed_model_can_be_pushed_and_its_blessing_withdrawn(workspace, com
     pushed = workspace.run(run).pushed_folder
     assert out == f"Pushed the model of run {run} as version {Path(pushed).name}: {pushed}\n"
     assert Path(pushed, "saved_model.pb").exists()
+    card = read_pushed_card(pushed)
+    assert card.texts == workspace.config.card  # those of today, not of the run
+    assert [decision.split(" on ")[0][-10:] for decision in card.verdict.decisions] == [
+        "blessed it"
+    ]
     code, out, _ = command("unbless", run, "--why", "no")
     assert out.splitlines()[1].startswith(f"The version {pushed} is still served. Push an older")
     assert not workspace.run(run).blessed

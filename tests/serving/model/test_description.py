@@ -5,7 +5,7 @@ import pytest
 
 from data.errors import MissingFileError
 from data.examples.features import IMAGE_STATISTICS
-from serving.model.description import model_weights
+from serving.model.description import count_parameters, model_weights
 
 
 def test_classes_and_view_lie_beside_the_model(saved_model):
@@ -27,3 +27,7 @@ def test_the_weights_can_be_read_by_name(network, saved_model):
         np.testing.assert_array_equal(value, expected)
     with pytest.raises(MissingFileError):
         model_weights(str(saved_model / "nowhere"))
+
+
+def test_parameters_are_counted_without_loading(network, saved_model):
+    assert count_parameters(str(saved_model)) == network.count_params()

@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from data.errors import InputError
 from data.files import writing
+from serving.card.files import read_pushed_card
 from serving.model import push
 from serving.model.push import push_model
 from serving.model.versions import versions
+from tests.cards import make_card
 
 
 @pytest.fixture
@@ -129,6 +131,15 @@ def test_the_newest_version_is_not_pushed_again(model, serving_folder):
     index.write_text("variables/variables.index")
     third = push_model(model, serving_folder)  # back to the first model
     assert len({first, second, third}) == 3
+
+
+def test_a_card_is_pushed_with_the_model_and_can_be_replaced(model, serving_folder):
+    version = push_model(model, serving_folder, make_card())
+    assert read_pushed_card(version) == make_card()
+    assert read(f"{version}/assets.extra/model_card.md").startswith("# lake\n")
+    assert push_model(model, serving_folder) == version
+    assert push_model(model, serving_folder, make_card("sea")) == version
+    assert read_pushed_card(version) == make_card("sea")
 
 
 def test_processes_that_push_at_once_do_not_collide(model, tmp_path):

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from serving.card.files import pushed_card_files
 from serving.palette import colour
 from serving.server.limits import Limits
+from tests.cards import make_card
 from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 
 pytestmark = pytest.mark.slow
@@ -22,7 +24,20 @@ def server(start, push, limited_model, tmp_path_factory):
     push(limited_model(20_000), folder, 7)
     running = start(folder, limits=Limits(body=200_000))
     running.wait(7)
+    running.version = folder / "7"
     return running
+
+
+@pytest.fixture
+def cards(server):
+    """Gives the served version a card with hostile texts; afterwards, takes it away."""
+    paths = []
+    for path, text in pushed_card_files(make_card(HOSTILE)).items():
+        paths.append(server.version / path)
+        paths[-1].write_text(text)
+    yield
+    for path in paths:
+        path.unlink()
 
 
 @pytest.fixture
@@ -102,6 +117,24 @@ def test_a_name_cannot_change_the_page(opened, picture):
     page.get_by_role("alert").wait_for()
     assert fits(page)
     assert serious_findings(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_model_card_is_readable_and_its_texts_change_nothing(opened, cards, viewport, scheme):
+    page = opened(viewport, color_scheme=scheme)
+    page.get_by_text("Model card").click()
+    page.get_by_role("heading", name="Intended use").wait_for()
+    assert page.get_by_role("cell", name="40 ms").is_visible()
+    assert page.locator("#card").inner_text().count("onerror=console.log(1)") > 10
+    assert fits(page)
+    assert serious_findings(page) == []
+
+
+def test_a_version_without_a_card_has_no_section(opened):
+    page = opened()
+    page.get_by_role("heading", name="discs").wait_for()
+    assert page.locator("#about").is_hidden()
 
 
 def test_an_image_that_is_dropped(opened, picture):

@@ -1,0 +1,1 @@
+"""Makes the model card of a run from the outputs of its steps."""

@@ -1,0 +1,59 @@
+from serving.card.card import CardSpeed
+from serving.card.config import CardConfig
+from serving.card.sections import card_sections
+from tests.cards import make_card
+from tests.pages import HOSTILE
+
+
+def sections(card):
+    return {section.title: section for section in card_sections(card)}
+
+
+def test_every_part_of_a_card_has_a_section():
+    found = sections(make_card())
+    assert list(found) == [
+        *("Intended use", "Limits", "Contact", "Known weak spots", "Verdict of the gate"),
+        *("Metrics", "Slices", "Data", "Network", "Speed", "Versions"),
+    ]
+    assert found["Metrics"].table == [
+        ["metric", "value", "95 % interval"],
+        ["mean_iou", "0.780", "0.576–0.902"],
+        ["iou/lake", "–", ""],
+    ]
+    assert found["Slices"].table[1] == ["source=lake", "1", "0.780 0.576–0.902", "–"]
+    assert found["Data"].lines == ["Spans: 3, 4.", "Fingerprint of the files: lake"]
+    assert found["Data"].table[1] == ["test", "31", "20", "100.00%"]
+    assert ["operations", "41.2 GFLOPs for one input"] in found["Network"].table
+    assert ["parameters", "17,000,000"] in found["Network"].table
+    assert found["Speed"].table[1:] == [
+        ["median latency for one image", "40 ms"],
+        ["loading time", "1.2 s"],
+        ["peak memory", "800 MiB"],
+    ]
+    assert found["Versions"].table[1:] == [
+        ["trained", "2026-11-30 12:00 UTC"],
+        ["unetfx", "1.0"],
+    ]
+
+
+def test_what_nobody_wrote_or_measured_is_said_or_left_out():
+    card = make_card()
+    unmeasured = CardSpeed(images=1, p50_ms=None, p95_ms=None, load_seconds=None, peak_mib=None)
+    network = card.network.model_copy(update={"gflops": None, "weights": "", "licence": ""})
+    data = card.data.model_copy(update={"spans": []})
+    empty = {"slices": [], "weak_spots": [], "texts": CardConfig(), "trained": None}
+    empty |= {"speed": unmeasured, "network": network, "data": data}
+    found = sections(card.model_copy(update=empty))
+    assert "Slices" not in found
+    assert found["Limits"].lines == ["Not stated: the key card.limits of the config is empty."]
+    assert found["Known weak spots"].lines == ["None was found on the test split."]
+    assert found["Speed"].lines == ["ServingCheck sent 1 image, on the machine that ran it."]
+    assert found["Speed"].table == []
+    assert len(found["Network"].table) == 1 + 5
+    assert len(found["Data"].lines) == 1
+
+
+def test_every_text_is_one_line_without_control_characters():
+    for section in card_sections(make_card(HOSTILE + "\n\n# heading")):
+        for text in (*section.lines, *(cell for row in section.table for cell in row)):
+            assert not set("\n\x1b\u202e") & set(text)
