@@ -166,6 +166,7 @@ def trainer_settings(config: Config) -> TrainerSettings:
         max_pixels=config.serving.max_pixels,
         serving_precision=config.serving.precision,
         flips=config.serving.flips,
+        confidence_map=config.serving.confidence_map,
         code=code_version("components.trainer.run"),
     )
 

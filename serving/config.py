@@ -61,6 +61,9 @@ class ServingConfig(Strict):
       flips: Flips of the image over which the model averages its probabilities: `none`,
         `horizontal`, which takes twice as long, or `both` horizontal and vertical, which takes four
         times as long. Choose only flips after which an image still looks plausible.
+      confidence_map: Whether the model also returns the confidence of each pixel, as the output
+        `confidence_png_bytes`: a PNG with 0 to 255 for 0 to 1. The page of the local server can
+        then leave pixels of low confidence undecided.
       push_to: Folder to push models to, which TF Serving watches. The folder may be local or on any
         file system that TensorFlow can write to (`gs://…`); null for
         `<workspace>/<name>/serving/<name>`.
@@ -72,6 +75,7 @@ class ServingConfig(Strict):
     max_pixels: int = Field(MAX_PIXELS, ge=1)
     precision: Precision | None = None
     flips: Flips = "none"
+    confidence_map: bool = False
     push_to: Annotated[str, Field(min_length=1)] | None = None
     check: CheckConfig = CheckConfig()
     infra_validator: InfraValidatorConfig | None = None

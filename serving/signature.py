@@ -12,7 +12,8 @@ PROBABILITIES, EVALUATION = "probabilities", "evaluation"
 IMAGES = "image_bytes"
 """Name of the only input of `serving_default`."""
 MASKS, CLASS_FRACTION, CONFIDENCE = "mask_png_bytes", "class_fraction", "confidence"
-"""Names of the outputs of `serving_default`."""
+CONFIDENCE_MAP = "confidence_png_bytes"
+"""Names of the outputs of `serving_default`; the last one is optional."""
 
 IMAGE_STATISTICS = "image_statistics"
 """Name of the output with the statistics of each input image. Models that older versions of unetfx

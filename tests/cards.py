@@ -17,6 +17,8 @@ def make_card(text="lake"):
     """Makes a card in which every text that may come from others is the given one."""
     metrics = {
         "mean_iou": Measured(value=0.78, interval=(0.576, 0.902)),
+        "calibration_error": Measured(value=0.01),
+        "raw_calibration_error": Measured(value=0.03),
         f"iou/{text}": Measured(value=None),
     }
     return ModelCard(
@@ -37,6 +39,7 @@ def make_card(text="lake"):
         verdict=CardVerdict(
             blessed=True, baseline=text, rules=[text], remarks=[text], decisions=[text]
         ),
+        temperature=1.5,
         network=CardNetwork(
             architecture="vgg16, decoder unet of width 0.25",
             view="resize to 224×224 pixels",

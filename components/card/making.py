@@ -13,7 +13,8 @@ from components.card.weak_spots import weak_spots
 from components.evaluator.gate_text import rule_text
 from components.evaluator.intervals import Interval, Intervals, read_intervals
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
-from components.evaluator.results import OVERALL, Scores, read_evaluation
+from components.evaluator.results import Scores, read_evaluation
+from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict, read_verdict
 from components.example_gen.artifact import read_summary
 from components.serving_check import verdict as serving_check
@@ -76,6 +77,7 @@ def make_card(inputs: CardInputs, name: str, texts: CardConfig) -> ModelCard:
         slices=slices,
         weak_spots=weak_spots(metrics, slices, classes),
         verdict=_verdict(read_verdict(inputs.blessing.uri)),
+        temperature=description.get("temperature"),
         network=_network(path, description),
         speed=CardSpeed.model_validate(speed.model_dump(include=set(CardSpeed.model_fields))),
         versions=software_versions(),

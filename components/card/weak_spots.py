@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from components.evaluator.gate_text import count_text, interval_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.evaluator.slice_names import presence
 from serving.card.card import CardSlice, Measured
 
 _MOST = 3  # maximum number of classes, and of slices
@@ -25,7 +26,7 @@ def weak_spots(
     mean = metrics[MEAN_IOU].value
     if mean is None:
         return []
-    return [*_classes(metrics, classes, mean), *_slices(slices, mean)]
+    return [*_classes(metrics, classes, mean), *_slices(slices, classes, mean)]
 
 
 def _classes(metrics: Mapping[str, Measured], classes: Sequence[str], mean: float) -> Iterator[str]:
@@ -35,8 +36,10 @@ def _classes(metrics: Mapping[str, Measured], classes: Sequence[str], mean: floa
         yield f"{name}: IoU {_text(metric)}; the mean over all classes is {mean:.3f}"
 
 
-def _slices(slices: Sequence[CardSlice], mean: float) -> Iterator[str]:
-    for part in slices[:_MOST]:
+def _slices(slices: Sequence[CardSlice], classes: Sequence[str], mean: float) -> Iterator[str]:
+    # On images without a class, a single wrong pixel makes the IoU of the class 0.
+    absent = {f"{presence(name)}=absent" for name in classes}
+    for part in [part for part in slices if part.name not in absent][:_MOST]:
         metric = part.metrics[MEAN_IOU]
         if metric.value is not None and metric.value < mean:
             images = count_text(part.images, "image")

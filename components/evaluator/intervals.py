@@ -173,7 +173,9 @@ def _counts(rows: _Numbers, size: int) -> Counts:
     confusion, boundary, calibration = (
         part.reshape(*rows.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)
     )
-    return Counts(0, confusion.astype(np.int64), boundary.astype(np.int64), calibration)
+    # The counts without the temperature are not kept for each image, so their metric is NaN here.
+    raw = np.zeros_like(calibration)
+    return Counts(0, confusion.astype(np.int64), boundary.astype(np.int64), calibration, raw)
 
 
 def _log_odds(value: _Numbers) -> _Numbers:

@@ -35,6 +35,7 @@ class Counts(NamedTuple):
     confusion_matrix: _Integers
     boundary: _Integers
     calibration: _Numbers
+    raw_calibration: _Numbers = np.zeros((1, 3))
 
 
 class Metric(NamedTuple):
@@ -187,6 +188,12 @@ METRICS = {
             "calibration_error",
             "overall",
             lambda counts: calibration_error(counts.calibration),
+            higher_is_better=False,
+        ),
+        Metric(
+            "raw_calibration_error",
+            "overall",
+            lambda counts: calibration_error(counts.raw_calibration),
             higher_is_better=False,
         ),
         Metric(IOU, "class", lambda counts: iou(counts.confusion_matrix)),

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 from tensorflow_model_analysis.slicer import slicer_lib
 
 from components.evaluator.tfma_metrics import IMAGES
-from serving.model.pixel_counts import CALIBRATION, CONFUSION
+from serving.model.pixel_counts import CALIBRATION, CONFUSION, RAW_CALIBRATION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Names of the candidate and the baseline in TFMA's result files."""
+_COUNTS = (IMAGES, CONFUSION, CALIBRATION, RAW_CALIBRATION)
 
 
 class Scores(BaseModel):
@@ -25,12 +26,15 @@ class Scores(BaseModel):
         columns.
       calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
         confidences and the number of correctly predicted pixels.
+      raw_calibration: The same as `calibration`, without the temperature of the model; empty in
+        results of older versions of unetfx.
     """
 
     images: int
     metrics: dict[str, float | None]
     confusion_matrix: list[list[int]]
     calibration: list[list[float]]
+    raw_calibration: list[list[float]] = []
 
     def true_pixels(self, class_id: int) -> int:
         """Returns the number of ground-truth pixels of a class."""
@@ -68,7 +72,7 @@ def read_evaluation(path: str) -> Evaluation:
                 model = item.key.model_name or CANDIDATE
                 values.setdefault(model, {})[item.key.name] = _value(item.value)
         for model, metrics in values.items():
-            counts = {name: metrics.pop(name) for name in (IMAGES, CONFUSION, CALIBRATION)}
+            counts = {name: metrics.pop(name) for name in _COUNTS if name in metrics}
             scores = Scores(metrics=metrics, **counts)
             by_model[model][_slice_name(record.slice_key)] = scores
     return Evaluation(**by_model)

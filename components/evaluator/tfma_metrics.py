@@ -13,17 +13,24 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 
 from components.evaluator.metrics import Counts, compute, metric_names
-from serving.model.pixel_counts import BOUNDARY, CALIBRATION, CALIBRATION_BINS, CONFUSION
+from serving.model.pixel_counts import (
+    BOUNDARY,
+    CALIBRATION,
+    CALIBRATION_BINS,
+    CONFUSION,
+    RAW_CALIBRATION,
+)
 
 IMAGES = "images"
 """Name under which TFMA stores the number of images in a slice."""
-_COUNTS = (IMAGES, CONFUSION, CALIBRATION)
+_COUNTS = (IMAGES, CONFUSION, CALIBRATION, RAW_CALIBRATION)
 
 
 class SegmentationMetrics(metric_types.Metric):
     """Computes all metrics for a slice, as well as the pixel counts that reports need.
 
-    The counts are `images`, `confusion_matrix` [C, C] and `calibration` [bins, 3]; see `Counts`.
+    The counts are `images`, `confusion_matrix` [C, C], `calibration` [bins, 3] and
+    `raw_calibration` [bins, 3]; see `Counts`.
     """
 
     def __init__(self, classes: Sequence[str], name: str = "segmentation") -> None:
@@ -73,11 +80,15 @@ class _Sum(beam.CombineFn):
             np.zeros((self._num_classes, self._num_classes), np.int64),
             np.zeros((self._num_classes, 2), np.int64),
             np.zeros((CALIBRATION_BINS, 3)),
+            np.zeros((CALIBRATION_BINS, 3)),
         )
 
     def add_input(self, accumulator: Counts, element: tfma.metrics.StandardMetricInputs) -> Counts:
         outputs = element.get_predictions(self._key.model_name)
-        image = Counts(1, outputs[CONFUSION], outputs[BOUNDARY], outputs[CALIBRATION])
+        calibration = outputs[CALIBRATION]
+        # Models of older versions of unetfx have no temperature.
+        raw = outputs.get(RAW_CALIBRATION, calibration)
+        image = Counts(1, outputs[CONFUSION], outputs[BOUNDARY], calibration, raw)
         return self.merge_accumulators([accumulator, image])
 
     def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
@@ -88,6 +99,7 @@ class _Sum(beam.CombineFn):
                 total.confusion_matrix + other.confusion_matrix,
                 total.boundary + other.boundary,
                 total.calibration + other.calibration,
+                total.raw_calibration + other.raw_calibration,
             )
         return total
 

@@ -174,26 +174,24 @@ def whiskers(rows: Sequence[Mapping[str, Any]], *, x: str, description: str) -> 
     )
 
 
-def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
+def reliability(
+    calibration: Sequence[Sequence[float]], raw_calibration: Sequence[Sequence[float]]
+) -> Markup:
     """Draws a reliability diagram, which plots the share of correct pixels against confidence.
 
     Args:
       calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
         confidences and the number of correctly predicted pixels.
+      raw_calibration: The same without the temperature of the model; empty or equal if the model
+        has none.
 
     Returns:
       An SVG element.
     """
-    total = sum(pixels for pixels, _, _ in calibration) or 1
-    points = [
-        {
-            "confidence": confidence / pixels,
-            "correct": correct / pixels,
-            "share of pixels": pixels / total,
-        }
-        for pixels, confidence, correct in calibration
-        if pixels
-    ]
+    series = {"with the temperature": calibration}
+    if raw_calibration and raw_calibration != calibration:
+        series["without"] = raw_calibration
+    points = [point for name, bins in series.items() for point in _points(name, bins)]
     axes = {
         name: {"field": key, "type": "quantitative", "scale": {"domain": [0, 1]}, "title": key}
         for name, key in (("x", "confidence"), ("y", "correct"))
@@ -204,6 +202,14 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
         "scale": {"range": [20, 500]},
         "legend": {"format": ".0%", "columns": 6},
     }
+    by_series = {
+        "field": "series",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(series), "range": [css_colour(0), css_colour(1)]},
+    }
+    if len(series) == 1:
+        by_series["legend"] = None
     ideal = [{"confidence": value, "correct": value} for value in (0, 1)]
     return _svg(
         {
@@ -215,18 +221,37 @@ def reliability(calibration: Sequence[Sequence[float]]) -> Markup:
                 },
                 {
                     "data": {"values": points},
-                    "mark": {"type": "line", "color": _ACCENT},
-                    "encoding": axes,
+                    "mark": {"type": "line"},
+                    "encoding": {**axes, "color": by_series},
                 },
                 {
                     "data": {"values": points},
-                    "mark": {"type": "point", "filled": True, "color": _ACCENT, "opacity": 1},
-                    "encoding": {**axes, "size": size},
+                    "mark": {"type": "point", "filled": True, "opacity": 1},
+                    "encoding": {
+                        **axes,
+                        "color": by_series,
+                        "shape": {**by_series, "scale": {"domain": list(series)}},
+                        "size": size,
+                    },
                 },
             ]
         },
         "Share of correct pixels by confidence of the model",
     )
+
+
+def _points(series: str, bins: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+    total = sum(pixels for pixels, _, _ in bins) or 1
+    return [
+        {
+            "series": series,
+            "confidence": confidence / pixels,
+            "correct": correct / pixels,
+            "share of pixels": pixels / total,
+        }
+        for pixels, confidence, correct in bins
+        if pixels
+    ]
 
 
 def _svg(chart: Mapping[str, Any], description: str) -> Markup:

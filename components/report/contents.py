@@ -110,6 +110,7 @@ class Contents(BaseModel):
         of the code.
       config: Config of the pipeline as YAML.
       network: Encoder and decoder of the model, with the decoder's width; empty if unknown.
+      temperature: Temperature of the model's probabilities; None for a model without one.
     """
 
     name: str
@@ -120,3 +121,4 @@ class Contents(BaseModel):
     provenance: list[tuple[str, str]]
     config: str
     network: str = ""
+    temperature: float | None = None

@@ -35,6 +35,8 @@ class RunMetrics(BaseModel):
         columns.
       calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
         confidences and the number of correctly predicted pixels.
+      raw_calibration: The same as `calibration`, without the temperature of the model; empty in
+        reports of older versions of unetfx.
       slices: Scores of the candidate on each slice except the whole split, by slice name.
       intervals: 95 % confidence intervals of the metrics, of the differences from the baseline, and
         of the metrics on each slice.
@@ -55,6 +57,7 @@ class RunMetrics(BaseModel):
     slices: dict[str, Scores]
     serving: ServingVerdict
     intervals: Intervals = Intervals()
+    raw_calibration: list[list[float]] = []
 
     @classmethod
     def of(

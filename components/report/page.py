@@ -107,7 +107,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
             slice_scale=_slice_scale(metrics),
             charts={
                 "training": list(_training(contents)),
-                "reliability": reliability(metrics.calibration),
+                "reliability": reliability(metrics.calibration, metrics.raw_calibration),
                 "ious": _ious(metrics, contents.classes),
             },
         )

@@ -67,6 +67,7 @@ def write_report(
         read_verdict(inputs.blessing.uri),
         verdict.read_verdict(inputs.serving_check.uri),
     )
+    description = model_description(saved_model_path(inputs.model))
     served = ServedModel(saved_model_path(inputs.model))
 
     def predict(encoded: bytes) -> npt.NDArray[np.uint8]:
@@ -85,7 +86,8 @@ def write_report(
         gallery=draw(chosen, read_examples(examples.uri, EVALUATED_SPLIT), predict, save),
         provenance=list(_provenance(examples, summary.spans, code)),
         config=config,
-        network=architecture(model_description(saved_model_path(inputs.model))),
+        network=architecture(description),
+        temperature=description.get("temperature"),
     )
     described = CardInputs(
         examples, inputs.model, evaluation, inputs.blessing, inputs.serving_check

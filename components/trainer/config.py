@@ -247,6 +247,7 @@ class TrainerSettings(Strict):
       max_pixels: Maximum number of pixels in an image; the exported model rejects larger images.
       serving_precision: Compute dtype of the exported model; None for the dtype used in training.
       flips: Flips over which the exported model averages its probabilities.
+      confidence_map: Whether the exported model returns the confidence of each pixel.
       code: Hash of the training code. The hash is part of TFX's cache key, so a change in the code
         causes retraining.
     """
@@ -259,4 +260,5 @@ class TrainerSettings(Strict):
     max_pixels: int = MAX_PIXELS
     serving_precision: Precision | None = None
     flips: Flips = "none"
+    confidence_map: bool = False
     code: str

@@ -76,6 +76,8 @@ def run_fn(fn_args: tfx.components.FnArgs) -> None:
             intensity_range=settings.intensity_range,
             max_pixels=settings.max_pixels,
             flips=settings.flips,
+            confidence_map=settings.confidence_map,
+            val_files=fn_args.eval_files,
             config=settings.model_dump(mode="json"),
             flops=count_flops(training.network, settings.view.height, settings.view.width),
         )

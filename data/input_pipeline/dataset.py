@@ -126,6 +126,21 @@ def read_training_batches(
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
+def read_serialized(patterns: Sequence[str]) -> tf.data.Dataset:
+    """Reads every example exactly once, in the order of the files, without decoding it.
+
+    Args:
+      patterns: Path patterns (`*`) of gzip-compressed TFRecord files.
+
+    Returns:
+      Serialized tf.Examples, string [].
+
+    Raises:
+      InputError: A pattern matches no file.
+    """
+    return tf.data.TFRecordDataset(_files(patterns), _COMPRESSION)
+
+
 def count_views(patterns: Sequence[str], view: View, crops_per_image: CropsPerImage = 1) -> int:
     """Counts the views that one pass of `read_training_batches` reads, without decoding images.
 

@@ -138,6 +138,7 @@ class ModelCard(BaseModel):
       slices: Metrics on slices, the worst first, at most `MOST_SLICES`.
       weak_spots: The worst classes and slices, one line each.
       verdict: Verdict of the gate.
+      temperature: Temperature of the probabilities, fitted on `val`; None for a model without one.
       network: Architecture, size and weights of the network.
       speed: Measurements of ServingCheck.
       versions: Versions of the software that made the model, by name.
@@ -154,6 +155,7 @@ class ModelCard(BaseModel):
     slices: list[CardSlice]
     weak_spots: list[str]
     verdict: CardVerdict
+    temperature: float | None
     network: CardNetwork
     speed: CardSpeed
     versions: dict[str, str]

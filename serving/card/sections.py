@@ -64,6 +64,7 @@ def _sections(card: ModelCard) -> Iterator[CardSection]:
             *([name, *_measured(metric)] for name, metric in card.metrics.items()),
         ],
     )
+    yield _calibration(card)
     if card.slices:
         yield _slices(card)
     yield _data(card)
@@ -80,6 +81,21 @@ def _verdict(card: ModelCard) -> CardSection:
     compared = f" It was compared with {verdict.baseline}." if verdict.baseline else ""
     lines = [blessed + compared, *verdict.rules, *verdict.remarks, *verdict.decisions]
     return CardSection("Verdict of the gate", lines)
+
+
+def _calibration(card: ModelCard) -> CardSection:
+    if card.temperature is None:
+        return CardSection("Calibration", ["The probabilities have no temperature."])
+    before, after = (
+        _measured(card.metrics.get(name, Measured(value=None)))[0]
+        for name in ("raw_calibration_error", "calibration_error")
+    )
+    line = (
+        f"A temperature of {card.temperature:.3g}, fitted on val, divides the logarithms of the "
+        f"probabilities. The expected calibration error on test is {before} without it and "
+        f"{after} with it. The mask does not depend on it."
+    )
+    return CardSection("Calibration", [line])
 
 
 def _slices(card: ModelCard) -> CardSection:

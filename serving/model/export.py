@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from data.config import View
 from data.examples import features
+from data.input_pipeline.dataset import read_serialized
 from serving.config import MAX_PIXELS, Flips
 from serving.model.description import write_description
 from serving.model.graph import ServingGraph
@@ -24,6 +25,8 @@ def export_saved_model(
     intensity_range: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
     flips: Flips = "none",
+    confidence_map: bool = False,
+    val_files: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     flops: int | None = None,
 ) -> None:
@@ -45,11 +48,17 @@ def export_saved_model(
       max_pixels: Maximum number of pixels in an image; larger images are rejected before they are
         decoded.
       flips: Flips over which the probabilities are averaged.
+      confidence_map: Whether `serving_default` also returns the confidence of each pixel.
+      val_files: Path patterns of the TFRecord files on which the temperature is fitted; empty for
+        the temperature 1.
       config: Model and training settings to store in the description.
       flops: Number of floating-point operations for one input of the network, to store in the
         description; None if unknown.
     """
-    graph = ServingGraph(network, len(classes), view, intensity_range, max_pixels, flips)
+    graph = ServingGraph(
+        network, len(classes), view, intensity_range, max_pixels, flips, confidence_map
+    )
+    temperature = graph.fit_temperature(read_serialized(val_files)) if val_files else 1.0
     signatures = {name: getattr(graph, name) for name in (SIGNATURE, PROBABILITIES, EVALUATION)}
     tf.saved_model.save(graph, path, signatures=signatures)
     write_description(
@@ -62,6 +71,7 @@ def export_saved_model(
             "config": config,
             IMAGE_STATISTICS: list(features.IMAGE_STATISTICS),
             "flops": flops,
+            "temperature": temperature,
             # The SavedModel's checkpoint identifies weights only by index, so their names are
             # stored here.
             "weights": [weight.path for weight in network.weights],

@@ -20,11 +20,13 @@ from serving.model.pixel_counts import (
     CALIBRATION,
     CALIBRATION_BINS,
     CONFUSION,
+    RAW_CALIBRATION,
     boundary_counts,
     calibration_counts,
     confusion_counts,
 )
-from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGE_STATISTICS, MASKS
+from serving.model.temperature import fit_temperature, temper, tempered_confidence
+from serving.signature import CLASS_FRACTION, CONFIDENCE, CONFIDENCE_MAP, IMAGE_STATISTICS, MASKS
 
 # Placeholders for the pixel count of an image that is refused. They are not tensors, because
 # creating a tensor here would initialise TensorFlow at import.
@@ -48,6 +50,7 @@ class ServingGraph(tf.Module):
         intensity_range: tuple[int, int] | None = None,
         max_pixels: int = MAX_PIXELS,
         flips: Flips = "none",
+        confidence_map: bool = False,
     ) -> None:
         """Adds image decoding, resizing or cropping, and mask encoding to a network.
 
@@ -61,6 +64,7 @@ class ServingGraph(tf.Module):
           max_pixels: Maximum number of pixels in an image; larger images are rejected before they
             are decoded.
           flips: Flips over which the probabilities are averaged.
+          confidence_map: Whether `serving_default` also returns the confidence of each pixel.
         """
         super().__init__()
         # The network itself is not an attribute, because the SavedModel would then also contain
@@ -88,6 +92,21 @@ class ServingGraph(tf.Module):
         self._decode = lambda encoded: decode_image(encoded, intensity_range)
         self._num_classes = num_classes
         self._max_pixels = max_pixels
+        self._confidence_map = confidence_map
+        self._temperature = tf.Variable(1.0, trainable=False)
+
+    def fit_temperature(self, examples: tf.data.Dataset) -> float:
+        """Fits the temperature, which all signatures then use.
+
+        Args:
+          examples: Serialized tf.Examples with images and masks.
+
+        Returns:
+          The temperature; see `serving.model.temperature`.
+        """
+        temperature = fit_temperature(self._inference.probabilities, examples)
+        self._temperature.assign(temperature)
+        return temperature
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")], autograph=False)
     def serving_default(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -106,31 +125,42 @@ class ServingGraph(tf.Module):
             image, 1/C..1.
           - image_statistics: float32 [batch, COUNT], statistics of each image (see
             `serving.model.input_statistics`).
+          - confidence_png_bytes: string [batch], only with `confidence_map`: one-channel PNGs of
+            the highest class probability at each pixel, 0 to 255 for 0 to 1.
         """
 
         def outputs(probabilities: tf.Tensor, statistics: tf.Tensor) -> dict[str, tf.Tensor]:
+            confidence = tempered_confidence(probabilities, self._temperature)
             class_ids = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
             counts = tf.math.bincount(
                 class_ids, minlength=self._num_classes, maxlength=self._num_classes
             )
-            return {
+            found = {
                 MASKS: tf.io.encode_png(tf.cast(class_ids, tf.uint8)[..., tf.newaxis]),
                 CLASS_FRACTION: tf.cast(counts, tf.float32)
                 / tf.cast(tf.size(class_ids), tf.float32),
-                CONFIDENCE: tf.reduce_mean(tf.reduce_max(probabilities, axis=-1)),
+                CONFIDENCE: tf.reduce_mean(confidence),
                 IMAGE_STATISTICS: statistics,
             }
+            if self._confidence_map:
+                levels = tf.saturate_cast(tf.round(255 * confidence), tf.uint8)
+                found[CONFIDENCE_MAP] = tf.io.encode_png(levels[..., tf.newaxis])
+            return found
+
+        specs = {
+            MASKS: tf.TensorSpec([], tf.string),
+            CLASS_FRACTION: tf.TensorSpec([self._num_classes], tf.float32),
+            CONFIDENCE: tf.TensorSpec([], tf.float32),
+            IMAGE_STATISTICS: tf.TensorSpec([COUNT], tf.float32),
+        }
+        if self._confidence_map:
+            specs[CONFIDENCE_MAP] = tf.TensorSpec([], tf.string)
 
         return self._inference.map_images(
             self._refuse_bad_images(image_bytes),
             self._decode,
             outputs,
-            {
-                MASKS: tf.TensorSpec([], tf.string),
-                CLASS_FRACTION: tf.TensorSpec([self._num_classes], tf.float32),
-                CONFIDENCE: tf.TensorSpec([], tf.float32),
-                IMAGE_STATISTICS: tf.TensorSpec([COUNT], tf.float32),
-            },
+            specs,
         )
 
     @tf.function(
@@ -147,11 +177,13 @@ class ServingGraph(tf.Module):
           - probabilities: float32 [batch, height, width, C], summing to 1 over the classes.
         """
         pixels = tf.reduce_prod(tf.shape(images, tf.int64)[1:3])
-        tf.debugging.Assert(
+        accepted = tf.debugging.Assert(
             pixels <= self._max_pixels,
             [f"images: more than the {self._max_pixels} pixels that this model accepts"],
         )
-        return {"probabilities": self._inference.probabilities(images)}
+        with tf.control_dependencies([accepted]):  # otherwise, the work begins before the check
+            images = tf.identity(images)
+        return {"probabilities": temper(self._inference.probabilities(images), self._temperature)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "examples")], autograph=False)
     def evaluation(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -172,6 +204,7 @@ class ServingGraph(tf.Module):
             the true and the predicted boundary regions.
           - calibration: float64 [batch, CALIBRATION_BINS, 3], number of pixels, sum of confidences,
             and number of correct pixels in each confidence bin.
+          - raw_calibration: float64 [batch, CALIBRATION_BINS, 3], the same without the temperature.
         """
 
         def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -188,10 +221,13 @@ class ServingGraph(tf.Module):
                 image, truth = parse_pair(serialized)
             probabilities = self._inference.probabilities(image[tf.newaxis])[0]
             predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+            confidence = tempered_confidence(probabilities, self._temperature)
+            raw_confidence = tf.reduce_max(probabilities, axis=-1)
             return {
                 CONFUSION: confusion_counts(truth, predicted, self._num_classes),
                 BOUNDARY: boundary_counts(truth, predicted, self._num_classes),
-                CALIBRATION: calibration_counts(truth, probabilities),
+                CALIBRATION: calibration_counts(truth, predicted, confidence),
+                RAW_CALIBRATION: calibration_counts(truth, predicted, raw_confidence),
             }
 
         return tf.map_fn(
@@ -202,6 +238,7 @@ class ServingGraph(tf.Module):
                 CONFUSION: tf.TensorSpec([self._num_classes, self._num_classes], tf.int64),
                 BOUNDARY: tf.TensorSpec([self._num_classes, 2], tf.int64),
                 CALIBRATION: tf.TensorSpec([CALIBRATION_BINS, 3], tf.float64),
+                RAW_CALIBRATION: tf.TensorSpec([CALIBRATION_BINS, 3], tf.float64),
             },
         )
 

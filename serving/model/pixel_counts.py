@@ -9,6 +9,7 @@ import tensorflow as tf
 from data.config import IGNORE
 
 CONFUSION, BOUNDARY, CALIBRATION = "confusion_matrix", "boundary", "calibration"
+RAW_CALIBRATION = "raw_calibration"
 """Names of the counts, which are the outputs of the `evaluation` signature."""
 CALIBRATION_BINS = 15
 """Number of confidence bins of equal width, as in Guo et al. (2017)."""
@@ -92,20 +93,20 @@ def _near_boundary(inside: tf.Tensor, distance: tf.Tensor) -> tf.Tensor:
     return inside & (full < side**2)
 
 
-def calibration_counts(truth: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+def calibration_counts(truth: tf.Tensor, predicted: tf.Tensor, confidence: tf.Tensor) -> tf.Tensor:
     """Counts pixels by confidence, that is, by the highest class probability at each pixel.
 
     Args:
-      truth: Ground-truth mask, uint8 [height, width]: class ids, and 255 for ignored pixels.
-      probabilities: Class probabilities, float32 [height, width, C].
+      truth: Ground-truth mask, uint8 [...]: class ids, and 255 for ignored pixels.
+      predicted: Predicted mask of class ids, int32 of the same shape.
+      confidence: Highest class probability at each pixel, float32 of the same shape.
 
     Returns:
       float64 [`CALIBRATION_BINS`, 3]: for each bin, the number of pixels, the sum of their
       confidences, and the number of correctly classified pixels.
     """
     labelled = truth != IGNORE
-    confidence = tf.boolean_mask(tf.reduce_max(probabilities, axis=-1), labelled)
-    predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+    confidence = tf.boolean_mask(confidence, labelled)
     correct = tf.boolean_mask(predicted == tf.cast(truth, tf.int32), labelled)
     bins = tf.minimum(tf.cast(confidence * CALIBRATION_BINS, tf.int32), CALIBRATION_BINS - 1)
     weights = (tf.ones_like(confidence), confidence, tf.cast(correct, tf.float32))

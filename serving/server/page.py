@@ -24,6 +24,7 @@ _FILES = {
     "/page/orientation.js": _FOLDER / "orientation.js",
     "/page/mask.js": _FOLDER / "mask.js",
     "/page/card.js": _FOLDER / "card.js",
+    "/page/png.js": _FOLDER / "png.js",
 }
 _HEADERS = {
     # The browser may load content only from this server, except for images that the page creates.

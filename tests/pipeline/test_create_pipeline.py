@@ -75,6 +75,7 @@ def test_training_uses_train_and_val_and_never_test(nodes):
         ("serving", "precision", None, "serving_precision"),
         ("serving", "precision", "float32", "serving_precision"),
         ("serving", "flips", "both", "flips"),
+        ("serving", "confidence_map", True, "confidence_map"),
     ],
 )
 def test_the_trainer_gets_the_settings_of_serving(tmp_path, section, option, value, setting):

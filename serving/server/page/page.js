@@ -1,6 +1,7 @@
 import { readOriented } from "./orientation.js";
-import { classIds, drawMask } from "./mask.js";
+import { IGNORE, decided, drawMask, readGrey } from "./mask.js";
 import { showCard } from "./card.js";
+import { writeGrey } from "./png.js";
 
 const MAX_DRAWN = 2e6; // maximum number of pixels of a canvas, since phones have little memory for canvases
 const LARGE = 560; // images whose longer side has fewer pixels are enlarged
@@ -56,10 +57,8 @@ async function segment(file) {
     const began = performance.now();
     const prediction = await predict(model, blob);
     const seconds = (performance.now() - began) / 1000;
-    const bytes = Uint8Array.from(atob(prediction.mask_png_bytes.b64), (character) => character.charCodeAt(0));
-    const png = new Blob([bytes], { type: "image/png" });
     if (!isLatest()) return;
-    await show(file, picture, model, prediction, png);
+    await show(file, picture, model, prediction);
     say(`${picture.width}×${picture.height} pixels, segmented in ${seconds.toFixed(1)} s.`, false);
   } catch (error) {
     if (!isLatest()) return;
@@ -76,32 +75,86 @@ function say(text, busy) {
   at("status").textContent = text;
 }
 
-async function show(file, picture, model, prediction, png) {
+async function show(file, picture, model, prediction) {
   const drawn = Math.sqrt(MAX_DRAWN / (picture.width * picture.height));
   const [width, height] = sized(at("image"), picture, Math.min(1, drawn));
   at("stage").style.width = `min(100%, ${Math.max(picture.width, LARGE)}px, ${(58 * width) / height}vh)`;
   at("image").getContext("2d").drawImage(picture, 0, 0, width, height);
   // The mask of a small image is enlarged, because the stripes would be too wide otherwise.
   const enlarged = Math.max(1, Math.ceil(LARGE / Math.max(picture.width, picture.height)));
-  const ids = await classIds(png, ...sized(at("mask"), picture, Math.min(enlarged, drawn)));
+  const size = sized(at("mask"), picture, Math.min(enlarged, drawn));
+  const png = pngOf(prediction.mask_png_bytes);
+  // Only models with serving.confidence_map tell the confidence of each pixel.
+  const confidencePng = prediction.confidence_png_bytes && pngOf(prediction.confidence_png_bytes);
+  const ids = await readGrey(png, ...size);
+  const confidence = confidencePng && await readGrey(confidencePng, ...size);
   const shown = model.classes.map(() => true);
-  const draw = () => drawMask(at("mask"), ids, model.classes, shown, at("patterns").checked);
+  const draw = () => {
+    const limit = threshold();
+    const found = limit ? decided(ids, confidence, limit) : ids;
+    drawMask(at("mask"), found, model.classes, shown, at("patterns").checked);
+    const shares = limit ? sharesOf(found) : prediction.class_fraction;
+    [...at("classes").rows].forEach((line, id) => setShare(line, shares[id] ?? 0));
+    setShare(at("undecided").rows[0], shares[IGNORE] ?? 0);
+    at("undecided").hidden = !limit;
+  };
   at("patterns").onchange = draw;
   at("classes").replaceChildren(
-    ...model.classes.map((description, id) => row(description, prediction.class_fraction[id], (visible) => {
+    ...model.classes.map((description, id) => row(description, (visible) => {
       shown[id] = visible;
       draw();
     })),
   );
+  at("threshold").value = 0;
+  at("limit").textContent = "0%";
+  at("doubt").hidden = !confidence;
+  at("threshold").oninput = () => {
+    at("limit").textContent = `${at("threshold").value}%`;
+    draw();
+  };
+  at("threshold").onchange = async () => {
+    const limit = threshold();
+    const file = limit ? await undecidedPng(png, confidencePng, picture, limit) : png;
+    if (limit === threshold()) offer(file);
+  };
   draw();
+  offer(png);
   at("title").textContent = file.name;
   at("confidence").textContent = `Confidence ${percent(prediction.confidence)}: the model’s mean confidence over all pixels.`;
-  URL.revokeObjectURL(saved);
-  saved = URL.createObjectURL(png);
-  at("save").href = saved;
   at("save").download = `${file.name.replace(/\.[^.]*$/, "")}_mask.png`;
   at("result").hidden = false;
   document.body.classList.add("small");
+}
+
+function pngOf({ b64 }) {
+  const bytes = Uint8Array.from(atob(b64), (character) => character.charCodeAt(0));
+  return new Blob([bytes], { type: "image/png" });
+}
+
+// Returns the threshold in the unit of a confidence map, 0 to 255.
+const threshold = () => 2.55 * at("threshold").value;
+
+// Makes the mask at the size of the image, in which undecided pixels have no class.
+async function undecidedPng(png, confidencePng, { width, height }, limit) {
+  const [ids, confidence] = await Promise.all([png, confidencePng].map((each) => readGrey(each, width, height)));
+  return writeGrey(decided(ids, confidence, limit), width, height);
+}
+
+function offer(png) {
+  URL.revokeObjectURL(saved);
+  saved = URL.createObjectURL(png);
+  at("save").href = saved;
+}
+
+function sharesOf(ids) {
+  const shares = new Float64Array(IGNORE + 1);
+  for (const id of ids) shares[id] += 1 / ids.length;
+  return shares;
+}
+
+function setShare(line, share) {
+  line.lastElementChild.textContent = percent(share);
+  line.style.setProperty("--share", `${100 * share}%`);
 }
 
 function sized(canvas, picture, scale) {
@@ -110,7 +163,7 @@ function sized(canvas, picture, scale) {
   return [canvas.width, canvas.height];
 }
 
-function row({ name, colour, pattern }, share, show) {
+function row({ name, colour, pattern }, show) {
   const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true, autocomplete: "off" });
   box.addEventListener("change", () => show(box.checked));
   const swatch = document.createElement("i");
@@ -119,11 +172,9 @@ function row({ name, colour, pattern }, share, show) {
   label.append(box, swatch, name);
   const head = Object.assign(document.createElement("th"), { scope: "row" });
   head.append(label);
-  const cell = Object.assign(document.createElement("td"), { textContent: percent(share) });
   const line = document.createElement("tr");
   line.style.setProperty("--tone", `rgb(${colour})`);
-  line.style.setProperty("--share", `${100 * share}%`);
-  line.append(head, cell);
+  line.append(head, document.createElement("td"));
   return line;
 }
 

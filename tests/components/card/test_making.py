@@ -41,6 +41,7 @@ def test_a_card_has_the_facts_of_all_steps(inputs):
     assert 0 < card.network.mebibytes < 2
     assert card.network.view == "resize to 16×24 pixels"
     assert card.network.gflops is None
+    assert card.temperature == 1
     assert card.speed.p95_ms == 5
     assert card.versions["Python"] == platform.python_version()
 

@@ -18,7 +18,13 @@ def test_classes_and_slices_below_the_mean_are_weak():
         "iou/ice": measured(None),
         "iou/land": measured(0.7),
     }
-    slices = [part("a=1", 0.5, 1), part("a=2", 0.6), part("a=3", 0.8), part("a=4", None)]
+    slices = [
+        part("mask/ice=absent", 0.2),
+        part("a=1", 0.5, 1),
+        part("a=2", 0.6),
+        part("a=3", 0.8),
+        part("a=4", None),
+    ]
     assert weak_spots(metrics, slices, ["ocean", "lake", "ice", "land"]) == [
         "lake: IoU 0.380 (95 % interval 0.037–0.908); the mean over all classes is 0.780",
         "land: IoU 0.700; the mean over all classes is 0.780",

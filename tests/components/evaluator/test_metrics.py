@@ -151,7 +151,7 @@ def test_a_registered_metric_is_computed_and_known_to_the_gate(monkeypatch):
 
 def test_only_errors_have_no_floor():
     without_floor = set(metric_names(["a"])) - set(floor_metrics(["a"]))
-    assert without_floor == {"calibration_error"}
+    assert without_floor == {"calibration_error", "raw_calibration_error"}
 
 
 def test_the_config_can_read_the_metrics_without_tensorflow():

@@ -11,9 +11,10 @@ ONE = [[6, 2, 0], [1, 7, 0], [0, 0, 0]]
 
 def random_image(random):
     calibration = random.uniform(0, 50, (15, 3))
-    return counted(
+    image = counted(
         random.integers(0, 1000, (3, 3)), random.integers(0, 100, (3, 2)).cumsum(1), calibration
     )
+    return image | {"raw_calibration": random.uniform(0, 50, (15, 3))}
 
 
 def test_tfma_adds_up_images_before_it_divides(evaluate):
@@ -44,9 +45,16 @@ def test_shards_and_their_order_do_not_matter(evaluate):
     assert one.confusion_matrix == two.confusion_matrix
     assert one.metrics == pytest.approx(two.metrics)
     # They equal the formulas applied to the sums.
-    sums = [sum(image[name] for image in images) for name in ("confusion_matrix", "boundary")]
-    expected = compute(Counts(12, *sums, sum(image["calibration"] for image in images)), CLASSES)
+    names = ("confusion_matrix", "boundary", "calibration", "raw_calibration")
+    sums = [sum(image[name] for image in images) for name in names]
+    expected = compute(Counts(12, *sums), CLASSES)
     assert one.metrics == pytest.approx(expected)
+
+
+def test_a_model_without_a_temperature_has_one_calibration(evaluate):
+    scores = evaluate([counted(ONE, calibration=[[4.0, 5.0, 4.0]] * 15)]).candidate[""]
+    assert scores.raw_calibration == scores.calibration
+    assert scores.metrics["raw_calibration_error"] == scores.metrics["calibration_error"] == 0.25
 
 
 def test_masks_through_tfma_score_as_scikit_learn_says(evaluate):

@@ -169,6 +169,17 @@ def test_facts_may_be_missing(page):
     assert "All steps" not in html
 
 
+def test_the_page_shows_the_calibration_with_and_without_the_temperature(page):
+    values = METRICS.metrics | {"calibration_error": 0.012, "raw_calibration_error": 0.034}
+    raw = {"metrics": values, "raw_calibration": [[40, 36.0, 30]]}
+    contents = CONTENTS.model_copy(update={"temperature": 1.37})
+    html = page(RunFacts("2026-01-01"), METRICS.model_copy(update=raw), contents)
+    text = "Calibration error 0.034 without the temperature, 0.012 with it (1.37, fitted on val)."
+    assert text in html
+    assert ">with the temperature</text>" in html
+    assert "temperature" not in page(RunFacts("2026-01-01"), METRICS, CONTENTS)
+
+
 def test_the_page_shows_the_model_card_if_there_is_one(page, tmp_path):
     assert "Model card" not in page(RunFacts("2026-01-01"))
     (tmp_path / "model_card.json").write_text(make_card("<lake>").model_dump_json())

@@ -108,10 +108,14 @@ def test_it_learns_exports_and_logs(train, tmp_path, capsys):
     assert (tmp_path / "one/model/saved_model.pb").is_file()
     assert list((tmp_path / "one/logs").rglob("events.out.tfevents.*"))
     assert model_intensity_range(str(tmp_path / "one/model")) == (0, 4095)
-    assert model_description(str(tmp_path / "one/model"))["flops"] > 2 * 9 * 16 * 16
+    description = model_description(str(tmp_path / "one/model"))
+    assert description["flops"] > 2 * 9 * 16 * 16
+    assert description["temperature"] == pytest.approx(
+        0.125
+    )  # every pixel of val is right, so surer is better
     served = tf.saved_model.load(str(tmp_path / "one/model")).signatures["probabilities"]
     probabilities = served(images=tf.fill([1, 2, 3, 3], tf.constant(200, tf.uint8)))
-    expected = tf.nn.softmax(scores).numpy()
+    expected = tf.nn.softmax(scores / 0.125).numpy()
     np.testing.assert_allclose(probabilities["probabilities"][0, 1, 2], expected, atol=1e-4)
     progress = capsys.readouterr().out.split("\n")
     assert any("8/8" in line and "val mean IoU 1.000" in line for line in progress)
@@ -134,7 +138,8 @@ def test_the_model_computes_in_the_serving_precision(
     [found] = {node.attr["T"].type for node in nodes if node.op == "Conv2D"}
     assert tf.as_dtype(found) == computes
     kernel, bias = network.get_weights()
-    expected = tf.nn.softmax(kernel.sum((0, 1, 2)) * 200 / 255 + bias)
+    temperature = model_description(str(tmp_path / "one/model"))["temperature"]
+    expected = tf.nn.softmax((kernel.sum((0, 1, 2)) * 200 / 255 + bias) / temperature)
     probabilities = served(images=tf.fill([1, 2, 3, 3], tf.constant(200, tf.uint8)))
     found = probabilities["probabilities"][0, 1, 2]
     np.testing.assert_allclose(found, expected, rtol=tolerance)

@@ -18,7 +18,7 @@ def test_a_card_is_markdown():
     assert text == card_markdown(make_card())
     page = render(text)
     assert page.count("<table>") == 6
-    assert page.count("<h2>") == 11
+    assert page.count("<h2>") == 12
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,18 @@ def test_every_part_of_a_card_has_a_section():
     found = sections(make_card())
     assert list(found) == [
         *("Intended use", "Limits", "Contact", "Known weak spots", "Verdict of the gate"),
-        *("Metrics", "Slices", "Data", "Network", "Speed", "Versions"),
+        *("Metrics", "Calibration", "Slices", "Data", "Network", "Speed", "Versions"),
     ]
     assert found["Metrics"].table == [
         ["metric", "value", "95 % interval"],
         ["mean_iou", "0.780", "0.576–0.902"],
+        ["calibration_error", "0.010", ""],
+        ["raw_calibration_error", "0.030", ""],
         ["iou/lake", "–", ""],
     ]
-    assert found["Slices"].table[1] == ["source=lake", "1", "0.780 0.576–0.902", "–"]
+    assert "is 0.030 without it and 0.010 with it" in found["Calibration"].lines[0]
+    slices = [row[:3] + row[-1:] for row in found["Slices"].table]
+    assert slices[1] == ["source=lake", "1", "0.780 0.576–0.902", "–"]
     assert found["Data"].lines == ["Spans: 3, 4.", "Fingerprint of the files: lake"]
     assert found["Data"].table[1] == ["test", "31", "20", "100.00%"]
     assert ["operations", "41.2 GFLOPs for one input"] in found["Network"].table
@@ -41,10 +45,17 @@ def test_what_nobody_wrote_or_measured_is_said_or_left_out():
     unmeasured = CardSpeed(images=1, p50_ms=None, p95_ms=None, load_seconds=None, peak_mib=None)
     network = card.network.model_copy(update={"gflops": None, "weights": "", "licence": ""})
     data = card.data.model_copy(update={"spans": []})
-    empty = {"slices": [], "weak_spots": [], "texts": CardConfig(), "trained": None}
+    empty = {
+        "slices": [],
+        "weak_spots": [],
+        "texts": CardConfig(),
+        "trained": None,
+        "temperature": None,
+    }
     empty |= {"speed": unmeasured, "network": network, "data": data}
     found = sections(card.model_copy(update=empty))
     assert "Slices" not in found
+    assert found["Calibration"].lines == ["The probabilities have no temperature."]
     assert found["Limits"].lines == ["Not stated: the key card.limits of the config is empty."]
     assert found["Known weak spots"].lines == ["None was found on the test split."]
     assert found["Speed"].lines == ["ServingCheck sent 1 image, on the machine that ran it."]

@@ -86,6 +86,7 @@ def test_the_signatures_of_the_contract(signatures):
                 "confusion_matrix": ("int64", [None, 3, 3]),
                 "boundary": ("int64", [None, 3, 2]),
                 "calibration": ("float64", [None, 15, 3]),
+                "raw_calibration": ("float64", [None, 15, 3]),
             },
         ),
     }

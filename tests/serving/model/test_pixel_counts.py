@@ -88,10 +88,16 @@ def test_a_thin_region_is_all_boundary():
     assert boundary_counts(*as_tensors(line, line), 2).numpy()[1].tolist() == [900, 900]
 
 
+def counts_of(truth, probabilities):
+    predicted = probabilities.argmax(-1).astype(np.int32)
+    confidence = probabilities.max(-1)
+    return calibration_counts(*map(tf.constant, (truth, predicted, confidence))).numpy()
+
+
 def test_hand_computed_calibration():
     truth = np.array([[0, 1, 1, IGNORE]], np.uint8)
     probabilities = np.array([[[0.9, 0.1], [0.7, 0.3], [0.05, 0.95], [1, 0]]], np.float32)
-    found = calibration_counts(tf.constant(truth), tf.constant(probabilities)).numpy()
+    found = counts_of(truth, probabilities)
     expected = np.zeros((CALIBRATION_BINS, 3))
     expected[int(0.9 * 15)] = [1, 0.9, 1]
     expected[int(0.7 * 15)] = [1, 0.7, 0]
@@ -102,7 +108,7 @@ def test_hand_computed_calibration():
 def test_full_confidence_is_in_the_last_bin():
     truth, sure = np.zeros((2, 3), np.uint8), np.zeros((2, 3, 2), np.float32)
     sure[..., 0] = 1
-    found = calibration_counts(tf.constant(truth), tf.constant(sure)).numpy()
+    found = counts_of(truth, sure)
     assert found[-1].tolist() == [6, 6, 6]
     assert not found[:-1].any()
 
@@ -110,6 +116,6 @@ def test_full_confidence_is_in_the_last_bin():
 def test_nothing_labelled_counts_nothing():
     truth = np.full((4, 4), IGNORE, np.uint8)
     probabilities = np.full((4, 4, 2), 0.5, np.float32)
-    assert not calibration_counts(tf.constant(truth), tf.constant(probabilities)).numpy().any()
+    assert not counts_of(truth, probabilities).any()
     assert not boundary_counts(*as_tensors(truth, truth * 0), 2).numpy().any()
     assert not confusion_counts(*as_tensors(truth, truth * 0), 2).numpy().any()

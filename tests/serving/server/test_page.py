@@ -9,10 +9,12 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from serving.card.files import pushed_card_files
+from serving.model.export import export_saved_model
 from serving.palette import colour
 from serving.server.limits import Limits
 from tests.cards import make_card
 from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
+from tests.serving.conftest import VIEW
 
 pytestmark = pytest.mark.slow
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -209,6 +211,48 @@ def test_the_mask_can_be_saved(opened, picture):
     assert download.value.suggested_filename == "my photo_mask.png"
     saved = np.asarray(Image.open(io.BytesIO(download.value.path().read_bytes())))
     np.testing.assert_array_equal(saved, 6 * [[0, 0, 0, 0, 1, 1, 1, 1, 1]])
+
+
+def test_pixels_of_low_confidence_can_be_left_undecided(browser, start, push, network, tmp_path):
+    """The left half is red; the right half is grey, of which the model is not sure."""
+    model, folder = tmp_path / "model", tmp_path / "discs"
+    export_saved_model(
+        network, str(model), classes=["red", "green", "blue"], view=VIEW, confidence_map=True
+    )
+    push(model, folder, 7)
+    running = start(folder)
+    running.wait(7)
+    page = browser.new_page(viewport=PHONE)
+    errors = []
+    page.on("console", lambda message: errors.append(message.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(running.rest)
+    pixels = np.full((60, 90, 3), 120, np.uint8)
+    pixels[:, :45] = RED
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    choose(page, buffer.getvalue())
+    before = shares(page)
+    assert page.locator("#undecided").is_hidden()
+    page.locator("#threshold").fill("80")
+    page.locator("#undecided").wait_for()
+    undecided = float(page.locator("#undecided td").inner_text().rstrip("%"))
+    assert 45 < undecided < 55
+    assert before[0] != shares(page)[0]
+    assert tuple(pixel(page, 0.8, 0.5)[:3]) == (128, 128, 128)
+    assert tuple(pixel(page, 0.2, 0.5)[:3]) == colour(0)
+    assert fits(page)
+    assert serious_findings(page) == []
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the mask").click()
+    saved = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    assert (saved.mode, saved.size) == ("L", (90, 60))
+    ids = np.asarray(saved)
+    assert set(np.unique(ids)) <= {0, 1, 2, 255}
+    assert (ids[:, :40] == 0).all()
+    assert (ids[:, 50:] == 255).all()
+    assert errors == []
+    page.close()
 
 
 def test_what_is_wrong_is_said_and_the_next_image_works(opened, picture):
