@@ -34,6 +34,7 @@ _CONFIG = {
     "aria": False,
     "font": "system-ui, sans-serif",
 }
+_SYMBOL = dict.fromkeys(("symbolFillColor", "symbolStrokeColor"), "currentColor")
 _WIDTH, _HEIGHT = 360, 190  # size of a chart in pixels
 _MOST_TICKS = 12
 _ACCENT = "var(--accent)"  # of serving/theme.css
@@ -200,7 +201,8 @@ def reliability(
         "field": "share of pixels",
         "type": "quantitative",
         "scale": {"range": [20, 500]},
-        "legend": {"format": ".0%", "columns": 6},
+        # Black, the default, would be invisible in dark mode.
+        "legend": {"format": ".0%", "columns": 6, **_SYMBOL},
     }
     by_series = {
         "field": "series",
