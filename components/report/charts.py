@@ -209,9 +209,8 @@ def reliability(
         "type": "nominal",
         "title": None,
         "scale": {"domain": list(series), "range": [css_colour(0), css_colour(1)]},
+        "legend": {"labelLimit": 200} if len(series) > 1 else None,
     }
-    if len(series) == 1:
-        by_series["legend"] = None
     ideal = [{"confidence": value, "correct": value} for value in (0, 1)]
     return _svg(
         {
