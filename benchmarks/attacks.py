@@ -74,7 +74,10 @@ def _attack(process: int, rest: str, rpc: str, size: int) -> None:
         _print(f"gRPC: {name}", len(message), status, watch)
     for what, data in (
         ("heads", b"POST / HTTP/1.1\r\nX:"),
-        ("bodies", f"POST {_PREDICT} HTTP/1.1\r\nContent-Length: 9\r\n\r\n".encode()),
+        (
+            "bodies",
+            f"POST {_PREDICT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n".encode(),
+        ),
     ):
         with _Watch(process, rest) as watch, contextlib.ExitStack() as clients:
             for _ in range(_CONNECTIONS):

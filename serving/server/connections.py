@@ -40,56 +40,57 @@ class Connection(H11Protocol):
     attributes `connections`, `cycle`, `loop` and `transport` of uvicorn's protocol class.
     """
 
-    def __init__(self, limit: int, **options: Any) -> None:
+    def __init__(self, limit: int, waiting: "dict[Connection, None]", **options: Any) -> None:
         """Creates the connection.
 
         Args:
           limit: Maximum number of connections.
+          waiting: Connections that wait for their client, the longest first; shared by all.
           **options: Arguments for uvicorn's protocol class.
         """
         super().__init__(**options)
         self._limit = limit
-        self._since = self.loop.time()
+        self._waiting = waiting
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the time limit; closes another connection if there are too many."""
         super().connection_made(transport)
         transport.max_size = _READ_BYTES  # type: ignore[attr-defined]
+        self._waiting[self] = None
         self._await_head()
         if len(self.connections) > self._limit:
-            self._make_room()
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            # uvicorn removes it later, but it does not count any more.
+            self.connections.discard(longest)
+            longest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Ends the time limit when the head of a request is complete."""
         super().data_received(data)
-        if self._waits_for_head:
+        if self.cycle is None or self.cycle.response_complete:
             self._await_head()
-        elif self._head_timer is not None:
+            return
+        if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-            self._since = self.loop.time()
+        if not self.cycle.more_body:
+            self._waiting.pop(self, None)
+
+    def on_response_complete(self) -> None:
+        """Waits for the next request."""
+        super().on_response_complete()
+        self._waiting.pop(self, None)
+        if not self.transport.is_closing():
+            self._waiting[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the time limit."""
         super().connection_lost(exc)
+        self._waiting.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
-
-    @property
-    def _waits_for_head(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
-
-    def _make_room(self) -> None:
-        others = (other for other in self.connections if isinstance(other, Connection))
-        open_ones = [other for other in others if not other.transport.is_closing()]
-        if len(open_ones) > self._limit:
-            waiting = (other for other in open_ones if other._waits_for_client)
-            min(waiting, key=lambda other: other._since).transport.abort()
-
-    @property
-    def _waits_for_client(self) -> bool:
-        return self._waits_for_head or self.cycle.more_body
 
     def _await_head(self) -> None:
         if self._head_timer is None:

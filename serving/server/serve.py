@@ -31,6 +31,7 @@ from serving.server.watcher import Watcher
 log = logging.getLogger(__name__)
 # Maximum number of connections that asyncio accepts at once, before the server can close others.
 _BACKLOG = 128
+_QUEUE = 2048  # maximum number of connections that wait to be accepted
 _HANDSHAKE_SECONDS, _IDLE_SECONDS = 10, 60  # time limits of gRPC connections
 _POLL_SECONDS = 1.0  # seconds between polls of the push folder; also the default in TF Serving
 
@@ -118,7 +119,7 @@ class LocalServer:
         self._rest_server = _RestServer(
             uvicorn.Config(
                 application,
-                http=partial(Connection, self._connections),  # type: ignore[arg-type]
+                http=partial(Connection, self._connections, {}),  # type: ignore[arg-type]
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -206,6 +207,12 @@ async def _serve(settings: ServerSettings) -> None:
 
 
 class _RestServer(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets more connections wait than asyncio accepts at once."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(_QUEUE)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leaves signal handling to `serve`, because uvicorn's handler would end the process."""

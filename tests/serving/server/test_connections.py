@@ -15,7 +15,9 @@ from serving.server.connections import allowed_connections
 from serving.server.limits import Limits
 
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nX:"
-HALF_A_REQUEST = b"POST /v1/models/discs:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
+HALF_A_REQUEST = (
+    b"POST /v1/models/discs:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+)
 MANY = 20
 FEW = 5
 
