@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from data.config import DataConfig
 from data.errors import InputError, MissingFileError
+from data.files.ownership import refuse_foreign_folder
 from data.files.paths import join
 from data.files.removing import remove_folder
 from data.jobs.shuffle import PARTITIONS, Stage, partition_of
@@ -103,10 +104,11 @@ def list_pairs(
 
     Raises:
       InputError: The source as a whole cannot be used. For example, the folder does not exist or
-        has no images, or `data.group` matches no pair. The error is also raised if the list cannot
-        be written.
+        has no images, or `data.group` matches no pair. The error is also raised if `own_folder`
+        belongs to another user, or if the list cannot be written.
       UnavailableError: The remote file system does not respond, or a worker process was killed.
     """
+    refuse_foreign_folder(own_folder)
     functions = SOURCES[data.source.kind]
     scratch = join(folder, f"rows-{uuid.uuid4().hex}")
     try:
