@@ -45,6 +45,7 @@ def test_a_line_that_is_still_being_written_is_skipped(tmp_path):
         (line() + "garbage\n" + line(), "line 2: not a log of unetfx"),
         (line(classes=("cat", "dog")), "line 1: has the classes cat, dog, expected red, blue"),
     ],
+    ids=["text", "another log", "a control character", "a damaged line", "other classes"],
 )
 def test_a_file_that_is_no_log_of_this_model_is_bad_input(tmp_path, content, message):
     (tmp_path / "a.jsonl").write_text(content)
