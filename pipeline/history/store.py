@@ -37,6 +37,8 @@ REPORTS = (File.TYPE_NAME, "UnetfxReport")
 
 SPAN, FINGERPRINT = SPAN_PROPERTY_NAME, FINGERPRINT_PROPERTY_NAME
 BLESSED = constants.ARTIFACT_PROPERTY_BLESSED_KEY
+# The Pusher also reads the examples and the evaluation, for the model card.
+_OF_A_PUSH = frozenset({MODEL, BLESSING, SERVING_BLESSING})
 MODEL_ID = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
 MODEL_URI = constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY
 PUSHED, DESTINATION = "pushed", "pushed_destination"
@@ -178,7 +180,8 @@ class History:
         for execution in self._events:
             for number in self._linked(execution, _Event.OUTPUT):
                 if folder := text_property(self._artifacts[number], DESTINATION):
-                    yield folder, self._linked(execution, _Event.INPUT)
+                    read = self._linked(execution, _Event.INPUT)
+                    yield folder, {id_ for id_ in read if self._artifacts[id_].type in _OF_A_PUSH}
 
     def set_state(self, artifacts: Sequence[Artifact], state: int) -> None:
         """Sets the state of artifacts in ML Metadata to a value such as `Artifact.DELETED`."""
