@@ -36,6 +36,7 @@ __all__ = [
     "Strict",
     "TfdsSource",
     "View",
+    "plain_class_name",
 ]
 
 IGNORE = 255
@@ -195,12 +196,16 @@ class Splits(Strict):
     test: int = Field(2, ge=1)
 
 
+def plain_class_name(name: str) -> str:
+    """Returns a name with only the characters that names of classes may have."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name.strip()).strip("_") or "class"
+
+
 def _is_class_name(name: object) -> object:
     if isinstance(name, str) and not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_") or "class"
         raise ValueError(
             f"a name may contain only letters from A to Z, digits and _ . -, found {name!r}. Write "
-            f"{plain}"
+            f"{plain_class_name(name)}"
         )
     if name == "mean":
         raise ValueError("'mean' is the name of the mean over all classes. Choose another name")

@@ -157,7 +157,7 @@ class RequestLog:
                     f"version {one.version} returns no {IMAGE_STATISTICS}, because an older unetfx "
                     "exported it; unetfx drift cannot compare its requests"
                 )
-            line = one.model_dump_json(exclude_none=False).encode() + b"\n"
+            line = one.model_dump_json().encode() + b"\n"
             if self._file is None or self._written + len(line) > self._file_size:
                 self._start_file()
             self._written += len(line)

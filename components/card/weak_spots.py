@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.evaluator.gate_text import count_text, interval_text
+from components.evaluator.gate_text import count_text, measured_text
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.slice_names import presence
 from serving.card.card import CardSlice, Measured
@@ -32,8 +32,9 @@ def weak_spots(
 def _classes(metrics: Mapping[str, Measured], classes: Sequence[str], mean: float) -> Iterator[str]:
     values = [(metrics[of_class(IOU, name)], name) for name in classes]
     below = [(m.value, m, name) for m, name in values if m.value is not None and m.value < mean]
-    for _, metric, name in sorted(below, key=lambda item: (item[0], item[2]))[:_MOST]:
-        yield f"{name}: IoU {_text(metric)}; the mean over all classes is {mean:.3f}"
+    for value, metric, name in sorted(below, key=lambda item: (item[0], item[2]))[:_MOST]:
+        text = measured_text(value, metric.interval)
+        yield f"{name}: IoU {text}; the mean over all classes is {mean:.3f}"
 
 
 def _slices(slices: Sequence[CardSlice], classes: Sequence[str], mean: float) -> Iterator[str]:
@@ -43,9 +44,5 @@ def _slices(slices: Sequence[CardSlice], classes: Sequence[str], mean: float) ->
         metric = part.metrics[MEAN_IOU]
         if metric.value is not None and metric.value < mean:
             images = count_text(part.images, "image")
-            yield f"{part.name}: mean IoU {_text(metric)} on {images}; on all images {mean:.3f}"
-
-
-def _text(metric: Measured) -> str:
-    interval = interval_text(metric.interval)
-    return f"{metric.value:.3f}{f' (95 % interval {interval})' if interval else ''}"
+            text = measured_text(metric.value, metric.interval)
+            yield f"{part.name}: mean IoU {text} on {images}; on all images {mean:.3f}"

@@ -75,16 +75,7 @@ def lines(
     # Vega-Lite merges the legends of colour, dash and shape only if all of them have equal domains.
     by_series = {"field": series, "type": "nominal", "title": None}
     domain = {"domain": list(order)}
-    positions = list(dict.fromkeys(row[x] for row in rows))
-    positions = positions if ordinal else sorted(positions)
-    ticks = positions[:: max(-(-len(positions) // _MOST_TICKS), 1)]
-    if ordinal:
-        axis: dict[str, Any] = {"values": ticks, "labelAngle": -35}
-        horizontal: dict[str, Any] = {"type": "ordinal", "sort": None, "axis": axis}
-    else:
-        horizontal = {"type": "quantitative", "axis": {"values": ticks, "format": "d"}}
-        horizontal["scale"] = {"zero": False}
-    across = {"x": {"field": x, "title": x, **horizontal}}
+    across = {"x": _horizontal([row[x] for row in rows], x, ordinal=ordinal)}
     upwards = {"type": "quantitative", "title": y, "scale": {"zero": False}}
     colour_of = {"color": {**by_series, "scale": {**domain, "range": colours}}}
     return _svg(
@@ -119,6 +110,19 @@ def lines(
         },
         description,
     )
+
+
+def _horizontal(values: Sequence[Any], field: str, *, ordinal: bool) -> dict[str, Any]:
+    """Returns the x axis of a chart, with at most twelve ticks."""
+    positions = list(dict.fromkeys(values))
+    positions = positions if ordinal else sorted(positions)
+    ticks = positions[:: max(-(-len(positions) // _MOST_TICKS), 1)]
+    titled = {"field": field, "title": field}
+    if ordinal:
+        axis = {"values": ticks, "labelAngle": -35}
+        return {**titled, "type": "ordinal", "sort": None, "axis": axis}
+    axis = {"values": ticks, "format": "d"}
+    return {**titled, "type": "quantitative", "axis": axis, "scale": {"zero": False}}
 
 
 def whiskers(rows: Sequence[Mapping[str, Any]], *, x: str, description: str) -> Markup:
@@ -189,7 +193,7 @@ def reliability(
     Returns:
       An SVG element.
     """
-    series = {"with the temperature": calibration}
+    series = {"with": calibration}
     if raw_calibration and raw_calibration != calibration:
         series["without"] = raw_calibration
     points = [point for name, bins in series.items() for point in _points(name, bins)]
@@ -207,9 +211,9 @@ def reliability(
     by_series = {
         "field": "series",
         "type": "nominal",
-        "title": None,
+        "title": "temperature",
         "scale": {"domain": list(series), "range": [css_colour(0), css_colour(1)]},
-        "legend": {"labelLimit": 200} if len(series) > 1 else None,
+        "legend": {} if len(series) > 1 else None,
     }
     ideal = [{"confidence": value, "correct": value} for value in (0, 1)]
     return _svg(

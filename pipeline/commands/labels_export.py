@@ -1,5 +1,6 @@
 """Exports masks that may be wrong, with the proposed masks, for an annotation tool."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,12 +57,16 @@ def mask_picture(class_ids: Mask, data: DataConfig) -> Image.Image:
 
     Args:
       class_ids: The mask, uint8 [height, width], with 255 for ignored pixels.
-      data: The `data` section of the config. If it gives a class several values, the first is used.
+      data: The `data` section of the config. If it gives a class several values, the first is used;
+        a class that has only the value `other` gets the smallest number that no class has.
 
     Returns:
       A grey image, or an RGB image if the config gives the classes colours.
     """
     values = np.zeros(256, np.uint32)
+    if data.other_class is not None:
+        unused = (value for value in itertools.count() if value not in data.class_of_value)
+        values[data.other_class] = next(unused)
     for value, class_id in reversed(data.class_of_value.items()):
         values[class_id] = value
     pixels = values[class_ids]

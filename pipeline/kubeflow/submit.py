@@ -15,7 +15,7 @@ import click
 import yaml
 
 from data.errors import UnetfxError
-from pipeline.commands.cli import config_option
+from pipeline.commands.options import config_option
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure
 from pipeline.exit_codes import BAD_INPUT

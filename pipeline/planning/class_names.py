@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from data.config import plain_class_name
+
 _TABLES = ("labelmap.txt", "_classes.csv", "classes.txt", "class_names.txt", "obj.names")
-_NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class NamedClasses(NamedTuple):
@@ -35,13 +36,9 @@ def find_class_names(folder: Path) -> NamedClasses | None:
         for table in sorted(folder.rglob(name))[:1]:
             names = _READERS.get(name, _read_list)(table.read_text(errors="replace"))
             if len(names) > 1:
-                return NamedClasses({value: plain(each) for value, each in names.items()}, table)
+                plain = {value: plain_class_name(each) for value, each in names.items()}
+                return NamedClasses(plain, table)
     return None
-
-
-def plain(name: str) -> str:
-    """Returns a name with only the characters that names of classes may have."""
-    return _NOT_ALLOWED.sub("_", name.strip()).strip("_") or "class"
 
 
 def _read_labelmap(text: str) -> dict[int | str, str]:

@@ -50,11 +50,7 @@ def find_layout(folder: Path) -> Layout:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
-    layouts = [
-        Layout(source, found, description)
-        for source, description in _candidates(folder)
-        if (found := _found(source)) is not None
-    ]
+    layouts = list(_layouts(folder))
     best = max(layouts, key=lambda layout: len(layout.found.pairs), default=None)
     if best is None or not best.found.pairs:
         raise InputError(
@@ -66,8 +62,8 @@ def find_layout(folder: Path) -> Layout:
     return best
 
 
-def _candidates(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yields sources in the order of preference, with descriptions."""
+def _layouts(folder: Path) -> Iterator[Layout]:
+    """Yields the arrangements that the folder may have, in the order of preference."""
     for table in sorted([*folder.glob("*.csv"), *folder.glob("*.jsonl")]):
         yield from _tables(table)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -82,14 +78,15 @@ def _candidates(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
         for masks in (name for name in names if name.lower() in _MASKS):
             source = _folder(folder, images, masks)
             if any(split_of(path.name) for path in (folder / images).iterdir() if path.is_dir()):
-                yield source | {"split_folders": True}, f"{{{images},{masks}}}/{{train,…}}"
+                splits_below = source | {"split_folders": True}
+                yield from _layout(splits_below, f"{{{images},{masks}}}/{{train,…}}")
             yield from _with_patterns(source, f"{images}/ and {masks}/")
     for end in _ENDS:
         source = _folder(folder, ".", ".") | {"mask_pattern": f"*{end}"}
-        yield source, f"images and masks (*{end}) in one folder"
+        yield from _layout(source, f"images and masks (*{end}) in one folder")
 
 
-def _tables(table: Path) -> Iterator[tuple[dict[str, Any], str]]:
+def _tables(table: Path) -> Iterator[Layout]:
     try:
         columns = column_names(str(table))
     except InputError:
@@ -100,7 +97,7 @@ def _tables(table: Path) -> Iterator[tuple[dict[str, Any], str]]:
     if image and mask:
         source = {"kind": "manifest", "path": str(table)}
         source |= {key: name for key, name in (("image", image), ("mask", mask)) if key != name}
-        yield source, f"the table {table.name}, columns {image} and {mask}"
+        yield from _layout(source, f"the table {table.name}, columns {image} and {mask}")
 
 
 def _folder(folder: Path, images: str, masks: str) -> dict[str, Any]:
@@ -110,23 +107,28 @@ def _folder(folder: Path, images: str, masks: str) -> dict[str, Any]:
     return source
 
 
-def _with_patterns(source: dict[str, Any], where: str) -> Iterator[tuple[dict[str, Any], str]]:
-    yield source, where
-    found = _found(source)
-    if found is None or len(found.problems) <= len(found.pairs):
-        return
-    lonely = [problem for problem in found.problems if problem.kind == "unpaired"]
-    patterns = patterns_for(
-        [each.file for each in lonely if each.reason.startswith("no mask")],
-        [each.file for each in lonely if each.reason.startswith("no image")],
-    )
-    if patterns:
-        yield source | patterns, f"{where}, names {' and '.join(patterns.values())}"
+def _with_patterns(source: dict[str, Any], where: str) -> Iterator[Layout]:
+    """Yields the layout of a source, and one with name patterns if many files have no partner."""
+    for layout in _layout(source, where):
+        yield layout
+        problems = layout.found.problems
+        if len(problems) <= len(layout.found.pairs):
+            continue
+        lonely = [problem for problem in problems if problem.kind == "unpaired"]
+        patterns = patterns_for(
+            [each.file for each in lonely if each.reason.startswith("no mask")],
+            [each.file for each in lonely if each.reason.startswith("no image")],
+        )
+        if patterns:
+            names = " and ".join(patterns.values())
+            yield from _layout(source | patterns, f"{where}, names {names}")
 
 
-def _found(source: dict[str, Any]) -> Found | None:
+def _layout(source: dict[str, Any], description: str) -> Iterator[Layout]:
+    """Yields the layout of a source, unless the source cannot be read."""
     try:
         data = DataConfig.model_validate({"source": source, "classes": ["a", "b"]})
-        return find_pairs(data, name="data", folder="")
+        found = find_pairs(data, name="data", folder="")
     except (InputError, ValidationError):
-        return None
+        return
+    yield Layout(source, found, description)

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from data.config import DataConfig, Splits
+from data.config import DataConfig, Splits, plain_class_name
 
 
 def config(**changes):
@@ -91,3 +91,8 @@ def test_a_config_is_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         config().classes = ["c", "d"]
     assert config().splits == Splits(train=7, val=1, test=2)
+
+
+def test_names_have_only_the_characters_that_classes_may_have():
+    assert plain_class_name(" traffic light (red) ") == "traffic_light_red"
+    assert plain_class_name("é") == "class"

@@ -31,7 +31,12 @@ def test_a_link_of_another_user_is_refused(tmp_path, monkeypatch):
         refuse_foreign_folder(str(tmp_path / "unetfx/cells"))
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
 def test_folders_elsewhere_may_belong_to_anybody(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    os.chown(tmp_path / "data", OTHER_USER, OTHER_USER)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InputError):
+        refuse_foreign_folder(str(tmp_path / "data"))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     refuse_foreign_folder(str(tmp_path / "data"))
-    refuse_foreign_folder("")

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from pipeline import local_runner
-from pipeline.commands import cli
+from pipeline.commands import cli, data_commands, run_commands
 from pipeline.config.loading import ENVIRONMENT_VARIABLE
 
 CONFIG = """
@@ -29,7 +29,7 @@ def config_file(tmp_path):
 
 
 def test_sample_writes_pairs_and_says_how_many(monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "write_blue_marble", lambda folder: 215)
+    monkeypatch.setattr(data_commands, "write_blue_marble", lambda folder: 215)
     arguments = ["sample", "blue_marble", "--out", str(tmp_path / "x")]
     result = CliRunner().invoke(cli.commands, arguments)
     assert result.exit_code == 0
@@ -313,7 +313,7 @@ def test_run_with_missing_data_ends_in_one_line(unetfx, config_file, tmp_path):
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_run_returns_the_exit_code(monkeypatch, unetfx, config_file, code):
-    monkeypatch.setattr(cli, "run_pipeline", lambda path: code)
+    monkeypatch.setattr(run_commands, "run_pipeline", lambda path: code)
     assert unetfx("run", "--config", config_file)[0] == code
 
 

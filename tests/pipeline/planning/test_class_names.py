@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.planning.class_names import find_class_names, plain
+from pipeline.planning.class_names import find_class_names
 
 TABLES = {
     "labelmap.txt": (
@@ -25,8 +25,3 @@ def test_tables_of_tools_are_read(tmp_path, name):
 def test_other_files_are_no_tables(tmp_path):
     (tmp_path / "labelmap.txt").write_text("nothing of the kind")
     assert find_class_names(tmp_path) is None
-
-
-def test_names_have_only_the_characters_that_classes_may_have():
-    assert plain(" traffic light (red) ") == "traffic_light_red"
-    assert plain("é") == "class"

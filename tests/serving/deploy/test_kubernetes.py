@@ -168,6 +168,8 @@ def test_kubernetes_accepts_the_rules_for_buckets_in_the_documentation(manifests
     [rules] = re.findall(r"```yaml\n(  egress:\n.*?)```", documentation, re.DOTALL)
     policy = manifests["NetworkPolicy"]
     policy["spec"] |= yaml.safe_load(rules)
+    ports = [port for rule in policy["spec"]["egress"] for port in rule.get("ports", [])]
+    assert 443 in [port["port"] for port in ports]
     kubernetes_validate.validate(policy, VERSIONS[0], strict=True)
 
 

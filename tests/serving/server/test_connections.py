@@ -6,6 +6,7 @@ import http.client
 import resource
 import socket
 import threading
+from asyncio import selector_events
 
 import httpx
 import pytest
@@ -91,9 +92,17 @@ def test_the_head_of_a_request_has_a_time_limit(hurried):
 
 
 def test_each_byte_does_not_prolong_the_time_limit(hurried):
-    with connect(hurried, HALF_A_HEAD) as connection, contextlib.suppress(ConnectionError):
+    def send_bytes(connection):
         while True:
             connection.sendall(b"x")
+
+    with connect(hurried, HALF_A_HEAD) as connection, pytest.raises(ConnectionError):
+        send_bytes(connection)
+
+
+def test_asyncio_has_the_size_of_a_read():
+    """The server makes it smaller; under another name, that would have no effect."""
+    assert isinstance(selector_events._SelectorSocketTransport.max_size, int)
 
 
 def test_the_time_limit_starts_again_with_the_next_request(hurried):
