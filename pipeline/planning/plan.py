@@ -25,9 +25,9 @@ class Decision(NamedTuple):
     """A part of the plan.
 
     Attributes:
-      subject: What was decided, such as `classes`.
-      seen: What was seen in the data.
-      decided: What the config says.
+      subject: Part of the config, such as `classes`.
+      seen: Observation in the data that is the reason for the decision.
+      decided: Value in the config, in words.
     """
 
     subject: str
@@ -36,7 +36,7 @@ class Decision(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A config, and how it came about.
+    """A config, with the reasons for its values.
 
     Attributes:
       config: The content of the config file.

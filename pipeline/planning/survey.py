@@ -17,7 +17,7 @@ _MOST_PAIRS = 200  # evenly spread over the pairs; reading more takes longer tha
 
 @dataclass
 class Survey:
-    """What some of the pairs look like.
+    """Properties of some of the pairs.
 
     Attributes:
       pairs: Number of pairs that were read.

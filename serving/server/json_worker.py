@@ -1,7 +1,8 @@
 """Reads and writes large JSON documents in a second process, so that the server stays responsive.
 
-Python's JSON functions hold the interpreter lock until they are done, seconds for 60 MB.
-Meanwhile no other thread of the process can run, and the server would not even answer `/healthz`.
+Python's JSON functions hold the interpreter lock until they are done, which takes seconds for a
+document of 60 MB. Meanwhile no other thread of the process can run, so the server would not even
+answer `/healthz`.
 
 The command is `python -m serving.server.json_worker`. The process reads calls from its standard
 input and writes the results to its standard output, both as pickles, until the input ends.
