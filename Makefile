@@ -30,11 +30,11 @@ test: setup
 	@$(BIN)/pytest $(ARGS)
 else
 # The tests run in three processes, since they wait for servers and other programs for a third of their time. The files keep
-# their order, in which the longest come early. Coverage leaves out tests/e2e (see tests/e2e/conftest.py).
+# their order, in which the longest come early. SlipCover measures the line coverage.
 test: setup airflow
 	@scripts/test_tools.sh
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
-		--cov --cov-report= -p scripts.coverage_summary
+	@$(BIN)/python -m slipcover --json --out .coverage.json -m pytest \
+		--numprocesses 3 --dist loadfile --no-loadscope-reorder -p scripts.coverage_summary
 endif
 
 lint: setup

@@ -10,7 +10,6 @@ import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import coverage
 import hypothesis
 import pytest
 from playwright.sync_api import sync_playwright
@@ -270,17 +269,6 @@ def saved_model_loader(tmp_path_factory):
         return Loader(tmp_path_factory.mktemp("saved_model_loader"))
     except MissingCompilerError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def no_coverage():
-    """Measures no coverage in a test module, since coverage adds 40 % to the CPU time."""
-    measurement = coverage.Coverage.current()
-    if measurement:
-        measurement.stop()
-    yield
-    if measurement:
-        measurement.start()
 
 
 @pytest.fixture(scope="module")

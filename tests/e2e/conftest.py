@@ -103,11 +103,6 @@ def make_project(folder: Path, *, values: tuple[int, int] = (0, 1), **changes: o
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_coverage_here(no_coverage: None) -> None:
-    """Measures no coverage in the end-to-end tests."""
-
-
-@pytest.fixture(scope="module", autouse=True)
 def quick_probes(probe_server: Path) -> Iterator[None]:
     """Starts ServingCheck's processes quickly, except in the first run of the project `trained`."""
     with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,7 @@ from data.input_pipeline.dataset import class_shares, read_batches, read_trainin
 from data.listing.pairs import find_pairs
 from pipeline.config.loading import load_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_coverage")]
+pytestmark = pytest.mark.slow
 CONFIGS = Path(pipeline.__file__).parent / "configs"
 SLICES = CONFIGS.parent.parent.parent / "shared" / "data" / "isbi-em"
 VIEW = ResizeView(kind="resize", height=32, width=32)
