@@ -1,10 +1,10 @@
 """Checks a whole data set for faults that would make a model or its metrics unreliable."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from data.config import IGNORE, SPLITS, DataConfig, SplitName
-from data.errors import InputError
+from data.errors import InputError, listed
 from data.examples.repeats import Repeats
 from data.examples.tally import VALUE_WITHOUT_CLASS, Tally
 from data.faults import OTHER, Examples, Faults
@@ -246,20 +246,33 @@ def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:
         )
         yield Finding("one_class", "error", (), text)
         return
+    absent, one_sided = [], []
     for name, of_class in zip(data.classes, tally.classes, strict=False):
         splits = [split for split in SPLITS if of_class.splits[split]]
         if not splits:
-            text = (
-                f"the class {name} never occurs in the masks. Check data.classes and "
-                "data.mask_values, or remove the class."
-            )
-            yield Finding("class_never", "warning", (), text)
+            absent.append(name)
         elif len(splits) == 1 or "train" not in splits:
-            text = (
-                f"the class {name} occurs in {' and '.join(splits)} only ({of_class.pairs.count} "
-                "pairs), so it cannot be both learnt and measured. Add pairs with this class."
-            )
-            yield Finding.of("class_in_one_split", "warning", text, of_class.pairs)
+            one_sided.append((name, " and ".join(splits), of_class.pairs))
+    if absent:
+        text = (
+            f"{_in_words(absent)} in no mask. Check data.classes and data.mask_values, or remove "
+            "what is not needed."
+        )
+        yield Finding("class_never", "warning", (), text)
+    for name, where, pairs in one_sided[:_MOST_NAMES]:
+        text = (
+            f"the class {name} occurs in {where} only ({pairs.count} pairs), so it cannot be both "
+            "learnt and measured. Add pairs with this class."
+        )
+        yield Finding.of("class_in_one_split", "warning", text, pairs)
+    if others := [f"{name} ({where})" for name, where, _ in one_sided[_MOST_NAMES:]]:
+        text = f"{_in_words(others)} in one part of the data only, too. Add pairs with them."
+        yield Finding("class_in_one_split", "warning", (), text)
+
+
+def _in_words(classes: Sequence[str]) -> str:
+    several = len(classes) > 1
+    return f"the class{'es' if several else ''} {listed(classes)} occur{'' if several else 's'}"
 
 
 def _inverted(tally: Tally, data: DataConfig) -> Iterator[Finding]:

@@ -67,6 +67,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Returns names as a list for a message, such as `a, b and 130 more`.
+
+    Args:
+      names: The names.
+      most: Maximum number of names in the list.
+    """
+    shown = list(names)
+    more = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def one_line(text: object, longest: int = 300) -> str:
     """Shortens another library's error message to one line.
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from data.config import IGNORE
-from serving.palette import colour, pattern
+from serving.palette import colour, colour_table, pattern
 
 _STRIPE = 3  # width of a stripe in pixels
 _LIGHT, _STRONG = 70, 160  # opacity of the light and of the strong stripes, 0..255
@@ -25,7 +25,7 @@ def overlay(
     Returns:
       The image blended with the mask: an RGB image of the same size.
     """
-    table = np.array([colour(class_id) for class_id in range(256)], np.float32)
+    table = colour_table().astype(np.float32)
     blended = np.empty(image.shape, np.uint8)
     rows = max(1, _PIXELS_AT_A_TIME // image.shape[1])
     for top in range(0, image.shape[0], rows):
@@ -66,9 +66,8 @@ def layer(class_ids: npt.NDArray[np.uint8]) -> Image.Image:
     stripes = np.stack([0 * rows, rows + columns, rows - columns, rows]) // _STRIPE % 2
     patterns = np.array([pattern(class_id) for class_id in range(256)])[class_ids]
     light = np.take_along_axis(stripes, patterns[np.newaxis], 0)[0] == 1
-    table = np.array([colour(class_id) for class_id in range(256)], np.uint8)
     opacity = np.where(light, _LIGHT, _STRONG).astype(np.uint8)
-    return Image.fromarray(np.dstack([table[class_ids], opacity]))
+    return Image.fromarray(np.dstack([colour_table()[class_ids], opacity]))
 
 
 def errors(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Image.Image:

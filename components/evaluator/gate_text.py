@@ -9,13 +9,15 @@ NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixel
 """Reason for not blessing a model if none of the gate's rules could be checked."""
 
 
-def metric_text(metric: str) -> str:
+def metric_text(metric: str, class_name: str = "") -> str:
     """Returns a readable name for a metric, such as `lake: boundary IoU` or `mean IoU`.
 
     Args:
       metric: Name of the metric in a config, such as `boundary_iou/lake` or `mean_iou`.
+      class_name: Name of the metric's class, which the name of the metric has in its safe form.
     """
-    kind, _, class_name = metric.partition("/")
+    kind, _, key = metric.partition("/")
+    class_name = class_name or key
     title = kind.replace("frequency_weighted", "frequency-weighted").replace("_", " ")
     title = title.replace("iou", "IoU")
     return f"{class_name}: {title}" if class_name else title
@@ -32,7 +34,8 @@ def rule_text(rule: Rule) -> str:
 
 
 def _result_text(rule: Rule) -> str:
-    metric = metric_text(rule.metric) + (f" where {printable(rule.slice)}" if rule.slice else "")
+    metric = metric_text(rule.metric, rule.class_name)
+    metric += f" where {printable(rule.slice)}" if rule.slice else ""
     if rule.passed is None:
         return f"{metric} was not checked: {rule.reason}"
     if rule.kind == FLOOR:
@@ -113,3 +116,8 @@ def too_few_pixels(number: int, class_name: str, minimum: int) -> str:
 def count_text(number: int, noun: str) -> str:
     """Returns a number and a noun, in the plural if needed: `1 image`, `2 images`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def percent_text(share: float) -> str:
+    """Returns a share as text, such as `12.3%`; a share above 0 is never `0.0%`."""
+    return f"{share:.1%}" if share == 0 or share >= 0.001 else "<0.1%"

@@ -9,7 +9,7 @@ from typing import Any
 import vl_convert
 from markupsafe import Markup
 
-from serving.palette import colour
+from serving.palette import css_colour
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 # `currentColor` is the page's text colour, so the axes are readable in both light and dark mode.
@@ -38,11 +38,6 @@ _SYMBOL = dict.fromkeys(("symbolFillColor", "symbolStrokeColor"), "currentColor"
 _WIDTH, _HEIGHT = 360, 190  # size of a chart in pixels
 _MOST_TICKS = 12
 _ACCENT = "var(--accent)"  # of serving/theme.css
-
-
-def css_colour(class_id: int) -> str:
-    """Returns the colour of a class as a CSS colour code, such as `#0072b2`."""
-    return "#{:02x}{:02x}{:02x}".format(*colour(class_id))
 
 
 def lines(

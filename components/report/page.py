@@ -3,7 +3,8 @@
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jinja2
 from markupsafe import Markup
@@ -13,13 +14,14 @@ from components.evaluator.gate_text import (
     interval_text,
     measured_text,
     metric_text,
+    percent_text,
 )
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.evaluator.rule import FLOOR
 from components.evaluator.slice_names import OVERALL
-from components.report.charts import css_colour, lines, reliability, whiskers
+from components.report.charts import lines, reliability, whiskers
 from components.report.contents import CONTENTS_FILE, Card, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.next_steps import find_next_steps
@@ -30,7 +32,7 @@ from data.files.reading import read_text
 from data.files.writing import write_text
 from serving.card.files import read_card
 from serving.card.sections import card_sections
-from serving.palette import THEME_FILE, pattern
+from serving.palette import THEME_FILE, class_marks
 
 PAGE_FILE = "index.html"
 # Maximum number of rows in the table of slices. A feature may have thousands of values.
@@ -144,27 +146,17 @@ def templates() -> jinja2.Environment:
     )
     environment.globals |= {
         "number": _number,
-        "percent": _percent,
+        "percent": percent_text,
         "cost": _cost,
         "order": _order,
         "metric_text": metric_text,
+        "of_class": of_class,
+        "iou_of": partial(of_class, IOU),
         "interval_text": interval_text,
         "certainty_text": certainty_text,
         "measured_text": measured_text,
     }
     return environment
-
-
-def class_marks(classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Returns the `name`, the CSS colour (`tone`) and the `pattern` number of each class.
-
-    Args:
-      classes: Names of the classes, by class id.
-    """
-    return [
-        {"name": name, "tone": css_colour(class_id), "pattern": pattern(class_id)}
-        for class_id, name in enumerate(classes)
-    ]
 
 
 def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
@@ -244,10 +236,6 @@ def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share == 0 or share >= 0.001 else "<0.1%"
 
 
 def _cost(value: float) -> str:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.gate_text import percent_text
+from components.evaluator.lowest_classes import FEW, MOST_LISTED, lowest_classes
 from components.evaluator.slice_names import refuse_unknown_columns
 from data.checks import Finding, check
 from data.config import DataConfig
@@ -66,7 +68,7 @@ def _check(config: Config, terminal: TextIO) -> int:
             str(config.check_folder / "check.json"), _as_json(config, accepted, splits, findings)
         )
         page = config.check_folder / "index.html"
-        write_page(page, config, accepted, splits, findings, listing.pairs_of)
+        write_page(page, config, accepted, splits, findings, listing)
     _print(config, accepted, splits, findings, page)
     return DONE if accepted else BAD_INPUT
 
@@ -108,14 +110,10 @@ def _print(
     page: Path,
 ) -> None:
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("split")
-    for heading in ("pairs", "groups", *config.data.classes):
-        table.add_column(heading, justify="right")
-    for split in splits:
-        shares = [f"{share:.1%}" if split.pairs else "–" for share in split.shares]
-        table.add_row(split.name, str(split.pairs), str(split.groups), *shares)
-    console.print(table)
+    console.print(_shares_table(splits, config.data.classes))
+    if len(config.data.classes) > MOST_LISTED:
+        more = len(config.data.classes) - FEW
+        print(f"and {more} classes with larger shares of train: see the page below")
     console.print()
     if findings:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 1, 0), show_header=False)
@@ -131,3 +129,17 @@ def _print(
     console.print(verdict)
     print(f"Pictures  {printable(os.path.relpath(page))}")
     print(f"Details   {printable(os.path.relpath(page.parent / 'check.json'))}")
+
+
+def _shares_table(splits: Sequence[SplitCounts], classes: Sequence[str]) -> Table:
+    """Returns a table of the splits, with a row for each class or for the rarest classes."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("split", overflow="fold")
+    for split in splits:
+        table.add_column(split.name, justify="right", no_wrap=True)
+    table.add_row("pairs", *(str(split.pairs) for split in splits))
+    table.add_row("groups", *(str(split.groups) for split in splits))
+    for class_id in lowest_classes(splits[0].shares, MOST_LISTED):
+        shares = (percent_text(split.shares[class_id]) if split.pairs else "–" for split in splits)
+        table.add_row(Text(printable(classes[class_id])), *shares)
+    return table

@@ -1,26 +1,26 @@
 """Writes the page of `unetfx check`, with pictures of the pairs that each finding concerns."""
 
-import base64
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from data.checks import Finding
-from data.config import IGNORE, DataConfig
+from data.config import DataConfig
 from data.errors import InputError
 from data.examples.split_counts import SplitCounts
 from data.files.reading import read_bytes
 from data.files.writing import write_text
+from data.listing.listing import Listing
 from data.listing.pair import Pair
 from data.rasters.images import load_image
 from data.rasters.masks import load_mask
+from pipeline.commands.check_samples import draw_samples
 from pipeline.commands.page_templates import page_template
 from pipeline.config.config import Config
-from serving.palette import colour
+from serving.data_url import picture_url
+from serving.palette import class_marks, colour_table
 
 _THUMBNAIL_SIDE = 144  # maximum width and height of a thumbnail, in pixels
 _MOST_EXHIBITS = 12  # maximum number of pairs or files to show for each finding
@@ -45,7 +45,7 @@ def write_page(
     accepted: bool,
     splits: Sequence[SplitCounts],
     findings: Sequence[Finding],
-    pairs_of: Callable[[Iterable[str]], Mapping[str, Pair]],
+    listing: Listing,
 ) -> None:
     """Writes the findings to a single HTML file, in which all pictures are embedded.
 
@@ -55,20 +55,18 @@ def write_page(
       accepted: Whether a run of the pipeline would accept the data.
       splits: Counts of the usable pairs in each split.
       findings: The findings of the checks, errors first.
-      pairs_of: Function that takes keys and returns the pairs that have these keys, by key.
+      listing: The pairs, of which some are shown.
 
     Raises:
       InputError: The file cannot be written.
     """
-    pairs = pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
+    pairs = listing.pairs_of(key for finding in findings for key in finding.keys[:_MOST_EXHIBITS])
     page = page_template("check.html").render(
         name=config.name,
         accepted=accepted,
-        classes=[
-            (name, "#{:02x}{:02x}{:02x}".format(*colour(class_id)))
-            for class_id, name in enumerate(config.data.classes)
-        ],
+        classes=class_marks(config.data.classes),
         splits=splits,
+        samples=draw_samples((row.pair for row in listing.pairs()), config.data),
         findings=[(f, list(_exhibits(f, pairs, config.data))) for f in findings],
         most=_MOST_EXHIBITS,
     )
@@ -102,12 +100,9 @@ def _picture_of_mask(path: str, data: DataConfig) -> str:
         class_ids = load_mask(read_bytes(path), path, data).class_ids
     except InputError:
         return _picture(path, data)
-    colours = np.array([colour(class_id) for class_id in range(IGNORE + 1)], np.uint8)
-    return _address(Image.fromarray(colours[class_ids]), Image.Resampling.NEAREST)
+    return _address(Image.fromarray(colour_table()[class_ids]), Image.Resampling.NEAREST)
 
 
 def _address(image: Image.Image, resample: Image.Resampling = Image.Resampling.BICUBIC) -> str:
     image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), resample)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return picture_url(image)

@@ -1,7 +1,5 @@
 """Writes the page of `unetfx labels`, with pictures of the masks that may be wrong."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +17,9 @@ from data.examples.reading import read_pair
 from data.files.writing import write_text
 from pipeline.commands.page_templates import page_template
 from pipeline.config.config import Config
+from serving.data_url import picture_url
 from serving.overlay import layer
-from serving.palette import colour, pattern
+from serving.palette import class_marks
 
 _MOST_SHOWN = 60  # pairs on the page
 _SIDE = 256  # longer side of a picture in pixels
@@ -62,10 +61,7 @@ def write_page(path: Path, config: Config, ranking: Ranking, predict: Predict, s
     ]
     page = page_template("labels.html").render(
         name=config.name,
-        classes=[
-            (name, "#{:02x}{:02x}{:02x}".format(*colour(class_id)), pattern(class_id))
-            for class_id, name in enumerate(config.data.classes)
-        ],
+        classes=class_marks(config.data.classes),
         ranking=ranking,
         scope=scope,
         exhibits=exhibits,
@@ -120,6 +116,4 @@ def _address(photo: _Pixels, class_ids: Mask | None, outline: npt.NDArray[np.boo
     pixels = np.array(picture.convert("RGB"))
     pixels[ndimage.binary_dilation(line, iterations=2)] = 0
     pixels[line] = 255
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return picture_url(Image.fromarray(pixels), "JPEG")

@@ -12,10 +12,10 @@ from typing_extensions import Self
 
 from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.example_gen.artifact import read_examples
 from components.report.gallery import Predict, draw_layers, find_examples, save_picture
-from components.report.page import class_marks, templates
+from components.report.page import templates
 from data.csv_text import csv_text
 from data.errors import InputError
 from data.files.finding import is_folder
@@ -26,6 +26,7 @@ from pipeline.history.runs import Run
 from pipeline.history.store import EVALUATION, EXAMPLES, MODEL
 from pipeline.reports.publishing import publish, read_published
 from serving.model.loading import ServedModel
+from serving.palette import class_marks
 
 # Maximum number of images in each table, and how many of them are also shown as pictures.
 _MOST_ROWS, _MOST_DRAWN = 100, 6
@@ -135,7 +136,9 @@ def _ious(run: Run) -> Mapping[str, npt.NDArray[np.float64]]:
             "newest runs are kept (retrain.keep_runs). Its report still exists: unetfx review "
             f"{run.id}"
         )
-    return {image.key: iou(image.candidate.confusion_matrix) for image in read_images(uri)}
+    return {
+        image.key: iou(class_areas(image.candidate.confusion_matrix)) for image in read_images(uri)
+    }
 
 
 def _pair(key: str, before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> _Pair:
