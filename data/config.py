@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from data.class_names import class_key, equal_keys, fault_of_name
 from data.config_base import Positive, Strict
+from data.errors import listed
 from data.source_config import (
     SPLITS,
     AnySource,
@@ -36,7 +38,6 @@ __all__ = [
     "Strict",
     "TfdsSource",
     "View",
-    "plain_class_name",
 ]
 
 IGNORE = 255
@@ -196,26 +197,16 @@ class Splits(Strict):
     test: int = Field(2, ge=1)
 
 
-def plain_class_name(name: str) -> str:
-    """Returns a name with only the characters that names of classes may have."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name.strip()).strip("_") or "class"
-
-
 def _is_class_name(name: object) -> object:
-    if isinstance(name, str) and not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        raise ValueError(
-            f"a name may contain only letters from A to Z, digits and _ . -, found {name!r}. Write "
-            f"{plain_class_name(name)}"
-        )
-    if name == "mean":
-        raise ValueError("'mean' is the name of the mean over all classes. Choose another name")
+    if isinstance(name, str) and (fault := fault_of_name(name)):
+        raise ValueError(fault)
     return name
 
 
 _ClassName = Annotated[
     str,
     BeforeValidator(_is_class_name),
-    Field(json_schema_extra={"pattern": "^[A-Za-z0-9_.-]+$"}),
+    Field(json_schema_extra={"minLength": 1, "maxLength": 100}),
 ]
 
 
@@ -225,7 +216,9 @@ class DataConfig(Strict):
     Attributes:
       source: Source of the pairs of image and mask files.
       classes: Names of the classes. The position of a name in the list, counted from 0, is the
-        class id; the highest possible id is 254.
+        class id; the highest possible id is 254. Names may have spaces and any letters. In the
+        names of features and metrics, every other character than a letter, a digit and `_ . -` is
+        `_`: `iou/traffic_light` is the IoU of `traffic light`.
       mask_values: Class name for each pixel value in the mask files. The pixel values must be
         either all numbers or all colours (`"#ff8000"`). The key `other` stands for all values that
         are not listed, such as the ids of objects: `{0: background, other: cell}`. If no values are
@@ -320,10 +313,15 @@ class DataConfig(Strict):
             )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice")
+        if equal := equal_keys(self.classes):
+            raise ValueError(
+                f"classes: {equal[0]!r} and {equal[1]!r} are both {class_key(equal[0])} in the "
+                "names of features and metrics. Rename one"
+            )
         unknown = sorted(set(self.mask_values.values()) - set(self.classes))
         if unknown:
             raise ValueError(
-                f"mask_values: {', '.join(unknown)} is not among the classes {self.classes}"
+                f"mask_values: {listed(unknown)} is not among the classes: {listed(self.classes)}"
             )
         if len({type(value) for value in self.mask_values if value != OTHER}) > 1:
             raise ValueError("mask_values: give all values as numbers, or all as colours")

@@ -72,6 +72,7 @@ def _floors(
         decisive = interval[0] if interval and gate.decide == "sure" else value
         yield Rule(
             metric=metric,
+            class_name=_class_name(metric, classes),
             slice=name,
             kind=FLOOR,
             value=value,
@@ -106,6 +107,7 @@ def _drops(
             needed = _groups_needed(difference, interval, -limit, intervals.groups)
         yield Rule(
             metric=metric,
+            class_name=_class_name(metric, classes),
             kind=DROP,
             value=value,
             limit=limit,
@@ -116,6 +118,11 @@ def _drops(
             passed=None if reason else holds,
             reason=reason,
         )
+
+
+def _class_name(metric: str, classes: Sequence[str]) -> str:
+    class_id = class_of(metric, classes)
+    return "" if class_id is None else classes[class_id]
 
 
 def _groups_needed(
@@ -139,9 +146,9 @@ def _why_unchecked(
     images = scores.images if scores else 0
     if scores is None or images < gate.min_images:
         return too_few_images(images, gate.min_images)
-    name = class_of(metric)
-    if name is not None:
-        pixels = scores.true_pixels(classes.index(name))
+    class_id = class_of(metric, classes)
+    if class_id is not None:
+        pixels = scores.true_pixels(class_id)
         if pixels < gate.min_pixels:
-            return too_few_pixels(pixels, name, gate.min_pixels)
+            return too_few_pixels(pixels, classes[class_id], gate.min_pixels)
     return ""

@@ -109,10 +109,9 @@ def gate_problems(
                 f"{', '.join(present[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}."
             )
     for name, metric, _ in floors(gate):
-        class_name = class_of(metric)
-        if class_name is None or not slices[name].images:
+        class_id = class_of(metric, classes)
+        if class_id is None or not slices[name].images:
             continue
-        class_id = classes.index(class_name)
         if round(slices[name].pixels[class_id]):
             continue
         counts = [f"{split.name} {split.pixels[class_id]:,}" for split in splits]
@@ -120,8 +119,8 @@ def gate_problems(
         part = f"the {count_text(slices[name].images, 'image')} of the test split"
         part += f" in {name}" if name else ""
         yield (
-            f"{where} has a floor, but there are no pixels of {class_name} in {part} (pixels: "
-            f"{', '.join(counts)}). Change data.splits, add data, or remove this floor."
+            f"{where} has a floor, but there are no pixels of {classes[class_id]} in {part} "
+            f"(pixels: {', '.join(counts)}). Change data.splits, add data, or remove this floor."
         )
 
 

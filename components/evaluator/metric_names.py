@@ -1,5 +1,7 @@
 """Names of metrics that several modules need; `metrics.METRICS` lists all metrics."""
 
+from data.class_names import class_key
+
 MEAN_IOU = "mean_iou"
 """Name of the mean IoU over all classes that occur in the ground truth or in the prediction."""
 IOU = "iou"
@@ -13,4 +15,4 @@ def of_class(metric: str, class_name: str) -> str:
       metric: Name of a metric that has a value for each class, such as `iou`.
       class_name: Name of the class.
     """
-    return f"{metric}/{class_name}"
+    return f"{metric}/{class_key(class_name)}"

@@ -17,6 +17,8 @@ class Rule(BaseModel):
 
     Attributes:
       metric: Name of the metric, such as `mean_iou` or `iou/lake`.
+      class_name: Name of the metric's class; empty for a metric over all classes, and in verdicts
+        of older versions of unetfx.
       slice: Name of the slice, in the form `feature=value`; empty for the whole split.
       kind: `floor` requires value >= limit; `drop` requires value >= baseline - limit.
       value: Value of the metric for the candidate, 0..1; None if undefined.
@@ -33,6 +35,7 @@ class Rule(BaseModel):
     """
 
     metric: str
+    class_name: str = ""
     slice: str = OVERALL
     kind: Literal["floor", "drop"]
     value: float | None

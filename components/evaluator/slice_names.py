@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+from data.class_names import class_key
 from data.errors import InputError, nearest
 from data.examples import features
 
@@ -15,7 +16,7 @@ EMPTY = "(empty)"
 
 def presence(class_name: str) -> str:
     """Returns the name of the feature that says if a mask contains a class, such as `mask/lake`."""
-    return f"mask/{class_name}"
+    return f"mask/{class_key(class_name)}"
 
 
 def sliceable(classes: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Converts the anomalies that TFDV finds into readable sentences."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
@@ -32,6 +32,8 @@ def anomaly_sentences(
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None = None,
     rival: str = "the older spans",
+    *,
+    classes: Sequence[str],
 ) -> list[str]:
     """Describes each anomaly in a sentence, usually with the observed and the expected values.
 
@@ -42,26 +44,32 @@ def anomaly_sentences(
       older: Statistics of the older spans if the newest span was compared with them; otherwise
         None.
       rival: Words for the data of `older`.
+      classes: Names of the classes, by class id.
 
     Returns:
       The sentences, without full stops, sorted by feature name.
     """
+    titles = _NAMES | {features.fraction(name): f"the share of {name}" for name in classes}
     return [
         printable(sentence)  # it may contain values of a manifest
         for name, anomaly in sorted(anomalies.anomaly_info.items())
-        for sentence in _sentences(name.strip("'"), anomaly, schema, statistics, older, rival)
+        for key in [name.strip("'")]
+        for sentence in _sentences(
+            key, titles.get(key, key), anomaly, schema, statistics, older, rival
+        )
     ]
 
 
 def _sentences(
     name: str,
+    title: str,
     anomaly: anomalies_pb2.AnomalyInfo,
     schema: schema_pb2.Schema,
     statistics: statistics_pb2.DatasetFeatureStatisticsList,
     older: statistics_pb2.DatasetFeatureStatisticsList | None,
     rival: str,
 ) -> Iterator[str]:
-    title, seen = _title(name), _numbers(statistics, name)
+    seen = _numbers(statistics, name)
     for reason in anomaly.reason:
         if reason.type in _LOW and seen:
             low = _domain(schema, name).min
@@ -93,13 +101,6 @@ def _divergence(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
     if measured is None:
         return ""
     return f" (divergence {float(measured[1]):.2f}, allowed {float(measured[2]):.2f})"
-
-
-def _title(name: str) -> str:
-    share = features.fraction("")
-    if name.startswith(share):
-        return f"the share of {name.removeprefix(share)}"
-    return _NAMES.get(name, name)
 
 
 def _numbers(

@@ -108,20 +108,24 @@ def ExampleValidator(
     expected = text_format.Parse(read_text(join(schema.uri, SCHEMA_FILE)), schema_pb2.Schema())
     complete_schema(expected)
     by_split = {split: _statistics(statistics, split) for split in SPLITS}
+    class_names: list[str] = json.loads(classes)
     lines = []
     for split, measured in by_split.items():
         test = by_split["test"] if split == "train" else None
         result = tfdv.validate_statistics(measured, expected, serving_statistics=test)
         _write(anomalies, split, result)
-        lines += [f"{split}: {line}" for line in anomaly_sentences(result, expected, measured)]
+        sentences = anomaly_sentences(result, expected, measured, classes=class_names)
+        lines += [f"{split}: {line}" for line in sentences]
     names: list[str] = list(SPLITS)
     numbers = read_summary(examples).spans
-    spans = span_statistics(read_records(examples), json.loads(classes), numbers)
+    spans = span_statistics(read_records(examples), class_names, numbers)
     if spans:
         result = drift_anomalies(spans, expected)
         names.append(f"span-{spans.span}")
         _write(anomalies, names[-1], result)
-        sentences = anomaly_sentences(result, expected, spans.newest, spans.older)
+        sentences = anomaly_sentences(
+            result, expected, spans.newest, spans.older, classes=class_names
+        )
         lines += [f"span {spans.span}: {line}" for line in sentences]
     anomalies.split_names = artifact_utils.encode_split_names(names)
     if lines and on_anomaly == "fail":

@@ -62,6 +62,7 @@ def request_drift(
     answers: Iterable[Answer],
     training: statistics_pb2.DatasetFeatureStatisticsList,
     schema: schema_pb2.Schema,
+    classes: Sequence[str],
 ) -> RequestDrift:
     """Compares logged requests with the training data.
 
@@ -73,6 +74,7 @@ def request_drift(
       training: Statistics of the training data.
       schema: The schema, whose drift comparators define the thresholds. Its ranges are not checked,
         because a single odd request is not drift.
+      classes: Names of the classes, by class id.
 
     Raises:
       InputError: There are too few requests with statistics.
@@ -93,7 +95,9 @@ def request_drift(
     for name, anomaly in sorted(moved.items()):
         one = anomalies_pb2.Anomalies()
         one.anomaly_info[name].CopyFrom(anomaly)
-        lines = anomaly_sentences(one, schema, newest, training, rival="the training data")
+        lines = anomaly_sentences(
+            one, schema, newest, training, "the training data", classes=classes
+        )
         sentences += [f"{line}, since {since[name]}" for line in lines]
     total = sum(period.requests for period in periods)
     return RequestDrift(total, without, periods[-1].first, periods[0], sentences)

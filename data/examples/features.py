@@ -1,5 +1,7 @@
 """Names of the features in the tf.Example of a pair."""
 
+from data.class_names import class_key
+
 IMAGE = "image/encoded"
 KEY = "image/key"
 SOURCE = "image/source"
@@ -19,7 +21,7 @@ MASK = "mask/encoded"
 
 def fraction(class_name: str) -> str:
     """Returns the name of the feature that holds a class's share of the labelled pixels."""
-    return f"mask/fraction/{class_name}"
+    return f"mask/fraction/{class_key(class_name)}"
 
 
 def column(name: str) -> str:

@@ -13,7 +13,7 @@ from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
-from data.errors import nearest
+from data.errors import listed, nearest
 from data.examples import features
 from data.files.paths import is_remote, join
 from pipeline.config.airflow import AirflowConfig
@@ -78,13 +78,13 @@ class Config(Strict):
                 if metric not in known:
                     raise ValueError(
                         f"{key}: {metric} cannot have a floor{nearest(metric, known)}. Choose from "
-                        f"{', '.join(known)}"
+                        f"{listed(known)}"
                     )
         return self
 
     @model_validator(mode="after")
     def _slices_name_known_features(self) -> Self:
-        features_text = ", ".join(self._sliceable_features())
+        features_text = listed(self._sliceable_features())
         for name in self.gate.slices:
             if not self._is_sliceable(parse_slice(name)[0]) or "=" not in name:
                 raise ValueError(
@@ -127,7 +127,9 @@ class Config(Strict):
         classes = self.data.classes
         unknown = sorted(set(names) - set(classes))
         if unknown:
-            raise ValueError(f"{key}: {', '.join(unknown)} is not among the classes {classes}")
+            raise ValueError(
+                f"{key}: {listed(unknown)} is not among the classes: {listed(classes)}"
+            )
 
     @model_validator(mode="after")
     def _training_fits_the_view(self) -> Self:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from data.config import plain_class_name
+from data.class_names import class_key, fault_of_name
 
 _TABLES = ("labelmap.txt", "_classes.csv", "classes.txt", "class_names.txt", "obj.names")
 
@@ -36,9 +36,18 @@ def find_class_names(folder: Path) -> NamedClasses | None:
         for table in sorted(folder.rglob(name))[:1]:
             names = _READERS.get(name, _read_list)(table.read_text(errors="replace"))
             if len(names) > 1:
-                plain = {value: plain_class_name(each) for value, each in names.items()}
-                return NamedClasses(plain, table)
+                return NamedClasses(_usable(names), table)
     return None
+
+
+def _usable(names: Mapping[int | str, str]) -> dict[int | str, str]:
+    """Replaces names that a config cannot have: a name for each value stays."""
+    usable = {value: name.strip() for value, name in names.items()}
+    for number, (value, name) in enumerate(usable.items()):
+        others = [other for other in usable.values() if other != name]
+        if fault_of_name(name) or class_key(name) in map(class_key, others):
+            usable[value] = f"class_{number}"
+    return usable
 
 
 def _read_labelmap(text: str) -> dict[int | str, str]:

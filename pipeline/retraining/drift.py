@@ -49,7 +49,7 @@ def find_drift(config: Config, logs: Sequence[str]) -> tuple[Training, RequestDr
     training = _training(config)
     statistics = tfdv.load_stats_binary(training.statistics)
     answers = read_answers(logs, config.data.classes)
-    return training, request_drift(answers, statistics, _schema(config))
+    return training, request_drift(answers, statistics, _schema(config), config.data.classes)
 
 
 def _training(config: Config) -> Training:

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from data.config import IGNORE
 
 
@@ -40,8 +41,11 @@ class ClassIoU(keras.metrics.MeanIoU):
         mean = ops.sum(scores) / ops.maximum(ops.sum(ops.cast(occurs, "float32")), 1.0)
         by_class = ops.unstack(ops.where(occurs, scores, np.nan), len(self._classes))
         return {
-            "mean_iou": mean,
-            **{f"iou/{name}": score for name, score in zip(self._classes, by_class, strict=True)},
+            MEAN_IOU: mean,
+            **{
+                of_class(IOU, name): score
+                for name, score in zip(self._classes, by_class, strict=True)
+            },
             "predicted_classes": ops.sum(ops.cast(predicted > 0, "float32")),
             "true_classes": ops.sum(ops.cast(true > 0, "float32")),
         }

@@ -113,7 +113,7 @@ def test_without_a_tuner_section_nothing_is_searched(load, text):
         ),
         (
             changed(training={"class_weights": {"disk": 3}}),
-            ["training.class_weights: disk is not among the classes", "['ground', 'disc']"],
+            ["training.class_weights: disk is not among the classes", "classes: ground, disc"],
         ),
         (
             changed(training__warmup_epochs=3, tuner={"search": {"width": [1]}, "epochs": 2}),

@@ -199,7 +199,8 @@ def test_every_problem_has_its_line(problems):
     [
         (["no", "on"], ["data.classes.0: should be text, found False. Without quotes, YAML"]),
         ([1, 2], ["data.classes.0: should be text, found 1. Without quotes"]),
-        (["a b", "c"], ["found 'a b'. Write a_b"]),
+        (["a\tb", "c"], [r"data.classes.0: a name may have no control characters, found 'a\tb'"]),
+        (["a b", "a_b"], ["'a b' and 'a_b' are both a_b in the names of features and metrics"]),
         (["mean", "c"], ["'mean' is the name of the mean over all classes"]),
         (["c"], ["at least two, found ['c']. List the background as a class, too"]),
     ],

@@ -8,7 +8,8 @@ TABLES = {
         {"#010203": "sky", "#ff0010": "tree"},
     ),
     "_classes.csv": ("Pixel Value, Class\n0, background\n2, car\n", {0: "background", 2: "car"}),
-    "classes.txt": ("a\nb b\n\nc\n", {0: "a", 1: "b_b", 2: "c"}),
+    "obj.names": ("a b\na_b\nmean\n+++\n", {0: "class_0", 1: "a_b", 2: "class_2", 3: "class_3"}),
+    "classes.txt": ("a\nb b\n\nc\n", {0: "a", 1: "b b", 2: "c"}),
 }
 
 

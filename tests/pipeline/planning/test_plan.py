@@ -86,8 +86,8 @@ def test_names_of_classes_come_from_the_tool(tmp_path, write_pair):
         "# label:color_rgb:parts:actions\nbackground:0,0,0::\nred car:255,0,0::\nbus:0,0,9::\n"
     )
     data = data_of(tmp_path)
-    assert data["classes"] == ["background", "red_car", "bus"]
-    assert data["mask_values"]["#ff0000"] == "red_car"
+    assert data["classes"] == ["background", "red car", "bus"]
+    assert data["mask_values"]["#ff0000"] == "red car"
 
 
 def test_groups_are_recognised(tmp_path, write_pair):
