@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras import layers
 
 from benchmarks.data_sets import Pair, data_sets, number_of_classes
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.trainer.config import ModelConfig
 from components.trainer.network.decoder import CHANNELS, notebook_decoder, unet_decoder
 from components.trainer.network.encoder import build_encoder
@@ -122,7 +122,7 @@ def _measure(
         height, width = image.class_ids.shape[1:]
         predicted = predict(_float32(image.skips, slice(None))).numpy()[:, :height, :width]
         np.add.at(counts, (image.class_ids.ravel(), predicted.ravel()), 1)
-    return _Result(mean_of_defined(iou(counts)), network.count_params(), milliseconds)
+    return _Result(mean_of_defined(iou(class_areas(counts))), network.count_params(), milliseconds)
 
 
 def _float32(skips: _Tensors, batch: slice) -> list[tf.Tensor]:

@@ -31,7 +31,7 @@ from keras import layers
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 from benchmarks.data_sets import Pair, data_sets, number_of_classes, write_examples
 from benchmarks.decoders import decoder_with
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.trainer.config import ModelConfig
 from components.trainer.network.decoder import unet_decoder
 from components.trainer.network.encoder import build_encoder
@@ -355,7 +355,7 @@ def _score(recipe: Recipe, decoder: keras.Model, data_set: int, num_classes: int
         height, width = class_ids.shape
         predicted = predicted.numpy()[0, :height, :width, 0]
         np.add.at(counts, (class_ids.ravel(), predicted.ravel()), 1)
-    return mean_of_defined(iou(counts))
+    return mean_of_defined(iou(class_areas(counts)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import class_areas, iou, mean_of_defined
 
 BATCH = 8
 UNTIMED = 3
@@ -75,7 +75,7 @@ def _score(predict: Predict, folder: Path, classes: int) -> float:
     counts = np.zeros((classes, classes), np.int64)
     for image, mask in zip(images, masks, strict=True):
         np.add.at(counts, (mask.ravel(), np.asarray(predict(image[np.newaxis])).ravel()), 1)
-    return mean_of_defined(iou(counts))
+    return mean_of_defined(iou(class_areas(counts)))
 
 
 def latency(predict: Predict, folder: Path) -> float:

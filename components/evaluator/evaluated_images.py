@@ -1,4 +1,8 @@
-"""Writes and reads the pixel counts of each evaluated image."""
+"""Writes and reads the pixel counts of each evaluated image.
+
+An image shows few of many classes, so its files hold only the counts that are not 0: with 150
+classes, all of them would be 22,500 numbers for each image.
+"""
 
 import json
 import os
@@ -7,6 +11,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.metrics import Counts
@@ -76,8 +81,9 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
     # With a single model, TFMA does not group the predictions by model, so they are grouped here.
     by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
     for model, counts in by_model.items():
-        row[model] = counts[CONFUSION].tolist()
-        row |= {f"{model}_{name}": counts[name].tolist() for name in (BOUNDARY, CALIBRATION)}
+        row[model] = _sparse(counts[CONFUSION])
+        row[f"{model}_{BOUNDARY}"] = _sparse(counts[BOUNDARY])
+        row[f"{model}_{CALIBRATION}"] = counts[CALIBRATION].tolist()
     return json.dumps(row)
 
 
@@ -103,7 +109,23 @@ def read_images(evaluation: str) -> Iterator[EvaluatedImage]:
 
 
 def _counts(row: Mapping[str, Any], model: str) -> Counts:
-    confusion = np.array(row[model])
-    boundary = row.get(f"{model}_{BOUNDARY}", np.zeros((len(confusion), 2), np.int64))
+    confusion = _dense(row[model])
+    boundary = _dense(row.get(f"{model}_{BOUNDARY}", np.zeros((len(confusion), 2), np.int64)))
     calibration = row.get(f"{model}_{CALIBRATION}", np.zeros((CALIBRATION_BINS, 3)))
-    return Counts(1, confusion, np.asarray(boundary), np.asarray(calibration, float))
+    return Counts(1, confusion, boundary, np.asarray(calibration, float))
+
+
+def _sparse(counts: npt.NDArray[np.int64]) -> dict[str, list[int]]:
+    """Returns the shape of an array, and the places and values of the numbers that are not 0."""
+    places = np.flatnonzero(counts)
+    values = counts.ravel()[places]
+    return {"shape": [*counts.shape], "places": places.tolist(), "values": values.tolist()}
+
+
+def _dense(counts: Any) -> npt.NDArray[np.int64]:
+    """Returns counts as an array. Evaluations of older versions of unetfx hold all numbers."""
+    if not isinstance(counts, dict):
+        return np.asarray(counts)
+    array = np.zeros(counts["shape"], np.int64)
+    array.flat[counts["places"]] = counts["values"]
+    return array

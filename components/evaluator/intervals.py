@@ -19,7 +19,14 @@ from pydantic import BaseModel
 from scipy import stats
 
 from components.evaluator.evaluated_images import EvaluatedImage
-from components.evaluator.metrics import Counts, class_of, metric_names, metric_values
+from components.evaluator.metrics import (
+    Areas,
+    ClassCounts,
+    Counts,
+    class_of,
+    metric_names,
+    metric_values,
+)
 from components.evaluator.slice_names import OVERALL
 from data.files.paths import join
 from data.files.reading import read_text
@@ -114,7 +121,7 @@ class _Jackknife:
 
     def __init__(self, images: Sequence[_Image], classes: Sequence[str], model: str) -> None:
         self._names, size = metric_names(classes), len(classes)
-        length = size**2 + 2 * size + 3 * CALIBRATION_BINS
+        length = 5 * size + 3 * CALIBRATION_BINS
         by_group: dict[str, list[_Sparse]] = {}
         for image in images:
             by_group.setdefault(image.group, []).append(getattr(image, model))
@@ -122,16 +129,16 @@ class _Jackknife:
         total = _sum((getattr(image, model) for image in images), length)
         present, left_out = np.zeros(size, np.int64), [np.empty((0, len(self._names)))]
         for block in _blocks(by_group.values(), length):
-            present += (_counts(block, size).confusion_matrix.sum(-1) > 0).sum(0)
+            present += (_counts(block, size).areas.truth > 0).sum(0)
             left_out.append(metric_values(_counts(total - block, size)))
         self._all = metric_values(_counts(total, size))
         self._left_out = np.concatenate(left_out)
         self._freedom = [self._degrees_of_freedom(name, classes, present) for name in self._names]
 
     def _degrees_of_freedom(self, name: str, classes: Sequence[str], present: _Integers) -> int:
-        class_name = class_of(name)
-        if class_name is not None:
-            return int(present[classes.index(class_name)]) - 1
+        class_id = class_of(name, classes)
+        if class_id is not None:
+            return int(present[class_id]) - 1
         if name.startswith("mean_"):  # the class in the fewest groups is the least certain
             return int(min((count for count in present if count), default=0)) - 1
         return self.groups - 1
@@ -166,16 +173,15 @@ def _ends(value: _Numbers, left_out: _Numbers, freedom: Sequence[int]) -> _Numbe
     return np.stack([value - reach, value + reach])
 
 
-def _counts(rows: _Numbers, size: int) -> Counts:
+def _counts(rows: _Numbers, size: int) -> ClassCounts:
     """Returns rows of all counts, float64 [..., counts], as counts with these leading axes."""
-    parts = np.split(rows, [size**2, size**2 + 2 * size], axis=-1)
-    shapes = ((size, size), (size, 2), (CALIBRATION_BINS, 3))
-    confusion, boundary, calibration = (
-        part.reshape(*rows.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)
-    )
+    cuts = [size, 2 * size, 3 * size, 5 * size]
+    hits, truth, prediction, near, bins = np.split(rows, cuts, axis=-1)
+    boundary = near.reshape(*rows.shape[:-1], size, 2).astype(np.int64)
+    calibration = bins.reshape(*rows.shape[:-1], CALIBRATION_BINS, 3)
+    areas = Areas(*(part.astype(np.int64) for part in (hits, truth, prediction)))
     # The counts without the temperature are not kept for each image, so their metric is NaN here.
-    raw = np.zeros_like(calibration)
-    return Counts(0, confusion.astype(np.int64), boundary.astype(np.int64), calibration, raw)
+    return ClassCounts(0, areas, boundary, calibration, np.zeros_like(calibration))
 
 
 def _log_odds(value: _Numbers) -> _Numbers:
@@ -184,7 +190,7 @@ def _log_odds(value: _Numbers) -> _Numbers:
 
 
 def _sparse(counts: Counts) -> _Sparse:
-    parts = (counts.confusion_matrix, counts.boundary, counts.calibration)
+    parts = (*counts.by_class().areas, counts.boundary, counts.calibration)
     row = np.concatenate([part.ravel() for part in parts]).astype(float)
     places = np.flatnonzero(row)
     return _Sparse(places.astype(np.int32), row[places])

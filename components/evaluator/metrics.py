@@ -13,9 +13,40 @@ import numpy as np
 import numpy.typing as npt
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from data.class_names import class_index
 
 _Integers = npt.NDArray[np.int64]
 _Numbers = npt.NDArray[np.float64]
+
+
+class Areas(NamedTuple):
+    """Pixels of each class, from which most metrics follow.
+
+    Attributes:
+      hits: int64 [C], pixels of the class that are predicted correctly.
+      truth: int64 [C], pixels of the class in the ground truth.
+      prediction: int64 [C], pixels of the class in the prediction.
+    """
+
+    hits: _Integers
+    truth: _Integers
+    prediction: _Integers
+
+
+class ClassCounts(NamedTuple):
+    """Pixel counts summed over the images of a slice, by class: all that metrics depend on.
+
+    Attributes:
+      images: Number of images.
+      areas: Pixels of each class.
+      boundary, calibration, raw_calibration: As in `Counts`.
+    """
+
+    images: int
+    areas: Areas
+    boundary: _Integers
+    calibration: _Numbers
+    raw_calibration: _Numbers
 
 
 class Counts(NamedTuple):
@@ -37,6 +68,10 @@ class Counts(NamedTuple):
     calibration: _Numbers
     raw_calibration: _Numbers = np.zeros((1, 3))
 
+    def by_class(self) -> ClassCounts:
+        """Returns the counts by class, which leave out who is confused with whom."""
+        return ClassCounts(self.images, class_areas(self.confusion_matrix), *self[2:])
+
 
 class Metric(NamedTuple):
     """A metric for reports, for which the gate may also require a minimum value (floor).
@@ -53,35 +88,44 @@ class Metric(NamedTuple):
 
     name: str
     scope: Literal["overall", "class"]
-    formula: Callable[[Counts], Any]
+    formula: Callable[[ClassCounts], Any]
     higher_is_better: bool = True
 
 
-def iou(confusion_matrix: _Integers) -> _Numbers:
+def class_areas(confusion_matrix: _Integers) -> Areas:
+    """Returns the pixels of each class.
+
+    Args:
+      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
+        in columns.
+    """
+    hits = np.diagonal(confusion_matrix, axis1=-2, axis2=-1)
+    return Areas(hits, confusion_matrix.sum(-1), confusion_matrix.sum(-2))
+
+
+def iou(areas: Areas) -> _Numbers:
     """Computes the intersection over union (Jaccard index) of each class.
 
     Args:
-      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
-        in columns.
+      areas: Pixels of each class.
 
     Returns:
       float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
-    hits, truth, prediction = _hits(confusion_matrix)
+    hits, truth, prediction = areas
     return _ratio(hits, truth + prediction - hits)
 
 
-def dice(confusion_matrix: _Integers) -> _Numbers:
+def dice(areas: Areas) -> _Numbers:
     """Computes the Dice coefficient (F1 score) of each class.
 
     Args:
-      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
-        in columns.
+      areas: Pixels of each class.
 
     Returns:
       float64 [C], 0..1; NaN for a class that is in neither the ground truth nor the prediction.
     """
-    hits, truth, prediction = _hits(confusion_matrix)
+    hits, truth, prediction = areas
     return _ratio(2 * hits, truth + prediction)
 
 
@@ -113,30 +157,26 @@ def mean_of_defined(values: _Numbers) -> Any:
     return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))[()]
 
 
-def pixel_accuracy(confusion_matrix: _Integers) -> Any:
+def pixel_accuracy(areas: Areas) -> Any:
     """Computes the share of correctly classified pixels, 0..1; NaN if there are no pixels.
 
     Args:
-      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
-        in columns.
+      areas: Pixels of each class.
     """
-    hits, truth, _ = _hits(confusion_matrix)
-    return _ratio(hits.sum(-1), truth.sum(-1))[()]
+    return _ratio(areas.hits.sum(-1), areas.truth.sum(-1))[()]
 
 
-def frequency_weighted_iou(confusion_matrix: _Integers) -> Any:
+def frequency_weighted_iou(areas: Areas) -> Any:
     """Computes the mean IoU, weighting each class by its share of the ground-truth pixels.
 
     Args:
-      confusion_matrix: int64 [C, C] pixel counts, with true classes in rows and predicted classes
-        in columns.
+      areas: Pixels of each class.
 
     Returns:
       The weighted mean, 0..1; NaN if there are no pixels.
     """
-    _, truth, _ = _hits(confusion_matrix)
-    weighted = truth * np.nan_to_num(iou(confusion_matrix))
-    return _ratio(weighted.sum(-1), truth.sum(-1))[()]
+    weighted = areas.truth * np.nan_to_num(iou(areas))
+    return _ratio(weighted.sum(-1), areas.truth.sum(-1))[()]
 
 
 def calibration_error(calibration: _Numbers) -> Any:
@@ -156,11 +196,6 @@ def calibration_error(calibration: _Numbers) -> Any:
     return _ratio(np.abs(confidence - correct).sum(-1), pixels.sum(-1))[()]
 
 
-def _hits(confusion_matrix: _Integers) -> tuple[_Numbers, _Integers, _Integers]:
-    hits = np.diagonal(confusion_matrix, axis1=-2, axis2=-1).astype(float)
-    return hits, confusion_matrix.sum(-1), confusion_matrix.sum(-2)
-
-
 def _ratio(part: Any, whole: Any) -> _Numbers:
     whole = np.asarray(whole, float)
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
@@ -169,20 +204,18 @@ def _ratio(part: Any, whole: Any) -> _Numbers:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric(MEAN_IOU, "overall", lambda counts: mean_of_defined(iou(counts.confusion_matrix))),
-        Metric(
-            "mean_dice", "overall", lambda counts: mean_of_defined(dice(counts.confusion_matrix))
-        ),
+        Metric(MEAN_IOU, "overall", lambda counts: mean_of_defined(iou(counts.areas))),
+        Metric("mean_dice", "overall", lambda counts: mean_of_defined(dice(counts.areas))),
         Metric(
             "mean_boundary_iou",
             "overall",
             lambda counts: mean_of_defined(boundary_iou(counts.boundary)),
         ),
-        Metric("pixel_accuracy", "overall", lambda counts: pixel_accuracy(counts.confusion_matrix)),
+        Metric("pixel_accuracy", "overall", lambda counts: pixel_accuracy(counts.areas)),
         Metric(
             "frequency_weighted_iou",
             "overall",
-            lambda counts: frequency_weighted_iou(counts.confusion_matrix),
+            lambda counts: frequency_weighted_iou(counts.areas),
         ),
         Metric(
             "calibration_error",
@@ -196,8 +229,8 @@ METRICS = {
             lambda counts: calibration_error(counts.raw_calibration),
             higher_is_better=False,
         ),
-        Metric(IOU, "class", lambda counts: iou(counts.confusion_matrix)),
-        Metric("dice", "class", lambda counts: dice(counts.confusion_matrix)),
+        Metric(IOU, "class", lambda counts: iou(counts.areas)),
+        Metric("dice", "class", lambda counts: dice(counts.areas)),
         Metric("boundary_iou", "class", lambda counts: boundary_iou(counts.boundary)),
     )
 }
@@ -214,10 +247,10 @@ def compute(counts: Counts, classes: Sequence[str]) -> dict[str, float]:
     Returns:
       The values of all metrics, 0..1, by name, in the order of `metric_names`; NaN where undefined.
     """
-    return dict(zip(metric_names(classes), metric_values(counts).tolist(), strict=True))
+    return dict(zip(metric_names(classes), metric_values(counts.by_class()).tolist(), strict=True))
 
 
-def metric_values(counts: Counts) -> _Numbers:
+def metric_values(counts: ClassCounts) -> _Numbers:
     """Computes all metrics from pixel counts.
 
     Args:
@@ -259,14 +292,15 @@ def class_metrics() -> list[str]:
     return [metric.name for metric in METRICS.values() if metric.scope == "class"]
 
 
-def class_of(name: str) -> str | None:
-    """Returns the class name in the full name of a metric, or None for a metric over all classes.
+def class_of(name: str, classes: Sequence[str]) -> int | None:
+    """Returns the class id for the full name of a metric, or None for a metric over all classes.
 
     Args:
       name: Full name of a metric, such as `iou/lake` or `mean_iou`.
+      classes: Names of the classes, by class id.
     """
-    metric, _, class_name = name.partition("/")
-    return class_name if metric in class_metrics() else None
+    metric, _, key = name.partition("/")
+    return class_index(key, classes) if metric in class_metrics() else None
 
 
 def _names(metric: Metric, classes: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ The SavedModel counts the pixels of each image, TFMA sums the counts over the im
 the metrics are computed from the sums.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -89,22 +90,20 @@ class _Sum(beam.CombineFn):
         # Models of older versions of unetfx have no temperature.
         raw = outputs.get(RAW_CALIBRATION, calibration)
         image = Counts(1, outputs[CONFUSION], outputs[BOUNDARY], calibration, raw)
-        return self.merge_accumulators([accumulator, image])
+        return _add(accumulator, image)
 
     def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
-        total = self.create_accumulator()
-        for other in accumulators:
-            total = Counts(
-                total.images + other.images,
-                total.confusion_matrix + other.confusion_matrix,
-                total.boundary + other.boundary,
-                total.calibration + other.calibration,
-                total.raw_calibration + other.raw_calibration,
-            )
-        return total
+        return functools.reduce(_add, accumulators, self.create_accumulator())
 
     def extract_output(self, accumulator: Counts) -> dict[metric_types.MetricKey, Counts]:
         return {self._key: accumulator}
+
+
+def _add(total: Counts, other: Counts) -> Counts:
+    """Adds counts to a total in place, which Beam allows for accumulators."""
+    for part, addend in zip(total[1:], other[1:], strict=True):
+        np.add(part, addend, out=part)
+    return total._replace(images=total.images + other.images)
 
 
 metric_types.register_metric(SegmentationMetrics)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import Counts, class_areas, iou, mean_of_defined
 from components.report.contents import Card, CardGroup, ErrorArea
 from components.report.largest_error import find_largest_error
 from components.report.ranking import RankedImage
@@ -118,7 +118,7 @@ def _card(
         return layers["image.jpg"].size
 
     image, error = ranked.image, None
-    by_class = iou(image.candidate.confusion_matrix)
+    by_class = _class_ious(image.candidate)
     width, height = draw_part(folder, slice(None), slice(None))
     if found := find_largest_error(truth, predicted):
         part = f"{folder}/error"
@@ -135,7 +135,7 @@ def _card(
         key=image.key,
         folder=folder,
         mean=_number(mean_of_defined(by_class)),
-        before=image.baseline and _number(mean_of_defined(iou(image.baseline.confusion_matrix))),
+        before=image.baseline and _number(mean_of_defined(_class_ious(image.baseline))),
         ious=[_number(value) for value in by_class],
         present=np.flatnonzero(~np.isnan(by_class)).tolist(),
         width=width,
@@ -178,6 +178,10 @@ def _shrink(class_ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDAr
     return np.asarray(
         Image.fromarray(class_ids.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
     )
+
+
+def _class_ious(counts: Counts) -> npt.NDArray[np.float64]:
+    return iou(class_areas(counts.confusion_matrix))
 
 
 def _number(value: Any) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.evaluator.evaluated_images import EvaluatedImage
-from components.evaluator.metrics import iou
+from components.evaluator.metrics import Areas, class_areas, iou
 
 COSTLIEST = "Cost the mean IoU most"
 """Title of the images that cost the mean IoU most, which come first."""
@@ -77,8 +77,9 @@ def choose(
     of_classes = [_Highest(f"Cost the IoU of {name} most", per_class) for name in classes]
     median = _Highest("Median share of wrong pixels")
     best = _Highest("Smallest share of wrong pixels")
+    whole = class_areas(total)
     for image in read():
-        if ranked := _rank(image, total):
+        if ranked := _rank(image, whole):
             for highest, value in ((costliest, ranked.cost), (most_wrong, ranked.wrong)):
                 if value > 0:
                     highest.add(value, ranked)
@@ -113,12 +114,13 @@ class _Highest:
         return [ranked for _, ranked in self._entries]
 
 
-def _rank(image: EvaluatedImage, total: npt.NDArray[np.int64]) -> RankedImage | None:
+def _rank(image: EvaluatedImage, whole: Areas) -> RankedImage | None:
     confusion = image.candidate.confusion_matrix
     pixels = int(confusion.sum())
     if not pixels:
         return None
-    having, without = iou(total), iou(total - confusion)
+    areas = zip(whole, class_areas(confusion), strict=True)
+    having, without = iou(whole), iou(Areas(*(total - own for total, own in areas)))
     costs = np.where(np.isnan(without), 1, without) - having
     return RankedImage(image, costs, _wrong(confusion), pixels)
 

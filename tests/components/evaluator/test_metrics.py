@@ -14,6 +14,7 @@ from components.evaluator.metrics import (
     Metric,
     boundary_iou,
     calibration_error,
+    class_areas,
     class_metrics,
     class_of,
     compute,
@@ -62,10 +63,10 @@ def counts_of(truth, predicted, num_classes):
 )
 def test_hand_computed(truth, predicted, of_classes, mean):
     counts = counts_of(truth, predicted, 3)
-    np.testing.assert_allclose(iou(counts), of_classes)
-    assert mean_of_defined(iou(counts)) == pytest.approx(mean, nan_ok=True)
+    np.testing.assert_allclose(iou(class_areas(counts)), of_classes)
+    assert mean_of_defined(iou(class_areas(counts))) == pytest.approx(mean, nan_ok=True)
     # Dice = 2 IoU / (1 + IoU).
-    np.testing.assert_allclose(dice(counts), [2 * x / (1 + x) for x in of_classes])
+    np.testing.assert_allclose(dice(class_areas(counts)), [2 * x / (1 + x) for x in of_classes])
 
 
 # Class 0: 6 correct, 2 predicted as 1. Class 1: 1 predicted as 0, 7 correct. Class 2 is absent.
@@ -74,10 +75,10 @@ ONE = [[6, 2, 0], [1, 7, 0], [0, 0, 0]]
 
 def test_hand_computed_ratios():
     counts = np.array(ONE)
-    np.testing.assert_allclose(iou(counts), [6 / 9, 7 / 10, NAN])
-    np.testing.assert_allclose(dice(counts), [12 / 15, 14 / 17, NAN])
-    assert pixel_accuracy(counts) == pytest.approx(13 / 16)
-    assert frequency_weighted_iou(counts) == pytest.approx(0.5 * 6 / 9 + 0.5 * 7 / 10)
+    np.testing.assert_allclose(iou(class_areas(counts)), [6 / 9, 7 / 10, NAN])
+    np.testing.assert_allclose(dice(class_areas(counts)), [12 / 15, 14 / 17, NAN])
+    assert pixel_accuracy(class_areas(counts)) == pytest.approx(13 / 16)
+    assert frequency_weighted_iou(class_areas(counts)) == pytest.approx(0.5 * 6 / 9 + 0.5 * 7 / 10)
     np.testing.assert_allclose(boundary_iou(np.array([[3, 4], [0, 2], [0, 0]])), [3 / 4, 0, NAN])
 
 
@@ -95,13 +96,13 @@ def test_without_pixels_every_metric_is_undefined():
 
 def test_rows_are_truth_and_columns_prediction_and_both_count_alike():
     counts = np.array([[3, 1], [2, 4]])
-    np.testing.assert_allclose(iou(counts), [3 / 6, 4 / 7])
-    np.testing.assert_allclose(iou(counts.T), [3 / 6, 4 / 7])
+    np.testing.assert_allclose(iou(class_areas(counts)), [3 / 6, 4 / 7])
+    np.testing.assert_allclose(iou(class_areas(counts.T)), [3 / 6, 4 / 7])
 
 
 def test_billions_of_pixels_do_not_overflow():
     counts = np.array([[2**40, 2**40], [0, 2**41]])
-    np.testing.assert_allclose(iou(counts), [1 / 2, 2 / 3])
+    np.testing.assert_allclose(iou(class_areas(counts)), [1 / 2, 2 / 3])
 
 
 LABELS = hnp.arrays(np.uint8, (2, 5, 7), elements=st.integers(0, 3))
@@ -115,36 +116,38 @@ def test_like_scikit_learn(labels, ignored):
     present = np.union1d(*kept)
     absent = [class_id not in present for class_id in range(4)]
     for ours, theirs in ((iou, jaccard_score), (dice, f1_score)):
-        values = ours(counts)
+        values = ours(class_areas(counts))
         assert np.isnan(values).tolist() == absent
         if present.size:
             expected = theirs(*kept, labels=present, average=None, zero_division=0)
             np.testing.assert_allclose(values[present], expected)
             assert mean_of_defined(values) == pytest.approx(expected.mean())
     if present.size:
-        assert pixel_accuracy(counts) == pytest.approx(accuracy_score(*kept))
+        assert pixel_accuracy(class_areas(counts)) == pytest.approx(accuracy_score(*kept))
         weighted = jaccard_score(*kept, average="weighted", zero_division=0)
-        assert frequency_weighted_iou(counts) == pytest.approx(weighted)
+        assert frequency_weighted_iou(class_areas(counts)) == pytest.approx(weighted)
 
 
 def test_names():
     assert metric_names(["a", "b"])[-6:] == [
         *("iou/a", "iou/b", "dice/a", "dice/b", "boundary_iou/a", "boundary_iou/b")
     ]
-    assert class_of("boundary_iou/a/b") == "a/b"
-    assert class_of("mean_iou") is None
+    names = ["traffic light", "a/b", "道路"]
+    assert metric_names(names)[-3:] == [
+        f"boundary_iou/{key}" for key in ("traffic_light", "a_b", "道路")
+    ]
+    assert [class_of(name, names) for name in metric_names(names)[-3:]] == [0, 1, 2]
+    assert class_of("mean_iou", names) is None
 
 
 def test_a_registered_metric_is_computed_and_known_to_the_gate(monkeypatch):
-    recall = Metric(
-        "recall", "class", lambda counts: np.diag(counts.confusion_matrix) / counts.images
-    )
+    recall = Metric("recall", "class", lambda counts: counts.areas.hits / counts.images)
     monkeypatch.setitem(METRICS, recall.name, recall)
     counts = Counts(2, np.array([[6, 2], [1, 8]]), np.zeros((2, 2), np.int64), np.zeros((15, 3)))
     values = compute(counts, ["a", "b"])
     assert (values["recall/a"], values["recall/b"]) == (3, 4)
     assert list(values) == metric_names(["a", "b"])
-    assert class_of("recall/a") == "a"
+    assert class_of("recall/b", ["a", "b"]) == 1
     assert "recall" in class_metrics()
     assert "recall/b" in floor_metrics(["a", "b"])
 

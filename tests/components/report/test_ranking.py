@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from components.evaluator.evaluated_images import EvaluatedImage
-from components.evaluator.metrics import Counts, iou, mean_of_defined
+from components.evaluator.metrics import Counts, class_areas, iou, mean_of_defined
 from components.report.ranking import COSTLIEST, choose
 
 CLASSES = ["ground", "disc", "rim"]
@@ -33,8 +33,10 @@ def test_a_cost_is_the_gain_of_the_metric_without_the_image():
     for one in ranked:
         confusion = one.image.candidate.confusion_matrix
         others = sum(image.candidate.confusion_matrix for image in images if image is not one.image)
-        assert one.costs.tolist() == pytest.approx((iou(others) - iou(total)).tolist())
-        gain = mean_of_defined(iou(others)) - mean_of_defined(iou(total))
+        assert one.costs.tolist() == pytest.approx(
+            (iou(class_areas(others)) - iou(class_areas(total))).tolist()
+        )
+        gain = mean_of_defined(iou(class_areas(others))) - mean_of_defined(iou(class_areas(total)))
         assert one.cost == pytest.approx(gain)
         assert one.wrong == confusion.sum() - np.trace(confusion)
         assert one.share == one.wrong / confusion.sum()
@@ -42,7 +44,7 @@ def test_a_cost_is_the_gain_of_the_metric_without_the_image():
 
 def test_one_stray_pixel_does_not_make_an_image_the_worst():
     stray = evaluated("stray", [[99, 0, 1], [0, 0, 0], [0, 0, 0]])
-    assert mean_of_defined(iou(stray.candidate.confusion_matrix)) < 0.5
+    assert mean_of_defined(iou(class_areas(stray.candidate.confusion_matrix))) < 0.5
     images = [stray, evaluated("bad", [[60, 40, 0], [0, 50, 0], [0, 0, 0]])]
     images.append(evaluated("good", [[90, 0, 0], [0, 80, 0], [0, 9, 90]]))
     assert keys(choose(lambda: images, CLASSES))[COSTLIEST][0] == "bad"
