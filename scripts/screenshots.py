@@ -1,6 +1,7 @@
 """Takes the screenshots in docs/.
 
 python scripts/screenshots.py report runs/blue_marble/reports/<run>
+python scripts/screenshots.py classes DIR/runs/textures/reports/<run>  # of benchmarks.textures
 python scripts/screenshots.py serve http://127.0.0.1:8501 runs/blue_marble/sample/images/<tile>.png
 python scripts/screenshots.py airflow http://127.0.0.1:8080/dags/blue_marble/grid
 """
@@ -29,6 +30,9 @@ def main() -> None:
     report = pages.add_parser("report")
     report.add_argument("folder", type=Path)
     report.set_defaults(take=lambda browser, arguments: _report(browser, arguments.folder))
+    classes = pages.add_parser("classes")
+    classes.add_argument("folder", type=Path)
+    classes.set_defaults(take=lambda browser, arguments: _classes(browser, arguments.folder))
     serve = pages.add_parser("serve")
     serve.add_argument("url")
     serve.add_argument("image", type=Path)
@@ -57,6 +61,15 @@ def _report(browser: Browser, folder: Path) -> None:
             first.evaluate("heading => { heading.scrollIntoView(); scrollBy(0, -150); }")
         page.wait_for_timeout(500)
         page.screenshot(path=_DOCS / name)
+
+
+def _classes(browser: Browser, folder: Path) -> None:
+    """Takes a screenshot of the classes and confusions in a report of many classes."""
+    page = browser.new_page(viewport={"width": 1200, "height": 2050})
+    page.goto((folder.absolute() / "index.html").as_uri())
+    page.locator("#classes").evaluate("heading => { heading.scrollIntoView(); scrollBy(0, -30); }")
+    page.wait_for_timeout(500)
+    page.screenshot(path=_DOCS / "report_classes.png")
 
 
 def _serve(browser: Browser, arguments: argparse.Namespace) -> None:

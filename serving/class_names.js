@@ -1,6 +1,6 @@
 "use strict";
 // Shows the name of the class under the pointer. The attribute `data-ids` of an element holds a grey picture of class
-// ids, which covers the element.
+// ids, which covers the element. `data-matrix` marks a confusion matrix.
 const classNames = JSON.parse(document.getElementById("class-names").textContent);
 const nameTag = Object.assign(document.createElement("span"), { className: "name-tag", hidden: true });
 nameTag.setAttribute("aria-hidden", "true"); // the names are also in the text beside the picture
@@ -15,18 +15,30 @@ async function readIds(stack) {
   return context.getImageData(0, 0, width, height);
 }
 
-for (const stack of document.querySelectorAll("[data-ids]")) {
-  let ids;
+function follow(stack, nameAt) {
   stack.addEventListener("pointermove", async (event) => {
-    ids ??= readIds(stack);
-    const { width, height, data } = await ids;
     const box = stack.getBoundingClientRect();
-    const column = Math.floor((event.clientX - box.left) / box.width * width);
-    const row = Math.floor((event.clientY - box.top) / box.height * height);
-    const id = data[4 * (row * width + column)];
-    nameTag.textContent = classNames[id] ?? "not labelled";
+    nameTag.textContent = await nameAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
     nameTag.hidden = false;
     stack.append(nameTag);
   });
   stack.addEventListener("pointerleave", () => { nameTag.hidden = true; });
+}
+
+const place = (share, length) => Math.min(Math.max(Math.floor(share * length), 0), length - 1);
+
+for (const stack of document.querySelectorAll("[data-ids]")) {
+  let ids;
+  follow(stack, async (x, y) => {
+    ids ??= readIds(stack);
+    const { width, height, data } = await ids;
+    return classNames[data[4 * (place(y, height) * width + place(x, width))]] ?? "not labelled";
+  });
+}
+
+for (const matrix of document.querySelectorAll("[data-matrix]")) {
+  follow(matrix, (x, y) => {
+    const [truth, predicted] = [y, x].map((share) => classNames[place(share, classNames.length)]);
+    return truth === predicted ? `${truth}: right` : `${truth} taken for ${predicted}`;
+  });
 }

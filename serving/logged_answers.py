@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pydantic
 
-from data.errors import InputError, one_line
+from data.errors import InputError, listed, one_line
 from data.files.finding import find_files, is_folder
 from data.files.paths import join
 from data.files.reading import read_lines
@@ -49,8 +49,8 @@ def _read(file: str, classes: Sequence[str]) -> Iterator[Answer]:
             continue
         if set(answer.classes) != set(classes):
             raise InputError(
-                f"{file}, line {number}: has the classes {', '.join(answer.classes)}, expected "
-                f"{', '.join(classes)}: the log of another model?"
+                f"{file}, line {number}: has the classes {listed(answer.classes)}, expected "
+                f"{listed(classes)}: the log of another model?"
             )
         yield answer
 

@@ -1,5 +1,6 @@
 """Model cards for tests."""
 
+from data.class_names import class_key
 from serving.card.card import (
     CardData,
     CardNetwork,
@@ -19,7 +20,7 @@ def make_card(text="lake"):
         "mean_iou": Measured(value=0.78, interval=(0.576, 0.902)),
         "calibration_error": Measured(value=0.01),
         "raw_calibration_error": Measured(value=0.03),
-        f"iou/{text}": Measured(value=None),
+        f"iou/{class_key(text)}": Measured(value=None),
     }
     return ModelCard(
         name=text,

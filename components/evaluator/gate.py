@@ -148,7 +148,7 @@ def _why_unchecked(
         return too_few_images(images, gate.min_images)
     class_id = class_of(metric, classes)
     if class_id is not None:
-        pixels = scores.true_pixels(class_id)
+        pixels = scores.true_pixels[class_id]
         if pixels < gate.min_pixels:
             return too_few_pixels(pixels, classes[class_id], gate.min_pixels)
     return ""

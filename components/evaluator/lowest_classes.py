@@ -1,11 +1,23 @@
 """Chooses the classes that a chart or a table in a terminal shows if there are many."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from components.evaluator.metric_names import IOU, of_class
 
 FEW = 10
 """Number of classes that are shown if there are too many to show all."""
 MOST_LISTED = 20
 """Maximum number of classes of which a table in a terminal shows all."""
+
+
+def class_ious(metrics: Mapping[str, float | None], classes: Sequence[str]) -> list[float | None]:
+    """Returns the IoU of each class, by class id; None where undefined.
+
+    Args:
+      metrics: Metrics by name.
+      classes: Names of the classes, by class id.
+    """
+    return [metrics.get(of_class(IOU, name)) for name in classes]
 
 
 def lowest_classes(values: Sequence[float | None], most: int = FEW) -> list[int]:

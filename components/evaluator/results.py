@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow_model_analysis as tfma
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 from tensorflow_model_analysis.slicer import slicer_lib
+from typing_extensions import Self
 
 from components.evaluator.tfma_metrics import IMAGES
 from serving.model.pixel_counts import CALIBRATION, CONFUSION, RAW_CALIBRATION
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 """Names of the candidate and the baseline in TFMA's result files."""
+_LARGEST_OF_SLICES = 20  # classes, with which each slice keeps its confusion matrix
 _COUNTS = (IMAGES, CONFUSION, CALIBRATION, RAW_CALIBRATION)
 
 
@@ -23,7 +25,8 @@ class Scores(BaseModel):
       images: Number of images in the slice.
       metrics: Value of each metric, 0..1, by metric name; None where undefined.
       confusion_matrix: [C][C] pixel counts, with true classes in rows and predicted classes in
-        columns.
+        columns; empty in the `metrics.json` of more than twenty classes, for single slices.
+      true_pixels: Number of ground-truth pixels of each class, by class id.
       calibration: [bins][3]. For each confidence bin, the number of pixels, the sum of their
         confidences and the number of correctly predicted pixels.
       raw_calibration: The same as `calibration`, without the temperature of the model; empty in
@@ -33,12 +36,21 @@ class Scores(BaseModel):
     images: int
     metrics: dict[str, float | None]
     confusion_matrix: list[list[int]]
+    true_pixels: list[int] = []
     calibration: list[list[float]]
     raw_calibration: list[list[float]] = []
 
-    def true_pixels(self, class_id: int) -> int:
-        """Returns the number of ground-truth pixels of a class."""
-        return sum(self.confusion_matrix[class_id])
+    @model_validator(mode="after")
+    def _counts_true_pixels(self) -> Self:
+        # Results of older versions of unetfx have only the confusion matrix.
+        self.true_pixels = self.true_pixels or [sum(row) for row in self.confusion_matrix]
+        return self
+
+    def without_confusions(self) -> Self:
+        """Returns the scores without the confusion matrix if it is large."""
+        if len(self.confusion_matrix) <= _LARGEST_OF_SLICES:
+            return self
+        return self.model_copy(update={"confusion_matrix": []})
 
 
 class Evaluation(BaseModel):

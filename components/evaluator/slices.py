@@ -21,6 +21,9 @@ from data.examples.records import Record
 
 # Upper limits of the first four ranges of `image/size`, in pixels; the fifth range has no limit.
 _SIDES = (256, 512, 1024, 2048)
+# With more classes, the images are not sliced by the presence of each class: there would be two
+# slices for each class, each with its own metrics of all classes.
+_MOST_CLASSES = 12
 # Features with more values than this are not chosen automatically, because their tables would be
 # too long to read.
 _MAX_VALUES = 10
@@ -58,9 +61,11 @@ def informative_features(records: Iterable[Record], classes: Sequence[str]) -> l
 
     Returns:
       Names of the chosen features. Source, group and size are each chosen if they have two to ten
-      values. `mask/<class>` is chosen for each class that some images contain and others do not.
+      values. `mask/<class>` is chosen for each class that some images contain and others do not,
+      if there are at most twelve classes.
     """
-    chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, classes)]
+    by_class = classes if len(classes) <= _MOST_CLASSES else ()
+    chosen = [features.SOURCE, features.GROUP, SIZE, *map(presence, by_class)]
     values: dict[str, set[str]] = {name: set() for name in chosen}
     for record in records:
         row = slice_values(record, classes)

@@ -40,13 +40,25 @@ _MOST_TICKS = 12
 _ACCENT = "var(--accent)"  # of serving/theme.css
 
 
+def series_colours(classes: Sequence[str], shown: Sequence[int]) -> dict[str, str]:
+    """Returns the CSS colours of some classes and of their mean, by name.
+
+    Args:
+      classes: Names of the classes, by class id.
+      shown: Ids of the classes.
+    """
+    return {classes[class_id]: css_colour(class_id) for class_id in shown} | {
+        "mean": "currentColor"
+    }
+
+
 def lines(
     rows: Sequence[Mapping[str, Any]],
     *,
     x: str,
     y: str,
     series: str,
-    order: Sequence[str],
+    colours: Mapping[str, str],
     description: str,
     ordinal: bool = False,
 ) -> Markup:
@@ -59,20 +71,19 @@ def lines(
         unless `ordinal` is set.
       y: Key of the y value in each row, also used as the axis title.
       series: Key of the series name in each row.
-      order: Names of the series, in the order in which colours are assigned.
+      colours: CSS colour of each series, by its name.
       description: Description of the chart for screen readers.
       ordinal: Whether the x values are names instead of numbers.
 
     Returns:
       An SVG element.
     """
-    colours = [css_colour(number) for number in range(len(order))]
     # Vega-Lite merges the legends of colour, dash and shape only if all of them have equal domains.
     by_series = {"field": series, "type": "nominal", "title": None}
-    domain = {"domain": list(order)}
+    domain = {"domain": list(colours)}
     across = {"x": _horizontal([row[x] for row in rows], x, ordinal=ordinal)}
     upwards = {"type": "quantitative", "title": y, "scale": {"zero": False}}
-    colour_of = {"color": {**by_series, "scale": {**domain, "range": colours}}}
+    colour_of = {"color": {**by_series, "scale": {**domain, "range": list(colours.values())}}}
     return _svg(
         {
             "data": {"values": list(rows)},

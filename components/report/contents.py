@@ -39,6 +39,7 @@ class ErrorArea(BaseModel):
       width: Width of these pictures in pixels.
       height: Height of these pictures in pixels.
       pixels: Number of wrong pixels in the area.
+      ids: `data:` URLs of small pictures of the class ids, by layer (`truth`, `prediction`).
       truth: Class id in the ground truth, of the most frequent confusion in the area.
       predicted: Predicted class id, of the most frequent confusion in the area.
     """
@@ -46,6 +47,7 @@ class ErrorArea(BaseModel):
     folder: str
     width: int
     height: int
+    ids: dict[str, str] = {}
     pixels: int
     truth: int
     predicted: int
@@ -65,6 +67,7 @@ class Card(BaseModel):
       present: Ids of the classes that are in the ground truth or in the prediction.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
+      ids: `data:` URLs of small pictures of the class ids, by layer (`truth`, `prediction`).
       cost: By how much the mean IoU on the test split would rise without the image; None in reports
         of older versions.
       costs: The same for the IoU of each class, by class id; None for a class that is in no mask
@@ -82,6 +85,7 @@ class Card(BaseModel):
     present: list[int]
     width: int
     height: int
+    ids: dict[str, str] = {}
     cost: float | None = None
     costs: list[float | None] = []
     wrong: int = 0

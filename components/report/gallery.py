@@ -17,6 +17,7 @@ from data.config import IGNORE
 from data.examples import features
 from data.examples.parsing import decode_image, decode_mask
 from data.files.writing import new_file
+from serving.data_url import class_ids_url
 from serving.overlay import errors, layer
 
 _LONGEST_SIDE = 512  # maximum length of a picture's longer side in pixels
@@ -110,36 +111,33 @@ def _card(
     photo, truth = _decode(example)
     predicted = predict(_bytes(example, features.IMAGE))
 
-    def draw_part(folder: str, rows: slice, columns: slice) -> tuple[int, int]:
+    def draw_part(folder: str, rows: slice, columns: slice) -> dict[str, Any]:
         part = rows, columns
+        masks = {"truth": truth[part], "prediction": predicted[part]}
         layers = _layers(photo[part], truth[part], {"prediction": predicted[part]})
         for name, picture in layers.items():
             save(str(PurePosixPath(folder, name)), picture)
-        return layers["image.jpg"].size
+        width, height = layers["image.jpg"].size
+        ids = {name: class_ids_url(mask) for name, mask in masks.items()}
+        return {"folder": folder, "width": width, "height": height, "ids": ids}
 
     image, error = ranked.image, None
     by_class = _class_ious(image.candidate)
-    width, height = draw_part(folder, slice(None), slice(None))
+    whole = draw_part(folder, slice(None), slice(None))
     if found := find_largest_error(truth, predicted):
-        part = f"{folder}/error"
-        size = draw_part(part, found.rows, found.columns)
         error = ErrorArea(
-            folder=part,
-            width=size[0],
-            height=size[1],
+            **draw_part(f"{folder}/error", found.rows, found.columns),
             pixels=found.pixels,
             truth=found.truth,
             predicted=found.predicted,
         )
     return Card(
+        **whole,
         key=image.key,
-        folder=folder,
         mean=_number(mean_of_defined(by_class)),
         before=image.baseline and _number(mean_of_defined(_class_ious(image.baseline))),
         ious=[_number(value) for value in by_class],
         present=np.flatnonzero(~np.isnan(by_class)).tolist(),
-        width=width,
-        height=height,
         cost=ranked.cost,
         costs=[None if np.isnan(cost) else float(cost) for cost in ranked.costs],
         wrong=ranked.wrong,

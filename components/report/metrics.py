@@ -85,9 +85,11 @@ class RunMetrics(BaseModel):
             baseline=baseline.metrics if baseline else {},
             baseline_model=verdict.baseline,
             rules=verdict.rules,
-            **dict(overall),
+            **overall.model_dump(exclude={"true_pixels"}),
             slices={
-                name: scores for name, scores in evaluation.candidate.items() if name != OVERALL
+                name: scores.without_confusions()
+                for name, scores in evaluation.candidate.items()
+                if name != OVERALL
             },
             serving=serving,
             intervals=intervals,

@@ -119,13 +119,11 @@ def _costliest_class(metrics: RunMetrics, classes: Sequence[str]) -> CostliestCl
 def _comparable_slices(metrics: RunMetrics) -> Iterator[WorstSlice]:
     # A class that is in no mask of a slice, or one wrong pixel of it, changes the mean over the
     # classes: such a mean says nothing about the slice.
-    expected = _true_classes(metrics.confusion_matrix)
+    expected = [any(row) for row in metrics.confusion_matrix]
     for name, scores in metrics.slices.items():
         value = scores.metrics[MEAN_IOU]
         interval = metrics.intervals.slices.get(name, {}).get(MEAN_IOU)
-        if value is not None and interval and _true_classes(scores.confusion_matrix) == expected:
+        if value is None or interval is None:
+            continue
+        if list(map(bool, scores.true_pixels)) == expected:
             yield WorstSlice(name, scores.images, value, interval)
-
-
-def _true_classes(confusion_matrix: Sequence[Sequence[int]]) -> list[bool]:
-    return [any(row) for row in confusion_matrix]

@@ -16,12 +16,14 @@ from components.evaluator.gate_text import (
     metric_text,
     percent_text,
 )
+from components.evaluator.lowest_classes import FEW, class_ious, lowest_classes
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.evaluator.rule import FLOOR
 from components.evaluator.slice_names import OVERALL
-from components.report.charts import lines, reliability, whiskers
+from components.report.charts import lines, reliability, series_colours, whiskers
+from components.report.confusions import confusion_picture, greatest_confusions
 from components.report.contents import CONTENTS_FILE, Card, Contents
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.next_steps import find_next_steps
@@ -32,7 +34,7 @@ from data.files.reading import read_text
 from data.files.writing import write_text
 from serving.card.files import read_card
 from serving.card.sections import card_sections
-from serving.palette import THEME_FILE, class_marks
+from serving.palette import THEME_FILE, class_marks, css_colour
 
 PAGE_FILE = "index.html"
 # Maximum number of rows in the table of slices. A feature may have thousands of values.
@@ -96,6 +98,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
             metrics=metrics,
             next_steps=find_next_steps(metrics, contents),
             classes=class_marks(contents.classes),
+            shown=FEW,
             shares=[count / (sum(pixels) or 1) for count in pixels],
             class_metrics=by_class,
             overall_metrics=[
@@ -107,6 +110,7 @@ def write_page(folder: str, facts: RunFacts) -> None:
             outcomes=_OUTCOMES,
             slices=sorted(metrics.slices.items(), key=_worst_first)[:_MOST_SLICES],
             slice_scale=_slice_scale(metrics),
+            lowest=lambda scores: _lowest_present(scores, contents.classes),
             charts={
                 "training": list(_training(contents)),
                 "reliability": reliability(metrics.calibration, metrics.raw_calibration),
@@ -152,11 +156,20 @@ def templates() -> jinja2.Environment:
         "metric_text": metric_text,
         "of_class": of_class,
         "iou_of": partial(of_class, IOU),
+        "confusion_picture": confusion_picture,
+        "greatest_confusions": greatest_confusions,
         "interval_text": interval_text,
         "certainty_text": certainty_text,
         "measured_text": measured_text,
     }
     return environment
+
+
+def _lowest_present(scores: Scores, classes: Sequence[str]) -> list[int]:
+    """Returns the classes with the lowest IoU among those in the masks of a slice."""
+    ious = class_ious(scores.metrics, classes)
+    present = zip(ious, scores.true_pixels, strict=True)
+    return lowest_classes([iou if pixels else None for iou, pixels in present])
 
 
 def _worst_first(item: tuple[str, Scores]) -> tuple[float, str]:
@@ -184,13 +197,14 @@ def _ious(metrics: RunMetrics, classes: Sequence[str]) -> Markup:
         for rule in metrics.rules
         if rule.kind == FLOOR and rule.slice == OVERALL
     }
-    names = {name: of_class(IOU, name) for name in classes} | {"mean": MEAN_IOU}
+    shown = lowest_classes(class_ious(metrics.metrics, classes))
+    names = {classes[class_id]: of_class(IOU, classes[class_id]) for class_id in shown}
     rows = []
-    for name, metric in names.items():
+    for name, metric in (names | {"mean": MEAN_IOU}).items():
         low, high = metrics.intervals.metrics.get(metric, (None, None))
         row = {"name": name, "value": metrics.metrics[metric], "low": low, "high": high}
         rows.append(row | {"floor": floors.get(metric), "before": metrics.baseline.get(metric)})
-    return whiskers(rows, x="IoU", description="IoU of each class, with its 95 % interval")
+    return whiskers(rows, x="IoU", description="IoU by class, with its 95 % interval")
 
 
 def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
@@ -203,13 +217,17 @@ def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
         for number, epoch in enumerate(epochs, 1)
         for key, split in (("loss", "train"), ("val_loss", "val"))
     ]
-    names = {"mean": MEAN_IOU} | {name: of_class(IOU, name) for name in contents.classes}
+    last = {name.removeprefix("val_"): value for name, value in epochs[-1].items()}
+    shown = lowest_classes(class_ious(last, contents.classes))
+    colours = series_colours(contents.classes, shown)
+    names = {name: MEAN_IOU if name == "mean" else of_class(IOU, name) for name in colours}
     scores = [
         {"epoch": number, "IoU on val": value, "class": name}
         for number, epoch in enumerate(epochs, 1)
         for name, metric in names.items()
         if (value := epoch[f"val_{metric}"]) is not None
     ]
+    some = f" of the {len(shown)} lowest classes and the mean"
     yield (
         "Loss on train and val",
         lines(
@@ -217,19 +235,20 @@ def _training(contents: Contents) -> Iterator[tuple[str, Markup]]:
             x="epoch",
             y="loss",
             series="split",
-            order=["train", "val"],
+            colours={"train": css_colour(0), "val": css_colour(1)},
             description="Loss by epoch",
         ),
     )
     yield (
-        "IoU on val; the best epoch's weights were kept",
+        f"IoU on val{some if len(shown) < len(contents.classes) else ''}; the best epoch's weights "
+        "were kept",
         lines(
             scores,
             x="epoch",
             y="IoU on val",
             series="class",
-            order=[*contents.classes, "mean"],
-            description="IoU on val by epoch, of each class and their mean",
+            colours=colours,
+            description="IoU on val by epoch, of classes and the mean",
         ),
     )
 

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from components.evaluator.evaluated_images import EvaluatedImage
+from components.evaluator.lowest_classes import lowest_classes
 from components.evaluator.metrics import Areas, class_areas, iou
 
 COSTLIEST = "Cost the mean IoU most"
 """Title of the images that cost the mean IoU most, which come first."""
 _PER_TITLE = 6  # maximum number of images under a title
-# Maximum total number of images under the titles of single classes. Each class may show at least
-# one image, even if there are more classes than this.
+# Maximum number of images under the titles of single classes together, and of these titles.
 _OF_CLASSES = 60
+_MOST_TITLES = 20
 
 
 class RankedImage(NamedTuple):
@@ -61,8 +62,8 @@ def choose(
       classes: Names of the C classes, by class id.
 
     Returns:
-      Titles with at most six images each. An image that fits several titles appears only under the
-      first of these.
+      Titles with at most six images each; of more than twenty classes, those with the lowest IoU
+      have titles. An image that fits several titles appears only under the first of these.
     """
     total = np.zeros((len(classes), len(classes)), np.int64)
     shares = array("d")
@@ -72,24 +73,30 @@ def choose(
         if pixels := int(confusion.sum()):
             shares.append(_wrong(confusion) / pixels)
     middle = float(np.median(shares)) if shares else 0.0
-    per_class = max(min(_PER_TITLE // 2, _OF_CLASSES // len(classes)), 1)
+    titles = min(len(classes), _MOST_TITLES)
+    per_class = min(_PER_TITLE // 2, _OF_CLASSES // titles)
     costliest, most_wrong = _Highest(COSTLIEST), _Highest("Most wrong pixels")
-    of_classes = [_Highest(f"Cost the IoU of {name} most", per_class) for name in classes]
+    whole = class_areas(total)
+    ious = [None if np.isnan(value) else float(value) for value in iou(whole)]
+    of_classes = {
+        class_id: _Highest(f"Cost the IoU of {classes[class_id]} most", per_class)
+        for class_id in lowest_classes(ious, _MOST_TITLES)
+    }
     median = _Highest("Median share of wrong pixels")
     best = _Highest("Smallest share of wrong pixels")
-    whole = class_areas(total)
     for image in read():
         if ranked := _rank(image, whole):
             for highest, value in ((costliest, ranked.cost), (most_wrong, ranked.wrong)):
                 if value > 0:
                     highest.add(value, ranked)
-            for class_id in np.flatnonzero(np.nan_to_num(ranked.costs) > 0):
-                of_classes[class_id].add(ranked.costs[class_id], ranked)
+            for class_id, highest in of_classes.items():
+                if ranked.costs[class_id] > 0:
+                    highest.add(ranked.costs[class_id], ranked)
             median.add(-abs(ranked.share - middle), ranked)
             best.add(-ranked.share, ranked)
     seen: set[str] = set()
     chosen = []
-    for highest in (costliest, most_wrong, *of_classes, median, best):
+    for highest in (costliest, most_wrong, *of_classes.values(), median, best):
         unseen = [ranked for ranked in highest.images if ranked.image.key not in seen]
         seen |= {ranked.image.key for ranked in unseen}
         if unseen:

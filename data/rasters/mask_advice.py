@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import yaml
 
 from data.config import IGNORE, OTHER, DataConfig
+from data.errors import listed
 
 _MOST_COLOURS = 12  # maximum number of colours listed in a message
 _USUAL_IGNORE_VALUES = (255, 65535)
@@ -71,7 +72,7 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
             f"There is one value more than classes. If {extra} marks unlabelled pixels, write, "
             f"under data: {line} and: ignore_value: {extra}"
         )
-    expected = f"0 to {len(classes) - 1}, the ids of {classes}"
+    expected = f"0 to {len(classes) - 1}, the ids of {listed(classes)}"
     return f"Expected {expected}; map other values in data.mask_values."
 
 
@@ -135,5 +136,7 @@ def _line(class_of_value: Mapping[int | str, str]) -> str:
 
 
 def _yaml(value: object) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    text = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True
+    )
     return text.removesuffix("\n...\n").strip()

@@ -15,7 +15,7 @@ from rich.text import Text
 from components.labels.ranking import Predict, RankedMask, Ranking, rank_masks
 from components.labels.verdicts import read_verdicts
 from data.csv_text import csv_text, path_cell
-from data.errors import InputError
+from data.errors import InputError, listed
 from data.files.writing import complete_folder, write_text
 from data.listing.listing import Listing
 from data.listing.pair import Pair
@@ -88,8 +88,8 @@ def _newest_model(config: Config) -> Predict:
     model = ServedModel(path)
     if list(model.classes) != config.data.classes:
         raise InputError(
-            f"{path}: the model has the classes {list(model.classes)}, but the config has "
-            f"{config.data.classes}. Train a model with these classes: unetfx run"
+            f"{path}: the model has the classes {listed(model.classes)}, but the config has "
+            f"{listed(config.data.classes)}. Train a model with these classes: unetfx run"
         )
     return lambda _, image: model.probabilities(image)
 

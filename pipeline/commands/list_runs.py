@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from components.evaluator.gate_text import interval_text
+from components.evaluator.lowest_classes import (
+    FEW,
+    MOST_LISTED,
+    class_ious,
+    lowest_classes,
+)
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
 from data.printable import printable, shell_path
@@ -15,12 +22,9 @@ from pipeline.config.config import Config
 from pipeline.history.runs import Run, Trial, all_runs, best_trial
 
 _NOTHING = "–"
-# With more classes than this, the table omits the IoU of each class, because so many columns would
-# not fit in a terminal.
-_MOST_CLASSES = 8
-# Width of the output in characters. The width is fixed, so that version numbers are not truncated
-# on a narrow terminal.
-_WIDTH = 200
+_NARROWEST = 80  # characters; narrower terminals wrap the lines
+_MOST_COMPARED = 4  # runs whose classes are compared in a table
+_DATE = slice(5, 16)  # month, day, hour and minute in the id of a run
 
 
 def list_runs(config: Config, config_file: Path) -> None:
@@ -30,7 +34,8 @@ def list_runs(config: Config, config_file: Path) -> None:
       config: The config of the pipeline.
       config_file: Path of the config file, to show in the suggested command.
     """
-    console = Console(highlight=False, width=_WIDTH)
+    console = Console(highlight=False)
+    console.width = max(console.width, _NARROWEST)
     runs = all_runs(config)
     if not runs:
         print(
@@ -38,36 +43,56 @@ def list_runs(config: Config, config_file: Path) -> None:
         )
         return
     has_spans = config.data.source.has_spans
-    console.print(_runs_table(runs, config.data.classes, has_spans=has_spans))
+    console.print(_runs_table(runs, has_spans=has_spans))
+    remarks = [(run.id, remark) for run in runs if (remark := _remark(run))]
+    if remarks:
+        console.print()
+        table = _table("run")
+        table.add_column("remark", overflow="fold")
+        for run_id, remark in remarks:
+            table.add_row(run_id, Text(printable(remark)))
+        console.print(table)
+    if compared := [run for run in runs if run.metrics][:_MOST_COMPARED]:
+        console.print()
+        console.print(_classes_table(compared, config.data.classes))
+        if len(config.data.classes) > MOST_LISTED:
+            print(f"and {len(config.data.classes) - FEW} classes with a higher IoU: unetfx review")
     for run in runs:
         if "Tuner" in run.fresh and run.trials:
             console.print(f"\nTrials of the run {run.id}")
             console.print(_trials_table(run.trials))
 
 
-def _runs_table(runs: Sequence[Run], classes: Sequence[str], *, has_spans: bool) -> Table:
+def _runs_table(runs: Sequence[Run], *, has_spans: bool) -> Table:
     table = _table("run")
-    shown = classes if len(classes) <= _MOST_CLASSES else ()
     intervals = any(run.intervals for run in runs)
-    for heading in ("span", "mean IoU", *(["95 % interval"] if intervals else []), *shown):
-        table.add_column(heading, justify="right")
-    for heading in ("blessed", "pushed", ""):
-        table.add_column(heading)
+    for heading in ("span", "mean IoU", *(["95 % interval"] if intervals else [])):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("blessed", overflow="fold")
+    table.add_column("pushed", no_wrap=True)
     for run in runs:
-        metrics = run.metrics
-        cells = [
-            _number(metrics.get(name)) for name in (MEAN_IOU, *(of_class(IOU, c) for c in shown))
-        ]
+        cells = [_number(run.metrics.get(MEAN_IOU))]
         if intervals:
-            cells.insert(1, interval_text(run.intervals.get(MEAN_IOU)) or _NOTHING)
+            cells.append(interval_text(run.intervals.get(MEAN_IOU)) or _NOTHING)
         table.add_row(
             run.id,
             str(run.span) if has_spans and run.span is not None else _NOTHING,
             *cells,
             Text(printable(_blessed(run))),
             Path(run.pushed_folder).name if run.pushed_folder else _NOTHING,
-            Text(printable(_remark(run))),
         )
+    return table
+
+
+def _classes_table(runs: Sequence[Run], classes: Sequence[str]) -> Table:
+    """Returns a table of the IoU in some runs, with a row for each class or for the lowest ones."""
+    table = _table("IoU", overflow="fold", no_wrap=False)
+    for run in runs:
+        table.add_column(run.id[_DATE].replace("T", " ") or run.id, justify="right")
+    for class_id in lowest_classes(class_ious(runs[0].metrics, classes), MOST_LISTED):
+        metric = of_class(IOU, classes[class_id])
+        values = (_number(run.metrics.get(metric)) for run in runs)
+        table.add_row(Text(printable(classes[class_id])), *values)
     return table
 
 
@@ -109,7 +134,7 @@ def _trials_table(trials: Sequence[Trial]) -> Table:
     return table
 
 
-def _table(first: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(first, no_wrap=True)
+def _table(first: str, **options: Any) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(first, **{"no_wrap": True, **options})
     return table

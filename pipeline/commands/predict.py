@@ -32,6 +32,8 @@ batch uses all cores, and `JOBS_OF_SERVER` with a server."""
 TIMEOUT = 60.0
 """Default time limit for each batch on a server, in seconds."""
 
+_MOST_SHARES = 8  # classes in the line of an image
+
 
 class ModelChoice(NamedTuple):
     """The model to predict with: a pushed version on this machine, or a model on a server.
@@ -162,7 +164,9 @@ def _print(
     failed = 0
     # Class names are printed in the colours that masks and overlays use. `click.echo` removes the
     # colours if the output is not a terminal.
-    names = [click.style(name, fg=colour(class_id)) for class_id, name in enumerate(classes)]
+    names = [
+        click.style(printable(name), fg=colour(class_id)) for class_id, name in enumerate(classes)
+    ]
     console = Console(file=terminal, highlight=False, soft_wrap=True)
     progress = terminal_progress(
         console,
@@ -180,7 +184,17 @@ def _print(
                 failed += 1
                 console.print(f"unetfx: {printable(outcome.error)}", markup=False)
                 continue
-            shares = zip(names, outcome.class_fraction, strict=True)
-            text = ", ".join(f"{name} {share:.1%}" for name, share in shares)
+            text = _shares_text(names, outcome.class_fraction)
             click.echo(f"{printable(outcome.image.path)}: {text}")
     return failed
+
+
+def _shares_text(names: Sequence[str], shares: Sequence[float]) -> str:
+    """Returns the shares of all classes, or of the largest ones if there are many."""
+    shown = list(range(len(names)))
+    if len(names) > _MOST_SHARES:
+        largest = sorted(shown, key=lambda class_id: -shares[class_id])[:_MOST_SHARES]
+        shown = [class_id for class_id in largest if shares[class_id]]
+    text = ", ".join(f"{names[class_id]} {shares[class_id]:.1%}" for class_id in shown)
+    others = 1 - sum(shares[class_id] for class_id in shown)
+    return text + (f", others {others:.1%}" if others >= 0.0005 else "")

@@ -1,11 +1,12 @@
 """Publishes reports: a page for each run, and an overview page of all runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.evaluator.lowest_classes import class_ious, lowest_classes
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
-from components.report.charts import lines
+from components.report.charts import lines, series_colours
 from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, RunFacts, read_anomalies, templates, write_page
@@ -18,7 +19,9 @@ from data.files.writing import write_text
 from pipeline.config.config import Config
 from pipeline.history.runs import SOURCE_FILE, Run, all_runs, published_reports
 from pipeline.history.store import ANOMALIES
+from serving.palette import class_marks
 
+_MOST_COMPARED = 6  # runs whose classes are compared in a table
 _TO_SECONDS = 19  # length of the date and time, to the second, at the start of a run ID
 
 
@@ -101,25 +104,36 @@ def _write_overview(config: Config, runs: Sequence[Run]) -> None:
     # The chart omits runs that took their evaluation from the cache, because each of them would
     # repeat an earlier point.
     evaluated = [row for row in rows[::-1] if row["metrics"] and "Evaluator" in row["run"].fresh]
+    classes = config.data.classes
+    newest = evaluated[-1]["metrics"].metrics if evaluated else {}
+    shown = lowest_classes(class_ious(newest, classes))
+    colours = series_colours(classes, shown)
     trend = lines(
-        list(_points(evaluated, config.data.classes)),
+        list(_points(evaluated, colours)),
         x="run",
         y="IoU on test",
         series="class",
-        order=[*config.data.classes, "mean"],
-        description="IoU on test of each class, run by run",
+        colours=colours,
+        description="IoU on test of classes and the mean, run by run",
         ordinal=True,
     )
     page = (
         templates()
         .get_template("runs.html")
-        .render(name=config.name, rows=rows, classes=config.data.classes, trend=trend)
+        .render(
+            name=config.name,
+            rows=rows,
+            classes=class_marks(classes),
+            compared=[row for row in rows if row["metrics"]][:_MOST_COMPARED],
+            trend=trend,
+            shown=len(shown),
+        )
     )
     write_text(join(config.reports_folder, PAGE_FILE), page)
 
 
-def _points(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Iterator[dict[str, Any]]:
-    names = {name: of_class(IOU, name) for name in classes} | {"mean": MEAN_IOU}
+def _points(rows: Sequence[dict[str, Any]], series: Iterable[str]) -> Iterator[dict[str, Any]]:
+    names = {name: MEAN_IOU if name == "mean" else of_class(IOU, name) for name in series}
     for row in rows:
         run, metrics = row["run"].id[:_TO_SECONDS], row["metrics"]
         for name, metric in names.items():

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from components.evaluator.gate_text import interval_text
+from components.evaluator.lowest_classes import (
+    FEW,
+    MOST_LISTED,
+    class_ious,
+    lowest_classes,
+)
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.rule import DROP, FLOOR
 from components.evaluator.slice_names import OVERALL
@@ -26,6 +32,8 @@ from pipeline.config.config import Config
 from pipeline.config.loading import DEFAULT_CONFIG
 from pipeline.history.runs import Run
 from pipeline.history.store import ANOMALIES, EXAMPLES
+
+_MOST_LINES = 5  # of the rules that a model breaks, or that were not checked
 
 
 def print_summary(config: Config, config_file: Path, run: Run, report: str) -> None:
@@ -45,7 +53,9 @@ def print_summary(config: Config, config_file: Path, run: Run, report: str) -> N
             "Nothing new: data and settings are the same as in an earlier run. No model was "
             "trained or pushed.\n"
         )
-    console.print(_table(config, metrics))
+    console.print(_table(config.data.classes, metrics))
+    if len(config.data.classes) > MOST_LISTED:
+        print(f"and {len(config.data.classes) - FEW} classes with a higher IoU: see the report")
     console.print()
     for remark in _remarks(run):
         console.print(Text.assemble(("Data      ", "bold yellow"), remark))
@@ -82,9 +92,9 @@ def _short(path: str) -> str:
     return path if is_remote(path) else os.path.relpath(path)
 
 
-def _table(config: Config, metrics: RunMetrics) -> Table:
+def _table(classes: Sequence[str], metrics: RunMetrics) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column("test split")
+    table.add_column("test split", overflow="fold")
     intervals = metrics.intervals.metrics
     for heading in [
         "IoU",
@@ -98,8 +108,9 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
         for rule in metrics.rules
         if rule.kind == FLOOR and rule.slice == OVERALL
     }
+    shown = lowest_classes(class_ious(metrics.metrics, classes), MOST_LISTED)
     for metric, title in [
-        *((of_class(IOU, name), name) for name in config.data.classes),
+        *((of_class(IOU, classes[class_id]), classes[class_id]) for class_id in shown),
         (MEAN_IOU, "mean"),
     ]:
         cells = [_number(metrics.metrics[metric]), _number(floors.get(metric))]
@@ -107,7 +118,7 @@ def _table(config: Config, metrics: RunMetrics) -> Table:
             cells.insert(1, interval_text(intervals.get(metric)) or "–")
         if metrics.baseline:
             cells.append(_number(metrics.baseline[metric]))
-        table.add_row(title, *cells)
+        table.add_row(Text(printable(title)), *cells)
     return table
 
 
@@ -116,18 +127,23 @@ def _number(value: float | None) -> str:
 
 
 def _verdict_lines(metrics: RunMetrics) -> Iterator[Text]:
-    for doubt in metrics.doubts:
+    for doubt in _first(metrics.doubts):
         yield Text.assemble(("Gate", "bold yellow"), f"      {doubt}")
     if metrics.blessed:
         drops = any(rule.kind == DROP for rule in metrics.rules)
         more = ", and no drop is too large" if drops else ""
         yield Text.assemble(("Blessed", "bold green"), f": every floor is reached{more}.")
-    for reason in metrics.reasons:
+    for reason in _first(metrics.reasons):
         yield Text.assemble(("Not blessed", "bold red"), f": {reason}.")
     for reason in metrics.serving.reasons:
         yield Text.assemble(("Cannot be served", "bold red"), f": {reason}.")
     if not metrics.blessed or not metrics.serving.blessed:
         yield Text("Nothing was pushed.")
+
+
+def _first(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return [*lines[:_MOST_LINES], *([f"and {more} more, in the report"] if more > 0 else [])]
 
 
 def _remarks(run: Run) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from data.class_names import class_key
 from data.printable import printable
 from serving.card.card import CardNetwork, CardSpeed, Measured, ModelCard
 
+_MOST_COLUMNS = 12  # of a table with a column for each class
 _NOT_WRITTEN = "Not stated: the key card.{} of the config is empty."
 
 
@@ -61,9 +63,14 @@ def _sections(card: ModelCard) -> Iterator[CardSection]:
         [f"On the test split: {_count(card.images, 'image')} of {_count(card.groups, 'group')}."],
         [
             ["metric", "value", "95 % interval"],
-            *([name, *_measured(metric)] for name, metric in card.metrics.items()),
+            *(
+                [name, *_measured(metric)]
+                for name, metric in card.metrics.items()
+                if "/" not in name
+            ),
         ],
     )
+    yield CardSection("Metrics by class", [], list(_class_table(card)))
     yield _calibration(card)
     if card.slices:
         yield _slices(card)
@@ -98,28 +105,47 @@ def _calibration(card: ModelCard) -> CardSection:
     return CardSection("Calibration", [line])
 
 
+def _class_table(card: ModelCard) -> Iterator[list[str]]:
+    """Yields a row for each class, with its metrics and their intervals."""
+    kinds = list(dict.fromkeys(name.partition("/")[0] for name in card.metrics if "/" in name))
+    yield ["class", *kinds]
+    for name in card.classes:
+        metrics = (card.metrics[f"{kind}/{class_key(name)}"] for kind in kinds)
+        yield [name, *(" ".join(_measured(metric)).strip() for metric in metrics)]
+
+
 def _slices(card: ModelCard) -> CardSection:
+    titles = {f"iou/{class_key(name)}": name for name in card.classes}
     names = list(card.slices[0].metrics)
+    if len(card.classes) > _MOST_COLUMNS:
+        names = [name for name in names if "/" not in name]
     rows = [
         [part.name, str(part.images), *(" ".join(_measured(part.metrics[name])) for name in names)]
         for part in card.slices
     ]
     return CardSection(
-        "Slices", ["Parts of the test split, worst first."], [["slice", "images", *names], *rows]
+        "Slices",
+        ["Parts of the test split, worst first."],
+        [["slice", "images", *(titles.get(name, name) for name in names)], *rows],
     )
 
 
 def _data(card: ModelCard) -> CardSection:
     spans = ", ".join(map(str, card.data.spans))
     lines = [f"Spans: {spans}."] if spans else []
+    splits = card.data.splits
     rows = [
-        [split.name, str(split.images), str(split.groups), *(f"{s:.2%}" for s in split.shares)]
-        for split in card.data.splits
+        ["images", *(str(split.images) for split in splits)],
+        ["groups", *(str(split.groups) for split in splits)],
+        *(
+            [name, *(f"{split.shares[class_id]:.2%}" for split in splits)]
+            for class_id, name in enumerate(card.classes)
+        ),
     ]
     return CardSection(
         "Data",
         [*lines, f"Fingerprint of the files: {card.data.fingerprint}"],
-        [["split", "images", "groups", *card.classes], *rows],
+        [["split", *(split.name for split in splits)], *rows],
     )
 
 

@@ -8,7 +8,7 @@ import grpc
 import tenacity
 from typing_extensions import Self
 
-from data.errors import InputError
+from data.errors import InputError, listed
 from data.rasters.images import as_png_or_jpeg
 from serving.client.grpc import GrpcTransport
 from serving.client.protocol import (
@@ -195,7 +195,8 @@ class ServingClient:
     def _expect_classes(self, count: int) -> None:
         if count != len(self.classes):
             raise self._other_model(
-                f"it has {count} classes, expected the {len(self.classes)} of {self.classes}"
+                f"it has {count} classes, expected the {len(self.classes)} of "
+                f"{listed(self.classes)}"
             )
 
     def _other_model(self, reason: str) -> ServingError:

@@ -25,6 +25,9 @@ from serving.request_log import RequestLog, answer
 
 TABLE_FILE = "classes.csv"
 """Name of the CSV file with the share of each class in each mask."""
+_LARGEST, _MOST_LARGEST = "largest_classes", 5
+"""With many classes, this column names the ones with the largest shares, for people."""
+_MOST_COLUMNS = 12
 # Status codes of errors that a single image can cause. Any other error would recur for every image,
 # so it stops the whole prediction.
 _IMAGE_ERRORS = frozenset(
@@ -103,10 +106,15 @@ def predict_files(
         with new_file(str(out / TABLE_FILE)) as file:
             shares = [f"share_{name}" for name in model.classes]
             heading = ("image", "mask", "height", "width", "confidence", *shares, "error")
+            if many := len(model.classes) > _MOST_COLUMNS:
+                heading = (*heading[:5], _LARGEST, *heading[5:])
             file.write(_encoded(heading))
             for outcomes in threads.map(work, batches):
                 for outcome in outcomes:
-                    file.write(_encoded(_row(outcome, len(model.classes))))
+                    row = _row(outcome, len(model.classes))
+                    if many:
+                        row = (*row[:5], _largest(outcome, model.classes), *row[5:])
+                    file.write(_encoded(row))
                     yield outcome
     finally:
         threads.shutdown(cancel_futures=True)
@@ -205,6 +213,11 @@ def _row(outcome: Outcome, num_classes: int) -> tuple[str, ...]:
         *(f"{share:.6f}" for share in outcome.class_fraction),
         "",
     )
+
+
+def _largest(outcome: Outcome, classes: Sequence[str]) -> str:
+    shares = sorted(zip(outcome.class_fraction, classes, strict=False), reverse=True)
+    return ", ".join(f"{name} {share:.0%}" for share, name in shares[:_MOST_LARGEST] if share)
 
 
 def _encoded(row: Sequence[str]) -> bytes:

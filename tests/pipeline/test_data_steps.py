@@ -75,7 +75,9 @@ def anomaly_texts(artifact):
 def moved(config, schema, requests):
     """Returns in what the images of requests differ from the real statistics of the split train."""
     (file,) = config.home.glob("artifacts/StatisticsGen/statistics/*/Split-train/FeatureStats.pb")
-    sentences = request_drift(requests, tfdv.load_stats_binary(str(file)), schema).sentences
+    sentences = request_drift(
+        requests, tfdv.load_stats_binary(str(file)), schema, config.data.classes
+    ).sentences
     # The masks have few different shares, so the histograms of a part of them differ by chance.
     return [line for line in sentences if not line.startswith(("the share of g", "the share of d"))]
 

@@ -4,6 +4,7 @@ import { showCard } from "./card.js";
 import { writeGrey } from "./png.js";
 
 const MAX_DRAWN = 2e6; // maximum number of pixels of a canvas, since phones have little memory for canvases
+const MOST_UNSORTED = 12; // classes; with more, those with the largest shares come first
 const LARGE = 560; // images whose longer side has fewer pixels are enlarged
 const at = (id) => document.getElementById(id);
 let latest = 0; // number of the latest image; results for earlier images are ignored
@@ -76,35 +77,49 @@ function say(text, busy) {
 }
 
 async function show(file, picture, model, prediction) {
-  const drawn = Math.sqrt(MAX_DRAWN / (picture.width * picture.height));
-  const [width, height] = sized(at("image"), picture, Math.min(1, drawn));
+  const scale = Math.sqrt(MAX_DRAWN / (picture.width * picture.height));
+  const [width, height] = sized(at("image"), picture, Math.min(1, scale));
   at("stage").style.width = `min(100%, ${Math.max(picture.width, LARGE)}px, ${(58 * width) / height}vh)`;
   at("image").getContext("2d").drawImage(picture, 0, 0, width, height);
   // The mask of a small image is enlarged, because the stripes would be too wide otherwise.
   const enlarged = Math.max(1, Math.ceil(LARGE / Math.max(picture.width, picture.height)));
-  const size = sized(at("mask"), picture, Math.min(enlarged, drawn));
+  const size = sized(at("mask"), picture, Math.min(enlarged, scale));
   const png = pngOf(prediction.mask_png_bytes);
   // Only models with serving.confidence_map tell the confidence of each pixel.
   const confidencePng = prediction.confidence_png_bytes && pngOf(prediction.confidence_png_bytes);
   const ids = await readGrey(png, ...size);
   const confidence = confidencePng && await readGrey(confidencePng, ...size);
   const shown = model.classes.map(() => true);
+  const drawn = { ids };
+  const lines = model.classes.map((description, id) => row(description, (visible) => {
+    shown[id] = visible;
+    draw();
+  }));
   const draw = () => {
     const limit = threshold();
     const found = limit ? decided(ids, confidence, limit) : ids;
     drawMask(at("mask"), found, model.classes, shown, at("patterns").checked);
     const shares = limit ? sharesOf(found) : prediction.class_fraction;
-    [...at("classes").rows].forEach((line, id) => setShare(line, shares[id] ?? 0));
+    lines.forEach((line, id) => setShare(line, shares[id] ?? 0));
+    if (lines.length > MOST_UNSORTED) {
+      const order = [...lines.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0) || a - b);
+      if (!at("classes").contains(document.activeElement)) at("classes").append(...order.map((id) => lines[id]));
+    }
+    drawn.ids = found;
     setShare(at("undecided").rows[0], shares[IGNORE] ?? 0);
     at("undecided").hidden = !limit;
   };
   at("patterns").onchange = draw;
-  at("classes").replaceChildren(
-    ...model.classes.map((description, id) => row(description, (visible) => {
-      shown[id] = visible;
-      draw();
-    })),
-  );
+  at("classes").replaceChildren(...lines);
+  at("list").classList.toggle("long", lines.length > MOST_UNSORTED);
+  at("stage").onpointermove = (event) => {
+    const box = at("mask").getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const [column, line] = [Math.floor(x / box.width * size[0]), Math.floor(y / box.height * size[1])];
+    const description = model.classes[drawn.ids[line * size[0] + column]];
+    at("under").textContent = description?.name ?? "undecided";
+    at("under").hidden = false;
+  };
   at("threshold").value = 0;
   at("limit").textContent = "0%";
   at("doubt").hidden = !confidence;
@@ -185,6 +200,7 @@ at("file").addEventListener("change", (event) => {
   event.target.value = ""; // otherwise the browser ignores a second choice of the same file
   if (file) segment(file);
 });
+at("stage").addEventListener("pointerleave", () => at("under").hidden = true);
 at("opacity").addEventListener("input", () => at("mask").style.opacity = at("opacity").value / 100);
 at("mask").style.opacity = at("opacity").value / 100;
 for (const [kind, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {

@@ -1,6 +1,6 @@
 import re
 
-from components.report.charts import lines, whiskers
+from components.report.charts import lines, series_colours, whiskers
 
 
 def rules(svg):
@@ -34,6 +34,16 @@ def test_lines_show_the_intervals_of_the_points_that_have_one():
         {"run": 1, "IoU": 0.3, "class": "a"},
     ]
     options = {"x": "run", "y": "IoU", "series": "class", "description": "IoU by run"}
-    svg = lines(points, order=["a", "mean"], **options)
+    options["colours"] = series_colours(["b", "a"], [1])
+    svg = lines(points, **options)
     assert [len(mark) for mark in rules(svg)] == [1]
-    assert not any(map(len, rules(lines(points[1:], order=["a", "mean"], **options))))
+    assert not any(map(len, rules(lines(points[1:], **options))))
+
+
+def test_the_line_of_a_class_has_its_colour_however_many_are_shown():
+    assert series_colours(["b", "a"], [1]) == {"a": "#e69f00", "mean": "currentColor"}
+    points = [{"run": number, "IoU": 0.5, "class": "a"} for number in (1, 2)]
+    colours = series_colours(["b", "a"], [1])
+    svg = lines(points, x="run", y="IoU", series="class", colours=colours, description="IoU")
+    assert 'stroke="#e69f00"' in svg
+    assert "#0072b2" not in svg

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from PIL import Image
 
 from components.evaluator.intervals import Intervals
+from components.evaluator.metric_names import IOU, of_class
 from components.evaluator.metrics import metric_names
 from components.evaluator.results import Scores
 from components.evaluator.rule import Rule
@@ -10,6 +12,7 @@ from components.report.gallery import save_picture
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
 from components.serving_check.verdict import ServingVerdict
+from serving.data_url import class_ids_url
 from tests.cards import make_card
 from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
 
@@ -28,7 +31,7 @@ CARD = Card(
 CONTENTS = Contents(
     name="discs",
     classes=CLASSES,
-    histories=[[EPOCH | {"val_iou/<disc>": None}]],
+    histories=[[EPOCH | {"val_iou/disc": None}]],
     splits=[SplitContents(name="train", images=3, groups=2, shares=[0.75, 0.25])],
     gallery=[CardGroup(title="Worst", cards=[CARD])],
     provenance=[("Code", "unetfx 1.0")],
@@ -200,11 +203,11 @@ def test_names_cannot_change_the_markup(page):
     assert "<disc>" not in html
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, scheme):
-    classes = [f"class_{number}" for number in range(20)]
+@pytest.mark.parametrize(("scheme", "number"), [("light", 20), ("dark", 150)])
+def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, scheme, number):
+    classes = [f"<img src=x onerror=console.log(1)> 道路 {number}" for number in range(number)]
     values = dict.fromkeys(metric_names(classes), 0.5)
-    confusion = [[7] * 20] * 20
+    confusion = [[7] * number] * number
     scores = Scores(images=3, metrics=values, confusion_matrix=confusion, calibration=[])
     rule = METRICS.rules[0].model_copy(update={"slice": f"column/{HOSTILE}={HOSTILE}"})
     metrics = METRICS.model_copy(
@@ -224,22 +227,24 @@ def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, s
             ),
         }
     )
-    epoch = EPOCH | {f"val_iou/{name}": 0.5 for name in classes}
+    epoch = EPOCH | {f"val_{of_class(IOU, name)}": 0.5 for name in classes}
+    ids = {"truth": class_ids_url(np.full((6, 8), 3, np.uint8))}
     cards = [
         CARD.model_copy(
             update={
-                **{"key": f"{HOSTILE}{number}", "ious": [0.5] * 20, "folder": "p"},
-                **{"cost": 0.01, "costs": [0.01] * 20, "wrong": 9, "share": 0.5},
+                **{"key": f"{HOSTILE}{card}", "ious": [0.5] * number, "folder": "p"},
+                **{"cost": 0.01, "costs": [0.01] * number, "wrong": 9, "share": 0.5},
+                **{"ids": ids, "present": list(range(number))},
                 "error": ErrorArea(folder="p", width=8, height=6, pixels=9, truth=0, predicted=1),
             }
         )
-        for number in range(2)
+        for card in range(2)
     ]
     contents = CONTENTS.model_copy(
         update={
             "classes": classes,
             "histories": [[epoch, epoch | {"epoch": 2.0}]],
-            "splits": [SplitContents(name="train", images=3, groups=2, shares=[0.05] * 20)],
+            "splits": [SplitContents(name="train", images=3, groups=2, shares=[0.05] * number)],
             "gallery": [CardGroup(title=title, cards=cards) for title in ("Worst", "Median")],
             "provenance": [("Data", HOSTILE)],
             "config": HOSTILE,
@@ -255,8 +260,14 @@ def test_hostile_names_and_twenty_classes_in_a_browser(page, tmp_path, opened, s
         shown = opened(tmp_path / "index.html", viewport, color_scheme=scheme)
         shown.get_by_text("Config", exact=True).click()
         shown.get_by_text("Show the card").click()
+        shown.get_by_text(f"Legend: {number} classes").click()
         assert fits(shown)
         assert serious_findings(shown) == []
+        shown.locator("[data-ids]").first.hover()
+        assert shown.locator(".name-tag").inner_text() == classes[3]
+        shown.locator("[data-matrix]").hover()
+        assert " taken for " in shown.locator(".name-tag").inner_text()
+        assert shown.locator(".confusions li").count() == 20
 
 
 def test_anomalies_are_lines_of_a_file_that_may_be_gone(tmp_path):

@@ -31,4 +31,5 @@ def sentences(*spans):
     statistics = span_statistics(records, CLASSES, numbers)
     schema = infer_schema([statistics.older])
     anomalies = drift_anomalies(statistics, schema)
-    return anomaly_sentences(anomalies, schema, statistics.newest, statistics.older)
+    newest, older = statistics.newest, statistics.older
+    return anomaly_sentences(anomalies, schema, newest, older, classes=CLASSES)

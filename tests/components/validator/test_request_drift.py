@@ -45,7 +45,9 @@ def training():
 @pytest.fixture(scope="module")
 def compare(training):
     schema = infer_schema([training])
-    return lambda *days: request_drift([one for day in days for one in day], training, schema)
+    return lambda *days: request_drift(
+        [one for day in days for one in day], training, schema, ["ground", "disc"]
+    )
 
 
 def test_requests_like_the_training_data_are_no_drift(compare):

@@ -134,8 +134,8 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
 @pytest.mark.parametrize(
     ("classes", "changes", "values", "words"),
     [
-        (ABC, {}, [0, 7], "Expected 0 to 2, the ids of ['a', 'b', 'c']; map other values in"),
-        (AB, {}, [0, 1, 7, 255], "Expected 0 to 1, the ids of ['a', 'b']; map other values in"),
+        (ABC, {}, [0, 7], "Expected 0 to 2, the ids of a, b, c; map other values in"),
+        (AB, {}, [0, 1, 7, 255], "Expected 0 to 1, the ids of a, b; map other values in"),
         (AB, {"mask_values": {0: "a", 255: "b"}}, [1, 2], "Give each a class in data.mask_values"),
         (
             AB,

@@ -49,12 +49,28 @@ def test_healthy_data(project, monkeypatch, capsys):
     code, out, err = check(project, monkeypatch, capsys)
     assert (code, err) == (0, "")
     assert "Good: a run would accept these data." in out
-    assert re.search(r"train +\d+ +\d+ +50\.0% +50\.0%", out)
+    assert re.search(r"split +train +val +test *\npairs +\d+ +\d+ +\d+", out)
+    assert re.search(r"ground( +50\.0%){3}", out)
     report = json.loads((project / "runs/discs/check/check.json").read_text())
     assert report["accepted"]
     assert report["findings"] == []
     assert sum(split["pairs"] for split in report["splits"]) == 40
-    assert "No problems were found" in (project / "runs/discs/check/index.html").read_text()
+    page = (project / "runs/discs/check/index.html").read_text()
+    assert "No problems were found" in page
+    assert page.count('class="sample"') == 12  # four pairs of each split
+
+
+def test_150_classes_fit_into_80_columns(project, monkeypatch, capsys):
+    config = yaml.safe_load((project / "config.yaml").read_text())
+    config["data"]["classes"] = ["ground", "disc", *(f"traffic light {i}" for i in range(148))]
+    (project / "config.yaml").write_text(yaml.safe_dump(config))
+    code, out, _ = check(project, monkeypatch, capsys)
+    assert code == 0
+    # Paths are whole, so that they can be copied.
+    assert max(map(len, out.splitlines()[:-2])) <= 80
+    assert len(out.splitlines()) < 30
+    assert "and 140 classes with larger shares of train" in out
+    assert "traffic light 19 and 128 more occur in no mask." in " ".join(out.split())
 
 
 def test_bad_data_are_listed_in_a_table_a_file_and_on_a_page(project, monkeypatch, capsys):
@@ -122,7 +138,8 @@ def test_the_page_with_hostile_names_in_a_browser(project, monkeypatch, capsys, 
     for number in range(3, 8):
         shutil.copy(data / f"images/{name}2.png", data / f"images/{name}{number}.png")
     config = yaml.safe_load((project / "config.yaml").read_text())
-    config["data"]["classes"] = ["ground", "disc", *(f"class_{i}" for i in range(18))]
+    names = [f"<img src=x onerror=console.log({i})> 道路" for i in range(148)]
+    config["data"]["classes"] = ["ground", "disc", *names]
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     assert check(project, monkeypatch, capsys)[0] == 2
     page = opened(project / "runs/discs/check/index.html", PHONE, color_scheme=scheme)
@@ -131,6 +148,8 @@ def test_the_page_with_hostile_names_in_a_browser(project, monkeypatch, capsys, 
     assert page.locator("figure").count() > 5
     assert fits(page)
     assert serious_findings(page) == []
+    page.locator("[data-ids]").first.hover()
+    assert page.locator(".name-tag").inner_text() in ("ground", "disc")
 
 
 def test_a_missing_folder_is_one_line(project, monkeypatch, capsys):

@@ -17,8 +17,8 @@ def test_a_card_is_markdown():
     assert "| mean\\_iou | 0.780 | 0.576–0.902 |\n" in text
     assert text == card_markdown(make_card())
     page = render(text)
-    assert page.count("<table>") == 6
-    assert page.count("<h2>") == 12
+    assert page.count("<table>") == 7
+    assert page.count("<h2>") == 13
 
 
 @pytest.mark.parametrize(
