@@ -27,7 +27,7 @@ RUN --mount=type=cache,target=/var/cache/uv --mount=type=secret,id=packages --mo
  && /opt/uv/bin/pip install --quiet --no-cache-dir uv==0.13.9 \
  && export PATH=/opt/uv/bin:$PATH UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy \
  && uv venv --quiet --python /usr/bin/python3 /opt/venv \
- && uv pip install --quiet --compile-bytecode -c requirements.lock -r pyproject.toml --extra sample --extra kubeflow \
+ && uv pip install --quiet --compile-bytecode -c requirements.lock -r pyproject.toml --extra sample --extra coco --extra kubeflow \
       $(if [ "$ACCELERATOR" = gpu ]; then echo --extra gpu; fi) pip \
  && cd /opt/venv/lib/python3*/site-packages \
  && rm -r tensorflow/include clang/native/libclang.so \

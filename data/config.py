@@ -2,14 +2,16 @@
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from data.augmentation_config import AUGMENTATIONS, Augmentation, NamedAugmentation
 from data.class_names import class_key, equal_keys, fault_of_name
 from data.config_base import Positive, Strict
 from data.errors import listed
+from data.mask_values import OTHER, MaskValue, MaskValues, classes_from_table
 from data.source_config import (
     SPLITS,
     AnySource,
@@ -44,32 +46,6 @@ IGNORE = 255
 """Class id of ignored pixels in stored masks. The loss and the metrics leave out ignored pixels."""
 
 
-OTHER = "other"
-"""Key of `mask_values` for all pixel values that have no key of their own."""
-
-
-def _is_mask_value(value: object) -> object:
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)  # JSON turns numeric keys into strings
-    is_number = type(value) is int and 0 <= value <= 65535
-    is_colour = isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value)
-    if not is_number and not is_colour:
-        raise ValueError(
-            f"should be a number from 0 to 65535 or a colour like '#ff8000', found {value!r}"
-        )
-    return value
-
-
-def _is_mask_value_or_other(value: object) -> object:
-    return value if value == OTHER else _is_mask_value(value)
-
-
-MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
-"""A pixel value in a mask file: a number from 0 to 65535, or an HTML colour (`#ff8000`)."""
-MaskValueOrOther = Annotated[int | str, BeforeValidator(_is_mask_value_or_other)]
-"""A pixel value in a mask file, or `other`."""
-
-
 class ResizeView(Strict):
     """The network's input is the whole image, resized to a fixed size.
 
@@ -102,82 +78,6 @@ class CropView(Strict):
 
 View = Annotated[ResizeView | CropView, Field(discriminator="kind")]
 """Config of a view. `data.input_pipeline.views.VIEW_FUNCTIONS` maps each kind to its functions."""
-
-
-class Augmentation(Strict):
-    """Random changes to training images. Changes that move pixels are also applied to the masks.
-
-    All changes are off by default. Switch on only changes that keep your images realistic and their
-    masks correct. Pixels that the image no longer covers after a move are black in the image and
-    ignored in the mask.
-
-    Attributes:
-      flip: Mirrors the image with probability 0.5: left to right (`horizontal`), upside down
-        (`vertical`), or independently in both directions (`both`).
-      rotation: Maximum rotation angle in degrees, in either direction.
-      scale: Scales the image by a random factor from 1 - scale to 1 + scale.
-      translation: Maximum vertical and horizontal shift, as a share of the height and the width of
-        the view.
-      brightness: Maximum change in brightness in either direction, as a share of 255. The same
-        value is added to all pixels of an image.
-      contrast: Multiplies the difference between each pixel and the mean of its colour channel by a
-        random factor from 1 - contrast to 1 + contrast.
-      saturation: Multiplies the saturation by a random factor from 1 - saturation to 1 +
-        saturation.
-      hue: Maximum shift in hue in either direction, as a share of the colour circle.
-    """
-
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
-    rotation: float = Field(0, ge=0, le=180)
-    scale: float = Field(0, ge=0, le=0.5)
-    translation: float = Field(0, ge=0, le=0.5)
-    brightness: float = Field(0, ge=0, le=1)
-    contrast: float = Field(0, ge=0, le=1)
-    saturation: float = Field(0, ge=0, le=1)
-    hue: float = Field(0, ge=0, le=0.5)
-
-    @property
-    def moves(self) -> bool:
-        """Whether the augmentation flips, rotates, scales or shifts images."""
-        return self.flip != "none" or self.rotation + self.scale + self.translation > 0
-
-
-AUGMENTATIONS = {
-    "none": Augmentation(),
-    "light": Augmentation(flip="horizontal", scale=0.1, brightness=0.1, contrast=0.1),
-    "strong": Augmentation(
-        flip="horizontal",
-        rotation=15,
-        scale=0.25,
-        brightness=0.2,
-        contrast=0.2,
-        saturation=0.2,
-        hue=0.02,
-    ),
-}
-"""Augmentations that can be chosen by name."""
-
-
-def _named_augmentation(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if value not in AUGMENTATIONS:
-        raise ValueError(
-            f"should be {', '.join(AUGMENTATIONS)}, or changes such as {{flip: horizontal}}, found "
-            f"{value!r}"
-        )
-    return AUGMENTATIONS[value]
-
-
-if TYPE_CHECKING:  # type checkers reject a Literal whose values are computed
-    _AugmentationName: TypeAlias = str
-else:
-    _AugmentationName = Literal[tuple(AUGMENTATIONS)]
-NamedAugmentation = Annotated[
-    Augmentation,
-    BeforeValidator(_named_augmentation, json_schema_input_type=_AugmentationName | Augmentation),
-]
-"""An augmentation, or the name of one in `AUGMENTATIONS`."""
 
 
 class Splits(Strict):
@@ -218,11 +118,15 @@ class DataConfig(Strict):
       classes: Names of the classes. The position of a name in the list, counted from 0, is the
         class id; the highest possible id is 254. Names may have spaces and any letters. In the
         names of features and metrics, every other character than a letter, a digit and `_ . -` is
-        `_`: `iou/traffic_light` is the IoU of `traffic light`.
+        `_`: `iou/traffic_light` is the IoU of `traffic light`. If `mask_values` names a table, all
+        classes of the table are used by default.
       mask_values: Class name for each pixel value in the mask files. The pixel values must be
         either all numbers or all colours (`"#ff8000"`). The key `other` stands for all values that
-        are not listed, such as the ids of objects: `{0: background, other: cell}`. If no values are
-        given, the pixel values are the class ids.
+        are not listed, such as the ids of objects: `{0: background, other: cell}`. `from FILE`
+        reads a table of an annotation tool, whose path is relative to the folder of the source:
+        `labelmap.txt` (CVAT), `_classes.csv` (Roboflow), `obj_class_to_machine_color.json`
+        (Supervisely), or a list of names (`classes.txt`). `from voc` stands for the colours of
+        Pascal VOC. If no values are given, the pixel values are the class ids.
       ignore_value: Pixel value or colour that marks ignored pixels in the mask files; null if no
         pixels are ignored. A class that `mask_values` gives to the same value takes precedence. A
         number has no effect if `mask_values` contains colours.
@@ -255,8 +159,10 @@ class DataConfig(Strict):
     """
 
     source: AnySource
-    classes: list[_ClassName] = Field(max_length=IGNORE, json_schema_extra={"minItems": 2})
-    mask_values: dict[MaskValueOrOther, str] = Field(default={})
+    classes: list[_ClassName] = Field(
+        default=[], max_length=IGNORE, json_schema_extra={"minItems": 2}
+    )
+    mask_values: MaskValues = Field(default={})
     ignore_value: MaskValue | None = IGNORE
     intensity_range: tuple[int, int] | None = None
     group: str | None = None
@@ -269,6 +175,13 @@ class DataConfig(Strict):
     schema_file: str | None = None
     on_anomaly: Literal["warn", "fail"] = "warn"
     view: View = ResizeView(kind="resize")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_class_table(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or not isinstance(content.get("mask_values"), str):
+            return content
+        return content | classes_from_table(content)
 
     @field_validator("mask_values", mode="before")
     @classmethod
@@ -317,6 +230,12 @@ class DataConfig(Strict):
             raise ValueError(
                 f"classes: {equal[0]!r} and {equal[1]!r} are both {class_key(equal[0])} in the "
                 "names of features and metrics. Rename one"
+            )
+        self.source.check_classes(self.classes)
+        if self.source.draws_masks and (self.mask_values or self.ignore_value != IGNORE):
+            raise ValueError(
+                "mask_values, ignore_value: this source makes the masks, which have class ids and "
+                "255 for ignored pixels. Remove these keys"
             )
         unknown = sorted(set(self.mask_values.values()) - set(self.classes))
         if unknown:

@@ -6,11 +6,12 @@ change to that code does not make every step run again.
 """
 
 import re
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
 from data.config_base import Strict
@@ -23,7 +24,7 @@ SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
 
 A span is one numbered delivery of data. The syntax is the same as in TFX.
 """
-_FileName = Annotated[str, Field(pattern=r"^[^*/]*\*[^*/]*$")]
+_FilePattern = Annotated[str, Field(pattern=r"^[^*]*\*[^*]*$")]
 
 
 class Source(Strict):
@@ -42,6 +43,18 @@ class Source(Strict):
     def has_spans(self) -> bool:
         """Whether the source is divided into spans."""
         return False
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether the masks are made from other files, with class ids as pixel values."""
+        return False
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raises a ValueError if the source names a class that does not exist.
+
+        Args:
+          classes: Names of the classes.
+        """
 
     def place_of_split(self, split: SplitName) -> str | None:
         """Describes where a ready-made split would be; None if the source need not have splits."""
@@ -103,8 +116,12 @@ class FolderSource(SpannedSource):
       images: Name of the sub-folder for images; `.` for the folder itself.
       masks: Name of the sub-folder for masks; `.` for the folder itself.
       image_pattern: File name pattern for images; `*` stands for the stem. A pattern without a
-        suffix matches files with any supported image suffix.
-      mask_pattern: File name pattern for masks, for example `*_mask.png`.
+        suffix matches files with any supported image suffix. A pattern with `/` matches the end of
+        the path, and `{name}` stands for any text within a name: `*/images/{name}`.
+      mask_pattern: File name pattern for masks, for example `*_mask.png`. With `{class}`
+        (`*_{class}`), there is a mask file for each class, and with `{name}` (`*/masks/{name}`),
+        there is one for each object. In such a file, 0 means that the pixel does not belong to the
+        class or object.
       ignore: Name patterns of files that are neither images nor masks, with the wildcards `*`, `?`
         and `[…]`, such as `*_color.png`. `unetfx check` says how many files are left out.
       split_folders: Whether each split has its own folder, such as `<path>/train/<images>` or
@@ -118,11 +135,37 @@ class FolderSource(SpannedSource):
     kind: Literal["folder"]
     images: str = "images"
     masks: str = "masks"
-    image_pattern: _FileName = "*"
-    mask_pattern: _FileName = "*"
+    image_pattern: _FilePattern = "*"
+    mask_pattern: _FilePattern = "*"
     ignore: list[str] = Field(default=[])
     split_folders: bool = False
     split_lists: dict[SplitName, str] = Field(default={})
+
+    @field_validator("image_pattern", "mask_pattern")
+    @classmethod
+    def _has_known_placeholders(cls, pattern: str, info: ValidationInfo) -> str:
+        known = ["{name}"] if info.field_name == "image_pattern" else ["{class}", "{name}"]
+        found = re.findall(r"\{[^{}]*\}", pattern)
+        if unknown := [text for text in found if text not in known]:
+            raise ValueError(f"{unknown[0]} is not known here. Known are * and {', '.join(known)}")
+        if len(found) > len(set(found)):
+            raise ValueError(f"a placeholder occurs twice, found {pattern!r}")
+        if re.search(r"[*}][*{]", pattern):
+            raise ValueError(f"put a text such as _ between two placeholders, found {pattern!r}")
+        return pattern
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether each mask is made from files for single classes or objects."""
+        return "{" in self.mask_pattern
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raises a ValueError if files for objects do not tell the class of the objects."""
+        if self.draws_masks and "{class}" not in self.mask_pattern and len(classes) != 2:
+            raise ValueError(
+                "source.mask_pattern: files for objects without {class} in their names need two "
+                f"classes, the background and the objects, found {len(classes)}"
+            )
 
     def place_of_split(self, split: SplitName) -> str | None:
         """Describes where a ready-made split would be; None if the source need not have splits."""
@@ -203,6 +246,102 @@ class TfdsSource(Source):
     def place_of_split(self, split: SplitName) -> str | None:
         """Describes where a ready-made split would be; None if the source need not have splits."""
         return f"data.source.splits.{split}" if self.splits else None
+
+
+class AnnotationSource(Source):
+    """Base class for outlines of objects in JSON files, from which masks are drawn once.
+
+    Attributes:
+      path: Folder with the annotations and the images: local, or on another file system that
+        TensorFlow supports.
+      categories: Class for each category that has another name than its class, such as
+        `{car: vehicle, truck: vehicle}`; null if the pixels of the category are ignored.
+      background: Class of the pixels outside all objects; null if these pixels are ignored.
+      unannotated: Whether an image without any objects is `background`, or is left out
+        (`leave_out`).
+    """
+
+    path: str
+    categories: dict[str, str | None] = Field(default={})
+    background: str | None = "background"
+    unannotated: Literal["background", "leave_out"] = "background"
+
+    @property
+    def draws_masks(self) -> bool:
+        """Whether the masks are made from other files: from the annotations."""
+        return True
+
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Raises a ValueError if `background` or `categories` names a class that does not exist."""
+        if self.background is not None and self.background not in classes:
+            raise ValueError(
+                f"source.background: {self.background} is not among the classes {list(classes)}. "
+                "Name the class of the pixels outside all objects, or write null to ignore them"
+            )
+        for category, name in self.categories.items():
+            if name is not None and name not in classes:
+                raise ValueError(
+                    f"source.categories: the class {name} of {category} is not among the classes "
+                    f"{list(classes)}"
+                )
+
+
+class CocoSource(AnnotationSource):
+    """Annotations in COCO's format: a JSON file with images, categories and outlines of objects.
+
+    Needs the package `pycocotools` (`pip install 'unetfx[coco]'`). Where objects overlap, the
+    smaller one is on top.
+
+    Attributes:
+      path: Folder with the annotations and the images: local, or on another file system that
+        TensorFlow supports.
+      annotations: Path of the JSON file, relative to `path`; or such a path for each split.
+      images: Folder to which the file names in the JSON file are relative, relative to `path`; or
+        such a folder for each split. If null, it is the folder of the JSON file.
+      crowd: Whether the pixels of crowds (`iscrowd: 1`) are ignored (`ignore`), or belong to their
+        category (`draw`).
+      categories: Class for each category that has another name than its class, such as
+        `{car: vehicle, truck: vehicle}`; null if the pixels of the category are ignored.
+      background: Class of the pixels outside all objects; null if these pixels are ignored.
+      unannotated: Whether an image without any objects is `background`, or is left out
+        (`leave_out`).
+    """
+
+    kind: Literal["coco"]
+    annotations: str | dict[SplitName, str] = "annotations.json"
+    images: str | dict[SplitName, str] | None = None
+    crowd: Literal["ignore", "draw"] = "ignore"
+
+    def place_of_split(self, split: SplitName) -> str | None:
+        """Describes where a ready-made split would be; None if the source need not have splits."""
+        has_splits = isinstance(self.annotations, dict)
+        return f"the file data.source.annotations.{split}" if has_splits else None
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if isinstance(self.images, dict) and (
+            isinstance(self.annotations, str) or set(self.images) != set(self.annotations)
+        ):
+            raise ValueError("images: give a folder for each split in annotations, or one folder")
+        return self
+
+
+class LabelmeSource(AnnotationSource):
+    """Annotations of labelme: a JSON file for each image, which names its image.
+
+    Where shapes overlap, the later one is on top, as in labelme.
+
+    Attributes:
+      path: Folder with the annotations and the images, which may contain nested folders: local, or
+        on another file system that TensorFlow supports.
+      categories: Class for each label that has another name than its class, such as
+        `{car: vehicle, truck: vehicle}`; null if the pixels of the label are ignored.
+      background: Class of the pixels outside all shapes; null if these pixels are ignored.
+      unannotated: Whether an image whose JSON file has no shapes is `background`, or is left out
+        (`leave_out`).
+    """
+
+    kind: Literal["labelme"]
 
 
 def _kinds_of(base: type[Source]) -> list[type[Source]]:

@@ -106,7 +106,7 @@ fi
 say "installing the packages"
 set -- "$venv/bin/uv" pip install --quiet --python "$venv/bin/python"
 try "installing the packages" "$@" --constraint requirements.lock --requirement pyproject.toml \
-  --extra sample --extra kubeflow --group dev
+  --extra sample --extra coco --extra kubeflow --group dev
 # unetfx is installed last, because its script `tfx` replaces TFX's script, whose engine `kubeflow` fails.
 try "installing unetfx" "$@" --no-deps --no-build-isolation --editable .
 try "loading the packages" "$venv/bin/python" -c 'import ml_metadata, tensorflow_data_validation'

@@ -21,7 +21,7 @@ class ExampleGenSettings(Strict):
     Attributes:
       data: The `data` section of the config.
       name: Name of the data set, used if the source does not define a name.
-      folder: Folder to which the sources `sample` and `tfds` write their images and masks.
+      folder: Folder to which some kinds of sources write images and masks.
       listing: Folder, local or remote, of the list of pairs that is kept between runs.
       code: Version of the code that reads the data. The version is part of the cache key, so the
         data are read again when the code changes.

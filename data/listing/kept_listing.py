@@ -30,8 +30,7 @@ def update_listing(
       folder: Folder in which the list is kept, local or remote. It may be empty or missing.
       run_job: Function that runs the job that lists the pairs.
       name: Name of the pipeline, which is also the name of the data set if the source gives none.
-      own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
-        mask files once.
+      own_folder: Folder to which some kinds of sources write image and mask files once.
 
     Returns:
       The list of pairs and the counts, which include the fingerprint of the data.

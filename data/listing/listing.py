@@ -93,8 +93,7 @@ def list_pairs(
       folder: Folder for the list, local or remote, which must not contain another list.
       run_job: Function that runs the job.
       name: Name of the pipeline, which is also the name of the data set if the source gives none.
-      own_folder: Folder to which sources of the kinds `sample` and `tfds` write their image and
-        mask files once.
+      own_folder: Folder to which some kinds of sources write image and mask files once.
       earlier: Folder of an earlier list, from which the hashes of unchanged files are copied; None
         to hash all files.
       hashed: Whether to hash the contents of the files, for the fingerprint.
@@ -116,7 +115,7 @@ def list_pairs(
         parts = [
             (span, part)
             for span, source in sources.items()
-            for part in functions.parts(source, own_folder)
+            for part in functions.parts(source, own_folder, data)
         ]
         settings = ListSettings(
             data=data,

@@ -17,10 +17,10 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from data.errors import InputError
+from data.files.file_hashes import HashedFile
 from data.files.paths import join
 from data.files.reading import read_bytes
 from data.files.writing import new_file
-from data.listing.file_hashes import HashedFile
 from data.listing.pair import Pair
 
 _END = "g"  # greater than any hash

@@ -34,8 +34,7 @@ def find_pairs(data: DataConfig, *, name: str, folder: str) -> Found:
     Args:
       data: The `data` section of the config.
       name: Name of the pipeline, which is also the name of the data set if the source gives none.
-      folder: Folder to which sources of the kinds `sample` and `tfds` write their image and mask
-        files once.
+      folder: Folder to which some kinds of sources write image and mask files once.
 
     Returns:
       The pairs, the problems and the unused keys.

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from data.config import DataConfig
 from data.errors import PairError
 from data.faults import Examples
+from data.files.file_hashes import HashedFile, hash_file
 from data.files.file_systems import REMOTE_THREADS
 from data.files.paths import is_remote
 from data.jobs.processes import ahead
 from data.jobs.shuffle import Output, RowWriter, Segment, hash_name, partition_of, read_groups
 from data.listing.census import Census
-from data.listing.file_hashes import HashedFile, hash_file
 from data.listing.pair import Pair, group_of, split_of_group, split_taken_from_train
 from data.listing.pair_list import EarlierList, ListedPair, new_list
 from data.source_config import Source

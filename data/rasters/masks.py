@@ -108,6 +108,26 @@ def load_mask(content: bytes, name: str, data: DataConfig) -> LoadedMask:
     )
 
 
+def load_region(content: bytes, name: str, max_pixels: int) -> npt.NDArray[np.bool_]:
+    """Loads a mask of a single class or object, in which 0 or black is the background.
+
+    Args:
+      content: Bytes of the mask file.
+      name: Name of the file, for error messages.
+      max_pixels: Maximum number of pixels.
+
+    Returns:
+      Whether each pixel belongs to the class or object, [height, width].
+
+    Raises:
+      PairError: The file cannot be used (see `load_mask`).
+    """
+    file = RasterFile(content, name, "mask", max_pixels)
+    raster = _read(file)
+    numbers = _numbers(raster)
+    return (_packed_colours(raster, file) if numbers is None else numbers) != 0
+
+
 def count_values(content: bytes, name: str, max_pixels: int) -> dict[int | str, int]:
     """Counts the pixel values of a mask whose classes are not known yet.
 

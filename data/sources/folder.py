@@ -15,7 +15,7 @@ from data.files.finding import sub_folders, walk
 from data.files.paths import join, relative_path
 from data.files.reading import read_text_lines
 from data.source_config import FolderSource, SplitName
-from data.sources.file_patterns import TOOL_FILES, Pattern, is_ignored, kind_and_stem
+from data.sources.file_patterns import TOOL_FILES, Pattern, is_ignored, kind_and_match
 from data.sources.image_suffixes import expected_suffixes, without_image_suffix
 from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair
 from data.sources.split_folders import find_split_folders
@@ -36,6 +36,9 @@ class File(NamedTuple):
         mask.
       split: Split of the split folder that contains the file; None without split folders.
       lists: Whether the source has split lists, so that only the pairs in these lists are used.
+      origin: Path of the file in messages; empty if it is `path`.
+      problem: Kind, file and reason of the error because of which a mask cannot be used; None if
+        there is none.
     """
 
     kind: str
@@ -44,6 +47,8 @@ class File(NamedTuple):
     other: str
     split: SplitName | None
     lists: bool
+    origin: str = ""
+    problem: tuple[str, str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -72,11 +77,25 @@ class ListEntry(NamedTuple):
         return self.text
 
 
-def parts(source: FolderSource) -> list[Part]:
+class MaskPart(NamedTuple):
+    """A mask file of a single class or object.
+
+    Attributes:
+      file: The file, with the key and the split of its pair.
+      class_name: Name of the class; None if the name of the file does not give it.
+    """
+
+    file: File
+    class_name: str | None
+
+
+def parts(source: FolderSource, classes: Sequence[str] = ()) -> list[Part]:
     """Divides a folder into parts that can be listed in parallel.
 
     Args:
       source: Config of the source; its path must not contain `{SPAN}`.
+      classes: Names of the classes, if the masks are files for single classes or objects. `find`
+        then yields no masks.
 
     Returns:
       The parts. The parts of an image folder together require at least one image, and the parts of
@@ -86,15 +105,16 @@ def parts(source: FolderSource) -> list[Part]:
       InputError: The folder does not exist; or split folders are expected (`split_folders`), but
         are missing or ambiguous.
     """
+    names = tuple(classes)
     if not source.split_folders:
         lists = {split: join(source.path, name) for split, name in source.split_lists.items()}
-        place = _Place.of(source, source.images, source.masks, lists=tuple(lists.values()))
+        place = _Place.of(source, source.images, source.masks, names, lists=tuple(lists.values()))
         list_parts = [
             Part(_List(path, split, place.folders["image"])) for split, path in lists.items()
         ]
         return [*_parts_of(place), *list_parts]
     folders, problems = find_split_folders(source)
-    places = [_Place.of(source, *of_split, split) for split, of_split in folders.items()]
+    places = [_Place.of(source, *of_split, names, split) for split, of_split in folders.items()]
     return [
         *(Part(problem) for problem in problems),
         *(part for place in places for part in _parts_of(place)),
@@ -124,7 +144,15 @@ def find(part: "PairError | _Listing | _List") -> Iterator[File | ListEntry | Ig
     elif isinstance(part, _List):
         yield from _entries(part)
     else:
-        yield from _files(part)
+        for row in _files(part):
+            if not isinstance(row, MaskPart):
+                yield row
+
+
+def mask_parts(part: "PairError | _Listing | _List") -> Iterator[MaskPart]:
+    """Lists the mask files of single classes or objects in a part of a folder (see `find`)."""
+    if isinstance(part, _Listing):
+        yield from (row for row in _files(part) if isinstance(row, MaskPart))
 
 
 def pair(rows: Sequence[File | ListEntry]) -> RawFound:
@@ -160,6 +188,7 @@ class _Place(NamedTuple):
 
     folders: dict[str, str]  # keys: "image" and "mask" (also in `patterns`)
     patterns: dict[str, str]
+    classes: tuple[str, ...]  # if the masks are files for single classes or objects
     split: SplitName | None
     lists: tuple[str, ...]  # paths of split lists, which are not reported as problems
     ignore: tuple[str, ...]  # name patterns of files that are left out
@@ -170,12 +199,13 @@ class _Place(NamedTuple):
         source: FolderSource,
         images: str,
         masks: str,
+        classes: tuple[str, ...],
         split: SplitName | None = None,
         lists: tuple[str, ...] = (),
     ) -> Self:
         folders = {"image": join(source.path, images), "mask": join(source.path, masks)}
         patterns = {"image": source.image_pattern, "mask": source.mask_pattern}
-        return cls(folders, patterns, split, lists, tuple(source.ignore))
+        return cls(folders, patterns, classes, split, lists, tuple(source.ignore))
 
     @property
     def has_patterns(self) -> bool:
@@ -206,7 +236,7 @@ def _parts_of(place: _Place) -> Iterator[Part]:
             f"{expected_suffixes()}, matching data.source.{kind}_pattern: "
             f"{place.patterns[kind]!r}."
             for kind, folder_of_kind in place.folders.items()
-            if folder_of_kind == folder
+            if folder_of_kind == folder and not (kind == "mask" and place.classes)
         }
         others = place.folders.values()
         names = list(itertools.islice(sub_folders(folder), _MOST_SUB_FOLDERS))
@@ -220,10 +250,10 @@ def _parts_of(place: _Place) -> Iterator[Part]:
             yield Part(_Listing(place, folder, starts, deep=True), required)
 
 
-def _files(part: _Listing) -> Iterator[File | Ignored | PairError]:
+def _files(part: _Listing) -> Iterator[File | MaskPart | Ignored | PairError]:
     place, folder = part.place, part.folder
     kinds = [kind for kind, folder_of_kind in place.folders.items() if folder_of_kind == folder]
-    patterns = {kind: Pattern.of(place.patterns[kind]) for kind in kinds}
+    patterns = {kind: Pattern.of(place.patterns[kind], place.classes) for kind in kinds}
     nested = [
         f"{name}/"
         for other in place.folders.values()
@@ -245,13 +275,15 @@ def _files(part: _Listing) -> Iterator[File | Ignored | PairError]:
                 yield Ignored(path, "left out by data.source.ignore.")
                 continue
             try:
-                kind, stem = kind_and_stem(path, name, patterns)
+                kind, match = kind_and_match(path, above, name, patterns)
             except PairError as error:
                 known = place.has_patterns and is_ignored(name, TOOL_FILES)
                 yield Ignored(path, "left out, as annotation tools write it.") if known else error
             else:
-                key = above + stem if place.split is None else f"{place.split}/{above}{stem}"
-                yield File(kind, key, path, others[kind], place.split, bool(place.lists))
+                key = match.key if place.split is None else f"{place.split}/{match.key}"
+                file = File(kind, key, path, others[kind], place.split, bool(place.lists))
+                is_part = kind == "mask" and place.classes
+                yield MaskPart(file, match.class_name) if is_part else file
 
 
 def _entries(part: _List) -> Iterator[ListEntry]:
@@ -264,6 +296,9 @@ def _pair(key: str, files: Sequence[File], found: RawFound) -> None:
     """Adds to `found` the pair that the files with a key form, or their problems."""
     images = [file for file in files if file.kind == "image"]
     masks = [file for file in files if file.kind == "mask"]
+    if masks and masks[0].problem:
+        found.problems.append(PairError(*masks[0].problem))
+        return
     if len(images) == len(masks) == 1:
         found.pairs.append(RawPair(key, images[0].path, masks[0].path, images[0].split))
         return
@@ -274,7 +309,8 @@ def _pair(key: str, files: Sequence[File], found: RawFound) -> None:
         present, missing = ("image", "mask") if images else ("mask", "image")
         kind = "unpaired"
         reason = f"no {missing} of that name in {files[0].other}. Add it or remove the {present}."
-    found.problems.extend(PairError(kind, file.path, reason) for file in images + masks)
+    places = [file.origin or file.path for file in images + masks]
+    found.problems.extend(PairError(kind, place, reason) for place in places)
 
 
 def _pair_listed(files: Mapping[str, Sequence[File]], entries: Sequence[ListEntry]) -> RawFound:

@@ -185,7 +185,7 @@ class Config(Strict):
 
     @property
     def source_folder(self) -> Path:
-        """Folder to which the data sources `sample` and `tfds` write their image and mask files."""
+        """Folder to which some kinds of data sources write image and mask files."""
         # If the workspace is remote, each component may run in a container of its own, so the files
         # are written to a fixed folder on the local disk.
         parent = Path("/tmp/unetfx", self.name) if is_remote(self.workspace) else self.home  # noqa: S108

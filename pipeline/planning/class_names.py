@@ -1,14 +1,23 @@
-"""Reads the names of the classes from the tables that annotation tools write beside masks."""
+"""Finds the names of the classes in the tables that annotation tools write beside masks."""
 
-import csv
-import re
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from data.class_names import class_key, fault_of_name
+from data.class_tables import VOC, VOC_BORDER, read_class_table, voc_values
+from data.config import IGNORE
+from data.errors import InputError
 
-_TABLES = ("labelmap.txt", "_classes.csv", "classes.txt", "class_names.txt", "obj.names")
+_TABLES = (
+    "labelmap.txt",
+    "_classes.csv",
+    "obj_class_to_machine_color.json",
+    "classes.txt",
+    "class_names.txt",
+    "obj.names",
+)
 
 
 class NamedClasses(NamedTuple):
@@ -16,27 +25,34 @@ class NamedClasses(NamedTuple):
 
     Attributes:
       names: Name of each number or colour (`#ff8000`).
-      table: Path of the table.
+      table: Path of the table, relative to the folder with the data; or `voc`.
+      ignored: Pixel values that mean that the pixel is ignored.
     """
 
     names: Mapping[int | str, str]
-    table: Path
+    table: str
+    ignored: frozenset[int | str] = frozenset()
 
 
 def find_class_names(folder: Path) -> NamedClasses | None:
     """Finds the first table with names of classes in a folder and its sub-folders.
 
-    The tables are `labelmap.txt` (CVAT: `name:red,green,blue::`), `_classes.csv` (Roboflow: pixel
-    value and name), and lists with one name per line, in the order of the class ids.
-
     Args:
       folder: Folder with the data.
+
+    Returns:
+      The names (see `data.class_tables`); those of Pascal VOC if the masks are in a folder called
+      `SegmentationClass`; otherwise None.
     """
     for name in _TABLES:
         for table in sorted(folder.rglob(name))[:1]:
-            names = _READERS.get(name, _read_list)(table.read_text(errors="replace"))
-            if len(names) > 1:
-                return NamedClasses(_usable(names), table)
+            with contextlib.suppress(InputError):
+                names = read_class_table(str(table))
+                if len(names) > 1:
+                    return NamedClasses(_usable(names), str(table.relative_to(folder)))
+    if any(folder.glob("SegmentationClass")):
+        ids: dict[int | str, str] = dict(enumerate(VOC))
+        return NamedClasses(ids | voc_values(), "voc", frozenset({IGNORE, VOC_BORDER}))
     return None
 
 
@@ -48,20 +64,3 @@ def _usable(names: Mapping[int | str, str]) -> dict[int | str, str]:
         if fault_of_name(name) or class_key(name) in map(class_key, others):
             usable[value] = f"class_{number}"
     return usable
-
-
-def _read_labelmap(text: str) -> dict[int | str, str]:
-    rows = re.findall(r"^([^#:\n][^:\n]*):(\d+),(\d+),(\d+):", text, re.M)
-    return {f"#{int(r):02x}{int(g):02x}{int(b):02x}": name for name, r, g, b in rows}
-
-
-def _read_classes_csv(text: str) -> dict[int | str, str]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines())]
-    return {int(row[0]): row[1] for row in rows if len(row) == 2 and row[0].isdecimal()}
-
-
-def _read_list(text: str) -> dict[int | str, str]:
-    return dict(enumerate(line for line in text.splitlines() if line.strip()))
-
-
-_READERS = {"labelmap.txt": _read_labelmap, "_classes.csv": _read_classes_csv}

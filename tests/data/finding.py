@@ -33,9 +33,10 @@ def refusal(root, **changes):
     return str(caught.value)
 
 
-def find_raw(source, group=None, own_folder=""):
+def find_raw(source, group=None, own_folder="", classes=("a", "b")):
     functions = SOURCES[source.kind]
-    parts = functions.parts(source, own_folder)
+    data = DataConfig(source=source, classes=list(classes))
+    parts = functions.parts(source, own_folder, data)
     found = RawFound([], [], [])
     rows = []
     for part in parts:

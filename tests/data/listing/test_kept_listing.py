@@ -8,9 +8,10 @@ import pytest
 
 from data.config import DataConfig
 from data.errors import InputError
+from data.files import file_hashes
 from data.jobs.processes import in_this_process
 from data.jobs.shuffle import run_job
-from data.listing import file_hashes, listing
+from data.listing import listing
 from data.listing.kept_listing import update_listing
 
 RUN = functools.partial(run_job, run_tasks=in_this_process)
