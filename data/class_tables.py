@@ -102,9 +102,8 @@ def _read_labelmap(lines: _Lines, path: str) -> _Rows:
 
 def _read_classes_csv(text: str, path: str) -> _Rows:
     try:
-        rows = [
-            [cell.strip() for cell in row] for row in csv.reader(text.splitlines(), strict=True)
-        ]
+        reader = csv.reader(text.splitlines(), strict=True, skipinitialspace=True)
+        rows = [[*map(str.strip, row)] for row in reader]
     except csv.Error as error:
         _refuse(path, f"not CSV ({error})")
     for number, row in enumerate(rows, 1):

@@ -1,6 +1,6 @@
 """Recognises how the images and masks in a folder are arranged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,8 @@ from data.listing.pairs import Found, find_pairs
 from data.sources.pattern_advice import patterns_for
 from data.sources.split_names import split_of
 from data.sources.tables import column_names
+from pipeline.planning.annotations import find_annotations
+from pipeline.planning.class_files import find_class_files, find_folders_of_objects
 
 _IMAGES = ("images", "image", "imgs", "img", "jpegimages", "photos", "inputs", "x")
 _MASKS = (
@@ -29,35 +31,40 @@ class Layout(NamedTuple):
       source: The `data.source` section of the config, without defaults.
       found: The pairs and the problems that this source finds.
       description: Arrangement of the files, in words.
+      classes: Names of the classes, if the source makes the masks from other files; else empty.
     """
 
     source: dict[str, Any]
     found: Found
     description: str
+    classes: list[str]
 
 
-def find_layout(folder: Path) -> Layout:
+def find_layout(folder: Path, scratch: str) -> Layout:
     """Finds the source with the most pairs among the usual arrangements.
 
     The arrangements are a table with paths, sub-folders for images and masks, perhaps in split
-    folders, and images and masks in one folder with names that tell them apart.
+    folders, images and masks in one folder with names that tell them apart, mask files for each
+    class or object, and annotations in the JSON formats of COCO and labelme.
 
     Args:
       folder: Folder with the data.
+      scratch: Folder for masks that are made from other files.
 
     Raises:
       InputError: There is no such folder, or none of the arrangements has pairs.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder.")
-    layouts = list(_layouts(folder))
+    layouts = [*_layouts(folder), *_made_masks(folder, scratch)]
     best = max(layouts, key=lambda layout: len(layout.found.pairs), default=None)
     if best is None or not best.found.pairs:
         raise InputError(
             f"{folder}: no pairs of images and masks found. Expected sub-folders such as images "
             "and masks, perhaps within train, val and test; or names such as 1.png and 1_mask.png "
-            "in one folder; or a table (.csv, .jsonl) with the columns image and mask. For other "
-            "arrangements, write a config by hand (docs/data.md)."
+            "in one folder; or a table (.csv, .jsonl) with the columns image and mask; or JSON "
+            "files of COCO or labelme. For other arrangements, write a config by hand "
+            "(docs/data.md)."
         )
     return best
 
@@ -84,6 +91,24 @@ def _layouts(folder: Path) -> Iterator[Layout]:
     for end in _ENDS:
         source = _folder(folder, ".", ".") | {"mask_pattern": f"*{end}"}
         yield from _layout(source, f"images and masks (*{end}) in one folder")
+
+
+def _made_masks(folder: Path, scratch: str) -> Iterator[Layout]:
+    """Yields the arrangements whose masks are made from other files."""
+    names = [path.name for path in folder.iterdir() if path.is_dir()]
+    for images in (name for name in names if name.lower() in _IMAGES):
+        for masks in (name for name in names if name.lower() in _MASKS):
+            for files in find_class_files(folder / images, folder / masks):
+                source = _folder(folder, images, masks) | files.source
+                yield from _layout(source, files.description, files.classes, scratch)
+    for files in find_class_files(folder, folder):
+        source = _folder(folder, ".", ".") | files.source
+        yield from _layout(source, files.description, files.classes, scratch)
+    for files in find_folders_of_objects(folder):
+        source = _folder(folder, ".", ".") | files.source
+        yield from _layout(source, files.description, files.classes, scratch)
+    for source, classes, description in find_annotations(folder):
+        yield from _layout(source, description, classes, scratch)
 
 
 def _tables(table: Path) -> Iterator[Layout]:
@@ -124,11 +149,13 @@ def _with_patterns(source: dict[str, Any], where: str) -> Iterator[Layout]:
             yield from _layout(source | patterns, f"{where}, names {names}")
 
 
-def _layout(source: dict[str, Any], description: str) -> Iterator[Layout]:
+def _layout(
+    source: dict[str, Any], description: str, classes: Sequence[str] = (), scratch: str = ""
+) -> Iterator[Layout]:
     """Yields the layout of a source, unless the source cannot be read."""
     try:
-        data = DataConfig.model_validate({"source": source, "classes": ["a", "b"]})
-        found = find_pairs(data, name="data", folder="")
+        data = DataConfig.model_validate({"source": source, "classes": [*classes] or ["a", "b"]})
+        found = find_pairs(data, name="data", folder=scratch)
     except (InputError, ValidationError):
         return
-    yield Layout(source, found, description)
+    yield Layout(source, found, description, [*classes])

@@ -2,6 +2,7 @@
 
 import re
 import statistics
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,14 +63,18 @@ def plan_config(folder: Path) -> Plan:
       InputError: The arrangement of the files is not known, no mask can be read, or the masks do
         not hold classes.
     """
-    layout = find_layout(folder)
-    limits = DataConfig.model_validate({"source": layout.source, "classes": ["a", "b"]})
-    seen = survey(layout.found.pairs, limits)
+    with tempfile.TemporaryDirectory() as scratch:
+        layout = find_layout(folder, scratch)
+        content = {"source": layout.source, "classes": layout.classes or ["a", "b"]}
+        seen = survey(layout.found.pairs, DataConfig.model_validate(content))
     if not seen.pairs:
         raise InputError(*seen.problems[:5])
     decisions = [_source(layout)]
     data: dict[str, Any] = {"source": layout.source}
-    classes, of_classes = _classes(seen, find_class_names(folder))
+    if layout.classes:
+        classes, of_classes = _classes_of_source(seen, layout)
+    else:
+        classes, of_classes = _classes(seen, find_class_names(folder))
     data |= classes
     decisions.append(of_classes)
     for part, of_part in (_group(layout), _splits(layout), _view(seen), _intensity(seen)):
@@ -99,6 +104,17 @@ def _source(layout: Layout) -> Decision:
     return Decision("source", f"{layout.description}{more}", f"{count} pairs")
 
 
+def _classes_of_source(seen: Survey, layout: Layout) -> tuple[dict[str, Any], Decision]:
+    """Decides on the classes of a source that makes the masks, and knows their names."""
+    total = seen.values.total()
+    shares = {name: seen.values[class_id] / total for class_id, name in enumerate(layout.classes)}
+    shown = ", ".join(f"{name} ({share:.1%})" for name, share in list(shares.items())[:6])
+    shown += f" and {len(shares) - 6} more" if len(shares) > 6 else ""
+    decided = "rename them" if layout.classes[1:] == ["object"] else "named by the source"
+    decided = f"{len(layout.classes)} classes: {decided}"
+    return {"classes": layout.classes}, Decision("classes", shown, decided)
+
+
 def _classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, Any], Decision]:
     total = seen.values.total()
     values = sorted(seen.values, key=lambda value: (isinstance(value, str), value))
@@ -112,8 +128,8 @@ def _classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, Any], 
             f"the masks hold a single value, {labels[0]}, so there is nothing to learn. Are these "
             "the masks?"
         )
-    if named is not None and set(labels) <= set(named.names):
-        return _named_classes(labels, named, shown)
+    if named is not None and set(labels) <= set(named.names) | named.ignored:
+        return _named_classes([each for each in labels if each in named.names], named, shown)
     if len(labels) > _MANY_VALUES:
         return _objects(labels, shown)
     names = ["background", "object"] if len(labels) == 2 else []
@@ -130,14 +146,16 @@ def _classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, Any], 
 def _named_classes(
     labels: Sequence[int | str], named: NamedClasses, shown: str
 ) -> tuple[dict[str, Any], Decision]:
-    values = list(named.names)
-    names = [named.names[value] for value in values]
-    part: dict[str, Any] = {"classes": list(dict.fromkeys(names))}
-    if values != list(range(len(values))) or len(part["classes"]) < len(names):
-        part["mask_values"] = dict(zip(values, names, strict=True))
+    by_colour = isinstance(labels[0], str)
+    names = {
+        value: name for value, name in named.names.items() if isinstance(value, str) == by_colour
+    }
+    part: dict[str, Any] = {"classes": list(dict.fromkeys(names.values()))}
+    if [*names] != [*range(len(part["classes"]))]:
+        part["mask_values"] = f"from {named.table}"
     unused = len(names) - len(labels)
     more = f"; {unused} of them do not occur in the masks that were read" if unused else ""
-    decided = f"{len(part['classes'])} classes, named by {named.table.name}{more}"
+    decided = f"{len(part['classes'])} classes, named by {named.table}{more}"
     return part, Decision("classes", f"values {shown}", decided)
 
 
@@ -159,7 +177,7 @@ def _group(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
     if layout.source["kind"] == "manifest":
         return {}, None  # a column `group` is used without being named
     keys = [pair.key for pair in layout.found.pairs]
-    if layout.source.get("split_folders"):
+    if _has_splits(layout):
         return {}, None
     grouping: Grouping | None = find_groups(keys)
     if grouping is None:
@@ -169,8 +187,13 @@ def _group(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
     return {"group": grouping.expression}, Decision("group", seen, decided)
 
 
+def _has_splits(layout: Layout) -> bool:
+    source = layout.source
+    return bool(source.get("split_folders")) or isinstance(source.get("annotations"), dict)
+
+
 def _splits(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
-    if not layout.source.get("split_folders"):
+    if not _has_splits(layout):
         return {}, None
     present = {pair.split for pair in layout.found.pairs}
     missing = [split for split in SPLITS[1:] if split not in present]
@@ -178,7 +201,7 @@ def _splits(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
     if not missing:
         return {}, None
     decided = f"a tenth of train becomes {' and a tenth '.join(missing)}"
-    return part, Decision("splits", f"no folder for {' or '.join(missing)}", decided)
+    return part, Decision("splits", f"nothing for {' or '.join(missing)}", decided)
 
 
 def _view(seen: Survey) -> tuple[dict[str, Any], Decision]:

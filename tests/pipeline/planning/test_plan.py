@@ -87,7 +87,18 @@ def test_names_of_classes_come_from_the_tool(tmp_path, write_pair):
     )
     data = data_of(tmp_path)
     assert data["classes"] == ["background", "red car", "bus"]
-    assert data["mask_values"]["#ff0000"] == "red car"
+    assert data["mask_values"] == "from labelmap.txt"
+
+
+@pytest.mark.parametrize(
+    ("values", "mask_values"),
+    [([0, 8, 255], None), ([(0, 0, 0), (64, 0, 0), (224, 224, 192)], "from voc")],
+)
+def test_masks_of_voc_have_its_classes(tmp_path, write_pair, values, mask_values):
+    write_pair("JPEGImages/1.png", "SegmentationClass/1.png", values)
+    data = data_of(tmp_path)
+    assert len(data["classes"]) == 21
+    assert data.get("mask_values") == mask_values
 
 
 def test_groups_are_recognised(tmp_path, write_pair):
