@@ -62,6 +62,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.gate
 	@$(BIN)/python -m benchmarks.drift
 	@$(BIN)/python -m benchmarks.hostile
+	@$(BIN)/python -m benchmarks.annotations
 	@$(INSTALL) --extra bench
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.ideas

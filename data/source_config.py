@@ -9,86 +9,30 @@ import re
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
-from data.config_base import Strict
+from data.source_base import SPAN_PLACEHOLDER, SPLITS, Source, SpannedSource, SplitName
 
-SplitName = Literal["train", "val", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+__all__ = [
+    "SPAN_PLACEHOLDER",
+    "SPLITS",
+    "AnnotationSource",
+    "AnySource",
+    "CocoSource",
+    "FolderSource",
+    "LabelmeSource",
+    "ManifestSource",
+    "SampleSource",
+    "Source",
+    "SpannedSource",
+    "SplitName",
+    "TfdsSource",
+]
 
-SPAN_PLACEHOLDER = re.compile(r"\{SPAN(?::([1-9]))?\}")
-"""Matches the placeholder for a span number in a path: `{SPAN}`, or `{SPAN:3}` for 3 digits.
-
-A span is one numbered delivery of data. The syntax is the same as in TFX.
-"""
 _FilePattern = Annotated[str, Field(pattern=r"^[^*]*\*[^*]*$")]
-
-
-class Source(Strict):
-    """Base class for the `data.source` section of the config.
-
-    Each kind of source has a subclass in which `kind` is a literal. The functions for each kind are
-    in `data.sources.registry`.
-
-    Attributes:
-      kind: Name of the kind of source.
-    """
-
-    kind: str
-
-    @property
-    def has_spans(self) -> bool:
-        """Whether the source is divided into spans."""
-        return False
-
-    @property
-    def draws_masks(self) -> bool:
-        """Whether the masks are made from other files, with class ids as pixel values."""
-        return False
-
-    def check_classes(self, classes: Sequence[str]) -> None:
-        """Raises a ValueError if the source names a class that does not exist.
-
-        Args:
-          classes: Names of the classes.
-        """
-
-    def place_of_split(self, split: SplitName) -> str | None:
-        """Describes where a ready-made split would be; None if the source need not have splits."""
-        return None
-
-
-class SpannedSource(Source):
-    """Base class for sources whose path may contain `{SPAN}`, the number of a data delivery.
-
-    Attributes:
-      path: Path of the source: local, or on another file system that TensorFlow supports
-        (`gs://…`).
-      newest_spans: Number of spans to use, starting from the newest; null for all spans.
-      path_is_file: Whether `path` names a file instead of a folder.
-    """
-
-    path: str
-    newest_spans: Annotated[int, Field(ge=1)] | None = None
-
-    path_is_file: ClassVar[bool] = False
-
-    @model_validator(mode="after")
-    def _check_spans(self) -> Self:
-        placeholders = len(SPAN_PLACEHOLDER.findall(self.path))
-        if self.newest_spans is not None and not placeholders:
-            raise ValueError("newest_spans: path should contain {SPAN}")
-        if placeholders > 1:
-            raise ValueError(f"path: more than one {{SPAN}}, found {self.path!r}")
-        return self
-
-    @property
-    def has_spans(self) -> bool:
-        """Whether the path contains `{SPAN}`."""
-        return SPAN_PLACEHOLDER.search(self.path) is not None
 
 
 class SampleSource(Source):
@@ -123,7 +67,8 @@ class FolderSource(SpannedSource):
         there is one for each object. In such a file, 0 means that the pixel does not belong to the
         class or object.
       ignore: Name patterns of files that are neither images nor masks, with the wildcards `*`, `?`
-        and `[…]`, such as `*_color.png`. `unetfx check` says how many files are left out.
+        and `[…]`, such as `*_color.png`. A pattern with `/` matches the path below `images` or
+        `masks`, such as `*/masks_human/*`. `unetfx check` says how many files are left out.
       split_folders: Whether each split has its own folder, such as `<path>/train/<images>` or
         `<path>/<images>/train`. The folder names `training`, `valid`, `validation` and `testing`
         are also accepted.

@@ -50,12 +50,12 @@ def read_pair(pair: Pair, data: DataConfig) -> ReadPair:
         image = load_image(read_bytes(pair.image), pair.image, data)
         mask = load_mask(read_bytes(pair.mask), pair.mask, data)
         values = mask.values
-        _refuse_other_size(pair, image, mask.class_ids.shape)
+        _refuse_other_size(pair, image, mask.class_ids.shape, drawn=data.source.draws_masks)
         statistics = pair_statistics(image, mask, len(data.classes))
         if not statistics.labelled:
             raise PairError(
                 "all_ignored",
-                pair.mask,
+                pair.image if data.source.draws_masks else pair.mask,
                 "all pixels are ignored, so nothing can be learnt. Label or remove the mask.",
             )
     except InputError as error:
@@ -91,20 +91,27 @@ def read_pairs(pairs: Sequence[Pair], data: DataConfig) -> Iterator[ReadPair]:
     return ahead(lambda pair: read_pair(pair, data), pairs, REMOTE_THREADS if remote else 0)
 
 
-def _refuse_other_size(pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...]) -> None:
+def _refuse_other_size(
+    pair: Pair, image: LoadedImage, mask_shape: tuple[int, ...], *, drawn: bool
+) -> None:
     height, width = image.pixels.shape[:2]
     if mask_shape == (height, width):
         return
+    # A mask that was drawn from annotations is not a file of the user.
+    file = pair.image if drawn else pair.mask
     if mask_shape == (width, height) and image.sides_swapped:
-        raise PairError(
-            "size_mismatch",
-            pair.mask,
+        reason = (
             "the mask has the size of the image before its EXIF rotation. Draw the mask on the "
-            "rotated image, or remove the EXIF orientation.",
+            "rotated image, or remove the EXIF orientation."
         )
-    raise PairError(
-        "size_mismatch",
-        pair.mask,
-        f"{mask_shape[1]}×{mask_shape[0]} pixels, but its image has {width}×{height}. Export the "
-        "mask at the image's size.",
-    )
+    elif drawn:
+        reason = (
+            f"the image has {width}×{height} pixels, but {mask_shape[1]}×{mask_shape[0]} by its "
+            "annotations or masks. Export them for this image."
+        )
+    else:
+        reason = (
+            f"{mask_shape[1]}×{mask_shape[0]} pixels, but its image has {width}×{height}. Export "
+            "the mask at the image's size."
+        )
+    raise PairError("size_mismatch", file, reason)

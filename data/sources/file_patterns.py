@@ -17,6 +17,7 @@ TOOL_FILES = (
     "*_labelIds.png",
     "*_polygons.json",
     "_annotations.*",  # Roboflow
+    "README.*",
     "_classes.csv",
     "labelmap.txt",  # CVAT
     "*.json",  # labelme, COCO
@@ -112,9 +113,18 @@ class Match(NamedTuple):
     class_name: str | None
 
 
-def is_ignored(name: str, patterns: Iterable[str]) -> bool:
-    """Returns whether a file name matches one of the patterns, which may have wildcards."""
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+def is_ignored(name: str, patterns: Iterable[str], above: str = "") -> bool:
+    """Returns whether a file matches one of the patterns, which may have wildcards.
+
+    Args:
+      name: Name of the file.
+      patterns: Patterns for the name or, if they contain `/`, for the relative path.
+      above: Relative path of the file's folder, with a slash at the end.
+    """
+    return any(
+        fnmatch.fnmatchcase(above + name if "/" in pattern else name, pattern)
+        for pattern in patterns
+    )
 
 
 def kind_and_match(

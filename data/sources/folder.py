@@ -271,7 +271,7 @@ def _files(part: _Listing) -> Iterator[File | MaskPart | Ignored | PairError]:
             path = here + name
             if path in place.lists:
                 continue
-            if is_ignored(name, place.ignore):
+            if is_ignored(name, place.ignore, above):
                 yield Ignored(path, "left out by data.source.ignore.")
                 continue
             try:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.config import SplitName, plain_class_name
+from data.class_names import class_key, fault_of_name
+from data.config import SplitName
 from data.errors import InputError
 from data.sources.annotations.json_files import read_json
 from data.sources.split_names import split_of
@@ -72,8 +73,8 @@ def _values(objects: Any, key: str) -> list[Any]:
 
 
 def _classes(names: Iterable[str]) -> list[str]:
-    plain = (plain_class_name(name) for name in names if name not in _NOT_CLASSES)
-    return list(dict.fromkeys([_BACKGROUND, *plain]))
+    usable = {class_key(name): name.strip() for name in names if not fault_of_name(name.strip())}
+    return [_BACKGROUND, *(name for name in usable.values() if name not in _NOT_CLASSES)]
 
 
 def _coco(folder: Path, found: Mapping[Path, Mapping[str, Any]]) -> Annotations:
@@ -85,6 +86,9 @@ def _coco(folder: Path, found: Mapping[Path, Mapping[str, Any]]) -> Annotations:
     source |= _keys("annotations", {split: names[path] for split, path in files.items()})
     if any(name is not None for name in images.values()):
         source |= _keys("images", images)
+    crowds = [_values(content["annotations"], "iscrowd") for content in contents]
+    if all(itertools.chain(*crowds)) and any(crowds):
+        source["crowd"] = "draw"  # CVAT writes the masks of its brush as crowds
     description = f"COCO JSON: {', '.join(names.values())}"
     return Annotations(source, _classes(_used_categories(contents)), description)
 

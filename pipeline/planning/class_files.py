@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.config import plain_class_name
+from data.class_names import fault_of_name
 from data.sources.image_suffixes import without_image_suffix
 
 _SHARE = 0.8  # share of the files that have to match
@@ -73,8 +73,7 @@ def _by_ends(stems: set[str], names: list[str]) -> Iterator[ClassFiles]:
         if found.total() < _SHARE * len(masks) or len(found) < 2:
             continue
         if len(found) <= _MOST_CLASSES and all(re.search("[A-Za-z]", end) for end in found):
-            classes = [end for end in found if end == plain_class_name(end)]
-            classes = sorted(end for end in classes if end != "background")
+            classes = sorted(end for end in found if end != "background" and not fault_of_name(end))
             source = {"mask_pattern": f"*{mark}{{class}}"}
             shown = f"a file for each class (*{mark}{classes[0] if classes else ''})"
             yield ClassFiles(source, ["background", *classes], shown)

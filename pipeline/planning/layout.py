@@ -90,7 +90,11 @@ def _layouts(folder: Path) -> Iterator[Layout]:
             yield from _with_patterns(source, f"{images}/ and {masks}/")
     for end in _ENDS:
         source = _folder(folder, ".", ".") | {"mask_pattern": f"*{end}"}
-        yield from _layout(source, f"images and masks (*{end}) in one folder")
+        where = f"images and masks (*{end}) in one folder"
+        if splits:
+            each_split = f"{where} for each of {', '.join(splits)}"
+            yield from _layout(source | {"split_folders": True}, each_split)
+        yield from _layout(source, where)
 
 
 def _made_masks(folder: Path, scratch: str) -> Iterator[Layout]:

@@ -100,7 +100,7 @@ def _name(folder: Path) -> str:
 def _source(layout: Layout) -> Decision:
     count = len(layout.found.pairs)
     left = len(layout.found.problems)
-    more = f"; {left} files without a partner" if left else ""
+    more = f"; {left} files or entries without a pair" if left else ""
     return Decision("source", f"{layout.description}{more}", f"{count} pairs")
 
 

@@ -23,6 +23,7 @@ from data.sources.annotations.shapes import (
     check_extent,
     check_size,
     image_path,
+    side,
 )
 
 _FEWEST_NUMBERS = 6  # of a polygon: three points
@@ -92,6 +93,11 @@ def _read_file(
         _objects(content, key, path) for key in ("images", "annotations", "categories")
     )
     names = _names(categories, path)
+    if source.crowd == "ignore" and annotations and all(a.get("iscrowd") for a in annotations):
+        raise InputError(
+            f"{path}: all objects are crowds (iscrowd: 1), whose pixels are ignored. If they are "
+            "the objects, as in masks of CVAT's brush, write, under data.source: crowd: draw"
+        )
     count = Counter(_id(image.get("id")) for image in images)
     by_image = defaultdict(list)
     for number, annotation in enumerate(annotations):
@@ -109,7 +115,7 @@ def _read_file(
             root = join(source.path, folder or ".")
             file = image_path(image.get("file_name"), root, source.path, name)
             annotated = AnnotatedImage(
-                name, file, split, image.get("height", 0), image.get("width", 0), ()
+                name, file, split, side(image.get("height")), side(image.get("width")), ()
             )
             if image_id is None or count[image_id] > 1:
                 reason = "its id is missing, or another image has it, too. Give it one of its own."

@@ -25,6 +25,7 @@ from data.sources.annotations.shapes import (
     check_extent,
     check_size,
     image_path,
+    side,
 )
 
 _IGNORED = "__ignore__"  # label that labelme's own tools read as ignored pixels
@@ -80,7 +81,7 @@ def _read_file(source: LabelmeSource, path: str, max_pixels: int) -> AnnotatedIm
         reason = "not a file of labelme: 'shapes' should be a list. Move the file elsewhere."
         raise PairError("annotation", name, reason)
     file = image_path(content.get("imagePath"), posixpath.dirname(path), source.path, name)
-    height, width = content.get("imageHeight", 0), content.get("imageWidth", 0)
+    height, width = side(content.get("imageHeight")), side(content.get("imageWidth"))
     image = AnnotatedImage(name, file, None, height, width, ())
     check_size(image, max_pixels)
     return image._replace(

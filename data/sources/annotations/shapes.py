@@ -92,10 +92,15 @@ def image_path(name: object, folder: str, root: str, place: str) -> str:
     return inside
 
 
+def side(value: Any) -> int:
+    """Returns a height or width from a JSON file; 0 if it is not a whole number."""
+    whole = isinstance(value, float) and value.is_integer()
+    return value if type(value) is int else int(value) if whole else 0
+
+
 def check_size(image: AnnotatedImage, max_pixels: int) -> None:
     """Raises a PairError if the height and the width in the JSON file cannot be right."""
-    sides = (image.height, image.width)
-    if not all(type(side) is int and side > 0 for side in sides):
+    if image.height <= 0 or image.width <= 0:
         reason = "the file does not give the image's height and width. Export it again."
         raise image.error("annotation", reason)
     if image.height * image.width > max_pixels:

@@ -83,6 +83,13 @@ def test_a_mask_of_another_size(pair):
     assert "mask.png: 5×3 pixels, but its image has 2×2" in text
 
 
+def test_an_image_of_another_size_than_its_annotations(pair):
+    source = {"kind": "coco", "path": "x", "background": None}
+    kind, text = problem(read_pair(pair(mask=np.zeros((3, 5), np.uint8)), config(source=source)))
+    assert kind == "size_mismatch"
+    assert "image.png: the image has 2×2 pixels, but 5×3 by its annotations or masks" in text
+
+
 def turned(orientation=6):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation

@@ -89,6 +89,13 @@ def test_crowds_are_ignored_below_objects(tmp_path):
     assert (drawn_mask == 1).all()
 
 
+def test_a_file_of_crowds_alone_is_refused(tmp_path):
+    write_coco(tmp_path / "annotations.json", [image(1)], [annotation(iscrowd=1)])
+    with pytest.raises(InputError, match=r"all objects are crowds .* write, .* crowd: draw"):
+        find(tmp_path)
+    assert masks(tmp_path, crowd="draw")["1"].any()
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_the_smaller_object_is_on_top(tmp_path, order):
     large = annotation(segmentation=[square(0, 0, 8)])
@@ -125,7 +132,7 @@ def test_masks_have_the_pixels_of_pycocotools(objects):
     annotations = [
         annotation(segmentation=outline, category_id=category, iscrowd=crowd)
         for outline, category, crowd in objects
-    ]
+    ] + [annotation()]  # a file of crowds alone is refused
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "annotations.json"
         write_coco(path, [image(1)], annotations)
@@ -147,6 +154,13 @@ def test_masks_have_the_pixels_of_pycocotools(objects):
 
 
 # -- images and categories
+
+
+def test_sizes_may_be_written_as_floats(tmp_path):
+    path = tmp_path / "annotations.json"
+    write_coco(path, [image(1)], [annotation()])
+    path.write_text(path.read_text().replace('"width": 12', '"width": 12.0'))
+    assert masks(tmp_path)["1"].shape == (HEIGHT, WIDTH)
 
 
 def test_splits_have_files_of_their_own(tmp_path):
