@@ -21,6 +21,8 @@ VOC = (
 """Classes of Pascal VOC, in the order of their ids."""
 VOC_BORDER = "#e0e0c0"
 """Colour of the borders of objects in Pascal VOC, which are ignored: the colour of the id 255."""
+LABELME_BACKGROUND = "_background_"
+"""Name of the background in labelme and its exports."""
 _VALUES = 65536
 _LABEL = re.compile(r"(?P<name>.+?):(?P<colour>\s*\d+\s*,\s*\d+\s*,\s*\d+\s*)(?::.*)?")
 
@@ -142,7 +144,8 @@ def _is_colour(colour: Any) -> bool:
 
 
 def _read_list(lines: _Lines) -> _Rows:
-    yield from (("", class_id, name) for class_id, (_, name) in enumerate(lines))
+    for class_id, (_, name) in enumerate(lines):
+        yield "", class_id, "background" if name == LABELME_BACKGROUND else name
 
 
 def _refuse(place: str, fault: str) -> NoReturn:

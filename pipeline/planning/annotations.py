@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.class_names import class_key, fault_of_name
+from data.class_tables import LABELME_BACKGROUND
 from data.config import SplitName
 from data.errors import InputError
 from data.sources.annotations.json_files import read_json
@@ -16,7 +17,7 @@ from data.sources.split_names import split_of
 
 _MOST_FILES = 5000  # JSON files that are looked at
 _BACKGROUND = "background"
-_NOT_CLASSES = ("_background_", "__ignore__", _BACKGROUND)  # labels with a meaning of their own
+_NOT_CLASSES = (LABELME_BACKGROUND, "__ignore__", _BACKGROUND)  # labels with a meaning of their own
 
 
 class Annotations(NamedTuple):

@@ -20,8 +20,8 @@ def labelmap(tmp_path):
 
 def test_classes_are_named_by_the_table(labelmap):
     data = config(labelmap, "labelmap.txt")
-    assert data.classes == ["background", "red_car", "bus"]
-    assert data.mask_values == {"#000000": "background", "#fa3253": "red_car", "#000009": "bus"}
+    assert data.classes == ["background", "red car", "bus"]
+    assert data.mask_values == {"#000000": "background", "#fa3253": "red car", "#000009": "bus"}
     assert DataConfig.model_validate_json(data.model_dump_json()) == data
 
 

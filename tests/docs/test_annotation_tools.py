@@ -255,7 +255,7 @@ def test_the_config_of_the_page_reads_the_export(tool, tmp_path, monkeypatch):
     classes, *read_masks = read(CONFIGS[tool], tmp_path)
     assert tuple(read_masks) == expected(tool)
     if tool not in ("VOC2012", "cells", "stage1_train"):
-        assert classes == ["background", "cat", "red_dog"]
+        assert classes == ["background", "cat", "red dog"]
 
 
 @pytest.mark.parametrize("tool", [name for name in EXPORTS if name not in BY_HAND])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.class_names import class_key
+from data.class_tables import LABELME_BACKGROUND
 from data.config import IGNORE
 from data.errors import InputError, PairError, nearest
 from data.files.paths import join, relative_path
@@ -17,7 +18,6 @@ from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes
 
 ClassIds = npt.NDArray[np.uint8]
 
-_BACKGROUND = "_background_"  # name of the background in labelme and its exports
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # as escapes, JSON may contain halves of a pair
 _LONGEST = 250  # length of a file name in bytes, with space for another suffix
 _MOST_CATEGORIES = 5  # maximum number of categories listed in a message
@@ -155,7 +155,7 @@ class ClassesOfCategories:
         self._classes = classes
         self._of_key = {class_key(name): class_id for name, class_id in ids.items()}
         self.background = IGNORE if source.background is None else ids[source.background]
-        self._given = {_BACKGROUND: self.background} | {
+        self._given = {LABELME_BACKGROUND: self.background} | {
             name: IGNORE if of_class is None else ids[of_class]
             for name, of_class in source.categories.items()
         }

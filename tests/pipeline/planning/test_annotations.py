@@ -30,7 +30,7 @@ def test_coco_files_of_splits(tmp_path):
         "train": "train/_annotations.coco.json",
         "val": "valid/_annotations.coco.json",
     }
-    assert plan.config["data"]["classes"] == ["background", "cat", "red_dog"]
+    assert plan.config["data"]["classes"] == ["background", "cat", "red dog"]
     assert plan.config["data"]["take_test_from_train"] == 0.1
 
 
@@ -54,7 +54,7 @@ def test_labels_of_labelme(tmp_path):
     write_labelme(tmp_path / "a/2.json", shape(square, label="red dog"))
     plan = plan_config(tmp_path)
     assert plan.config["data"]["source"] == {"kind": "labelme", "path": str(tmp_path)}
-    assert plan.config["data"]["classes"] == ["background", "cat", "red_dog"]
+    assert plan.config["data"]["classes"] == ["background", "cat", "red dog"]
 
 
 def test_other_json_files_are_no_annotations(tmp_path):
