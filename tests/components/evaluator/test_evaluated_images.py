@@ -57,3 +57,13 @@ def test_an_older_evaluation_has_only_the_confusion_matrix(tmp_path):
     assert image.candidate.confusion_matrix.tolist() == [[3, 1], [0, 2]]
     assert (image.candidate.boundary.shape, image.candidate.calibration.shape) == ((2, 2), (15, 3))
     assert not image.candidate.boundary.any()
+
+
+def test_the_file_of_many_classes_holds_no_zeros(tmp_path):
+    confusion, boundary = np.zeros((150, 150), np.int64), np.zeros((150, 2), np.int64)
+    confusion[149, 3], boundary[149] = 70_000_000_000, (0, 4)
+    (image,) = evaluate(tmp_path, COUNTS | {"confusion_matrix": confusion, "boundary": boundary})
+    np.testing.assert_array_equal(image.candidate.confusion_matrix, confusion)
+    np.testing.assert_array_equal(image.candidate.boundary, boundary)
+    (file,) = tmp_path.glob("images-*.jsonl")
+    assert file.stat().st_size < 1000

@@ -120,3 +120,17 @@ def test_thousands_of_images_are_read_one_by_one_and_few_are_shown(classes):
     gc.collect()
     assert len(alive) == shown
     assert most <= 4 * 6 + max(60, classes) + 5
+
+
+def test_of_many_classes_the_twenty_lowest_have_titles():
+    classes = [f"class {number}" for number in range(150)]
+    images = []
+    for number in range(150):
+        confusion = np.zeros((150, 150), np.int64)
+        confusion[number, number], confusion[number, (number + 1) % 150] = 1000, number
+        images.append(evaluated(str(number), confusion))
+    titles = [title for title, _ in choose(lambda: images, classes)]
+    of_classes = [title for title in titles if title.startswith("Cost the IoU of")]
+    assert len(of_classes) <= 20
+    assert "Cost the IoU of class 5 most" not in of_classes
+    assert "Cost the IoU of class 140 most" in of_classes

@@ -140,3 +140,11 @@ def test_names_cannot_control_the_terminal(summary):
     lines = summary(rules=[rule], doubts=doubts, reasons=["[/] is low"], blessed=False)
     assert r"Gate      mean IoU where column/x=[red]\x1b[2J\n was not checked: few" in lines
     assert "Not blessed: [/] is low." in lines
+
+
+def test_many_rules_are_five_lines_and_their_number(summary):
+    reasons = [f"class {number}: IoU is low" for number in range(150)]
+    lines = summary(reasons=reasons, doubts=reasons, blessed=False)
+    assert sum(line.startswith("Not blessed: class") for line in lines) == 5
+    assert "Not blessed: and 145 more, in the report." in lines
+    assert "Gate      and 145 more, in the report" in lines

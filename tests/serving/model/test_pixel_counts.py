@@ -119,3 +119,21 @@ def test_nothing_labelled_counts_nothing():
     assert not counts_of(truth, probabilities).any()
     assert not boundary_counts(*as_tensors(truth, truth * 0), 2).numpy().any()
     assert not confusion_counts(*as_tensors(truth, truth * 0), 2).numpy().any()
+
+
+def test_boundaries_do_not_depend_on_the_number_of_other_classes():
+    random = np.random.default_rng(0)
+    truth, predicted = random.choice([3, 77, 149, IGNORE], (2, 40, 50)).astype(np.uint8)
+    predicted[predicted == IGNORE] = 3
+    found = boundary_counts(*as_tensors(truth, predicted), 150).numpy()
+    names = np.zeros(256, np.uint8)
+    names[[3, 77, 149, IGNORE]] = 0, 1, 2, IGNORE
+    few = boundary_counts(*as_tensors(names[truth], names[predicted]), 3).numpy()
+    assert found[[3, 77, 149]].tolist() == few.tolist()
+    assert not np.delete(found, [3, 77, 149], axis=0).any()
+
+
+def test_without_a_labelled_pixel_there_is_no_boundary():
+    ignored = np.full((5, 5), IGNORE, np.uint8)
+    found = boundary_counts(*as_tensors(ignored, np.zeros((5, 5), np.uint8)), 3)
+    assert found.numpy().tolist() == [[0, 0]] * 3
