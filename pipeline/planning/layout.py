@@ -59,6 +59,8 @@ def find_layout(folder: Path, scratch: str) -> Layout:
     layouts = [*_layouts(folder), *_made_masks(folder, scratch)]
     best = max(layouts, key=lambda layout: len(layout.found.pairs), default=None)
     if best is None or not best.found.pairs:
+        for source, classes, _ in find_annotations(folder):
+            _find(source, classes, scratch)  # says what is wrong with the annotations
         raise InputError(
             f"{folder}: no pairs of images and masks found. Expected sub-folders such as images "
             "and masks, perhaps within train, val and test; or names such as 1.png and 1_mask.png "
@@ -158,8 +160,12 @@ def _layout(
 ) -> Iterator[Layout]:
     """Yields the layout of a source, unless the source cannot be read."""
     try:
-        data = DataConfig.model_validate({"source": source, "classes": [*classes] or ["a", "b"]})
-        found = find_pairs(data, name="data", folder=scratch)
+        found = _find(source, classes, scratch)
     except (InputError, ValidationError):
         return
     yield Layout(source, found, description, [*classes])
+
+
+def _find(source: dict[str, Any], classes: Sequence[str], scratch: str) -> Found:
+    data = DataConfig.model_validate({"source": source, "classes": [*classes] or ["a", "b"]})
+    return find_pairs(data, name="data", folder=scratch)

@@ -25,6 +25,12 @@ def test_classes_are_named_by_the_table(labelmap):
     assert DataConfig.model_validate_json(data.model_dump_json()) == data
 
 
+def test_a_changed_table_changes_the_config(labelmap):
+    before = config(labelmap, "labelmap.txt")
+    (labelmap / "labelmap.txt").write_text("background:0,0,0::\nred car:250,50,84::\n")
+    assert config(labelmap, "labelmap.txt").model_dump_json() != before.model_dump_json()
+
+
 def test_classes_are_matched_by_name(labelmap):
     data = config(labelmap, "labelmap.txt", classes=["red_car", "background"])
     assert data.mask_values == {"#000000": "background", "#fa3253": "red_car"}

@@ -171,7 +171,10 @@ def pair(rows: Sequence[DrawnPair]) -> RawFound:
             reason = "another image has the same name without suffix. Remove one of them."
         elif not is_file(row.image):
             kind = "missing_file"
-            reason = f"no such image: {row.image}. Restore it, or remove it from the annotations."
+            reason = (
+                "no such image below data.source.path. Restore it, remove it from the annotations, "
+                "or correct the folder of the images."
+            )
         else:
             found.pairs.append(RawPair(row.key, row.image, row.mask, row.split))
             continue

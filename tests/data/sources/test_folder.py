@@ -66,6 +66,14 @@ def test_litter_is_ignored(tmp_path, write_files, litter):
     assert keys(tmp_path) == ["1"]
 
 
+def test_patterns_with_a_slash_match_paths(tmp_path, write_files):
+    write_files(tmp_path, "ds/img/1.png", "ds/masks_machine/1.png", "ds/masks_human/1.png")
+    patterns = {"image_pattern": "img/*", "mask_pattern": "masks_machine/*"}
+    options = {"images": ".", "masks": "."} | patterns
+    assert problems(tmp_path, **options) == [("ds/masks_human/1.png", "unmatched")]
+    assert keys(tmp_path, ignore=["*/masks_human/*"], **options) == ["ds/1"]
+
+
 def test_what_lies_beside_images_and_masks_is_ignored(tmp_path, write_files):
     write_files(tmp_path, "images/1.png", "masks/1.png", "README.md", "raw/2.png")
     assert keys(tmp_path) == ["1"]

@@ -1,5 +1,8 @@
 import json
 
+import pytest
+
+from data.errors import InputError
 from pipeline.planning.annotations import find_annotations
 from pipeline.planning.plan import plan_config
 from tests.data.sources.annotations.coco_files import CATEGORIES, annotation, image, write_coco
@@ -62,3 +65,10 @@ def test_other_json_files_are_no_annotations(tmp_path):
         (tmp_path / f"{number}.json").write_text(json.dumps(content))
     (tmp_path / "broken.json").write_text("{")
     assert not list(find_annotations(tmp_path))
+
+
+def test_annotations_that_cannot_be_read_are_named(tmp_path):
+    categories = [*CATEGORIES, {"id": 3, "name": "hat"}]
+    write_coco(tmp_path / "result.json", IMAGES, OBJECTS, categories)
+    with pytest.raises(InputError, match="two categories have the id 3"):
+        plan_config(tmp_path)

@@ -277,7 +277,7 @@ IMAGES = {
     "half a character": ([image(2, "\ud800.png")], ": the name of the image is not text"),
     "no image suffix": ([image(2, "2.txt")], "(2.txt): not an image suffix"),
     "a long name": ([image(2, "a" * 300 + ".png")], "a name of more than 250 bytes"),
-    "missing": ([image(2)], "(2.png): no such image: "),
+    "missing": ([image(2)], "(2.png): no such image below data.source.path"),
     "no id": ([image(2) | {"id": None}], "(2.png): its id is missing, or another image has it"),
     "the same name": ([image(2), image(3, "2.png")], "another image has the same name"),
     "the same id": ([image(2), image(2, "3.png")], "its id is missing, or another image has it"),

@@ -70,6 +70,7 @@ def test_a_copy_of_the_files_is_no_news(tmp_path, update):
 
 def test_other_classes_draw_other_masks(tmp_path, update):
     write(tmp_path, annotation())
+    update()
     listing = update(classes=["red_dog", "background", "cat"])
     mask = next(row.pair.mask for row in listing.pairs() if row.pair.key == "1")
     assert set(np.unique(np.asarray(Image.open(mask)))) == {1, 2}

@@ -160,7 +160,7 @@ BAD = {
     "no shapes": ({"shapes": None}, "not a file of labelme: 'shapes' should be a list"),
     "an image elsewhere": ({"imagePath": "/home/me/2.png"}, "the path leads out of"),
     "no image": ({"imagePath": None}, "the name of the image is not text"),
-    "a missing image": ({"imagePath": "4.png"}, "no such image: "),
+    "a missing image": ({"imagePath": "4.png"}, "no such image below data.source.path"),
 }
 
 
