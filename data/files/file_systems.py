@@ -15,8 +15,9 @@ from functools import cache
 from typing import Any
 
 from data.errors import InputError, MissingFileError, UnavailableError, one_line
-from data.files.paths import is_in_bucket
+from data.files.paths import is_in_bucket, is_remote
 
+_SCHEMES = ("gs://", "ram://")  # `ram://` is memory of this process, for tests
 REMOTE_THREADS = 16
 """Number of remote files to access in parallel. It is high because most of the time is waiting."""
 _GCS_URL = "https://www.googleapis.com/storage/v1/b"  # the address that TensorFlow uses
@@ -61,9 +62,11 @@ def open_gfile(path: str, done: str = "read") -> Iterator[Any]:
 
     Raises:
       MissingFileError: A file to read does not exist.
-      InputError: The file or folder cannot be accessed.
+      InputError: The file or folder cannot be accessed, or its scheme is unknown.
       UnavailableError: The remote file system does not respond.
     """
+    if not path.startswith(_SCHEMES):
+        raise InputError(f"{path}: {unknown_scheme(path)}")
     if is_in_bucket(path):
         _refuse_silent_store()
     import tensorflow as tf
@@ -79,6 +82,23 @@ def open_gfile(path: str, done: str = "read") -> Iterator[Any]:
         if isinstance(error, tf.errors.PermissionDeniedError):
             message += " Check the permissions of the account whose credentials are used."
         raise InputError(message) from error
+
+
+def unknown_scheme(path: str) -> str | None:
+    """Returns what to write instead of a remote path that cannot be read; None if it can be read.
+
+    Args:
+      path: A path, local or remote.
+    """
+    if not is_remote(path) or path.startswith(_SCHEMES):
+        return None
+    if path.startswith("file://"):
+        return "the path has a scheme. Write it without file://."
+    scheme = path.partition("://")[0]
+    return (
+        f"{scheme}:// cannot be read. Copy the files to this machine, or into a bucket of Google "
+        "Cloud Storage (gs://)."
+    )
 
 
 def _reason(error: Any) -> str:

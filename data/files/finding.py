@@ -28,14 +28,16 @@ _STREAM_SUFFIX = ":zone.identifier"  # Windows' mark for downloaded files, copie
 def is_file(path: str) -> bool:
     """Returns whether the path exists and is a file."""
     if not is_remote(path):
-        return Path(path).is_file()
+        with local_errors(path):
+            return Path(path).is_file()
     return _is_remote_folder(path) is False
 
 
 def is_folder(path: str) -> bool:
     """Returns whether the path exists and is a folder."""
     if not is_remote(path):
-        return Path(path).is_dir()
+        with local_errors(path):
+            return Path(path).is_dir()
     return _is_remote_folder(path) is True
 
 
@@ -168,7 +170,10 @@ def _is_litter(name: str) -> bool:
 def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:
     if not is_remote(folder):
         with local_errors(folder), os.scandir(folder) as scanned:
-            yield from ((entry.name, entry.is_dir()) for entry in scanned)
+            for entry in scanned:
+                with local_errors(entry.path):
+                    is_dir = entry.is_dir()
+                yield entry.name, is_dir
         return
     with open_gfile(folder) as gfile:
         listed = gfile.listdir(folder)
@@ -183,5 +188,10 @@ def _all_entries(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _refuse_cycle(folder: str) -> None:
     path = Path(folder)
-    if path.is_symlink() and path.resolve() in path.parent.resolve().parents:
+    if not path.is_symlink():
+        return
+    target = path.resolve()
+    # Two links in different folders may form a circle, so all folders on the way are compared.
+    above = [each.resolve() for each in path.parents]
+    if any(target in (each, *each.parents) for each in above):
         raise InputError(f"{folder}: a link to a folder that contains it. Remove the link.")

@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from data.errors import InputError
@@ -31,10 +31,12 @@ def read_bytes(path: str) -> bytes:
         with _remote_file(path) as file:
             return bytes(file.read())
     try:
-        with open(path, "rb") as local_file:  # noqa: PTH123, creating a Path is slower
+        with open(path, "rb", opener=_open_at_once) as local_file:
             return local_file.read()
     except OSError as error:
         raise local_error(path, "read", error) from error
+    except ValueError as error:  # a NUL, or half of a surrogate pair
+        raise InputError(f"{path}: not a path ({error}).") from error
 
 
 def read_text(path: str) -> str:
@@ -117,11 +119,21 @@ def read_range(path: str, start: int, length: int) -> bytes:
 def _open(path: str) -> Iterator[io.BufferedReader]:
     """Opens a file for reading, local or remote."""
     if not is_remote(path):
-        with local_errors(path), Path(path).open("rb") as file:
+        with local_errors(path), open(path, "rb", opener=_open_at_once) as file:
             yield file
         return
     with _remote_file(path) as remote_file:
         yield io.BufferedReader(_Raw(remote_file), _REMOTE_BUFFER)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens a regular file. Reading a pipe might wait forever, and a device may have no end."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if S_ISREG(mode) or S_ISDIR(mode):  # Python refuses folders itself
+        return descriptor
+    os.close(descriptor)
+    raise OSError(None, "a pipe or a device, not a file. Remove it")
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from data.files.reading import read_text_lines
 from data.source_config import FolderSource, SplitName
 from data.sources.file_patterns import TOOL_FILES, Pattern, is_ignored, kind_and_match
 from data.sources.image_suffixes import expected_suffixes, without_image_suffix
+from data.sources.path_advice import missing_entry_advice
 from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair
 from data.sources.split_folders import find_split_folders
 
@@ -322,7 +323,7 @@ def _pair_listed(files: Mapping[str, Sequence[File]], entries: Sequence[ListEntr
         if key in files:
             splits[key].add(entry.split)
         else:
-            reason = f"no such image in {entry.folder}. Correct or remove the line."
+            reason = missing_entry_advice(entry.text, entry.folder)
             found.problems.append(PairError("not_in_folder", entry.place, reason))
     for key, of_key in files.items():
         if key not in splits:

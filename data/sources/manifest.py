@@ -13,6 +13,7 @@ from data.files.finding import is_file
 from data.files.paths import is_remote, join, relative_path
 from data.source_config import ManifestSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
+from data.sources.path_advice import impossible_path, missing_path_advice
 from data.sources.raw_pairs import Part, RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
 from data.sources.tables import column_names, read_table
@@ -182,7 +183,8 @@ def pair(rows: Sequence[Candidate]) -> RawFound:
             )
         elif missing := [path for path in (row.image, row.mask) if not is_file(path)]:
             kind, file = "missing_file", " and ".join(missing)
-            reason = "no such file. Restore it, or remove the row."
+            advice = missing_path_advice(missing[0])
+            reason = f"no such file. {advice or 'Restore it, or remove the row.'}"
         else:
             found.pairs.append(row.pair)
             continue
@@ -240,6 +242,8 @@ def _candidate(row: TableRow, source: ManifestSource, group: str) -> Candidate:
         file = cell or row.image or row.mask
         if not cell:
             raise problem("unpaired", file, f"the row has no {kind}. Add it or remove the row.")
+        if reason := impossible_path(cell):
+            raise problem("impossible_path", file, reason)
         if posixpath.splitext(cell)[1].lower() not in IMAGE_SUFFIXES:
             reason = f"not an image suffix (expected {expected_suffixes()}). Remove the row."
             raise problem("not_an_image", file, reason)

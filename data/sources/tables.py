@@ -1,6 +1,7 @@
 """Reads tables row by row: CSV files with a header, and JSON files with one object per line."""
 
 import csv
+import itertools
 import json
 import re
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 from data.errors import InputError, one_line
 from data.files.reading import read_text_lines
 
+_DELIMITERS = (",", ";", "\t")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # as escapes, JSON may contain halves of a pair
 
 
@@ -63,7 +65,18 @@ def _is_csv(path: str) -> bool:
 
 
 def _read_csv(path: str) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.reader(read_text_lines(path), strict=True)
+    lines = read_text_lines(path)
+    above = []  # empty lines, and the header
+    for text in lines:
+        above.append(text)
+        if text.strip():
+            break
+    reader = csv.reader(
+        itertools.chain(above, lines),
+        delimiter=_delimiter("".join(above)),
+        skipinitialspace=True,
+        strict=True,
+    )
     columns: list[str] = []
     line = 1
     try:
@@ -76,13 +89,22 @@ def _read_csv(path: str) -> Iterator[tuple[int, dict[str, str]]]:
                 if len(cells) != len(columns):
                     raise InputError(
                         f"{path}:{line}: found {len(cells)} cells, expected one for each of the "
-                        f"columns {columns}. Put a cell with a comma in quotes."
+                        f"columns {columns}. Put a cell with the separator in "
+                        "quotes."
                     )
                 yield line, dict(zip(columns, cells, strict=True))
             # `line` counts lines, not rows, because a quoted cell may contain line breaks.
             line = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}:{line}: not CSV ({error}).") from error
+        raise InputError(
+            f"{path}:{line}: not CSV ({error}). A cell in quotes has no spaces around the quotes."
+        ) from error
+
+
+def _delimiter(header: str) -> str:
+    """Returns the character between the columns; spreadsheets in many languages use semicolons."""
+    plain = re.sub('"[^"]*"', "", header)
+    return next((each for each in _DELIMITERS if each in plain), _DELIMITERS[0])
 
 
 def _refuse_twins(columns: Sequence[str], place: str) -> None:

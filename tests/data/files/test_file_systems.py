@@ -64,6 +64,19 @@ def test_a_store_that_does_not_answer_is_not_a_wrong_input(gs_folder, monkeypatc
     assert time.monotonic() - start < 20
 
 
-def test_an_unknown_scheme_is_named():
-    with pytest.raises(InputError, match=r"^nope://x/1.png: cannot be read \(.*nope.*\)\.$"):
-        read_bytes("nope://x/1.png")
+def test_an_unknown_scheme_is_refused_before_tensorflow_is_loaded():
+    code = "from data.files.reading import read_bytes; read_bytes('s3://x/1.png')"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], check=False, stderr=-1, text=True
+    )
+    *imports, last = done.stderr.splitlines()
+    assert last == (
+        "data.errors.InputError: s3://x/1.png: s3:// cannot be read. Copy the files to this "
+        "machine, or into a bucket of Google Cloud Storage (gs://)."
+    )
+    assert not [line for line in imports if line.endswith(" tensorflow")]
+
+
+def test_a_local_path_needs_no_scheme():
+    with pytest.raises(InputError, match=r"^file:///x/1.png: .* Write it without file://\.$"):
+        read_bytes("file:///x/1.png")

@@ -45,6 +45,33 @@ def test_a_link_into_a_circle_is_refused(tmp_path, write_files):
         list_files(str(tmp_path))
 
 
+def test_a_link_to_the_folder_it_lies_in_is_refused(tmp_path, write_files):
+    write_files(str(tmp_path), "a/1.png")
+    (tmp_path / "a/here").symlink_to("../a")
+    with pytest.raises(InputError, match=r"/a/here: a link to a folder that contains it"):
+        list_files(str(tmp_path / "a"))
+
+
+def test_links_that_lead_to_each_other_are_refused(tmp_path, write_files):
+    write_files(str(tmp_path), "a/1.png", "b/2.png")
+    (tmp_path / "a/b").symlink_to("../b")
+    (tmp_path / "b/a").symlink_to("../a")
+    with pytest.raises(InputError, match=r"/[ab]/[ab]/[ab]: a link to a folder that contains it"):
+        list_files(str(tmp_path))
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(InputError, match=r"/loop\.png: cannot be read \(Too many levels"):
+        list_files(str(tmp_path))
+
+
+@pytest.mark.parametrize("exists", [is_file, is_folder])
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path, exists):
+    with pytest.raises(InputError, match=r"aaa: cannot be read \(File name too long\)"):
+        exists(f"{tmp_path}/{300 * 'a'}")
+
+
 def test_a_name_that_is_no_text_is_refused(tmp_path):
     (tmp_path / os.fsdecode(b"gr\xfcn.png")).touch()
     with pytest.raises(InputError, match=r"the name 'gr\\udcfcn.png' is not in UTF-8"):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from data.errors import InputError, MissingFileError
@@ -36,3 +38,20 @@ def test_text_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "a.txt").write_bytes("Grün".encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8 text"):
         read_text(f"{tmp_path}/a.txt")
+
+
+def read_first_line(path):
+    return next(read_lines(path), None)
+
+
+@pytest.mark.parametrize("read", [read_bytes, read_first_line])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_device_is_refused_at_once(tmp_path, make, read):
+    make(tmp_path / "1.png")
+    with pytest.raises(InputError, match=r"/1\.png: cannot be read \(a pipe or a device"):
+        read(str(tmp_path / "1.png"))
+
+
+def test_a_path_with_a_nul_is_one_line():
+    with pytest.raises(InputError, match="not a path"):
+        read_bytes("a\0")

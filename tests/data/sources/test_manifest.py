@@ -101,6 +101,21 @@ def test_csv_as_people_write_it(tmp_path, write_files, write_file, text):
     assert found.problems == []
 
 
+@pytest.mark.parametrize("separator", [";", "\t", ", ", "; "])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_tables_of_spreadsheets_have_other_separators(
+    tmp_path, write_files, write_file, separator, quote
+):
+    write_files(tmp_path, "images/1,5.jpg", "masks/1.png")
+    rows = [["image", "mask"], ["images/1,5.jpg", "masks/1.png"]]
+    if not quote and separator == ", ":
+        rows[1][0] = f'"{rows[1][0]}"'
+    lines = [separator.join(f"{quote}{cell}{quote}" for cell in row) for row in rows]
+    write_file(f"{tmp_path}/pairs.csv", "\n".join(["", *lines]).encode())
+    (pair,) = find(tmp_path / "pairs.csv").pairs
+    assert pair.key == "images/1,5"
+
+
 def test_columns_may_have_other_names(tmp_path, write_files, write_manifest):
     rows = [{"photo": "1.jpg", "label": "1.png", "set": "test", "patient": 7, "origin": "lab"}]
     path = write_manifest(f"{tmp_path}/pairs.jsonl", rows, files=False)
@@ -354,7 +369,7 @@ def test_a_column_that_the_config_names_must_be_there(tmp_path, write_manifest, 
         ("a.csv", "", "{path}: no rows."),
         ("a.csv", "image,mask\n", "{path}: no rows."),
         ("a.jsonl", "\n", "{path}: no rows."),
-        ("a.csv", "image;mask\n1.png;2.png\n", "{path}: no column 'image'"),
+        ("a.csv", "image|mask\n1.png|2.png\n", "{path}: no column 'image'"),
         ("a.csv", "image,mask,image\n1,2,3\n", "{path}:1: two columns are named 'image'."),
         ("a.csv", "image,mask\n1.png,2.png\n1, left.png,2.png\n", "{path}:3: found 3 cells"),
         ("a.csv", "image,mask\n1.png\n", "{path}:2: found 1 cells"),

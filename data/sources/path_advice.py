@@ -1,0 +1,51 @@
+"""Advice on the paths in tables and split lists that cannot be those of files."""
+
+import posixpath
+import re
+
+from data.files.file_systems import unknown_scheme
+from data.files.paths import is_remote
+
+_LONGEST = 255  # maximum length of a file name in bytes, on all common file systems
+_DRIVE = re.compile(r"(?:^|/)[A-Za-z]:[\\/]")
+_QUOTES = "\"'“”„‘’`"
+
+
+def impossible_path(cell: str) -> str | None:
+    """Returns why no file can have the path in a cell or line, and what to do; None if one can."""
+    if reason := unknown_scheme(cell):
+        return reason
+    longest = max(len(name.encode("utf-8", "surrogateescape")) for name in cell.split("/"))
+    if longest > _LONGEST and not is_remote(cell):
+        return f"a name of {longest} bytes; files have at most {_LONGEST}. Correct it."
+    return "contains the character '\\x00'. Remove it." if "\0" in cell else None
+
+
+def missing_path_advice(path: str) -> str | None:
+    """Returns advice on the path of a file that does not exist; None if the path looks right."""
+    if _DRIVE.search(path):
+        return "The path has the letter of a drive. Write it relative to the folder of the table."
+    return "Write / instead of \\ in the path." if "\\" in path else None
+
+
+def missing_entry_advice(entry: str, folder: str) -> str:
+    """Returns advice on a line of a split list that names no image.
+
+    Args:
+      entry: The line.
+      folder: Folder of the images.
+    """
+    if reason := impossible_path(entry):
+        return reason
+    if entry[0] in _QUOTES or entry[-1] in _QUOTES:
+        return "no such image. Remove the quotes."
+    if advice := missing_path_advice(entry):
+        return advice.replace("the folder of the table", folder)
+    above = (posixpath.basename(folder), ".", "..", "")
+    if "/" in entry and entry.split("/")[0] in above:
+        return f"no such image. Write the path relative to {folder}."
+    if len(re.split(r"[\s,;]+", entry)) > 1:
+        return (
+            f"no such image in {folder}. If the list has several columns, keep that of the images."
+        )
+    return f"no such image in {folder}. Correct or remove the line."
