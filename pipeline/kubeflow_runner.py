@@ -12,21 +12,20 @@ import os
 import sys
 from pathlib import Path
 
-from data.errors import UnetfxError
 from pipeline.config.loading import config_path, load_config
-from pipeline.execution.console import print_failure
-from pipeline.exit_codes import BAD_INPUT, DONE
+from pipeline.execution.entry import exit_code_of
+from pipeline.exit_codes import DONE
 from pipeline.kubeflow.package import compile_pipeline
 
 
 def main() -> int:
     """Compiles the pipeline for the config file in `UNETFX_CONFIG`, and returns the exit code."""
+    return exit_code_of(_compile)
+
+
+def _compile() -> int:
     package = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    try:
-        package = compile_pipeline(load_config(config_path()), package)
-    except UnetfxError as error:
-        print_failure(str(error))
-        return BAD_INPUT
+    package = compile_pipeline(load_config(config_path()), package)
     print(f"Package   {os.path.relpath(package)}")
     return DONE
 

@@ -49,6 +49,14 @@ def local_error(path: str, done: str, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be {done} ({error.strerror}).")
 
 
+def system_error(error: OSError) -> UnavailableError:
+    """Returns the error to raise in place of an error of the operating system, with its path."""
+    if error.strerror is None:
+        return UnavailableError(one_line(error))
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return UnavailableError(f"{where}{one_line(error.strerror)}.")
+
+
 @contextmanager
 def open_gfile(path: str, done: str = "read") -> Iterator[Any]:
     """Gives access to remote files, and converts their errors.
@@ -118,9 +126,12 @@ def _refuse_silent_store() -> None:
     """
     import httpx
 
+    from data.http_client import http_client
+
     try:
         # Any response is sufficient. TensorFlow verifies the certificate when it connects.
-        httpx.head(_GCS_URL, timeout=_GCS_TIMEOUT, verify=False)  # noqa: S501
+        with http_client(_GCS_TIMEOUT, verify=False) as client:
+            client.head(_GCS_URL)
     except httpx.HTTPError as error:
         raise UnavailableError(
             f"{_GCS_URL}: Google Cloud Storage does not answer ({one_line(error)}). Check the "

@@ -133,7 +133,7 @@ def _open_at_once(path: str, flags: int) -> int:
     if S_ISREG(mode) or S_ISDIR(mode):  # Python refuses folders itself
         return descriptor
     os.close(descriptor)
-    raise OSError(None, "a pipe or a device, not a file. Remove it")
+    raise InputError(f"{path}: a pipe or a device, not a file. Remove it.")
 
 
 @contextmanager

@@ -15,10 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from loky import BrokenProcessPool, ProcessPoolExecutor, cpu_count, get_reusable_executor
+from loky.backend import resource_tracker
 from loky.process_executor import ShutdownExecutorError, TerminatedWorkerError
 
 from data.errors import UnavailableError
 from data.jobs.parent import end_with
+from data.jobs.safe_path import SAFE_PATH, safe_path
 
 _IDLE_SECONDS = 10  # idle worker processes end after this time, to free their memory
 
@@ -156,10 +158,20 @@ class _Workers:
                 # A process may have been killed, or the executor may have been shut down.
                 with contextlib.suppress(BrokenProcessPool, ShutdownExecutorError):
                     return self._executor.submit(function, *arguments)
-            self._executor = get_reusable_executor(
-                cpu_count(), timeout=_IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),)
-            )
+            self._executor = _new_executor()
             return self._executor.submit(function, *arguments)
+
+
+def _new_executor() -> ProcessPoolExecutor:
+    with safe_path():
+        resource_tracker.ensure_running()
+    return get_reusable_executor(
+        cpu_count(),
+        timeout=_IDLE_SECONDS,
+        initializer=_begin,
+        initargs=(os.getpid(),),
+        env={SAFE_PATH: "1"},
+    )
 
 
 def _begin(parent: int) -> None:

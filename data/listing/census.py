@@ -15,7 +15,7 @@ class Census:
 
     Attributes:
       pairs: Number of pairs in each split.
-      newest_span: Number of the newest span; 0 if the source has no spans.
+      spans: Numbers of the spans that have pairs; 0 if the source has no spans.
       rows: Number of files of each required kind, by the error message for a source without such
         files (see `Part.required`).
       problems: Files and manifest rows that do not form a pair (an image without a mask, two files
@@ -29,7 +29,7 @@ class Census:
     """
 
     pairs: Counter[str] = field(default_factory=Counter)
-    newest_span: int = 0
+    spans: set[int] = field(default_factory=set)
     rows: Counter[str] = field(default_factory=Counter)
     problems: Faults = field(default_factory=Faults)
     unused: Examples = field(default_factory=Examples)
@@ -40,7 +40,7 @@ class Census:
     def merged(self, other: Self) -> Self:
         """Adds the counts of another part of the source, and returns this object."""
         self.pairs.update(other.pairs)
-        self.newest_span = max(self.newest_span, other.newest_span)
+        self.spans |= other.spans
         self.rows.update(other.rows)
         self.problems.merged(other.problems)
         self.unused.merged(other.unused)
@@ -50,6 +50,11 @@ class Census:
         self.without_group = min(keys, default=None)
         self.digests.update(other.digests)
         return self
+
+    @property
+    def newest_span(self) -> int:
+        """Number of the newest span; 0 if there are no pairs, or if the source has no spans."""
+        return max(self.spans, default=0)
 
     @property
     def fingerprint(self) -> str:

@@ -242,7 +242,7 @@ def _assign(raw: RawPair, prefix: str, span: int, settings: ListSettings) -> Pai
 def _count(resolved: _Resolved, census: Census) -> None:
     for row in resolved.pairs:
         census.pairs[row.pair.split] += 1
-        census.newest_span = max(census.newest_span, row.pair.span)
+        census.spans.add(row.pair.span)
     for problem in resolved.problems:
         census.problems.add(problem)
     for key in resolved.unused:

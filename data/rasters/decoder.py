@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from data.errors import PairError, UnavailableError
+from data.jobs.safe_path import environment_of_module
 from data.rasters import decoder_process
 from data.rasters.decoder_process import Decoded, SharedBytes, fixed_seconds
 from data.rasters.formats import DAMAGED, decode, decodes_in_known_time
@@ -81,6 +82,7 @@ class _Decoder:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[descriptor],
                 cwd=_REPOSITORY,
+                env=environment_of_module(),
                 start_new_session=True,  # this process handles Ctrl-C
             )
         self._connection = Connection(ours.detach())

@@ -8,6 +8,8 @@ from data.files.finding import is_folder, list_folder
 from data.files.paths import join
 from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
+_GREATEST = 2**63 - 1  # greatest number that ML Metadata can keep
+
 
 def find_spans(source: Source) -> Iterator[tuple[int, Source]]:
     """Finds the spans (numbered deliveries) of a source.
@@ -53,6 +55,10 @@ def _expand(path: str, newest: int | None, *, path_is_file: bool) -> list[tuple[
                 "Rename it, or hide it with a dot before its name."
             )
         number, span_path = int(match[1]), join(folder, f"{name}/{rest}")
+        if number > _GREATEST:
+            raise InputError(
+                f"{span_path}: the span number is greater than {_GREATEST}. Rename it."
+            )
         if number in paths:
             raise InputError(
                 f"{paths[number]} and {span_path}: both have the span number {number}. Rename one "

@@ -7,25 +7,16 @@ from typing import Any
 
 import click
 
-from data.errors import UnetfxError
 from data.printable import printable
 from pipeline.commands import data_commands, model_commands, run_commands
-from pipeline.execution.console import print_failure
+from pipeline.execution.entry import exit_code_of, use_utf8
 from pipeline.execution.first_process import run_as_child_if_first
-from pipeline.exit_codes import BAD_INPUT
 
 
 def main() -> None:
-    """Runs the command line; for a `UnetfxError`, prints the message and exits with code 2."""
-    run_as_child_if_first(_main)
-
-
-def _main() -> None:
-    try:
-        commands()
-    except UnetfxError as error:
-        print_failure(str(error))
-        sys.exit(BAD_INPUT)
+    """Runs the command line; an error for the user is printed, and the exit code is 2."""
+    use_utf8()
+    run_as_child_if_first(lambda: sys.exit(exit_code_of(commands)))
 
 
 class _Commands(click.Group):

@@ -1,5 +1,6 @@
 """`unetfx init`: writes a config for a folder of images and masks."""
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -7,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from data.errors import InputError
-from data.files.file_systems import local_errors
+from data.files.writing import new_file
 from data.printable import printable, shell_path
 from pipeline.config.config import Config
 from pipeline.planning.config_text import config_text
-from pipeline.planning.plan import Plan, plan_config
+from pipeline.planning.plan import Plan, name_of, plan_config
 
 _MOST_PROBLEMS = 3
 
@@ -27,19 +28,22 @@ def write_config(folder: Path, out: Path | None) -> None:
       InputError: The arrangement of the files is not known, the masks do not hold classes, or the
         config file exists already or cannot be written.
     """
+    path = out or Path(f"{name_of(folder)}.yaml")
+    _refuse_existing(path)
     plan = plan_config(folder)
     Config.model_validate(plan.config)
-    path = out or Path(f"{plan.config['name']}.yaml")
-    with local_errors(str(path), "written"):
-        try:
-            with path.open("x") as file:
-                file.write(config_text(plan))
-        except FileExistsError as error:
-            raise InputError(
-                f"{path}: the file exists already, and init never overwrites. Choose another name "
-                "with --out."
-            ) from error
+    with new_file(str(path)) as file:
+        file.write(config_text(plan).encode())
+        _refuse_existing(path)
     _print(plan, path)
+
+
+def _refuse_existing(path: Path) -> None:
+    if os.path.lexists(path):
+        raise InputError(
+            f"{path}: the file exists already, and init never overwrites. Choose another name with "
+            "--out."
+        )
 
 
 def _print(plan: Plan, path: Path) -> None:

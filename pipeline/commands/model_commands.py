@@ -1,5 +1,6 @@
 """Commands of `unetfx` about models: their network, predictions, the local server and its log."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     wrong.
     """
     config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "model.txt"):
+    with library_noise_to(config.home / "logs" / "model.txt", only_reads=True):
         from pipeline.commands.show_model import draw_features, show_model
 
         if layer is None and image is None and out is None:
@@ -158,7 +159,8 @@ def serve(
     the server with Ctrl-C.
     """
     config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "serve.txt"), log_lines_of("serving"):
+    log = config.home / "logs" / "serve.txt"
+    with library_noise_to(log, only_reads=True), log_lines_of("serving"):
         from serving.server.limits import Limits
         from serving.server.serve import ServerSettings, serve
 
@@ -184,7 +186,7 @@ def serve(
 
 def _label(text: str) -> tuple[str, int]:
     label, _, version = text.partition("=")
-    if not label or not version.isdecimal():
+    if not label or not re.fullmatch("[0-9]+", version):
         raise InputError(f"--label {text}: should be a name and a version, as in stable=3")
     return label, int(version)
 
@@ -201,7 +203,7 @@ def drift(config_file: Path, logs: tuple[str, ...]) -> None:
     Exit code 0: no drift. 1: drift. 2: the config or a log is wrong, or there are too few requests.
     """
     config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "drift.txt"):
+    with library_noise_to(config.home / "logs" / "drift.txt", only_reads=True):
         from pipeline.commands.drift import run_drift
 
         sys.exit(run_drift(config, logs))

@@ -85,7 +85,7 @@ def run_predict(
         written, or at least one of several images failed.
     """
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
-    with library_noise_to(log) as terminal:
+    with library_noise_to(log, only_reads=True) as terminal:
         images = find_images(patterns, out)
         with (
             _model(config, choice, terminal) as (model, data, version),

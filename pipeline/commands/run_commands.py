@@ -52,7 +52,7 @@ def runs(config_file: Path) -> None:
     trials of each hyperparameter search.
     """
     config = load_config(config_file)
-    with library_noise_to(config.home / "logs" / "runs.txt"):
+    with library_noise_to(config.home / "logs" / "runs.txt", only_reads=True):
         from pipeline.commands.list_runs import list_runs
 
         list_runs(config, config_file)

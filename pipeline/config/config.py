@@ -67,6 +67,15 @@ class Config(Strict):
     kubeflow: KubeflowConfig | None = None
 
     @model_validator(mode="after")
+    def _workspace_is_no_pattern(self) -> Self:
+        if found := sorted(set("[]*?").intersection(self.root)):
+            raise ValueError(
+                f"workspace: TFX reads the path {self.root} as a pattern, because it contains "
+                f"{' '.join(found)}. Choose a folder without these characters in its path"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _gate_names_known_classes_and_metrics(self) -> Self:
         classes, gate = self.data.classes, self.gate
         self._refuse_unknown_classes("gate.class_iou", gate.class_iou)

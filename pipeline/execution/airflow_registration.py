@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from data.errors import InputError, UnetfxError
+from data.errors import InputError
 from data.files.paths import is_remote
 from data.files.writing import write_text
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.config import Config
 from pipeline.config.loading import config_path, load_config
-from pipeline.execution.console import library_noise_to, print_failure
-from pipeline.exit_codes import BAD_INPUT, DONE
+from pipeline.execution.console import library_noise_to
+from pipeline.execution.entry import exit_code_of
+from pipeline.exit_codes import DONE
 
 DEPLOYMENT_FILE = "airflow.json"
 """Name of the file with the DAG's settings, which is in the pipeline's folder."""
@@ -93,11 +94,11 @@ def _register_with_tfx(config: Config, airflow: AirflowConfig, config_file: Path
 def main() -> int:
     """Registers the pipeline for the config file in `UNETFX_CONFIG`, and returns the exit code."""
     logging.disable(logging.INFO)  # Airflow would print every library's INFO messages
-    try:
-        deployment = register(config_path())
-    except UnetfxError as error:
-        print_failure(str(error))
-        return BAD_INPUT
+    return exit_code_of(_register)
+
+
+def _register() -> int:
+    deployment = register(config_path())
     print(
         f"Wrote {deployment}. An Airflow in another environment needs a copy of it in its DAG "
         "folder, beside a copy of pipeline/airflow_runner.py."

@@ -13,6 +13,7 @@ import httpx
 
 from components.engine import ARGUMENTS
 from data.errors import InputError, UnavailableError, one_line
+from data.http_client import http_client
 from pipeline.config.beam import (
     BeamConfig,
     DataflowBeam,
@@ -101,7 +102,8 @@ def _check_job_server(address: str) -> None:
 def _check_flink(beam: FlinkBeam) -> None:
     _connect("beam.master", beam.master, "Flink cluster")
     try:
-        overview = httpx.get(f"http://{beam.master}/overview", timeout=_TIMEOUT).json()
+        with http_client(_TIMEOUT) as client:
+            overview = client.get(f"http://{beam.master}/overview").json()
         version, task_managers = overview["flink-version"], overview["taskmanagers"]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise UnavailableError(
@@ -161,7 +163,8 @@ def _check_java(beam: FlinkBeam | SparkBeam) -> None:
 def _download_problem(url: str) -> str | None:
     """Returns the reason why a URL cannot be downloaded, or None if it can be."""
     try:
-        response = httpx.head(url, timeout=_TIMEOUT, follow_redirects=True)
+        with http_client(_TIMEOUT) as client:
+            response = client.head(url, follow_redirects=True)
     except httpx.HTTPError as error:
         return _reason(error)
     return None if response.is_success else f"HTTP {response.status_code}"

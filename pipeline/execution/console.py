@@ -32,13 +32,15 @@ _STDERR = 2
 
 
 @contextmanager
-def library_noise_to(log: Path) -> Iterator[TextIO]:
+def library_noise_to(log: Path, *, only_reads: bool = False) -> Iterator[TextIO]:
     """Redirects standard error to a file within the context, to keep library logs off the terminal.
 
     The file descriptor itself is redirected, because C++ libraries do not use `sys.stderr`.
 
     Args:
       log: Path of the log file; the file and its folder are created if necessary.
+      only_reads: Whether the command only reads the workspace. If the log file of such a command
+        cannot be written, for example on a read-only volume, the logs are dropped.
 
     Yields:
       The original standard error, for messages to the user.
@@ -50,7 +52,9 @@ def library_noise_to(log: Path) -> Iterator[TextIO]:
         log.parent.mkdir(parents=True, exist_ok=True)
         file = log.open("a")
     except OSError as error:
-        raise unwritable(log, error) from error
+        if not only_reads:
+            raise unwritable(log, error) from error
+        file = Path(os.devnull).open("a")  # noqa: SIM115, closed below
     sys.stderr.flush()
     saved = os.dup(_STDERR)
     with file:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluator.slice_names import refuse_unknown_columns
 from data.errors import UnetfxError, one_line
+from data.files.file_systems import system_error
 from data.listing.listing import find_columns
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
@@ -76,6 +77,9 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
             return _run(config, config_file)
         except UnetfxError:
             raise
+        except OSError as error:
+            traceback.print_exc()
+            raise system_error(error) from error
         except Exception as error:
             traceback.print_exc()
             reason = f"{type(error).__name__}: {one_line(error)}"

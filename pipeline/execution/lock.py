@@ -81,9 +81,12 @@ def only_one(home: Path, command: str) -> Iterator[Holder | None]:
                 "with locks: any local disk, or NFS."
             ) from error
         dead_holder = _read(file)
-        file.truncate(0)
-        file.write(_this_process(command).model_dump_json())
-        file.flush()
+        try:
+            file.truncate(0)
+            # A buffer that cannot be written would fail again when the file is closed.
+            os.write(file.fileno(), _this_process(command).model_dump_json().encode())
+        except OSError as error:
+            raise unwritable(path, error) from error
         try:
             yield dead_holder
         finally:

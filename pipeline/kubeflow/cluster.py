@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from data.errors import UnavailableError, one_line
+from data.http_client import http_client
 
 if TYPE_CHECKING:
     from kfp import Client
@@ -115,7 +116,8 @@ def _check_server(host: str) -> None:
     Without this check, kfp's client would keep retrying an unreachable server for minutes.
     """
     try:
-        response = httpx.get(f"{host.rstrip('/')}/apis/v2beta1/healthz", timeout=_TIMEOUT)
+        with http_client(_TIMEOUT) as client:
+            response = client.get(f"{host.rstrip('/')}/apis/v2beta1/healthz")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UnavailableError(f"{host}: {_unreachable(error)}") from error
     if response.is_redirect:

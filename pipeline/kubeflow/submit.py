@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import click
 import yaml
 
-from data.errors import UnetfxError
 from pipeline.commands.options import config_option
 from pipeline.config.loading import load_config
-from pipeline.execution.console import library_noise_to, print_failure
-from pipeline.exit_codes import BAD_INPUT
+from pipeline.execution.console import library_noise_to
+from pipeline.execution.entry import exit_code_of
+from pipeline.exit_codes import DONE
 from pipeline.kubeflow.buckets import check_buckets
 from pipeline.kubeflow.claims import check_claims
 from pipeline.kubeflow.cluster import all_pages, connect, run_arguments, run_name
@@ -97,11 +97,12 @@ def _submit(
 @click.option("--namespace", help="Namespace of the runs, in an installation for many users.")
 def main(config_file: Path, host: str, cron: str | None, namespace: str | None) -> None:
     """Run the pipeline on Kubeflow Pipelines, once or on a schedule; exit code 2 for bad input."""
-    try:
+
+    def submit_and_print() -> int:
         click.echo(submit(config_file, host, cron=cron, namespace=namespace))
-    except UnetfxError as error:
-        print_failure(str(error))
-        sys.exit(BAD_INPUT)
+        return DONE
+
+    sys.exit(exit_code_of(submit_and_print))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def plan_config(folder: Path) -> Plan:
     for part, of_part in (_group(layout), _splits(layout), _view(seen), _intensity(seen)):
         data |= part
         decisions += [of_part] if of_part else []
-    config = {"name": _name(folder), "workspace": "runs", "data": data}
+    config = {"name": name_of(folder), "workspace": "runs", "data": data}
     count = len(layout.found.pairs)
     if count < _FEW_PAIRS:
         config["training"] = {"batch_size": 2}
@@ -93,7 +93,8 @@ def plan_config(folder: Path) -> Plan:
     return Plan(config, decisions, problems)
 
 
-def _name(folder: Path) -> str:
+def name_of(folder: Path) -> str:
+    """Returns a name for the pipeline, made from the name of the folder with the data."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", folder.resolve().name).strip("_") or "data"
 
 

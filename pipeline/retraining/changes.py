@@ -21,7 +21,7 @@ class State(Strict):
     """Fingerprints of everything that the results of a run depend on.
 
     Attributes:
-      span: Number of the newest span; 0 if the source has no spans.
+      spans: Numbers of the spans, in order; only 0 if the source has no spans.
       pairs: Number of pairs of image and mask files.
       data: Fingerprint of the pairs and the contents of their files; ExampleGen's cache key
         includes the same fingerprint.
@@ -30,7 +30,7 @@ class State(Strict):
       code: Hash of the source code of the pipeline.
     """
 
-    span: int
+    spans: list[int]
     pairs: int
     data: str
     settings: str
@@ -94,7 +94,7 @@ def find_changes(config: Config) -> Changes:
         own_folder=str(config.source_folder),
     ).census
     state = State(
-        span=census.newest_span,
+        spans=sorted(census.spans),
         pairs=census.pairs.total(),
         data=census.fingerprint,
         settings=_hash(config.model_dump_json(exclude=set(AROUND_A_RUN))),
@@ -145,11 +145,19 @@ def _changes(now: State, before: State | None) -> list[str]:
         return [f"{now.pairs} pairs, the first retraining"]
     changes = []
     if now.data != before.data:
-        changes.append(f"span {now.span}" if now.span > before.span else "data")
+        changes += [f"span {number}" for number in _new_spans(now, before)] or ["data"]
     names = {"settings": "settings", "schema_text": "schema", "code": "code"}
     return changes + [
         name for key, name in names.items() if getattr(now, key) != getattr(before, key)
     ]
+
+
+def _new_spans(now: State, before: State) -> list[int]:
+    """Returns the spans that have arrived, not those that `newest_spans` includes once more."""
+    arrived = [number for number in now.spans if number not in before.spans]
+    if len(now.spans) > len(before.spans):
+        return arrived
+    return [number for number in arrived if number > min(before.spans, default=0)]
 
 
 def _schema(config: Config) -> str:

@@ -10,7 +10,8 @@ import httpx
 import tenacity
 
 from data.config import Strict
-from data.errors import one_line
+from data.errors import UnavailableError, one_line
+from data.http_client import http_client
 from pipeline.config.retrain import NotifyConfig
 
 Outcome = Literal["pushed", "not_blessed", "does_not_serve", "failed", "bad_input", "nothing_new"]
@@ -98,7 +99,7 @@ def _post(address: str, body: str) -> str | None:
         post(address, body)
     except httpx.HTTPStatusError as error:
         return f"{webhook} was not notified: it answered with status {error.response.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnavailableError) as error:
         reason = _ERROR_NUMBER.sub("", str(error)) or type(error).__name__
         return f"{webhook} was not notified: {reason}"
     return None
@@ -106,7 +107,8 @@ def _post(address: str, body: str) -> str | None:
 
 def _post_once(address: str, body: str) -> None:
     headers = {"Content-Type": "application/json"}
-    httpx.post(address, content=body, headers=headers, timeout=_WEBHOOK_TIMEOUT).raise_for_status()
+    with http_client(_WEBHOOK_TIMEOUT) as client:
+        client.post(address, content=body, headers=headers).raise_for_status()
 
 
 def _is_temporary(error: BaseException) -> bool:

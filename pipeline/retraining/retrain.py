@@ -218,7 +218,7 @@ def _judge(run_result: RunResult) -> _Result:
 
 def _print_nothing_new(config: Config, changes: Changes, last: PastRetraining) -> None:
     state = changes.state
-    span = f", the newest span is {state.span}" if state.span else ""
+    span = f", the newest span is {state.spans[-1]}" if any(state.spans) else ""
     verdict = _OUTCOME_TEXTS[last.outcome] if last.outcome != "nothing_new" else "no new model"
     if last.reasons:
         verdict += f": {'; '.join(last.reasons[:_MOST_REASONS])}"

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import grpc
 import httpx
 
+from data.http_client import http_client
 from serving.client.protocol import (
     CONNECT_TIMEOUT,
     ModelAddress,
@@ -54,9 +55,7 @@ class RestTransport:
         self._version = "" if model.version is None else f"/versions/{model.version}"
         self._label = "" if model.label is None else f"/labels/{quote(model.label, safe='')}"
         self._timeout = timeout
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
-        )
+        self._client = http_client(httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)))
 
     def predict(self, images: Sequence[bytes]) -> Mapping[str, Sequence[Any]]:
         """Segments images and returns the outputs, keyed by name; see `Transport`."""

@@ -96,12 +96,13 @@ def predict_files(
       The result for each image, in the order of `images`.
 
     Raises:
-      UnetfxError: An output file cannot be written, or the model server cannot be reached or
-        returns an error that would recur for every image.
+      UnetfxError: The table cannot be written, or the model server cannot be reached or returns an
+        error that would recur for every image. The table then has the images before this error.
     """
     batches = [images[first : first + batch] for first in range(0, len(images), batch)]
     work = partial(_predict_batch, model=model, out=out, data=data, log=log, version=version)
     threads = ThreadPoolExecutor(jobs)
+    failure: UnetfxError | None = None
     try:
         with new_file(str(out / TABLE_FILE)) as file:
             shares = [f"share_{name}" for name in model.classes]
@@ -109,15 +110,20 @@ def predict_files(
             if many := len(model.classes) > _MOST_COLUMNS:
                 heading = (*heading[:5], _LARGEST, *heading[5:])
             file.write(_encoded(heading))
-            for outcomes in threads.map(work, batches):
-                for outcome in outcomes:
-                    row = _row(outcome, len(model.classes))
-                    if many:
-                        row = (*row[:5], _largest(outcome, model.classes), *row[5:])
-                    file.write(_encoded(row))
-                    yield outcome
+            try:
+                for outcomes in threads.map(work, batches):
+                    for outcome in outcomes:
+                        row = _row(outcome, len(model.classes))
+                        if many:
+                            row = (*row[:5], _largest(outcome, model.classes), *row[5:])
+                        file.write(_encoded(row))
+                        yield outcome
+            except UnetfxError as error:
+                failure = error  # the table keeps the rows of the images before it
     finally:
         threads.shutdown(cancel_futures=True)
+    if failure:
+        raise failure
 
 
 def _predict_batch(
@@ -192,10 +198,13 @@ def _write(
             image,
             error=f"{image.path}: {width}×{height} pixels, but the model's mask has {mask_size}.",
         )
-    with new_file(str(out / image.mask)) as file:
-        palette_mask(prediction.class_ids, num_classes).save(file, "PNG")
-    with new_file(str(out / image.overlay)) as file:
-        file.write(encode_png(np.asarray(overlay(loaded.pixels, prediction.class_ids))))
+    try:
+        with new_file(str(out / image.mask)) as file:
+            palette_mask(prediction.class_ids, num_classes).save(file, "PNG")
+        with new_file(str(out / image.overlay)) as file:
+            file.write(encode_png(np.asarray(overlay(loaded.pixels, prediction.class_ids))))
+    except UnetfxError as error:
+        return Outcome(image, error=str(error))
     fractions = tuple(prediction.class_fraction.tolist())
     return Outcome(image, height, width, fractions, prediction.confidence)
 

@@ -48,7 +48,7 @@ def read_first_line(path):
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
 def test_a_pipe_or_device_is_refused_at_once(tmp_path, make, read):
     make(tmp_path / "1.png")
-    with pytest.raises(InputError, match=r"/1\.png: cannot be read \(a pipe or a device"):
+    with pytest.raises(InputError, match=r"/1\.png: a pipe or a device, not a file"):
         read(str(tmp_path / "1.png"))
 
 

@@ -3,7 +3,7 @@ from data.listing.census import Census
 
 def test_counts_of_parts_may_be_merged_in_any_order():
     def census(number):
-        part = Census(newest_span=number, digests={number: str(number)})
+        part = Census(spans={number}, digests={number: str(number)})
         part.pairs["train"] = number
         part.unused.add(str(number), keys=(str(number),))
         part.without_group = str(number) if number else None

@@ -22,6 +22,19 @@ def test_noise_goes_to_the_log_until_the_context_ends(tmp_path, capfd):
     assert capfd.readouterr() == ("for the user\n", "of failures\nafterwards\n")
 
 
+def test_a_command_that_only_reads_needs_no_log(tmp_path, capfd):
+    (tmp_path / "logs").touch()
+    with library_noise_to(tmp_path / "logs/one.txt", only_reads=True):
+        os.write(2, b"from C++\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+    with (
+        pytest.raises(InputError, match=r"logs/one\.txt: cannot be written"),
+        library_noise_to(tmp_path / "logs/one.txt"),
+    ):
+        pytest.fail("opened a log in a file")
+
+
 def test_an_error_restores_the_stream(tmp_path, capfd):
     with pytest.raises(InputError), library_noise_to(tmp_path / "log.txt"):
         raise InputError("x")

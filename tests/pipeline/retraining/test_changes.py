@@ -108,6 +108,27 @@ def test_a_new_span_is_named(look, tmp_path):
     assert look() == []
 
 
+def test_a_span_that_arrives_late_is_named(look, tmp_path):
+    for number in (2, 4):
+        for name in ("images", "masks"):
+            write(tmp_path / f"in/span-{number}/{name}/0.bmp", 9)
+    look()
+    for name in ("images", "masks"):
+        write(tmp_path / f"in/span-3/{name}/0.bmp", 9)
+    assert look() == ["span 3"]
+    assert look() == []
+
+
+def test_an_old_span_that_is_used_again_is_changed_data(look, config_file, tmp_path):
+    config_file.write_text(config_file.read_text().replace("kind:", "newest_spans: 2\n    kind:"))
+    for number in (2, 3):
+        for name in ("images", "masks"):
+            write(tmp_path / f"in/span-{number}/{name}/0.bmp", 9)
+    look()
+    (tmp_path / "in/span-3").rename(tmp_path / "in/.span-3")
+    assert look() == ["data"]
+
+
 def test_a_removed_span_is_changed_data(look, tmp_path):
     look()
     for name in ("images", "masks"):

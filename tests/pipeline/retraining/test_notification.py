@@ -99,6 +99,12 @@ def test_an_unreachable_webhook_is_one_line_and_the_command_still_runs(tmp_path)
     assert Notice.model_validate_json(received.read_text()) == NOTICE
 
 
+def test_a_broken_proxy_is_one_line(receiver, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    [problem] = send_notice(NOTICE, NotifyConfig(webhook=receiver.address))
+    assert problem.startswith("the webhook at 127.0.0.1 was not notified: ALL_PROXY: the variable")
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [

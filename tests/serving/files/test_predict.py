@@ -218,7 +218,9 @@ def test_a_server_that_is_gone_ends_it(predict, rest_server, tmp_path):
         pytest.raises(ServingError, match="HTTP 503"),
     ):
         predict("*.png", model=client)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"0_mask.png", "0_overlay.png"}
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"0_mask.png", "0_overlay.png", "classes.csv"}
+    assert [row["mask"] for row in table(tmp_path / "out")] == ["0_mask.png"]
 
 
 def test_who_stops_listening_stops_the_work(served, tmp_path):
@@ -270,6 +272,18 @@ def test_a_folder_that_cannot_be_written_to(served, tmp_path):
     images = [ImageFile(str(tmp_path / "1.png"), "1")]
     with pytest.raises(InputError, match="cannot be written"):
         list(predict_files(images, served, tmp_path / "out", DATA))
+
+
+def test_an_output_that_cannot_be_written_is_a_row_of_the_table(predict, tmp_path):
+    long_name = f"{248 * 'a'}.png"  # with _mask.png, longer than a file name can be
+    for name in (long_name, "b.png", "c.png"):
+        picture(16, 24).save(tmp_path / name)
+    (tmp_path / "out/b_overlay.png").mkdir(parents=True)
+    outcomes = predict(long_name, "b.png", "c.png", batch=2)
+    assert outcomes[0].error.endswith("_mask.png: cannot be written (File name too long).")
+    assert outcomes[1].error.endswith("b_overlay.png: cannot be written (Is a directory).")
+    assert outcomes[2].error == ""
+    assert [row["error"] for row in table(tmp_path / "out")] == [each.error for each in outcomes]
 
 
 def test_the_log_has_what_the_model_would_return(predict, tmp_path):

@@ -1,0 +1,101 @@
+"""Errors of the operating system, and locales, in processes of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.errors import InputError
+from pipeline.execution.entry import exit_code_of
+
+REPOSITORY = Path(__file__).parents[3]
+
+# Without room for files, as on a full disk. Output to pipes is not limited.
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+from pipeline.commands.cli import main
+main()
+"""
+
+
+def raising(error):
+    def command():
+        raise error
+
+    return command
+
+
+ERRORS = {
+    "input": (InputError("x.yaml: wrong."), "unetfx: x.yaml: wrong.\n"),
+    "path": (
+        PermissionError(13, "Permission denied", "/a/b"),
+        "unetfx: /a/b: Permission denied.\n",
+    ),
+    "no path": (OSError(28, "No space left on device"), "unetfx: No space left on device.\n"),
+    "text": (OSError("from Beam\n[while running x]"), "unetfx: from Beam [while running x]\n"),
+}
+
+
+@pytest.mark.parametrize(("error", "line"), ERRORS.values(), ids=ERRORS)
+def test_an_error_is_one_line(capsys, error, line):
+    assert exit_code_of(raising(error)) == 2
+    assert capsys.readouterr().err == line
+
+
+def test_the_exit_code_is_that_of_the_command():
+    assert exit_code_of(lambda: 3) == 3
+
+
+@pytest.fixture
+def data(tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for number in range(4):
+            Image.fromarray(np.eye(32, dtype=np.uint8)).save(tmp_path / f"data/{kind}/{number}.png")
+    (tmp_path / "c.yaml").write_text(
+        "{name: a, data: {source: {kind: folder, path: data}, classes: [b, c]}, gate: {mean_iou: 0}}"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("run", "runs/a/lock: cannot be written"),
+        ("init data --out x.yaml", "No usable temporary directory"),
+        ("retrain", "runs/a/lock: cannot be written"),
+    ],
+)
+def test_a_full_disk_is_one_line(data, command, message):
+    options = [] if "init" in command else ["--config", "c.yaml"]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, *command.split(), *options],
+        cwd=data,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("unetfx: ")
+    assert message in line
+    assert not (data / "x.yaml").exists()
+
+
+def test_names_may_have_any_letters_in_any_locale(tmp_path):
+    program = Path(sys.executable).with_name("unetfx")
+    done = subprocess.run(
+        [program, "check", "--config", "größe.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("unetfx: größe.yaml: no such config file")
