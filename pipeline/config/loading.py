@@ -81,11 +81,14 @@ def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text
-    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):
+    value = problem["input"]
+    if problem["type"] == "string_type" and isinstance(value, bool | int | float | date | None):
         return (
-            f"{key}: should be text, found {problem['input']!r}. Without quotes, YAML reads some "
-            'texts as other values. Write, for example, "no" or "1"'
+            f"{key}: should be text, found {value!r}. Put it in quotes, as in "
+            '"no" or "1": without quotes, YAML reads some texts as other values'
         )
+    if problem["type"] == "list_type" and isinstance(value, str):
+        return f"{key}: should be a list, found {value!r}. Write [{value}]"
     message = problem["msg"].removeprefix("Input ")
     return f"{key}: {message}, found {problem['input']!r}"
 

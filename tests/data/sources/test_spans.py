@@ -84,6 +84,8 @@ def test_spans_may_be_manifests(tmp_path, write_pairs, write_file):
             "{root}/span-01 and {root}/span-1: both have the span number 1.",
         ),
         (["span-1", "span-x"], "span-{SPAN}", "{root}/span-x: no number in the place of "),
+        (["span-1", "span-٢"], "span-{SPAN}", "{root}/span-٢: no number in the place of "),
+        (["1", f"{2**63}"], "{SPAN}", f"{{root}}/{2**63}: the span number is greater than "),
         (["span-1", "span-10"], "span-{SPAN:1}", "{root}/span-10: no number in the place of "),
         (["1", "docs"], "{SPAN}", "{root}/docs: no number in the place of "),
         (["1"], "{SPAN}/cells", "{root}/1/cells/images: no such folder."),

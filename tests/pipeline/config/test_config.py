@@ -39,6 +39,13 @@ def test_folders_lie_in_the_workspace(load, monkeypatch, tmp_path):
     assert config.reports_folder == str(tmp_path / "runs/discs/reports")
 
 
+@pytest.mark.parametrize("name", ["a[1]", "a*", "what?"])
+def test_a_workspace_that_tfx_would_read_as_a_pattern_is_refused(problems, name):
+    (line,) = problems(changed(workspace=f"/data/{name}"))
+    assert f"workspace: TFX reads the path /data/{name}/" in line
+    assert "Choose a folder without these characters" in line
+
+
 def test_slices_may_be_by_columns_of_a_manifest(load):
     slices = {"column/lens=a=b": {"mean_iou": 0.5}, "image/source=a": {"mean_iou": 0.5}}
     by = ["column/camera", "image/span", "column/lens"]

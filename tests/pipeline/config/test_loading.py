@@ -197,8 +197,11 @@ def test_every_problem_has_its_line(problems):
 @pytest.mark.parametrize(
     ("classes", "words"),
     [
-        (["no", "on"], ["data.classes.0: should be text, found False. Without quotes, YAML"]),
-        ([1, 2], ["data.classes.0: should be text, found 1. Without quotes"]),
+        (["no", "on"], ["data.classes.0: should be text, found False. Put it in quotes, as"]),
+        ("cell", ["data.classes: should be a list, found 'cell'. Write [cell]"]),
+        ([1e3, None], ["data.classes.0: should be text, found 1000.0. Put it in quotes"]),
+        ([None, "a"], ["data.classes.0: should be text, found None. Put it in quotes"]),
+        ([1, 2], ["data.classes.0: should be text, found 1. Put it in quotes"]),
         (["a\tb", "c"], [r"data.classes.0: a name may have no control characters, found 'a\tb'"]),
         (["a b", "a_b"], ["'a b' and 'a_b' are both a_b in the names of features and metrics"]),
         (["mean", "c"], ["'mean' is the name of the mean over all classes"]),

@@ -56,9 +56,11 @@ def data(tmp_path):
     for kind in ("images", "masks"):
         (tmp_path / "data" / kind).mkdir(parents=True)
         for number in range(4):
-            Image.fromarray(np.eye(32, dtype=np.uint8)).save(tmp_path / f"data/{kind}/{number}.png")
+            path = tmp_path / f"data/{kind}/{number}.png"
+            Image.fromarray(np.eye(32, dtype=np.uint8)).save(path)
     (tmp_path / "c.yaml").write_text(
-        "{name: a, data: {source: {kind: folder, path: data}, classes: [b, c]}, gate: {mean_iou: 0}}"
+        "{name: a, data: {source: {kind: folder, path: data}, classes: [b, c]}, "
+        "gate: {mean_iou: 0}}"
     )
     return tmp_path
 
