@@ -93,7 +93,7 @@ def _simulate(random: np.random.Generator, groups: int) -> Counts:
 
 
 def _metrics(counts: Counts) -> dict[str, float]:
-    return compute(Counts(counts.images, *(part.sum(0) for part in counts[1:])), _CLASSES)
+    return compute(Counts(counts.images, *(part.sum(0) for part in counts[1:4])), _CLASSES)
 
 
 def _measure(groups: int, data_sets: int) -> list[tuple[dict[str, float], Intervals]]:
@@ -106,7 +106,7 @@ def _measure(groups: int, data_sets: int) -> list[tuple[dict[str, float], Interv
 
 
 def _images(counts: Counts) -> Iterator[EvaluatedImage]:
-    for number, parts in enumerate(zip(*counts[1:], strict=True)):
+    for number, parts in enumerate(zip(*counts[1:4], strict=True)):
         yield EvaluatedImage(str(number), str(number), "", [], Counts(1, *parts), None)
 
 

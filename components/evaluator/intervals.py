@@ -6,10 +6,17 @@ units. The standard error comes from the jackknife, which leaves out one group a
 Tibshirani 1993, chapter 11). The quantiles come from Student's t distribution; its degrees of
 freedom are the number of groups that contain the class, minus 1. Metrics are transformed to
 log-odds, so intervals stay within 0..1.
+
+The interval of a mean over the classes is composed of those of the classes by MOVER, the method of
+variance estimates recovery (Zou and Donner 2008, https://doi.org/10.1002/sim.2982): a rare class,
+which is in few groups, has a wide and lopsided interval, which the jackknife of the mean itself
+makes too narrow.
+
 `python -m benchmarks.gate` measures how often intervals contain the true value.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,11 +26,12 @@ from pydantic import BaseModel
 from scipy import stats
 
 from components.evaluator.evaluated_images import EvaluatedImage
+from components.evaluator.metric_names import of_class
 from components.evaluator.metrics import (
     Areas,
     ClassCounts,
     Counts,
-    class_of,
+    class_metrics,
     metric_names,
     metric_values,
 )
@@ -133,27 +141,39 @@ class _Jackknife:
             left_out.append(metric_values(_counts(total - block, size)))
         self._all = metric_values(_counts(total, size))
         self._left_out = np.concatenate(left_out)
-        self._freedom = [self._degrees_of_freedom(name, classes, present) for name in self._names]
-
-    def _degrees_of_freedom(self, name: str, classes: Sequence[str], present: _Integers) -> int:
-        class_id = class_of(name, classes)
-        if class_id is not None:
-            return int(present[class_id]) - 1
-        if name.startswith("mean_"):  # the class in the fewest groups is the least certain
-            return int(min((count for count in present if count), default=0)) - 1
-        return self.groups - 1
+        # For each metric of the classes, the places of its values, by class id.
+        places = {name: place for place, name in enumerate(self._names)}
+        parts = {
+            metric: [places[of_class(metric, name)] for name in classes]
+            for metric in class_metrics()
+        }
+        self._freedom = np.full(len(self._names), self.groups - 1)
+        for values in parts.values():
+            self._freedom[values] = present - 1
+        self._parts = {
+            places[mean]: values
+            for metric, values in parts.items()
+            if (mean := f"mean_{metric}") in places
+        }
 
     def intervals(self) -> dict[str, Interval]:
         """Returns the interval of each metric that has one."""
-        ends = _ends(_log_odds(self._all), _log_odds(self._left_out), self._freedom)
-        return self._by_name(1 / (1 + np.exp(-ends)))
+        left_out = _log_odds(self._left_out)
+        ends = 1 / (1 + np.exp(-_ends(_log_odds(self._all), left_out, self._freedom)))
+        return self._by_name(self._all, left_out, ends)
 
     def intervals_of_difference(self, other: "_Jackknife") -> dict[str, Interval]:
         """Returns the interval of each metric minus that of another model on the same images."""
-        ends = _ends(self._all - other._all, self._left_out - other._left_out, self._freedom)
-        return self._by_name(ends)
+        differences, left_out = self._all - other._all, self._left_out - other._left_out
+        return self._by_name(differences, left_out, _ends(differences, left_out, self._freedom))
 
-    def _by_name(self, ends: _Numbers) -> dict[str, Interval]:
+    def _by_name(self, values: _Numbers, left_out: _Numbers, ends: _Numbers) -> dict[str, Interval]:
+        for mean, parts in self._parts.items():
+            defined = [part for part in parts if not np.isnan(values[part])]
+            if defined:
+                ends[:, mean] = _ends_of_mean(
+                    values[defined], left_out[:, defined], ends[:, defined]
+                )
         return {
             name: (low, high)
             for name, (low, high) in zip(self._names, ends.T.tolist(), strict=True)
@@ -161,16 +181,35 @@ class _Jackknife:
         }
 
 
-def _ends(value: _Numbers, left_out: _Numbers, freedom: Sequence[int]) -> _Numbers:
+def _ends(value: _Numbers, left_out: _Numbers, freedom: _Integers) -> _Numbers:
     """Returns the ends of the intervals, float64 [2, metrics]; NaN with too few groups."""
     groups = len(left_out)
     if not groups:
         return np.full((2, len(value)), np.nan)
-    degrees = np.where(np.array(freedom) >= FEWEST_GROUPS - 1, freedom, np.nan)
+    degrees = np.where(freedom >= FEWEST_GROUPS - 1, freedom, np.nan)
     deviations = left_out - left_out.mean(axis=0)
     error = np.sqrt((groups - 1) / groups * (deviations**2).sum(axis=0))
     reach = stats.t.ppf((1 + LEVEL) / 2, degrees) * error
     return np.stack([value - reach, value + reach])
+
+
+def _ends_of_mean(values: _Numbers, left_out: _Numbers, ends: _Numbers) -> _Numbers:
+    """Returns the ends of the interval of a mean, from those of its parts.
+
+    Args:
+      values: Values of the parts, float64 [parts].
+      left_out: Values without each group, float64 [groups, parts], for the correlations.
+      ends: Ends of the intervals of the parts, float64 [2, parts]; NaN for a part without one.
+
+    Returns:
+      float64 [2]; NaN if a part has no interval.
+    """
+    deviations = left_out - left_out.mean(axis=0)
+    lengths = np.linalg.norm(deviations, axis=0)
+    unit = np.divide(deviations, lengths, out=np.zeros_like(deviations), where=lengths > 0)
+    correlations = unit.T @ unit
+    reach = [math.sqrt(max(part @ correlations @ part, 0)) for part in (ends - values)]
+    return values.mean() + np.array([-reach[0], reach[1]]) / len(values)
 
 
 def _counts(rows: _Numbers, size: int) -> ClassCounts:

@@ -62,7 +62,6 @@ def log_odds(values):
     "name",
     [
         "iou/disc",
-        "mean_iou",
         "dice/rim",
         "pixel_accuracy",
         "boundary_iou/disc",
@@ -78,6 +77,36 @@ def test_an_interval_is_the_jackknife_s_on_the_scale_of_log_odds(name):
     expected = [1 / (1 + math.exp(-end)) for end in (value - reach, value + reach)]
     assert [low, high] == pytest.approx(expected)
     assert low < metrics(images)[name] < high
+
+
+def log_odds_without_each_group(images, names):
+    groups = sorted({one.group for one in images})
+    rows = (log_odds(metrics([i for i in images if i.group != group])) for group in groups)
+    return np.array([[row[name] for name in names] for row in rows])
+
+
+def test_the_interval_of_a_mean_is_composed_of_those_of_the_classes():
+    images = list(noisy(8))
+    names = [f"iou/{name}" for name in CLASSES]
+    found = measure_intervals(images, CLASSES).metrics
+    values = np.array([metrics(images)[name] for name in names])
+    below, above = np.abs(np.array([found[name] for name in names]).T - values)
+    correlations = np.corrcoef(log_odds_without_each_group(images, names).T)
+    expected = [
+        values.mean() - math.sqrt(below @ correlations @ below) / 3,
+        values.mean() + math.sqrt(above @ correlations @ above) / 3,
+    ]
+    assert found["mean_iou"] == pytest.approx(expected)
+
+
+def test_a_class_that_is_only_predicted_leaves_the_mean_without_an_interval():
+    images = [one._replace(baseline=None) for one in noisy(8, rims=False)]
+    for one in images:
+        one.candidate.confusion_matrix[0, 2] = 3
+    found = measure_intervals(images, CLASSES).metrics
+    assert metrics(images)["iou/rim"] == 0
+    assert "iou/disc" in found
+    assert "mean_iou" not in found
 
 
 def test_a_difference_is_measured_on_the_same_groups():
@@ -117,7 +146,6 @@ def test_a_class_in_few_groups_has_no_interval():
     found = measure_intervals(images, CLASSES).metrics
     assert {"iou/ground", "iou/disc", "pixel_accuracy"} <= set(found)
     assert not {"iou/rim", "mean_iou", "mean_dice"} & set(found)
-    # The degrees of freedom are those of the class in the fewest groups.
     more = [*images, image("rim 5", 90 * np.eye(3, dtype=int))]
     assert "mean_iou" in measure_intervals(more, CLASSES).metrics
 
