@@ -7,7 +7,7 @@ requests can be compared with the training data.
 import tensorflow as tf
 
 from data.examples.features import IMAGE_STATISTICS
-from data.examples.image_statistics import COLOUR_DIGITS, SHARPNESS_WINDOW
+from data.examples.image_statistics import COLOUR_DIGITS, MOST_PIXELS, SHARPNESS_WINDOW
 
 COUNT = len(IMAGE_STATISTICS)
 """Number of statistics of an image."""
@@ -23,10 +23,14 @@ def input_statistics(image: tf.Tensor) -> tf.Tensor:
       float32 [COUNT], in the order of `features.IMAGE_STATISTICS`. The values differ from those of
       ingestion only by rounding; shares of light are rounded to 0.001 in both.
     """
-    size = tf.cast(tf.shape(image)[:2], tf.float32)
-    pixels = tf.cast(image, tf.float32)
+    size = tf.shape(image)[:2]
+    number = tf.cast(tf.reduce_prod(size), tf.float64)
+    step = tf.cast(tf.math.ceil(tf.sqrt(number / MOST_PIXELS)), tf.int32)
+    # TensorFlow gathers rows and pixels in a fifth of the time that it takes to slice with steps.
+    rows = tf.gather(image, tf.range(0, size[0], step))
+    pixels = tf.cast(tf.gather(rows, tf.range(0, size[1], step), axis=1), tf.float32)
     # The sums of columns come first, because TensorFlow sums long rows faster than rows of three.
-    columns = tf.reduce_mean(tf.reshape(pixels, [tf.shape(image)[0], -1]), axis=0)
+    columns = tf.reduce_mean(tf.reshape(pixels, [tf.shape(pixels)[0], -1]), axis=0)
     means = tf.reduce_mean(tf.reshape(columns, [-1, 3]), axis=0)
     # `l2_loss` is half of the sum of the squares, without an array of the squares.
     squares = 2 * tf.nn.l2_loss(pixels - tf.reduce_mean(means))
@@ -34,7 +38,9 @@ def input_statistics(image: tf.Tensor) -> tf.Tensor:
     total = tf.reduce_sum(means)
     shares = tf.where(total > 0, means / total, 1 / 3)
     red_and_blue = tf.round(tf.gather(shares, [0, 2]) * 10**COLOUR_DIGITS) / 10**COLOUR_DIGITS
-    return tf.concat([size, means, std[tf.newaxis], red_and_blue, [_sharpness(image)]], axis=0)
+    sharpness = _sharpness(image)
+    numbers = [tf.cast(size, tf.float32), means, [std], red_and_blue, [sharpness]]
+    return tf.concat(numbers, axis=0)
 
 
 def _sharpness(image: tf.Tensor) -> tf.Tensor:

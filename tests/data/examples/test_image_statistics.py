@@ -9,7 +9,7 @@ def noise(height, width, low=0):
     return np.random.default_rng(1).integers(low, 256, (height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (80_000, 2), (2, 80_000)])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (65_536, 1), (2, 32_768)])
 def test_brightness_is_exact_for_images_of_any_shape(shape):
     pixels = noise(*shape, low=240)
     found = image_statistics(pixels)
@@ -17,6 +17,17 @@ def test_brightness_is_exact_for_images_of_any_shape(shape):
     assert (found.height, found.width) == shape
     assert found.means == tuple((values.sum(axis=(0, 1)) / values[..., 0].size).tolist())
     assert found.std == pytest.approx(values.std(), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "step"), [((256, 256), 1), ((257, 256), 2), ((1, 2**18), 2), ((550, 515), 3)]
+)
+def test_brightness_of_a_large_image_is_that_of_pixels_at_equal_distances(shape, step):
+    pixels = noise(*shape)
+    found, sample = image_statistics(pixels), pixels[::step, ::step].astype(float)
+    assert found.means == pytest.approx(sample.mean(axis=(0, 1)).tolist())
+    assert found.std == pytest.approx(sample.std())
+    assert (found.height, found.width) == shape
 
 
 def test_sharpness_by_hand():

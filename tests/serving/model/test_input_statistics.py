@@ -8,7 +8,7 @@ from PIL import Image
 from data.examples.image_statistics import SHARPNESS_WINDOW, image_statistics
 from serving.model.input_statistics import input_statistics
 
-SIZES = [(1, 1), (1, 9), (7, 5), (224, 224), (SHARPNESS_WINDOW + 301, SHARPNESS_WINDOW + 8)]
+SIZES = [(1, 1), (1, 9), (7, 5), (224, 224), (SHARPNESS_WINDOW + 901, SHARPNESS_WINDOW + 8)]
 
 
 def images():
