@@ -1,5 +1,6 @@
 """Reads the logs of predictions that `serving.request_log`, or a client of TF Serving, wrote."""
 
+import posixpath
 from collections.abc import Iterator, Sequence
 
 import pydantic
@@ -20,7 +21,8 @@ def read_answers(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Answe
       classes: Class names of the model.
 
     Yields:
-      The lines, in the order of the files. A last line that is incomplete, because its process was
+      The lines, in the order of the files. The paths of kept images begin with the folder of the
+      log. A last line that is incomplete, because its process was
       killed or is still writing, is skipped.
 
     Raises:
@@ -47,6 +49,8 @@ def _read(file: str, classes: Sequence[str]) -> Iterator[Answer]:
                 raise _not_a_log(file, number, error) from error
             before = error  # accepted if no line follows
             continue
+        if answer.kept is not None:
+            answer.kept = join(posixpath.dirname(file), answer.kept)
         if set(answer.classes) != set(classes):
             raise InputError(
                 f"{file}, line {number}: has the classes {listed(answer.classes)}, expected "

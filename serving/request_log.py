@@ -1,7 +1,8 @@
-"""Log of predictions: JSON lines with statistics of each image and of its answer, without images.
+"""Log of predictions: JSON lines with statistics of each image and of its answer.
 
 Each process writes files of its own, so several may share a folder. A file holds at most
 `FILE_SIZE` bytes, and the oldest files of the folder are removed when all exceed `FOLDER_SIZE`.
+Images are kept only if a share of them is asked for (see `serving.request_images`).
 """
 
 import contextlib
@@ -15,12 +16,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel
 
 from data.examples import features
 from data.files.writing import make_folder
+from serving.request_images import RequestImages, remove_oldest
 from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGE_STATISTICS, Arrays
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Answer(BaseModel):
       confidence: Highest class probability at each pixel, averaged over the image, 1/C..1; None if
         it is not a number.
       image: Path of the image; None if unknown, as for requests to a server.
+      kept: Path of the image that the log keeps, relative to its folder; None for most images.
     """
 
     log: Literal["unetfx/1"] = "unetfx/1"
@@ -53,6 +56,7 @@ class Answer(BaseModel):
     classes: dict[str, float]
     confidence: float | None
     image: str | None = None
+    kept: str | None = None
 
 
 def answers_of(outputs: Arrays, version: int, classes: Sequence[str]) -> list[Answer]:
@@ -99,16 +103,25 @@ def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
     return {name: round(number, _DIGITS) for name, number in numbers.items()}
 
 
+_Answers: TypeAlias = Sequence[tuple[Answer, bytes | None]]
+
+
 class RequestLog:
     """Writes answers to a folder in a thread of its own. No failure reaches the caller."""
 
     def __init__(
-        self, folder: Path, *, file_size: int = FILE_SIZE, folder_size: int = FOLDER_SIZE
+        self,
+        folder: Path,
+        images: float | None = None,
+        *,
+        file_size: int = FILE_SIZE,
+        folder_size: int = FOLDER_SIZE,
     ) -> None:
         """Creates the folder and starts the thread.
 
         Args:
           folder: Folder of the log.
+          images: Share of the images to keep, above 0 and at most 1; None to keep none.
           file_size: Size in bytes after which a new file is started.
           folder_size: Maximum size in bytes of all files in the folder.
 
@@ -118,19 +131,32 @@ class RequestLog:
         make_folder(str(folder))
         self._folder = folder
         self._file_size, self._folder_size = file_size, folder_size
-        self._queue: queue.Queue[Sequence[Answer] | None] = queue.Queue(_MOST_WAITING)
+        self._images = None if images is None else RequestImages(folder, images)
+        self._queue: queue.Queue[_Answers | None] = queue.Queue(_MOST_WAITING)
         self._file: IO[bytes] | None = None
         self._written = self._files = 0
         self._warned: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="request log", daemon=True)
         self._thread.start()
 
-    def add(self, answers: Sequence[Answer]) -> None:
-        """Queues answers to be written; drops them if the disk has fallen far behind."""
+    def add(self, answers: Sequence[Answer], images: Sequence[bytes]) -> None:
+        """Queues answers to be written; drops them if the disk has fallen far behind.
+
+        Args:
+          answers: The answers.
+          images: Contents of the PNG or JPEG file of each answer.
+        """
+        chosen = self._images.choose(images) if self._images else [None] * len(answers)
         try:
-            self._queue.put_nowait(answers)
+            self._queue.put_nowait(list(zip(answers, chosen, strict=True)))
         except queue.Full:
+            self._free(chosen)
             self._warn_once(f"{self._folder}: too slow; some answers are not logged")
+
+    def _free(self, images: Iterable[bytes | None]) -> None:
+        for image in images:
+            if self._images and image is not None:
+                self._images.done(image)
 
     def close(self) -> None:
         """Writes all queued answers and ends the thread."""
@@ -148,10 +174,12 @@ class RequestLog:
                     f"{self._folder}: cannot be written ({error.strerror}); answers are not logged "
                     "until it can"
                 )
+            self._free(image for _, image in answers)
         self._close_file()
 
-    def _write(self, answers: Sequence[Answer]) -> None:
-        for one in answers:
+    def _write(self, answers: _Answers) -> None:
+        for one, image in answers:
+            one.kept = self._keep(image)
             if one.statistics is None:
                 self._warn_once(
                     f"version {one.version} returns no {IMAGE_STATISTICS}, because an older unetfx "
@@ -165,9 +193,22 @@ class RequestLog:
         if self._queue.empty() and self._file:
             self._file.flush()
 
+    def _keep(self, image: bytes | None) -> str | None:
+        """Writes an image if there is one, and returns its path."""
+        if self._images is None or image is None:
+            return None
+        try:
+            return self._images.write(image)
+        except OSError as error:
+            self._warn_once(
+                f"{self._folder}: an image cannot be written ({error.strerror}); images are not "
+                "kept until one can"
+            )
+            return None
+
     def _start_file(self) -> None:
         self._close_file()
-        self._remove_old_files()
+        remove_oldest(self._folder, [SUFFIX], self._folder_size - self._file_size)
         self._files += 1
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         name = f"{moment}-{socket.gethostname()}-{os.getpid()}-{id(self)}-{self._files}{SUFFIX}"
@@ -179,20 +220,6 @@ class RequestLog:
             with contextlib.suppress(OSError):
                 self._file.close()
         self._file = None
-
-    def _remove_old_files(self) -> None:
-        """Removes the oldest files, so that one more file fits into the folder."""
-        states = []
-        for path in self._folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):  # another process may have removed it
-                state = path.stat()
-                states.append((state.st_mtime_ns, path, state.st_size))
-        excess = sum(size for *_, size in states) + self._file_size - self._folder_size
-        for _, path, size in sorted(states):
-            if excess <= 0:
-                break
-            path.unlink(missing_ok=True)
-            excess -= size
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warned:

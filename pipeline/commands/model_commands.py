@@ -7,7 +7,15 @@ from pathlib import Path
 import click
 
 from data.errors import InputError
-from pipeline.commands.options import AT_LEAST_1, PATH, config_option, log_option, number_option
+from pipeline.commands.options import (
+    AT_LEAST_1,
+    PATH,
+    config_option,
+    log_images_option,
+    log_option,
+    number_option,
+    refuse_images_without_log,
+)
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, log_lines_of
 
@@ -81,6 +89,7 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     help="Time limit for a batch on the server, and for its start.  [default: 60]",
 )
 @log_option
+@log_images_option
 def predict(
     images: tuple[str, ...],
     out: Path,
@@ -93,6 +102,7 @@ def predict(
     jobs: int | None,
     timeout: float | None,
     log_folder: Path | None,
+    log_images: float | None,
 ) -> None:
     """Segment images with a pushed model or a server.
 
@@ -104,9 +114,19 @@ def predict(
     config = load_config(config_file)
     from pipeline.commands.predict import ModelChoice, run_predict
 
+    refuse_images_without_log(log_folder, log_images)
     choice = ModelChoice(url, name, model_version, label, timeout)
     sys.exit(
-        run_predict(config, images, out, choice, batch=batch, jobs=jobs, log_folder=log_folder)
+        run_predict(
+            config,
+            images,
+            out,
+            choice,
+            batch=batch,
+            jobs=jobs,
+            log_folder=log_folder,
+            log_images=log_images,
+        )
     )
 
 
@@ -140,6 +160,7 @@ def predict(
 @number_option("--max-seconds", 60.0, "SECONDS", "Time limit for a request.", _SECONDS)
 @number_option("--max-batch", 8, "N", "Maximum number of images in a batch.", AT_LEAST_1)
 @log_option
+@log_images_option
 def serve(
     config_file: Path,
     host: str,
@@ -152,6 +173,7 @@ def serve(
     max_seconds: float,
     max_batch: int,
     log_folder: Path | None,
+    log_images: float | None,
 ) -> None:
     """Serve the newest pushed model on this machine.
 
@@ -159,6 +181,7 @@ def serve(
     the server with Ctrl-C.
     """
     config = load_config(config_file)
+    refuse_images_without_log(log_folder, log_images)
     log = config.home / "logs" / "serve.txt"
     with library_noise_to(log, only_reads=True), log_lines_of("serving"):
         from serving.server.limits import Limits
@@ -180,6 +203,7 @@ def serve(
                 ),
                 hosts=hosts,
                 log=log_folder,
+                log_images=log_images,
             )
         )
 

@@ -37,11 +37,23 @@ log_option = click.option(
     "log_folder",
     type=PATH,
     metavar="FOLDER",
-    help="Folder for a log of the predictions, without images, for unetfx drift.",
+    help="Folder for a log of the predictions, for unetfx drift.",
+)
+log_images_option = click.option(
+    "--log-images",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Keep this share of the images, drawn at random, beside the log.  [default: none]",
 )
 why_option = click.option(
     "--why", required=True, metavar="TEXT", help="Reason, kept in the records."
 )
+
+
+def refuse_images_without_log(log_folder: Path | None, log_images: float | None) -> None:
+    """Raises InputError if `--log-images` is given without `--log`."""
+    if log_images is not None and log_folder is None:
+        raise InputError("--log-images: only works with --log, the folder of the log.")
 
 
 def number_option(

@@ -63,6 +63,7 @@ def run_predict(
     batch: int = 1,
     jobs: int | None = None,
     log_folder: Path | None = None,
+    log_images: float | None = None,
 ) -> int:
     """Segments images and prints a line for each image.
 
@@ -76,6 +77,7 @@ def run_predict(
       jobs: Number of batches that are processed at the same time; None for the default, which is
         `JOBS`, or `JOBS_OF_SERVER` with a server.
       log_folder: Folder for the log of the predictions (see `RequestLog`); None for no log.
+      log_images: Share of the images that the log keeps, above 0 and at most 1; None for none.
 
     Returns:
       The exit code: `DONE`, or `BAD_INPUT` if there is only one image and it failed.
@@ -87,9 +89,10 @@ def run_predict(
     log = Path(os.devnull) if choice.url else config.home / "logs" / "predict.txt"
     with library_noise_to(log, only_reads=True) as terminal:
         images = find_images(patterns, out)
+        log_context = closing(RequestLog(log_folder, log_images)) if log_folder else nullcontext()
         with (
             _model(config, choice, terminal) as (model, data, version),
-            closing(RequestLog(log_folder)) if log_folder else nullcontext() as request_log,
+            log_context as request_log,
         ):
             jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
             outcomes = predict_files(

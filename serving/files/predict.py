@@ -145,19 +145,18 @@ def _predict_batch(
         for image in images
     ]
     if log:
-        log.add(
-            [
-                answer(
-                    image_statistics(good[outcome.image].pixels).features(),
-                    dict(zip(model.classes, outcome.class_fraction, strict=True)),
-                    outcome.confidence,
-                    version,
-                    printable(outcome.image.path),
-                )
-                for outcome in outcomes
-                if not outcome.error
-            ]
-        )
+        segmented = [outcome for outcome in outcomes if not outcome.error]
+        answers = [
+            answer(
+                image_statistics(good[outcome.image].pixels).features(),
+                dict(zip(model.classes, outcome.class_fraction, strict=True)),
+                outcome.confidence,
+                version,
+                printable(outcome.image.path),
+            )
+            for outcome in segmented
+        ]
+        log.add(answers, [good[outcome.image].encoded for outcome in segmented])
     return outcomes
 
 

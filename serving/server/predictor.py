@@ -114,7 +114,8 @@ class RequestPredictor:
         if name == SIGNATURE:
             outputs = await version.batcher.submit(list(inputs[IMAGES]), pixels, deadline)
             if self._log:
-                self._log.add(answers_of(outputs, version.number, model.classes))
+                answers = answers_of(outputs, version.number, model.classes)
+                self._log.add(answers, inputs[IMAGES].tolist())
             return outputs
         return await asyncio.get_running_loop().run_in_executor(
             self._executor, lambda: model.run(name, inputs, deadline - time.monotonic())

@@ -51,6 +51,7 @@ class ServerSettings(NamedTuple):
       hosts: Names under which browsers may reach the server, in addition to `host`, `localhost`,
         the name of this machine and IP addresses.
       log: Folder for the log of the requests (see `RequestLog`); None for no log.
+      log_images: Share of the images that the log keeps, above 0 and at most 1; None for none.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ServerSettings(NamedTuple):
     limits: Limits = Limits()
     hosts: Sequence[str] = ()
     log: Path | None = None
+    log_images: float | None = None
 
 
 class LocalServer:
@@ -82,7 +84,7 @@ class LocalServer:
           InputError: The folder of the log cannot be created.
         """
         self._settings = settings
-        self._log = RequestLog(settings.log) if settings.log else None
+        self._log = RequestLog(settings.log, settings.log_images) if settings.log else None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="model")
         metrics = ServerMetrics(settings.limits.batch)
         self._versions = Versions(settings.name, settings.labels)

@@ -30,7 +30,7 @@ def test_an_answer_is_one_line_that_can_be_read_again(tmp_path):
     }
     answers = answers_of(outputs, 3, ["red", "blue"])
     log = RequestLog(tmp_path / "new" / "folder")
-    log.add(answers)
+    log.add(answers, [b""] * 2)
     log.close()
     found = [Answer.model_validate_json(line) for line in lines(tmp_path / "new" / "folder")]
     assert found == answers
@@ -43,7 +43,7 @@ def test_an_answer_is_one_line_that_can_be_read_again(tmp_path):
 def test_files_rotate_and_the_oldest_are_removed(tmp_path):
     log = RequestLog(tmp_path, file_size=1000, folder_size=5000)
     for number in range(200):
-        log.add([one(number)])
+        log.add([one(number)], [b""])
     log.close()
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert 3 <= len(sizes) <= 5
@@ -57,7 +57,7 @@ def test_files_rotate_and_the_oldest_are_removed(tmp_path):
 def _write_many(folder):
     log = RequestLog(folder)
     for number in range(500):
-        log.add([one(number)])
+        log.add([one(number)], [b""])
     log.close()
 
 
@@ -73,8 +73,8 @@ def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, caplog, monkeypatc
     # Linux has a device that is always full.
     monkeypatch.setattr(Path, "open", lambda path, mode: io.FileIO("/dev/full", "w"))
     log = RequestLog(tmp_path)
-    log.add([one(1)])
-    log.add([one(2)])
+    log.add([one(1)], [b""])
+    log.add([one(2)], [b""])
     log.close()
     (record,) = caplog.records
     assert "No space left on device" in record.message
@@ -83,12 +83,41 @@ def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, caplog, monkeypatc
 def test_a_model_without_statistics_is_told_once(tmp_path, caplog):
     outputs = {"class_fraction": np.ones((1, 1)), "confidence": np.ones(1)}
     log = RequestLog(tmp_path)
-    log.add(answers_of(outputs, 3, ["all"]))
-    log.add(answers_of(outputs, 3, ["all"]))
+    log.add(answers_of(outputs, 3, ["all"]), [b""])
+    log.add(answers_of(outputs, 3, ["all"]), [b""])
     log.close()
     (record,) = caplog.records
     assert record.message.startswith("version 3 returns no image_statistics")
     assert len(lines(tmp_path)) == 2
+
+
+def test_images_are_kept_only_if_asked_for_and_named_in_their_lines(tmp_path):
+    images = [b"\x89PNG\r\n\x1a\n" + bytes([number]) for number in range(3)]
+    for share in (None, 1.0):
+        log = RequestLog(tmp_path / str(share), share)
+        log.add([one(number) for number in range(3)], images)
+        log.close()
+    assert not (tmp_path / "None/images").exists()
+    without, kept = (
+        [Answer.model_validate_json(line).kept for line in lines(tmp_path / name)]
+        for name in ("None", "1.0")
+    )
+    assert without == [None] * 3
+    assert len(set(kept)) == 3
+    for path, image in zip(kept, images, strict=True):
+        assert (tmp_path / "1.0" / path).read_bytes() == image
+
+
+def test_an_image_that_cannot_be_written_does_not_cost_the_line(tmp_path, caplog):
+    log = RequestLog(tmp_path, 1.0)
+    (tmp_path / "images").rmdir()
+    (tmp_path / "images").write_text("in the way")
+    for number in range(2):
+        log.add([one(number)], [b"image"])
+    log.close()
+    assert len(lines(tmp_path)) == 2
+    (record,) = caplog.records
+    assert "an image cannot be written (Not a directory)" in record.message
 
 
 def test_a_folder_that_cannot_be_made_is_bad_input(tmp_path):
@@ -102,9 +131,10 @@ def test_the_server_logs_images_that_it_segments(
     signature, start, push, saved_model, picture, tmp_path
 ):
     push(saved_model, tmp_path / "models", 4)
-    server = start(tmp_path / "models", log=tmp_path / "log")
+    server = start(tmp_path / "models", log=tmp_path / "log", log_images=1.0)
     server.wait(4)
-    image = {"b64": base64.b64encode(picture(8, 12, (255, 0, 0), (0, 255, 0))).decode()}
+    content = picture(8, 12, (255, 0, 0), (0, 255, 0))
+    image = {"b64": base64.b64encode(content).decode()}
     inputs = [image] if signature == "serving_default" else [[[[255, 0, 0]]]]
     body = {"signature_name": signature, "instances": inputs}
     address = f"{server.rest}/v1/models/discs:predict"
@@ -114,8 +144,10 @@ def test_the_server_logs_images_that_it_segments(
     found = [Answer.model_validate_json(line) for line in lines(tmp_path / "log")]
     if signature == "probabilities":
         assert not found
+        assert not list((tmp_path / "log/images").iterdir())
         return
     (one,) = found
+    assert (tmp_path / "log" / one.kept).read_bytes() == content
     assert (one.version, one.image) == (4, None)
     assert one.classes == {"red": 0.5, "green": 0.5, "blue": 0}
     assert {name: one.statistics[f"image/{name}"] for name in ("height", "width", "mean_red")} == {

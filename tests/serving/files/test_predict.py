@@ -289,10 +289,10 @@ def test_an_output_that_cannot_be_written_is_a_row_of_the_table(predict, tmp_pat
 def test_the_log_has_what_the_model_would_return(predict, tmp_path):
     picture(8, 12, RED, GREEN).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"damaged")
-    log = RequestLog(tmp_path / "log")
+    log = RequestLog(tmp_path / "log", 1)
     predict("a.png", "b.png", log=log, version=3)
     log.close()
-    (file,) = (tmp_path / "log").iterdir()
+    (file,) = (tmp_path / "log").glob("*.jsonl")
     (line,) = file.read_text().splitlines()
     found = Answer.model_validate_json(line)
     assert (found.version, found.image) == (3, str(tmp_path / "a.png"))
