@@ -49,7 +49,7 @@ def anomaly_sentences(
     Returns:
       The sentences, without full stops, sorted by feature name.
     """
-    titles = _NAMES | {features.fraction(name): f"the share of {name}" for name in classes}
+    titles = feature_titles(classes)
     return [
         printable(sentence)  # it may contain values of a manifest
         for name, anomaly in sorted(anomalies.anomaly_info.items())
@@ -58,6 +58,25 @@ def anomaly_sentences(
             key, titles.get(key, key), anomaly, schema, statistics, older, rival
         )
     ]
+
+
+def feature_titles(classes: Sequence[str]) -> dict[str, str]:
+    """Returns the words for each feature that has some, such as `the contrast`.
+
+    Args:
+      classes: Names of the classes, by class id.
+    """
+    return _NAMES | {features.fraction(name): f"the share of {name}" for name in classes}
+
+
+def number_statistics(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList, name: str
+) -> statistics_pb2.NumericStatistics | None:
+    """Returns the statistics of a numeric feature; None if there is no such feature."""
+    for feature in statistics.datasets[0].features:
+        if list(feature.path.step) == [name] and feature.HasField("num_stats"):
+            return feature.num_stats
+    return None
 
 
 def _sentences(
@@ -69,7 +88,7 @@ def _sentences(
     older: statistics_pb2.DatasetFeatureStatisticsList | None,
     rival: str,
 ) -> Iterator[str]:
-    seen = _numbers(statistics, name)
+    seen = number_statistics(statistics, name)
     for reason in anomaly.reason:
         if reason.type in _LOW and seen:
             low = _domain(schema, name).min
@@ -78,7 +97,7 @@ def _sentences(
             high = _domain(schema, name).max
             yield f"{title} goes up to {seen.max:.4g}; the maximum in the schema is {high:.4g}"
         elif reason.type == _Type.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH:
-            before = _numbers(older, name) if older else None
+            before = number_statistics(older, name) if older else None
             # TFDV's description is not used because it calls the splits `training` and `serving`.
             if older is None:
                 yield f"{title} differs between train and test{_divergence(reason)}"
@@ -101,15 +120,6 @@ def _divergence(reason: anomalies_pb2.AnomalyInfo.Reason) -> str:
     if measured is None:
         return ""
     return f" (divergence {float(measured[1]):.2f}, allowed {float(measured[2]):.2f})"
-
-
-def _numbers(
-    statistics: statistics_pb2.DatasetFeatureStatisticsList, name: str
-) -> statistics_pb2.NumericStatistics | None:
-    for feature in statistics.datasets[0].features:
-        if list(feature.path.step) == [name] and feature.HasField("num_stats"):
-            return feature.num_stats
-    return None
 
 
 def _domain(schema: schema_pb2.Schema, name: str) -> schema_pb2.FloatDomain | schema_pb2.IntDomain:

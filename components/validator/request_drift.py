@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timezone
 from typing import NamedTuple, TypeAlias
 
@@ -11,8 +11,9 @@ import pandas as pd
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-from components.validator.anomaly_text import anomaly_sentences
+from components.validator.anomaly_text import anomaly_sentences, feature_titles
 from components.validator.chance import allow_for_chance
+from components.validator.mean_shift import mean_shifts
 from data.errors import InputError
 from data.examples import features
 from serving.request_log import Answer
@@ -23,6 +24,8 @@ four times as many false alarms (`benchmarks.drift`)."""
 _MOST_COMPARED = 10_000  # maximum number of requests of a day that are compared
 _Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 _Row: TypeAlias = Mapping[str, int | float]
+_MOST_KEPT = 1000  # maximum number of kept images of a day among which examples are chosen
+_MOST_SHOWN = 3  # maximum number of kept images for a number that has moved
 
 
 class Period(NamedTuple):
@@ -32,12 +35,14 @@ class Period(NamedTuple):
       first, last: The first and the last day.
       requests: Number of requests with statistics.
       rows: Statistics of the requests, or of a random sample of each day.
+      kept: Statistics of the requests of which the log keeps the image, by the path of the image.
     """
 
     first: date
     last: date
     requests: int
-    rows: Sequence[_Row]
+    rows: list[_Row]
+    kept: dict[str, _Row]
 
 
 class RequestDrift(NamedTuple):
@@ -49,6 +54,8 @@ class RequestDrift(NamedTuple):
       oldest: The oldest day of the log.
       newest: The newest period, which decides whether there is drift.
       sentences: A sentence for each number that has moved; empty if there is no drift.
+      images: Paths of images of the newest period that show it, for each sentence: of those that
+        the log keeps, the ones with the highest or the lowest numbers.
     """
 
     requests: int
@@ -56,6 +63,7 @@ class RequestDrift(NamedTuple):
     oldest: date
     newest: Period
     sentences: list[str]
+    images: list[list[str]]
 
 
 def request_drift(
@@ -82,43 +90,40 @@ def request_drift(
     days, without = _by_day(answers)
     periods = _periods(days)
     newest = _statistics(periods[0])
-    moved = _moved(newest, training, schema)
+    moved = _moved(newest, training, schema, classes)
     since = dict.fromkeys(moved, f"the beginning of the log, {periods[-1].first}")
     open_names = set(moved)
     for later, period in itertools.pairwise(periods):
         if not open_names:
             break
-        still = open_names & _moved(_statistics(period), training, schema).keys()
+        still = open_names & _moved(_statistics(period), training, schema, classes).keys()
         since |= dict.fromkeys(open_names - still, f"{later.first}")
         open_names = still
-    sentences = []
-    for name, anomaly in sorted(moved.items()):
-        one = anomalies_pb2.Anomalies()
-        one.anomaly_info[name].CopyFrom(anomaly)
-        lines = anomaly_sentences(
-            one, schema, newest, training, "the training data", classes=classes
-        )
-        sentences += [f"{line}, since {since[name]}" for line in lines]
+    sentences = [f"{line}, since {since[name]}" for name, line in sorted(moved.items())]
+    images = [_examples(name, periods[0], training) for name in sorted(moved)]
     total = sum(period.requests for period in periods)
-    return RequestDrift(total, without, periods[-1].first, periods[0], sentences)
+    return RequestDrift(total, without, periods[-1].first, periods[0], sentences, images)
 
 
-def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, tuple[int, list[_Row]]], int]:
-    """Returns the number of requests and a sample of rows for each day, and those left out."""
+def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, Period], int]:
+    """Returns the requests of each day, and the number of those without statistics."""
     chance = random.Random(0)  # noqa: S311 # not for secrets
-    days: dict[date, tuple[int, list[_Row]]] = {}
+    days: dict[date, Period] = {}
     without = 0
     for answer in answers:
         if answer.statistics is None:
             without += 1
             continue
         day = answer.time.astimezone(timezone.utc).date()
-        count, rows = days.get(day, (0, []))
+        count, rows, kept = days[day][2:] if day in days else (0, [], {})
         place = len(rows) if count < _MOST_COMPARED else chance.randrange(count + 1)
+        row = _row(answer.statistics, answer.classes)
         if place < _MOST_COMPARED:
-            rows[place : place + 1] = [_row(answer.statistics, answer.classes)]
-        days[day] = (count + 1, rows)
-    total = sum(count for count, _ in days.values())
+            rows[place : place + 1] = [row]
+        if answer.kept is not None and len(kept) < _MOST_KEPT:
+            kept[answer.kept] = row
+        days[day] = Period(day, day, count + 1, rows, kept)
+    total = sum(period.requests for period in days.values())
     if total < FEWEST:
         left_out = f", and {without} without" if without else ""
         raise InputError(
@@ -139,21 +144,36 @@ def _row(statistics: Mapping[str, float], classes: Mapping[str, float]) -> _Row:
     return row | {name: int(row[name]) for name in sizes}
 
 
-def _periods(days: Mapping[date, tuple[int, list[_Row]]]) -> list[Period]:
+def _periods(days: Mapping[date, Period]) -> list[Period]:
     """Joins days with few requests into periods, newest first."""
     periods: list[Period] = []
     for day in sorted(days, reverse=True):
-        count, rows = days[day]
         if periods and periods[-1].requests < FEWEST:
-            last = periods.pop()
-            periods.append(Period(day, last.last, last.requests + count, [*last.rows, *rows]))
+            periods.append(_joined(days[day], periods.pop()))
         else:
-            periods.append(Period(day, day, count, rows))
+            periods.append(days[day])
     if len(periods) > 1 and periods[-1].requests < FEWEST:
         old, young = periods.pop(), periods.pop()
-        rows = [*young.rows, *old.rows]
-        periods.append(Period(old.first, young.last, young.requests + old.requests, rows))
+        periods.append(_joined(old, young))
     return periods
+
+
+def _joined(old: Period, young: Period) -> Period:
+    requests = old.requests + young.requests
+    rows, kept = [*young.rows, *old.rows], {**young.kept, **old.kept}
+    return Period(old.first, young.last, requests, rows, kept)
+
+
+def _examples(name: str, period: Period, training: _Statistics) -> list[str]:
+    """Returns the kept images that differ most from the training data, in the direction of all."""
+    (before,) = (
+        feature.num_stats.mean
+        for feature in training.datasets[0].features
+        if feature.path.step[0] == name
+    )
+    above = float(np.mean([row[name] for row in period.rows if name in row])) > before
+    values = {path: row[name] for path, row in period.kept.items() if name in row}
+    return sorted(values, key=values.__getitem__, reverse=above)[:_MOST_SHOWN]
 
 
 def _statistics(period: Period) -> _Statistics:
@@ -161,9 +181,12 @@ def _statistics(period: Period) -> _Statistics:
 
 
 def _moved(
-    requests: _Statistics, training: _Statistics, schema: schema_pb2.Schema
-) -> dict[str, anomalies_pb2.AnomalyInfo]:
-    """Returns the anomalies of the features whose divergence exceeds the threshold."""
+    requests: _Statistics,
+    training: _Statistics,
+    schema: schema_pb2.Schema,
+    classes: Sequence[str],
+) -> dict[str, str]:
+    """Returns a sentence for each feature whose divergence or whose mean exceeds its limit."""
     measured = {feature.path.step[0] for feature in requests.datasets[0].features}
     limits = schema_pb2.Schema()
     for feature in schema.feature:
@@ -173,8 +196,20 @@ def _moved(
     allow_for_chance(limits.feature, requests, training)
     found = tfdv.validate_statistics(requests, limits, previous_statistics=training)
     high = anomalies_pb2.AnomalyInfo.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH
-    return {
-        name: anomaly
-        for name, anomaly in found.anomaly_info.items()
-        if any(reason.type == high for reason in anomaly.reason)
+    titles = feature_titles(classes)
+    moved = {
+        name: f"{titles.get(name, name)} differs from the training data: mean {shift.mean:.4g} "
+        f"against {shift.before:.4g} (by {shift.shift:.2f} standard deviations, allowed "
+        f"{shift.allowed:.2f})"
+        for name, shift in mean_shifts(requests, training, schema).items()
     }
+    for name, anomaly in found.anomaly_info.items():
+        if any(reason.type == high for reason in anomaly.reason):
+            one = anomalies_pb2.Anomalies()
+            one.anomaly_info[name].CopyFrom(anomaly)
+            lines = anomaly_sentences(
+                one, schema, requests, training, "the training data", classes=classes
+            )
+            if lines:
+                moved[name] = lines[0]
+    return moved

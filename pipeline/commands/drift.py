@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from data.files.finding import is_file
 from data.printable import printable
 from pipeline.config.config import Config
 from pipeline.exit_codes import DONE, FAILED
@@ -31,8 +32,10 @@ def run_drift(config: Config, logs: Sequence[str]) -> int:
         f"Compared  {newest.requests} requests of {days} with the training data of version "
         f"{training.version}"
     )
-    for sentence in result.sentences:
+    for sentence, images in zip(result.sentences, result.images, strict=True):
         print(f"Drift     {printable(sentence)}")
+        for image in filter(is_file, images):  # the oldest images of a log are removed
+            print(f"  image   {printable(image)}")
     if not result.sentences:
         print("No drift  no number differs by more than the schema and chance allow")
     return FAILED if result.sentences else DONE

@@ -68,6 +68,17 @@ def test_each_change_is_named_with_the_day_on_which_it_began(compare):
     assert sharp.endswith("since 2026-11-23")
 
 
+def test_a_moved_mean_is_found_before_the_histograms_differ(compare):
+    (sentence,) = (
+        line
+        for line in compare(answers(0, 200), answers(1, 200, red=112)).sentences
+        if line.startswith("the brightness in red")
+    )
+    assert sentence.startswith("the brightness in red differs from the training data: mean 11")
+    assert "standard deviations, allowed 0." in sentence
+    assert sentence.endswith("since 2026-11-21")
+
+
 def test_a_change_of_the_whole_log_is_told_as_such(compare):
     result = compare(answers(0, 200, share=0.7), answers(1, 200, share=0.7))
     assert any(

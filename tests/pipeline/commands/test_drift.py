@@ -84,6 +84,22 @@ def test_drift_is_told_in_words_and_by_the_exit_code(drift, tmp_path):
     assert "since the beginning of the log" in line
 
 
+def test_the_images_that_the_log_kept_and_that_show_the_drift_most_are_named(drift, tmp_path):
+    log = write_log(tmp_path / "log", requests(210, sharpness=0.9))
+    lines = [json.loads(line) for line in (log / "a.jsonl").read_text().splitlines()]
+    (log / "images").mkdir()
+    for number, line in enumerate(lines[:8]):
+        line["kept"] = f"images/{number}.png"
+        (log / line["kept"]).touch()
+    (log / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    _, out, _ = drift(log)
+    lowest = sorted(range(8), key=lambda n: lines[n]["statistics"]["image/sharpness"])[:3]
+    expected = [f"  image   {log}/images/{number}.png" for number in lowest]
+    assert [line for line in out.splitlines() if line.startswith("  image")] == expected
+    (log / f"images/{lowest[0]}.png").unlink()
+    assert f"images/{lowest[0]}.png" not in drift(log)[1]
+
+
 @pytest.mark.parametrize(
     ("remove", "message"),
     [

@@ -202,11 +202,11 @@ def test_drift_is_notified_even_if_nothing_is_new(config_file, notices, monkeypa
     conclude(config_file, "pushed")
     watch(config_file)
     sentence = "the sharpness differs from the training data, since 2026-11-28"
-    found = RequestDrift(400, 0, DAY, Period(DAY, DAY, 200, []), [sentence])
+    found = RequestDrift(400, 0, DAY, Period(DAY, DAY, 200, [], {}), [sentence], [[]])
     monkeypatch.setattr(drift, "find_drift", lambda config, logs: (None, found))
     assert retrain(config_file) == DONE
     [notice] = notices()
-    assert (notice["outcome"], notice["drift"]) == ("nothing_new", [sentence])
+    assert (notice["outcome"], notice["drift"]) == ("nothing_new", [sentence], [[]])
     assert notice["text"] == f"cells: nothing new; drift: {sentence}"
     assert f"Drift     {sentence}" in capsys.readouterr().out
 
