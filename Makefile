@@ -61,6 +61,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.gate
 	@$(BIN)/python -m benchmarks.many_classes
+	@$(BIN)/python -m benchmarks.evaluation
 	@$(BIN)/python -m benchmarks.drift
 	@$(BIN)/python -m benchmarks.hostile
 	@$(BIN)/python -m benchmarks.annotations

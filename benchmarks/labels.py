@@ -34,6 +34,7 @@ from sklearn.metrics import average_precision_score
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 from benchmarks.data_sets import data_sets, number_of_classes
 from benchmarks.fresh_process import measure
+from components.labels.pairs import score_pairs
 from components.labels.ranking import rank_masks
 from components.labels.scores import score_mask
 from components.trainer.config import ModelConfig
@@ -42,8 +43,12 @@ from components.trainer.network.encoder import build_encoder
 from components.trainer.network.network import MULTIPLE
 from components.trainer.training.losses import SegmentationLoss
 from components.trainer.training.optimizer import Adam
-from data.config import DataConfig, FolderSource
+from data.config import IGNORE, DataConfig, FolderSource
+from data.examples.reading import ReadPair
 from data.listing.pair import Pair
+from serving.doubts import Doubts, doubts_of
+from serving.model.label_doubts import label_doubts, label_quality
+from serving.model.temperature import tempered_confidences
 
 _TITLES = ("Blue Marble", "ICBM 152")
 _KINDS = ("swapped", "dropped", "shifted", "dilated")
@@ -217,14 +222,14 @@ def _rankings(
     masks: Sequence[_Mask], probabilities: Sequence[npt.NDArray[np.float32]]
 ) -> dict[str, list[float]]:
     """Returns the scores of the masks in each ranking; a greater one is more likely to be wrong."""
-    ours = [score_mask(p, mask) for mask, p in zip(masks, probabilities, strict=True)]
+    ours = [
+        score_mask(_doubts(p, mask), mask) for mask, p in zip(masks, probabilities, strict=True)
+    ]
     labels = np.stack(masks).astype(np.int64)
     channels_first = np.stack(probabilities).transpose(0, 3, 1, 2)
     rankings = {
         "ours": [scores.suspicion for scores in ours],
-        "worst region alone": [
-            scores.regions[0].score if scores.regions else 0.0 for scores in ours
-        ],
+        "worst region alone": [scores.worst.score if scores.worst else 0.0 for scores in ours],
     }
     for method in ("softmin", "num_pixel_issues"):
         quality, _ = get_label_quality_scores(
@@ -232,6 +237,13 @@ def _rankings(
         )
         rankings[f"cleanlab: {method}"] = [-value for value in quality]
     return rankings
+
+
+def _doubts(probabilities: npt.NDArray[np.float32], mask: _Mask) -> Doubts:
+    """Compares a mask with probabilities, as the graph of the model does."""
+    confidence, given = tempered_confidences(probabilities, 1.0, mask)
+    found = label_doubts(mask, tf.argmax(probabilities, -1, tf.int32), confidence, given)
+    return doubts_of(label_quality(mask, given).numpy(), tf.io.encode_png(found).numpy())
 
 
 def _print_memory(most: int) -> None:
@@ -247,10 +259,10 @@ def _rank(count: int) -> tuple[float, float]:
     data = DataConfig(source=source, classes=["ground", "disc"])
     random = np.random.default_rng(0)
 
-    def predict(*_: Any) -> npt.NDArray[np.float32]:
-        disc = np.full((32, 32), 0.9, np.float32)
-        disc[random.integers(4, 32) :] = 0.1
-        return np.stack([1 - disc, disc], -1)
+    def find_doubts(_: ReadPair) -> Doubts:
+        classes = np.full((32, 32), 1, np.uint8)
+        classes[random.integers(4, 32) :] = IGNORE
+        return Doubts(0.3, classes, np.where(classes == 1, np.float32(0.9), np.float32(0)))
 
     with tempfile.TemporaryDirectory() as folder:
         image, mask = (str(Path(folder, f"{kind}.png")) for kind in ("image", "mask"))
@@ -258,7 +270,7 @@ def _rank(count: int) -> tuple[float, float]:
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(mask)
         pairs = (Pair(f"{n:08d}", image, mask, "", "", 0, "val") for n in range(count))
         began = time.process_time()
-        ranking = rank_masks(pairs, data, predict, set(), 1000)
+        ranking = rank_masks(score_pairs(pairs, data, find_doubts), set(), 1000)
         milliseconds = 1000 * (time.process_time() - began) / ranking.scored
     # Unlike `ru_maxrss`, this peak does not begin with the memory of the parent process.
     (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())

@@ -251,6 +251,7 @@ def _report(
             config=_reported_config(config),
             code=code_version("components.report.writing"),
             card=config.card,
+            verdicts=config.verdicts_file,
             folder=folder,
         ).model_dump_json(),
         **anomalies,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import apache_beam as beam
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import slice_key_extractor
 from tfx import types
@@ -25,8 +26,14 @@ from tfx_bsl.public import tfxio
 from components.blessings import pushed_models, saved_model_path, short_name
 from components.engine import EngineExecutor
 from components.evaluator.baseline import choose_baseline
-from components.evaluator.config import EVALUATED_SPLIT, EvaluationConfig, GateConfig
+from components.evaluator.config import (
+    EVALUATED_SPLIT,
+    OTHER_HELD_OUT_SPLITS,
+    EvaluationConfig,
+    GateConfig,
+)
 from components.evaluator.evaluated_images import read_images, write_images
+from components.evaluator.evaluated_masks import write_masks
 from components.evaluator.gate import decide
 from components.evaluator.intervals import INTERVALS_FILE, measure_intervals
 from components.evaluator.results import BASELINE, CANDIDATE, read_evaluation
@@ -97,12 +104,13 @@ class Executor(EngineExecutor):
 
         Args:
           input_dict: Maps input keys to lists of artifacts:
-            - examples: The examples, of which only the `test` split is used.
+            - examples: The examples. Metrics are computed on the `test` split; masks that may be
+              wrong are looked for in `val` and `test`.
             - model: The candidate model.
             - baseline_model: Blessed models, from which the baseline is chosen.
           output_dict: Maps output keys to lists of artifacts:
             - evaluation: TFMA's results, images-*.jsonl with the pixel counts of each image,
-              and `Intervals` in intervals.json.
+              masks-*.jsonl with the scores of each mask, and `Intervals` in intervals.json.
             - blessing: An empty file named BLESSED or NOT_BLESSED, and a `Verdict` in verdict.json.
           exec_properties: The execution properties:
             - settings: An `EvaluatorSettings` as JSON.
@@ -136,38 +144,63 @@ class Executor(EngineExecutor):
         baseline: types.Artifact | None,
         output: str,
     ) -> None:
-        config = tfma.utils.update_eval_config_with_defaults(
-            eval_config(settings, read_records(examples, EVALUATED_SPLIT)),
-            has_baseline=baseline is not None,
-        )
-        models = []
-        for spec in config.model_specs:
-            artifact = baseline if baseline and spec.is_baseline else model
-            path = saved_model_path(artifact)
-            models.append(
-                tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config)
-            )
-        shared = models if baseline else models[0]
-        extractors = tfma.default_extractors(eval_shared_model=shared, eval_config=config)
-        stages = [extractor.stage_name for extractor in extractors]
-        slicing = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
-        extractors.insert(slicing + 1, write_images(output))
-        extractors.insert(slicing, derive_features())
-        source = tfxio.TFExampleRecord(
-            os.path.join(artifact_utils.get_split_uri([examples], EVALUATED_SPLIT), "*"),
-            raw_record_column_name=tfma.constants.ARROW_INPUT_COLUMN,
-        )
+        config = eval_config(settings, read_records(examples, EVALUATED_SPLIT))
         with self._make_beam_pipeline() as pipeline:
+            models, updated = _shared_models(config, model, baseline)
+            shared = models if baseline else models[0]
+            extractors = tfma.default_extractors(eval_shared_model=shared, eval_config=updated)
+            stages = [extractor.stage_name for extractor in extractors]
+            slicing = stages.index(slice_key_extractor.SLICE_KEY_EXTRACTOR_STAGE_NAME)
+            extractors[slicing + 1 : slicing + 1] = [
+                write_images(output),
+                write_masks(output, EVALUATED_SPLIT),
+            ]
+            extractors.insert(slicing, derive_features())
             _ = (
                 pipeline
-                | source.BeamSource(batch_size=_BATCH)
+                | _source(examples, EVALUATED_SPLIT)
                 | tfma.ExtractEvaluateAndWriteResults(
                     eval_shared_model=shared,
-                    eval_config=config,
+                    eval_config=updated,
                     extractors=extractors,
                     output_path=output,
                 )
             )
+            # The metrics are those of `test`, but wrong masks are looked for in `val` as well, by
+            # the same loaded candidate.
+            alone = tfma.utils.update_eval_config_with_defaults(config, has_baseline=False)
+            candidate = models[0]._replace(model_name=alone.model_specs[0].name)
+            extractors = tfma.default_extractors(eval_shared_model=candidate, eval_config=alone)
+            for split in OTHER_HELD_OUT_SPLITS:
+                _ = (
+                    pipeline
+                    | f"Read-{split}" >> _source(examples, split)
+                    | f"AsExtracts-{split}" >> tfma.BatchedInputsToExtracts()
+                    | f"Extract-{split}"
+                    >> tfma.ExtractAndEvaluate([*extractors, write_masks(output, split)], [])
+                )
+
+
+def _source(examples: types.Artifact, split: str) -> beam.PTransform:
+    """Returns a transform that reads the examples of a split in small batches."""
+    pattern = os.path.join(artifact_utils.get_split_uri([examples], split), "*")
+    column = tfma.constants.ARROW_INPUT_COLUMN
+    return tfxio.TFExampleRecord(pattern, raw_record_column_name=column).BeamSource(_BATCH)
+
+
+def _shared_models(
+    config: tfma.EvalConfig, model: types.Artifact, baseline: types.Artifact | None
+) -> tuple[list[Any], tfma.EvalConfig]:
+    """Returns the models for TFMA, the candidate first, and the config for these models."""
+    config = tfma.utils.update_eval_config_with_defaults(config, has_baseline=baseline is not None)
+    models = []
+    for spec in config.model_specs:
+        artifact = baseline if baseline and spec.is_baseline else model
+        path = saved_model_path(artifact)
+        models.append(
+            tfma.default_eval_shared_model(path, model_name=spec.name, eval_config=config)
+        )
+    return models, config
 
 
 class Evaluator(base_beam_component.BaseBeamComponent):
@@ -175,8 +208,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     The component has these outputs:
       - `evaluation`: Channel of type `standard_artifacts.ModelEvaluation`. The artifact contains
-        the files that TFX's Evaluator writes, and the pixel counts of each image in
-        `images-*.jsonl`.
+        the files that TFX's Evaluator writes, the pixel counts of each image in `images-*.jsonl`,
+        and the scores of the masks of `val` and `test` in `masks-*.jsonl`.
       - `blessing`: Channel of type `standard_artifacts.ModelBlessing`. The artifact contains the
         files that TFX's Evaluator writes, and a `Verdict` in `verdict.json`.
     """

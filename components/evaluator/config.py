@@ -9,6 +9,8 @@ from data.config import SplitName, Strict
 
 EVALUATED_SPLIT: SplitName = "test"
 """Name of the split on which models are evaluated. Training never uses this split."""
+OTHER_HELD_OUT_SPLITS: tuple[SplitName, ...] = ("val",)
+"""Names of the other splits that models do not learn from, although they are chosen by them."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -78,13 +78,16 @@ def _as_line(extracts: Mapping[str, Any]) -> str:
         }.items()
     }
     row["slices"] = [slice_name(key) for key in extracts[tfma.SLICE_KEY_TYPES_KEY] if key]
-    # With a single model, TFMA does not group the predictions by model, so they are grouped here.
-    by_model = {CANDIDATE: predictions} if CONFUSION in predictions else predictions
-    for model, counts in by_model.items():
+    for model, counts in predictions_by_model(predictions).items():
         row[model] = _sparse(counts[CONFUSION])
         row[f"{model}_{BOUNDARY}"] = _sparse(counts[BOUNDARY])
         row[f"{model}_{CALIBRATION}"] = counts[CALIBRATION].tolist()
     return json.dumps(row)
+
+
+def predictions_by_model(predictions: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Groups TFMA's predictions for an image by model, which TFMA omits for a single model."""
+    return {CANDIDATE: predictions} if CONFUSION in predictions else predictions
 
 
 def read_images(evaluation: str) -> Iterator[EvaluatedImage]:

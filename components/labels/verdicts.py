@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from data.errors import InputError, one_line
-from data.examples.reading import ReadPair
 from data.files.finding import is_file
 from data.files.reading import read_text
 from data.files.writing import write_text
@@ -36,15 +35,16 @@ class Verdict(BaseModel):
 _file = TypeAdapter(dict[str, Verdict])
 
 
-def content_hash(read: ReadPair) -> str:
+def content_hash(image: bytes, mask: bytes) -> str:
     """Returns a hash of the pixels of a pair's image and mask, as a hexadecimal string.
 
     A mask in another file format has the same hash, because the encoded class ids are hashed.
 
     Args:
-      read: The pair, which must be usable.
+      image: The image as it is stored in a tf.Example.
+      mask: The mask as it is stored in a tf.Example.
     """
-    digests = (hashlib.sha256(content).digest() for content in (read.image, read.mask))
+    digests = (hashlib.sha256(content).digest() for content in (image, mask))
     return hashlib.sha256(b"".join(digests)).hexdigest()
 
 

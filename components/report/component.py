@@ -23,6 +23,7 @@ class ReportSettings(Strict):
       code: Version of the code that writes reports. The version is part of the cache key, so the
         report is written again when the code changes.
       card: The `card` section of the config.
+      verdicts: Path or URL of the file that keeps people's verdicts on masks.
       folder: Folder of all published reports. The component publishes its report in a sub-folder
         that is named after the current time in UTC. None if the runner publishes the reports.
     """
@@ -31,6 +32,7 @@ class ReportSettings(Strict):
     config: str
     code: str
     card: CardConfig
+    verdicts: str
     folder: str | None = None
 
 
@@ -75,6 +77,7 @@ def Report(
         config=parsed.config,
         code=parsed.code,
         texts=parsed.card,
+        verdicts=parsed.verdicts,
     )
     if parsed.folder:
         run = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H-%M-%S.%f")

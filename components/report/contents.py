@@ -100,6 +100,54 @@ class CardGroup(BaseModel):
     cards: list[Card]
 
 
+class WrongMaskCard(BaseModel):
+    """A mask that may be wrong, with the worst region.
+
+    Attributes:
+      key: Key of the pair.
+      split: Split of the pair.
+      content: Hash of image and mask, by which people's verdicts are kept.
+      folder: Folder of the pictures of the region, relative to the report's folder.
+      width: Width of the pictures in pixels.
+      height: Height of the pictures in pixels.
+      given: Class id of the region in the mask.
+      probable: Class id that the model expects.
+      pixels: Number of pixels in the region.
+      confidence: Mean probability of the probable class in the region, 0..1.
+      regions: Number of regions in the image.
+      quality: Label quality of the mask, 0..1.
+    """
+
+    key: str
+    split: str
+    content: str
+    folder: str
+    width: int
+    height: int
+    given: int
+    probable: int
+    pixels: int
+    confidence: float
+    regions: int
+    quality: float
+
+
+class WrongMasks(BaseModel):
+    """The masks of held-out images that the model contradicts.
+
+    Attributes:
+      contradicted: Number of masks that the model contradicts.
+      scored: Number of masks that were compared with the model.
+      judged: Number of masks that were left out because a person has judged them.
+      cards: The most suspicious masks.
+    """
+
+    contradicted: int
+    scored: int
+    judged: int
+    cards: list[WrongMaskCard]
+
+
 class Contents(BaseModel):
     """The data that a run's page shows in addition to metrics.json.
 
@@ -115,6 +163,8 @@ class Contents(BaseModel):
       config: Config of the pipeline as YAML.
       network: Encoder and decoder of the model, with the decoder's width; empty if unknown.
       temperature: Temperature of the model's probabilities; None for a model without one.
+      wrong_masks: The masks of `val` and `test` that may be wrong; None in reports of older
+        versions.
     """
 
     name: str
@@ -126,3 +176,4 @@ class Contents(BaseModel):
     config: str
     network: str = ""
     temperature: float | None = None
+    wrong_masks: WrongMasks | None = None

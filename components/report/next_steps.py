@@ -1,4 +1,4 @@
-"""Finds what a report's reader should look at next: a class, a slice and images."""
+"""Finds what a report's reader should look at next: a class, a slice, images and masks."""
 
 import heapq
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
-from components.report.contents import Card, Contents
+from components.report.contents import Card, Contents, WrongMaskCard
 from components.report.metrics import RunMetrics
 
-_MOST_IMAGES = 5
+_MOST_IMAGES = _MOST_MASKS = 5
 
 
 class CostliestClass(NamedTuple):
@@ -58,20 +58,25 @@ class NextSteps(NamedTuple):
       worst_slice: The slice that is worse than the whole split beyond noise; None if none is.
       compared_slices: Number of slices that have an interval and true pixels of the same classes.
       images: Cards of the images that cost the mean IoU most, at most five.
+      masks: The most suspicious masks, at most five.
     """
 
     costliest_class: CostliestClass | None
     worst_slice: WorstSlice | None
     compared_slices: int
     images: Sequence[Card]
+    masks: Sequence[WrongMaskCard]
 
 
-def find_next_steps(metrics: RunMetrics, contents: Contents) -> NextSteps:
+def find_next_steps(
+    metrics: RunMetrics, contents: Contents, masks: Sequence[WrongMaskCard]
+) -> NextSteps:
     """Finds what to look at next.
 
     Args:
       metrics: Metrics on the test split.
       contents: Other content of the report, with the images of the gallery.
+      masks: The masks that may be wrong and that no person has judged, the most suspicious first.
     """
     slices = list(_comparable_slices(metrics))
     whole = metrics.metrics[MEAN_IOU]
@@ -88,6 +93,7 @@ def find_next_steps(metrics: RunMetrics, contents: Contents) -> NextSteps:
         min(worse, key=lambda part: part.mean_iou, default=None),
         len(slices),
         [card for _, card in heapq.nlargest(_MOST_IMAGES, costs, key=itemgetter(0))],
+        masks[:_MOST_MASKS],
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.evaluator.rule import FLOOR
 from components.evaluator.slice_names import OVERALL
+from components.labels.pictures import CAPTIONS
 from components.report.charts import lines, reliability, series_colours, whiskers
 from components.report.confusions import confusion_picture, greatest_confusions
 from components.report.contents import CONTENTS_FILE, Card, Contents
@@ -39,6 +40,7 @@ from serving.palette import THEME_FILE, class_marks, css_colour
 PAGE_FILE = "index.html"
 # Maximum number of rows in the table of slices. A feature may have thousands of values.
 _MOST_SLICES = 50
+_MOST_MASKS = 12  # maximum number of masks that may be wrong
 _OUTCOMES = {True: ("yes", "✓ yes"), False: ("no", "✗ no"), None: ("undecided", "– not checked: ")}
 
 
@@ -67,6 +69,7 @@ class RunFacts(NamedTuple):
       durations: Duration of each component in seconds, by component name, without components that
         TFX took from its cache.
       all_runs: Relative URL of the overview page of all runs; None if there is no such page.
+      judged: Hashes of the pairs whose masks a person has judged; the page leaves them out.
     """
 
     run: str
@@ -75,6 +78,7 @@ class RunFacts(NamedTuple):
     anomalies: Sequence[str] = ()
     durations: Mapping[str, float] = {}
     all_runs: str | None = None
+    judged: Container[str] = ()
 
 
 def write_page(folder: str, facts: RunFacts) -> None:
@@ -88,6 +92,8 @@ def write_page(folder: str, facts: RunFacts) -> None:
     contents = Contents.model_validate_json(read_text(join(folder, CONTENTS_FILE)))
     card = read_card(folder)
     by_class = class_metrics()
+    found = contents.wrong_masks.cards if contents.wrong_masks else []
+    masks = [mask for mask in found if mask.content not in facts.judged][:_MOST_MASKS]
     pixels = [sum(row) for row in metrics.confusion_matrix]
     html = (
         templates()
@@ -96,7 +102,8 @@ def write_page(folder: str, facts: RunFacts) -> None:
             dict(contents),
             facts=facts,
             metrics=metrics,
-            next_steps=find_next_steps(metrics, contents),
+            next_steps=find_next_steps(metrics, contents, masks),
+            masks=masks,
             classes=class_marks(contents.classes),
             shown=FEW,
             shares=[count / (sum(pixels) or 1) for count in pixels],
@@ -161,6 +168,7 @@ def templates() -> jinja2.Environment:
         "interval_text": interval_text,
         "certainty_text": certainty_text,
         "measured_text": measured_text,
+        "captions": CAPTIONS,
     }
     return environment
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -15,16 +16,19 @@ from tfx.types import artifact
 from components.blessings import saved_model_path
 from components.card.making import CardInputs, architecture, make_card
 from components.card.versions import software_versions
-from components.evaluator.config import EVALUATED_SPLIT
+from components.evaluator.config import EVALUATED_SPLIT, OTHER_HELD_OUT_SPLITS
 from components.evaluator.evaluated_images import read_images
+from components.evaluator.evaluated_masks import read_masks
 from components.evaluator.intervals import read_intervals
 from components.evaluator.results import read_evaluation
 from components.evaluator.verdict import read_verdict
 from components.example_gen.artifact import read_examples, read_summary
+from components.labels.verdicts import read_verdicts
 from components.report.contents import CONTENTS_FILE, Contents, SplitContents
 from components.report.gallery import draw, save_picture
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.ranking import choose
+from components.report.wrong_masks import draw_wrong_masks
 from components.serving_check import verdict
 from data.files.finding import find_files
 from data.files.paths import join
@@ -48,7 +52,14 @@ class Inputs(NamedTuple):
 
 
 def write_report(
-    inputs: Inputs, folder: str, *, name: str, config: str, code: str, texts: CardConfig
+    inputs: Inputs,
+    folder: str,
+    *,
+    name: str,
+    config: str,
+    code: str,
+    texts: CardConfig,
+    verdicts: str,
 ) -> None:
     """Writes metrics.json, report.json, the model card and the pictures to a report's folder.
 
@@ -59,6 +70,7 @@ def write_report(
       config: Config of the pipeline as YAML.
       code: Version of the code that writes reports.
       texts: The `card` section of the config.
+      verdicts: Path of the file that keeps people's verdicts on masks.
     """
     examples, evaluation = inputs.examples, inputs.evaluation
     metrics = RunMetrics.of(
@@ -76,6 +88,9 @@ def write_report(
     def save(path: str, picture: Image.Image) -> None:
         save_picture(join(folder, path), picture)
 
+    held_out = itertools.chain.from_iterable(
+        read_examples(examples.uri, split) for split in (EVALUATED_SPLIT, *OTHER_HELD_OUT_SPLITS)
+    )
     chosen = choose(lambda: read_images(evaluation.uri), served.classes)
     summary = read_summary(examples)
     contents = Contents(
@@ -88,6 +103,9 @@ def write_report(
         config=config,
         network=architecture(description),
         temperature=description.get("temperature"),
+        wrong_masks=draw_wrong_masks(
+            read_masks(evaluation.uri), read_verdicts(verdicts), held_out, served, save
+        ),
     )
     described = CardInputs(
         examples, inputs.model, evaluation, inputs.blessing, inputs.serving_check

@@ -38,7 +38,7 @@ def record(config: Config, verdicts: Mapping[VerdictName, Sequence[str]]) -> Non
         read = read_pair(pairs[key], config.data)
         if read.record.problem is not None:
             raise read.record.problem
-        contents[verdict][content_hash(read)] = key
+        contents[verdict][content_hash(read.image, read.mask)] = key
     for verdict, keys in contents.items():
         record_verdicts(config.verdicts_file, keys, verdict, user_name())
     print(f"Recorded for {len(of_key)} of the masks: not listed again until image or mask changes.")

@@ -3,7 +3,7 @@
 import itertools
 import os
 import tempfile
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TextIO
@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.labels.ranking import Predict, RankedMask, Ranking, rank_masks
+from components.labels.pairs import FindDoubts, score_pairs, serialized
+from components.labels.ranking import Ranking, WrongMask, rank_masks
 from components.labels.verdicts import read_verdicts
 from data.csv_text import csv_text, path_cell
 from data.errors import InputError, listed
+from data.examples.reading import ReadPair
 from data.files.writing import complete_folder, write_text
 from data.listing.listing import Listing
 from data.listing.pair import Pair
@@ -26,6 +28,7 @@ from pipeline.commands.labels_export import export_masks
 from pipeline.commands.labels_page import write_page
 from pipeline.commands.source_listing import source_listing
 from pipeline.config.config import Config
+from serving.doubts import Doubts
 from serving.model.loading import ServedModel
 from serving.model.versions import newest_version, versions
 
@@ -63,19 +66,21 @@ def find_wrong_masks(
     scope = "all splits" if folds else "val and test"
     with source_listing(config) as listing, new_folder as unfinished:
         if folds:
-            predict = _cross_validated(config, listing, folds, terminal)
+            find_doubts = _cross_validated(config, listing, folds, terminal)
         else:
-            predict = _newest_model(config)
-        ranking = _rank(config, listing, splits, predict, terminal)
+            find_doubts = _newest_model(config)
+        ranking, unusable = _rank(config, listing, splits, find_doubts, terminal)
+        pairs = listing.pairs_of(wrong.mask.key for wrong in ranking.masks)
         folder = config.labels_folder
-        write_text(str(folder / TABLE_FILE), _as_csv(ranking.masks, config.data.classes))
-        write_page(folder / PAGE_FILE, config, ranking, predict, scope)
+        table = _as_csv(ranking.masks, pairs, config.data.classes)
+        write_text(str(folder / TABLE_FILE), table)
+        write_page(folder / PAGE_FILE, config, ranking, pairs, find_doubts, scope)
         if unfinished is not None:
-            export_masks(unfinished, ranking.masks, config.data, predict)
-    _print(ranking, config, scope)
+            export_masks(unfinished, ranking.masks, pairs, config.data, find_doubts)
+    _print(ranking, unusable, config, scope)
 
 
-def _newest_model(config: Config) -> Predict:
+def _newest_model(config: Config) -> FindDoubts:
     """Loads the newest pushed model; if none was pushed, the model of the newest run."""
     folder = config.serving_folder
     if versions(folder):
@@ -91,12 +96,17 @@ def _newest_model(config: Config) -> Predict:
             f"{path}: the model has the classes {listed(model.classes)}, but the config has "
             f"{listed(config.data.classes)}. Train a model with these classes: unetfx run"
         )
-    return lambda _, image: model.probabilities(image)
+    if not model.finds_doubts:
+        raise InputError(
+            f"{path}: the model is of an older version of unetfx, which does not find wrong masks. "
+            "Train a new one: unetfx run"
+        )
+    return lambda read: model.doubts(serialized(read, model.classes))
 
 
-def _cross_validated(config: Config, listing: Listing, folds: int, terminal: TextIO) -> Predict:
+def _cross_validated(config: Config, listing: Listing, folds: int, terminal: TextIO) -> FindDoubts:
     # These imports come late, because TFX takes seconds to load and is not needed without folds.
-    from components.labels.folds import fold_of, train_folds
+    from components.trainer.folds import fold_of, train_folds
     from pipeline.create_pipeline import trainer_settings
 
     def report(line: str) -> None:
@@ -108,16 +118,23 @@ def _cross_validated(config: Config, listing: Listing, folds: int, terminal: Tex
             pairs, config.data, trainer_settings(config), folds, Path(scratch), report
         )
         models = [ServedModel(path) for path in paths]
-    return lambda pair, image: models[fold_of(pair.group, folds)].probabilities(image)
+
+    def find_doubts(read: ReadPair) -> Doubts:
+        model = models[fold_of(read.record.pair.group, folds)]
+        return model.doubts(serialized(read, model.classes))
+
+    return find_doubts
 
 
 def _rank(
     config: Config,
     listing: Listing,
     splits: Container[str],
-    predict: Predict,
+    find_doubts: FindDoubts,
     terminal: TextIO,
-) -> Ranking:
+) -> tuple[Ranking, int]:
+    """Returns the ranking, and the number of pairs that cannot be read or segmented."""
+
     def pairs() -> Iterator[Pair]:
         return (row.pair for row in listing.pairs() if row.pair.split in splits)
 
@@ -125,19 +142,20 @@ def _rank(
     with terminal_progress(Console(file=terminal)) as progress:
         count = sum(1 for _ in pairs())
         tracked = progress.track(pairs(), count, description="Scoring masks")
-        return rank_masks(tracked, config.data, predict, judged, _MOST_MASKS)
+        scored = score_pairs(tracked, config.data, find_doubts)
+        ranking = rank_masks(scored, judged, _MOST_MASKS)
+    return ranking, count - ranking.scored - ranking.judged
 
 
-def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
+def _as_csv(masks: Sequence[WrongMask], pairs: Mapping[str, Pair], classes: Sequence[str]) -> str:
     """Returns a row for each mask, with its worst region; positions and sizes are in pixels."""
     rows: list[Sequence[object]] = [_COLUMNS]
-    for pair, _, scores in masks:
-        worst = scores.regions[0]
+    for (key, split, _, scores), worst in masks:
         cells = (
-            pair.key,
-            pair.split,
-            path_cell(pair.image),
-            path_cell(pair.mask),
+            key,
+            split,
+            path_cell(pairs[key].image),
+            path_cell(pairs[key].mask),
             classes[worst.given],
             classes[worst.probable],
             worst.pixels,
@@ -146,7 +164,7 @@ def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
             worst.top,
             worst.right - worst.left,
             worst.bottom - worst.top,
-            len(scores.regions),
+            scores.regions,
             f"{scores.suspicion:.6f}",
             f"{scores.quality:.6f}",
         )
@@ -154,7 +172,7 @@ def _as_csv(masks: Sequence[RankedMask], classes: Sequence[str]) -> str:
     return csv_text(map(str, row) for row in rows)
 
 
-def _print(ranking: Ranking, config: Config, scope: str) -> None:
+def _print(ranking: Ranking, unusable: int, config: Config, scope: str) -> None:
     console = Console(highlight=False)
     classes = config.data.classes
     if ranking.masks:
@@ -164,10 +182,9 @@ def _print(ranking: Ranking, config: Config, scope: str) -> None:
         table.add_column("probably", overflow="fold")
         for heading in ("pixels", "sure", "quality"):
             table.add_column(heading, justify="right", no_wrap=True)
-        for pair, _, scores in itertools.islice(ranking.masks, _MOST_PRINTED):
-            worst = scores.regions[0]
+        for (key, _, _, scores), worst in itertools.islice(ranking.masks, _MOST_PRINTED):
             table.add_row(
-                Text(printable(pair.key)),
+                Text(printable(key)),
                 Text(printable(classes[worst.given])),
                 Text(printable(classes[worst.probable])),
                 f"{worst.pixels:,}",
@@ -179,8 +196,8 @@ def _print(ranking: Ranking, config: Config, scope: str) -> None:
     text = f"The model contradicts {ranking.contradicted:,} of {ranking.scored:,} masks in {scope}."
     if ranking.judged:
         text += f" {ranking.judged:,} judged before were left out."
-    if ranking.unusable:
-        text += f" {ranking.unusable:,} cannot be used: see unetfx check."
+    if unusable:
+        text += f" {unusable:,} cannot be used: see unetfx check."
     console.print(text)
     folder = config.labels_folder
     print(f"Pictures  {printable(os.path.relpath(folder / PAGE_FILE))}")

@@ -1,21 +1,26 @@
 """Exports masks that may be wrong, with the proposed masks, for an annotation tool."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from components.labels.ranking import Predict, RankedMask, class_ids_of
+from components.labels.pairs import FindDoubts, class_ids_of, read_unchanged
+from components.labels.ranking import WrongMask
 from components.labels.scores import Mask, proposed_mask
 from data.config import DataConfig
 from data.errors import InputError
-from data.examples.reading import read_pair
+from data.listing.pair import Pair
 
 
 def export_masks(
-    folder: Path, masks: Sequence[RankedMask], data: DataConfig, predict: Predict
+    folder: Path,
+    masks: Iterable[WrongMask],
+    pairs: Mapping[str, Pair],
+    data: DataConfig,
+    find_doubts: FindDoubts,
 ) -> None:
     """Writes image, mask and proposed mask of each pair side by side into an empty folder.
 
@@ -25,26 +30,27 @@ def export_masks(
 
     Args:
       folder: The folder.
-      masks: The masks.
+      masks: The masks. Those that have changed since they were scored are left out.
+      pairs: The pairs of the masks, by key.
       data: The `data` section of the config.
-      predict: Function that computes the class probabilities of an image.
+      find_doubts: Function that compares a mask with a model.
 
     Raises:
       InputError: The name of a pair leads out of the folder.
     """
-    for ranked in masks:
-        read = read_pair(ranked.pair, data)
-        if read.record.problem is not None:  # the files have changed since they were scored
+    for mask, _ in masks:
+        read = read_unchanged(mask, pairs.get(mask.key), data)
+        if read is None:
             continue
-        target = folder / ranked.pair.key
+        target = folder / mask.key
         if not target.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"{ranked.pair.key}: a pair of this name cannot be exported.")
+            raise InputError(f"{mask.key}: a pair of this name cannot be exported.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        class_ids = class_ids_of(read)
+        class_ids = class_ids_of(read.mask)
         suffix = "png" if read.image.startswith(b"\x89PNG") else "jpg"
         _beside(target, f"image.{suffix}").write_bytes(read.image)
         mask_picture(class_ids, data).save(_beside(target, "mask.png"))
-        proposed = proposed_mask(predict(ranked.pair, read.image), class_ids)
+        proposed = proposed_mask(find_doubts(read), class_ids)
         mask_picture(proposed, data).save(_beside(target, "proposed.png"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.evaluator.lowest_classes import class_ious, lowest_classes
 from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.labels.verdicts import read_verdicts
 from components.report.charts import lines, series_colours
 from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics
@@ -47,7 +48,7 @@ def publish(config: Config, run: Run) -> str:
         write_text(join(folder, SOURCE_FILE), source)
     runs = all_runs(config)
     if is_file(join(folder, CONTENTS_FILE)):
-        write_page(folder, _facts(_author(runs, folder, run)))
+        write_page(folder, _facts(config, _author(runs, folder, run)))
     elif not is_file(join(folder, PAGE_FILE)):
         # A folder with only the page is accepted, because older versions of unetfx published only
         # the page.
@@ -84,7 +85,7 @@ def _author(runs: Sequence[Run], folder: str, run: Run) -> Run:
     return next((other for other in runs if folder.endswith(f"/{other.folder_name}")), run)
 
 
-def _facts(run: Run) -> RunFacts:
+def _facts(config: Config, run: Run) -> RunFacts:
     return RunFacts(
         run=run.id,
         version=Path(run.pushed_folder).name if run.pushed_folder else None,
@@ -92,6 +93,7 @@ def _facts(run: Run) -> RunFacts:
         anomalies=read_anomalies(run.artifacts[ANOMALIES].uri),
         durations=dict(reversed(list(run.durations.items()))),
         all_runs=f"../{PAGE_FILE}",
+        judged=read_verdicts(config.verdicts_file),
     )
 
 

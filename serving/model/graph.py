@@ -15,6 +15,7 @@ from data.rasters.pillow import MAX_SCANS
 from serving.config import MAX_PIXELS, Flips
 from serving.model.inference import make_inference
 from serving.model.input_statistics import COUNT
+from serving.model.label_doubts import LABEL_DOUBTS, LABEL_QUALITY, label_doubts, label_quality
 from serving.model.pixel_counts import (
     BOUNDARY,
     CALIBRATION,
@@ -25,7 +26,12 @@ from serving.model.pixel_counts import (
     calibration_counts,
     confusion_counts,
 )
-from serving.model.temperature import fit_temperature, temper, tempered_confidence
+from serving.model.temperature import (
+    fit_temperature,
+    temper,
+    tempered_confidence,
+    tempered_confidences,
+)
 from serving.signature import CLASS_FRACTION, CONFIDENCE, CONFIDENCE_MAP, IMAGE_STATISTICS, MASKS
 
 # Placeholders for the pixel count of an image that is refused. They are not tensors, because
@@ -197,7 +203,8 @@ class ServingGraph(tf.Module):
             fails if a file is not a PNG or JPEG, or has too many pixels or scans.
 
         Returns:
-          Counts of the labelled pixels in each image, computed by `serving.model.pixel_counts`:
+          Counts of the labelled pixels in each image, computed by `serving.model.pixel_counts`,
+          and where the mask may be wrong, computed by `serving.model.label_doubts`:
           - confusion_matrix: int64 [batch, C, C], with true classes in rows and predicted classes
             in columns.
           - boundary: int64 [batch, C, 2], numbers of pixels in the intersection and in the union of
@@ -205,6 +212,10 @@ class ServingGraph(tf.Module):
           - calibration: float64 [batch, CALIBRATION_BINS, 3], number of pixels, sum of confidences,
             and number of correct pixels in each confidence bin.
           - raw_calibration: float64 [batch, CALIBRATION_BINS, 3], the same without the temperature.
+          - label_quality: float32 [batch], agreement of the mask with the probabilities, 0..1.
+          - label_doubts_png_bytes: string [batch], two-channel PNGs of the pixels where the model
+            is sure of another class than the mask: the class, 255 at all others; and its
+            probability, 0 to 255 for 0 to 1.
         """
 
         def count(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -221,13 +232,16 @@ class ServingGraph(tf.Module):
                 image, truth = parse_pair(serialized)
             probabilities = self._inference.probabilities(image[tf.newaxis])[0]
             predicted = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-            confidence = tempered_confidence(probabilities, self._temperature)
+            confidence, given = tempered_confidences(probabilities, self._temperature, truth)
             raw_confidence = tf.reduce_max(probabilities, axis=-1)
+            doubts = label_doubts(truth, predicted, confidence, given)
             return {
                 CONFUSION: confusion_counts(truth, predicted, self._num_classes),
                 BOUNDARY: boundary_counts(truth, predicted, self._num_classes),
                 CALIBRATION: calibration_counts(truth, predicted, confidence),
                 RAW_CALIBRATION: calibration_counts(truth, predicted, raw_confidence),
+                LABEL_QUALITY: label_quality(truth, given),
+                LABEL_DOUBTS: tf.io.encode_png(doubts, compression=1),
             }
 
         return tf.map_fn(
@@ -239,6 +253,8 @@ class ServingGraph(tf.Module):
                 BOUNDARY: tf.TensorSpec([self._num_classes, 2], tf.int64),
                 CALIBRATION: tf.TensorSpec([CALIBRATION_BINS, 3], tf.float64),
                 RAW_CALIBRATION: tf.TensorSpec([CALIBRATION_BINS, 3], tf.float64),
+                LABEL_QUALITY: tf.TensorSpec([], tf.float32),
+                LABEL_DOUBTS: tf.TensorSpec([], tf.string),
             },
         )
 

@@ -3,21 +3,20 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from data.errors import InputError
-from data.examples.parsing import decode_image
-from serving.model.description import model_classes, model_intensity_range
+from serving.doubts import Doubts, doubts_of
+from serving.model.description import model_classes
+from serving.model.label_doubts import LABEL_DOUBTS, LABEL_QUALITY
 from serving.model.tf_errors import tf_error_text
 from serving.prediction import Prediction, predictions_of
 from serving.signature import (
     CLASS_FRACTION,
     CONFIDENCE,
+    EVALUATION,
     IMAGES,
     MASKS,
-    PROBABILITIES,
     SIGNATURE,
 )
 
@@ -37,7 +36,6 @@ class ServedModel:
         """
         self._model = tf.saved_model.load(path)
         self.classes = model_classes(path)
-        self._intensity_range = model_intensity_range(path)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Segments images with the loaded model.
@@ -62,24 +60,23 @@ class ServedModel:
             outputs[CONFIDENCE].numpy(),
         )
 
-    def probabilities(self, image: bytes) -> npt.NDArray[np.float32]:
-        """Computes the probability of each class at each pixel of one image.
+    @property
+    def finds_doubts(self) -> bool:
+        """Whether `doubts` can be called; False for models of older versions of unetfx."""
+        return LABEL_DOUBTS in self._model.signatures[EVALUATION].structured_outputs
+
+    def doubts(self, example: bytes) -> Doubts:
+        """Finds where the model is sure of another class than the mask of an example.
 
         Args:
-          image: Contents of a PNG or JPEG file.
-
-        Returns:
-          float32 [height, width, C], summing to 1 over the classes.
+          example: Serialized tf.Example with the image and the mask.
 
         Raises:
-          InputError: TensorFlow cannot decode the image, the image has too many pixels, or
-            TensorFlow runs out of memory.
+          InputError: The image has too many pixels, or TensorFlow runs out of memory.
         """
         with _input_errors():
-            pixels = decode_image(tf.constant(image), self._intensity_range)
-            outputs = self._model.signatures[PROBABILITIES](images=pixels[tf.newaxis])
-        probabilities: npt.NDArray[np.float32] = outputs[PROBABILITIES][0].numpy()
-        return probabilities
+            outputs = self._model.signatures[EVALUATION](examples=tf.constant([example]))
+        return doubts_of(outputs[LABEL_QUALITY][0].numpy(), outputs[LABEL_DOUBTS][0].numpy())
 
 
 @contextmanager

@@ -50,6 +50,27 @@ def tempered_confidence(probabilities: tf.Tensor, temperature: tf.Tensor) -> tf.
     return tf.reduce_max(powers, axis=-1) / tf.reduce_sum(powers, axis=-1)
 
 
+def tempered_confidences(
+    probabilities: tf.Tensor, temperature: tf.Tensor, truth: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the probabilities of the predicted and of the true class, with a temperature.
+
+    Args:
+      probabilities: Class probabilities, float32 [height, width, C].
+      temperature: The temperature, float32 scalar.
+      truth: Mask of class ids, uint8 [height, width], with 255 for ignored pixels.
+
+    Returns:
+      The greatest class probability at each pixel, and the probability of the class in the mask,
+      float32 [height, width] each; the latter is that of any class at ignored pixels.
+    """
+    powers = _powers(probabilities, temperature)
+    total = tf.reduce_sum(powers, axis=-1)
+    class_ids = tf.where(truth == IGNORE, 0, tf.cast(truth, tf.int32))
+    given = tf.gather(powers, class_ids, axis=-1, batch_dims=2)
+    return tf.reduce_max(powers, axis=-1) / total, given / total
+
+
 def _powers(probabilities: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     return tf.pow(probabilities, 1 / temperature)
 

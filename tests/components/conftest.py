@@ -74,9 +74,14 @@ def model(copy_model, tmp_path):
 
 @pytest.fixture(scope="session")
 def examples(tmp_path_factory):
-    """Two images from each of two cameras: all contain red and green, one also contains blue."""
+    """Two images from each of two cameras: all contain red and green, one also contains blue.
+
+    They are the split `test`. In `val` is the image of the last one, whose mask is green instead of
+    red in a part of 6×6 pixels.
+    """
     folder = tmp_path_factory.mktemp("examples")
-    (folder / "Split-test").mkdir()
+    for split in ("val", "test"):
+        (folder / f"Split-{split}").mkdir()
     data = DataConfig(
         source={"kind": "folder", "path": str(folder)}, classes=CLASSES, view=VIEW.model_dump()
     )
@@ -100,12 +105,17 @@ def examples(tmp_path_factory):
             records.write(make_example(read, CLASSES).SerializeToString())
             rows.write(json.dumps(read.record.as_row(CLASSES)) + "\n")
             tally.add(read.record)
+    ids[9:15, 3:9] = 1
+    Image.fromarray(ids).save(folder / "4.mask.png")
+    pair = Pair("4", str(folder / "3.png"), str(folder / "4.mask.png"), "g4", "a", 4, "val")
+    with tf.io.TFRecordWriter(str(folder / "Split-val/data.gz"), "GZIP") as records:
+        records.write(make_example(read_pair(pair, data), CLASSES).SerializeToString())
     splits = count_splits(Ingested(tally), CLASSES)
     summary = Summary(splits=splits, spans=sorted(tally.spans)).model_dump_json()
     (folder / SUMMARY_FILE).write_text(summary)
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
-    artifact.split_names = '["test"]'
+    artifact.split_names = '["val", "test"]'
     return artifact
 
 

@@ -25,6 +25,7 @@ from tfx.orchestration.pipeline import RunOptions
 from tfx.types import standard_artifacts
 
 from components.evaluator.component import Executor
+from components.evaluator.evaluated_masks import read_masks
 from components.evaluator.results import read_evaluation
 from data.config import SPLITS
 from data.jobs.shuffle import PARTITIONS
@@ -184,7 +185,7 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(
         "evaluation": standard_artifacts.ModelEvaluation(),
         "blessing": standard_artifacts.ModelBlessing(),
     }
-    inputs["examples"].uri, inputs["examples"].split_names = str(examples), '["test"]'
+    inputs["examples"].uri, inputs["examples"].split_names = str(examples), '["val", "test"]'
     inputs["model"].uri = str(first_artifact(trained.home, "Trainer/model"))
     for key, artifact in outputs.items():
         artifact.uri = str(tmp_path / key)
@@ -195,12 +196,22 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(
         {key: [artifact] for key, artifact in outputs.items()},
         dict(evaluator.exec_properties),
     )
-    local = read_evaluation(str(first_artifact(trained.home, "Evaluator/evaluation")))
+    local_folder = first_artifact(trained.home, "Evaluator/evaluation")
+    local = read_evaluation(str(local_folder))
     remote = read_evaluation(str(tmp_path / "evaluation"))
     assert remote.candidate.keys() == local.candidate.keys()
     for key, scores in remote.candidate.items():
         assert scores.metrics == pytest.approx(local.candidate[key].metrics, rel=1e-6, nan_ok=True)
         assert scores.confusion_matrix == local.candidate[key].confusion_matrix
+    masks = [
+        sorted((mask.key, mask.split, mask.content) for mask in read_masks(str(folder)))
+        for folder in (
+            tmp_path / "evaluation",
+            first_artifact(trained.home, "Evaluator/evaluation"),
+        )
+    ]
+    assert masks[0] == masks[1]
+    assert {split for _, split, _ in masks[0]} == {"val", "test"}
     # There are five jobs: fingerprint, list of pairs, examples, statistics and metrics.
     assert engine.jobs_done() == before + 5
 

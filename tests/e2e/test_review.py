@@ -64,6 +64,14 @@ def test_metrics_json_has_the_metrics_and_the_verdict(reviewed):
     assert first["slices"]["image/height=64"]["images"] == first["images"]
 
 
+def test_the_masks_of_val_and_test_were_compared_with_the_model(reviewed):
+    contents = json.loads((reviewed.folder(1) / "report.json").read_text())
+    images = {split["name"]: split["images"] for split in contents["splits"]}
+    masks = contents["wrong_masks"]
+    assert masks["scored"] == images["val"] + images["test"]
+    assert len(masks["cards"]) == min(masks["contradicted"], 20)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_report_opens_from_disk_on_any_screen(reviewed, opened, viewport, scheme):

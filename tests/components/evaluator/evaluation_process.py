@@ -51,7 +51,8 @@ def main():
 def write_examples(folder):
     source = {"kind": "folder", "path": str(folder)}
     data = DataConfig(source=source, classes=CLASSES, view=VIEW.model_dump())
-    (folder / "Split-test").mkdir()
+    for split in ("val", "test"):
+        (folder / f"Split-{split}").mkdir()
     random = np.random.default_rng(0)
     with (
         tf.io.TFRecordWriter(str(folder / "Split-test/data.gz"), "GZIP") as records,
@@ -66,6 +67,8 @@ def write_examples(folder):
             read = read_pair(Pair(str(number), *files, str(number), "s", 0, "test"), data)
             records.write(make_example(read, CLASSES).SerializeToString())
             rows.write(json.dumps(read.record.as_row(CLASSES)) + "\n")
+    with tf.io.TFRecordWriter(str(folder / "Split-val/data.gz"), "GZIP") as records:
+        records.write(make_example(read, CLASSES).SerializeToString())
 
 
 def evaluate(folder):
@@ -74,7 +77,7 @@ def evaluate(folder):
     for name, (artifact,) in artifacts.items():
         artifact.uri = str(folder if name == "examples" else folder / name)
         Path(artifact.uri).mkdir(exist_ok=True)
-    artifacts["examples"][0].split_names = '["test"]'
+    artifacts["examples"][0].split_names = '["val", "test"]'
     settings = EvaluatorSettings(
         classes=CLASSES, evaluation=EvaluationConfig(), gate=GateConfig(mean_iou=0), code=""
     )

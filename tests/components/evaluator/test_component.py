@@ -10,8 +10,15 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.evaluated_images import read_images
+from components.evaluator.evaluated_masks import read_masks
 from components.evaluator.metrics import class_areas, iou
+from components.example_gen.artifact import read_examples
+from components.labels.pairs import class_ids_of
+from components.labels.scores import score_mask
+from components.labels.verdicts import content_hash
 from data.errors import InputError
+from data.examples.features import IMAGE, KEY, MASK
+from serving.model.loading import ServedModel
 from tests import warm_process
 
 CLASSES = ["red", "green", "blue"]
@@ -96,6 +103,27 @@ def test_the_baseline_is_measured_on_the_same_images(model, run_evaluator):
         > 0.9
         > iou(class_areas(images[0].candidate.confusion_matrix))[1]
     )
+
+
+def test_the_masks_of_val_and_test_are_scored(model, run_evaluator, examples):
+    outputs = run_evaluator(model(3, "bad"), [model(2)], mean_iou=0, max_drop=1).outputs
+    masks = {mask.key: mask for mask in read_masks(outputs["evaluation"].uri)}
+    assert {key: mask.split for key, mask in masks.items()} == {"4": "val"} | dict.fromkeys(
+        "0123", "test"
+    )
+    # The candidate, not the baseline: it predicts blue for green.
+    assert masks["0"].scores.worst[:7] == (1, 2, 2, 12, 16, 24, 14 * 12)
+    served = ServedModel(f"{model(4, 'bad').uri}/Format-Serving")
+    for split in ("val", "test"):
+        for example in read_examples(examples.uri, split):
+            image, mask_png = (
+                example.features.feature[name].bytes_list.value[0] for name in (IMAGE, MASK)
+            )
+            mask = masks[example.features.feature[KEY].bytes_list.value[0].decode()]
+            assert mask.content == content_hash(image, mask_png)
+            # `unetfx labels` computes the same.
+            doubts = served.doubts(example.SerializeToString())
+            assert mask.scores == score_mask(doubts, class_ids_of(mask_png))
 
 
 def remove(uri):

@@ -50,6 +50,7 @@ def inputs(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     pairs = find_pairs(data, name="colours", folder="").pairs
     written = write_shard(Shard(str(folder / "examples/Split-test/data.gz"), pairs), data)
+    write_shard(Shard(str(folder / "examples/Split-val/data.gz"), pairs[:1]), data)
     (folder / "examples/pairs.jsonl").write_bytes(b"".join(row for _, row in written.rows))
     convolution = keras.layers.Conv2D(3, 1)
     images = keras.Input((None, None, 3))
@@ -61,7 +62,7 @@ def inputs(data, tmp_path_factory):
     artifacts = {"examples": standard_artifacts.Examples(), "model": standard_artifacts.Model()}
     for name, artifact in artifacts.items():
         artifact.uri = str(folder / name)
-    artifacts["examples"].split_names = json.dumps(["test"])
+    artifacts["examples"].split_names = json.dumps(["val", "test"])
     return artifacts
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from components.labels.verdicts import Verdict, content_hash, read_verdicts, record_verdicts
 from data.errors import InputError
-from data.examples.reading import ReadPair
 
 
 def test_a_newer_verdict_replaces_an_older_one(tmp_path):
@@ -23,7 +22,7 @@ def test_a_newer_verdict_replaces_an_older_one(tmp_path):
 
 def test_the_hash_depends_on_image_and_mask():
     pairs = [(b"a", b"bc"), (b"ab", b"c"), (b"a", b"b")]
-    hashes = {content_hash(ReadPair(None, image, mask)) for image, mask in pairs}
+    hashes = {content_hash(image, mask) for image, mask in pairs}
     assert len(hashes) == 3
 
 

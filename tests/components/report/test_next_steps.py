@@ -42,7 +42,7 @@ def contents(*costs):
 
 def test_the_costliest_class_is_named_with_its_most_frequent_confusion():
     metrics = run_metrics(metrics={"iou/disc": (0.6, 0.8), "iou/rim": (0.5, 0.9)})
-    worst = find_next_steps(metrics, contents()).costliest_class
+    worst = find_next_steps(metrics, contents(), []).costliest_class
     assert (worst.name, worst.confused, worst.interval) == ("disc", "ground", (0.6, 0.8))
     assert worst.iou == pytest.approx(100 / 140)
     assert worst.cost == pytest.approx(40 / 140 / 3)
@@ -56,11 +56,11 @@ def test_a_slice_is_named_only_if_it_is_worse_beyond_noise():
     parts["a=2"].metrics["mean_iou"] = 0.5
     noisy = {"mean_iou": (0.2, whole + 0.01)}
     metrics = run_metrics(parts=parts, slices={"a=1": noisy, "a=2": noisy})
-    steps = find_next_steps(metrics, contents())
+    steps = find_next_steps(metrics, contents(), [])
     assert (steps.worst_slice, steps.compared_slices) == (None, 2)
     sure = {"mean_iou": (0.2, whole - 0.01)}
     metrics = run_metrics(parts=parts, slices={"a=1": sure, "a=2": sure, "a=3": noisy})
-    worst = find_next_steps(metrics, contents()).worst_slice
+    worst = find_next_steps(metrics, contents(), []).worst_slice
     assert worst == ("a=2", 9, 0.5, sure["mean_iou"])
 
 
@@ -69,17 +69,20 @@ def test_a_slice_without_one_of_the_classes_is_not_compared():
     parts = {"mask/rim=absent": scores([[900, 9, 1], [9, 100, 0], [0, 0, 0]])}
     sure = {"mask/rim=absent": {"mean_iou": (0.6, 0.65)}}
     assert parts["mask/rim=absent"].metrics["iou/rim"] == 0
-    steps = find_next_steps(run_metrics(parts=parts, slices=sure), contents())
+    steps = find_next_steps(run_metrics(parts=parts, slices=sure), contents(), [])
     assert (steps.worst_slice, steps.compared_slices) == (None, 0)
 
 
 def test_the_images_are_the_five_that_cost_most():
     cards = contents(0.1, 0.7, None, 0.3, 0.2, -0.4, 0.5, 0.6, 0)
-    steps = find_next_steps(run_metrics(), cards)
+    steps = find_next_steps(run_metrics(), cards, [])
     assert [card.cost for card in steps.images] == [0.7, 0.6, 0.5, 0.3, 0.2]
-    assert find_next_steps(run_metrics(), contents(None, -0.1)).images == []
+    assert find_next_steps(run_metrics(), contents(None, -0.1), []).images == []
 
 
 def test_a_perfect_model_leaves_nothing_to_do():
     perfect = run_metrics([[9, 0, 0], [0, 9, 0], [0, 0, 0]])
-    assert find_next_steps(perfect, contents()) == (None, None, 0, [])
+    assert find_next_steps(perfect, contents(), list("abcdef")) == (
+        *(None, None, 0, []),
+        list("abcde"),
+    )

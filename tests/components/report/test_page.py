@@ -7,7 +7,16 @@ from components.evaluator.metric_names import IOU, of_class
 from components.evaluator.metrics import metric_names
 from components.evaluator.results import Scores
 from components.evaluator.rule import Rule
-from components.report.contents import Card, CardGroup, Contents, ErrorArea, SplitContents
+from components.labels.pictures import CAPTIONS
+from components.report.contents import (
+    Card,
+    CardGroup,
+    Contents,
+    ErrorArea,
+    SplitContents,
+    WrongMaskCard,
+    WrongMasks,
+)
 from components.report.gallery import save_picture
 from components.report.metrics import RunMetrics
 from components.report.page import RunFacts, read_anomalies, write_page
@@ -27,6 +36,20 @@ CARD = Card(
     present=[0],
     width=8,
     height=6,
+)
+MASK = WrongMaskCard(
+    key="a/b",
+    split="val",
+    content="0f",
+    folder="pictures/masks/0",
+    width=8,
+    height=6,
+    given=0,
+    probable=1,
+    pixels=1234,
+    confidence=0.912,
+    regions=3,
+    quality=0.25,
 )
 CONTENTS = Contents(
     name="discs",
@@ -138,9 +161,34 @@ def test_the_page_says_what_to_look_at_next(page, tmp_path):
         assert text in html
 
 
-def test_a_report_of_an_older_version_has_no_costs(page):
+def test_a_report_of_an_older_version_has_no_costs_and_no_wrong_masks(page):
     html = page(RunFacts("2026-01-01"))
     assert "data-order='[0.5, null]'" in html
+    assert "Masks that may be wrong" not in html
+
+
+def test_the_page_shows_the_masks_that_may_be_wrong_unless_they_were_judged(page):
+    cards = [
+        MASK.model_copy(update={"key": key, "content": key, "folder": f"pictures/masks/{place}"})
+        for place, key in enumerate("abcdefghijklmn")
+    ]
+    wrong = WrongMasks(contradicted=1014, scored=2000, judged=3, cards=cards)
+    contents = CONTENTS.model_copy(update={"wrong_masks": wrong})
+    html = page(RunFacts("2026-01-01", judged={"a"}), METRICS, contents)
+    for text in (
+        '<a href="#pictures-masks-1">b</a> (ground, probably &lt;disc&gt;), <a href="#pictures-m',
+        'The model contradicts 1,014 of 2,000: <a href="#masks">masks that may be wrong</a>.',
+        '<article id="pictures-masks-1">',
+        "probably <b>&lt;disc&gt;</b> (0.91): 1,234 pixels.",
+        "2 smaller regions besides.",
+        '<img src="pictures/masks/1/expected.jpg" alt="b: what the model expects"',
+        "3 judged before were left out.",
+    ):
+        assert text in html
+    # Of the 13 masks that were not judged, twelve are shown, and five are in the list at the top.
+    assert html.count('<article id="pictures-masks-') == 12
+    assert html.count('<a href="#pictures-masks-') == 5
+    assert "pictures/masks/0" not in html
     assert "Costs the mean" not in html
 
 
@@ -240,6 +288,7 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
         )
         for card in range(2)
     ]
+    masks = [MASK.model_copy(update={"key": HOSTILE, "folder": f"p{number}"}) for number in (0, 1)]
     contents = CONTENTS.model_copy(
         update={
             "classes": classes,
@@ -247,11 +296,14 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
             "splits": [SplitContents(name="train", images=3, groups=2, shares=[0.05] * number)],
             "gallery": [CardGroup(title=title, cards=cards) for title in ("Worst", "Median")],
             "provenance": [("Data", HOSTILE)],
+            "wrong_masks": WrongMasks(contradicted=2, scored=9, judged=1, cards=masks),
             "config": HOSTILE,
         }
     )
     for name in ("image.jpg", "truth.png", "prediction.png", "prediction_errors.png"):
         save_picture(str(tmp_path / "p" / name), Image.new("RGB", (8, 6)))
+    for path in (f"p{number}/{name}.jpg" for number in (0, 1) for name in CAPTIONS):
+        save_picture(str(tmp_path / path), Image.new("RGB", (8, 6)))
     decided = RunFacts("2026-01-01", decisions=[HOSTILE], anomalies=[HOSTILE])
     card = make_card(HOSTILE).model_dump_json()
     (tmp_path / "model_card.json").write_text(card)

@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.labels.folds import fold_of, train_folds
 from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
+from components.trainer.folds import fold_of, train_folds
 from components.trainer.training import training as training_module
 from data.config import DataConfig, ResizeView
 from data.errors import InputError
+from data.examples.reading import read_pair
+from data.examples.writing import make_example
 from data.listing.pair import Pair
 from serving.model.loading import ServedModel
 
@@ -64,7 +66,7 @@ def test_each_model_learns_from_the_other_folds(pairs, tmp_path, monkeypatch):
             return {"val_predicted_classes": 2, "val_true_classes": 2}
 
     monkeypatch.setattr(training_module, "build_network", one_convolution)
-    monkeypatch.setattr("components.labels.folds.Training", Recorded)
+    monkeypatch.setattr("components.trainer.folds.Training", Recorded)
     messages = []
     models = train_folds(iter(pairs), DATA, SETTINGS, 3, tmp_path / "folds", messages.append)
     assert messages == [f"Training without fold {number} of 3" for number in (1, 2, 3)]
@@ -72,10 +74,10 @@ def test_each_model_learns_from_the_other_folds(pairs, tmp_path, monkeypatch):
         assert len(train) == len(val) == 1
         assert all(f"fold{fold:03d}-" not in name for name in [*train, *val])
         assert train != val
-    image = (tmp_path / "image1.png").read_bytes()
-    by_model = [ServedModel(path).probabilities(image) for path in models]
-    assert by_model[0].shape == (8, 8, 2)
-    assert not np.array_equal(by_model[0], by_model[1])
+    example = make_example(read_pair(pairs[1], DATA), DATA.classes).SerializeToString()
+    by_model = [ServedModel(path).doubts(example) for path in models]
+    assert by_model[0].classes.shape == (8, 8)
+    assert by_model[0].quality != by_model[1].quality
 
 
 def test_a_fold_without_pairs_is_one_line(pairs, tmp_path):

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_wrong_masks_are_ranked_exported_judged_and_not_asked_again(project):
     assert table(project)[0]["drawn_as"] == "blue"
 
 
-def test_errors_are_one_line(project):
+def test_errors_are_one_line(project, pushed):
     (project / "out").mkdir()
     (project / "out/mine.txt").touch()
     code, output = labels(project, "--export", project / "out")
@@ -161,6 +162,20 @@ def test_errors_are_one_line(project):
         "unetfx: --ok, --mended: a pair is named twice. Give each pair one verdict.\n",
     )
     (project / "runs/colours/serving/colours/1").unlink()
+    import tensorflow as tf
+
+    older = tf.Module()
+    older.evaluate = tf.function(
+        lambda examples: {"n": tf.size(examples)},
+        input_signature=[tf.TensorSpec([None], tf.string, "examples")],
+    )
+    path = project / "runs/colours/serving/colours/2"
+    tf.saved_model.save(older, str(path), signatures={"evaluation": older.evaluate})
+    shutil.copytree(pushed / "assets.extra", path / "assets.extra")
+    code, output = labels(project)
+    assert (code, output.count("\n")) == (2, 1)
+    assert "colours/2: the model is of an older version of unetfx" in output
+    shutil.rmtree(path)
     code, output = labels(project)
     assert (code, output.count("\n")) == (2, 1)
     assert "no trained model there. Run the pipeline first: unetfx run" in output
@@ -168,12 +183,13 @@ def test_errors_are_one_line(project):
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
 def test_the_page_is_accessible_and_hostile_names_are_text(tmp_path, opened, viewport, scheme):
-    from components.labels.ranking import RankedMask, Ranking
-    from components.labels.scores import LabelScores, Region
+    from components.labels.pairs import class_ids_of, score_pairs
+    from components.labels.ranking import rank_masks
     from data.config import DataConfig
     from data.listing.pair import Pair
     from pipeline.commands.labels_page import write_page
     from pipeline.config.config import Config
+    from serving.doubts import Doubts
 
     write_pair(tmp_path, "a", np.ones((32, 40), np.uint8), np.zeros((32, 40), np.uint8))
     data = DataConfig(
@@ -190,11 +206,14 @@ def test_the_page_is_accessible_and_hostile_names_are_text(tmp_path, opened, vie
         0,
         "val",
     )
-    regions = [Region(0, 1, 2, 3, 6, 8, 20, 0.9), Region(0, 1, 9, 9, 12, 12, 9, 0.9)]
-    ranking = Ranking([RankedMask(pair, "", LabelScores(0.1, 0.2, regions))], 1, 2, 3, 0)
-    certain = np.eye(3, dtype=np.float32)[np.ones((32, 40), int)]
+
+    def find_doubts(read):
+        expected = np.where(class_ids_of(read.mask) == 1, 255, 1).astype(np.uint8)
+        return Doubts(0.1, expected, np.full(expected.shape, 0.9, np.float32))
+
+    ranking = rank_masks(score_pairs([pair], data, find_doubts), set(), 1)
     path = tmp_path / "index.html"
-    write_page(path, config, ranking, lambda *_: certain, "val and test")
+    write_page(path, config, ranking, {HOSTILE: pair}, find_doubts, "val and test")
     page = opened(path, viewport, color_scheme=scheme)
     assert page.locator("section img").count() == 3
     assert fits(page)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from components.evaluator.intervals import Intervals
+from components.labels.verdicts import record_verdicts
+from components.report.contents import Contents, WrongMaskCard, WrongMasks
 from components.report.metrics import RunMetrics
 from data.errors import InputError
 from data.files import reading
@@ -62,6 +64,26 @@ def test_a_published_report_is_made_again_without_its_artifacts(workspace):
     assert publish(workspace.config, workspace.run(run.id)) == str(folder)
     assert "the floor is wrong" in (folder / "index.html").read_text()
     assert read_published(str(folder)).metrics["mean_iou"] == 0.7
+
+
+def test_a_page_that_is_made_again_leaves_out_the_masks_that_a_person_judged(workspace):
+    run = workspace.run(workspace.record(0))
+    numbers = {"width": 9, "height": 9, "given": 0, "probable": 1, "pixels": 9, "regions": 1}
+    shares = {"confidence": 0.9, "quality": 0.1}
+    cards = [
+        WrongMaskCard(key=key, split="val", content=f"0{key}", folder=key, **numbers, **shares)
+        for key in ("first", "second")
+    ]
+    wrong = WrongMasks(contradicted=2, scored=9, judged=0, cards=cards)
+    path = Path(run.report.uri) / "report.json"
+    contents = Contents.model_validate_json(path.read_text())
+    path.write_text(contents.model_copy(update={"wrong_masks": wrong}).model_dump_json())
+    page = Path(publish(workspace.config, run)) / "index.html"
+    assert "<h3>first</h3>" in page.read_text()
+    record_verdicts(workspace.config.verdicts_file, {"0first": "first"}, "ok", "ada")
+    publish(workspace.config, workspace.run(run.id))
+    assert "<h3>first</h3>" not in page.read_text()
+    assert "<h3>second</h3>" in page.read_text()
 
 
 def test_a_page_of_an_older_version_stays_as_it_is(workspace):

@@ -87,6 +87,8 @@ def test_the_signatures_of_the_contract(signatures):
                 "boundary": ("int64", [None, 3, 2]),
                 "calibration": ("float64", [None, 15, 3]),
                 "raw_calibration": ("float64", [None, 15, 3]),
+                "label_quality": ("float32", [None]),
+                "label_doubts_png_bytes": ("string", [None]),
             },
         ),
     }
@@ -363,4 +365,7 @@ def test_evaluation_counts_what_serving_answers_and_leaves_ignored_pixels_out(si
 def test_evaluation_of_a_mask_without_labels_is_zero(signatures):
     truth = np.full((20, 30), 255, np.uint8)
     found = signatures["evaluation"](examples=tf.constant([example(noise(20, 30), truth)]))
+    assert found.pop("label_quality").numpy() == 1
+    (doubts,) = map(tf.io.decode_png, found.pop("label_doubts_png_bytes"))
+    assert (doubts.numpy() == (255, 0)).all()
     assert not any(counts.numpy().any() for counts in found.values())

@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from data.errors import InputError
@@ -59,13 +60,32 @@ def test_what_the_model_refuses_is_one_line(served):
     )
 
 
-def test_probabilities_of_one_image(served):
-    probabilities = served.probabilities(encoded(picture(16, 24, RED, GREEN)))
-    assert probabilities.shape == (16, 24, 3)
-    assert probabilities.dtype == np.float32
-    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
-    expected = np.zeros((16, 24))
-    expected[:, 12:] = 1
-    np.testing.assert_array_equal(probabilities.argmax(-1), expected)
+def example(truth):
+    mask = encoded(Image.fromarray(np.asarray(truth, np.uint8)))
+    image = encoded(picture(16, 24, RED, GREEN))
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+        for name, content in {"image/encoded": image, "mask/encoded": mask}.items()
+    }
+    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def test_doubts_about_the_mask_of_an_example(served):
+    truth = np.zeros((16, 24))
+    truth[:, 12:] = 1
+    agreed = served.doubts(example(truth))
+    assert (agreed.classes == 255).all()
+    assert (agreed.confidence == 0).all()
+    truth[4:9, 14:20] = 2
+    doubts = served.doubts(example(truth))
+    assert doubts.quality < agreed.quality
+    expected = np.full((16, 24), 255)
+    expected[4:9, 14:20] = 1
+    np.testing.assert_array_equal(doubts.classes, expected)
+    assert doubts.confidence[4:9, 14:20].min() > 0.6
+
+
+def test_an_example_that_the_model_refuses_is_one_line(served):
+    broken = example(np.zeros((16, 24))).replace(b"PNG", b"PNX")
     with pytest.raises(InputError, match=r"^cannot be segmented \("):
-        served.probabilities(b"no image")
+        served.doubts(broken)
