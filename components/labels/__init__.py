@@ -1,1 +1,1 @@
-"""Masks that may be wrong: their scores, their regions, and what a person says about them."""
+"""Masks that may be wrong, what a person says about them, and images to label next."""

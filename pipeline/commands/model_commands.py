@@ -88,6 +88,7 @@ def model(config_file: Path, layer: str | None, image: Path | None, out: Path | 
     metavar="SECONDS",
     help="Time limit for a batch on the server, and for its start.  [default: 60]",
 )
+@click.option("--rank", is_flag=True, help="Say which of the images to label next.")
 @log_option
 @log_images_option
 def predict(
@@ -101,13 +102,15 @@ def predict(
     batch: int,
     jobs: int | None,
     timeout: float | None,
+    rank: bool,
     log_folder: Path | None,
     log_images: float | None,
 ) -> None:
     """Segment images with a pushed model or a server.
 
     IMAGES are files, folders (with all images below them) and quoted glob patterns. For each image,
-    writes a mask of class ids, an overlay and a row in classes.csv.
+    writes a mask of class ids, an overlay and a row in classes.csv. With --rank, also writes
+    ranking.csv, with the images that would help most if they were labelled next.
 
     Exit code 0: done. 2: an image failed.
     """
@@ -126,6 +129,7 @@ def predict(
             jobs=jobs,
             log_folder=log_folder,
             log_images=log_images,
+            rank=rank,
         )
     )
 

@@ -64,6 +64,7 @@ def run_predict(
     jobs: int | None = None,
     log_folder: Path | None = None,
     log_images: float | None = None,
+    rank: bool = False,
 ) -> int:
     """Segments images and prints a line for each image.
 
@@ -78,6 +79,7 @@ def run_predict(
         `JOBS`, or `JOBS_OF_SERVER` with a server.
       log_folder: Folder for the log of the predictions (see `RequestLog`); None for no log.
       log_images: Share of the images that the log keeps, above 0 and at most 1; None for none.
+      rank: Whether to rank the images by how much their labels would help (see `rank_images`).
 
     Returns:
       The exit code: `DONE`, or `BAD_INPUT` if there is only one image and it failed.
@@ -91,10 +93,11 @@ def run_predict(
         images = find_images(patterns, out)
         log_context = closing(RequestLog(log_folder, log_images)) if log_folder else nullcontext()
         with (
-            _model(config, choice, terminal) as (model, data, version),
+            _model(config, choice, terminal) as (model, data, folder),
             log_context as request_log,
         ):
             jobs = jobs or (JOBS_OF_SERVER if choice.url else JOBS)
+            version = int(posixpath.basename(folder)) if folder else choice.version
             outcomes = predict_files(
                 images,
                 model,
@@ -105,7 +108,16 @@ def run_predict(
                 log=request_log,
                 version=version,
             )
-            failed = _print(outcomes, len(images), model.classes, terminal)
+            if not rank:
+                failed = _print(outcomes, len(images), model.classes, terminal)
+            else:
+                # This import comes late, because Keras takes seconds to load.
+                from pipeline.commands.next_images import UncertainImages, rank_images
+
+                uncertain = UncertainImages()
+                noted = uncertain.noted(outcomes)
+                failed = _print(noted, len(images), model.classes, terminal)
+                rank_images(uncertain, config, data, folder, out, terminal)
     if failed and len(images) > 1:
         raise InputError(
             f"{failed} of {len(images)} images failed. The reasons are above and in "
@@ -117,7 +129,8 @@ def run_predict(
 @contextmanager
 def _model(
     config: Config, choice: ModelChoice, terminal: TextIO
-) -> Iterator[tuple[Predictor, DataConfig, int | None]]:
+) -> Iterator[tuple[Predictor, DataConfig, str | None]]:
+    """Yields the model, the settings for reading images, and the folder of a pushed version."""
     if choice.url is None:
         _refuse_server_options(choice)
         # These imports come late, because TensorFlow takes seconds to load and is not needed for
@@ -135,8 +148,7 @@ def _model(
         # The intensity range is taken from the model, because the range in the config may have
         # changed since training.
         settings = {"intensity_range": model_intensity_range(version)}
-        number = int(posixpath.basename(version))
-        yield ServedModel(version), config.data.model_copy(update=settings), number
+        yield ServedModel(version), config.data.model_copy(update=settings), version
         return
     timeout = choice.timeout or TIMEOUT
     line = f"{choice.url}: the server serves no version yet; waiting up to {timeout:g} s"
@@ -150,7 +162,7 @@ def _model(
     ) as client:
         # Fails early, before any image is read.
         client.check(lambda: click.echo(line, file=terminal))
-        yield client, config.data, choice.version
+        yield client, config.data, None
 
 
 def _refuse_server_options(choice: ModelChoice) -> None:

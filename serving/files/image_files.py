@@ -61,16 +61,16 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
         matches = _remote_matches(pattern) if is_remote(pattern) else _matches(pattern, out)
         for image in matches:
             other = images.setdefault(image.name, image)
-            if _resolve(other.path) != _resolve(image.path):
+            if real_path(other.path) != real_path(image.path):
                 raise InputError(
                     f"{image.path}: its mask would have the same name as the mask of {other.path}. "
                     "Predict the two images into different folders, or name the folder that "
                     "contains both."
                 )
-    paths = {_resolve(image.path) for image in images.values()}
+    paths = {real_path(image.path) for image in images.values()}
     for image in images.values():
         for output in (out / image.mask, out / image.overlay):
-            if _resolve(str(output)) in paths:
+            if real_path(str(output)) in paths:
                 raise InputError(
                     f"{output}: the image would be overwritten. Choose a different folder for "
                     "--out."
@@ -78,7 +78,8 @@ def find_images(patterns: Sequence[str], out: Path) -> list[ImageFile]:
     return list(images.values())
 
 
-def _resolve(path: str) -> str:
+def real_path(path: str) -> str:
+    """Returns the path without symbolic links; a remote path is returned unchanged."""
     return path if is_remote(path) else str(Path(path).resolve())
 
 
