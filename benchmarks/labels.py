@@ -34,13 +34,11 @@ from sklearn.metrics import average_precision_score
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 from benchmarks.data_sets import data_sets, number_of_classes
 from benchmarks.fresh_process import measure
+from benchmarks.frozen_features import frozen_features
 from components.labels.pairs import score_pairs
 from components.labels.ranking import rank_masks
 from components.labels.scores import score_mask
-from components.trainer.config import ModelConfig
 from components.trainer.network.decoder import unet_decoder
-from components.trainer.network.encoder import build_encoder
-from components.trainer.network.network import MULTIPLE
 from components.trainer.training.losses import SegmentationLoss
 from components.trainer.training.optimizer import Adam
 from data.config import IGNORE, DataConfig, FolderSource
@@ -155,12 +153,10 @@ def _with_error(mask: _Mask, kind: str, random: _Random) -> _Mask | None:
 
 def encode(images: Sequence[npt.NDArray[np.uint8]]) -> list[_Features]:
     """Returns the features of each image, which is padded at the bottom and at the right."""
-    encoder = build_encoder(ModelConfig())
-    run = tf.function(lambda batch: [tf.cast(skip[0], tf.float16) for skip in encoder(batch)])
-    height, width = images[0].shape[:2]
-    padding = ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0))
-    padded = (np.pad(image, padding)[None] for image in images)
-    return [[skip.numpy() for skip in run(tf.constant(image, tf.float32))] for image in padded]
+    return [
+        [tf.cast(skip[0], tf.float16).numpy() for skip in skips]
+        for skips in frozen_features(images, "float32")
+    ]
 
 
 def cross_predict(
