@@ -27,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 from benchmarks.data_sets import Pair, data_sets, number_of_classes
 from benchmarks.frozen_features import frozen_features
-from components.evaluator.metrics import iou, mean_of_defined
+from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.labels.image_features import features_of
 from components.labels.next_images import Features, choose_next
 
@@ -131,7 +131,7 @@ def _mean_iou(model: LogisticRegression, test: _Images, classes: int) -> float:
     predicted = model.predict(_flat(test.pixels)).astype(np.int64)
     cells = classes * test.class_ids.ravel().astype(np.int64) + predicted
     confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    return float(mean_of_defined(iou(confusion)))
+    return float(mean_of_defined(iou(class_areas(confusion))))
 
 
 def _flat(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
