@@ -12,11 +12,11 @@ from components.card.versions import software_versions
 from components.card.weak_spots import weak_spots
 from components.evaluator.gate_text import rule_text
 from components.evaluator.intervals import Interval, Intervals, read_intervals
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.results import Scores, read_evaluation
 from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict, read_verdict
 from components.example_gen.artifact import read_summary
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.serving_check import verdict as serving_check
 from components.trainer.registry import licence_of
 from data.files.finding import list_files

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.evaluator.gate_text import count_text, measured_text
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.slice_names import presence
+from components.metric_names import IOU, MEAN_IOU, of_class
 from serving.card.card import CardSlice, Measured
 
 _MOST = 3  # maximum number of classes, and of slices

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from components.evaluator.config import GateConfig
 from components.evaluator.gate_text import too_few_images, too_few_pixels
 from components.evaluator.intervals import Interval, Intervals
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import class_of
 from components.evaluator.results import Evaluation, Scores
 from components.evaluator.rule import DROP, FLOOR, Rule
 from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict
+from components.metric_names import IOU, MEAN_IOU, of_class
 
 # Tolerance for rounding errors. In floating point, 0.9 - 0.2 is slightly more than 0.7, so without
 # the tolerance, a drop from 0.9 to 0.7 would exceed a limit of 0.2.

@@ -26,7 +26,6 @@ from pydantic import BaseModel
 from scipy import stats
 
 from components.evaluator.evaluated_images import EvaluatedImage
-from components.evaluator.metric_names import of_class
 from components.evaluator.metrics import (
     Areas,
     ClassCounts,
@@ -36,6 +35,7 @@ from components.evaluator.metrics import (
     metric_values,
 )
 from components.evaluator.slice_names import OVERALL
+from components.metric_names import of_class
 from data.files.paths import join
 from data.files.reading import read_text
 from serving.model.pixel_counts import CALIBRATION_BINS

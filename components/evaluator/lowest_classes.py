@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from components.evaluator.metric_names import IOU, of_class
+from components.metric_names import IOU, of_class
 
 FEW = 10
 """Number of classes that are shown if there are too many to show all."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.metric_names import IOU, MEAN_IOU, of_class
 from data.class_names import class_index
 
 _Integers = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.report.contents import Card, Contents, WrongMaskCard
 from components.report.metrics import RunMetrics
 

@@ -17,12 +17,12 @@ from components.evaluator.gate_text import (
     percent_text,
 )
 from components.evaluator.lowest_classes import FEW, class_ious, lowest_classes
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.evaluator.rule import FLOOR
 from components.evaluator.slice_names import OVERALL
 from components.labels.pictures import CAPTIONS
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.report.charts import lines, reliability, series_colours, whiskers
 from components.report.confusions import confusion_picture, greatest_confusions
 from components.report.contents import CONTENTS_FILE, Card, Contents

@@ -15,7 +15,7 @@ from components.evaluator.lowest_classes import (
     class_ious,
     lowest_classes,
 )
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.trainer.hyperparameters import value_text
 from data.printable import printable, shell_path
 from pipeline.config.config import Config

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tfx.utils import path_utils
 
 from components.blessings import short_name
-from components.evaluator.metric_names import MEAN_IOU
+from components.metric_names import MEAN_IOU
 from components.report.metrics import METRICS_FILE
 from components.tuner.run import FAILED_SCORE
 from data.errors import InputError

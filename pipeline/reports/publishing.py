@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluator.lowest_classes import class_ious, lowest_classes
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.labels.verdicts import read_verdicts
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.report.charts import lines, series_colours
 from components.report.contents import CONTENTS_FILE
 from components.report.metrics import METRICS_FILE, RunMetrics

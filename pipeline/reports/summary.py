@@ -18,10 +18,10 @@ from components.evaluator.lowest_classes import (
     class_ious,
     lowest_classes,
 )
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
 from components.evaluator.rule import DROP, FLOOR
 from components.evaluator.slice_names import OVERALL
 from components.example_gen.artifact import FINDINGS_FILE, first_image
+from components.metric_names import IOU, MEAN_IOU, of_class
 from components.report.metrics import METRICS_FILE, RunMetrics
 from components.report.page import PAGE_FILE, read_anomalies
 from data.checks import Finding

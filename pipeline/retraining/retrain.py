@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.evaluator.gate_text import measured_text
-from components.evaluator.metric_names import MEAN_IOU
+from components.metric_names import MEAN_IOU
 from data.errors import UnetfxError
 from data.files.paths import join
 from data.printable import printable

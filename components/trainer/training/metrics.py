@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from components.evaluator.metric_names import IOU, MEAN_IOU, of_class
+from components.metric_names import IOU, MEAN_IOU, of_class
 from data.config import IGNORE
 
 

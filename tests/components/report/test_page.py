@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 
 from components.evaluator.intervals import Intervals
-from components.evaluator.metric_names import IOU, of_class
 from components.evaluator.metrics import metric_names
 from components.evaluator.results import Scores
 from components.evaluator.rule import Rule
 from components.labels.pictures import CAPTIONS
+from components.metric_names import IOU, of_class
 from components.report.contents import (
     Card,
     CardGroup,
