@@ -23,6 +23,16 @@ def test_the_usual_distance_is_the_median_to_the_nearest_other():
     assert usual_distance(at(0, 10, 40, 100)) == pytest.approx((chord(10) + chord(30)) / 2)
 
 
+def test_the_usual_distance_of_many_images_is_the_same_in_parts():
+    features = np.random.default_rng(0).normal(size=(2100, 3)).astype(np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    exact = features.astype(np.float64)
+    squares = 2 - 2 * exact @ exact.T
+    np.fill_diagonal(squares, 4)
+    expected = np.median(np.sqrt(np.maximum(squares.min(1), 0)))
+    assert usual_distance(features) == pytest.approx(expected, rel=1e-2)
+
+
 @pytest.mark.parametrize("labelled", [at(5), at(5, 5, 5)])
 def test_without_a_usual_distance_the_unit_is_1(labelled):
     [image] = choose_next(np.ones(1), at(65), labelled, 1)
