@@ -1,17 +1,21 @@
 """Measures the processor time that the search for wrong masks adds to an evaluation.
 
-    python -m benchmarks.evaluation [--calls 12]
+    python -m benchmarks.evaluation [--calls 12] [--masks 100000]
 
 The default network with random weights is exported with the search and, as the rival, without it.
 Each evaluates the same image, in turns; the table has the least time of all calls. The last column
-is the time that the Evaluator takes to find the regions in what the model returns.
+is the time that the Evaluator takes to find the regions in what the model returns. Then, the memory
+of a whole process that ranks a tenth of `--masks` scored masks and all of them, as the report does.
 """
 
 import argparse
 import io
+import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -21,7 +25,10 @@ import tensorflow as tf
 from PIL import Image
 
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
-from components.labels.scores import score_mask
+from benchmarks.fresh_process import measure
+from components.evaluator.evaluated_masks import read_masks
+from components.labels.ranking import ScoredMask, rank_masks
+from components.labels.scores import LabelScores, Region, score_mask
 from components.trainer.config import ModelConfig
 from components.trainer.network.network import build_network
 from data.config import ResizeView
@@ -39,12 +46,23 @@ def main() -> None:
     """Prints the processor time of an evaluation, with the search and without it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=12)
-    calls = parser.parse_args().calls
+    parser.add_argument("--masks", type=int, default=100_000)
+    parser.add_argument("--rank", help=argparse.SUPPRESS)  # measured in a new process
+    arguments = parser.parse_args()
+    if arguments.rank:
+        print(json.dumps(_rank(arguments.rank)))
+        return
     print(f"{'CPU ms':24}{'with the search':>17}{'without':>9}{'regions':>9}")
     for side, classes in _CASES:
-        row = _measure(side, classes, calls)
+        row = _measure(side, classes, arguments.calls)
         cells = "".join(f"{ms:{width}.1f}" for ms, width in zip(row, (17, 9, 9), strict=True))
         print(f"{f'{side}×{side}, {classes} classes':24}{cells}", flush=True)
+    print(f"\n{'masks':>10}{'peak MiB':>10}{'CPU ms/mask':>13}")
+    for count in (arguments.masks // 10, arguments.masks):
+        with tempfile.TemporaryDirectory() as folder:
+            _write_masks(Path(folder, "masks-test-00000-of-00001.jsonl"), count)
+            peak, milliseconds = measure("benchmarks.evaluation", "--rank", folder)
+        print(f"{count:10,}{peak:10.0f}{milliseconds:13.3f}", flush=True)
 
 
 def _measure(side: int, classes: int, calls: int) -> list[float]:
@@ -79,6 +97,25 @@ def _measure(side: int, classes: int, calls: int) -> list[float]:
         runs[call % 3]()
         times[call % 3].append(1000 * (time.process_time() - began))
     return list(map(min, times))
+
+
+def _write_masks(path: Path, count: int) -> None:
+    random = np.random.default_rng(0)
+    with path.open("w") as file:
+        for number, suspicion in enumerate(random.random(count).tolist()):
+            scores = LabelScores(0.5, suspicion, 3, Region(0, 1, 2, 3, 6, 8, 20, 0.9))
+            mask = ScoredMask(f"{number:08d}", "test", f"{number:064x}", scores)
+            file.write(json.dumps(mask) + "\n")
+
+
+def _rank(folder: str) -> tuple[float, float]:
+    """Returns the peak of this process in MiB, and the CPU ms per mask."""
+    began = time.process_time()
+    scored = rank_masks(read_masks(folder), set(), 20).scored
+    milliseconds = 1000 * (time.process_time() - began) / scored
+    # Unlike `ru_maxrss`, this peak does not begin with the memory of the parent process.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(peak) / 1024, milliseconds
 
 
 def _exported(network: keras.Model, classes: int) -> Any:
