@@ -1,6 +1,7 @@
 """`unetfx init`: writes a config for a folder of images and masks."""
 
 import os
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -10,8 +11,8 @@ from rich.text import Text
 from data.errors import InputError
 from data.files.writing import new_file
 from data.printable import printable, shell_path
-from pipeline.config.config import Config
 from pipeline.planning.config_text import config_text
+from pipeline.planning.duration import with_duration
 from pipeline.planning.plan import Plan, name_of, plan_config
 
 _MOST_PROBLEMS = 3
@@ -31,7 +32,8 @@ def write_config(folder: Path, out: Path | None) -> None:
     path = out or Path(f"{name_of(folder)}.yaml")
     _refuse_existing(path)
     plan = plan_config(folder)
-    Config.model_validate(plan.config)
+    print("Timing one training step …", file=sys.stderr, flush=True)
+    plan = with_duration(plan)
     with new_file(str(path)) as file:
         file.write(config_text(plan).encode())
         _refuse_existing(path)

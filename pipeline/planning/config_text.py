@@ -27,6 +27,8 @@ def config_text(plan: Plan) -> str:
             for name, inner in value.items():
                 lines += _entry(name, inner, reasons.pop(_SUBJECTS.get(name, name), None), "  ")
         else:
+            if key == "training" and "epochs" in reasons:
+                lines.append(f"# {reasons['epochs']}")
             lines += _entry(key, value, reasons.get(key), "")
     return "\n".join(lines) + "\n"
 

@@ -9,7 +9,7 @@ _EXPRESSIONS = (
     r"^([^/]+)/",  # the folder
     r"^(?:.*/)?([A-Za-z]+[-_]?\d+)[-_.]",  # patient07_slice3, scan-1_002
     r"^(?:.*/)?(\d+)[-_.]\d+$",  # 07_003
-    r"^(?:.*/)?(.+?)[-_]?\d+$",  # street_a_0012
+    r"^(?:.*/)?(.*[A-Za-z].*?)[-_]?\d+$",  # street_a_0012
 )
 _FEWEST_GROUPS = 5
 

@@ -1,5 +1,6 @@
 """Plans a config for a folder of data, with the reason for each decision."""
 
+import math
 import re
 import statistics
 import tempfile
@@ -7,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.config import IGNORE, OTHER, SPLITS, DataConfig
+from data.config import IGNORE, OTHER, SPLITS, DataConfig, Splits
 from data.errors import InputError
+from data.listing.pair import group_of
 from pipeline.planning.class_names import NamedClasses, find_class_names
 from pipeline.planning.groups import Grouping, find_groups
 from pipeline.planning.layout import Layout, find_layout
+from pipeline.planning.splits import shares_for, shares_from_train
 from pipeline.planning.survey import Survey, survey
 
 _LARGE = 384  # images with a longer short side are read in crops
@@ -19,6 +22,7 @@ _CROP = 256
 _STEP = 32  # sizes of views are multiples of this number of pixels
 _FEW_PAIRS = 40
 _FLOOR = 0.5  # floor of the gate, to be raised after the first run
+_RARE = 0.01  # share of the pixels below which a class has a greater weight in the loss
 _MANY_VALUES = 30  # with more values, masks hold ids of objects, or are damaged
 
 
@@ -43,11 +47,13 @@ class Plan(NamedTuple):
       config: The content of the config file.
       decisions: The decisions, in the order of the config.
       problems: Files that cannot be used, as text for messages.
+      views: Number of views of the training images in an epoch: images, or crops that cover them.
     """
 
     config: dict[str, Any]
     decisions: list[Decision]
     problems: list[str]
+    views: int
 
 
 def plan_config(folder: Path) -> Plan:
@@ -77,20 +83,27 @@ def plan_config(folder: Path) -> Plan:
         classes, of_classes = _classes(seen, find_class_names(folder))
     data |= classes
     decisions.append(of_classes)
-    for part, of_part in (_group(layout), _splits(layout), _view(seen), _intensity(seen)):
+    group, of_group = _group(layout)
+    splits, of_splits = _splits(layout, group.get("group"))
+    for part, of_part in (
+        (group, of_group),
+        (splits, of_splits),
+        _view(seen),
+        _intensity(seen),
+    ):
         data |= part
         decisions += [of_part] if of_part else []
     config = {"name": name_of(folder), "workspace": "runs", "data": data}
-    count = len(layout.found.pairs)
-    if count < _FEW_PAIRS:
-        config["training"] = {"batch_size": 2}
-        decisions.append(Decision("training", f"only {count} pairs", "batches of 2"))
+    training, of_training = _training(seen, len(layout.found.pairs))
+    if training:
+        config["training"] = training
+        decisions.append(of_training)
     config["gate"] = {"mean_iou": _FLOOR}
     decisions.append(
         Decision("gate", "no model yet", f"mean_iou {_FLOOR}: raise it after the first run")
     )
     problems = [str(problem) for problem in layout.found.problems] + seen.problems
-    return Plan(config, decisions, problems)
+    return Plan(config, decisions, problems, _views(seen, DataConfig.model_validate(data), layout))
 
 
 def name_of(folder: Path) -> str:
@@ -174,6 +187,21 @@ def _objects(labels: Sequence[int | str], shown: str) -> tuple[dict[str, Any], D
     return part, Decision("classes", seen, "every value but 0 is object: rename it")
 
 
+def _training(seen: Survey, pairs: int) -> tuple[dict[str, Any], Decision]:
+    part: dict[str, Any] = {}
+    reasons, decided = [], []
+    if pairs < _FEW_PAIRS:
+        part["batch_size"] = 2
+        reasons.append(f"only {pairs} pairs")
+        decided.append("batches of 2")
+    rarest = min(seen.values.values()) / seen.values.total()
+    if rarest < _RARE and len(seen.values) <= _MANY_VALUES:
+        part["class_weights"] = "balanced"
+        reasons.append(f"a class with {rarest:.1%} of the pixels")
+        decided.append("rare classes weigh more")
+    return part, Decision("training", ", ".join(reasons), ", ".join(decided))
+
+
 def _group(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
     if layout.source["kind"] == "manifest":
         return {}, None  # a column `group` is used without being named
@@ -193,16 +221,38 @@ def _has_splits(layout: Layout) -> bool:
     return bool(source.get("split_folders")) or isinstance(source.get("annotations"), dict)
 
 
-def _splits(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
-    if not _has_splits(layout):
+def _splits(layout: Layout, group: str | None) -> tuple[dict[str, Any], Decision | None]:
+    pairs = layout.found.pairs
+    if _has_splits(layout):
+        return _missing_splits(layout)
+    if layout.source["kind"] == "manifest" and {pair.split for pair in pairs} == {*SPLITS}:
+        return {}, None  # the table may have a column with the splits
+    groups = [(group and group_of(pair.key, group)) or pair.group for pair in pairs]
+    number = len(set(groups))
+    noun = "groups" if number < len(pairs) else "pairs"
+    shares = shares_for(groups)
+    if shares is None:
+        return {}, Decision("splits", f"only {number} {noun}", "too few to train: add more")
+    if shares == Splits():
         return {}, None
+    text = f"train {shares.train} : val {shares.val} : test {shares.test}, so that each has some"
+    return {"splits": shares.model_dump()}, Decision("splits", f"only {number} {noun}", text)
+
+
+def _missing_splits(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
     present = {pair.split for pair in layout.found.pairs}
     missing = [split for split in SPLITS[1:] if split not in present]
-    part = {f"take_{split}_from_train": 0.1 for split in missing}
     if not missing:
         return {}, None
-    decided = f"a tenth of train becomes {' and a tenth '.join(missing)}"
-    return part, Decision("splits", f"nothing for {' or '.join(missing)}", decided)
+    groups = [pair.group for pair in layout.found.pairs if pair.split == "train"]
+    seen = f"nothing for {' or '.join(missing)}"
+    share = shares_from_train(groups, missing)
+    if share is None:
+        return {}, Decision("splits", seen, "too few pairs to take one from train: add some")
+    decided = f"{share:.0%} of train becomes {f' and {share:.0%} '.join(missing)}"
+    return {f"take_{split}_from_train": share for split in missing}, Decision(
+        "splits", seen, decided
+    )
 
 
 def _view(seen: Survey) -> tuple[dict[str, Any], Decision]:
@@ -215,6 +265,20 @@ def _view(seen: Survey) -> tuple[dict[str, Any], Decision]:
     sides = [max(_STEP, _STEP * round(side / _STEP)) for side in (height, width)]
     part = {"view": {"kind": "resize", "height": sides[0], "width": sides[1]}}
     return part, Decision("view", text, f"whole images, resized to {sides[1]}×{sides[0]}")
+
+
+def _views(seen: Survey, data: DataConfig, layout: Layout) -> int:
+    shares = data.splits
+    images = len(layout.found.pairs)
+    if not layout.source.get("split_folders"):
+        images = math.ceil(images * shares.train / (shares.train + shares.val + shares.test))
+    if data.view.kind == "resize":
+        return images
+    tiles = [
+        math.ceil(height / data.view.height) * math.ceil(width / data.view.width)
+        for height, width in seen.sizes
+    ]
+    return math.ceil(images * statistics.mean(tiles))
 
 
 def _intensity(seen: Survey) -> tuple[dict[str, Any], Decision | None]:

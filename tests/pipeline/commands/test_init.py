@@ -1,4 +1,6 @@
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +8,11 @@ import pytest
 import yaml
 from PIL import Image
 
+from data.config import Splits
+from data.listing.pair import split_of_group
 from pipeline.commands import cli
 from pipeline.config.loading import load_config
+from pipeline.planning import duration
 
 ISBI = Path(__file__).parents[3].parent / "shared/data/isbi-em"
 
@@ -30,6 +35,12 @@ def data(tmp_path, monkeypatch):
     return Path("my cells")
 
 
+@pytest.fixture
+def not_timed(monkeypatch):
+    """Timing a step starts TensorFlow in another process, which takes seconds."""
+    monkeypatch.setattr(duration, "seconds_per_step", lambda config: None)
+
+
 def test_the_config_that_is_written_can_be_read(data, monkeypatch, capsys):
     assert init(monkeypatch, data) in (None, 0)
     printed = capsys.readouterr().out
@@ -38,9 +49,10 @@ def test_the_config_that_is_written_can_be_read(data, monkeypatch, capsys):
     assert config.data.mask_values == {0: "background", 255: "object"}
     text = Path("my_cells.yaml").read_text()
     assert "  # values 0 (96.9%), 255 (3.1%): background, object: rename them\n  classes:" in text
+    assert re.search(r"# a step of 2 images takes [\d.e-]+ s here: auto: about [\d.]+ min an", text)
 
 
-def test_a_file_is_never_overwritten(data, monkeypatch):
+def test_a_file_is_never_overwritten(data, monkeypatch, not_timed):
     Path("mine.yaml").write_text("mine")
     monkeypatch.setattr(sys, "argv", ["unetfx", "init", str(data), "--out", "mine.yaml"])
     with pytest.raises(SystemExit) as caught:
@@ -49,10 +61,15 @@ def test_a_file_is_never_overwritten(data, monkeypatch):
     assert Path("mine.yaml").read_text() == "mine"
 
 
-def test_isbi_em(monkeypatch, tmp_path, capsys):
+def test_isbi_em(monkeypatch, tmp_path, not_timed):
     monkeypatch.chdir(tmp_path)
     init(monkeypatch, ISBI)
-    config = yaml.safe_load(Path("isbi-em.yaml").read_text())
+    text = Path("isbi-em.yaml").read_text()
+    assert "a training step could not be timed" in text
+    config = yaml.safe_load(text)
     assert config["data"]["mask_values"] == {0: "background", 255: "object"}
     assert config["data"]["view"] == {"kind": "crop", "height": 256, "width": 256}
-    assert config["training"] == {"batch_size": 2}
+    assert config["training"] == {"batch_size": 2, "epochs": "auto"}
+    splits = Splits(**config["data"]["splits"])
+    keys = [path.stem for path in (ISBI / "images").iterdir()]
+    assert min(Counter(split_of_group(key, splits) for key in keys).values()) >= 3

@@ -47,7 +47,7 @@ def test_split_folders_are_recognised_and_completed(tmp_path, write_pair, layout
         write_pair(image, image.replace("images", "masks"))
     data = data_of(tmp_path)
     assert data["source"] == {"kind": "folder", "split_folders": True}
-    assert data["take_test_from_train"] == 0.1
+    assert data["take_test_from_train"] == 0.5  # one of two pairs
     assert "take_val_from_train" not in data
 
 
@@ -99,6 +99,12 @@ def test_masks_of_voc_have_its_classes(tmp_path, write_pair, values, mask_values
     data = data_of(tmp_path)
     assert len(data["classes"]) == 21
     assert data.get("mask_values") == mask_values
+
+
+def test_plain_numbers_are_no_groups(tmp_path, write_pair):
+    for number in range(20):
+        write_pair(f"images/{number:02d}.png", f"masks/{number:02d}.png")
+    assert "group" not in data_of(tmp_path)
 
 
 def test_groups_are_recognised(tmp_path, write_pair):
