@@ -195,6 +195,12 @@ def _repeats(repeats: Repeats) -> Iterator[Finding]:
             "intended."
         )
         yield Finding.of("duplicate", "warning", text, repeats.within)
+    if repeats.flat.count:
+        text = (
+            "the same image of one flat colour several times. Remove these pairs, unless such "
+            "images will also come later."
+        )
+        yield Finding.of("flat_images", "warning", text, repeats.flat)
     if repeats.divided.count:
         text = (
             "a group with pairs in several splits, so the metrics would be too optimistic. Move "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import statistics
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,8 @@ from data.config import IGNORE
 from data.examples.image_statistics import ImageStatistics, image_statistics
 from data.rasters.images import LoadedImage
 from data.rasters.masks import LoadedMask
+
+_FLAT_VARIANCE = 0.01  # of an image of one colour, as rounding leaves it
 
 
 class PairStatistics(NamedTuple):
@@ -45,6 +48,12 @@ class PairStatistics(NamedTuple):
     max_sample: int | None
     sharpness: float = 0.0
     inverted: bool = False
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all pixels of the image have the same colour."""
+        between_channels = statistics.pvariance(self.means)
+        return abs(self.std**2 - between_channels) < _FLAT_VARIANCE
 
     @property
     def image(self) -> ImageStatistics:

@@ -13,8 +13,8 @@ from data.examples.records import Record
 from data.faults import MOST_EXAMPLES, Examples
 from data.jobs.shuffle import Segment, hash_name, read_groups
 
-_CONTENT, _GROUP = "content", "group"
-_MOST_COPIES = 10  # maximum number of copies of an image that a message lists
+_CONTENT, _FLAT, _GROUP = "content", "flat", "group"
+_MOST_COPIES = 3  # maximum number of copies of an image that a message lists
 
 
 @dataclass
@@ -24,20 +24,22 @@ class Repeats:
     Attributes:
       across: Images that occur in more than one split.
       within: Images that occur several times, but only in one split.
+      flat: Images of one colour that occur several times.
       divided: Groups that have pairs in more than one split.
       groups: Number of groups in each split, by split.
     """
 
     across: Examples = field(default_factory=Examples)
     within: Examples = field(default_factory=Examples)
+    flat: Examples = field(default_factory=Examples)
     divided: Examples = field(default_factory=Examples)
     groups: Counter[str] = field(default_factory=Counter)
 
     def merged(self, other: Self) -> Self:
         """Adds the repeats among other images and groups, and returns this object."""
         for mine, theirs in zip(
-            (self.across, self.within, self.divided),
-            (other.across, other.within, other.divided),
+            (self.across, self.within, self.flat, self.divided),
+            (other.across, other.within, other.flat, other.divided),
             strict=True,
         ):
             mine.merged(theirs)
@@ -61,7 +63,8 @@ def repeat_rows(record: Record) -> Iterator[tuple[str, Sequence[str]]]:
     pair = record.pair
     if record.statistics is None:
         raise ValueError(f"{pair.key} cannot be used")
-    for kind, name in ((_CONTENT, record.statistics.content), (_GROUP, pair.group)):
+    image = _FLAT if record.statistics.is_flat else _CONTENT
+    for kind, name in ((image, record.statistics.content), (_GROUP, pair.group)):
         yield hash_name(f"{kind}:{name}"), (kind, name, pair.key, pair.split)
 
 
@@ -103,4 +106,5 @@ def _add(repeats: Repeats, rows: Iterator[Any]) -> None:
         copies = [f"{key} ({split})" if across else key for key, split in first[:_MOST_COPIES]]
         more = splits.total() - len(copies)
         where = " = ".join(copies) + (f" and {more} more" if more else "")
-        (repeats.across if across else repeats.within).add(keys[0], where, keys)
+        found = repeats.across if across else repeats.within
+        (repeats.flat if kind == _FLAT else found).add(keys[0], where, keys)

@@ -1,3 +1,4 @@
+from data.config import SPLITS
 from data.examples.pair_statistics import PairStatistics
 from data.examples.records import Record
 from data.examples.repeats import Repeats, find_repeats, repeat_rows
@@ -6,9 +7,9 @@ from data.jobs.shuffle import RowWriter
 from data.listing.pair import Pair
 
 
-def record(key, split, *, content=None, group=None):
+def record(key, split, *, content=None, group=None, means=(0.0, 0.0, 0.0), std=50.0):
     pair = Pair(key, "", "", group or key, "s", 0, split)
-    facts = PairStatistics("", content or key, 1, 1, (0.0, 0.0, 0.0), 0.0, (1.0,), 1.0, None)
+    facts = PairStatistics("", content or key, 1, 1, means, std, (1.0,), 1.0, None)
     return Record(pair, facts, None, ())
 
 
@@ -40,7 +41,7 @@ def test_an_image_that_occurs_very_often_is_counted_and_its_first_pairs_are_name
     found = repeats(tmp_path, [record(key, "train", content="black") for key in keys])
     assert found.within.count == 1
     (where,) = found.within.where
-    assert where == f"{' = '.join(keys[:10])} and 990 more"
+    assert where == f"{' = '.join(keys[:3])} and 997 more"
     assert found.within.keys == tuple(keys[:MOST_EXAMPLES])
     assert found.across.count == 0
 
@@ -49,3 +50,16 @@ def test_an_image_in_several_splits_names_them(tmp_path):
     found = repeats(tmp_path, [record("b", "test", content="x"), record("a", "train", content="x")])
     assert found.across.where == ("a (train) = b (test)",)
     assert found.within.count == 0
+
+
+def test_copies_of_one_flat_colour_are_counted_apart(tmp_path):
+    # Means of 0, 30 and 60 have a variance of 600, which is that of all values of a flat image.
+    grey, blue = {"std": 0.0}, {"means": (0.0, 30.0, 60.0), "std": 600**0.5}
+    records = [record(f"g{n}", split, content="grey", **grey) for n, split in enumerate(SPLITS)]
+    records += [record(f"b{n}", "train", content="blue", **blue) for n in range(5)]
+    found = repeats(tmp_path, records)
+    assert found.flat.where == (
+        "b0 = b1 = b2 and 2 more",
+        "g0 (train) = g1 (val) = g2 (test)",
+    )
+    assert (found.across.count, found.within.count) == (0, 0)
