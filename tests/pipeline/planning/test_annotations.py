@@ -34,7 +34,7 @@ def test_coco_files_of_splits(tmp_path):
         "val": "valid/_annotations.coco.json",
     }
     assert plan.config["data"]["classes"] == ["background", "cat", "red dog"]
-    assert plan.config["data"]["take_test_from_train"] == 0.1
+    assert plan.config["data"]["take_test_from_train"] == 0.5  # there are two images
 
 
 def test_images_in_folders_of_their_own(tmp_path):
