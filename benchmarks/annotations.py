@@ -23,8 +23,8 @@ from PIL import Image
 
 from benchmarks.fresh_process import measure
 from data.config import IGNORE
+from data.config.sources import CocoSource
 from data.rasters.images import encode_png
-from data.source_config import CocoSource
 from data.sources.annotations import coco
 from data.sources.annotations.shapes import AnnotatedImage
 

@@ -8,11 +8,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from data.config.sources import Source
 from data.files.paths import is_remote
 from data.jobs.processes import in_processes, in_this_process
 from data.jobs.shuffle import run_job
 from data.listing.listing import RunJob
-from data.source_config import Source
 
 _LOCAL = "DirectRunner"
 

@@ -21,7 +21,7 @@ from tfx.types.standard_component_specs import (
 from tfx.utils import io_utils
 
 from components.card.making import CardInputs, make_card
-from data.config_base import Strict
+from data.config.base import Strict
 from data.files.paths import join
 from data.files.writing import write_text
 from serving.card.config import CardConfig

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from data.config import DataConfig
+from data.config.sources import Source
 from data.errors import InputError, MissingFileError
 from data.files.ownership import refuse_foreign_folder
 from data.files.paths import join
@@ -20,7 +21,6 @@ from data.listing.census import Census
 from data.listing.pair import Pair
 from data.listing.pair_list import ListedPair, read_list
 from data.listing.stages import ListSettings, check_rows, find_rows, hash_key, pair_rows
-from data.source_config import Source
 from data.sources.raw_pairs import Part
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from data.config import Splits
-from data.source_config import SPLITS, SplitName
+from data.config.sources import SPLITS, SplitName
 
 _STEPS = 10**6  # precision of the shares that are taken from train
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from data.config import DataConfig
+from data.config.sources import Source
 from data.errors import PairError
 from data.faults import Examples
 from data.files.file_hashes import HashedFile, hash_file
@@ -16,7 +17,6 @@ from data.jobs.shuffle import Output, RowWriter, Segment, hash_name, partition_o
 from data.listing.census import Census
 from data.listing.pair import Pair, group_of, split_of_group, split_taken_from_train
 from data.listing.pair_list import EarlierList, ListedPair, new_list
-from data.source_config import Source
 from data.sources.image_suffixes import without_image_suffixes
 from data.sources.raw_pairs import Ignored, Part, RawPair, Row
 from data.sources.registry import SOURCES

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data.config.sources import ManifestSource, SplitName
 from data.errors import InputError, PairError, nearest
 from data.files.finding import is_file
 from data.files.paths import is_remote, join, relative_path
-from data.source_config import ManifestSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
 from data.sources.path_advice import impossible_path, missing_path_advice
 from data.sources.raw_pairs import Part, RawFound, RawPair

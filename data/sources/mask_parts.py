@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from data.config import DataConfig
+from data.config.sources import FolderSource
 from data.errors import InputError, PairError
 from data.files.paths import join, relative_path
 from data.files.reading import read_bytes
 from data.jobs.processes import in_processes, in_this_process
 from data.rasters.images import encode_png
 from data.rasters.masks import load_region
-from data.source_config import FolderSource
 from data.sources import folder
 from data.sources.folder import File, MaskPart
 from data.sources.raw_pairs import Part

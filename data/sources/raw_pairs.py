@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from data.config.sources import SplitName
 from data.errors import PairError
-from data.source_config import SplitName
 
 
 class Part(NamedTuple):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.source_config import FolderSource
+from data.config.sources import FolderSource
 from data.sources import folder
 from data.sources.blue_marble import write_blue_marble
 from data.sources.raw_pairs import Part

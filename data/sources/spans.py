@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
+from data.config.sources import SPAN_PLACEHOLDER, Source, SpannedSource
 from data.errors import InputError
 from data.files.finding import is_folder, list_folder
 from data.files.paths import join
-from data.source_config import SPAN_PLACEHOLDER, Source, SpannedSource
 
 _GREATEST = 2**63 - 1  # greatest number that ML Metadata can keep
 

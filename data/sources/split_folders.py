@@ -1,9 +1,9 @@
 """Finds the split folders of a source that is already divided into splits."""
 
+from data.config.sources import FolderSource, SplitName
 from data.errors import InputError, PairError
 from data.files.finding import is_folder, list_folder
 from data.files.paths import join
-from data.source_config import FolderSource, SplitName
 from data.sources.split_names import SPLIT_NAMES, split_of
 
 

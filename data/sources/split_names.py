@@ -1,6 +1,6 @@
 """Common names for the splits of a data set."""
 
-from data.source_config import SplitName
+from data.config.sources import SplitName
 
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",

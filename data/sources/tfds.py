@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from data.config.sources import FolderSource, TfdsSource
 from data.errors import InputError, nearest, one_line
 from data.files.writing import complete_folder
-from data.source_config import FolderSource, TfdsSource
 from data.sources import folder
 from data.sources.image_suffixes import without_image_suffix
 from data.sources.raw_pairs import Part

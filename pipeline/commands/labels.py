@@ -15,6 +15,7 @@ from rich.text import Text
 from components.labels.pairs import FindDoubts, score_pairs, serialized
 from components.labels.ranking import Ranking, WrongMask, rank_masks
 from components.labels.verdicts import read_verdicts
+from data.config.sources import SPLITS
 from data.csv_text import csv_text, path_cell
 from data.errors import InputError, listed
 from data.examples.reading import ReadPair
@@ -23,7 +24,6 @@ from data.listing.listing import Listing
 from data.listing.pair import Pair
 from data.printable import printable
 from data.progress import terminal_progress
-from data.source_config import SPLITS
 from pipeline.commands.labels_export import export_masks
 from pipeline.commands.labels_page import write_page
 from pipeline.commands.source_listing import source_listing

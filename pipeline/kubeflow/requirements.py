@@ -4,9 +4,9 @@ import importlib.util
 import re
 from collections.abc import Iterator
 
+from data.config.sources import SpannedSource
 from data.errors import InputError
 from data.files.paths import is_remote, join, relative_path
-from data.source_config import SpannedSource
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig
 

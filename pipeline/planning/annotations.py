@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.class_names import class_key, fault_of_name
-from data.class_tables import LABELME_BACKGROUND
 from data.config import SplitName
+from data.config.class_tables import LABELME_BACKGROUND
 from data.errors import InputError
 from data.sources.annotations.json_files import read_json
 from data.sources.split_names import split_of

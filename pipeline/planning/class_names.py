@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.class_names import class_key, fault_of_name
-from data.class_tables import VOC, VOC_BORDER, read_class_table, voc_values
 from data.config import IGNORE
+from data.config.class_tables import VOC, VOC_BORDER, read_class_table, voc_values
 from data.errors import InputError
 
 _TABLES = (
@@ -41,8 +41,8 @@ def find_class_names(folder: Path) -> NamedClasses | None:
       folder: Folder with the data.
 
     Returns:
-      The names (see `data.class_tables`); those of Pascal VOC if the masks are in a folder called
-      `SegmentationClass`; otherwise None.
+      The names (see `data.config.class_tables`); those of Pascal VOC if the masks are in a folder
+      called `SegmentationClass`; otherwise None.
     """
     for name in _TABLES:
         for table in sorted(folder.rglob(name))[:1]:

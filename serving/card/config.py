@@ -1,6 +1,6 @@
 """The `card` section of a config file."""
 
-from data.config_base import Strict
+from data.config.base import Strict
 
 
 class CardConfig(Strict):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from data.config.sources import CocoSource, SplitName
 from data.errors import InputError, PairError
 from data.files.paths import join
-from data.source_config import CocoSource, SplitName
 from data.sources.annotations.json_files import read_json
 from data.sources.annotations.shapes import (
     AnnotatedImage,

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from data.config import DataConfig
+from data.config.sources import AnnotationSource, SplitName
 from data.errors import InputError, PairError
 from data.files.finding import is_file, list_files
 from data.files.paths import is_remote, join, relative_path
 from data.jobs.processes import in_processes, in_this_process
 from data.rasters.images import encode_png
-from data.source_config import AnnotationSource, SplitName
 from data.sources.annotations import coco, labelme
 from data.sources.annotations.shapes import (
     AnnotatedImage,

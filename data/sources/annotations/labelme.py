@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from data.config.sources import LabelmeSource
 from data.errors import InputError, PairError
 from data.files.paths import join, relative_path
-from data.source_config import LabelmeSource
 from data.sources.annotations.json_files import read_json
 from data.sources.annotations.shapes import (
     AnnotatedImage,

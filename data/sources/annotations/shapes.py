@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from data.class_names import class_key
-from data.class_tables import LABELME_BACKGROUND
 from data.config import IGNORE
+from data.config.class_tables import LABELME_BACKGROUND
+from data.config.sources import AnnotationSource, SplitName
 from data.errors import InputError, PairError, nearest
 from data.files.paths import join, relative_path
-from data.source_config import AnnotationSource, SplitName
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes
 
 ClassIds = npt.NDArray[np.uint8]

@@ -6,9 +6,9 @@ import apache_beam as beam
 
 from components.example_gen.listing_job import listing_job
 from data.config import DataConfig
+from data.config.sources import FolderSource
 from data.jobs.processes import in_processes, in_this_process
 from data.listing.listing import list_pairs
-from data.source_config import FolderSource
 from tests.components.example_gen.conftest import BEAM, KEYS, settings_of, write_pairs
 from tests.data.sources.annotations.coco_files import annotation, image, write_coco
 

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from data.config import DataConfig
+from data.config.sources import FolderSource
 from data.errors import InputError
-from data.source_config import FolderSource
 from data.sources import mask_parts
 from tests.data.finding import find_raw
 

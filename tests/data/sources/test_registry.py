@@ -3,10 +3,10 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from data.config import DataConfig
+from data.config.sources import AnySource, Source
 from data.errors import PairError
 from data.listing.listing import find_columns
 from data.listing.pairs import find_pairs
-from data.source_config import AnySource, Source
 from data.sources.raw_pairs import RawPair
 from data.sources.registry import SOURCES, SourceFunctions
 

@@ -1,6 +1,6 @@
 import pytest
 
-from data.class_tables import VOC
+from data.config.class_tables import VOC
 from pipeline.planning.class_names import find_class_names
 
 TABLES = {

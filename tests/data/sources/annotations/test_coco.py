@@ -14,8 +14,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from data.config import DataConfig
+from data.config.sources import CocoSource
 from data.errors import InputError
-from data.source_config import CocoSource
 from data.sources.annotations import json_files
 from tests.data.finding import find_raw
 from tests.data.sources.annotations.coco_files import (

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.config.sources import LabelmeSource
 from data.errors import InputError
-from data.source_config import LabelmeSource
 from tests.data.finding import find_raw
 
 CLASSES = ["background", "cat", "red_dog"]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from data.config_base import Strict
+from data.config.base import Strict
 
 
 class Augmentation(Strict):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from data.class_names import class_key
-from data.class_tables import VOC_BORDER, ClassOfValue, read_class_table, voc_values
+from data.config.class_tables import VOC_BORDER, ClassOfValue, read_class_table, voc_values
 from data.errors import InputError, nearest
 from data.files.paths import join
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
-from data.source_base import SPAN_PLACEHOLDER, SPLITS, Source, SpannedSource, SplitName
+from data.config.source_base import SPAN_PLACEHOLDER, SPLITS, Source, SpannedSource, SplitName
 
 __all__ = [
     "SPAN_PLACEHOLDER",

@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
-from data.augmentation_config import AUGMENTATIONS, Augmentation, NamedAugmentation
 from data.class_names import class_key, equal_keys, fault_of_name
-from data.config_base import Positive, Strict
-from data.errors import listed
-from data.mask_values import OTHER, MaskValue, MaskValues, classes_from_table
-from data.source_config import (
+from data.config.augmentation import AUGMENTATIONS, Augmentation, NamedAugmentation
+from data.config.base import Positive, Strict
+from data.config.mask_values import OTHER, MaskValue, MaskValues, classes_from_table
+from data.config.sources import (
     SPLITS,
     AnySource,
     FolderSource,
@@ -20,6 +19,7 @@ from data.source_config import (
     SplitName,
     TfdsSource,
 )
+from data.errors import listed
 
 __all__ = [
     "AUGMENTATIONS",

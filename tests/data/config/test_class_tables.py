@@ -1,6 +1,6 @@
 import pytest
 
-from data.class_tables import VOC, read_class_table, voc_values
+from data.config.class_tables import VOC, read_class_table, voc_values
 from data.errors import InputError
 
 TABLES = {
