@@ -73,8 +73,8 @@ def open_gfile(path: str, done: str = "read") -> Iterator[Any]:
       InputError: The file or folder cannot be accessed, or its scheme is unknown.
       UnavailableError: The remote file system does not respond.
     """
-    if not path.startswith(_SCHEMES):
-        raise InputError(f"{path}: {unknown_scheme(path)}")
+    if reason := unknown_scheme(path):
+        raise InputError(f"{path}: {reason}")
     if is_in_bucket(path):
         _refuse_silent_store()
     import tensorflow as tf

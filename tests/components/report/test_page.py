@@ -317,7 +317,8 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
         assert serious_findings(shown) == []
         shown.locator("[data-ids]").first.hover()
         assert shown.locator(".name-tag").inner_text() == classes[3]
-        shown.locator("[data-matrix]").hover()
+        matrix = shown.locator("[data-matrix]")
+        matrix.hover(position={"x": 0.9 * matrix.bounding_box()["width"], "y": 9})
         assert " taken for " in shown.locator(".name-tag").inner_text()
         assert shown.locator(".confusions li").count() == 20
 
