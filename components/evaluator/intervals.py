@@ -10,7 +10,8 @@ log-odds, so intervals stay within 0..1.
 The interval of a mean over the classes is composed of those of the classes by MOVER, the method of
 variance estimates recovery (Zou and Donner 2008, https://doi.org/10.1002/sim.2982): a rare class,
 which is in few groups, has a wide and lopsided interval, which the jackknife of the mean itself
-makes too narrow.
+makes too narrow. A class in too few groups for an interval may have any value, so all possible
+values count as its interval there.
 
 `python -m benchmarks.gate` measures how often intervals contain the true value.
 """
@@ -60,7 +61,8 @@ class Intervals(BaseModel):
     Attributes:
       groups: Number of groups in the `test` split.
       metrics: Intervals of the candidate's metrics on the whole split, by metric name. Metrics
-        of classes in too few groups have no interval and are left out.
+        of classes in too few groups have no interval and are left out; so are means over the
+        classes if no class has an interval.
       differences: Intervals of the candidate's metric minus the baseline's on the whole split, by
         metric name; empty without a baseline.
       slices: Intervals of the candidate's metrics on each slice, by slice name.
@@ -160,20 +162,23 @@ class _Jackknife:
         """Returns the interval of each metric that has one."""
         left_out = _log_odds(self._left_out)
         ends = 1 / (1 + np.exp(-_ends(_log_odds(self._all), left_out, self._freedom)))
-        return self._by_name(self._all, left_out, ends)
+        return self._by_name(self._all, left_out, ends, possible=(0.0, 1.0))
 
     def intervals_of_difference(self, other: "_Jackknife") -> dict[str, Interval]:
         """Returns the interval of each metric minus that of another model on the same images."""
         differences, left_out = self._all - other._all, self._left_out - other._left_out
-        return self._by_name(differences, left_out, _ends(differences, left_out, self._freedom))
+        ends = _ends(differences, left_out, self._freedom)
+        return self._by_name(differences, left_out, ends, possible=(-1.0, 1.0))
 
-    def _by_name(self, values: _Numbers, left_out: _Numbers, ends: _Numbers) -> dict[str, Interval]:
+    def _by_name(
+        self, values: _Numbers, left_out: _Numbers, ends: _Numbers, possible: Interval
+    ) -> dict[str, Interval]:
         for mean, parts in self._parts.items():
             defined = [part for part in parts if not np.isnan(values[part])]
-            if defined:
-                ends[:, mean] = _ends_of_mean(
-                    values[defined], left_out[:, defined], ends[:, defined]
-                )
+            unknown = np.isnan(ends[:, defined])
+            if not unknown.all():
+                of_classes = np.where(unknown, np.array(possible)[:, None], ends[:, defined])
+                ends[:, mean] = _ends_of_mean(values[defined], left_out[:, defined], of_classes)
         return {
             name: (low, high)
             for name, (low, high) in zip(self._names, ends.T.tolist(), strict=True)
@@ -199,16 +204,20 @@ def _ends_of_mean(values: _Numbers, left_out: _Numbers, ends: _Numbers) -> _Numb
     Args:
       values: Values of the parts, float64 [parts].
       left_out: Values without each group, float64 [groups, parts], for the correlations.
-      ends: Ends of the intervals of the parts, float64 [2, parts]; NaN for a part without one.
+        A part that is undefined without some group is not correlated with the others.
+      ends: Ends of the intervals of the parts, float64 [2, parts].
 
     Returns:
-      float64 [2]; NaN if a part has no interval.
+      float64 [2].
     """
-    deviations = left_out - left_out.mean(axis=0)
+    deviations = np.nan_to_num(left_out - left_out.mean(axis=0))
     lengths = np.linalg.norm(deviations, axis=0)
     unit = np.divide(deviations, lengths, out=np.zeros_like(deviations), where=lengths > 0)
     correlations = unit.T @ unit
-    reach = [math.sqrt(max(part @ correlations @ part, 0)) for part in (ends - values)]
+    np.fill_diagonal(correlations, 1)
+    # Both ends are equal if all groups agree; log-odds round them.
+    distances = np.where(ends[0] == ends[1], 0, ends - values)
+    reach = [math.sqrt(max(part @ correlations @ part, 0)) for part in distances]
     return values.mean() + np.array([-reach[0], reach[1]]) / len(values)
 
 
