@@ -289,7 +289,7 @@ class TestPredict:
         config_file.write_text(CONFIG.format(workspace=tmp_path))
         code, _, error = predict(tmp_path / "new", "--url", rest_server.url)
         assert (code, error.count("\n")) == (2, 1)
-        assert "it has 3 classes, expected the 2 of ['ground', 'disc']" in error
+        assert "it has 3 classes, expected the 2 of ground, disc" in error
 
     def test_a_server_is_used_without_tensorflow(self, rest_server, tmp_path):
         Image.new("RGB", (3, 2)).save(tmp_path / "1.png")
