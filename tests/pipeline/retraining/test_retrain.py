@@ -206,7 +206,7 @@ def test_drift_is_notified_even_if_nothing_is_new(config_file, notices, monkeypa
     monkeypatch.setattr(drift, "find_drift", lambda config, logs: (None, found))
     assert retrain(config_file) == DONE
     [notice] = notices()
-    assert (notice["outcome"], notice["drift"]) == ("nothing_new", [sentence], [[]])
+    assert (notice["outcome"], notice["drift"]) == ("nothing_new", [sentence])
     assert notice["text"] == f"cells: nothing new; drift: {sentence}"
     assert f"Drift     {sentence}" in capsys.readouterr().out
 
