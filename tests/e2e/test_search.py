@@ -18,7 +18,8 @@ RATES = [1e-7, 3e-3]
 TUNER = {"trials": 2, "epochs": 2, "search": {"learning_rate": RATES, "width": [0.1]}}
 TRIAL = r"  trial (\d)/2   learning_rate (\S+)   width 0\.1   val mean IoU (\S+)   \d+ s"
 TRIAL += r"(?:   predicts .*)?"
-RUN = r"(\d{4}-\S+) +(\S+) +(\S+) +\S+ +\S+ +(\S+) +(\S+)(?: +(\S.*?))? *"
+RUN = r"(\d{4}-\S+) +(\S+) +(\d\.\d+|–)(?: +\S+–\S+)? +(\S+) +(\S+) *"
+REMARK = r"(\d{4}-\S+) +([a-z].*?) *"
 
 
 def change_training(project, **changes):
@@ -139,10 +140,12 @@ def test_an_earlier_training_is_not_repeated(searched, run):
 
 def test_the_list_has_all_runs_also_one_that_failed_early(searched):
     runs = rows(RUN, searched.listings[1])
+    remarks = dict(rows(REMARK, searched.listings[1]))
     versions = searched.project.versions()
     assert len(runs) == 6
-    assert runs[0][1:] == ("–", "–", "–", "–", "did not finish: ExampleGen")
-    assert [run[3:] for run in runs[1:]] == [
+    assert runs[0][1:] == ("–", "–", "–", "–")
+    assert remarks[runs[0][0]] == "did not finish: ExampleGen"
+    assert [(*run[3:], remarks.get(run[0])) for run in runs[1:]] == [
         # This run was compared with the served model, so it was evaluated and pushed again.
         ("yes", versions[2], None),
         ("yes", versions[1], "nothing new"),

@@ -117,7 +117,7 @@ def test_a_model_is_checked_by_its_metadata(client, rest_server, options, path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"3"', '"4"', "it has 4 classes, expected the 3 of ['ocean', 'land', 'lake']"),
+        ('"3"', '"4"', "it has 4 classes, expected the 3 of ocean, land, lake"),
         ("confidence", "scores", "it has no output confidence"),
         ("serving_default", "predict", "it has no output mask_png_bytes, class_fraction, conf"),
         ("signature_def", "signatures", "the response is not TF Serving's"),
