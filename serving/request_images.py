@@ -1,6 +1,5 @@
 """A sample of the images of a log of predictions, kept in the folder `images` beside the log."""
 
-import contextlib
 import os
 import random
 import socket
@@ -9,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.files.removing import remove_oldest
 from data.files.writing import make_folder
 from data.rasters.png import PNG_START
 
@@ -86,25 +86,3 @@ class RequestImages:
     def _remove_old_images(self) -> None:
         """Removes the oldest images, so that a 32nd of the folder's maximum size becomes free."""
         remove_oldest(self._folder, _SUFFIXES, self._folder_size - self._folder_size // 32)
-
-
-def remove_oldest(folder: Path, suffixes: Sequence[str], most: int) -> None:
-    """Removes the oldest files of a folder until the others have at most a given size.
-
-    Args:
-      folder: The folder, in which other processes may remove files as well.
-      suffixes: Suffixes of the files that count.
-      most: Size in bytes.
-    """
-    states = []
-    for path in folder.iterdir():
-        if path.suffix in suffixes:
-            with contextlib.suppress(FileNotFoundError):  # another process may have removed it
-                state = path.stat()
-                states.append((state.st_mtime_ns, path, state.st_size))
-    excess = sum(size for *_, size in states) - most
-    for _, path, size in sorted(states):
-        if excess <= 0:
-            break
-        path.unlink(missing_ok=True)
-        excess -= size

@@ -21,8 +21,9 @@ from typing import IO, Literal, TypeAlias
 from pydantic import AwareDatetime, BaseModel
 
 from data.examples import features
+from data.files.removing import remove_oldest
 from data.files.writing import make_folder
-from serving.request_images import RequestImages, remove_oldest
+from serving.request_images import RequestImages
 from serving.signature import CLASS_FRACTION, CONFIDENCE, IMAGE_STATISTICS, Arrays
 
 log = logging.getLogger(__name__)

@@ -269,9 +269,11 @@ def _view(seen: Survey) -> tuple[dict[str, Any], Decision]:
 
 def _views(seen: Survey, data: DataConfig, layout: Layout) -> int:
     shares = data.splits
-    images = len(layout.found.pairs)
-    if not layout.source.get("split_folders"):
-        images = math.ceil(images * shares.train / (shares.train + shares.val + shares.test))
+    if _has_splits(layout):
+        images = sum(pair.split == "train" for pair in layout.found.pairs)
+    else:
+        share = shares.train / (shares.train + shares.val + shares.test)
+        images = math.ceil(share * len(layout.found.pairs))
     if data.view.kind == "resize":
         return images
     tiles = [

@@ -49,6 +49,7 @@ def test_split_folders_are_recognised_and_completed(tmp_path, write_pair, layout
     assert data["source"] == {"kind": "folder", "split_folders": True}
     assert data["take_test_from_train"] == 0.5  # one of two pairs
     assert "take_val_from_train" not in data
+    assert plan_config(tmp_path).views == 2  # those of train
 
 
 def test_a_table_is_recognised(tmp_path, write_pair):

@@ -158,7 +158,7 @@ BAD = {
     "no size": ({"imageHeight": None}, "does not give the image's height and width"),
     "a huge size": ({"imageWidth": 10**9}, "more than data.max_pixels"),
     "no shapes": ({"shapes": None}, "not a file of labelme: 'shapes' should be a list"),
-    "an image elsewhere": ({"imagePath": "/home/me/2.png"}, "the path leads out of"),
+    "an image elsewhere": ({"imagePath": "/elsewhere/2.png"}, "the path leads out of"),
     "no image": ({"imagePath": None}, "the name of the image is not text"),
     "a missing image": ({"imagePath": "4.png"}, "no such image below data.source.path"),
 }
