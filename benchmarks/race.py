@@ -11,9 +11,9 @@ All train a U-Net on the same tiles of Blue Marble, with the same frozen VGG16 e
   AdamW, cosine, flips, bfloat16, channels last;
 - unetfx, by the defaults of its config.
 
-All train for about the given processor time. The scores of the rivals are computed outside of it;
-the time of unetfx includes them. Each side runs in a process of its own, in turns; all use all
-cores.
+All train for about the given processor time, in which the scores are not counted. The time of
+unetfx includes all that its Trainer does: its own validation, the features that it keeps, and the
+tracing of graphs. Each side runs in a process of its own, in turns; all use all cores.
 """
 
 import argparse
@@ -33,7 +33,7 @@ import numpy as np
 import vl_convert
 
 from benchmarks.fresh_process import measure
-from benchmarks.rivals import BATCH, UNTIMED, latency, notebook, smp, smp_step
+from benchmarks.rivals import BATCH, TIMED, UNTIMED, Scores, latency, notebook, smp, smp_step
 
 _SECONDS, _SCORE = "processor seconds of training", "mean IoU on tiles of other regions"
 _ENOUGH = 0.95  # share of the best rival's score
@@ -44,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=300, help="processor time of a rival")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", choices=_SIDES, nargs="+", default=list(_SIDES))
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
@@ -54,11 +55,11 @@ def main() -> None:
         result["gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(json.dumps(result))
         return
-    results: dict[str, list[dict[str, Any]]] = {side: [] for side in _SIDES}
+    results: dict[str, list[dict[str, Any]]] = {side: [] for side in arguments.only}
     with tempfile.TemporaryDirectory() as scratch:
         _write_data(Path(scratch))
         for seed in range(1, arguments.seeds + 1):
-            for side in _SIDES:
+            for side in arguments.only:
                 options = ("--side", side, "--seed", str(seed), "--folder", scratch)
                 seconds = ("--seconds", str(arguments.seconds))
                 results[side].append(measure("benchmarks.race", *options, *seconds))
@@ -142,38 +143,29 @@ def _draw(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     path.write_bytes(vl_convert.vegalite_to_png(chart, scale=2))
 
 
-class _TimeIsUpError(Exception):
+class _FinishedError(Exception):
     pass
 
 
-def _run_unetfx(
-    folder: Path, seed: int, seconds: float = math.inf, **options: Any
-) -> tuple[Any, list[float], list[tuple[float, float]]]:
-    """Trains by the defaults of the config.
-
-    Returns:
-      The network; the processor time after each training step; processor time and score after each
-      epoch.
-    """
+def _training(folder: Path, seed: int, **model: Any) -> Any:
+    """Returns a training run by the defaults of the config, except for these keys of `model`."""
     import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 
     # isort: split
     from components.trainer.config import ModelConfig, TrainerSettings, TrainingConfig
-    from components.trainer.training import training as module
-    from components.trainer.training.checkpoints import MONITOR, Checkpoints
     from components.trainer.training.devices import choose_strategy
-    from components.trainer.training.steps import Steps
+    from components.trainer.training.training import Training
     from data.config import ResizeView
 
     masks = np.load(folder / "train_masks.npy")
     height, width = masks.shape[1:]
     scratch = Path(tempfile.mkdtemp(dir=folder))
-    training = module.Training(
+    return Training(
         TrainerSettings(
             classes=[f"class {number}" for number in range(1 + masks.max())],
             view=ResizeView(kind="resize", height=height, width=width),
-            model=ModelConfig(**options.get("model", {})),
-            training=TrainingConfig(batch_size=BATCH, seed=seed, **options.get("training", {})),
+            model=ModelConfig(**model),
+            training=TrainingConfig(batch_size=BATCH, seed=seed),
             code="",
         ),
         choose_strategy("one_device"),
@@ -183,49 +175,58 @@ def _run_unetfx(
         log_dir=str(scratch / "logs"),
         shown=False,
     )
-    steps: list[float] = []
-    epochs: list[tuple[float, float]] = []
 
-    class TimedSteps(Steps):
+
+def _run(training: Any, after_step: Callable[[], bool]) -> None:
+    """Trains until `after_step`, which is called after each step, returns False."""
+    from components.trainer.training import training as module
+    from components.trainer.training.steps import Steps
+
+    class ObservedSteps(Steps):
         def train(self, batch: Any) -> float:
             loss = super().train(batch)
-            steps.append(time.process_time() - began)
+            if not after_step():
+                raise _FinishedError
             return loss
 
-    class TimedCheckpoints(Checkpoints):
-        def save(self, network: Any, scores: Any) -> None:
-            super().save(network, scores)
-            epochs.append((time.process_time() - began, scores[MONITOR]))
-            if epochs[-1][0] > seconds:
-                raise _TimeIsUpError
-
-    with (
-        mock.patch.object(module, "Steps", TimedSteps),
-        mock.patch.object(module, "Checkpoints", TimedCheckpoints),
-    ):
-        began = time.process_time()
-        with contextlib.suppress(_TimeIsUpError):
-            training.run()
-    return training.network, steps, epochs
+    with mock.patch.object(module, "Steps", ObservedSteps), contextlib.suppress(_FinishedError):
+        training.run()
 
 
 def _unetfx(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
+    training = _training(folder, seed)
     import tensorflow as tf
 
-    network, steps, points = _run_unetfx(folder, seed, seconds)
-    # The weights of the best epoch are kept.
-    points.append((points[-1][0], max(score for _, score in points)))
+    network = training.network
     infer = tf.function(lambda x: tf.argmax(network(x, training=False), -1))
+
+    def predict(images: Any) -> Any:
+        return infer(tf.constant(images, tf.float32))
+
+    def predict_with_averages(images: Any) -> Any:
+        network.optimizer.swap_averages()
+        class_ids = predict(images)
+        network.optimizer.swap_averages()
+        return class_ids
+
+    scores = Scores(predict_with_averages, folder, seconds)
+    _run(training, scores.finish_step)
     return {
-        "points": points,
-        "step": points[-1][0] / len(steps) / BATCH,
-        "latency": latency(lambda x: infer(tf.constant(x, tf.float32)), folder),
+        "points": scores.points,
+        "step": scores.points[-1][0] / scores.steps / BATCH,
+        "latency": latency(predict, folder),
     }
 
 
 def _unetfx_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
-    steps = _run_unetfx(folder, seed, model={"width": 1}, training={"epochs": 1})[1]
-    return {"step": (steps[-1] - steps[UNTIMED]) / (len(steps) - 1 - UNTIMED) / BATCH}
+    training, times = _training(folder, seed, width=1), []
+
+    def after_step() -> bool:
+        times.append(time.process_time())
+        return len(times) <= UNTIMED + TIMED
+
+    _run(training, after_step)
+    return {"step": (times[-1] - times[UNTIMED]) / TIMED / BATCH}
 
 
 _SIDES: dict[str, Callable[[Path, int, float], dict[str, Any]]] = {

@@ -15,8 +15,9 @@ from components.evaluator.metrics import class_areas, iou, mean_of_defined
 BATCH = 8
 UNTIMED = 3
 """First steps of a timing, which trace graphs."""
-_TIMED = 6  # steps at equal channels
-_POINTS = 6  # number of scores along the way
+TIMED = 6
+"""Timed steps at equal channels."""
+_POINTS = 10  # number of scores along the way
 _RATE = 1e-3  # of smp; the notebook has Keras' default, which is the same
 _MEAN = (123.68, 116.779, 103.939)  # of the images that VGG16 was trained on, RGB
 _INFERENCES = 9
@@ -70,12 +71,51 @@ def notebook_network(shape: Sequence[int], classes: int, *, normalised: bool = F
     return keras.Model(inputs, outputs(x))
 
 
-def _score(predict: Predict, folder: Path, classes: int) -> float:
-    images, masks = (np.load(folder / f"val_{kind}.npy") for kind in ("images", "masks"))
-    counts = np.zeros((classes, classes), np.int64)
-    for image, mask in zip(images, masks, strict=True):
-        np.add.at(counts, (mask.ravel(), np.asarray(predict(image[np.newaxis])).ravel()), 1)
-    return mean_of_defined(iou(class_areas(counts)))
+class Scores:
+    """Scores a network at equal distances of processor time, and does not count this time.
+
+    The clock starts with the instance.
+
+    Attributes:
+      points: Processor time in seconds and mean IoU on the tiles of other regions, in order.
+      steps: Number of training steps so far.
+
+    Args:
+      predict: Function that segments images.
+      folder: Folder with the data of the race.
+      seconds: Processor time of the whole training.
+    """
+
+    def __init__(self, predict: Predict, folder: Path, seconds: float) -> None:
+        self.points: list[tuple[float, float]] = []
+        self.steps = 0
+        self._predict, self._seconds, self._scoring = predict, seconds, 0.0
+        self._images, self._masks = (
+            np.load(folder / f"val_{kind}.npy") for kind in ("images", "masks")
+        )
+        self._began = time.process_time()
+
+    @property
+    def used(self) -> float:
+        """Processor time so far, in seconds, without that of the scores."""
+        return time.process_time() - self._began - self._scoring
+
+    def finish_step(self) -> bool:
+        """Scores the network after a training step if it is time, and returns whether to go on."""
+        self.steps += 1
+        used = self.used
+        if used >= self._seconds * (len(self.points) + 1) / _POINTS:
+            self.points.append((used, self._score()))
+            self._scoring += self.used - used
+        return len(self.points) < _POINTS
+
+    def _score(self) -> float:
+        classes = 1 + int(self._masks.max())
+        counts = np.zeros((classes, classes), np.int64)
+        for image, mask in zip(self._images, self._masks, strict=True):
+            class_ids = np.asarray(self._predict(image[np.newaxis]))
+            np.add.at(counts, (mask.ravel(), class_ids.ravel()), 1)
+        return mean_of_defined(iou(class_areas(counts)))
 
 
 def latency(predict: Predict, folder: Path) -> float:
@@ -112,26 +152,19 @@ def _train_rival(
     folder: Path,
     seed: int,
     seconds: float,
-    classes: int,
 ) -> dict[str, Any]:
-    """Trains for a processor time, which does not include the scores along the way.
+    """Trains for a processor time.
 
     `step` receives images, masks and the share of the time that has passed.
     """
-    points: list[tuple[float, float]] = []
-    used, steps = 0.0, 0
-    batches = _batches(folder, seed)
-    while used < seconds:
-        began = time.process_time()
-        until = seconds * (len(points) + 1) / _POINTS
-        while (now := used + time.process_time() - began) < until:
-            step(*next(batches), now / seconds)
-            steps += 1
-        used = now
-        points.append((used, _score(predict, folder, classes)))
+    scores = Scores(predict, folder, seconds)
+    for images, masks in _batches(folder, seed):
+        step(images, masks, scores.used / seconds)
+        if not scores.finish_step():
+            break
     return {
-        "points": points,
-        "step": used / steps / BATCH,
+        "points": scores.points,
+        "step": scores.points[-1][0] / scores.steps / BATCH,
         "latency": latency(predict, folder),
     }
 
@@ -159,7 +192,6 @@ def notebook(*, normalised: bool) -> Callable[[Path, int, float], dict[str, Any]
             folder,
             seed,
             seconds,
-            classes,
         )
 
     return train
@@ -175,9 +207,9 @@ class _Smp:
         self._torch = torch
         torch.manual_seed(seed)
         torch.set_num_threads(os.cpu_count() or 1)
-        self.classes = 1 + int(np.load(folder / "train_masks.npy").max())
+        classes = 1 + int(np.load(folder / "train_masks.npy").max())
         network = smp.Unet(
-            "vgg16", encoder_weights=None, decoder_channels=channels, classes=self.classes
+            "vgg16", encoder_weights=None, decoder_channels=channels, classes=classes
         )
         convolutions = [m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
         with np.load(folder / "vgg16.npz") as file:
@@ -230,15 +262,15 @@ def smp(folder: Path, seed: int, seconds: float) -> dict[str, Any]:
       seconds: Processor time.
     """
     side = _Smp((256, 128, 64, 32, 16), folder, seed)
-    return _train_rival(side.step, side.predict, folder, seed, seconds, side.classes)
+    return _train_rival(side.step, side.predict, folder, seed, seconds)
 
 
 def smp_step(folder: Path, seed: int, _: float) -> dict[str, Any]:
     """Times a training step of smp's U-Net with as many channels as unetfx has at width 1."""
     side = _Smp((512, 256, 128, 64, 64), folder, seed)
     batches = _batches(folder, seed)
-    for number in range(UNTIMED + _TIMED):
+    for number in range(UNTIMED + TIMED):
         if number == UNTIMED:
             began = time.process_time()
         side.step(*next(batches), 0)
-    return {"step": (time.process_time() - began) / _TIMED / BATCH}
+    return {"step": (time.process_time() - began) / TIMED / BATCH}
