@@ -10,6 +10,9 @@ from pipeline.late_import import load_late
 # repository imports this package first.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-# The API of TFX imports its components for Vertex AI, and with them a client of Google, which takes
-# about as long to load as the rest of TFX.
+# The API of TFX imports its components for Vertex AI, its runner for Kubeflow, and a runner of
+# servers on Kubernetes. The clients of these services, which few programs need, take as long to
+# load as all the rest.
 load_late("tfx.v1.extensions.google_cloud_ai_platform")
+load_late("tfx.v1.orchestration.experimental")
+load_late("tfx.components.infra_validator.model_server_runners.kubernetes_runner")

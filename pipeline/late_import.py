@@ -2,10 +2,13 @@
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Sequence
+from typing import Any
+
+_LOADING = threading.RLock()
 
 
 def load_late(name: str) -> None:
@@ -28,5 +31,34 @@ class _LateFinder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec and spec.loader:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+            spec.loader = _LateLoader(spec.loader)
         return spec
+
+
+class _LateLoader(importlib.abc.Loader):
+    def __init__(self, loader: importlib.abc.Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return _LateModule(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        vars(module)["_late_loader"] = self._loader
+
+
+class _LateModule(types.ModuleType):
+    """A module that loads when one of its names is used.
+
+    Unlike the modules of `importlib.util.LazyLoader`, it does not load for `vars(module)`: Beam
+    looks at the globals of all modules when it measures what it caches. Special names such as
+    `__warningregistry__`, which other libraries look for in all modules, do not load it either.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            with _LOADING:  # other threads wait until the module is complete
+                if loader := vars(self).pop("_late_loader", None):
+                    loader.exec_module(self)
+            if name in vars(self):
+                return vars(self)[name]
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")

@@ -32,6 +32,26 @@ def test_the_first_use_loads_the_module():
 
 
 @pytest.mark.usefixtures("package")
+def test_a_look_at_the_globals_does_not_load_the_module():
+    load_late("late_package.heavy")
+    import late_package
+    from late_package import heavy
+
+    assert "answer" not in vars(heavy)
+    assert not hasattr(heavy, "__warningregistry__")
+    assert not hasattr(late_package, "loaded")
+
+
+@pytest.mark.usefixtures("package")
+def test_a_name_that_the_module_does_not_have_is_an_attribute_error():
+    load_late("late_package.heavy")
+    from late_package import heavy
+
+    with pytest.raises(AttributeError, match="heavy' has no attribute 'no'"):
+        heavy.no  # noqa: B018
+
+
+@pytest.mark.usefixtures("package")
 def test_other_modules_load_at_once():
     load_late("late_package.other")
     import late_package
