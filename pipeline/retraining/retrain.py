@@ -105,6 +105,11 @@ class _Retraining:
 
     def _run(self) -> _Result:
         with library_noise_to(self._log):
+            if self._config.beam.profile != "local":
+                # The search is a Beam job, and Beam would wait for minutes for a missing runner.
+                from pipeline.execution.beam_engine import refuse_unreachable
+
+                refuse_unreachable(self._config.beam)
             changes = find_changes(self._config)
         if not changes.names and changes.last:
             _print_nothing_new(self._config, changes, changes.last)

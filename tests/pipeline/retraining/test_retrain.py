@@ -10,7 +10,7 @@ from PIL import Image
 
 from components.evaluator.intervals import Intervals
 from components.validator.request_drift import Period, RequestDrift
-from data.errors import InputError
+from data.errors import InputError, UnavailableError
 from pipeline.config.loading import load_config
 from pipeline.execution.local_run import RunResult
 from pipeline.execution.lock import Holder
@@ -93,6 +93,16 @@ def test_bad_data_are_notified_and_retried(config_file, notices, tmp_path):
     assert [notice["outcome"] for notice in notices()] == ["bad_input"] * 2
     assert "no such folder" in notices()[0]["text"]
     assert "no such folder" in notices()[0]["reasons"][0]
+
+
+def test_a_missing_beam_runner_is_one_line_and_is_notified(config_file, notices):
+    config = yaml.safe_load(config_file.read_text())
+    beam = {"profile": "flink", "master": "127.0.0.1:1"}
+    config_file.write_text(yaml.safe_dump(config | {"beam": beam}))
+    with pytest.raises(UnavailableError, match="no Flink cluster answers at 127") as caught:
+        retrain(config_file)
+    assert len(str(caught.value).splitlines()) == 1
+    assert [notice["outcome"] for notice in notices()] == ["bad_input"]
 
 
 def test_the_data_of_a_refused_model_are_no_change_and_the_reason_is_printed(
