@@ -29,6 +29,8 @@ cat ${SSL_CERT_FILE:+"$SSL_CERT_FILE"} </dev/null >"$secrets/certificates"
 
 set -- --secret "id=packages,src=$secrets/packages" --secret "id=certificates,src=$secrets/certificates" \
   --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || true)" --tag "$tag"
+# Docker before version 23 uses BuildKit, which the secrets need, only if this is set.
+export DOCKER_BUILDKIT=1
 # The health check needs Docker's format. Chroot needs no rights that a container on another system may lack.
 [ $engine = docker ] || set -- --format docker --isolation chroot --layers "$@"
 # shellcheck disable=SC2086
