@@ -34,6 +34,7 @@ from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.create_pipeline import create_pipeline
 from pipeline.execution.beam_engine import out_of_cache, refuse_unreachable
+from pipeline.retraining.changes import PastRetraining, find_changes, save_retraining
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,11 +53,15 @@ class Engine(NamedTuple):
     Attributes:
       beam: Section `beam` of a config that uses it.
       jobs_done: Returns the number of finished jobs.
+      repeated_jobs: Returns the number of jobs that the engine had to repeat in part.
+      busy_worker: Returns the name of a worker that works for a job.
       folder: Folder of the cluster.
     """
 
     beam: dict[str, object]
     jobs_done: Callable[[], int]
+    repeated_jobs: Callable[[], int]
+    busy_worker: Callable[[], str]
     folder: Path
 
 
@@ -108,15 +113,35 @@ def flink(tmp_path_factory):
         def jobs_done():
             return httpx.get(f"http://{master}/overview").json()["jobs-finished"]
 
+        def repeated_jobs():
+            jobs = f"http://{master}/jobs"
+            exceptions = (
+                httpx.get(f"{jobs}/{job['id']}/exceptions").json()["exceptionHistory"]["entries"]
+                for job in httpx.get(jobs).json()["jobs"]
+            )
+            return sum(map(bool, exceptions))
+
+        def busy_worker():
+            workers = httpx.get(f"http://{master}/taskmanagers").json()["taskmanagers"]
+            return min(workers, key=lambda worker: worker["freeSlots"])["id"]
+
         options = {"flink_version": "1.19", **job_server(jar, "flink", folder)}
         beam = {"profile": "flink", "master": master, "options": options}
-        yield Engine(beam, jobs_done, folder)
+        yield Engine(beam, jobs_done, repeated_jobs, busy_worker, folder)
 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory):
-    """A Spark cluster with one worker."""
-    with running("spark", tmp_path_factory.mktemp("spark") / "cluster") as folder:
+    """A Spark cluster with two workers."""
+    events = tmp_path_factory.mktemp("spark_events")
+    (port,) = pick_port(None)
+    options = {"eventLog.enabled": "true", "eventLog.dir": events.as_uri(), "ui.port": port}
+    settings = [f"-Dspark.{key}={value}" for key, value in options.items()]
+    with (
+        running("spark", tmp_path_factory.mktemp("spark") / "cluster") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("JAVA_TOOL_OPTIONS", " ".join([JAVA_OPTIONS, *settings]))
         master, page, jar = (
             (folder / key).read_text().strip() for key in ("master", "page", "jar")
         )
@@ -124,9 +149,25 @@ def spark(tmp_path_factory):
         def jobs_done():
             return len(httpx.get(f"{page}/json/").json()["completedapps"])
 
+        def repeated_jobs():
+            logs = [file.read_text() for file in events.iterdir()]
+            return sum("ExecutorLostFailure" in log or "Resubmitted" in log for log in logs)
+
+        def busy_worker():
+            applications = f"http://127.0.0.1:{port}/api/v1/applications"
+            while True:
+                (application,) = httpx.get(applications).json()
+                executors = httpx.get(f"{applications}/{application['id']}/executors").json()
+                ids = [each["id"].encode() for each in executors if each["activeTasks"]]
+                busy = [b"--executor-id\0%s\0" % each for each in ids]
+                for worker in ("worker1", "worker2"):
+                    for executor in children(int((folder / f"{worker}.pid").read_text())):
+                        if any(option in command_of(executor) for option in busy):
+                            return worker
+
         options = job_server(jar, "spark", folder)
         beam = {"profile": "spark", "master": master, "options": options}
-        yield Engine(beam, jobs_done, folder)
+        yield Engine(beam, jobs_done, repeated_jobs, busy_worker, folder)
 
 
 def config_on(beam, project, folder, **data) -> Config:
@@ -219,16 +260,66 @@ def test_examples_statistics_and_metrics_equal_those_of_this_process(
     assert len(list((config.home / "artifacts/ExampleGen/examples").iterdir())) == 1
 
 
-def test_no_example_is_lost_when_task_managers_are_killed_during_jobs(flink, trained, tmp_path):
-    pairs = tmp_path / "pairs"
+@pytest.mark.parametrize("name", ["flink", "spark"])
+def test_a_search_for_changes_finds_the_same_as_in_this_process(name, request, trained, tmp_path):
+    engine = request.getfixturevalue(name)
+    data = tmp_path / "data"
+    shutil.copytree(trained.folder / "data", data)
+    configs = []
+    for number, beam in enumerate([{"profile": "local"}, engine.beam]):
+        (tmp_path / str(number)).mkdir()
+        source = {"kind": "folder", "path": str(data)}
+        configs.append(config_on(beam, trained, tmp_path / str(number), source=source))
+    before = engine.jobs_done()
+    for expected in (["24 pairs, the first retraining"], [], ["data"]):
+        if expected == ["data"]:
+            shutil.copy(data / "images" / "00.png", data / "images" / "01.png")
+        local, remote = map(find_changes, configs)
+        assert remote.names == local.names == expected
+        assert remote.state.data == local.state.data
+        for config, changes in zip(configs, (local, remote), strict=True):
+            past = PastRetraining(state=changes.state, run="1", outcome="pushed", reasons=[])
+            save_retraining(config, past)
+    assert engine.jobs_done() == before + 3
+
+
+@pytest.fixture(scope="module")
+def many_pairs(tmp_path_factory, trained):
+    """The folder of a data set of two batches, each of which takes several seconds to read."""
+    folder = tmp_path_factory.mktemp("pairs")
     for kind in ("images", "masks"):
-        (pairs / kind).mkdir(parents=True)
+        (folder / kind).mkdir()
     random = np.random.default_rng(0)
     mask = trained.folder / "data" / "masks" / "00.png"
-    for number in range(6000):  # two batches of several seconds
+    for number in range(6000):
         pixels = random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-        Image.fromarray(pixels).save(pairs / "images" / f"{number:04d}.png", compress_level=0)
-        os.link(mask, pairs / "masks" / f"{number:04d}.png")
+        Image.fromarray(pixels).save(folder / "images" / f"{number:04d}.png", compress_level=0)
+        os.link(mask, folder / "masks" / f"{number:04d}.png")
+    return folder
+
+
+def ingest(many_pairs, beam, trained, folder, meanwhile=lambda home: None):
+    """Runs ExampleGen while a thread calls `meanwhile`, and returns the list and the examples."""
+    source = {"kind": "folder", "path": str(many_pairs)}
+    config = config_on(beam, trained, folder, source=source)
+    threading.Thread(target=meanwhile, args=[config.home], daemon=True).start()
+    run(config, "ExampleGen")
+    return hashed_pairs(config.home), shards(first_artifact(config.home, "ExampleGen/examples"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many_pairs, trained, tmp_path_factory):
+    """The list of pairs and the examples of a run in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return ingest(many_pairs, {"profile": "local"}, trained, folder)
+
+
+@pytest.mark.parametrize("name", ["flink", "spark"])
+def test_no_example_is_lost_when_workers_are_killed_during_jobs(
+    name, request, many_pairs, undisturbed, trained, tmp_path
+):
+    engine = request.getfixturevalue(name)
+    before = engine.repeated_jobs()
 
     def kill_two(home):
         # Rows of the search for changes, which lists and hashes the files; then the first examples.
@@ -238,52 +329,45 @@ def test_no_example_is_lost_when_task_managers_are_killed_during_jobs(flink, tra
         ):
             while len(list(home.glob(pattern))) < count:
                 time.sleep(0.05)
-            replace_busiest_task_manager(flink)
+            replace_worker(engine.folder / f"{engine.busy_worker()}.pid")
 
-    outputs = []
-    for number, beam in enumerate([{"profile": "local"}, flink.beam]):
-        (tmp_path / str(number)).mkdir()
-        config = config_on(
-            beam,
-            trained,
-            tmp_path / str(number),
-            source={"kind": "folder", "path": str(pairs)},
-        )
-        if beam is flink.beam:
-            before = failed_jobs(flink)
-            threading.Thread(target=kill_two, args=[config.home], daemon=True).start()
-        run(config, "ExampleGen")
-        examples = shards(first_artifact(config.home, "ExampleGen/examples"))
-        outputs.append((hashed_pairs(config.home), examples))
-    assert len(failed_jobs(flink) - before) == 2
-    assert outputs[0] == outputs[1]
-    assert len(outputs[0][0]) == 6000
+    pairs, examples = ingest(many_pairs, engine.beam, trained, tmp_path, kill_two)
+    assert engine.repeated_jobs() == before + 2
+    assert pairs == undisturbed[0]
+    assert examples == undisturbed[1]
+    assert len(pairs) == 6000
 
 
-def replace_busiest_task_manager(flink):
-    """Kills a task manager that works for a job, and starts another one with the same options."""
-    workers = httpx.get(f"http://{flink.beam['master']}/taskmanagers").json()["taskmanagers"]
-    busiest = min(workers, key=lambda worker: worker["freeSlots"])
-    file = flink.folder / f"{busiest['id']}.pid"
+def replace_worker(file):
+    """Kills a worker and its processes, and starts another one with the same options.
+
+    Args:
+      file: The file with the worker's process id.
+    """
     process = int(file.read_text())
-    command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[:-1]
-    os.kill(process, signal.SIGKILL)
+    command = command_of(process).split(b"\0")[:-1]
+    environment = dict(
+        entry.split(b"=", 1)
+        for entry in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")[:-1]
+    )
+    for each in (process, *children(process)):
+        os.kill(each, signal.SIGKILL)
     log = os.open(file.with_suffix(".log"), os.O_WRONLY | os.O_APPEND)
     streams = [(os.POSIX_SPAWN_DUP2, log, stream) for stream in (1, 2)]
-    new = os.posix_spawnp(command[0], command, os.environ, file_actions=streams)
+    new = os.posix_spawnp(command[0], command, environment, file_actions=streams)
     os.close(log)
     file.write_text(f"{new}\n")
 
 
-def failed_jobs(flink) -> set[str]:
-    """Returns the ids of the jobs that Flink had to repeat in part."""
-    jobs = f"http://{flink.beam['master']}/jobs"
-    ids = [job["id"] for job in httpx.get(jobs).json()["jobs"]]
-    return {
-        each
-        for each in ids
-        if httpx.get(f"{jobs}/{each}/exceptions").json()["exceptionHistory"]["entries"]
-    }
+def command_of(process) -> bytes:
+    """Returns the command of a process and its arguments, each followed by a zero byte."""
+    return Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def children(process) -> list[int]:
+    """Returns the ids of the processes that a process has started."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
 def hashed_pairs(home) -> list[tuple[object, ...]]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Spark cluster with one worker on this machine.
+# A Spark cluster with two workers on this machine.
 #
 #   spark.sh start FOLDER   starts it. The new folder FOLDER gets the logs and process ids, the address of
 #                           the cluster in `master`, the address of its page in `page`, and the path of
@@ -26,13 +26,15 @@ source "$(dirname "$0")/cluster.sh"
 
 start() {
   new_folder "$1"
-  read -r port page worker_page < <(free_ports 3)
+  read -r port page < <(free_ports 2)
   # The worker starts each executor with the jars of SPARK_HOME, which include Beam's.
   export SPARK_HOME=$home SPARK_SCALA_VERSION=2.12 SPARK_LOCAL_IP=127.0.0.1
   run master 512m org.apache.spark.deploy.master.Master --host 127.0.0.1 --port "$port" --webui-port "$page"
-  run worker 512m org.apache.spark.deploy.worker.Worker --host 127.0.0.1 --cores 2 --memory 1g \
-    --webui-port "$worker_page" --work-dir "$folder/work" "spark://127.0.0.1:$port"
-  wait_for "http://127.0.0.1:$page/json/" '"aliveworkers" : 1'
+  for number in 1 2; do
+    run worker$number 512m org.apache.spark.deploy.worker.Worker --host 127.0.0.1 --cores 1 --memory 1g \
+      --webui-port 0 --work-dir "$folder/work$number" "spark://127.0.0.1:$port"
+  done
+  wait_for "http://127.0.0.1:$page/json/" '"aliveworkers" : 2'
   echo "spark://127.0.0.1:$port" >"$folder/master"
   echo "http://127.0.0.1:$page" >"$folder/page"
 }
