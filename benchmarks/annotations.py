@@ -5,7 +5,9 @@
 A JSON file like COCO's own, with seven polygons of 20 points per image on average and an RLE in
 each twentieth image, is read in a new process: by the source, and by pycocotools' class COCO. Then
 the masks of 1,000 images of 640×480 pixels are drawn and written: by the source in one process, and
-by a loop that calls COCO.annToMask and writes PNG files with Pillow.
+by a loop that calls COCO.annToMask and writes PNG files with Pillow. At last, the source draws the
+masks of the 1,000 images as a run does, in one process for each core, and again after a change of
+one object.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,13 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.fresh_process import measure
-from data.config import IGNORE
+from data.config import IGNORE, DataConfig
 from data.config.sources import CocoSource
+from data.jobs.processes import start_processes
 from data.rasters.images import encode_png
-from data.sources.annotations import coco
+from data.sources.annotations import coco, drawn
 from data.sources.annotations.shapes import AnnotatedImage
+from data.sources.made_masks import make_masks
 
 _HEIGHT, _WIDTH = 480, 640
 _DRAWN = 1000  # images
@@ -55,6 +59,22 @@ def main() -> None:
         for name in ("source coco", "pycocotools"):
             seconds, _ = measure("benchmarks.annotations", "--part", f"draw: {name}", str(small))
             print(f"{name:14}{seconds / _DRAWN * 1000:7.2f} ms")
+        print(f"\n{_DRAWN} masks{'time':>10}")
+        for name, seconds in _times_of_drawing(small):
+            print(f"{name:14}{seconds:6.1f} s")
+
+
+def _times_of_drawing(path: Path) -> Iterator[tuple[str, float]]:
+    source = _source(str(path))
+    data = DataConfig(source=source, classes=["background", "a", "b"])
+    start_processes(make_masks)
+    for name in ("all", "after a change"):
+        start = time.monotonic()
+        drawn.parts(source, str(path.parent / "masks"), data)
+        yield name, time.monotonic() - start
+        content = json.loads(path.read_text())
+        content["annotations"].pop()
+        path.write_text(json.dumps(content))
 
 
 def _write_json(path: Path, images: int) -> None:

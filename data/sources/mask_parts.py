@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,15 @@ from data.config.sources import FolderSource
 from data.errors import InputError, PairError
 from data.files.paths import join, relative_path
 from data.files.reading import read_bytes
-from data.jobs.processes import in_processes, in_this_process
-from data.rasters.images import encode_png
 from data.rasters.masks import load_region
 from data.sources import folder
 from data.sources.folder import File, MaskPart
+from data.sources.made_masks import MaskTask, digest_of, make_masks
 from data.sources.raw_pairs import Part
-from data.sources.written_once import written_once
+from data.sources.written_once import content_hashes, written_once
 
 _TABLE = "masks.jsonl"
 _VERSION = 1  # of the way in which masks are joined; a change of it joins all masks again
-_FEW = 100  # masks that are joined faster than worker processes start
 
 
 class JoinedMasks(NamedTuple):
@@ -39,15 +37,6 @@ class JoinedMasks(NamedTuple):
 
     folder: str
     lists: bool
-
-
-class _Joining(NamedTuple):
-    """Settings for joining masks."""
-
-    target: Path
-    root: str
-    classes: Sequence[str]
-    max_pixels: int
 
 
 def parts(source: FolderSource, own_folder: str, data: DataConfig) -> list[Part]:
@@ -81,11 +70,11 @@ def parts(source: FolderSource, own_folder: str, data: DataConfig) -> list[Part]
     relative = _relative(found, source)
     # Each span has a folder of its own, because only the newest contents are kept.
     own = Path(own_folder, hashlib.sha256(source.path.encode()).hexdigest()[:8])
+    hashes = content_hashes(str(own), [row.file.path for row in found])
     target = written_once(
         str(own),
-        [row.file.path for row in found],
-        [_VERSION, relative, data.classes, data.max_pixels],
-        functools.partial(_write, found, source, data),
+        [[_VERSION, relative, data.classes, data.max_pixels], hashes],
+        functools.partial(_write, source, data, list(zip(found, hashes, strict=True))),
     )
     return [*listed, Part(JoinedMasks(str(target), bool(source.split_lists)))]
 
@@ -128,48 +117,58 @@ def _relative(found: Sequence[MaskPart], source: FolderSource) -> list[list[str 
     ]
 
 
-def _write(found: Sequence[MaskPart], source: FolderSource, data: DataConfig, target: Path) -> None:
+def _write(
+    source: FolderSource,
+    data: DataConfig,
+    found: Sequence[tuple[MaskPart, str]],
+    target: Path,
+    earlier: Path | None,
+) -> None:
     """Writes the joined masks, and a table with a line for each."""
-    joining = _Joining(target, source.path, data.classes, data.max_pixels)
-    tasks = [
-        (number, list(rows))
-        for number, (_, rows) in enumerate(itertools.groupby(found, lambda row: row.file.key))
-    ]
-    run = in_processes if len(tasks) > _FEW else in_this_process
+    of_class = {name: class_id for class_id, name in enumerate(data.classes)}
+    firsts: list[File] = []
+    tasks = []
+    for number, (_, rows) in enumerate(itertools.groupby(found, lambda row: row[0].file.key)):
+        parts = list(rows)
+        # Without {class}, there are two classes, and the files are objects of the second.
+        layers = sorted(
+            (of_class.get(part.class_name or "", 1), part.file.path, hashed)
+            for part, hashed in parts
+        )
+        hashes = [(class_id, hashed) for class_id, _, hashed in layers]
+        digest = digest_of([_VERSION, data.max_pixels, hashes])
+        content = [(class_id, path) for class_id, path, _ in layers]
+        tasks.append(MaskTask(f"{number // 1000}/{number}.png", digest, content))
+        firsts.append(parts[0][0].file)
+    errors = make_masks(tasks, target, earlier, _joined, data.max_pixels)
     with (target / _TABLE).open("w") as table:
-        for row in run(_join, tasks, joining):
+        for first, task in zip(firsts, tasks, strict=True):
+            error = errors.get(task.path)
+            origin, other, *file = (
+                relative_path(path, source.path)
+                for path in (first.path, first.other, *([error.file] if error else []))
+            )
+            problem = error and (error.kind, *file, error.reason)
+            row = [first.key, task.path, origin, other, first.split, problem]
             table.write(f"{json.dumps(row)}\n")
 
 
-def _join(task: tuple[int, Sequence[MaskPart]], joining: _Joining) -> list[Any]:
-    """Joins the masks of an image, and returns the row of the table."""
-    number, rows = task
-    first = rows[0].file
-    mask = f"{number // 1000}/{number}.png"
-    problem = None
-    try:
-        ids = _joined(rows, joining)
-    except InputError as error:
-        kind, reason = "unreadable", str(error).partition(": ")[2]
-        file = str(error).partition(": ")[0]
-        if isinstance(error, PairError):
-            kind, file, reason = error.kind, error.file, error.reason
-        problem = (kind, relative_path(file, joining.root), reason)
-    else:
-        path = joining.target / mask
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(encode_png(ids, flat=True))
-    origin, other = (relative_path(each, joining.root) for each in (first.path, first.other))
-    return [first.key, mask, origin, other, first.split, problem]
+def _joined(layers: Sequence[tuple[int, str]], max_pixels: int) -> npt.NDArray[np.uint8]:
+    """Joins files of classes or objects to a mask.
 
+    Args:
+      layers: Class id and path of each file; the later ones are on top.
+      max_pixels: Maximum number of pixels of a file.
 
-def _joined(rows: Sequence[MaskPart], joining: _Joining) -> npt.NDArray[np.uint8]:
+    Returns:
+      Class ids, [height, width].
+
+    Raises:
+      PairError: A file cannot be read, or the files differ in size.
+    """
     ids: npt.NDArray[np.uint8] | None = None
-    of_class = {name: class_id for class_id, name in enumerate(joining.classes)}
-    # Without {class}, there are two classes, and the files are objects of the second.
-    ordered = sorted((of_class.get(row.class_name or "", 1), row.file.path) for row in rows)
-    for class_id, path in ordered:
-        region = load_region(read_bytes(path), path, joining.max_pixels)
+    for class_id, path in layers:
+        region = _region(path, max_pixels)
         if ids is None:
             ids = np.zeros(region.shape, np.uint8)
         if ids.shape != region.shape:
@@ -179,5 +178,14 @@ def _joined(rows: Sequence[MaskPart], joining: _Joining) -> npt.NDArray[np.uint8
             )
             raise PairError("size_mismatch", path, reason)
         ids[region] = class_id
-    assert ids is not None  # noqa: S101, there is at least one row
+    assert ids is not None  # noqa: S101, there is at least one layer
     return ids
+
+
+def _region(path: str, max_pixels: int) -> npt.NDArray[np.bool_]:
+    try:
+        return load_region(read_bytes(path), path, max_pixels)
+    except PairError:
+        raise
+    except InputError as error:
+        raise PairError("unreadable", path, str(error).removeprefix(f"{path}: ")) from error

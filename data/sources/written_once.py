@@ -18,18 +18,17 @@ _KEPT = 2  # folders: the newest, and the one before it, which another process m
 
 
 def written_once(
-    own_folder: str, files: Sequence[str], settings: object, write: Callable[[Path], None]
+    own_folder: str, content: object, write: Callable[[Path, Path | None], None]
 ) -> Path:
-    """Returns the folder for the content of some files, which is written if it does not exist.
+    """Returns the folder for some content, which is written if it does not exist.
 
-    A file is read only if its size or its time stamps have changed since the last call. Folders for
-    older contents are removed, except for the last one.
+    Folders for older contents are removed, except for the last one.
 
     Args:
       own_folder: Folder in which the folders for all contents are.
-      files: Paths of the files from which the folder is made.
-      settings: All other values that determine the folder; they can be stored as JSON.
-      write: Function that writes the content. Argument: path of a temporary folder.
+      content: All values that determine the folder; they can be stored as JSON.
+      write: Function that writes the content. Arguments: path of a temporary folder; path of the
+        folder that was written last, or None if there is none.
 
     Returns:
       Path of the folder.
@@ -37,19 +36,28 @@ def written_once(
     Raises:
       InputError: The folder cannot be written, or `write` raises this error.
     """
-    hashes = _hashes(Path(own_folder, _HASHES), files)
-    content = json.dumps([settings, hashes], sort_keys=True)
-    target = Path(own_folder, hashlib.sha256(content.encode()).hexdigest()[:16])
+    text = json.dumps(content, sort_keys=True)
+    target = Path(own_folder, hashlib.sha256(text.encode()).hexdigest()[:16])
     if not target.exists():
         # Another process may write the same folder, and be the first to complete it.
         with contextlib.suppress(ExistingFolderError), complete_folder(target) as unfinished:
-            write(unfinished)
-        _remove_older(target)
+            write(unfinished, next(iter(_newest_first(target.parent)), None))
+        for folder in _newest_first(target.parent)[_KEPT:]:
+            shutil.rmtree(folder, ignore_errors=True)
     return target
 
 
-def _hashes(kept: Path, files: Sequence[str]) -> list[str]:
-    """Returns the hash of each file. The hashes are kept with the states of the files."""
+def content_hashes(own_folder: str, files: Sequence[str]) -> list[str]:
+    """Returns the hash of each file's content.
+
+    The hashes are kept in the folder. A file is read only if its size or its time stamps have
+    changed since the last call.
+
+    Args:
+      own_folder: Folder for the hashes.
+      files: Paths of the files.
+    """
+    kept = Path(own_folder, _HASHES)
     began = time.time_ns()
     try:
         earlier = json.loads(kept.read_text())
@@ -65,8 +73,6 @@ def _hashes(kept: Path, files: Sequence[str]) -> list[str]:
     return [file.digest for file in hashed.values()]
 
 
-def _remove_older(newest: Path) -> None:
-    folders = [path for path in newest.parent.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name)]
-    folders.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for folder in folders[_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+def _newest_first(own_folder: Path) -> list[Path]:
+    found = [path for path in own_folder.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name)]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)

@@ -13,8 +13,6 @@ from data.config.sources import AnnotationSource, SplitName
 from data.errors import InputError, PairError
 from data.files.finding import is_file, list_files
 from data.files.paths import is_remote, join, relative_path
-from data.jobs.processes import in_processes, in_this_process
-from data.rasters.images import encode_png
 from data.sources.annotations import coco, labelme
 from data.sources.annotations.shapes import (
     AnnotatedImage,
@@ -22,13 +20,13 @@ from data.sources.annotations.shapes import (
     ClassIds,
 )
 from data.sources.image_suffixes import without_image_suffix
+from data.sources.made_masks import MaskTask, digest_of, make_masks
 from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair
-from data.sources.written_once import written_once
+from data.sources.written_once import content_hashes, written_once
 
 _TABLE = "pairs.jsonl"
 _VERSION = 1  # of the way in which masks are drawn; a change of it draws all masks again
 _LONGEST_MASK = 100  # characters in the path of a mask, so that its name is never too long
-_FEW = 100  # images that are drawn faster than worker processes start
 
 
 class _Reader(NamedTuple):
@@ -83,15 +81,6 @@ class _Content(NamedTuple):
     names: tuple[str, ...]
 
 
-class _Drawing(NamedTuple):
-    """Settings of the drawing of masks."""
-
-    kind: str
-    folder: Path
-    background: int
-    class_ids: Mapping[str | None, int]
-
-
 def parts(source: AnnotationSource, own_folder: str, data: DataConfig) -> list[Part]:
     """Draws the masks of all images, unless the annotations are unchanged.
 
@@ -110,8 +99,9 @@ def parts(source: AnnotationSource, own_folder: str, data: DataConfig) -> list[P
     names = _names(source, own_folder) if source.kind == "labelme" else ()
     paths = _READERS[source.kind].files(source, names)
     settings = [_VERSION, source.model_dump(exclude={"path"}), data.classes, data.max_pixels]
+    content = [settings, content_hashes(own_folder, paths)]
     write = functools.partial(_write, source, data, paths)
-    return [Part(_Content(str(written_once(own_folder, paths, settings, write)), names))]
+    return [Part(_Content(str(written_once(own_folder, content, write)), names))]
 
 
 def _names(source: AnnotationSource, own_folder: str) -> tuple[str, ...]:
@@ -182,45 +172,57 @@ def pair(rows: Sequence[DrawnPair]) -> RawFound:
     return found
 
 
-def _write(source: AnnotationSource, data: DataConfig, paths: Sequence[str], folder: Path) -> None:
+def _write(
+    source: AnnotationSource,
+    data: DataConfig,
+    paths: Sequence[str],
+    folder: Path,
+    earlier: Path | None,
+) -> None:
     """Writes the masks of all images, and a table with a line for each image or error."""
-    read = list(_READERS[source.kind].read(source, paths, data.max_pixels))
+    reader = _READERS[source.kind]
+    read = list(reader.read(source, paths, data.max_pixels))
     images = [each for each in read if isinstance(each, AnnotatedImage)]
     problems = [each for each in read if isinstance(each, PairError)]
     if not read:
         raise InputError(f"{source.path}: the annotations name no images. Export them again.")
     classes = ClassesOfCategories(source, data.classes)
-    drawing = _Drawing(source.kind, folder, classes.background, classes.ids(images))
+    background, class_ids = classes.background, classes.ids(images)
+    masks = {
+        number: MaskTask(_mask(number, image), _digest(source, image, background, class_ids), image)
+        for number, image in enumerate(images)
+        if image.shapes or source.unannotated == "background"
+    }
+    errors = make_masks(list(masks.values()), folder, earlier, reader.paint, background, class_ids)
+    rows: list[Sequence[str | None]] = [
+        ("problem", problem.kind, problem.file, problem.reason)
+        for problem in [*problems, *errors.values()]
+    ]
+    for number, image in enumerate(images):
+        mask = masks[number].path if number in masks else None
+        if mask not in errors:
+            rows.append(("image", _place(image), image.image, mask, image.split))
     with (folder / _TABLE).open("w") as table:
-
-        def add(*row: Any) -> None:
-            table.write(f"{json.dumps(row)}\n")
-
-        for problem in problems:
-            add("problem", problem.kind, problem.file, problem.reason)
-        tasks = []
-        for number, image in enumerate(images):
-            if image.shapes or source.unannotated == "background":
-                tasks.append((number, image))
-            else:
-                add("image", _place(image), image.image, None, image.split)
-        run = in_processes if len(tasks) > _FEW else in_this_process
-        for row in run(_draw, tasks, drawing):
-            add(*row)
+        table.writelines(f"{json.dumps(row)}\n" for row in rows)
 
 
-def _draw(task: tuple[int, AnnotatedImage], drawing: _Drawing) -> list[Any]:
-    """Draws and writes the mask of an image, and returns its row of the table."""
-    number, image = task
-    try:
-        ids = _READERS[drawing.kind].paint(image, drawing.background, drawing.class_ids)
-    except PairError as error:
-        return ["problem", error.kind, error.file, error.reason]
-    mask = f"{number // 1000}/{number}_{Path(image.image).stem}"[:_LONGEST_MASK] + ".png"
-    path = drawing.folder / mask
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(encode_png(ids, flat=True))
-    return ["image", _place(image), image.image, mask, image.split]
+def _mask(number: int, image: AnnotatedImage) -> str:
+    """Returns the path of the mask in its folder."""
+    return f"{number // 1000}/{number}_{Path(image.image).stem}"[:_LONGEST_MASK] + ".png"
+
+
+def _digest(
+    source: AnnotationSource,
+    image: AnnotatedImage,
+    background: int,
+    class_ids: Mapping[str | None, int],
+) -> str:
+    """Returns a hash of everything that determines the mask of an image."""
+    shapes = [
+        (class_ids[shape.category], shape.category is None, shape.kind, shape.outline)
+        for shape in image.shapes
+    ]
+    return digest_of([_VERSION, source.kind, background, image.height, image.width, shapes])
 
 
 def _place(image: AnnotatedImage) -> str:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -166,6 +168,24 @@ def test_masks_are_joined_once(tmp_path, monkeypatch):
         assert masks(tmp_path) == first
     write(tmp_path / "masks/1_cell.png", np.eye(2, 3, 1))
     assert masks(tmp_path) != first
+
+
+def test_only_changed_masks_are_joined_again(tmp_path):
+    for number in (1, 2):
+        write_image(tmp_path / f"images/{number}.png")
+        write(tmp_path / f"masks/{number}_cell.png", np.eye(2, 3, number - 1))
+    inodes = [
+        {pair.key: Path(pair.mask).stat().st_ino for pair in find(tmp_path, classes=names).pairs}
+        for names in (CLASSES, [*CLASSES, "new"])
+    ]
+    assert inodes[0] == inodes[1]
+    write(tmp_path / "masks/1_cell.png", np.ones((2, 3)))
+    changed = {pair.key: Path(pair.mask).stat().st_ino for pair in find(tmp_path).pairs}
+    assert changed["2"] == inodes[0]["2"]
+    assert changed["1"] != inodes[0]["1"]
+    # The same file is another mask if its class has another number.
+    other = masks(tmp_path, classes=["red_cell", "ground", "cell"])
+    assert other["2"] == [[0, 2, 0], [0, 0, 2]]
 
 
 def test_spans_have_masks_of_their_own(tmp_path):

@@ -5,16 +5,16 @@ import pytest
 
 from data.errors import InputError
 from data.files import file_hashes
-from data.sources.written_once import written_once
+from data.sources.written_once import content_hashes, written_once
 
 
 @pytest.fixture
 def make(tmp_path):
-    def make(content="a", settings=0, write=lambda folder: (folder / "mask").touch()):
-        file = tmp_path / "file.json"
+    def make(content="a", settings=0, write=lambda folder, earlier: (folder / "mask").touch()):
+        file, own = tmp_path / "file.json", f"{tmp_path}/own"
         if not file.exists() or file.read_text() != content:
             file.write_text(content)
-        return written_once(f"{tmp_path}/own", [str(file)], settings, write)
+        return written_once(own, [settings, content_hashes(own, [str(file)])], write)
 
     return make
 
@@ -41,8 +41,16 @@ def test_the_newest_two_folders_are_kept(make, tmp_path):
     assert {path for path in (tmp_path / "own").iterdir() if path.is_dir()} == set(folders[-2:])
 
 
+def test_the_folder_before_is_given(make):
+    given = []
+    folders = [
+        make(content, write=lambda folder, earlier: given.append(earlier)) for content in "abc"
+    ]
+    assert given == [None, *folders[:2]]
+
+
 def test_an_error_leaves_no_folder(make, tmp_path):
-    def fail(folder):
+    def fail(folder, earlier):
         (folder / "mask").touch()
         raise InputError("no")
 
@@ -52,7 +60,7 @@ def test_an_error_leaves_no_folder(make, tmp_path):
 
 
 def test_another_process_may_write_the_same_folder_first(make, tmp_path):
-    def write(folder):
+    def write(folder, earlier):
         other = folder.parent / folder.name.split(".")[1]
         other.mkdir()
         (other / "theirs").touch()

@@ -1,4 +1,5 @@
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from data.errors import InputError
 from data.jobs.processes import in_this_process
 from data.jobs.shuffle import run_job
 from data.listing.kept_listing import update_listing
+from data.sources import made_masks
 from data.sources.annotations import drawn
 from tests.data.sources.annotations.coco_files import annotation, image, square, write_coco
 
@@ -53,6 +55,37 @@ def test_a_changed_object_is_news(tmp_path, update):
     assert update().census.fingerprint != first
 
 
+def inodes(listing):
+    return {row.pair.key: Path(row.pair.mask).stat().st_ino for row in listing.pairs()}
+
+
+def test_only_changed_masks_are_drawn_again(tmp_path, update):
+    write(tmp_path, annotation(), annotation(image_id=2))
+    first = inodes(update())
+    write(tmp_path, annotation(segmentation=[square(2, 1, 4)]), annotation(id=9, image_id=2))
+    second = inodes(update())
+    assert second["1"] != first["1"]
+    assert second["2"] == first["2"]
+    # Another class, another size and other pixels outside all objects are other masks.
+    write(
+        tmp_path, annotation(segmentation=[square(2, 1, 4)]), annotation(image_id=2, category_id=7)
+    )
+    third = inodes(update())
+    assert third["1"] == second["1"]
+    assert third["2"] != second["2"]
+    source = {"kind": "coco", "path": f"{tmp_path}/coco", "background": None}
+    fourth = inodes(update(source=source))
+    assert not {*fourth.values()} & {*third.values()}
+
+
+def test_a_mask_that_could_not_be_drawn_is_drawn_when_it_can(tmp_path, update):
+    write(tmp_path, annotation(segmentation=[[1, 2]]), annotation(image_id=2))
+    first = update()
+    assert (first.census.problems.count, [*inodes(first)]) == (1, ["2"])
+    write(tmp_path, annotation(), annotation(image_id=2))
+    assert sorted(inodes(update())) == ["1", "2"]
+
+
 def test_a_change_of_no_pixel_is_no_news(tmp_path, update):
     write(tmp_path, annotation())
     first = update().census.fingerprint
@@ -87,7 +120,7 @@ def test_only_the_newest_two_contents_are_kept(tmp_path, update):
 
 
 def test_many_images_are_drawn_in_several_processes(tmp_path, update, monkeypatch):
-    monkeypatch.setattr(drawn, "_FEW", 1)
+    monkeypatch.setattr(made_masks, "_FEW", 1)
     write(tmp_path, annotation(), annotation(image_id=2, category_id=7))
     masks = {row.pair.key: row.pair.mask for row in update().pairs()}
     values = {key: np.asarray(Image.open(mask)).max() for key, mask in masks.items()}
