@@ -46,8 +46,9 @@ def _advice_on_numbers(values: list[int], data: DataConfig) -> str:
     if not data.mask_values and _look_like_objects(values, data):
         line = _line({0: classes[0], OTHER: classes[1]})
         return (
-            f"If each value from 1 to {values[-1]} is an object of its own (an instance mask), "
-            f"write, under data: {line}"
+            f"If the values 0 to {values[-1]} are classes, list all {values[-1] + 1} in "
+            "data.classes. If each value but 0 is an object of its own (an instance mask), write, "
+            f"under data: {line}"
         )
     if _look_smoothed(values, data):
         return _SMOOTHED_ADVICE
@@ -102,8 +103,10 @@ _SMOOTHED_ADVICE = (
 def _look_like_objects(values: Sequence[int], data: DataConfig) -> bool:
     """Returns whether the values look like the ids of objects: from 0, and few are missing."""
     few_are_missing = values[0] == 0 and values[-1] < 2 * len(values)
+    count = len(data.classes)
+    too_many = len(values) > (count + 1 if count == 2 else _FAR_MORE * count)
     # A smoothed mask of black and white has nearly all values, too.
-    return few_are_missing and len(values) > len(data.classes) + 1 and values[-1] != IGNORE
+    return few_are_missing and too_many and values[-1] != IGNORE
 
 
 def _look_smoothed(values: Sequence[int | str], data: DataConfig) -> bool:

@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 from pipeline.config.config import Config
-from pipeline.planning.plan import Decision, Plan
+from pipeline.planning.decision import Decision
+from pipeline.planning.plan import Plan
 from pipeline.planning.step_time import TooLargeError, seconds_per_step
 
 _FEWEST_STEPS = 50  # training steps per epoch with `training.epochs: auto`

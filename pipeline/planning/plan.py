@@ -4,14 +4,15 @@ import math
 import re
 import statistics
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data.config import IGNORE, OTHER, SPLITS, DataConfig, Splits
+from data.config import OTHER, SPLITS, DataConfig, Splits
 from data.errors import InputError
 from data.listing.pair import group_of
-from pipeline.planning.class_names import NamedClasses, find_class_names
+from pipeline.planning.class_names import find_class_names
+from pipeline.planning.classes import plan_classes
+from pipeline.planning.decision import Decision
 from pipeline.planning.groups import Grouping, find_groups
 from pipeline.planning.layout import Layout, find_layout
 from pipeline.planning.splits import shares_for, shares_from_train
@@ -23,21 +24,6 @@ _STEP = 32  # sizes of views are multiples of this number of pixels
 _FEW_PAIRS = 40
 _FLOOR = 0.5  # floor of the gate, to be raised after the first run
 _RARE = 0.01  # share of the pixels below which a class has a greater weight in the loss
-_MANY_VALUES = 30  # with more values, masks hold ids of objects, or are damaged
-
-
-class Decision(NamedTuple):
-    """A part of the plan.
-
-    Attributes:
-      subject: Part of the config, such as `classes`.
-      seen: Observation in the data that is the reason for the decision.
-      decided: Value in the config, in words.
-    """
-
-    subject: str
-    seen: str
-    decided: str
 
 
 class Plan(NamedTuple):
@@ -80,7 +66,7 @@ def plan_config(folder: Path) -> Plan:
     if layout.classes:
         classes, of_classes = _classes_of_source(seen, layout)
     else:
-        classes, of_classes = _classes(seen, find_class_names(folder))
+        classes, of_classes = plan_classes(seen, find_class_names(folder))
     data |= classes
     decisions.append(of_classes)
     group, of_group = _group(layout)
@@ -94,7 +80,8 @@ def plan_config(folder: Path) -> Plan:
         data |= part
         decisions += [of_part] if of_part else []
     config = {"name": name_of(folder), "workspace": "runs", "data": data}
-    training, of_training = _training(seen, len(layout.found.pairs))
+    objects = OTHER in data.get("mask_values", {})
+    training, of_training = _training(seen, len(layout.found.pairs), objects=objects)
     if training:
         config["training"] = training
         decisions.append(of_training)
@@ -129,65 +116,7 @@ def _classes_of_source(seen: Survey, layout: Layout) -> tuple[dict[str, Any], De
     return {"classes": layout.classes}, Decision("classes", shown, decided)
 
 
-def _classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, Any], Decision]:
-    total = seen.values.total()
-    values = sorted(seen.values, key=lambda value: (isinstance(value, str), value))
-    shares = {value: seen.values[value] / total for value in values}
-    shown = ", ".join(f"{value} ({share:.1%})" for value, share in list(shares.items())[:6])
-    shown += f" and {len(values) - 6} more" if len(values) > 6 else ""
-    ignored = values[-1] == IGNORE and values != [0, IGNORE] and len(values) > 2
-    labels = values[:-1] if ignored else values
-    if len(labels) < 2:
-        raise InputError(
-            f"the masks hold a single value, {labels[0]}, so there is nothing to learn. Are these "
-            "the masks?"
-        )
-    if named is not None and set(labels) <= set(named.names) | named.ignored:
-        return _named_classes([each for each in labels if each in named.names], named, shown)
-    if len(labels) > _MANY_VALUES:
-        return _objects(labels, shown)
-    names = ["background", "object"] if len(labels) == 2 else []
-    names = names or [f"class_{number}" for number in range(len(labels))]
-    part: dict[str, Any] = {"classes": names}
-    if labels != list(range(len(labels))):
-        part["mask_values"] = dict(zip(labels, names, strict=True))
-    decided = f"{', '.join(names[:4])}{', …' if len(names) > 4 else ''}: rename them"
-    if ignored:
-        decided += f"; {IGNORE} is ignored"
-    return part, Decision("classes", f"values {shown}", decided)
-
-
-def _named_classes(
-    labels: Sequence[int | str], named: NamedClasses, shown: str
-) -> tuple[dict[str, Any], Decision]:
-    by_colour = isinstance(labels[0], str)
-    names = {
-        value: name for value, name in named.names.items() if isinstance(value, str) == by_colour
-    }
-    part: dict[str, Any] = {"classes": list(dict.fromkeys(names.values()))}
-    if [*names] != [*range(len(part["classes"]))]:
-        part["mask_values"] = f"from {named.table}"
-    unused = len(names) - len(labels)
-    more = f"; {unused} of them do not occur in the masks that were read" if unused else ""
-    decided = f"{len(part['classes'])} classes, named by {named.table}{more}"
-    return part, Decision("classes", f"values {shown}", decided)
-
-
-def _objects(labels: Sequence[int | str], shown: str) -> tuple[dict[str, Any], Decision]:
-    if not all(isinstance(value, int) for value in labels) or labels[0] != 0:
-        raise InputError(
-            f"the masks hold {len(labels)} values ({shown}), which look like a photograph or a "
-            "smoothed mask, not like classes. Export the masks again without anti-aliasing."
-        )
-    part = {
-        "classes": ["background", "object"],
-        "mask_values": {0: "background", OTHER: "object"},
-    }
-    seen = f"values {shown}: ids of objects (instance masks)"
-    return part, Decision("classes", seen, "every value but 0 is object: rename it")
-
-
-def _training(seen: Survey, pairs: int) -> tuple[dict[str, Any], Decision]:
+def _training(seen: Survey, pairs: int, *, objects: bool) -> tuple[dict[str, Any], Decision]:
     part: dict[str, Any] = {}
     reasons, decided = [], []
     if pairs < _FEW_PAIRS:
@@ -195,7 +124,7 @@ def _training(seen: Survey, pairs: int) -> tuple[dict[str, Any], Decision]:
         reasons.append(f"only {pairs} pairs")
         decided.append("batches of 2")
     rarest = min(seen.values.values()) / seen.values.total()
-    if rarest < _RARE and len(seen.values) <= _MANY_VALUES:
+    if rarest < _RARE and not objects:
         part["class_weights"] = "balanced"
         reasons.append(f"a class with {rarest:.1%} of the pixels")
         decided.append("rare classes weigh more")

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data.config import DataConfig
@@ -13,6 +13,7 @@ from data.rasters.images import load_image
 from data.rasters.masks import count_values
 
 _MOST_PAIRS = 200  # evenly spread over the pairs; reading more takes longer than it tells
+_MOST_VALUES = 300  # values of a mask that are kept; a mask of classes has fewer
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Survey:
       pairs: Number of pairs that were read.
       sizes: Heights and widths of the images, in pixels.
       values: Number of pixels with each value in the masks, as numbers or colours (`#ff8000`).
+      masks: Number of pixels with each value in each mask; at most 300 values of a mask.
       max_sample: Greatest sample of the 16-bit images; 0 if there are none.
       problems: Error messages of the files that cannot be read.
     """
@@ -30,6 +32,7 @@ class Survey:
     pairs: int = 0
     sizes: list[tuple[int, int]] = field(default_factory=list)
     values: Counter[int | str] = field(default_factory=Counter)
+    masks: list[dict[int | str, int]] = field(default_factory=list)
     max_sample: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -43,7 +46,6 @@ def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
     """
     step = max(1, len(pairs) // _MOST_PAIRS)
     seen = Survey()
-    by_colour = False
     for pair in itertools.islice(pairs, 0, None, step):
         try:
             image = load_image(read_bytes(pair.image), pair.image, data)
@@ -55,11 +57,16 @@ def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
         seen.sizes.append(image.pixels.shape[:2])
         seen.max_sample = max(seen.max_sample, image.max_sample or 0)
         seen.values.update(values)
-        by_colour = by_colour or any(isinstance(value, str) for value in values)
-    if by_colour:
+        seen.masks.append(dict(itertools.islice(values.items(), _MOST_VALUES)))
+    if any(isinstance(value, str) for value in seen.values):
         # A mask of colours in which all pixels happen to be grey is read as numbers.
-        colours: Counter[int | str] = Counter()
-        for value, count in seen.values.items():
-            colours[value if isinstance(value, str) else f"#{bytes(3 * [value]).hex()}"] += count
-        seen.values = colours
+        seen.masks = [_as_colours(values) for values in seen.masks]
+        seen.values = Counter(_as_colours(seen.values))
     return seen
+
+
+def _as_colours(values: Mapping[int | str, int]) -> dict[int | str, int]:
+    colours: Counter[int | str] = Counter()
+    for value, count in values.items():
+        colours[value if isinstance(value, str) else f"#{bytes(3 * [value]).hex()}"] += count
+    return dict(colours)

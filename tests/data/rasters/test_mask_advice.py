@@ -40,6 +40,12 @@ MENDED = {
     "some ids and 255": (ABCD, {"ignore_value": None}, [0, 1, 2, 255], {"ignore_value": 255}),
     "ids of objects": (AB, {}, [0, 1, 2, 3, 4, 6], {"mask_values": {0: "a", "other": "b"}}),
     "ids of many objects": (AB, {}, [*range(200)], {"mask_values": {0: "a", "other": "b"}}),
+    "ids of objects beside three classes": (
+        ABC,
+        {},
+        [*range(40)],
+        {"mask_values": {0: "a", "other": "b"}},
+    ),
     "0 is unlabelled": (
         ABC,
         {},
@@ -160,6 +166,18 @@ def test_smoothed_masks_are_to_be_exported_again(classes, changes, values):
 )
 def test_the_advice_where_no_line_can_be_derived(classes, changes, values, words):
     assert words in advice_on_values(values, config(classes, **changes))
+
+
+def test_many_values_may_also_be_classes():
+    sentence = advice_on_values(range(150), config(AB))
+    assert sentence.startswith("If the values 0 to 149 are classes, list all 150 in data.classes.")
+    names = [f"class {number}" for number in range(150)]
+    assert load_mask(painted([*range(150)]), "x", config(names)).values == (*range(150),)
+
+
+def test_some_values_beyond_many_classes_are_no_objects():
+    sentence = advice_on_values(range(34), config([f"class {number}" for number in range(19)]))
+    assert sentence.startswith("Expected 0 to 18, the ids of class 0, class 1,")
 
 
 def test_mask_values_line_names_the_first_two_classes():

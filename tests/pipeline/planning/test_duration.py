@@ -1,7 +1,8 @@
 import pytest
 
 from pipeline.planning import duration
-from pipeline.planning.plan import Decision, Plan
+from pipeline.planning.decision import Decision
+from pipeline.planning.plan import Plan
 from pipeline.planning.step_time import TooLargeError
 
 CONFIG = {
