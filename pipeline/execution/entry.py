@@ -12,11 +12,12 @@ from pipeline.exit_codes import BAD_INPUT
 _UTF8 = "PYTHONUTF8"
 
 
-def exit_code_of(command: Callable[[], int]) -> int:
-    """Runs a command, and prints the errors that are meant for the user.
+def exit_code_of(command: Callable[[], int], show: Callable[[str], None] = print_failure) -> int:
+    """Runs a command, and shows the errors that are meant for the user.
 
     Args:
       command: The command, which returns its exit code.
+      show: Function that shows an error message; by default, it is printed to standard error.
 
     Returns:
       The exit code of the command; 2 after a `UnetfxError` or an error of the operating system,
@@ -25,9 +26,9 @@ def exit_code_of(command: Callable[[], int]) -> int:
     try:
         return command()
     except UnetfxError as error:
-        print_failure(str(error))
+        show(str(error))
     except OSError as error:
-        print_failure(str(system_error(error)))
+        show(str(system_error(error)))
     return BAD_INPUT
 
 

@@ -12,9 +12,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from data.errors import UnetfxError
 from pipeline.execution.console import print_failure
-from pipeline.exit_codes import BAD_INPUT, DONE
+from pipeline.execution.entry import exit_code_of
+from pipeline.exit_codes import DONE
 from pipeline.kubeflow.launcher import LaunchedStep, is_launched
 
 _ENTRY_POINT = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
@@ -23,19 +23,18 @@ _MAX_LENGTH = 4096  # maximum length of a termination message, in bytes
 
 
 def main() -> int:
-    """Runs the step and returns 0; for a `UnetfxError`, prints the message and returns 2."""
-    try:
-        if is_launched():
-            step = LaunchedStep(sys.argv[1:])
-            sys.argv[1:] = step.prepare()
-            _run()
-            step.finish()
-        else:
-            _run()
-    except UnetfxError as error:
-        print_failure(str(error))
-        _explain(str(error))
-        return BAD_INPUT
+    """Runs the step, and returns the exit code; 2 after an error that is meant for the user."""
+    return exit_code_of(_step, _show)
+
+
+def _step() -> int:
+    if is_launched():
+        step = LaunchedStep(sys.argv[1:])
+        sys.argv[1:] = step.prepare()
+        _run()
+        step.finish()
+    else:
+        _run()
     return DONE
 
 
@@ -48,13 +47,14 @@ def _run() -> None:
             raise
 
 
-def _explain(message: str) -> None:
-    """Writes an error message to the termination message of the container.
+def _show(message: str) -> None:
+    """Prints an error message, and writes it to the termination message of the container.
 
     Kubernetes and the web page of the run show the termination message as the reason for the
     failure. In the container's log, the message is harder to find, because the launcher appends its
     own lines.
     """
+    print_failure(message)
     with suppress(OSError):
         if _TERMINATION_MESSAGE.is_file():
             text = message.encode()[:_MAX_LENGTH].decode(errors="ignore")

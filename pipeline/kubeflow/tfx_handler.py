@@ -6,8 +6,8 @@ TFX has removed, and uses the interface of kfp 1. This module replaces the handl
 """
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,8 @@ import click
 from tfx.tools.cli import labels
 from tfx.tools.cli.handler import base_handler
 
-from data.errors import InputError, UnetfxError
+from data.errors import InputError
 from data.printable import printable
-from pipeline.execution.console import print_failure
-from pipeline.exit_codes import BAD_INPUT
 from pipeline.kubeflow.buckets import check_buckets
 from pipeline.kubeflow.claims import check_claims
 from pipeline.kubeflow.cluster import all_pages, connect, run_arguments, run_name
@@ -33,8 +31,8 @@ _INSTALLATION = "kubeflow"  # default of --namespace, which stands for a single-
 class KubeflowHandler(base_handler.BaseHandler):
     """Uploads, runs, lists and deletes pipelines on Kubeflow Pipelines 2.
 
-    A method that sends a request ends the process with a one-line message and exit code 2 if the
-    request is refused, the server cannot be reached, or the pipeline or run does not exist.
+    A method that sends a request raises a `UnetfxError` if the request is refused, the server
+    cannot be reached, or the pipeline or run does not exist.
     """
 
     def create_pipeline(self, update: bool = False) -> None:
@@ -165,20 +163,13 @@ class KubeflowHandler(base_handler.BaseHandler):
         namespace = self.flags_dict[labels.NAMESPACE]
         return None if namespace == _INSTALLATION else namespace
 
-    @contextmanager
-    def _client(self) -> Iterator["Client"]:
-        try:
-            host = self.flags_dict[labels.ENDPOINT]
-            if not host:
-                raise InputError(
-                    "--endpoint: missing. Name the address of Kubeflow Pipelines: "
-                    "http://localhost:8080"
-                )
-            with connect(host, self._namespace) as client:
-                yield client
-        except UnetfxError as error:
-            print_failure(str(error))
-            sys.exit(BAD_INPUT)
+    def _client(self) -> AbstractContextManager["Client"]:
+        host = self.flags_dict[labels.ENDPOINT]
+        if not host:
+            raise InputError(
+                "--endpoint: missing. Name the address of Kubeflow Pipelines: http://localhost:8080"
+            )
+        return connect(host, self._namespace)
 
     def _compile(self) -> tuple[str, str]:
         """Runs the Python file of the pipeline, which compiles the package.

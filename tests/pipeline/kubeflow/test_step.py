@@ -29,6 +29,14 @@ def test_bad_input_is_one_line_in_the_log_and_the_message_of_the_pod(message, mo
     assert message.read_text() == "masks/1.png: no image"
 
 
+def test_an_error_of_the_operating_system_is_one_line_too(message, monkeypatch, capsys):
+    message.touch()
+    error = PermissionError(13, "Permission denied", "/cells/masks")
+    assert end_with(error, monkeypatch) == 2
+    assert capsys.readouterr().err == "unetfx: /cells/masks: Permission denied.\n"
+    assert message.read_text() == "/cells/masks: Permission denied."
+
+
 def test_a_long_message_is_cut_between_characters(message, monkeypatch):
     message.touch()
     end_with(InputError("ä" * 2000 + "x" + "ä" * 2000), monkeypatch)
