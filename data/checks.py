@@ -231,12 +231,15 @@ def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]
 def _no_pairs(split: SplitName, data: DataConfig) -> str:
     fault = f"the split {split!r} has no usable pairs."
     taken = f"take_{split}_from_train: 0.1"
-    if (place := data.source.place_of_split(split)) and split != "train":
-        return f"{fault} Add {place}, or take a part of train: write, under data: {taken}"
-    return (
+    by_hash = (
         f"{fault} Unless the source defines the splits, a hash of the group assigns each pair to a "
         "split. Add pairs, use smaller groups, or give this split a larger share in data.splits."
     )
+    place = data.source.place_of_split(split)
+    if place is None or split == "train":
+        return by_hash
+    advice = f"Add {place}, or take a part of train: write, under data: {taken}"
+    return f"{by_hash} {advice}" if data.source.may_hash_splits else f"{fault} {advice}"
 
 
 def _classes(tally: Tally, data: DataConfig) -> Iterator[Finding]:

@@ -232,6 +232,13 @@ class DataConfig(Strict):
                 "names of features and metrics. Rename one"
             )
         self.source.check_classes(self.classes)
+        for split in ("val", "test"):
+            key = f"take_{split}_from_train"
+            if getattr(self, key) and self.source.place_of_split(split) is None:
+                raise ValueError(
+                    f"{key}: this source has no ready-made splits, so a hash of the group assigns "
+                    "them. Remove this key; the shares are those of data.splits"
+                )
         if self.source.draws_masks and (self.mask_values or self.ignore_value != IGNORE):
             raise ValueError(
                 "mask_values, ignore_value: this source makes the masks, which have class ids and "

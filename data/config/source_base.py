@@ -49,8 +49,13 @@ class Source(Strict):
         """
 
     def place_of_split(self, split: SplitName) -> str | None:
-        """Describes where a ready-made split would be; None if the source need not have splits."""
+        """Describes where a ready-made split would be; None if the source has no such splits."""
         return None
+
+    @property
+    def may_hash_splits(self) -> bool:
+        """Whether a hash of the group may assign pairs to splits."""
+        return self.place_of_split("val") is None
 
 
 class SpannedSource(Source):

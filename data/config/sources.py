@@ -68,7 +68,8 @@ class FolderSource(SpannedSource):
         class or object.
       ignore: Name patterns of files that are neither images nor masks, with the wildcards `*`, `?`
         and `[…]`, such as `*_color.png`. A pattern with `/` matches the path below `images` or
-        `masks`, such as `*/masks_human/*`. `unetfx check` says how many files are left out.
+        `masks`, such as `*/masks_human/*`, and one that ends in `/` all files below a folder, such
+        as `old/`. `unetfx check` says how many files are left out.
       split_folders: Whether each split has its own folder, such as `<path>/train/<images>` or
         `<path>/<images>/train`. The folder names `training`, `valid`, `validation` and `testing`
         are also accepted.
@@ -113,9 +114,9 @@ class FolderSource(SpannedSource):
             )
 
     def place_of_split(self, split: SplitName) -> str | None:
-        """Describes where a ready-made split would be; None if the source need not have splits."""
+        """Describes where a ready-made split would be; None if the source has no such splits."""
         if self.split_folders:
-            return f"the folder {self.path}/{split} with images and masks"
+            return f"folders of {split} beside those of train in {self.path}"
         return f"the list data.source.split_lists.{split}" if self.split_lists else None
 
     @model_validator(mode="after")
@@ -159,10 +160,22 @@ class ManifestSource(SpannedSource):
 
     path_is_file: ClassVar[bool] = True
 
+    def place_of_split(self, split: SplitName) -> str | None:
+        """Describes where a ready-made split would be."""
+        return f"rows with {split} in the column {self.split} of the table"
+
+    @property
+    def may_hash_splits(self) -> bool:
+        """Whether a hash assigns pairs to splits: those without a split in the table."""
+        return True
+
     @model_validator(mode="after")
     def _is_a_table(self) -> Self:
-        if not self.path.lower().endswith((".csv", ".jsonl")):
-            raise ValueError(f"path: should end in .csv or .jsonl, found {self.path!r}")
+        if not self.path.lower().endswith((".csv", ".tsv", ".jsonl")):
+            raise ValueError(
+                "path: should end in .csv, .tsv or .jsonl, found "
+                f"{self.path!r}. Save the table as CSV, with a heading"
+            )
         return self
 
 
@@ -189,7 +202,7 @@ class TfdsSource(Source):
     splits: dict[SplitName, str] = Field(default={})
 
     def place_of_split(self, split: SplitName) -> str | None:
-        """Describes where a ready-made split would be; None if the source need not have splits."""
+        """Describes where a ready-made split would be; None if the source has no such splits."""
         return f"data.source.splits.{split}" if self.splits else None
 
 
@@ -258,7 +271,7 @@ class CocoSource(AnnotationSource):
     crowd: Literal["ignore", "draw"] = "ignore"
 
     def place_of_split(self, split: SplitName) -> str | None:
-        """Describes where a ready-made split would be; None if the source need not have splits."""
+        """Describes where a ready-made split would be; None if the source has no such splits."""
         has_splits = isinstance(self.annotations, dict)
         return f"the file data.source.annotations.{split}" if has_splits else None
 

@@ -14,12 +14,16 @@ from data.files.paths import is_in_bucket, is_remote, join
 # Names, in lower case, of files and folders that file managers and archives create
 _LITTER = frozenset(
     {
+        "$recycle.bin",
         "@eadir",
         "__macosx",
         "desktop.ini",
         "ehthumbs.db",
         "icon\r",
+        "picasa.ini",
+        "system volume information",
         "thumbs.db",
+        "thumbs.db:encryptable",
     }
 )
 _STREAM_SUFFIX = ":zone.identifier"  # Windows' mark for downloaded files, copied as a file

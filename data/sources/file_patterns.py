@@ -118,13 +118,15 @@ def is_ignored(name: str, patterns: Iterable[str], above: str = "") -> bool:
 
     Args:
       name: Name of the file.
-      patterns: Patterns for the name or, if they contain `/`, for the relative path.
+      patterns: Patterns for the name or, if they contain `/`, for the relative path. A pattern that
+        ends in `/` matches all files below a folder.
       above: Relative path of the file's folder, with a slash at the end.
     """
-    return any(
-        fnmatch.fnmatchcase(above + name if "/" in pattern else name, pattern)
-        for pattern in patterns
-    )
+    for pattern in patterns:
+        whole = f"{pattern}*" if pattern.endswith("/") else pattern
+        if fnmatch.fnmatchcase(above + name if "/" in pattern else name, whole):
+            return True
+    return False
 
 
 def kind_and_match(

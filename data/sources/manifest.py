@@ -18,6 +18,8 @@ from data.sources.raw_pairs import Part, RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
 from data.sources.tables import column_names, read_table
 
+_MOST_SHOWN = 300  # characters of a path in a message
+
 
 class TableRow(NamedTuple):
     """A row of a manifest.
@@ -236,7 +238,8 @@ def _candidate(row: TableRow, source: ManifestSource, group: str) -> Candidate:
     root = posixpath.dirname(source.path) or "."
 
     def problem(kind: str, file: str, reason: str) -> PairError:
-        return PairError(kind, f"{place} ({file})", reason)
+        shown = file if len(file) <= _MOST_SHOWN else f"{file[:_MOST_SHOWN]}…"
+        return PairError(kind, f"{place} ({shown})", reason)
 
     for kind, cell in (("image", row.image), ("mask", row.mask)):
         file = cell or row.image or row.mask

@@ -7,6 +7,7 @@ from data.files.file_systems import unknown_scheme
 from data.files.paths import is_remote
 
 _LONGEST = 255  # maximum length of a file name in bytes, on all common file systems
+_LONGEST_PATH = 4095  # maximum length of a path in bytes, on Linux
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:[\\/]")
 _QUOTES = "\"'“”„‘’`"
 
@@ -15,9 +16,12 @@ def impossible_path(cell: str) -> str | None:
     """Returns why no file can have the path in a cell or line, and what to do; None if one can."""
     if reason := unknown_scheme(cell):
         return reason
-    longest = max(len(name.encode("utf-8", "surrogateescape")) for name in cell.split("/"))
+    content = cell.encode("utf-8", "surrogateescape")
+    longest = max(map(len, content.split(b"/")))
     if longest > _LONGEST and not is_remote(cell):
         return f"a name of {longest} bytes; files have at most {_LONGEST}. Correct it."
+    if len(content) > _LONGEST_PATH:
+        return f"a path of {len(content)} bytes; paths have at most {_LONGEST_PATH}. Correct it."
     return "contains the character '\\x00'. Remove it." if "\0" in cell else None
 
 
@@ -42,10 +46,8 @@ def missing_entry_advice(entry: str, folder: str) -> str:
     if advice := missing_path_advice(entry):
         return advice.replace("the folder of the table", folder)
     above = (posixpath.basename(folder), ".", "..", "")
-    if "/" in entry and entry.split("/")[0] in above:
-        return f"no such image. Write the path relative to {folder}."
+    outside = "/" in entry and entry.split("/")[0] in above
+    advice = f"Write the path relative to {folder}." if outside else ""
     if len(re.split(r"[\s,;]+", entry)) > 1:
-        return (
-            f"no such image in {folder}. If the list has several columns, keep that of the images."
-        )
-    return f"no such image in {folder}. Correct or remove the line."
+        advice = f"If the list has several columns, keep that of the images. {advice}".rstrip()
+    return f"no such image in {folder}. {advice or 'Correct or remove the line.'}"

@@ -19,8 +19,8 @@ def read_table(path: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Reads the rows of a table.
 
     Args:
-      path: Path of the table, local or remote: a CSV file if the suffix is `.csv`, otherwise a JSON
-        Lines file.
+      path: Path of the table, local or remote: a JSON Lines file if the suffix is `.jsonl`,
+        otherwise a CSV file, whose columns may also be separated by semicolons or tabs.
 
     Yields:
       For each row, the number of its first line, and the text of its cells by column name, without
@@ -61,7 +61,7 @@ def column_names(path: str) -> list[str]:
 
 
 def _is_csv(path: str) -> bool:
-    return path.lower().endswith(".csv")
+    return not path.lower().endswith(".jsonl")
 
 
 def _read_csv(path: str) -> Iterator[tuple[int, dict[str, str]]]:

@@ -21,6 +21,7 @@ _MASKS = (
     *("segmentationclass", "targets", "segmentation", "y"),
 )
 _ENDS = ("_mask", "-mask", "_label", "_labels", "_gt", "_seg", "_segmentation", "_L", "_labelIds")
+_TABLES = (".csv", ".tsv", ".jsonl")
 _IMAGE_COLUMNS, _MASK_COLUMNS = ("image", "images", "img", "file"), ("mask", "masks", "label")
 
 
@@ -73,7 +74,7 @@ def find_layout(folder: Path, scratch: str) -> Layout:
 
 def _layouts(folder: Path) -> Iterator[Layout]:
     """Yields the arrangements that the folder may have, in the order of preference."""
-    for table in sorted([*folder.glob("*.csv"), *folder.glob("*.jsonl")]):
+    for table in sorted(path for end in _TABLES for path in folder.glob(f"*{end}")):
         yield from _tables(table)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir())
     splits = [name for name in names if split_of(name)]

@@ -113,7 +113,7 @@ def test_an_empty_split_is_an_error_and_a_small_one_a_warning():
 @pytest.mark.parametrize(
     ("source", "place"),
     [
-        ({"split_folders": True}, "Add the folder x/val with images and masks"),
+        ({"split_folders": True}, "Add folders of val beside those of train in x, or"),
         ({"split_lists": {"train": "a.txt"}}, "Add the list data.source.split_lists.val"),
     ],
 )
@@ -122,7 +122,16 @@ def test_a_ready_made_split_that_is_missing_is_named(source, place):
     source = {"kind": "folder", "path": "x"} | source
     text = found_kinds(records, source=source)["empty_split"].text
     assert place in text
+    assert "hash" not in text
     assert text.endswith("write, under data: take_val_from_train: 0.1")
+
+
+def test_a_table_without_a_split_may_have_them_or_not():
+    records = [each for each in healthy() if each.pair.split != "val"]
+    source = {"kind": "manifest", "path": "x.csv", "split": "part"}
+    text = found_kinds(records, source=source)["empty_split"].text
+    assert "Unless the source defines the splits, a hash of the group assigns" in text
+    assert "Add rows with val in the column part of the table, or take a part of train" in text
 
 
 def test_files_that_are_left_out_are_a_note():

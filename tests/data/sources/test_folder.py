@@ -56,6 +56,9 @@ def test_every_suffix_is_taken_in_any_case(tmp_path, write_files, suffix):
         "THUMBS.DB",
         "x/desktop.ini",
         "Icon\r",
+        "Picasa.ini",
+        "Thumbs.db:encryptable",
+        "$RECYCLE.BIN/2.png",
         "@eaDir/2.png",
         "__MACOSX/2.png",
         "1.png:Zone.Identifier",
@@ -72,6 +75,7 @@ def test_patterns_with_a_slash_match_paths(tmp_path, write_files):
     options = {"images": ".", "masks": "."} | patterns
     assert problems(tmp_path, **options) == [("ds/masks_human/1.png", "unmatched")]
     assert keys(tmp_path, ignore=["*/masks_human/*"], **options) == ["ds/1"]
+    assert keys(tmp_path, ignore=["ds/masks_human/"], **options) == ["ds/1"]
 
 
 def test_what_lies_beside_images_and_masks_is_ignored(tmp_path, write_files):

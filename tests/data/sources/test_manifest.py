@@ -116,6 +116,12 @@ def test_tables_of_spreadsheets_have_other_separators(
     assert pair.key == "images/1,5"
 
 
+def test_a_table_may_end_in_tsv(tmp_path, write_files, write_file):
+    write_files(tmp_path, "1.jpg", "1.png")
+    write_file(f"{tmp_path}/pairs.TSV", b"image\tmask\n1.jpg\t1.png\n")
+    assert [pair.key for pair in find(tmp_path / "pairs.TSV").pairs] == ["1"]
+
+
 def test_columns_may_have_other_names(tmp_path, write_files, write_manifest):
     rows = [{"photo": "1.jpg", "label": "1.png", "set": "test", "patient": 7, "origin": "lab"}]
     path = write_manifest(f"{tmp_path}/pairs.jsonl", rows, files=False)

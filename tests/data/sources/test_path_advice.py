@@ -9,6 +9,7 @@ from tests.data.sources.folders import find_in
 LONG = "a" * 300
 CELLS = {
     "a long name": (f"images/{LONG}.png", "a name of 304 bytes; files have at most 255"),
+    "a long path": ("d/" * 3000 + "1.png", "a path of 6005 bytes; paths have at most 4095"),
     "backslashes": (r"images\1.png", r"Write / instead of \ in the path"),
     "a drive": (r"C:\data\images\1.png", "letter of a drive. Write it relative to the folder of"),
     "a drive with slashes": ("C:/data/images/1.png", "letter of a drive"),
@@ -32,7 +33,11 @@ def test_a_row_of_a_table_says_what_to_write(tmp_path, write_files, cell, messag
 ENTRIES = {
     "two columns": ("2 masks/2.png", "If the list has several columns, keep that of the images"),
     "two columns, tab": ("2\t2", "several columns"),
-    "two columns, comma": ("images/2.png,masks/2.png", "Write the path relative to"),
+    "two columns, comma": ("images/2.png,masks/2.png", "several columns"),
+    "two columns, folders": (
+        "images/2.png masks/2.png",
+        "keep that of the images. Write the path relative to",
+    ),
     "quotes": ('"2"', "Remove the quotes"),
     "the folder": ("images/2.png", "Write the path relative to"),
     "a dot": ("./2.png", "Write the path relative to"),

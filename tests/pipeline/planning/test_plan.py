@@ -52,10 +52,12 @@ def test_split_folders_are_recognised_and_completed(tmp_path, write_pair, layout
     assert plan_config(tmp_path).views == 2  # those of train
 
 
-def test_a_table_is_recognised(tmp_path, write_pair):
+@pytest.mark.parametrize(("end", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_a_table_is_recognised(tmp_path, write_pair, end, separator):
     write_pair("a/1.png", "b/1x.png")
     write_pair("a/2.png", "b/2y.png")
-    (tmp_path / "pairs.csv").write_text("Image,mask\na/1.png,b/1x.png\na/2.png,b/2y.png\n")
+    text = "Image,mask\na/1.png,b/1x.png\na/2.png,b/2y.png\n".replace(",", separator)
+    (tmp_path / f"pairs.{end}").write_text(text)
     assert data_of(tmp_path)["source"] == {"kind": "manifest", "image": "Image"}
 
 
