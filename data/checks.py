@@ -230,7 +230,8 @@ def _splits(census: Census, tally: Tally, data: DataConfig) -> Iterator[Finding]
 
 def _no_pairs(split: SplitName, data: DataConfig) -> str:
     fault = f"the split {split!r} has no usable pairs."
-    taken = f"take_{split}_from_train: 0.1"
+    now = data.take_val_from_train if split == "val" else data.take_test_from_train
+    taken = f"take_{split}_from_train: {min(0.5, max(0.1, 2 * now)):g}"
     by_hash = (
         f"{fault} Unless the source defines the splits, a hash of the group assigns each pair to a "
         "split. Add pairs, use smaller groups, or give this split a larger share in data.splits."

@@ -31,6 +31,18 @@ def _is_mask_value_or_other(value: object) -> object:
     return value if value == OTHER else _is_mask_value(value)
 
 
+def _maps_values_to_classes(values: object) -> object:
+    if (
+        isinstance(values, dict)
+        and values
+        and all(type(value) is int for value in values.values())
+        and all(isinstance(key, str) and not key.isdecimal() for key in values)
+    ):
+        name, value = next(iter(values.items()))
+        raise ValueError(f"should be the class of each value, as in {{{value}: {name}}}")
+    return values
+
+
 _FROM_TABLE = r"^from\s+(\S.*)$"
 
 MaskValue = Annotated[int | str, BeforeValidator(_is_mask_value)]
@@ -40,7 +52,7 @@ MaskValueOrOther = Annotated[int | str, BeforeValidator(_is_mask_value_or_other)
 MaskValues = Annotated[
     dict[MaskValueOrOther, str],
     BeforeValidator(
-        lambda values: values,
+        _maps_values_to_classes,
         json_schema_input_type=dict[MaskValueOrOther, str]
         | Annotated[str, Field(pattern=_FROM_TABLE)],
     ),

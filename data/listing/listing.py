@@ -21,6 +21,7 @@ from data.listing.census import Census
 from data.listing.pair import Pair
 from data.listing.pair_list import ListedPair, read_list
 from data.listing.stages import ListSettings, check_rows, find_rows, hash_key, pair_rows
+from data.sources.path_advice import missing_path_advice
 from data.sources.raw_pairs import Part
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans
@@ -133,7 +134,9 @@ def list_pairs(
             stages.insert(1, Stage(check_rows))
         census = run_job(stages, parts, settings, Census())
     except MissingFileError as error:
-        raise InputError(f"{error} Check data.source in the config.") from error
+        path = str(getattr(data.source, "path", ""))
+        advice = missing_path_advice(path, "the current folder")
+        raise InputError(f"{error} {advice or 'Check data.source in the config.'}") from error
     finally:
         remove_folder(scratch)
     _refuse_empty(census, [part for _, part in parts], data)

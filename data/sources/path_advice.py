@@ -9,6 +9,7 @@ from data.files.paths import is_remote
 _LONGEST = 255  # maximum length of a file name in bytes, on all common file systems
 _LONGEST_PATH = 4095  # maximum length of a path in bytes, on Linux
 _DRIVE = re.compile(r"(?:^|/)[A-Za-z]:[\\/]")
+_HOME = re.compile(r"~|\$\{?HOME\b")
 _QUOTES = "\"'“”„‘’`"
 
 
@@ -25,10 +26,20 @@ def impossible_path(cell: str) -> str | None:
     return "contains the character '\\x00'. Remove it." if "\0" in cell else None
 
 
-def missing_path_advice(path: str) -> str | None:
-    """Returns advice on the path of a file that does not exist; None if the path looks right."""
+def missing_path_advice(path: str, folder: str = "the folder of the table") -> str | None:
+    """Returns advice on a path that does not exist.
+
+    Args:
+      path: The path.
+      folder: Folder to which paths are relative, in words.
+
+    Returns:
+      A sentence; None if the path looks right.
+    """
     if _DRIVE.search(path):
-        return "The path has the letter of a drive. Write it relative to the folder of the table."
+        return f"The path has the letter of a drive. Write it relative to {folder}."
+    if _HOME.match(path):
+        return "Only a shell replaces ~ and $HOME. Write the whole path."
     return "Write / instead of \\ in the path." if "\\" in path else None
 
 
@@ -43,8 +54,8 @@ def missing_entry_advice(entry: str, folder: str) -> str:
         return reason
     if entry[0] in _QUOTES or entry[-1] in _QUOTES:
         return "no such image. Remove the quotes."
-    if advice := missing_path_advice(entry):
-        return advice.replace("the folder of the table", folder)
+    if advice := missing_path_advice(entry, folder):
+        return advice
     above = (posixpath.basename(folder), ".", "..", "")
     outside = "/" in entry and entry.split("/")[0] in above
     advice = f"Write the path relative to {folder}." if outside else ""

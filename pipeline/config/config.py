@@ -1,10 +1,11 @@
 """The pydantic model of the whole config file."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from components.evaluator.config import EvaluationConfig, GateConfig
@@ -15,7 +16,9 @@ from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
 from data.errors import listed, nearest
 from data.examples import features
+from data.files.file_systems import unknown_scheme
 from data.files.paths import is_remote, join
+from data.sources.path_advice import missing_path_advice
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.beam import BeamConfig, LocalBeam
 from pipeline.config.kubeflow import KubeflowConfig
@@ -25,6 +28,9 @@ from serving.config import ServingConfig
 
 AROUND_A_RUN = frozenset({"airflow", "beam", "kubeflow", "retrain"})
 """Config sections that do not affect the model: schedules, machines and notifications."""
+
+
+_NAME = "[A-Za-z0-9_-]+"
 
 
 class Config(Strict):
@@ -51,7 +57,7 @@ class Config(Strict):
         neither is used.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    name: Annotated[str, Field(pattern=f"^{_NAME}$")]
     workspace: str = "runs"
     data: DataConfig
     model: ModelConfig = ModelConfig()
@@ -66,12 +72,29 @@ class Config(Strict):
     airflow: AirflowConfig | None = None
     kubeflow: KubeflowConfig | None = None
 
+    @field_validator("name", mode="before")
+    @classmethod
+    def _is_a_safe_name(cls, name: object) -> object:
+        if isinstance(name, str) and not re.fullmatch(_NAME, name):
+            raise ValueError(
+                f"should have only the letters A to Z and a to z, digits, _ and -, found {name!r}"
+            )
+        return name
+
+    @field_validator("workspace")
+    @classmethod
+    def _is_a_path(cls, workspace: str) -> str:
+        if fault := unknown_scheme(workspace) or missing_path_advice(
+            workspace, "the current folder"
+        ):
+            raise ValueError(f"{fault.removesuffix('.')}, found {workspace!r}")
+        return workspace
+
     @model_validator(mode="after")
     def _workspace_is_no_pattern(self) -> Self:
-        if found := sorted(set("[]*?").intersection(self.root)):
+        if fault := fault_of_workspace(self.root):
             raise ValueError(
-                f"workspace: TFX reads the path {self.root} as a pattern, because it contains "
-                f"{' '.join(found)}. Choose a folder without these characters in its path"
+                f"workspace: {fault}. Choose a folder without these characters in its path"
             )
         return self
 
@@ -235,6 +258,14 @@ class Config(Strict):
     def reports_folder(self) -> str:
         """Folder, local or remote, for published reports, with a sub-folder for each report."""
         return join(self.root, "reports")
+
+
+def fault_of_workspace(path: str) -> str | None:
+    """Returns the reason why a workspace cannot have a path, or None if it can."""
+    found = sorted(set("[]*?").intersection(path))
+    if not found:
+        return None
+    return f"TFX reads the path {path} as a pattern, because it contains {' '.join(found)}"
 
 
 def _absolute(path: str) -> str:

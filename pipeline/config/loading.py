@@ -1,6 +1,7 @@
 """Reads a config file, and reports each problem in it as a one-line message."""
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,16 @@ ENVIRONMENT_VARIABLE = "UNETFX_CONFIG"
 no option for a config file."""
 DEFAULT_CONFIG = Path(__file__).parents[1] / "configs" / "blue_marble.yaml"
 
+# Kinds of values, by the beginning of the names of pydantic's errors
+_KINDS = {
+    "bool": "true or false",
+    "dict": "keys with values",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "keys with values",
+    "string": "text",
+}
 _MOST_PROBLEMS = 50  # maximum number of problems in a message
 _LONGEST = 1000  # maximum length of a problem in characters; a wrong value may have millions
 
@@ -47,7 +58,7 @@ def load_config(path: Path) -> Config:
             f"{path}: no such config file, or not readable. Name one with --config."
         ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not YAML: {one_line(error)}") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
     except YamlError as error:
         raise InputError(*(f"{path}: {problem}" for problem in error.problems)) from error
     if not isinstance(content, dict):
@@ -55,6 +66,19 @@ def load_config(path: Path) -> Config:
             f"{path}: expected keys and values (name, data, gate, …), found "
             f"{type(content).__name__}."
         )
+    return config_of(content, path)
+
+
+def config_of(content: Mapping[str, Any], path: Path) -> Config:
+    """Validates the content of a config file.
+
+    Args:
+      content: The keys and values of the file.
+      path: Path of the file, for the message.
+
+    Raises:
+      InputError: See `load_config`.
+    """
     try:
         return Config.model_validate(content)
     except ValidationError as error:
@@ -82,15 +106,17 @@ def _message(content: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
         text = str(problem["ctx"]["error"])
         return text if text.startswith(key) else f"{key}: {text}" if key else text
     value = problem["input"]
+    found = str(value) if isinstance(value, date) else repr(value)
     if problem["type"] == "string_type" and isinstance(value, bool | int | float | date | None):
         return (
-            f"{key}: should be text, found {value!r}. Put it in quotes, as in "
+            f"{key}: should be text, found {found}. Put it in quotes, as in "
             '"no" or "1": without quotes, YAML reads some texts as other values'
         )
     if problem["type"] == "list_type" and isinstance(value, str):
-        return f"{key}: should be a list, found {value!r}. Write [{value}]"
-    message = problem["msg"].removeprefix("Input ")
-    return f"{key}: {message}, found {problem['input']!r}"
+        return f"{key}: should be a list, found {found}. Write [{value}]"
+    kind = _KINDS.get(re.sub("_(type|parsing|from_float|attributes_type)$", "", problem["type"]))
+    message = f"should be {kind}" if kind else problem["msg"].removeprefix("Input ")
+    return f"{key}: {message}, found {found}"
 
 
 def _discriminator(problem: Mapping[str, Any]) -> str:

@@ -17,6 +17,13 @@ _BARE_COLOUR = re.compile(
     r"""^[^"'#\n]* (?: (\#[0-9a-f]{6}) [ ]*[:,}\]] | [:-][ ]+ (\#[0-9a-f]{6}) [ ]*$ )""",
     re.MULTILINE | re.IGNORECASE | re.VERBOSE,
 )
+_ADVICE = {  # by a part of PyYAML's message
+    "unknown escape character": ". Put a text with \\ in single quotes",
+    "'\\t' that cannot start any token": ". Indent with spaces",
+    "unhashable key": '. A list cannot be a key; a colour is written as "#ff0000"',
+    "but found '<block": ". Check the spaces at the beginning of the lines",
+    "expected ',' or": ". Put texts with , : { } [ ] in quotes",
+}
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -63,12 +70,22 @@ def parse_yaml(text: str) -> object:
             loader.dispose()
     except RecursionError as error:
         raise YamlError(_too_deep()) from error
+    except yaml.MarkedYAMLError as error:
+        raise YamlError(_not_yaml(error)) from error
     except (yaml.YAMLError, ValueError) as error:
         raise YamlError(f"not YAML: {one_line(error)}") from error
     except (LookupError, AttributeError, TypeError) as error:
         raise YamlError(
             "a value does not fit the tag before it (such as !!bool). Remove the tag."
         ) from error
+
+
+def _not_yaml(error: yaml.MarkedYAMLError) -> str:
+    """Returns the place and the reason of a syntax error, and what to do about the usual ones."""
+    mark, problem = error.problem_mark or error.context_mark, error.problem or error.context or ""
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    advice = next((text for part, text in _ADVICE.items() if part in problem), "")
+    return f"not YAML: {place}{one_line(problem)}{advice}"
 
 
 class _Loader(yaml.SafeLoader):

@@ -126,6 +126,13 @@ def test_a_ready_made_split_that_is_missing_is_named(source, place):
     assert text.endswith("write, under data: take_val_from_train: 0.1")
 
 
+def test_a_part_that_was_too_small_should_be_larger():
+    records = [each for each in healthy() if each.pair.split != "val"]
+    source = {"kind": "folder", "path": "x", "split_folders": True}
+    findings = found_kinds(records, source=source, take_val_from_train=0.15)
+    assert findings["empty_split"].text.endswith("take_val_from_train: 0.3")
+
+
 def test_a_table_without_a_split_may_have_them_or_not():
     records = [each for each in healthy() if each.pair.split != "val"]
     source = {"kind": "manifest", "path": "x.csv", "split": "part"}

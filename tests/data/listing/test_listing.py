@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from data.config import DataConfig
+from data.errors import InputError
 from data.jobs.processes import in_processes, in_this_process
 from data.jobs.shuffle import run_job
 from data.listing.listing import list_pairs
@@ -94,3 +95,24 @@ def test_files_of_annotation_tools_are_no_problems_beside_a_pattern(
         ((reason, examples),) = census.ignored.items()
         assert reason == "left out, as annotation tools write it."
         assert examples.count == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("~/cells", "Only a shell replaces ~ and $HOME. Write the whole path."),
+        ("${HOME}/cells", "Only a shell replaces ~ and $HOME. Write the whole path."),
+        (
+            r"C:\cells",
+            "The path has the letter of a drive. Write it relative to the current folder.",
+        ),
+        (r"data\cells", "Write / instead of \\ in the path."),
+        ("cells", "Check data.source in the config."),
+    ],
+)
+def test_a_path_that_no_folder_here_has_says_what_to_write(tmp_path, monkeypatch, path, advice):
+    monkeypatch.chdir(tmp_path)
+    source = {"kind": "folder", "path": path}
+    with pytest.raises(InputError) as caught:
+        list_in(DataConfig(source=source, classes=["a", "b"]), tmp_path / "list")
+    assert str(caught.value) == f"{path}/images: no such folder. {advice}"

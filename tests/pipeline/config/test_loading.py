@@ -1,3 +1,4 @@
+import datetime
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,26 @@ def test_mask_values_have_whole_numbers_as_keys(load):
         (changed(data__classes="ground"), ["data.classes: ", "list", "'ground'"]),
         (changed(model="vgg16"), ["model: ", "'vgg16'"]),
         (changed(name=7), ["name: ", "text", "7"]),
-        (changed(name="my discs"), ["name: ", "pattern", "'my discs'"]),
+        (changed(name="my discs"), ["name: should have only the letters A to Z", "'my discs'"]),
+        (changed(name="ümlaut"), ["name: should have only the letters A to Z", "'ümlaut'"]),
+        (changed(workspace="~/runs"), ["workspace: Only a shell replaces ~", "'~/runs'"]),
+        (changed(workspace="$HOME/x"), ["workspace: Only a shell replaces ~ and $HOME"]),
+        (changed(workspace="s3://b/x"), ["workspace: s3:// cannot be read. Copy the files"]),
+        (changed(workspace="file:///x"), ["workspace: the path has a scheme. Write it without"]),
+        (changed(workspace="C:/runs"), ["workspace: The path has the letter of a drive."]),
+        (changed(data=None), ["data: should be keys with values, found None"]),
+        (changed(data__splits=[7, 1, 2]), ["data.splits: should be keys with values", "[7, 1, 2]"]),
+        (changed(data__splits__val=0.1), ["data.splits.val: should be a whole number", "0.1"]),
+        (changed(data__splits__val="10%"), ["data.splits.val: should be a whole number", "10%"]),
+        (changed(data__max_bad_fraction="5%"), ["data.max_bad_fraction: should be a number", "5%"]),
+        (
+            changed(data__source__path=["a", "b"]),
+            ["data.source.path: should be text", "['a', 'b']"],
+        ),
+        (
+            changed(data__mask_values={"ground": 0, "disc": 1}),
+            ["data.mask_values: should be the class of each value, as in {1: disc}"],
+        ),
         (changed(training__batch_size=0), ["training.batch_size: ", "greater", "1", "0"]),
         (changed(training__learning_rate=-1.0), ["training.learning_rate: ", "greater", "-1.0"]),
         (changed(gate__mean_iou=60.0), ["gate.mean_iou: ", "less than or equal to 1", "60"]),
@@ -61,7 +81,7 @@ def test_mask_values_have_whole_numbers_as_keys(load):
         (changed(model__freeze=-1), ["model.freeze: ", "number of layers", "-1"]),
         (changed(training__learning_rate=float("inf")), ["training.learning_rate: ", "finite"]),
         (changed(model__dropout=1.0), ["model.dropout: ", "less than 1", "1.0"]),
-        (changed(training__warm_start="yes"), ["training.warm_start: ", "boolean", "'yes'"]),
+        (changed(training__warm_start="yes"), ["training.warm_start: ", "true or false", "'yes'"]),
         (changed(model__decoder="segnet"), ["model.decoder: ", "'unet'", "'segnet'"]),
         (changed(data__source__kind="ftp"), ["data.source", "'folder'", "ftp"]),
         (changed(data__group="("), ["data.group: not a regular expression"]),
@@ -202,6 +222,7 @@ def test_every_problem_has_its_line(problems):
         ([1e3, None], ["data.classes.0: should be text, found 1000.0. Put it in quotes"]),
         ([None, "a"], ["data.classes.0: should be text, found None. Put it in quotes"]),
         ([1, 2], ["data.classes.0: should be text, found 1. Put it in quotes"]),
+        ([datetime.date(2026, 1, 2), "c"], ["should be text, found 2026-01-02. Put it in quotes"]),
         (["a\tb", "c"], [r"data.classes.0: a name may have no control characters, found 'a\tb'"]),
         (["a b", "a_b"], ["'a b' and 'a_b' are both a_b in the names of features and metrics"]),
         (["mean", "c"], ["'mean' is the name of the mean over all classes"]),
@@ -217,8 +238,19 @@ def test_names_of_classes_that_do_not_work_say_what_to_write(problems, classes, 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: [discs\ndata:", "not YAML"),
-        ("name: discs\n\tdata: 1", "not YAML"),
+        ("name: [discs\ndata:", "not YAML: line 2, column 5: expected ',' or ']'"),
+        ("name: discs\n\tdata: 1", "not YAML: line 2, column 1: found character '\\t' that "),
+        (
+            'path: "C:\\data"',
+            "not YAML: line 1, column 11: found unknown escape character 'd'. Put a text with \\",
+        ),
+        (
+            "source: {path: data{SPAN}}",
+            "not YAML: line 1, column 20: expected ',' or '}', but got '{'. Put texts with",
+        ),
+        ("x: {[255, 0, 0]: a}", "not YAML: line 1, column 5: found unhashable key. A list cannot"),
+        ("a: 1\n  b: 2", "not YAML: line 2, column 4: mapping values are not allowed here"),
+        ("a: 1\n---\nb: 2", "not YAML: line 2, column 1: but found another document"),
         ("- a\n- b\n", "expected keys and values"),
         ("", "expected keys and values"),
         ("just words", "expected keys and values"),
@@ -229,7 +261,16 @@ def test_names_of_classes_that_do_not_work_say_what_to_write(problems, classes, 
         ("name: !!timestamp discs", "a value does not fit the tag before it"),
     ],
     ids=[
-        *("open bracket", "tab", "a list", "empty", "text", "python object", "no such date"),
+        *(
+            "open bracket",
+            "tab",
+            "a drive",
+            "braces",
+            "a list as key",
+            "indentation",
+            "two documents",
+        ),
+        *("a list", "empty", "text", "python object", "no such date"),
         *("no bool", "no number", "no time"),
     ],
 )
@@ -242,7 +283,7 @@ def test_a_file_that_is_not_text_is_refused_in_one_line(tmp_path):
     (tmp_path / "mine.yaml").write_bytes(b"\xff\xfe\x00name")
     with pytest.raises(InputError) as caught:
         load_config(tmp_path / "mine.yaml")
-    assert str(caught.value).startswith(f"{tmp_path}/mine.yaml: not YAML")
+    assert str(caught.value).startswith(f"{tmp_path}/mine.yaml: not UTF-8 text")
     assert "\n" not in str(caught.value)
 
 

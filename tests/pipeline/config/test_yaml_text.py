@@ -109,7 +109,7 @@ def aliases(form, inner, count):
         ('x: "a\\ud800b"', "line 7: a text contains the character '\\ud800'."),
         ("x: a\0b", "not YAML: unacceptable character #x0000"),
         ("x: &a [*a]", "line 7: an alias (*name) within what it stands for."),
-        ("x: !!python/name:os.system", "not YAML: could not determine a constructor"),
+        ("x: !!python/name:os.system", "not YAML: line 7, column 4: could not determine"),
         ('"a\\e[2J\\n": 1', r"a\x1b[2J : unknown key"),
     ],
     ids=lambda value: value[:12],

@@ -29,7 +29,7 @@ def local_data(path):
     [
         ({"kubeflow": None}, "kubeflow: missing. Name the container image"),
         ({"workspace": None}, f"workspace: runs {NEITHER}"),
-        ({"workspace": "s3://bucket/runs"}, f"workspace: s3://bucket/runs {NEITHER}"),
+        ({"workspace": "/runs"}, f"workspace: /runs {NEITHER}"),
         (local_data("cells"), f"data.source.path: cells {NEITHER}"),
         (local_data("/gcs/bucket/cells"), f"data.source.path: /gcs/bucket/cells {NEITHER}"),
         (
