@@ -11,9 +11,10 @@ from rich.text import Text
 from data.errors import InputError
 from data.files.writing import new_file
 from data.printable import printable, shell_path
+from pipeline.config.config import fault_of_workspace
 from pipeline.planning.config_text import config_text
 from pipeline.planning.duration import with_duration
-from pipeline.planning.plan import Plan, name_of, plan_config
+from pipeline.planning.plan import WORKSPACE, Plan, name_of, plan_config
 
 _MOST_PROBLEMS = 3
 
@@ -26,11 +27,17 @@ def write_config(folder: Path, out: Path | None) -> None:
       out: Path of the config file; None for the name of the folder in the current folder.
 
     Raises:
-      InputError: The arrangement of the files is not known, the masks do not hold classes, or the
-        config file exists already or cannot be written.
+      InputError: The arrangement of the files is not known, the masks do not hold classes, the
+        config file exists already or cannot be written, or the current folder cannot have a
+        workspace.
     """
     path = out or Path(f"{name_of(folder)}.yaml")
     _refuse_existing(path)
+    if fault := fault_of_workspace(str(Path(WORKSPACE).absolute())):
+        raise InputError(
+            f"workspace: {fault}. Start init in a folder without these characters in its path; the "
+            "data may be anywhere."
+        )
     plan = plan_config(folder)
     print("Timing one training step …", file=sys.stderr, flush=True)
     plan = with_duration(plan)

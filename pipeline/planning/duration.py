@@ -26,7 +26,7 @@ def with_duration(plan: Plan) -> Plan:
     while True:
         content = _with_batch(plan.config, batch)
         try:
-            seconds = seconds_per_step(content)
+            seconds = seconds_per_step(Config.model_validate(content))
         except TooLargeError:
             if batch == 1:
                 seen, decided = "not even one image fits into memory", "use a smaller view"

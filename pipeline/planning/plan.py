@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from data.config import OTHER, SPLITS, DataConfig, Splits
 from data.errors import InputError
 from data.listing.pair import group_of
+from pipeline.config.loading import config_of
 from pipeline.planning.class_names import find_class_names
 from pipeline.planning.classes import plan_classes
 from pipeline.planning.decision import Decision
@@ -17,6 +18,9 @@ from pipeline.planning.groups import Grouping, find_groups
 from pipeline.planning.layout import Layout, find_layout
 from pipeline.planning.splits import shares_for, shares_from_train
 from pipeline.planning.survey import Survey, survey
+
+WORKSPACE = "runs"
+"""The workspace in the config, relative to the current folder."""
 
 _LARGE = 384  # images with a longer short side are read in crops
 _CROP = 256
@@ -52,8 +56,8 @@ def plan_config(folder: Path) -> Plan:
       The plan. The config is valid for `pipeline.config.config.Config`.
 
     Raises:
-      InputError: The arrangement of the files is not known, no mask can be read, or the masks do
-        not hold classes.
+      InputError: The arrangement of the files is not known, no mask can be read, the masks do not
+        hold classes, or a name cannot be in a config.
     """
     with tempfile.TemporaryDirectory() as scratch:
         layout = find_layout(folder, scratch)
@@ -79,7 +83,7 @@ def plan_config(folder: Path) -> Plan:
     ):
         data |= part
         decisions += [of_part] if of_part else []
-    config = {"name": name_of(folder), "workspace": "runs", "data": data}
+    config = {"name": name_of(folder), "workspace": WORKSPACE, "data": data}
     objects = OTHER in data.get("mask_values", {})
     training, of_training = _training(seen, len(layout.found.pairs), objects=objects)
     if training:
@@ -90,7 +94,8 @@ def plan_config(folder: Path) -> Plan:
         Decision("gate", "no model yet", f"mean_iou {_FLOOR}: raise it after the first run")
     )
     problems = [str(problem) for problem in layout.found.problems] + seen.problems
-    return Plan(config, decisions, problems, _views(seen, DataConfig.model_validate(data), layout))
+    views = _views(seen, config_of(config, folder).data, layout)
+    return Plan(config, decisions, problems, views)
 
 
 def name_of(folder: Path) -> str:

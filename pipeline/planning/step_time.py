@@ -5,16 +5,16 @@ input and prints the seconds. TensorFlow may use more memory than there is; then
 that process, not this one.
 """
 
-import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from data.jobs.safe_path import environment_of_module
+from pipeline.config.config import Config
 
 _REPOSITORY = Path(__file__).parents[2]  # from there, `-m` imports the same code as this process
 _TIMEOUT = 180  # in seconds; most of the usual time is the start of TensorFlow
@@ -25,11 +25,11 @@ class TooLargeError(Exception):
     """A training step needs more memory than there is."""
 
 
-def seconds_per_step(config: Mapping[str, Any]) -> float | None:
+def seconds_per_step(config: Config) -> float | None:
     """Measures the duration of a training step, with random weights.
 
     Args:
-      config: Content of a config file.
+      config: The config of the pipeline.
 
     Returns:
       The duration in seconds; None if it cannot be measured.
@@ -40,7 +40,7 @@ def seconds_per_step(config: Mapping[str, Any]) -> float | None:
     try:
         done = subprocess.run(  # noqa: S603, the command is a module of this package
             [sys.executable, "-m", __name__],
-            input=json.dumps(config),
+            input=config.model_dump_json(),
             cwd=_REPOSITORY,
             env=environment_of_module(),
             capture_output=True,
@@ -57,7 +57,7 @@ def seconds_per_step(config: Mapping[str, Any]) -> float | None:
     return float(done.stdout.split()[-1])
 
 
-def _measure(content: Mapping[str, Any]) -> float:
+def _measure(config: Config) -> float:
     # TensorFlow is imported only in the process that measures.
     import keras
     import tensorflow as tf
@@ -65,9 +65,7 @@ def _measure(content: Mapping[str, Any]) -> float:
     from components.trainer.network.network import build_network, split_network
     from components.trainer.training.losses import SegmentationLoss
     from components.trainer.training.precision import dtype_policy
-    from pipeline.config.config import Config
 
-    config = Config.model_validate(content)
     training, view, classes = config.training, config.data.view, len(config.data.classes)
     with dtype_policy(training.precision):
         network = build_network(config.model.model_copy(update={"weights": "none"}), classes)
@@ -109,4 +107,4 @@ def _timed(run: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    print(_measure(json.load(sys.stdin)))
+    print(_measure(Config.model_validate_json(sys.stdin.read())))

@@ -61,6 +61,41 @@ def test_a_file_is_never_overwritten(data, monkeypatch, not_timed):
     assert Path("mine.yaml").read_text() == "mine"
 
 
+def test_a_folder_that_cannot_have_a_workspace_is_refused_before_the_data_are_read(
+    data, monkeypatch, capsys
+):
+    Path("old [1]").mkdir()
+    monkeypatch.chdir("old [1]")
+    monkeypatch.setattr(sys, "argv", ["unetfx", "init", "../nowhere", "--out", "x.yaml"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("unetfx: workspace: TFX reads the path ")
+    assert "because it contains [ ]. Start init in a folder without these characters" in line
+    assert not list(Path().iterdir())
+
+
+def test_a_name_that_no_config_can_have_is_one_line(data, monkeypatch, capsys, not_timed):
+    data.rename("cells{SPAN}{SPAN}")
+    monkeypatch.setattr(sys, "argv", ["unetfx", "init", "cells{SPAN}{SPAN}"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("unetfx: cells{SPAN}{SPAN}")
+
+
+def test_a_step_is_timed_with_a_table_in_the_folder_of_the_data(data, monkeypatch, capsys):
+    for path in (data / "masks").iterdir():
+        Image.fromarray(np.eye(32, dtype=np.uint8) * 2).save(path)
+    (data / "_classes.csv").write_text("0,ground\n2,cell\n")
+    assert init(monkeypatch, data) in (None, 0)
+    text = Path("my_cells.yaml").read_text()
+    assert "mask_values: from _classes.csv" in text
+    assert "a step of 2 images takes" in text
+
+
 def test_isbi_em(monkeypatch, tmp_path, not_timed):
     monkeypatch.chdir(tmp_path)
     init(monkeypatch, ISBI)

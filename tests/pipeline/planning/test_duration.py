@@ -19,7 +19,7 @@ def fits(monkeypatch):
 
     def fits(most):
         def seconds(config):
-            if config["training"]["batch_size"] > most:
+            if config.training.batch_size > most:
                 raise TooLargeError
             return 1.2
 
