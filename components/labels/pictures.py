@@ -1,5 +1,7 @@
 """Draws a region where a mask may be wrong."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -7,8 +9,23 @@ from scipy import ndimage
 
 from components.labels.scores import Mask, Region, proposed_mask
 from data.config import IGNORE
+from serving.data_url import class_ids_url
 from serving.doubts import Doubts
 from serving.overlay import layer
+
+
+class RegionDrawing(NamedTuple):
+    """Pictures of a region where a mask may be wrong.
+
+    Attributes:
+      pictures: The pictures by the names of `CAPTIONS`. All have the same size, 256 pixels on the
+        longer side.
+      ids: `data:` URLs of small pictures of the class ids, by the names of the masks in `CAPTIONS`.
+    """
+
+    pictures: dict[str, Image.Image]
+    ids: dict[str, str]
+
 
 CAPTIONS = {
     "image": "image, with the region marked",
@@ -21,9 +38,7 @@ _CONTEXT = 96  # pixels around the region that a picture shows at least
 _Pixels = npt.NDArray[np.uint8]
 
 
-def draw_region(
-    image: _Pixels, class_ids: Mask, doubts: Doubts, region: Region
-) -> dict[str, Image.Image]:
+def draw_region(image: _Pixels, class_ids: Mask, doubts: Doubts, region: Region) -> RegionDrawing:
     """Draws the part of an image around a region: alone, with the mask, and with the proposed mask.
 
     Args:
@@ -31,16 +46,15 @@ def draw_region(
       class_ids: The mask, uint8 [height, width], with 255 for ignored pixels.
       doubts: The pixels where the model is sure of another class; a line marks them.
       region: The region.
-
-    Returns:
-      The pictures by the names of `CAPTIONS`. All have the same size, 256 pixels on the longer
-      side.
     """
     window = _window(region, class_ids.shape)
     outline = _outline(doubts.classes[window])
     masks = (None, class_ids[window], proposed_mask(doubts, class_ids)[window])
-    pictures = (_draw(image[window], ids, outline) for ids in masks)
-    return dict(zip(CAPTIONS, pictures, strict=True))
+    named = dict(zip(CAPTIONS, masks, strict=True))
+    return RegionDrawing(
+        {name: _draw(image[window], ids, outline) for name, ids in named.items()},
+        {name: class_ids_url(ids) for name, ids in named.items() if ids is not None},
+    )
 
 
 def _window(region: Region, shape: tuple[int, ...]) -> tuple[slice, slice]:

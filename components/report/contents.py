@@ -110,6 +110,7 @@ class WrongMaskCard(BaseModel):
       folder: Folder of the pictures of the region, relative to the report's folder.
       width: Width of the pictures in pixels.
       height: Height of the pictures in pixels.
+      ids: `data:` URLs of small pictures of the class ids, by picture (`mask`, `expected`).
       given: Class id of the region in the mask.
       probable: Class id that the model expects.
       pixels: Number of pixels in the region.
@@ -124,6 +125,7 @@ class WrongMaskCard(BaseModel):
     folder: str
     width: int
     height: int
+    ids: dict[str, str] = {}
     given: int
     probable: int
     pixels: int

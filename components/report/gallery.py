@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,19 @@ def find_examples(
             yield key, example
 
 
-def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dict[str, Image.Image]:
+class Drawing(NamedTuple):
+    """Pictures of an image with masks.
+
+    Attributes:
+      pictures: The pictures, by file name. All have the same size.
+      ids: `data:` URLs of small pictures of the class ids, by the names of the masks.
+    """
+
+    pictures: dict[str, Image.Image]
+    ids: dict[str, str]
+
+
+def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> Drawing:
     """Draws an image, its ground-truth mask, and the prediction and errors of each model.
 
     Args:
@@ -86,12 +98,13 @@ def draw_layers(example: tf.train.Example, models: Mapping[str, Predict]) -> dic
       models: Prediction function of each model, by the model name to use in file names.
 
     Returns:
-      The pictures by file name: `image.jpg`, `truth.png`, and for each model `<name>.png` and
-      `<name>_errors.png`. All pictures have the same size, at most 512 pixels on the longer side.
+      The pictures `image.jpg`, `truth.png`, and for each model `<name>.png` and
+      `<name>_errors.png`, of at most 512 pixels on the longer side; and the class ids of `truth`
+      and of each model.
     """
     encoded = _bytes(example, features.IMAGE)
     photo, truth = _decode(example)
-    return _layers(photo, truth, {name: predict(encoded) for name, predict in models.items()})
+    return _drawing(photo, truth, {name: predict(encoded) for name, predict in models.items()})
 
 
 def save_picture(path: str, picture: Image.Image) -> None:
@@ -113,13 +126,11 @@ def _card(
 
     def draw_part(folder: str, rows: slice, columns: slice) -> dict[str, Any]:
         part = rows, columns
-        masks = {"truth": truth[part], "prediction": predicted[part]}
-        layers = _layers(photo[part], truth[part], {"prediction": predicted[part]})
-        for name, picture in layers.items():
+        drawing = _drawing(photo[part], truth[part], {"prediction": predicted[part]})
+        for name, picture in drawing.pictures.items():
             save(str(PurePosixPath(folder, name)), picture)
-        width, height = layers["image.jpg"].size
-        ids = {name: class_ids_url(mask) for name, mask in masks.items()}
-        return {"folder": folder, "width": width, "height": height, "ids": ids}
+        width, height = drawing.pictures["image.jpg"].size
+        return {"folder": folder, "width": width, "height": height, "ids": drawing.ids}
 
     image, error = ranked.image, None
     by_class = _class_ious(image.candidate)
@@ -152,9 +163,7 @@ def _decode(example: tf.train.Example) -> tuple[_Pixels, _Pixels]:
     return photo, decode_mask(_bytes(example, features.MASK)).numpy()
 
 
-def _layers(
-    photo: _Pixels, truth: _Pixels, predictions: Mapping[str, _Pixels]
-) -> dict[str, Image.Image]:
+def _drawing(photo: _Pixels, truth: _Pixels, predictions: Mapping[str, _Pixels]) -> Drawing:
     size = _fit(truth.shape[1], truth.shape[0])
     small_photo = Image.fromarray(photo).resize(size, Image.Resampling.BOX)
     small_truth = _shrink(truth, size)
@@ -163,7 +172,8 @@ def _layers(
         predicted = _shrink(np.where(truth == IGNORE, IGNORE, class_ids), size)
         pictures[f"{name}.png"] = layer(predicted)
         pictures[f"{name}_errors.png"] = errors(small_truth, predicted)
-    return pictures
+    masks = {"truth": truth, **predictions}
+    return Drawing(pictures, {name: class_ids_url(mask) for name, mask in masks.items()})
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:

@@ -57,14 +57,14 @@ def _card(
         for name in (features.IMAGE, features.MASK)
     )
     doubts = model.doubts(example.SerializeToString())
-    pictures = draw_region(
+    drawing = draw_region(
         decode_image(encoded).numpy(), class_ids_of(mask_png), doubts, wrong.worst
     )
     folder = f"pictures/masks/{place}"
-    for name, picture in pictures.items():
+    for name, picture in drawing.pictures.items():
         save(str(PurePosixPath(folder, f"{name}.jpg")), picture)
     (key, split, content, scores), worst = wrong
-    width, height = pictures["image"].size
+    width, height = drawing.pictures["image"].size
     return WrongMaskCard(
         key=key,
         split=split,
@@ -72,6 +72,7 @@ def _card(
         folder=folder,
         width=width,
         height=height,
+        ids=drawing.ids,
         given=worst.given,
         probable=worst.probable,
         pixels=worst.pixels,

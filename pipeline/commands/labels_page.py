@@ -1,6 +1,6 @@
 """Writes the page of `unetfx labels`, with pictures of the masks that may be wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,11 +24,14 @@ class Exhibit(NamedTuple):
 
     Attributes:
       wrong: The mask, and its worst region, which all pictures show.
-      pictures: Captions and `data:` URLs of the image, the mask and the proposed mask.
+      pictures: `data:` URLs of the image, the mask and the proposed mask, by the names of
+        `CAPTIONS`.
+      ids: `data:` URLs of the class ids of the two masks.
     """
 
     wrong: WrongMask
-    pictures: Sequence[tuple[str, str]]
+    pictures: Mapping[str, str]
+    ids: Mapping[str, str]
 
 
 def write_page(
@@ -58,6 +61,7 @@ def write_page(
         classes=class_marks(config.data.classes),
         ranking=ranking,
         scope=scope,
+        captions=CAPTIONS,
         exhibits=list(_exhibits(shown, pairs, config.data, find_doubts)),
     )
     write_text(str(path), page)
@@ -75,7 +79,5 @@ def _exhibits(
             continue
         image = decode_image(read.image, data.intensity_range).numpy()
         drawn = draw_region(image, class_ids_of(read.mask), find_doubts(read), wrong.worst)
-        pictures = [
-            (CAPTIONS[name], picture_url(picture, "JPEG")) for name, picture in drawn.items()
-        ]
-        yield Exhibit(wrong, pictures)
+        pictures = {name: picture_url(picture, "JPEG") for name, picture in drawn.pictures.items()}
+        yield Exhibit(wrong, pictures, drawn.ids)

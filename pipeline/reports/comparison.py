@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from tfx.utils import path_utils
 from typing_extensions import Self
 
@@ -14,7 +13,7 @@ from components.evaluator.config import EVALUATED_SPLIT
 from components.evaluator.evaluated_images import read_images
 from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.example_gen.artifact import read_examples
-from components.report.gallery import Predict, draw_layers, find_examples, save_picture
+from components.report.gallery import Drawing, Predict, draw_layers, find_examples, save_picture
 from components.report.page import templates
 from data.csv_text import csv_text
 from data.errors import InputError
@@ -182,16 +181,15 @@ def _draw(
     }
 
 
-def _card(
-    pair: _Pair, pictures: Mapping[str, Image.Image], reports: str, folder: str
-) -> Mapping[str, Any]:
-    for name, picture in pictures.items():
+def _card(pair: _Pair, drawing: Drawing, reports: str, folder: str) -> Mapping[str, Any]:
+    for name, picture in drawing.pictures.items():
         save_picture(join(reports, f"{folder}/{name}"), picture)
-    width, height = pictures["image.jpg"].size
+    width, height = drawing.pictures["image.jpg"].size
     return {
         "folder": folder,
         "width": width,
         "height": height,
+        "ids": drawing.ids,
         "present": [number for number, both in enumerate(pair.by_class) if both != (None, None)],
         "ious": [after for _, after in pair.by_class],
     }

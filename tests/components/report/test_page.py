@@ -288,7 +288,8 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
         )
         for card in range(2)
     ]
-    masks = [MASK.model_copy(update={"key": HOSTILE, "folder": f"p{number}"}) for number in (0, 1)]
+    doubtful = {"key": HOSTILE, "ids": {"mask": class_ids_url(np.full((4, 4), 7, np.uint8))}}
+    masks = [MASK.model_copy(update=doubtful | {"folder": f"p{place}"}) for place in (0, 1)]
     contents = CONTENTS.model_copy(
         update={
             "classes": classes,
@@ -317,6 +318,8 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
         assert serious_findings(shown) == []
         shown.locator("[data-ids]").first.hover()
         assert shown.locator(".name-tag").inner_text() == classes[3]
+        shown.locator("#p0 [data-ids]").hover()
+        assert shown.locator(".name-tag").inner_text() == classes[7]
         matrix = shown.locator("[data-matrix]")
         matrix.hover(position={"x": 0.9 * matrix.bounding_box()["width"], "y": 9})
         assert " taken for " in shown.locator(".name-tag").inner_text()

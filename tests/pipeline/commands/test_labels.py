@@ -216,5 +216,8 @@ def test_the_page_is_accessible_and_hostile_names_are_text(tmp_path, opened, vie
     write_page(path, config, ranking, {HOSTILE: pair}, find_doubts, "val and test")
     page = opened(path, viewport, color_scheme=scheme)
     assert page.locator("section img").count() == 3
+    for place, name in enumerate(("red", "green")):
+        page.locator("[data-ids]").nth(place).hover()
+        assert page.locator(".name-tag").inner_text() == name
     assert fits(page)
     assert serious_findings(page) == []

@@ -135,6 +135,11 @@ def test_images_that_changed_are_drawn_as_both_models_see_them(workspace, seen, 
     shown = opened(page, PHONE)
     assert fits(shown)
     assert serious_findings(shown) == []
+    # The name of the class under the pointer: below the middle, only the second model sees green.
+    for layer, name in (("truth", "green"), ("before", "red"), ("after", "green")):
+        stack = shown.locator("[data-ids]").filter(has=shown.locator(f"img[alt={layer}]")).first
+        stack.hover(position={"x": 5, "y": 0.9 * stack.bounding_box()["height"]})
+        assert stack.locator(".name-tag").inner_text() == name
     html = page.read_text()
     assert html.count("<article") == 5
     assert "Where it got better: 5 of 6 images" in html
