@@ -162,23 +162,30 @@ class _Jackknife:
         """Returns the interval of each metric that has one."""
         left_out = _log_odds(self._left_out)
         ends = 1 / (1 + np.exp(-_ends(_log_odds(self._all), left_out, self._freedom)))
-        return self._by_name(self._all, left_out, ends, possible=(0.0, 1.0))
+        return self._by_name(self._all, left_out, ends, ~np.isnan(self._all), (0.0, 1.0))
 
     def intervals_of_difference(self, other: "_Jackknife") -> dict[str, Interval]:
         """Returns the interval of each metric minus that of another model on the same images."""
         differences, left_out = self._all - other._all, self._left_out - other._left_out
         ends = _ends(differences, left_out, self._freedom)
-        return self._by_name(differences, left_out, ends, possible=(-1.0, 1.0))
+        defined = ~(np.isnan(self._all) & np.isnan(other._all))
+        return self._by_name(differences, left_out, ends, defined, (-1.0, 1.0))
 
     def _by_name(
-        self, values: _Numbers, left_out: _Numbers, ends: _Numbers, possible: Interval
+        self,
+        values: _Numbers,
+        left_out: _Numbers,
+        ends: _Numbers,
+        defined: npt.NDArray[np.bool_],
+        possible: Interval,
     ) -> dict[str, Interval]:
         for mean, parts in self._parts.items():
-            defined = [part for part in parts if not np.isnan(values[part])]
-            unknown = np.isnan(ends[:, defined])
+            parts = [part for part in parts if defined[part]]
+            unknown = np.isnan(ends[:, parts])
             if not unknown.all():
-                of_classes = np.where(unknown, np.array(possible)[:, None], ends[:, defined])
-                ends[:, mean] = _ends_of_mean(values[defined], left_out[:, defined], of_classes)
+                of_classes = np.where(unknown, np.array(possible)[:, None], ends[:, parts])
+                reach = _reach_of_mean(values[parts], left_out[:, parts], of_classes)
+                ends[:, mean] = values[mean] + reach
         return {
             name: (low, high)
             for name, (low, high) in zip(self._names, ends.T.tolist(), strict=True)
@@ -198,11 +205,11 @@ def _ends(value: _Numbers, left_out: _Numbers, freedom: _Integers) -> _Numbers:
     return np.stack([value - reach, value + reach])
 
 
-def _ends_of_mean(values: _Numbers, left_out: _Numbers, ends: _Numbers) -> _Numbers:
-    """Returns the ends of the interval of a mean, from those of its parts.
+def _reach_of_mean(values: _Numbers, left_out: _Numbers, ends: _Numbers) -> _Numbers:
+    """Returns the ends of the interval of a mean minus the mean, from the intervals of its parts.
 
     Args:
-      values: Values of the parts, float64 [parts].
+      values: Values of the parts, float64 [parts]; NaN where one of two models has no value.
       left_out: Values without each group, float64 [groups, parts], for the correlations.
         A part that is undefined without some group is not correlated with the others.
       ends: Ends of the intervals of the parts, float64 [2, parts].
@@ -216,9 +223,9 @@ def _ends_of_mean(values: _Numbers, left_out: _Numbers, ends: _Numbers) -> _Numb
     correlations = unit.T @ unit
     np.fill_diagonal(correlations, 1)
     # Both ends are equal if all groups agree; log-odds round them.
-    distances = np.where(ends[0] == ends[1], 0, ends - values)
+    distances = np.where(ends[0] == ends[1], 0, ends - np.nan_to_num(values))
     reach = [math.sqrt(max(part @ correlations @ part, 0)) for part in distances]
-    return values.mean() + np.array([-reach[0], reach[1]]) / len(values)
+    return np.array([-reach[0], reach[1]]) / len(values)
 
 
 def _counts(rows: _Numbers, size: int) -> ClassCounts:

@@ -130,6 +130,18 @@ def test_a_difference_is_measured_on_the_same_groups():
     assert low > 0  # the candidate is better in each group, although both vary
 
 
+def test_a_class_that_only_one_model_predicts_may_change_the_mean_by_any_value():
+    images = list(noisy(8, rims=False))
+    images[0].candidate.confusion_matrix[0, 2] = 3
+    value, before = (metrics(images, model) for model in ("candidate", "baseline"))
+    assert value["iou/rim"] == 0
+    assert math.isnan(before["iou/rim"])
+    low, high = measure_intervals(images, CLASSES).differences["mean_iou"]
+    change = value["mean_iou"] - before["mean_iou"]
+    assert change < -0.2  # the mean of three classes minus that of two
+    assert low < change - 1 / 3 < change + 1 / 3 < high < change + 0.35
+
+
 def test_a_slice_has_an_interval_of_its_own_groups():
     images = list(noisy(12))
     even = [one for one in images if one.slices]
