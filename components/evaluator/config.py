@@ -42,8 +42,10 @@ class GateConfig(Strict):
         blessed model on the same data.
       decide: `estimate` compares the value of a metric with the limit. `sure` compares its 95 %
         confidence interval: the lower end must reach the floor, and a drop blocks the model only if
-        even the smallest drop in the interval is too large. If there are too few groups for an
-        interval, the value itself is compared.
+        even the smallest drop in the interval is too large. A metric without an interval is
+        compared by its value. A metric of a class has an interval if at least five groups of the
+        split or slice contain the class; a mean over the classes, if one of these has an interval;
+        any other metric, if there are at least five groups. There is none if all groups agree.
       min_images: Minimum number of images needed to check a rule. If the `test` split or a slice
         has fewer images, its rules are not checked.
       min_pixels: Minimum number of ground-truth pixels of a class needed to check a rule about that

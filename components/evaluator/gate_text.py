@@ -1,12 +1,15 @@
 """Readable texts about the gate: metric names, rule results and reasons for unchecked rules."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from components.evaluator.rule import DROP, FLOOR, Rule
+from data.errors import listed
 from data.printable import printable
 
 NOTHING_CHECKED = "no rule of the gate could be checked: too few images or pixels"
 """Reason for not blessing a model if none of the gate's rules could be checked."""
+_NO_INTERVAL = "the groups are too few or all alike"
+_MOST_LISTED = 5
 
 
 def metric_text(metric: str, class_name: str = "") -> str:
@@ -80,16 +83,32 @@ def certainty_text(rule: Rule) -> str:
       0.311–0.622; about 75 groups would settle it, the test split has 20`.
     """
     if rule.interval is None:
-        return "cannot tell: no interval, since the groups are too few or all alike"
-    interval = f"95 % interval {interval_text(rule.interval)}"
+        return f"cannot tell: no interval, since {_NO_INTERVAL}"
     if rule.kind == DROP:
-        interval += " for the change"
+        low, high = rule.interval
+        interval = f"95 % interval of the change {low:+.3f} to {high:+.3f}"
+    else:
+        interval = f"95 % interval {interval_text(rule.interval)}"
     if rule.groups_needed is None:
         return f"sure: {interval}"
     return (
         f"cannot tell: {interval}; about {rule.groups_needed} groups would settle it, the "
         f"test split has {rule.groups}"
     )
+
+
+def without_interval_text(rules: Iterable[Rule]) -> str:
+    """Says that rules were decided by the value alone.
+
+    Args:
+      rules: Rules that were checked and have no interval.
+
+    Returns:
+      A line such as `cannot tell without an interval, since the groups are too few or all alike:
+      mean IoU, lake: IoU`.
+    """
+    metrics = dict.fromkeys(metric_text(rule.metric, rule.class_name) for rule in rules)
+    return f"cannot tell without an interval, since {_NO_INTERVAL}: {listed(metrics, _MOST_LISTED)}"
 
 
 def too_few_images(number: int, minimum: int) -> str:

@@ -26,7 +26,7 @@ class Rule(BaseModel):
       baseline: Value of the metric for the last blessed model on the same data, 0..1; None if
         undefined or if there is no such model.
       interval: 95 % confidence interval of the value (for `floor`), or of the value minus the
-        baseline's value (for `drop`); None if there are too few groups to estimate it.
+        baseline's value (for `drop`); None if the groups are too few or all alike.
       groups: Number of groups in the `test` split.
       groups_needed: Estimated number of groups after which the interval would be on one side of the
         limit; None if it already is, or without an interval.

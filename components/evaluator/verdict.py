@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from components.evaluator.gate_text import NOTHING_CHECKED, rule_text
-from components.evaluator.rule import Rule
+from components.evaluator.gate_text import NOTHING_CHECKED, rule_text, without_interval_text
+from components.evaluator.rule import FLOOR, Rule
 from data.files.paths import join
 from data.files.reading import read_text
 
@@ -33,12 +33,24 @@ class Verdict(BaseModel):
         return broken or ([] if self.blessed else [NOTHING_CHECKED])
 
     def doubts(self) -> list[str]:
-        """Returns the rules that were not checked or pass without certainty, one line each."""
-        return [
+        """Returns the rules that were not checked or pass without certainty, one line each.
+
+        One more line names all rules that were decided without an interval.
+        """
+        unsure = [
             rule_text(rule)
             for rule in self.rules
             if rule.passed is None or (rule.passed and rule.groups_needed)
         ]
+        alone = [rule for rule in self.rules if _by_value_alone(rule)]
+        return [*unsure, *([without_interval_text(alone)] if alone else [])]
+
+
+def _by_value_alone(rule: Rule) -> bool:
+    """Returns whether a rule was decided without an interval."""
+    compared = rule.value is not None and (rule.kind == FLOOR or rule.baseline is not None)
+    # Verdicts of older versions of unetfx have neither intervals nor the number of groups.
+    return rule.passed is not None and compared and rule.groups > 0 and rule.interval is None
 
 
 def read_verdict(blessing: str) -> Verdict:

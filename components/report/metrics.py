@@ -20,7 +20,8 @@ class RunMetrics(BaseModel):
       blessed: Whether the gate blesses the model. A blessed model is pushed only if it also passes
         ServingCheck.
       reasons: Reasons why the gate does not bless the model, one line each; empty if it does.
-      doubts: Rules of the gate that were not checked or pass without certainty, one line each.
+      doubts: Rules of the gate that were not checked or pass without certainty, one line each, and
+        a line with those that were decided without an interval.
       remarks: Further information, one line each, such as the reason why a blessed model could not
         be used as the baseline.
       metrics: Value of each metric on the whole test split, 0..1, by metric name; None where

@@ -32,7 +32,8 @@ class Notice(Strict):
         ServingCheck), `failed` (unexpected failure), `bad_input` (invalid data or config) or
         `nothing_new`.
       reasons: Reasons why no model was pushed, one line each.
-      doubts: Rules of the gate that were not checked or pass without certainty, one line each.
+      doubts: Rules of the gate that were not checked or pass without certainty, one line each, and
+        a line with those that were decided without an interval.
       drift: A sentence for each number in which the newest logged requests differ from the training
         data of the newest pushed model; see `retrain.request_log`.
       news: A short name for each change to the data, config or code since the last retraining.

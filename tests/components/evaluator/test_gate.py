@@ -197,8 +197,8 @@ def test_slices_have_intervals_of_their_own():
 @pytest.mark.parametrize(
     ("difference", "estimate", "sure", "certainty"),
     [
-        ((-0.3, -0.05), False, True, "cannot tell"),
-        ((-0.3, -0.121), False, False, "sure"),
+        ((-0.3, 0.05), False, True, "cannot tell: 95 % interval of the change -0.300 to +0.050; "),
+        ((-0.3, -0.121), False, False, "sure: 95 % interval of the change -0.300 to -0.121"),
         ((-0.19, -0.09), False, True, "cannot tell"),
     ],
 )

@@ -58,9 +58,19 @@ def test_doubts_are_the_rules_that_pass_without_certainty_or_were_not_checked():
         ),
         Rule(metric="iou/c", kind="floor", value=0.2, limit=0.5, passed=False, groups_needed=9),
         Rule(metric="iou/d", kind="floor", value=None, limit=0.5, passed=None, reason="few"),
+        Rule(metric="iou/e", kind="floor", value=0.4, limit=0.5, passed=False, groups=3),
+        Rule(metric="iou/f", kind="floor", value=None, limit=0.5, passed=False, groups=3),
+        Rule(metric="mean_iou", kind="floor", value=0.6, limit=0.5, passed=True, groups=3),
+        Rule(
+            metric="mean_iou", kind="drop", value=0.6, baseline=0.6, limit=0, passed=True, groups=3
+        ),
+        Rule(metric="iou/new", kind="drop", value=0.6, limit=0.1, passed=True, groups=3),
+        Rule(metric="of an old verdict", kind="floor", value=0.6, limit=0.5, passed=True),
     ]
     assert Verdict(blessed=False, rules=rules).doubts() == [
         "b: IoU 0.600 is not below its floor 0.500 (cannot tell: 95 % interval 0.400–0.800; about "
         "36 groups would settle it, the test split has 9)",
         "d: IoU was not checked: few",
+        "cannot tell without an interval, since the groups are too few or all alike: e: IoU, "
+        "mean IoU",
     ]
