@@ -15,6 +15,7 @@ from components.evaluator.intervals import Interval, Intervals, read_intervals
 from components.evaluator.results import Scores, read_evaluation
 from components.evaluator.slice_names import OVERALL
 from components.evaluator.verdict import Verdict, read_verdict
+from components.evaluator.weak_slices import compare_slices
 from components.example_gen.artifact import read_summary
 from components.metric_names import IOU, MEAN_IOU, of_class
 from components.serving_check import verdict as serving_check
@@ -63,7 +64,10 @@ def make_card(inputs: CardInputs, name: str, texts: CardConfig) -> ModelCard:
     scores = read_evaluation(inputs.evaluation.uri).candidate
     intervals = read_intervals(inputs.evaluation.uri)
     metrics = _measured(scores[OVERALL].metrics, intervals.metrics)
-    slices = list(_slices(scores, intervals, classes))
+    parts = {name: part for name, part in scores.items() if name != OVERALL}
+    compared = compare_slices(
+        metrics[MEAN_IOU].value, scores[OVERALL].true_pixels, parts, intervals
+    )
     speed = serving_check.read_verdict(inputs.serving_check.uri)
     return ModelCard(
         name=name,
@@ -74,8 +78,8 @@ def make_card(inputs: CardInputs, name: str, texts: CardConfig) -> ModelCard:
         images=scores[OVERALL].images,
         groups=intervals.groups,
         metrics=metrics,
-        slices=slices,
-        weak_spots=weak_spots(metrics, slices, classes),
+        slices=list(_slices(parts, intervals, classes)),
+        weak_spots=weak_spots(metrics, compared.weak, classes),
         verdict=_verdict(read_verdict(inputs.blessing.uri)),
         temperature=description.get("temperature"),
         network=_network(path, description),
@@ -93,10 +97,9 @@ def _measured(
 
 
 def _slices(
-    scores: Mapping[str, Scores], intervals: Intervals, classes: Sequence[str]
+    parts: Mapping[str, Scores], intervals: Intervals, classes: Sequence[str]
 ) -> Iterator[CardSlice]:
     names = [MEAN_IOU, *(of_class(IOU, name) for name in classes)]
-    parts = {name: part for name, part in scores.items() if name != OVERALL}
     for name in sorted(parts, key=lambda name: (_or_infinite(parts[name]), name))[:MOST_SLICES]:
         metrics = {metric: parts[name].metrics[metric] for metric in names}
         measured = _measured(metrics, intervals.slices.get(name, {}))

@@ -1,23 +1,24 @@
 """Finds the classes and slices on which a model is worst."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from components.evaluator.gate_text import count_text, measured_text
-from components.evaluator.slice_names import presence
+from components.evaluator.weak_slices import ComparedSlice
 from components.metric_names import IOU, MEAN_IOU, of_class
-from serving.card.card import CardSlice, Measured
+from serving.card.card import Measured
 
 _MOST = 3  # maximum number of classes, and of slices
 
 
 def weak_spots(
-    metrics: Mapping[str, Measured], slices: Sequence[CardSlice], classes: Sequence[str]
+    metrics: Mapping[str, Measured], weak_slices: Iterable[ComparedSlice], classes: Sequence[str]
 ) -> list[str]:
-    """Describes the classes and slices whose IoU is below that of the whole test split.
+    """Describes the worst classes, and the slices that are worse than the whole split.
 
     Args:
       metrics: All metrics on the test split, by metric name.
-      slices: Metrics on slices, the worst first.
+      weak_slices: Slices that are worse than the whole split beyond noise, the worst first.
       classes: Names of the classes, by class id.
 
     Returns:
@@ -26,7 +27,7 @@ def weak_spots(
     mean = metrics[MEAN_IOU].value
     if mean is None:
         return []
-    return [*_classes(metrics, classes, mean), *_slices(slices, classes, mean)]
+    return [*_classes(metrics, classes, mean), *_slices(weak_slices, mean)]
 
 
 def _classes(metrics: Mapping[str, Measured], classes: Sequence[str], mean: float) -> Iterator[str]:
@@ -37,12 +38,7 @@ def _classes(metrics: Mapping[str, Measured], classes: Sequence[str], mean: floa
         yield f"{name}: IoU {text}; the mean over all classes is {mean:.3f}"
 
 
-def _slices(slices: Sequence[CardSlice], classes: Sequence[str], mean: float) -> Iterator[str]:
-    # On images without a class, a single wrong pixel makes the IoU of the class 0.
-    absent = {f"{presence(name)}=absent" for name in classes}
-    for part in [part for part in slices if part.name not in absent][:_MOST]:
-        metric = part.metrics[MEAN_IOU]
-        if metric.value is not None and metric.value < mean:
-            images = count_text(part.images, "image")
-            text = measured_text(metric.value, metric.interval)
-            yield f"{part.name}: mean IoU {text} on {images}; on all images {mean:.3f}"
+def _slices(weak_slices: Iterable[ComparedSlice], mean: float) -> Iterator[str]:
+    for name, images, mean_iou, interval in itertools.islice(weak_slices, _MOST):
+        text = measured_text(mean_iou, interval)
+        yield f"{name}: mean IoU {text} on {count_text(images, 'image')}; on all images {mean:.3f}"

@@ -1,12 +1,13 @@
 """Finds what a report's reader should look at next: a class, a slice, images and masks."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
+from components.evaluator.weak_slices import ComparedSlice, compare_slices
 from components.metric_names import IOU, MEAN_IOU, of_class
 from components.report.contents import Card, Contents, WrongMaskCard
 from components.report.metrics import RunMetrics
@@ -34,22 +35,6 @@ class CostliestClass(NamedTuple):
     share: float
 
 
-class WorstSlice(NamedTuple):
-    """The slice with the lowest mean IoU that is worse than the split beyond noise.
-
-    Attributes:
-      name: Name of the slice.
-      images: Number of images in the slice.
-      mean_iou: Mean IoU on the slice, 0..1.
-      interval: 95 % confidence interval of the mean IoU.
-    """
-
-    name: str
-    images: int
-    mean_iou: float
-    interval: tuple[float, float]
-
-
 class NextSteps(NamedTuple):
     """What to look at next.
 
@@ -62,7 +47,7 @@ class NextSteps(NamedTuple):
     """
 
     costliest_class: CostliestClass | None
-    worst_slice: WorstSlice | None
+    worst_slice: ComparedSlice | None
     compared_slices: int
     images: Sequence[Card]
     masks: Sequence[WrongMaskCard]
@@ -78,9 +63,10 @@ def find_next_steps(
       contents: Other content of the report, with the images of the gallery.
       masks: The masks that may be wrong and that no person has judged, the most suspicious first.
     """
-    slices = list(_comparable_slices(metrics))
-    whole = metrics.metrics[MEAN_IOU]
-    worse = [part for part in slices if whole is not None and part.interval[1] < whole]
+    true_pixels = [sum(row) for row in metrics.confusion_matrix]
+    slices = compare_slices(
+        metrics.metrics[MEAN_IOU], true_pixels, metrics.slices, metrics.intervals
+    )
     # Reports of older versions have no costs.
     costs = [
         (card.cost, card)
@@ -90,8 +76,8 @@ def find_next_steps(
     ]
     return NextSteps(
         _costliest_class(metrics, contents.classes),
-        min(worse, key=lambda part: part.mean_iou, default=None),
-        len(slices),
+        next(iter(slices.weak), None),
+        slices.compared,
         [card for _, card in heapq.nlargest(_MOST_IMAGES, costs, key=itemgetter(0))],
         masks[:_MOST_MASKS],
     )
@@ -120,16 +106,3 @@ def _costliest_class(metrics: RunMetrics, classes: Sequence[str]) -> CostliestCl
         confused=classes[int(wrong.argmax())],
         share=float(wrong.max() / wrong.sum()),
     )
-
-
-def _comparable_slices(metrics: RunMetrics) -> Iterator[WorstSlice]:
-    # A class that is in no mask of a slice, or one wrong pixel of it, changes the mean over the
-    # classes: such a mean says nothing about the slice.
-    expected = [any(row) for row in metrics.confusion_matrix]
-    for name, scores in metrics.slices.items():
-        value = scores.metrics[MEAN_IOU]
-        interval = metrics.intervals.slices.get(name, {}).get(MEAN_IOU)
-        if value is None or interval is None:
-            continue
-        if list(map(bool, scores.true_pixels)) == expected:
-            yield WorstSlice(name, scores.images, value, interval)

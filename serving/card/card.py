@@ -136,7 +136,7 @@ class ModelCard(BaseModel):
       groups: Number of groups in the test split.
       metrics: All metrics on the test split, by metric name.
       slices: Metrics on slices, the worst first, at most `MOST_SLICES`.
-      weak_spots: The worst classes and slices, one line each.
+      weak_spots: The worst classes, and the slices that are worse beyond noise, one line each.
       verdict: Verdict of the gate.
       temperature: Temperature of the probabilities, fitted on `val`; None for a model without one.
       network: Architecture, size and weights of the network.

@@ -1,16 +1,13 @@
 from components.card.weak_spots import weak_spots
-from serving.card.card import CardSlice, Measured
+from components.evaluator.weak_slices import ComparedSlice
+from serving.card.card import Measured
 
 
 def measured(value, interval=None):
     return Measured(value=value, interval=interval)
 
 
-def part(name, value, images=3):
-    return CardSlice(name=name, images=images, metrics={"mean_iou": measured(value)})
-
-
-def test_classes_and_slices_below_the_mean_are_weak():
+def test_classes_below_the_mean_and_weak_slices_are_named():
     metrics = {
         "mean_iou": measured(0.78),
         "iou/ocean": measured(0.98),
@@ -18,27 +15,21 @@ def test_classes_and_slices_below_the_mean_are_weak():
         "iou/ice": measured(None),
         "iou/land": measured(0.7),
     }
-    slices = [
-        part("mask/ice=absent", 0.2),
-        part("a=1", 0.5, 1),
-        part("a=2", 0.6),
-        part("a=3", 0.8),
-        part("a=4", None),
-    ]
+    slices = [ComparedSlice("a=1", 1, 0.5, (0.4, 0.6)), ComparedSlice("a=2", 3, 0.6, (0.5, 0.7))]
     assert weak_spots(metrics, slices, ["ocean", "lake", "ice", "land"]) == [
         "lake: IoU 0.380 (95 % interval 0.037–0.908); the mean over all classes is 0.780",
         "land: IoU 0.700; the mean over all classes is 0.780",
-        "a=1: mean IoU 0.500 on 1 image; on all images 0.780",
-        "a=2: mean IoU 0.600 on 3 images; on all images 0.780",
+        "a=1: mean IoU 0.500 (95 % interval 0.400–0.600) on 1 image; on all images 0.780",
+        "a=2: mean IoU 0.600 (95 % interval 0.500–0.700) on 3 images; on all images 0.780",
     ]
 
 
 def test_at_most_three_of_each():
     names = [f"c{number}" for number in range(9)]
     metrics = {f"iou/{name}": measured(0.1) for name in names} | {"mean_iou": measured(0.5)}
-    slices = [part(name, 0.1) for name in names]
+    slices = [ComparedSlice(name, 1, 0.1, (0.0, 0.2)) for name in names]
     assert len(weak_spots(metrics, slices, names)) == 6
 
 
 def test_without_a_mean_nothing_is_weak():
-    assert weak_spots({"mean_iou": measured(None)}, [part("a=1", None)], []) == []
+    assert weak_spots({"mean_iou": measured(None)}, [], []) == []

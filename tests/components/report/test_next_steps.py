@@ -49,28 +49,18 @@ def test_the_costliest_class_is_named_with_its_most_frequent_confusion():
     assert worst.share == 1
 
 
-def test_a_slice_is_named_only_if_it_is_worse_beyond_noise():
+def test_the_worst_slice_is_named_if_it_is_worse_beyond_noise():
     metrics = run_metrics()
     whole = metrics.metrics["mean_iou"]
-    parts = {name: scores([[90, 10, 1], [9, 9, 0], [1, 0, 5]]) for name in ("a=1", "a=2", "a=3")}
+    parts = {name: scores([[90, 10, 1], [9, 9, 0], [1, 0, 5]]) for name in ("a=1", "a=2")}
     parts["a=2"].metrics["mean_iou"] = 0.5
-    noisy = {"mean_iou": (0.2, whole + 0.01)}
+    noisy, sure = ({"mean_iou": (0.2, whole + noise)} for noise in (0.01, -0.01))
     metrics = run_metrics(parts=parts, slices={"a=1": noisy, "a=2": noisy})
     steps = find_next_steps(metrics, contents(), [])
     assert (steps.worst_slice, steps.compared_slices) == (None, 2)
-    sure = {"mean_iou": (0.2, whole - 0.01)}
-    metrics = run_metrics(parts=parts, slices={"a=1": sure, "a=2": sure, "a=3": noisy})
+    metrics = run_metrics(parts=parts, slices={"a=1": sure, "a=2": sure})
     worst = find_next_steps(metrics, contents(), []).worst_slice
     assert worst == ("a=2", 9, 0.5, sure["mean_iou"])
-
-
-def test_a_slice_without_one_of_the_classes_is_not_compared():
-    """One wrong pixel of an absent class makes the mean IoU of the slice low."""
-    parts = {"mask/rim=absent": scores([[900, 9, 1], [9, 100, 0], [0, 0, 0]])}
-    sure = {"mask/rim=absent": {"mean_iou": (0.6, 0.65)}}
-    assert parts["mask/rim=absent"].metrics["iou/rim"] == 0
-    steps = find_next_steps(run_metrics(parts=parts, slices=sure), contents(), [])
-    assert (steps.worst_slice, steps.compared_slices) == (None, 0)
 
 
 def test_the_images_are_the_five_that_cost_most():
