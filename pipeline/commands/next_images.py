@@ -164,7 +164,7 @@ def _in_words(distance: float) -> str:
     if distance >= _FAR:
         text = "unlike all labelled images"
     elif distance >= _NEAR:
-        text = "as new as usual"
+        text = "somewhat like another image"
     else:
         text = "much like another image"
     return f"{text} (distance {distance:.1f})"
