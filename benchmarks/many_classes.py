@@ -98,7 +98,7 @@ def _write(folder: str, classes: int, images: int) -> dict[str, Any]:
     from components.evaluator.evaluated_images import write_images
 
     began, memory = time.process_time(), _memory()
-    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    options = PipelineOptions(["--runner=FnApiRunner", "--direct_running_mode=in_memory"])
     with beam.Pipeline(options=options) as pipeline:
         numbers = pipeline | beam.Create(range(images))
         _ = numbers | beam.Map(_extracts, classes) | write_images(folder).ptransform

@@ -14,7 +14,7 @@ from data.jobs.processes import in_processes, in_this_process
 from data.jobs.shuffle import run_job
 from data.listing.listing import RunJob
 
-_LOCAL = "DirectRunner"
+_LOCAL = "FnApiRunner"
 
 
 def listing_job(
@@ -32,7 +32,7 @@ def listing_job(
       make_pipeline: Creates a Beam pipeline; None to create the pipeline from `beam_arguments`.
 
     Returns:
-      A function that runs the job on Beam, unless the Beam runner is `DirectRunner`. In that case,
+      A function that runs the job on Beam, unless the Beam runner is `FnApiRunner`. In that case,
       the function runs the job on this machine: for local files, with one worker process for each
       CPU core; for remote files, in this process. Listing remote files is mostly waiting, and each
       worker process would have to load TensorFlow, which takes seconds.

@@ -55,7 +55,7 @@ class _Profile(Strict):
         return options
 
     def arguments(self) -> list[str]:
-        """Returns the Beam options as command-line arguments, such as `--runner=DirectRunner`."""
+        """Returns the Beam options as command-line arguments, such as `--runner=FnApiRunner`."""
         arguments = []
         for name, value in (self._own_options() | dict(self.options)).items():
             if isinstance(value, bool):
@@ -74,13 +74,16 @@ class LocalBeam(_Profile):
 
     One Beam worker is enough: ingestion decodes images in one process per core, and TensorFlow uses
     one thread per core. More workers would only load TensorFlow several times.
+
+    The runner is `FnApiRunner`, not `DirectRunner`: for each job, Beam's `DirectRunner` would first
+    try to download another runner, Prism, from GitHub, and use it if that succeeds.
     """
 
     profile: Literal["local"] = "local"
 
     def _own_options(self) -> dict[str, OptionValue]:
         return {
-            "runner": "DirectRunner",
+            "runner": "FnApiRunner",
             "direct_running_mode": "in_memory",
             "direct_num_workers": 1,
             **_WORKERS_HAVE_THE_CODE,

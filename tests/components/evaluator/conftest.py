@@ -51,7 +51,7 @@ def evaluate(tmp_path):
         paths = {key: str(tmp_path / name / key) for key in keys}
         evaluator = tfma.evaluators.MetricsPlotsAndValidationsEvaluator(config)
         writer = tfma.writers.MetricsPlotsAndValidationsWriter(paths, config)
-        options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+        options = PipelineOptions(["--runner=FnApiRunner", "--direct_running_mode=in_memory"])
         with beam.Pipeline(options=options) as pipeline:
             parts = [
                 pipeline | f"Shard{i}" >> beam.Create(extracts[i::shards]) for i in range(shards)

@@ -24,7 +24,7 @@ def evaluate(folder, predictions):
             [(), (("image/size", "1-256"),), (("mask/disc", "present"),)]
         ),
     }
-    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    options = PipelineOptions(["--runner=FnApiRunner", "--direct_running_mode=in_memory"])
     with beam.Pipeline(options=options) as pipeline:
         _ = pipeline | beam.Create([extracts]) | write_images(str(folder)).ptransform
     return list(read_images(str(folder)))

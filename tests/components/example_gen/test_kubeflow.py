@@ -33,7 +33,7 @@ def look(tmp_path):
         parameters = {
             "settings": settings,
             "schema_file": str(tmp_path / "schema.pbtxt"),
-            "beam": '["--runner=DirectRunner"]',
+            "beam": '["--runner=FnApiRunner"]',
         }
         LookOutside_Executor().Do({}, {key: [value] for key, value in outputs.items()}, parameters)
         return tuple(artifact.read() for artifact in outputs.values())

@@ -12,7 +12,7 @@ from data.listing.listing import list_pairs
 from tests.components.example_gen.conftest import BEAM, KEYS, settings_of, write_pairs
 from tests.data.sources.annotations.coco_files import annotation, image, write_coco
 
-CLUSTER = ["--runner=DirectRunner", "--runner=PortableRunner"]  # the last one counts
+CLUSTER = ["--runner=FnApiRunner", "--runner=PortableRunner"]  # the last one counts
 
 
 def source(path):
@@ -21,7 +21,7 @@ def source(path):
 
 def test_without_a_cluster_local_files_are_listed_in_processes_and_remote_ones_in_this():
     for path, run_tasks in (("cells", in_processes), ("gs://bucket/cells", in_this_process)):
-        for arguments in ([], ["--runner=DirectRunner"]):
+        for arguments in ([], ["--runner=FnApiRunner"]):
             assert listing_job(source(path), arguments, "").keywords == {"run_tasks": run_tasks}
 
 

@@ -1,5 +1,8 @@
 """The options that each profile gives to Beam, as Beam parses them."""
 
+import os
+
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import (
     DebugOptions,
@@ -13,6 +16,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.portability.prism_runner import PrismJobServer
 from apache_beam.runners.runner import create_runner
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,9 +38,18 @@ def options(**beam):
 
 def test_the_default_is_this_process():
     found = PipelineOptions(LocalBeam().arguments())
-    assert found.view_as(StandardOptions).runner == "DirectRunner"
+    assert found.view_as(StandardOptions).runner == "FnApiRunner"
     assert found.view_as(DirectOptions).direct_running_mode == "in_memory"
     assert found.view_as(DirectOptions).direct_num_workers == 1
+
+
+def test_a_local_job_runs_in_this_process_and_downloads_no_other_runner(monkeypatch, tmp_path):
+    monkeypatch.setattr(PrismJobServer, "BIN_CACHE", str(tmp_path / "downloads"))
+    file = tmp_path / "process"
+    with beam.Pipeline(argv=LocalBeam().arguments()) as pipeline:
+        _ = pipeline | beam.Create([1]) | beam.Map(lambda _: file.write_text(str(os.getpid())))
+    assert file.read_text() == str(os.getpid())
+    assert not (tmp_path / "downloads").exists()
 
 
 def test_flink():
