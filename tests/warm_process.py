@@ -93,6 +93,7 @@ def _run(
     folder: Path,
 ) -> None:
     gc.freeze()  # else each collection would visit the objects of all imported modules
+    gc.set_threshold(50_000, 20, 20)  # as in tests/conftest.py
     with output.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
