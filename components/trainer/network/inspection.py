@@ -118,7 +118,8 @@ def count_flops(network: keras.Model, height: int, width: int) -> int:
       width: Width of the image in pixels.
     """
     spec = tf.TensorSpec([1, height, width, 3], tf.float32)
-    graph = tf.function(lambda image: network(image, training=False)).get_concrete_function(spec)
+    run = tf.function(lambda image: network(image, training=False), autograph=False)
+    graph = run.get_concrete_function(spec)
     builder = tf.compat.v1.profiler.ProfileOptionBuilder
     options = builder(builder.float_operation()).with_empty_output().build()
     return int(tf.compat.v1.profiler.profile(graph.graph, options=options).total_float_ops)
