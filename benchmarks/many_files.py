@@ -1,11 +1,15 @@
 """Measures whether memory stays constant and time grows linearly with the number of pairs.
 
     python -m benchmarks.many_files [--pairs 10000 100000 1000000] [--steps night] [--manifest]
+    python -m benchmarks.many_files --flat
+    python -m benchmarks.many_files --beam '{profile: flink, master: "flink:8081"}'
 
-The generated corpus consists of pairs of PNG files of 8×8 pixels, with 1,000 pairs in each folder.
-No two images are equal, and the masks are hard links to a few files. For each number of pairs,
-every step runs in a new process:
+The generated corpus consists of pairs of PNG files of 8×8 pixels, with 1,000 pairs in each folder,
+or all in one folder. No two images are equal, and the masks are hard links to a few files. For each
+number of pairs, every step runs in a new process:
 
+- `names`: the part of the search for changes that lists the files, without reading them. It runs in
+  one process; the time is CPU time.
 - `first`: the search for changes at the start of the first retraining, which lists all pairs and
   hashes all files.
 - `night`: the command `unetfx retrain` when nothing has changed since the last retraining.
@@ -14,7 +18,7 @@ every step runs in a new process:
 - `ingestion`: the executor of ExampleGen, without the time to import TensorFlow and TFX.
 
 The peak memory is printed for the process of the step (MiB), and for the largest process that the
-step starts (others MiB).
+step starts (others MiB). With `--beam`, the jobs of the steps run on that Beam runner.
 """
 
 import argparse
@@ -31,7 +35,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +45,7 @@ import yaml
 from benchmarks.fresh_process import measure
 
 _SIDE = 8  # width and height of the images, in pixels
-_A_FOLDER = 1000  # number of pairs in each folder
+_A_FOLDER = 1000  # number of pairs in each folder, unless all are in one
 _MOST_LINKS = 50_000  # maximum number of hard links to a file; ext4 allows 65,000
 _INTERVAL = 0.1  # seconds between two measurements of the other processes' memory
 _LINE = "{:>9}  {:<10}{:>9}{:>10}{:>8}{:>12}"
@@ -53,6 +57,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--steps", nargs="+", choices=_STEPS, default=list(_STEPS))
     parser.add_argument("--manifest", action="store_true", help="list the pairs in a CSV file")
+    parser.add_argument("--flat", action="store_true", help="all pairs in one folder")
+    parser.add_argument("--beam", type=yaml.safe_load, help="section `beam` of the config")
     parser.add_argument("--folder", type=Path, help="folder for the corpus")
     parser.add_argument("--step", choices=_STEPS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -63,7 +69,9 @@ def main() -> None:
     for pairs in arguments.pairs:
         folder = Path(tempfile.mkdtemp(dir=arguments.folder))
         try:
-            _write(folder, pairs, manifest=arguments.manifest)
+            names = _names(pairs, pairs if arguments.flat else _A_FOLDER)
+            _write(folder, names)
+            _write_config(folder, names if arguments.manifest else [], arguments.beam)
             for step in arguments.steps:
                 if step == "tenth":
                     _change_every_tenth(folder)
@@ -76,50 +84,56 @@ def main() -> None:
             shutil.rmtree(folder)
 
 
-def _write(folder: Path, pairs: int, *, manifest: bool) -> None:
+def _names(pairs: int, a_folder: int) -> list[str]:
+    return [f"{number // a_folder:04d}/{number:07d}.png" for number in range(pairs)]
+
+
+def _write(folder: Path, names: Sequence[str]) -> None:
     mask = _png(bytes([0, 1] * (_SIDE * _SIDE // 2)))
-    for number in range(-(-pairs // _MOST_LINKS)):
+    for number in range(-(-len(names) // _MOST_LINKS)):
         (folder / f"mask-{number}.png").write_bytes(mask)
+    for inner in {os.path.dirname(name) for name in names}:
+        for kind in ("images", "masks"):
+            (folder / "data" / kind / inner).mkdir(parents=True)
     with ProcessPoolExecutor() as pool:
-        starts = range(0, pairs, _A_FOLDER)
-        list(pool.map(functools.partial(_write_folder, folder, pairs), starts))
+        starts = range(0, len(names), _A_FOLDER)
+        parts = [names[start : start + _A_FOLDER] for start in starts]
+        list(pool.map(functools.partial(_write_pairs, folder), parts))
+
+
+def _write_config(folder: Path, listed: Sequence[str], beam: dict[str, Any] | None) -> None:
     source: dict[str, Any] = {"kind": "folder", "path": str(folder / "data")}
-    if manifest:
+    if listed:
         source = {"kind": "manifest", "path": str(folder / "data/pairs.csv")}
         with (folder / "data/pairs.csv").open("w") as table:
             table.write("image,mask,scanner\n")
-            for number in range(pairs):
-                table.write(f"images/{_name(number)},masks/{_name(number)},A\n")
+            table.writelines(f"images/{name},masks/{name},A\n" for name in listed)
     config = {
         "name": "corpus",
         "workspace": str(folder / "runs"),
         "data": {"source": source, "classes": ["ground", "disc"]},
         "gate": {"mean_iou": 0.5},
+        "beam": beam or {"profile": "local"},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
 
 
-def _write_folder(folder: Path, pairs: int, start: int) -> None:
-    for kind in ("images", "masks"):
-        (folder / "data" / kind / _name(start)).parent.mkdir(parents=True)
-    for number in range(start, min(start + _A_FOLDER, pairs)):
-        _write_image(folder, number, salt=b"")
-        mask = folder / f"mask-{number // _MOST_LINKS}.png"
-        os.link(mask, folder / "data/masks" / _name(number))
+def _write_pairs(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        image = folder / "data/images" / name
+        _write_image(image, salt=b"")
+        mask = folder / f"mask-{int(image.stem) // _MOST_LINKS}.png"
+        os.link(mask, folder / "data/masks" / name)
 
 
-def _write_image(folder: Path, number: int, salt: bytes) -> None:
-    pixels = 2 * hashlib.sha256(b"%d" % number + salt).digest()
-    (folder / "data/images" / _name(number)).write_bytes(_png(pixels))
+def _write_image(path: Path, salt: bytes) -> None:
+    pixels = 2 * hashlib.sha256(path.stem.encode() + salt).digest()
+    path.write_bytes(_png(pixels))
 
 
 def _change_every_tenth(folder: Path) -> None:
     for image in sorted((folder / "data/images").glob("*/*0.png")):
-        _write_image(folder, int(image.stem), salt=b"changed")
-
-
-def _name(number: int) -> str:
-    return f"{number // _A_FOLDER:04d}/{number:07d}.png"
+        _write_image(image, salt=b"changed")
 
 
 def _png(pixels: bytes) -> bytes:
@@ -186,6 +200,21 @@ def _peak(process: int) -> int:
     return 0
 
 
+def _list_names(folder: Path) -> float:
+    from data.listing.stages import ListSettings, find_rows
+    from data.sources.registry import SOURCES
+    from pipeline.config.loading import load_config
+
+    data = load_config(folder / "config.yaml").data
+    parts = SOURCES[data.source.kind].parts(data.source, "", data)
+    rows = str(folder / "rows")
+    settings = ListSettings(data, "corpus", {0: data.source}, (), rows, rows, None, False, 0)
+    began = time.process_time()
+    for part in parts:
+        find_rows((0, part), settings)
+    return time.process_time() - began
+
+
 def _find_changes(folder: Path) -> float:
     began = time.monotonic()
     from pipeline.config.loading import load_config
@@ -236,6 +265,7 @@ def _ingest(folder: Path) -> float:
 
 
 _STEPS: dict[str, Callable[[Path], float]] = {
+    "names": _list_names,
     "first": _find_changes,
     "night": _retrain,
     "tenth": _find_changes,
