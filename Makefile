@@ -72,6 +72,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.recipe
 	@$(BIN)/python -m benchmarks.encoders
 	@$(BIN)/python -m benchmarks.labels
+	@$(BIN)/python -m benchmarks.next_labels
 	@$(INSTALL) --extra race
 	@$(BIN)/python -m benchmarks.race
 

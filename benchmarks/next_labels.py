@@ -1,155 +1,141 @@
 """Measures the mean IoU per labelled image, by the way of choosing the images to label.
 
-    python -m benchmarks.next_labels [--draws 8]
+    python -m benchmarks.next_labels [--draws 10] [--steps 120]
 
-In each draw, four random images of the training part are labelled first. Then 4, 8 and 8 more
-images are chosen among all others: at random, by the uncertainty of the model alone, by the
-distance alone, or by both as `unetfx predict --rank` does (`components.labels.next_images`). Each
-time, a model is trained anew. Instead of a decoder, it is a linear classifier of pixels on all
-features of the frozen encoder (hypercolumns), so that hundreds of trainings take minutes. The mean
-IoU is that of random pixels of the testing part, whose groups are others. The output has the mean
-over the draws, and the difference to the random choice in the same draw with its standard error.
-The data sets are two of `benchmarks.data_sets`; the third has too few images.
+In each draw, four random images of the training part are labelled first. Then 4 and 8 more images
+are chosen among all others: at random, or by uncertainty and distance as `unetfx predict --rank`
+does (`components.labels.next_images`). Each time, a decoder is trained anew on the features of the
+frozen encoder, with the same seed for both ways. The mean IoU is that of the testing part, whose
+groups are others. The output has the mean over the draws, and the difference to the random choice
+in the same draw with its standard error. The data sets are two of `benchmarks.data_sets`; the third
+has too few images.
 """
 
 import argparse
 import itertools
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 import pipeline  # noqa: F401, first: it sets environment variables for TensorFlow
 from benchmarks.data_sets import Pair, data_sets, number_of_classes
-from benchmarks.frozen_features import frozen_features
+from benchmarks.frozen_encoder import Decoder, Features, encode, train_decoder
 from components.evaluator.metrics import class_areas, iou, mean_of_defined
 from components.labels.image_features import features_of
-from components.labels.next_images import Features, choose_next
+from components.labels.next_images import choose_next
 
 _TITLES = ("Blue Marble", "ICBM 152")
-_SIZES = (4, 8, 16, 24)  # numbers of labelled images
-_PIXELS, _LEARNT = 400, 150  # of an image: for predictions, and of these for training
-_METHODS = ("random", "uncertainty", "distance", "rank")
+_SIZES = (4, 8, 16)  # numbers of labelled images
 
 
 class _Images(NamedTuple):
-    """Random pixels of some images.
+    """Images with their features and masks.
 
     Attributes:
-      pixels: Features of all levels at the pixels, float32 [images, pixels, channels].
-      class_ids: Classes of the pixels, [images, pixels].
-      features: Features of the whole images.
+      features: Features of all pixels, for the decoder.
+      means: Features of the whole images, for the distances, float32 [images, D].
+      masks: Class ids, uint8 [height, width] each.
     """
 
-    pixels: npt.NDArray[np.float32]
-    class_ids: npt.NDArray[np.uint8]
-    features: Features
+    features: list[Features]
+    means: npt.NDArray[np.float32]
+    masks: list[npt.NDArray[np.uint8]]
 
 
 def main() -> None:
-    """Prints the mean IoU of each method at each number of labelled images."""
+    """Prints the mean IoU of each way of choosing at each number of labelled images."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=120)
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)  # a few steps are enough here
     for title, (train, test) in data_sets():
         if title in _TITLES:
             print(f"\n{title}: {len(train)} images to choose from, {len(test)} for testing")
             classes = number_of_classes([*train, *test])
-            _print(measure(encode(train), encode(test), classes, arguments.draws))
+            pool, held_out = _images(train), _images(test)
+            _print(
+                [
+                    measure(pool, held_out, classes, draw, arguments.steps)
+                    for draw in range(arguments.draws)
+                ]
+            )
 
 
-def encode(pairs: Sequence[Pair]) -> _Images:
-    """Computes the features of images, and of random pixels of each."""
-    random = np.random.default_rng(0)
-    rows = []
-    all_skips = frozen_features((pair.image for pair in pairs), "bfloat16")
-    for (_, class_ids), skips in zip(pairs, all_skips, strict=True):
-        height, width = class_ids.shape
-        y, x = random.integers(height, size=_PIXELS), random.integers(width, size=_PIXELS)
-        levels = [
-            tf.cast(skip[0], tf.float32).numpy()[y >> level, x >> level]
-            for level, skip in enumerate(skips)
-        ]
-        # After the root, no few channels with large values decide alone.
-        pixels = np.concatenate([np.sqrt(level / level.mean()) for level in levels], -1)
-        rows.append((pixels, class_ids[y, x], features_of(skips)[0].numpy()))
-    return _Images(*map(np.stack, zip(*rows, strict=True)))
+def _images(pairs: Sequence[Pair]) -> _Images:
+    features = encode(pair.image for pair in pairs)
+    means = [features_of([skips[-1][np.newaxis]])[0].numpy() for skips in features]
+    return _Images(features, np.stack(means), [pair.class_ids for pair in pairs])
 
 
-def measure(pool: _Images, test: _Images, classes: int, draws: int) -> npt.NDArray[np.float64]:
-    """Returns the mean IoU, [method, draw, number of labelled images]."""
-    result = np.zeros((len(_METHODS), draws, len(_SIZES)))
-    for draw in range(draws):
-        first = np.random.default_rng(draw).permutation(len(pool.pixels))[: _SIZES[0]].tolist()
-        model = _train(pool, first)
-        start = _mean_iou(model, test, classes)
-        for method, name in enumerate(_METHODS):
-            labelled, current, random = [*first], model, np.random.default_rng((draw, method))
-            result[method, draw, 0] = start
-            for step, (size, more) in enumerate(itertools.pairwise(_SIZES), 1):
-                labelled += _choose(name, pool, labelled, more - size, current, random)
-                current = _train(pool, labelled)
-                result[method, draw, step] = _mean_iou(current, test, classes)
+def measure(
+    pool: _Images, test: _Images, classes: int, draw: int, steps: int
+) -> dict[str, list[float]]:
+    """Returns the mean IoUs of one draw, for each number of labelled images, by way of choosing."""
+
+    def train(labelled: Sequence[int]) -> Decoder:
+        some = [pool.features[i] for i in labelled], [pool.masks[i] for i in labelled]
+        return train_decoder(*some, classes, steps, seed=draw)
+
+    random = np.random.default_rng(draw)
+    first = random.permutation(len(pool.masks))[: _SIZES[0]].tolist()
+    decoder = train(first)
+    start = _mean_iou(decoder, test, classes)
+    result = {}
+    for way in ("random", "rank"):
+        labelled, current, result[way] = [*first], decoder, [start]
+        for size, more in itertools.pairwise(_SIZES):
+            others = np.setdiff1d(np.arange(len(pool.masks)), labelled)
+            if way == "random":
+                labelled += random.choice(others, more - size, replace=False).tolist()
+            else:
+                labelled += _ranked(pool, others, labelled, more - size, current)
+            current = train(labelled)
+            result[way].append(_mean_iou(current, test, classes))
     return result
 
 
-def _choose(
-    method: str,
+def _ranked(
     pool: _Images,
+    others: npt.NDArray[np.int64],
     labelled: Sequence[int],
     count: int,
-    model: LogisticRegression,
-    random: np.random.Generator,
+    decoder: Decoder,
 ) -> list[int]:
-    others = np.setdiff1d(np.arange(len(pool.pixels)), labelled)
-    if method == "random":
-        return random.choice(others, count, replace=False).tolist()
-    uncertainty = np.ones(len(others))
-    if method != "distance":
-        probabilities = model.predict_proba(_flat(pool.pixels[others]))
-        uncertainty = 1 - probabilities.max(-1).reshape(len(others), -1).mean(-1)
-    if method == "uncertainty":
-        return others[np.argsort(-uncertainty)[:count]].tolist()
-    features = pool.features
-    chosen = choose_next(uncertainty, features[others], features[list(labelled)], count)
+    """Chooses images of which the decoder is unsure, and which differ from the labelled ones."""
+    confidences = []
+    for i in others:
+        height, width = pool.masks[i].shape
+        confidences.append(decoder(pool.features[i])[:height, :width].max(-1).mean())
+    uncertainty = 1 - np.array(confidences, float)
+    chosen = choose_next(uncertainty, pool.means[others], pool.means[list(labelled)], count)
     return [int(others[image.number]) for image in chosen]
 
 
-def _train(pool: _Images, labelled: Sequence[int]) -> LogisticRegression:
-    chosen = list(labelled)
-    model = LogisticRegression(C=0.01, max_iter=40, class_weight="balanced")
-    return model.fit(_flat(pool.pixels[chosen, :_LEARNT]), pool.class_ids[chosen, :_LEARNT].ravel())
-
-
-def _mean_iou(model: LogisticRegression, test: _Images, classes: int) -> float:
-    predicted = model.predict(_flat(test.pixels)).astype(np.int64)
-    cells = classes * test.class_ids.ravel().astype(np.int64) + predicted
-    confusion = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+def _mean_iou(decoder: Decoder, test: _Images, classes: int) -> float:
+    confusion = np.zeros((classes, classes), np.int64)
+    for skips, class_ids in zip(test.features, test.masks, strict=True):
+        height, width = class_ids.shape
+        predicted = decoder(skips)[:height, :width].argmax(-1)
+        np.add.at(confusion, (class_ids, predicted), 1)
     return float(mean_of_defined(iou(class_areas(confusion))))
 
 
-def _flat(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return pixels.reshape(-1, pixels.shape[-1])
-
-
-def _print(mean_iou: npt.NDArray[np.float64]) -> None:
-    print(f"{'labelled images':18}" + "".join(f"{size:18}" for size in _SIZES))
-    for method, values in zip(_METHODS, mean_iou, strict=True):
-        gain = values - mean_iou[0]
-        error = gain.std(0, ddof=1) / len(gain) ** 0.5
-        cells = [f"{m:.3f}" for m in values.mean(0)]
-        if method != "random":
+def _print(draws: Sequence[dict[str, list[float]]]) -> None:
+    print(f"{'labelled images':18}" + "".join(f"{size:<20}" for size in _SIZES))
+    at_random = np.array([draw["random"] for draw in draws])
+    for way in draws[0]:
+        values = np.array([draw[way] for draw in draws])
+        cells = [f"{mean:.3f}" for mean in values.mean(0)]
+        if way != "random":
+            more = values - at_random
+            errors = more.std(0, ddof=1) / len(draws) ** 0.5
             cells[1:] = [
-                f"{cell} {g:+.3f} ±{e:.3f}"
-                for cell, g, e in zip(cells[1:], gain.mean(0)[1:], error[1:], strict=True)
+                f"{cell} ({gain:+.3f} ±{error:.3f})"
+                for cell, gain, error in zip(cells[1:], more.mean(0)[1:], errors[1:], strict=True)
             ]
-        print(f"{method:18}" + "".join(f"{cell:>20}" for cell in cells), flush=True)
+        print(f"{way:18}" + "".join(f"{cell:22}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":
