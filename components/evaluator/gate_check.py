@@ -42,8 +42,8 @@ def GateCheck(
 
     Raises:
       InputError: The manifest lacks a column, a slice named by the gate has no images, a class with
-        a floor has no pixels, or the test split has fewer than `gate.min_images` images. The
-        message has one line for each problem.
+        a floor has no pixels, the test split has a single class, or it has fewer than
+        `gate.min_images` images. The message has one line for each problem.
     """
     del code  # used only by TFX, as part of the cache key
     # All pairs have the same columns.
@@ -98,6 +98,12 @@ def gate_problems(
             f"gate.min_images: {gate.min_images}, but the test split has "
             f"{count_text(images, 'image')}, so no model could ever be blessed. Lower "
             "gate.min_images, or give the test split a larger share in data.splits."
+        )
+    present_ids = np.flatnonzero(np.round(slices[OVERALL].pixels))
+    if len(present_ids) == 1:
+        yield (
+            f"the test split has only pixels of {classes[present_ids[0]]}, so a model that knows "
+            "no other class would be blessed. Change data.splits, or add data with other classes."
         )
     for name in gate.slices:
         if not slices[name].images:

@@ -57,6 +57,13 @@ def test_a_class_with_a_floor_that_test_lacks():
     assert "data.splits" in line
 
 
+def test_a_single_class_in_the_test_split():
+    ocean = record("ocean", (1.0, 0.0, 0.0), source="a")
+    (line,) = problems([ocean], mean_iou=0.5)
+    assert line.startswith("the test split has only pixels of ocean, so a model that knows no")
+    assert problems([ocean, WITHOUT], mean_iou=0.5) == []
+
+
 def test_a_slice_with_a_floor_that_test_lacks():
     (line,) = problems([WITH_LAKE, WITHOUT], mean_iou=0, slices={"image/source=c": {"mean_iou": 0}})
     assert line.startswith(
@@ -78,7 +85,7 @@ def test_fewer_images_than_any_rule_needs():
 
 def test_a_cell_of_a_column_that_test_lacks():
     test = [
-        record(str(number), (1.0, 0.0, 0.0), columns={"scanner": cell})
+        record(str(number), (0.5, 0.5, 0.0), columns={"scanner": cell})
         for number, cell in enumerate(["Zürich, 2", "Zürich, 2", "", "7"])
     ]
     (line,) = problems(test, mean_iou=0, slices={"column/scanner=B": {"mean_iou": 0.5}})
