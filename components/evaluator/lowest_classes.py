@@ -6,6 +6,8 @@ from components.metric_names import IOU, of_class
 
 FEW = 10
 """Number of classes that are shown if there are too many to show all."""
+MOST_COLUMNS = 7
+"""Maximum number of classes that are the columns of a table, which is then not too wide to read."""
 MOST_LISTED = 20
 """Maximum number of classes of which a table in a terminal shows all."""
 

@@ -16,7 +16,7 @@ from components.evaluator.gate_text import (
     metric_text,
     percent_text,
 )
-from components.evaluator.lowest_classes import FEW, class_ious, lowest_classes
+from components.evaluator.lowest_classes import FEW, MOST_COLUMNS, class_ious, lowest_classes
 from components.evaluator.metrics import METRICS, class_metrics
 from components.evaluator.results import Scores
 from components.evaluator.rule import FLOOR
@@ -169,6 +169,7 @@ def templates() -> jinja2.Environment:
         "certainty_text": certainty_text,
         "measured_text": measured_text,
         "captions": CAPTIONS,
+        "most_columns": MOST_COLUMNS,
     }
     return environment
 

@@ -251,6 +251,26 @@ def test_names_cannot_change_the_markup(page):
     assert "<disc>" not in html
 
 
+@pytest.mark.parametrize(("number", "columns"), [(7, True), (8, False), (11, False)])
+def test_more_than_seven_classes_are_no_columns(page, number, columns):
+    classes = [f"rough stone {number}" for number in range(number)]
+    values = dict.fromkeys(metric_names(classes), 0.5)
+    confusion = [[7] * number] * number
+    scores = Scores(images=3, metrics=values, confusion_matrix=confusion, calibration=[])
+    update = {"metrics": values, "confusion_matrix": confusion, "slices": {"a=b": scores}}
+    epoch = EPOCH | {f"val_{of_class(IOU, name)}": 0.5 for name in classes}
+    split = SplitContents(name="train", images=3, groups=2, shares=[0.05] * number)
+    contents = {"classes": classes, "histories": [[epoch]], "splits": [split], "gallery": []}
+    html = page(
+        RunFacts("2026-01-01"),
+        METRICS.model_copy(update=update),
+        CONTENTS.model_copy(update=contents),
+    )
+    assert ("data-matrix" in html.partition("<script")[0]) != columns
+    assert html.count('<th scope="col">rough stone 6</th>') == (2 if columns else 0)
+    assert ("lowest IoU</th>" in html) != columns
+
+
 @pytest.mark.parametrize(("scheme", "number"), [("light", 20), ("dark", 150)])
 def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, scheme, number):
     classes = [f"<img src=x onerror=console.log(1)> 道路 {number}" for number in range(number)]
