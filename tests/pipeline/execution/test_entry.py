@@ -1,5 +1,6 @@
 """Errors of the operating system, and locales, in processes of their own."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from PIL import Image
 from data.errors import InputError
 from pipeline.execution.entry import exit_code_of
 
+_PR_CAPBSET_DROP, _DAC_OVERRIDE, _DAC_READ_SEARCH = 24, 1, 2  # of Linux
 REPOSITORY = Path(__file__).parents[3]
 
 # Without room for files, as on a full disk. Output to pipes is not limited.
@@ -88,6 +90,48 @@ def test_a_full_disk_is_one_line(data, command, message):
     assert line.startswith("unetfx: ")
     assert message in line
     assert not (data / "x.yaml").exists()
+
+
+def drop_rights():
+    """Takes from this process, when it starts a program, root's right to write everywhere."""
+    for right in (_DAC_OVERRIDE, _DAC_READ_SEARCH):
+        ctypes.CDLL(None).prctl(_PR_CAPBSET_DROP, right, 0, 0, 0)
+
+
+def run_without_rights(data, command):
+    program = Path(sys.executable).with_name("unetfx")
+    done = subprocess.run(
+        [program, *command.split(), "--config", "c.yaml"],
+        cwd=data,
+        preexec_fn=drop_rights,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+COMMANDS = ["check", "run", "retrain", "review", "labels", "bless 20 --why x", "push 20"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_workspace_that_cannot_be_written_is_one_line(data, command):
+    (data / "runs").mkdir(mode=0o555)
+    line = run_without_rights(data, command)
+    assert line.startswith(f"unetfx: {data}/runs/a/")
+    assert "(Permission denied). Check workspace in the config, and who may write there." in line
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("file", ["runs", "runs/a"])
+def test_a_file_in_place_of_a_workspace_is_one_line(data, command, file):
+    (data / file).parent.mkdir(exist_ok=True)
+    (data / file).write_text("")
+    line = run_without_rights(data, command)
+    assert line.startswith(f"unetfx: {data}/runs/a/")
+    assert "cannot be written" in line
 
 
 def test_names_may_have_any_letters_in_any_locale(tmp_path):
