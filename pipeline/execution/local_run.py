@@ -14,6 +14,7 @@ from data.listing.listing import find_columns
 from pipeline.config.config import Config
 from pipeline.config.loading import load_config
 from pipeline.execution.console import library_noise_to, print_failure, print_steps
+from pipeline.execution.local_workspace import full_disk, refuse_files_as_folders
 from pipeline.execution.lock import only_one
 from pipeline.execution.remote_workspace import link_workspace
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
@@ -69,7 +70,8 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
       The result of the run.
 
     Raises:
-      UnetfxError: The data or the config are invalid, or the Beam runner cannot be reached.
+      UnetfxError: The data or the config are invalid, the Beam runner cannot be reached, or the
+        disk is full.
     """
     log = config.home / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S.txt")
     with library_noise_to(log):
@@ -82,12 +84,15 @@ def run_locked(config: Config, config_file: Path) -> RunResult:
             raise system_error(error) from error
         except Exception as error:
             traceback.print_exc()
+            if full := full_disk(config):
+                raise full from error
             reason = f"{type(error).__name__}: {one_line(error)}"
     print_failure(f"unexpected failure: {reason}", f"The details are in {log}")
     return RunResult(FAILED, failure=reason)
 
 
 def _run(config: Config, config_file: Path) -> RunResult:
+    refuse_files_as_folders(config)
     link_workspace(config)
     if columns := config.columns_to_slice_by:
         # GateCheck would also reject unknown columns, but only after all files have been read, so

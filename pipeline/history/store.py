@@ -17,6 +17,7 @@ from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME, SPAN_PRO
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.experimental.simple_artifacts import File
 
+from data.errors import InputError, one_line
 from pipeline.config.config import Config
 
 Artifact: TypeAlias = metadata_store_pb2.Artifact
@@ -273,6 +274,9 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
 
     Returns:
       The store; None if the pipeline has never run.
+
+    Raises:
+      InputError: The file with the records is damaged, or cannot be read.
     """
     database = config.home / "metadata.db"
     if not database.exists():
@@ -281,7 +285,13 @@ def open_store(config: Config, *, for_writing: bool = False) -> mlmd.MetadataSto
     connection = metadata_store_pb2.ConnectionConfig()
     connection.sqlite.filename_uri = str(database)
     connection.sqlite.connection_mode = modes.READWRITE if for_writing else modes.READONLY
-    return mlmd.MetadataStore(connection)
+    try:
+        return mlmd.MetadataStore(connection)
+    except (RuntimeError, mlmd.errors.StatusError) as error:
+        raise InputError(
+            f"{database}: the records of the runs cannot be read ({one_line(error)}). Restore the "
+            "file from a copy, or choose a different workspace."
+        ) from error
 
 
 def open_history(config: Config, *, for_writing: bool = False) -> History | None:

@@ -1,5 +1,7 @@
+import pytest
 from ml_metadata.proto import metadata_store_pb2
 
+from data.errors import InputError
 from pipeline.history.store import (
     History,
     int_property,
@@ -24,6 +26,20 @@ def test_there_are_no_records_before_the_first_run(tmp_path):
     workspace.database.unlink()
     assert open_store(workspace.config) is None
     assert open_history(workspace.config) is None
+
+
+@pytest.mark.parametrize("content", [None, "no database"])
+def test_records_that_cannot_be_read_are_one_line(tmp_path, content):
+    workspace = Workspace(tmp_path)
+    workspace.database.unlink()
+    if content is None:
+        workspace.database.mkdir()
+    else:
+        workspace.database.write_text(content)
+    with pytest.raises(InputError) as caught:
+        open_store(workspace.config)
+    assert str(caught.value).startswith(f"{workspace.database}: the records of the runs cannot be")
+    assert "Restore the file from a copy" in str(caught.value)
 
 
 def test_the_newest_runs_are_those_with_the_newest_reports(tmp_path):

@@ -12,6 +12,7 @@ from components.evaluator.intervals import Intervals
 from components.validator.request_drift import Period, RequestDrift
 from data.errors import InputError, UnavailableError
 from pipeline.config.loading import load_config
+from pipeline.execution import local_run
 from pipeline.execution.local_run import RunResult
 from pipeline.execution.lock import Holder
 from pipeline.exit_codes import DONE, FAILED, NOT_BLESSED
@@ -70,11 +71,11 @@ def conclude(config_file, outcome, *reasons):
     )
 
 
-@pytest.mark.slow
-def test_an_unexpected_failure_is_notified_and_retried(config_file, notices, capsys):
-    home = load_config(config_file).home
-    home.mkdir(parents=True)
-    (home / "metadata.db").write_text("no database")
+def test_an_unexpected_failure_is_notified_and_retried(config_file, notices, capsys, monkeypatch):
+    def fail(config):
+        raise RuntimeError("of a library")
+
+    monkeypatch.setattr(local_run, "link_workspace", fail)
     for count in (1, 2):
         assert retrain(config_file) == FAILED
         assert [notice["outcome"] for notice in notices()] == ["failed"] * count
@@ -82,7 +83,17 @@ def test_an_unexpected_failure_is_notified_and_retried(config_file, notices, cap
     assert len(notice["reasons"]) == 1
     assert (notice["run"], notice["version"], notice["metrics"]) == (None, None, {})
     assert notice["news"] == ["2 pairs, the first retraining"]
-    assert "unetfx: unexpected failure: " in capsys.readouterr().err
+    assert "unetfx: unexpected failure: RuntimeError: of a library" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_damaged_records_are_notified_and_retried(config_file, notices):
+    home = load_config(config_file).home
+    home.mkdir(parents=True)
+    (home / "metadata.db").write_text("no database")
+    with pytest.raises(InputError, match="the records of the runs cannot be read"):
+        retrain(config_file)
+    assert [notice["outcome"] for notice in notices()] == ["bad_input"]
 
 
 def test_bad_data_are_notified_and_retried(config_file, notices, tmp_path):
