@@ -8,11 +8,10 @@ which the kernel ends at the limit. Processes that read many such files keep one
 import atexit
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from multiprocessing.connection import Connection
+from multiprocessing import Pipe
 from pathlib import Path
 
 from data.errors import PairError, UnavailableError
@@ -73,7 +72,7 @@ class _Decoder:
                 raise
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+        self._connection, theirs = Pipe()  # blocking, whatever the default timeout of sockets
         descriptor = os.memfd_create("samples")
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603, the command is a module of this package
@@ -85,7 +84,6 @@ class _Decoder:
                 env=environment_of_module(),
                 start_new_session=True,  # this process handles Ctrl-C
             )
-        self._connection = Connection(ours.detach())
         self._memory = SharedBytes(descriptor)
 
     def _ask(self, file: RasterFile) -> Raster:

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -185,6 +186,15 @@ def test_a_decoder_that_was_killed_between_files_is_replaced(new_decoder):
     new_decoder._process.kill()
     new_decoder._process.wait()
     np.testing.assert_array_equal(read(tiff(PIXELS)).samples, PIXELS)
+
+
+def test_a_timeout_for_all_sockets_does_not_reach_the_decoder(new_decoder):
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(1)  # as some libraries do; new sockets then block no more
+    try:
+        np.testing.assert_array_equal(read(tiff(PIXELS)).samples, PIXELS)
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def test_threads_get_the_pixels_of_their_own_files(new_decoder):
