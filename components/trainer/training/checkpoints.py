@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.network.network import changing_weights
 from data.files.finding import is_file
 from data.files.reading import read_bytes, read_text
 from data.files.removing import remove_file
@@ -17,14 +18,16 @@ from data.files.writing import new_file, write_text
 
 MONITOR = "val_mean_iou"
 """Name of the score that determines the best epoch: the mean IoU on `val`."""
+_SCORES = "scores.json"
 
 
 class Checkpoints:
     """Saves the last and the best epoch, so that training can resume after a crash.
 
-    The whole state is stored in files, and an epoch counts as completed only when all its files
-    have been written. Keras' own callbacks are not used: EarlyStopping loses its state when the
-    process ends, and BackupAndRestore may leave a corrupt file when the process is killed.
+    An epoch counts as completed only when all its files have been written. The weights of a frozen
+    encoder, by far the most, are not written with the last epoch. Keras' own callbacks are not
+    used: EarlyStopping loses its state when the process ends, and BackupAndRestore may leave a
+    corrupt file when the process is killed.
 
     Attributes:
       history: Scores of each completed epoch, by name.
@@ -38,7 +41,7 @@ class Checkpoints:
           log_dir: Folder for `history.csv`, a table with the scores of all epochs.
         """
         self._folder, self._log_dir = folder, log_dir
-        path = self._path("history.json")
+        path = self._path(_SCORES)
         self.history: list[dict[str, float]] = json.loads(read_text(path)) if is_file(path) else []
 
     @property
@@ -63,12 +66,11 @@ class Checkpoints:
           network: The compiled network; its optimizer must already be built.
         """
         if self.history:
-            network.load_weights(self._last(len(self.history) - 1))
+            _read(self._last(len(self.history) - 1), _state(network))
 
     def load_best(self, network: keras.Model) -> None:
         """Loads the weights of the best epoch into a network."""
-        with np.load(io.BytesIO(read_bytes(self._best(self._best_epoch)))) as file:
-            network.set_weights([file[name] for name in file.files])
+        _read(self._best(self._best_epoch), network.weights)
 
     def save(self, network: keras.Model, scores: Mapping[str, float]) -> None:
         """Saves the weights and the scores of an epoch, and deletes outdated weights.
@@ -85,12 +87,11 @@ class Checkpoints:
         learning_rate = float(tf.convert_to_tensor(network.optimizer.learning_rate))
         self.history.append({**scores, "learning_rate": learning_rate})
         if self._best_epoch == epoch:
-            with new_file(self._best(epoch)) as file:
-                np.savez(file, *network.get_weights())
-        network.save_weights(self._last(epoch))
+            _write(self._best(epoch), network.weights)
+        _write(self._last(epoch), _state(network))
         # Writing the history completes the epoch. If the process is killed before that, the resumed
         # training run repeats the epoch.
-        write_text(self._path("history.json"), json.dumps(self.history))
+        write_text(self._path(_SCORES), json.dumps(self.history))
         for older in range(epoch):
             for path in (self._last(older), self._best(older)):
                 if path != self._best(self._best_epoch):
@@ -110,10 +111,28 @@ class Checkpoints:
         write_text(os.path.join(self._log_dir, "history.csv"), text.getvalue())
 
     def _last(self, epoch: int) -> str:
-        return self._path(f"last-{epoch:05d}.weights.h5")
+        return self._path(f"last-{epoch:05d}.npz")
 
     def _best(self, epoch: int) -> str:
         return self._path(f"best-{epoch:05d}.npz")
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name)
+
+
+def _state(network: keras.Model) -> list[keras.Variable]:
+    """Returns everything that training changes: weights, states of random numbers, and moments."""
+    others = {id(variable) for variable in (*network.weights, *network.metrics_variables)}
+    random = [variable for variable in network.variables if id(variable) not in others]
+    return [*changing_weights(network), *random, *network.optimizer.variables]
+
+
+def _write(path: str, variables: Iterable[keras.Variable]) -> None:
+    with new_file(path) as file:
+        np.savez(file, *(variable.numpy() for variable in variables))
+
+
+def _read(path: str, variables: Iterable[keras.Variable]) -> None:
+    with np.load(io.BytesIO(read_bytes(path))) as file:
+        for variable, name in zip(variables, file.files, strict=True):
+            variable.assign(file[name])

@@ -30,12 +30,35 @@ def save(tmp_path, network):
 def test_the_best_and_the_last_epoch_are_kept(save, network, tmp_path):
     checkpoints = save(0.1, 0.3, 0.2)
     names = sorted(path.name for path in (tmp_path / "folder").iterdir())
-    assert names == ["best-00001.npz", "history.json", "last-00002.weights.h5"]
+    assert names == ["best-00001.npz", "last-00002.npz", "scores.json"]
     assert checkpoints.best == 0.3
     checkpoints.load_best(network)
     assert network.get_weights()[1] == 1
     checkpoints.load_last(network)
     assert network.get_weights()[1] == 2
+
+
+def test_the_last_epoch_restores_everything_that_training_changes_and_nothing_frozen(tmp_path):
+    frozen = keras.layers.Dense(1000, trainable=False)
+    layers = [frozen, keras.layers.Dropout(0.5), keras.layers.BatchNormalization()]
+    network = keras.Sequential([keras.Input((50,)), *layers, keras.layers.Dense(1)])
+    network.compile(keras.optimizers.Adam(0.1), "mse")
+    network.fit(np.ones((8, 50)), np.ones(8), batch_size=2, verbose=0)
+
+    def state():
+        variables = [*network.variables, *network.optimizer.variables]
+        others = {id(variable) for variable in (*frozen.weights, *network.metrics_variables)}
+        return [variable.numpy() for variable in variables if id(variable) not in others]
+
+    before, checkpoints = state(), Checkpoints(str(tmp_path), str(tmp_path / "logs"))
+    checkpoints.save(network, {MONITOR: 0.5})
+    frozen.kernel.assign(frozen.kernel * 2)
+    network.fit(np.ones((8, 50)), np.zeros(8), batch_size=2, verbose=0)
+    kernel = frozen.kernel.numpy()
+    checkpoints.load_last(network)
+    for expected, restored in zip(before, state(), strict=True):
+        np.testing.assert_array_equal(restored, expected)
+    np.testing.assert_array_equal(frozen.kernel, kernel)
 
 
 def test_of_equal_epochs_the_first_is_the_best(save, network):
