@@ -29,12 +29,12 @@ ifdef ARGS
 test: setup
 	@$(BIN)/pytest $(ARGS)
 else
-# The tests run in three processes, since they wait for servers and other programs for a third of their time. The files keep
+# The tests run in four processes, since they wait for servers and other programs for a third of their time. The files keep
 # their order, in which the longest come early. SlipCover measures the line coverage.
 test: setup airflow
 	@scripts/test_tools.sh
 	@$(BIN)/python -m slipcover --json --out .coverage.json -m pytest \
-		--numprocesses 3 --dist loadfile --no-loadscope-reorder -p scripts.coverage_summary
+		--numprocesses 4 --dist loadfile --no-loadscope-reorder -p scripts.coverage_summary
 endif
 
 lint: setup
