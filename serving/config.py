@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from data.config import Positive, Strict
+from data.config.base import OutputPath
 
 Precision = Literal["float32", "bfloat16", "float16"]
 """Compute dtype of a network. The weights, the logits and the softmax are always float32."""
@@ -76,6 +77,6 @@ class ServingConfig(Strict):
     precision: Precision | None = None
     flips: Flips = "none"
     confidence_map: bool = False
-    push_to: Annotated[str, Field(min_length=1)] | None = None
+    push_to: Annotated[OutputPath, Field(min_length=1)] | None = None
     check: CheckConfig = CheckConfig()
     infra_validator: InfraValidatorConfig | None = None

@@ -8,6 +8,7 @@ from typing_extensions import Self
 
 from components.trainer.registry import DECODERS, ENCODERS, LOSSES
 from data.config import NamedAugmentation, Positive, Strict, View
+from data.config.base import InputPath
 from serving.config import MAX_PIXELS, Flips, Precision
 
 SETTINGS = "settings"
@@ -76,7 +77,7 @@ class ModelConfig(Strict):
     """
 
     encoder: EncoderName = "vgg16"
-    weights: str = "hed-bsds500"
+    weights: InputPath = "hed-bsds500"
     freeze: Literal["all", "none"] | Annotated[int, Field(ge=0)] | list[str] = "all"
     decoder: DecoderName = "unet"
     width: Width = 0.25

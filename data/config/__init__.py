@@ -9,7 +9,7 @@ from typing_extensions import Self
 
 from data.class_names import class_key, equal_keys, fault_of_name
 from data.config.augmentation import AUGMENTATIONS, Augmentation, NamedAugmentation
-from data.config.base import Positive, Strict
+from data.config.base import OutputPath, Positive, Strict
 from data.config.mask_values import OTHER, MaskValue, MaskValues, classes_from_table
 from data.config.sources import (
     SPLITS,
@@ -172,7 +172,7 @@ class DataConfig(Strict):
     max_pixels: int = Field(100_000_000, ge=1)
     on_bad_pair: Literal["fail", "skip"] = "fail"
     max_bad_fraction: float = Field(0.05, ge=0, le=1)
-    schema_file: str | None = None
+    schema_file: OutputPath | None = None
     on_anomaly: Literal["warn", "fail"] = "warn"
     view: View = ResizeView(kind="resize")
 

@@ -8,7 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from data.class_names import class_key
 from data.config.class_tables import VOC_BORDER, ClassOfValue, read_class_table, voc_values
-from data.errors import InputError, nearest
+from data.errors import InputError, MissingFileError, nearest
+from data.files.file_systems import unknown_scheme
+from data.files.path_advice import missing_path_advice
 from data.files.paths import join
 
 OTHER = "other"
@@ -83,11 +85,17 @@ def classes_from_table(content: dict[str, Any]) -> dict[str, Any]:
     if match[1] == "voc":
         ignored = {"ignore_value": content.get("ignore_value", VOC_BORDER)}
         return _of_classes(voc_values(), content.get("classes"), "voc") | ignored
+    table = match[1]
+    if fault := unknown_scheme(table):
+        raise ValueError(f"mask_values: {table}: {fault}")
     try:
-        values = read_class_table(join(_folder_of(content.get("source")), match[1]))
+        values = read_class_table(join(_folder_of(content.get("source")), table))
+    except MissingFileError as error:
+        advice = missing_path_advice(table, "the folder of the source")
+        raise ValueError(f"mask_values: {f'{table}: {advice}' if advice else error}") from error
     except InputError as error:
         raise ValueError(f"mask_values: {error}") from error
-    return _of_classes(values, content.get("classes"), match[1])
+    return _of_classes(values, content.get("classes"), table)
 
 
 def _folder_of(source: Any) -> str:

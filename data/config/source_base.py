@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from data.config.base import Strict
+from data.config.base import InputPath, Strict
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -68,7 +68,7 @@ class SpannedSource(Source):
       path_is_file: Whether `path` names a file instead of a folder.
     """
 
-    path: str
+    path: InputPath
     newest_spans: Annotated[int, Field(ge=1)] | None = None
 
     path_is_file: ClassVar[bool] = False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import Self
 
+from data.config.base import InputPath
 from data.config.source_base import SPAN_PLACEHOLDER, SPLITS, Source, SpannedSource, SplitName
 
 __all__ = [
@@ -85,7 +86,7 @@ class FolderSource(SpannedSource):
     mask_pattern: _FilePattern = "*"
     ignore: list[str] = Field(default=[])
     split_folders: bool = False
-    split_lists: dict[SplitName, str] = Field(default={})
+    split_lists: dict[SplitName, InputPath] = Field(default={})
 
     @field_validator("image_pattern", "mask_pattern")
     @classmethod
@@ -195,7 +196,7 @@ class TfdsSource(Source):
 
     kind: Literal["tfds"]
     name: str
-    data_dir: str | None = None
+    data_dir: InputPath | None = None
     image: str = "image"
     mask: str = "segmentation_mask"
     key: str | None = None
@@ -219,7 +220,7 @@ class AnnotationSource(Source):
         (`leave_out`).
     """
 
-    path: str
+    path: InputPath
     categories: dict[str, str | None] = Field(default={})
     background: str | None = "background"
     unannotated: Literal["background", "leave_out"] = "background"
@@ -266,8 +267,8 @@ class CocoSource(AnnotationSource):
     """
 
     kind: Literal["coco"]
-    annotations: str | dict[SplitName, str] = "annotations.json"
-    images: str | dict[SplitName, str] | None = None
+    annotations: InputPath | dict[SplitName, InputPath] = "annotations.json"
+    images: InputPath | dict[SplitName, InputPath] | None = None
     crowd: Literal["ignore", "draw"] = "ignore"
 
     def place_of_split(self, split: SplitName) -> str | None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from data.errors import InputError, MissingFileError, UnavailableError, one_line
 from data.files.paths import is_in_bucket, is_remote
@@ -92,21 +92,23 @@ def open_gfile(path: str, done: str = "read") -> Iterator[Any]:
         raise InputError(message) from error
 
 
-def unknown_scheme(path: str) -> str | None:
-    """Returns what to write instead of a remote path that cannot be read; None if it can be read.
+def unknown_scheme(path: str, done: Literal["read", "written"] = "read") -> str | None:
+    """Returns what to do about a remote path on an unknown file system; None if it is known.
 
     Args:
       path: A path, local or remote.
+      done: What is done with the file or folder.
     """
     if not is_remote(path) or path.startswith(_SCHEMES):
         return None
     if path.startswith("file://"):
         return "the path has a scheme. Write it without file://."
-    scheme = path.partition("://")[0]
-    return (
-        f"{scheme}:// cannot be read. Copy the files to this machine, or into a bucket of Google "
-        "Cloud Storage (gs://)."
+    remedy = (
+        "Copy the files to this machine, or into a bucket of Google Cloud Storage (gs://)."
+        if done == "read"
+        else "Name a folder on this machine, or in a bucket of Google Cloud Storage (gs://)."
     )
+    return f"{path.partition('://')[0]}:// cannot be {done}. {remedy}"
 
 
 def _reason(error: Any) -> str:

@@ -14,6 +14,7 @@ from data.config import DataConfig
 from data.config.sources import Source
 from data.errors import InputError, MissingFileError
 from data.files.ownership import refuse_foreign_folder
+from data.files.path_advice import missing_path_advice
 from data.files.paths import join
 from data.files.removing import remove_folder
 from data.jobs.shuffle import PARTITIONS, Stage, partition_of
@@ -21,7 +22,6 @@ from data.listing.census import Census
 from data.listing.pair import Pair
 from data.listing.pair_list import ListedPair, read_list
 from data.listing.stages import ListSettings, check_rows, find_rows, hash_key, pair_rows
-from data.sources.path_advice import missing_path_advice
 from data.sources.raw_pairs import Part
 from data.sources.registry import SOURCES
 from data.sources.spans import find_spans

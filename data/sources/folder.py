@@ -13,11 +13,11 @@ from typing_extensions import Self
 from data.config.sources import FolderSource, SplitName
 from data.errors import PairError
 from data.files.finding import sub_folders, walk
+from data.files.path_advice import missing_entry_advice
 from data.files.paths import join, relative_path
 from data.files.reading import read_text_lines
 from data.sources.file_patterns import TOOL_FILES, Pattern, is_ignored, kind_and_match
 from data.sources.image_suffixes import expected_suffixes, without_image_suffix
-from data.sources.path_advice import missing_entry_advice
 from data.sources.raw_pairs import Ignored, Part, RawFound, RawPair
 from data.sources.split_folders import find_split_folders
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from data.config.sources import ManifestSource, SplitName
 from data.errors import InputError, PairError, nearest
 from data.files.finding import is_file
+from data.files.path_advice import impossible_path, missing_path_advice
 from data.files.paths import is_remote, join, relative_path
 from data.sources.image_suffixes import IMAGE_SUFFIXES, expected_suffixes, without_image_suffix
-from data.sources.path_advice import impossible_path, missing_path_advice
 from data.sources.raw_pairs import Part, RawFound, RawPair
 from data.sources.split_names import SPLIT_NAMES, split_of
 from data.sources.tables import column_names, read_table

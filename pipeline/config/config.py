@@ -14,11 +14,10 @@ from components.evaluator.slice_names import column_of, parse_slice, sliceable
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.tuner.config import TunerConfig
 from data.config import DataConfig, ManifestSource, Strict
+from data.config.base import OutputPath
 from data.errors import listed, nearest
 from data.examples import features
-from data.files.file_systems import unknown_scheme
 from data.files.paths import is_remote, join
-from data.sources.path_advice import missing_path_advice
 from pipeline.config.airflow import AirflowConfig
 from pipeline.config.beam import BeamConfig, LocalBeam
 from pipeline.config.kubeflow import KubeflowConfig
@@ -58,7 +57,7 @@ class Config(Strict):
     """
 
     name: Annotated[str, Field(pattern=f"^{_NAME}$")]
-    workspace: str = "runs"
+    workspace: OutputPath = "runs"
     data: DataConfig
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
@@ -80,15 +79,6 @@ class Config(Strict):
                 f"should have only the letters A to Z and a to z, digits, _ and -, found {name!r}"
             )
         return name
-
-    @field_validator("workspace")
-    @classmethod
-    def _is_a_path(cls, workspace: str) -> str:
-        if fault := unknown_scheme(workspace) or missing_path_advice(
-            workspace, "the current folder"
-        ):
-            raise ValueError(f"{fault.removesuffix('.')}, found {workspace!r}")
-        return workspace
 
     @model_validator(mode="after")
     def _workspace_is_no_pattern(self) -> Self:

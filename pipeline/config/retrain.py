@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from data.config import Strict
+from data.config.base import InputPath
 from data.errors import InputError
 
 _SCHEMES = ("http://", "https://")
@@ -69,5 +70,5 @@ class RetrainConfig(Strict):
 
     keep_runs: _AtLeast1 | None = 10
     keep_versions: _AtLeast1 | None = None
-    request_log: Annotated[str, Field(min_length=1)] | None = None
+    request_log: Annotated[InputPath, Field(min_length=1)] | None = None
     notify: NotifyConfig = NotifyConfig()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from data.errors import InputError
 from data.files.finding import is_file
 from data.files.packages import package_file
+from data.files.path_advice import missing_path_advice
 from data.files.reading import read_bytes
 
 Arrays = list[npt.NDArray[np.float32]]
@@ -118,7 +119,8 @@ def _hed(encoder: keras.Model) -> dict[str, Arrays]:
 
 def _file_weights(encoder: keras.Model, whole: keras.Model, weights: str) -> dict[str, Arrays]:
     if not is_file(weights):
-        raise InputError(f"model.weights: no such file: {weights}. {_ALTERNATIVES}")
+        advice = missing_path_advice(weights, "the current folder") or _ALTERNATIVES
+        raise InputError(f"model.weights: no such file: {weights}. {advice}")
     try:
         with h5py.File(io.BytesIO(read_bytes(weights))) as file:
             if "layer_names" in file.attrs:

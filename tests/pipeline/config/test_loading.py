@@ -53,7 +53,6 @@ def test_mask_values_have_whole_numbers_as_keys(load):
         (changed(name="ümlaut"), ["name: should have only the letters A to Z", "'ümlaut'"]),
         (changed(workspace="~/runs"), ["workspace: Only a shell replaces ~", "'~/runs'"]),
         (changed(workspace="$HOME/x"), ["workspace: Only a shell replaces ~ and $HOME"]),
-        (changed(workspace="s3://b/x"), ["workspace: s3:// cannot be read. Copy the files"]),
         (changed(workspace="file:///x"), ["workspace: the path has a scheme. Write it without"]),
         (changed(workspace="C:/runs"), ["workspace: The path has the letter of a drive."]),
         (changed(data=None), ["data: should be keys with values, found None"]),
@@ -112,6 +111,47 @@ def test_each_mistake_is_one_line(problems, text, words):
     assert line.startswith(words[0]) or line.startswith("data"), line
     assert ".folder." not in line
     assert "http" not in line
+
+
+@pytest.mark.parametrize("done", ["read", "written"])
+def test_paths_on_unknown_file_systems_name_the_key(problems, done):
+    keys = {
+        "read": [
+            *("data__source__path", "data__source__split_lists__train", "model__weights"),
+            "retrain__request_log",
+        ],
+        "written": ["workspace", "data__schema_file", "serving__push_to"],
+    }
+    remedy = {"read": "Copy the files to this machine", "written": "Name a folder on this machine"}
+    for key in keys[done]:
+        (line,) = problems(changed(**{key: "s3://b/x"}))
+        assert line.startswith(f"{key.replace('__', '.')}: s3:// cannot be {done}. {remedy[done]}")
+        assert line.endswith("found 's3://b/x'")
+
+
+@pytest.mark.parametrize("key", ["workspace", "data__schema_file", "serving__push_to"])
+def test_folders_to_write_are_not_named_as_in_a_shell_or_on_windows(problems, key):
+    for path, words in {
+        "~/x": "Only a shell replaces ~",
+        "C:/x": "The path has the letter of a drive",
+        r"\\server\x": "Write / instead of",
+    }.items():
+        (line,) = problems(changed(**{key: path}))
+        assert line.startswith(f"{key.replace('__', '.')}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    {
+        "s3://b/labelmap.txt": "s3:// cannot be read. Copy the files to this machine",
+        "~/labelmap.txt": "Only a shell replaces ~ and $HOME. Write the whole path.",
+        "labelmap.txt": "no such file",
+    }.items(),
+)
+def test_a_table_of_classes_that_is_not_there_says_what_to_write(problems, table, words):
+    (line,) = problems(changed(data__mask_values=f"from {table}"))
+    assert "mask_values: " in line
+    assert words in line
 
 
 @pytest.mark.parametrize(
