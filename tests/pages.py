@@ -22,3 +22,13 @@ def serious_findings(page):
 def fits(page):
     """Returns whether nothing extends beyond the right edge of the window."""
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def hidden_numbers(page):
+    """Returns the headings of the rows whose first number is right of the edge of the window."""
+    return page.evaluate(
+        """[...document.querySelectorAll("tr:has(> th[scope=row] + td)")]
+        .filter(row => row.checkVisibility()
+            && row.cells[1].getBoundingClientRect().right > window.innerWidth)
+        .map(row => row.cells[0].innerText)"""
+    )

@@ -23,7 +23,7 @@ from components.report.page import RunFacts, read_anomalies, write_page
 from components.serving_check.verdict import ServingVerdict
 from serving.data_url import class_ids_url
 from tests.cards import make_card
-from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
+from tests.pages import DESKTOP, HOSTILE, PHONE, fits, hidden_numbers, serious_findings
 
 CLASSES = ["ground", "<disc>"]
 EPOCH = {"epoch": 1.0, "loss": 2.0, "val_loss": None, "val_mean_iou": 0.5, "val_iou/ground": 0.5}
@@ -335,6 +335,7 @@ def test_hostile_names_and_many_classes_in_a_browser(page, tmp_path, opened, sch
         shown.get_by_text("Show the card").click()
         shown.get_by_text(f"Legend: {number} classes").click()
         assert fits(shown)
+        assert hidden_numbers(shown) == []
         assert serious_findings(shown) == []
         shown.locator("[data-ids]").first.hover()
         assert shown.locator(".name-tag").inner_text() == classes[3]

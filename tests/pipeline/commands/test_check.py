@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 
 from pipeline.commands import cli
-from tests.pages import HOSTILE, PHONE, fits, serious_findings
+from tests.pages import HOSTILE, PHONE, fits, hidden_numbers, serious_findings
 
 
 @pytest.fixture
@@ -138,7 +138,8 @@ def test_the_page_with_hostile_names_in_a_browser(project, monkeypatch, capsys, 
     for number in range(3, 8):
         shutil.copy(data / f"images/{name}2.png", data / f"images/{name}{number}.png")
     config = yaml.safe_load((project / "config.yaml").read_text())
-    names = [f"<img src=x onerror=console.log({i})> 道路" for i in range(148)]
+    names = [f"<img src=x onerror=console.log({i})> 道路" for i in range(147)]
+    names.append("longname" * 12)
     config["data"]["classes"] = ["ground", "disc", *names]
     (project / "config.yaml").write_text(yaml.safe_dump(config))
     assert check(project, monkeypatch, capsys)[0] == 2
@@ -147,6 +148,7 @@ def test_the_page_with_hostile_names_in_a_browser(project, monkeypatch, capsys, 
         details.click()
     assert page.locator("figure").count() > 5
     assert fits(page)
+    assert hidden_numbers(page) == []
     assert serious_findings(page) == []
     page.locator("[data-ids]").first.hover()
     assert page.locator(".name-tag").inner_text() in ("ground", "disc")

@@ -15,7 +15,7 @@ from data.examples.shards import Shard, write_shard
 from data.listing.pairs import find_pairs
 from pipeline.reports.comparison import compare
 from serving.model.export import export_saved_model
-from tests.pages import DESKTOP, HOSTILE, PHONE, fits, serious_findings
+from tests.pages import DESKTOP, HOSTILE, PHONE, fits, hidden_numbers, serious_findings
 from tests.pipeline.recorded_runs import CLASSES, Workspace
 
 
@@ -92,6 +92,7 @@ def test_hostile_names_in_a_browser(workspace, opened, scheme):
         shown = opened(page, viewport, color_scheme=scheme)
         assert shown.locator("tbody th, table th[scope=row]").count() >= len(names)
         assert fits(shown)
+        assert hidden_numbers(shown) == []
         assert serious_findings(shown) == []
     with page.with_suffix(".csv").open(newline="") as file:
         assert {row["image"] for row in csv.DictReader(file)} == {
