@@ -146,10 +146,11 @@ def kind_and_match(
     matches = {kind: match for kind in patterns if (match := patterns[kind].match(above, name))}
     keys = " and ".join(f"data.source.{kind}_pattern" for kind in patterns)
     if not matches:
-        if posixpath.splitext(name)[1].lower() not in IMAGE_SUFFIXES:
-            reason = (
-                f"not an image suffix (expected {expected_suffixes()}). Move the file elsewhere."
-            )
+        suffix = posixpath.splitext(name)[1]
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            advice = f', or write, under data.source: ignore: ["*{suffix}"]' if suffix else ""
+            expected = f"expected {expected_suffixes()}"
+            reason = f"not an image suffix ({expected}). Move the file elsewhere{advice}."
             raise PairError("not_an_image", path, reason)
         reason = (
             f"the name does not match {keys}. Rename the file, move it elsewhere, or correct the "

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from data.class_names import class_key, fault_of_name
 from data.config import SplitName
 from data.config.class_tables import LABELME_BACKGROUND
-from data.errors import InputError
+from data.errors import InputError, listed
 from data.sources.annotations.json_files import read_json
 from data.sources.split_names import split_of
 
@@ -58,8 +58,9 @@ def find_annotations(folder: Path) -> Iterator[Annotations]:
     if coco:
         yield _coco(folder, coco)
     if labelme:
-        source = {"kind": "labelme", "path": str(folder)}
-        yield Annotations(source, _classes(sorted(labels)), f"{labelme} JSON files of labelme")
+        classes, others = _classes(sorted(labels))
+        source = {"kind": "labelme", "path": str(folder)} | others
+        yield Annotations(source, classes, f"{labelme} JSON files of labelme{_renamed(others)}")
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -73,9 +74,21 @@ def _values(objects: Any, key: str) -> list[Any]:
     return [row[key] for row in rows if isinstance(row, dict) and row.get(key) is not None]
 
 
-def _classes(names: Iterable[str]) -> list[str]:
-    usable = {class_key(name): name.strip() for name in names if not fault_of_name(name.strip())}
-    return [_BACKGROUND, *(name for name in usable.values() if name not in _NOT_CLASSES)]
+def _classes(names: Iterable[str]) -> tuple[list[str], dict[str, Any]]:
+    """Returns names of classes, and the source's key for categories that need another name."""
+    usable: dict[str, str] = {}
+    categories: dict[str, str] = {}
+    for number, name in enumerate(names, 1):
+        if fault_of_name(name.strip()):
+            categories[name] = usable[name] = f"class_{number}"
+        elif name.strip() not in _NOT_CLASSES:
+            usable[class_key(name)] = name.strip()
+    return [_BACKGROUND, *usable.values()], {"categories": categories} if categories else {}
+
+
+def _renamed(others: Mapping[str, Any]) -> str:
+    names = listed(others.get("categories", {}), 3)
+    return f"; {names} cannot be the name of a class" if names else ""
 
 
 def _coco(folder: Path, found: Mapping[Path, Mapping[str, Any]]) -> Annotations:
@@ -91,7 +104,8 @@ def _coco(folder: Path, found: Mapping[Path, Mapping[str, Any]]) -> Annotations:
     if all(itertools.chain(*crowds)) and any(crowds):
         source["crowd"] = "draw"  # CVAT writes the masks of its brush as crowds
     description = f"COCO JSON: {', '.join(names.values())}"
-    return Annotations(source, _classes(_used_categories(contents)), description)
+    classes, others = _classes(_used_categories(contents))
+    return Annotations(source | others, classes, description + _renamed(others))
 
 
 def _keys(key: str, of_splits: Mapping[SplitName | None, Any]) -> dict[str, Any]:
@@ -104,7 +118,7 @@ def _of_splits(folder: Path, paths: Sequence[Path]) -> dict[SplitName | None, Pa
     """Returns the file of each split, if names of files or folders say which one it is."""
     files: dict[SplitName | None, Path] = {}
     for path in paths:
-        for split in _splits_named(str(path.relative_to(folder))):
+        for split in splits_named(str(path.relative_to(folder))):
             files.setdefault(split, path)
     return files
 
@@ -126,13 +140,14 @@ def _images(
     below = sorted(each for each in folder.glob("*/") if each.is_dir())
     below += itertools.chain(*(sorted(each.glob("*/")) for each in below))
     # Images of several splits may have the same names.
-    below.sort(key=lambda each: split not in _splits_named(each.name))
+    below.sort(key=lambda each: split not in splits_named(each.name))
     for each in (path.parent, *below, folder):
         if (each / name).is_file():
             return None if each == path.parent else each.relative_to(folder).as_posix()
     return None
 
 
-def _splits_named(path: str) -> list[SplitName]:
+def splits_named(path: str) -> list[SplitName]:
+    """Returns the splits whose names are words in a path, such as `train_images`."""
     splits = map(split_of, re.findall("[a-z]+", path.lower()))
     return [split for split in splits if split is not None]

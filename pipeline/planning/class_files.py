@@ -41,6 +41,11 @@ def find_class_files(images: Path, masks: Path) -> Iterator[ClassFiles]:
     if folders and len(stems & set(folders)) >= _SHARE * len(folders):
         source = {"mask_pattern": "*/{name}"}
         yield ClassFiles(source, _OBJECTS, f"files of objects in {masks.name}/<image>/")
+    of_classes = [path for path in masks.iterdir() if path.is_dir() and _are_masks(path, stems)]
+    if len(of_classes) == len(folders) > 1 and not any(map(fault_of_name, folders)):
+        classes = sorted(name for name in folders if name != "background")
+        shown = f"a folder for each class ({masks.name}/{classes[0]}/)"
+        yield ClassFiles({"mask_pattern": "{class}/*"}, ["background", *classes], shown)
     if images != masks:
         stems -= set(names)  # these have a mask of their own name
     yield from _by_ends(stems, names)
@@ -58,6 +63,12 @@ def find_folders_of_objects(folder: Path) -> Iterator[ClassFiles]:
         patterns = {"image_pattern": "*/images/{name}", "mask_pattern": "*/masks/{name}"}
         source = {"images": ".", "masks": "."} | patterns
         yield ClassFiles(source, _OBJECTS, "a folder for each image, with files of objects")
+
+
+def _are_masks(folder: Path, stems: set[str]) -> bool:
+    """Returns whether most files in a folder are called like an image."""
+    names = [without_image_suffix(path.name) for path in folder.iterdir()]
+    return bool(names) and len(stems & set(names)) >= _SHARE * len(names)
 
 
 def _by_ends(stems: set[str], names: list[str]) -> Iterator[ClassFiles]:

@@ -39,7 +39,7 @@ def plan_classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, An
     """
     values = sorted(seen.values, key=lambda value: (isinstance(value, str), value))
     shown = _shown(seen.values, values)
-    ignored = values[-1] == IGNORE and values != [0, IGNORE] and len(values) > 2
+    ignored = values[-1] == IGNORE and len(values) > 2 and not _are_levels(values)
     labels = values[:-1] if ignored else values
     if len(labels) < 2:
         raise InputError(
@@ -59,6 +59,15 @@ def plan_classes(seen: Survey, named: NamedClasses | None) -> tuple[dict[str, An
             "they are classes, name them in a file classes.txt there, one in each line from 0."
         )
     return _objects(shown) if kind == "objects" else _numbered(labels, shown, ignored=ignored)
+
+
+def _are_levels(values: Sequence[int | str]) -> bool:
+    """Returns whether a few values are grey levels at equal distances, such as 0, 128 and 255."""
+    step = IGNORE / (len(values) - 1)
+    return len(values) <= _FEW and all(
+        isinstance(value, int) and abs(value - number * step) < 1
+        for number, value in enumerate(values)
+    )
 
 
 def _shown(counts: Values, values: Sequence[int | str]) -> str:

@@ -15,7 +15,7 @@ from pipeline.planning.class_names import find_class_names
 from pipeline.planning.classes import plan_classes
 from pipeline.planning.decision import Decision
 from pipeline.planning.groups import Grouping, find_groups
-from pipeline.planning.layout import Layout, find_layout
+from pipeline.planning.layout import Layout, find_layout, in_lines
 from pipeline.planning.splits import shares_for, shares_from_train
 from pipeline.planning.survey import Survey, survey
 
@@ -64,7 +64,7 @@ def plan_config(folder: Path) -> Plan:
         content = {"source": layout.source, "classes": layout.classes or ["a", "b"]}
         seen = survey(layout.found.pairs, DataConfig.model_validate(content))
     if not seen.pairs:
-        raise InputError(*seen.problems[:5])
+        raise InputError(*in_lines(seen.problems)[:5])
     decisions = [_source(layout)]
     data: dict[str, Any] = {"source": layout.source}
     if layout.classes:
@@ -93,7 +93,7 @@ def plan_config(folder: Path) -> Plan:
     decisions.append(
         Decision("gate", "no model yet", f"mean_iou {_FLOOR}: raise it after the first run")
     )
-    problems = [str(problem) for problem in layout.found.problems] + seen.problems
+    problems = in_lines([*layout.found.problems, *seen.problems])
     views = _views(seen, config_of(config, folder).data, layout)
     return Plan(config, decisions, problems, views)
 
@@ -152,7 +152,8 @@ def _group(layout: Layout) -> tuple[dict[str, Any], Decision | None]:
 
 def _has_splits(layout: Layout) -> bool:
     source = layout.source
-    return bool(source.get("split_folders")) or isinstance(source.get("annotations"), dict)
+    in_source = source.get("split_folders") or source.get("split_lists")
+    return bool(in_source) or isinstance(source.get("annotations"), dict)
 
 
 def _splits(layout: Layout, group: str | None) -> tuple[dict[str, Any], Decision | None]:

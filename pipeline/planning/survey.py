@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from data.config import DataConfig
-from data.errors import InputError
+from data.errors import InputError, PairError
 from data.files.reading import read_bytes
 from data.listing.pair import Pair
 from data.rasters.images import load_image
@@ -26,7 +26,7 @@ class Survey:
       values: Number of pixels with each value in the masks, as numbers or colours (`#ff8000`).
       masks: Number of pixels with each value in each mask; at most 300 values of a mask.
       max_sample: Greatest sample of the 16-bit images; 0 if there are none.
-      problems: Error messages of the files that cannot be read.
+      problems: The files that cannot be read.
     """
 
     pairs: int = 0
@@ -34,7 +34,7 @@ class Survey:
     values: Counter[int | str] = field(default_factory=Counter)
     masks: list[dict[int | str, int]] = field(default_factory=list)
     max_sample: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[PairError] = field(default_factory=list)
 
 
 def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
@@ -51,7 +51,7 @@ def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
             image = load_image(read_bytes(pair.image), pair.image, data)
             values = count_values(read_bytes(pair.mask), pair.mask, data.max_pixels)
         except InputError as error:
-            seen.problems.append(str(error))
+            seen.problems.append(_of_a_file(error, pair))
             continue
         seen.pairs += 1
         seen.sizes.append(image.pixels.shape[:2])
@@ -63,6 +63,12 @@ def survey(pairs: Sequence[Pair], data: DataConfig) -> Survey:
         seen.masks = [_as_colours(values) for values in seen.masks]
         seen.values = Counter(_as_colours(seen.values))
     return seen
+
+
+def _of_a_file(error: InputError, pair: Pair) -> PairError:
+    """Returns the error of a file, without the path of the file in the reason."""
+    file = pair.image if str(error).startswith(f"{pair.image}: ") else pair.mask
+    return PairError("unreadable", file, str(error).removeprefix(f"{file}: "))
 
 
 def _as_colours(values: Mapping[int | str, int]) -> dict[int | str, int]:

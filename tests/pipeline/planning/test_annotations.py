@@ -60,6 +60,16 @@ def test_labels_of_labelme(tmp_path):
     assert plan.config["data"]["classes"] == ["background", "cat", "red dog"]
 
 
+def test_names_that_no_class_can_have_are_replaced(tmp_path):
+    categories = [{"id": 3, "name": "mean"}, {"id": 7, "name": " dog"}]
+    write_coco(tmp_path / "x.json", IMAGES, [*OBJECTS, annotation(2, 7)], categories)
+    (found,) = find_annotations(tmp_path)
+    assert "mean cannot be the name of a class" in found.description
+    data = plan_config(tmp_path).config["data"]
+    assert data["source"]["categories"] == {"mean": "class_1"}
+    assert data["classes"] == ["background", "class_1", "dog"]
+
+
 def test_other_json_files_are_no_annotations(tmp_path):
     for number, content in enumerate(({}, [], {"images": [1], "categories": [2]}, {"shapes": 3})):
         (tmp_path / f"{number}.json").write_text(json.dumps(content))

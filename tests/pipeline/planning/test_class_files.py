@@ -9,6 +9,12 @@ ARRANGEMENTS = {
         {"mask_pattern": "*_{class}"},
         ["background", "cell", "tree"],
     ),
+    "folders of classes": (
+        ["images/{n}.png"],
+        ["masks/cell/{n}.png", "masks/tree/{n}.png"],
+        {"mask_pattern": "{class}/*"},
+        ["background", "cell", "tree"],
+    ),
     "one folder": (
         ["{n}.png"],
         ["{n}-cell.png", "{n}-tree.png"],

@@ -65,6 +65,10 @@ VALUES = {
     "0 and 255": ([0, 255], {"mask_values": {0: "background", 255: "object"}}),
     "three ids": ([0, 1, 2], {"classes": ["class_0", "class_1", "class_2"]}),
     "ids and 255": ([0, 1, 255], {"classes": ["background", "object"]}),
+    "grey levels": (
+        [0, 128, 255],
+        {"mask_values": {0: "class_0", 128: "class_1", 255: "class_2"}},
+    ),
     "gaps": ([0, 7], {"mask_values": {0: "background", 7: "object"}}),
     "objects": ([*range(40)], {"mask_values": {0: "background", "other": "object"}}),
     "colours": (
