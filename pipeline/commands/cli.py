@@ -10,13 +10,12 @@ import click
 from data.printable import printable
 from pipeline.commands import data_commands, model_commands, run_commands
 from pipeline.execution.entry import exit_code_of, use_utf8
-from pipeline.execution.first_process import run_as_child_if_first
 
 
 def main() -> None:
     """Runs the command line; an error for the user is printed, and the exit code is 2."""
     use_utf8()
-    run_as_child_if_first(lambda: sys.exit(exit_code_of(commands)))
+    sys.exit(exit_code_of(commands))
 
 
 class _Commands(click.Group):

@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Callable
 
-from pipeline.execution.console import print_failure
 from pipeline.exit_codes import BAD_INPUT
 
 _FIRST = 1
@@ -19,7 +18,8 @@ def run_as_child_if_first(command: Callable[[], None]) -> None:
     command, and this process can say so.
 
     Args:
-      command: The command. This function must be called before the command starts threads.
+      command: The command. This function must be called before the command starts threads, and
+        before long imports, during which the first process would ignore signals.
     """
     if os.getpid() == _FIRST:
         child = os.fork()
@@ -42,6 +42,8 @@ def _wait_for(child: int) -> int:
         ended, status = os.wait()
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGKILL:
+        from pipeline.execution.console import print_failure
+
         print_failure(
             "the command was killed, most likely because the memory of the container was full. "
             "Give the container more memory (--memory, or resources.limits.memory)."
