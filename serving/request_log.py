@@ -16,9 +16,9 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import IO, Annotated, Literal, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from data.examples import features
 from data.files.removing import remove_oldest
@@ -32,6 +32,15 @@ FILE_SIZE, FOLDER_SIZE = 8 * 2**20, 256 * 2**20
 SUFFIX = ".jsonl"
 _MOST_WAITING = 10_000  # maximum number of answers that wait to be written
 _DIGITS = 6
+# Limits of what a log may contain, wide enough for any image and any time: other programs write
+# logs too, and NaN or the year 1 cannot be compared.
+_Number = Annotated[float, Field(ge=0, le=2**31)]
+_Time = Annotated[
+    AwareDatetime,
+    Field(
+        ge=datetime(1970, 1, 1, tzinfo=timezone.utc), lt=datetime(9999, 1, 1, tzinfo=timezone.utc)
+    ),
+]
 
 
 class Answer(BaseModel):
@@ -51,10 +60,10 @@ class Answer(BaseModel):
     """
 
     log: Literal["unetfx/1"] = "unetfx/1"
-    time: AwareDatetime
+    time: _Time
     version: int | None = None
-    statistics: dict[str, float] | None
-    classes: dict[str, float]
+    statistics: dict[str, _Number] | None
+    classes: dict[str, _Number]
     confidence: float | None
     image: str | None = None
     kept: str | None = None

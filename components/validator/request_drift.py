@@ -111,13 +111,14 @@ def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, Period], int]:
     days: dict[date, Period] = {}
     without = 0
     for answer in answers:
-        if answer.statistics is None:
+        statistics = answer.statistics or {}
+        if not any(name in statistics for name in features.IMAGE_STATISTICS):
             without += 1
             continue
         day = answer.time.astimezone(timezone.utc).date()
         count, rows, kept = days[day][2:] if day in days else (0, [], {})
         place = len(rows) if count < _MOST_COMPARED else chance.randrange(count + 1)
-        row = _row(answer.statistics, answer.classes)
+        row = _row(statistics, answer.classes)
         if place < _MOST_COMPARED:
             rows[place : place + 1] = [row]
         if answer.kept is not None and len(kept) < _MOST_KEPT:

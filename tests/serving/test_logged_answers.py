@@ -55,6 +55,24 @@ def test_a_file_that_is_no_log_of_this_model_is_bad_input(tmp_path, content, mes
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('"image/std":0.0', '"image/std":NaN', "statistics.image/std"),
+        ('"image/std":0.0', '"image/std":1e300', "statistics.image/std"),
+        ('"blue":0.5', '"blue":Infinity', "classes.blue"),
+        (r'"time":"[^"]*"', '"time":"0001-01-01T00:00:00+14:00"', "time"),
+        (r'"time":"[^"]*"', '"time":"9999-12-31T23:00:00-14:00"', "time"),
+    ],
+)
+def test_a_number_or_a_time_that_cannot_be_compared_is_bad_input(tmp_path, old, new, place):
+    changed = re.sub(old, new, line())
+    assert new in changed
+    (tmp_path / "a.jsonl").write_text(line() + changed + line())
+    with pytest.raises(InputError, match=rf"a\.jsonl, line 2: not a log of unetfx \({place}: "):
+        numbers(tmp_path)
+
+
 def test_a_missing_path_and_an_empty_folder_are_bad_input(tmp_path):
     with pytest.raises(InputError, match="contains no log"):
         numbers(tmp_path)

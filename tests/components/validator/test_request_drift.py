@@ -107,3 +107,8 @@ def test_days_of_few_requests_are_joined(compare):
 def test_too_few_requests_are_bad_input(compare):
     with pytest.raises(InputError, match=f"{FEWEST - 1} requests with image statistics, and 9 wit"):
         compare(answers(0, FEWEST - 1), answers(1, 9, statistics=False))
+
+
+def test_a_request_with_statistics_of_other_names_counts_as_one_without(compare):
+    others = (one.model_copy(update={"statistics": {"other": 1.0}}) for one in answers(0, 9))
+    assert compare(answers(0, 200), others)[:2] == (200, 9)
