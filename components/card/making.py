@@ -134,7 +134,7 @@ def _verdict(verdict: Verdict) -> CardVerdict:
     return CardVerdict(
         blessed=verdict.blessed,
         baseline=verdict.baseline,
-        rules=list(map(rule_text, verdict.rules)),
+        rules=[*map(rule_text, verdict.rules), *verdict.without_interval()],
         remarks=verdict.remarks,
     )
 

@@ -42,8 +42,12 @@ class Verdict(BaseModel):
             for rule in self.rules
             if rule.passed is None or (rule.passed and rule.groups_needed)
         ]
+        return [*unsure, *self.without_interval()]
+
+    def without_interval(self) -> list[str]:
+        """Returns a line that names all rules decided without an interval; empty without any."""
         alone = [rule for rule in self.rules if _by_value_alone(rule)]
-        return [*unsure, *([without_interval_text(alone)] if alone else [])]
+        return [without_interval_text(alone)] if alone else []
 
 
 def _by_value_alone(rule: Rule) -> bool:

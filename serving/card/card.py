@@ -111,7 +111,7 @@ class CardVerdict(BaseModel):
       blessed: Whether the gate blessed the model.
       baseline: Short name of the last blessed model, to which the gate compared this one; None
         without one.
-      rules: Result of each rule, one line each.
+      rules: Result of each rule, one line each, and one that names the rules without an interval.
       remarks: Further information, one line each.
       decisions: Decisions of people, one sentence each, without a full stop.
     """
