@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -133,7 +132,7 @@ def _provenance(
 ) -> Iterator[tuple[str, str]]:
     if spans != [0]:
         yield "Data spans", ", ".join(map(str, spans))
-    yield "Data fingerprint", json.dumps(examples.get_string_custom_property("input_fingerprint"))
+    yield "Data fingerprint", examples.get_string_custom_property("input_fingerprint")
     versions = software_versions()
     yield "Code", f"unetfx {versions.pop('unetfx')}, {code[:12]}"
     yield "Libraries", ", ".join(map(" ".join, versions.items()))

@@ -53,7 +53,7 @@ class CardData(BaseModel):
     Attributes:
       spans: Numbers of the deliveries of data; empty for data without spans.
       splits: The splits, in the order train, val, test.
-      fingerprint: Fingerprint of the files: their number, size, times and hash.
+      fingerprint: Hash of the names and contents of all pairs.
     """
 
     spans: list[int]

@@ -116,6 +116,7 @@ def examples(tmp_path_factory):
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     artifact.split_names = '["val", "test"]'
+    artifact.set_string_custom_property("input_fingerprint", "ab12")
     return artifact
 
 

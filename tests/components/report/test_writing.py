@@ -66,6 +66,7 @@ def test_a_report_has_the_metrics_the_histories_and_the_pictures(
             assert drawn.size == (mask.width, mask.height)
     provenance = dict(contents.provenance)
     assert provenance["Data spans"] == "0, 1, 2, 3"
+    assert provenance["Data fingerprint"] == "ab12"
     assert provenance["Code"].endswith(", 000000000000")
     assert read_card(str(folder)).texts == texts
     assert (folder / "model_card.md").read_text().startswith("# colours\n")
