@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import schema_pb2
+from google.protobuf.message import DecodeError
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.components.statistics_gen.executor import DEFAULT_FILE_NAME
 
 from components.validator.request_drift import RequestDrift, request_drift
 from components.validator.schema import complete_schema
-from data.errors import InputError
+from data.errors import InputError, one_line
 from data.files.finding import is_file
 from data.files.paths import join
 from data.files.reading import read_text
@@ -43,11 +44,11 @@ def find_drift(config: Config, logs: Sequence[str]) -> tuple[Training, RequestDr
       The version and its data, and the result of the comparison.
 
     Raises:
-      InputError: There is no pushed version whose statistics are kept, the schema cannot be read,
-        or a log cannot be read or has too few requests.
+      InputError: There is no pushed version whose statistics are kept, they or the schema cannot be
+        read, or a log cannot be read or has too few requests.
     """
     training = _training(config)
-    statistics = tfdv.load_stats_binary(training.statistics)
+    statistics = _statistics(training.statistics)
     answers = read_answers(logs, config.data.classes)
     return training, request_drift(answers, statistics, _schema(config), config.data.classes)
 
@@ -75,6 +76,18 @@ def _training(config: Config) -> Training:
             "newer model, or raise retrain.keep_runs"
         )
     return Training(newest, kept[-1])
+
+
+def _statistics(file: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    try:
+        statistics = tfdv.load_stats_binary(file)
+        if not statistics.datasets:
+            raise DecodeError("it is empty")
+    except DecodeError as error:
+        raise InputError(
+            f"{file}: not statistics of TFDV ({one_line(error)}). Push a newer model: unetfx run"
+        ) from error
+    return statistics
 
 
 def _schema(config: Config) -> schema_pb2.Schema:

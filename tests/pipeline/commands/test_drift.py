@@ -121,3 +121,14 @@ def test_missing_files_are_bad_input_in_one_line(drift, workspace, tmp_path, rem
     code, out, error = drift(log)
     assert (code, out, error.count("\n")) == (2, "", 1)
     assert message in error
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\xff\x01damaged"], ids=["empty", "damaged"])
+def test_statistics_that_cannot_be_read_are_bad_input_in_one_line(
+    drift, workspace, tmp_path, content
+):
+    [file] = workspace.config.home.glob("artifacts/StatisticsGen/**/FeatureStats.pb")
+    file.write_bytes(content)
+    code, out, error = drift(write_log(tmp_path / "log", requests(210)))
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert "FeatureStats.pb: not statistics of TFDV (" in error
