@@ -7,6 +7,7 @@ from datetime import date, timezone
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
@@ -23,7 +24,7 @@ FEWEST = 200
 four times as many false alarms (`benchmarks.drift`)."""
 _MOST_COMPARED = 10_000  # maximum number of requests of a day that are compared
 _Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
-_Row: TypeAlias = Mapping[str, int | float]
+_Row: TypeAlias = npt.NDArray[np.float32]  # the numbers of a request, in the order of `_columns`
 _MOST_KEPT = 1000  # maximum number of kept images of a day among which examples are chosen
 _MOST_SHOWN = 3  # maximum number of kept images for a number that has moved
 
@@ -87,25 +88,26 @@ def request_drift(
     Raises:
       InputError: There are too few requests with statistics.
     """
-    days, without = _by_day(answers)
+    days, without = _by_day(answers, classes)
     periods = _periods(days)
-    newest = _statistics(periods[0])
+    columns = _columns(classes)
+    newest = _statistics(periods[0], columns)
     moved = _moved(newest, training, schema, classes)
     since = dict.fromkeys(moved, f"the beginning of the log, {periods[-1].first}")
     open_names = set(moved)
     for later, period in itertools.pairwise(periods):
         if not open_names:
             break
-        still = open_names & _moved(_statistics(period), training, schema, classes).keys()
+        still = open_names & _moved(_statistics(period, columns), training, schema, classes).keys()
         since |= dict.fromkeys(open_names - still, f"{later.first}")
         open_names = still
     sentences = [f"{line}, since {since[name]}" for name, line in sorted(moved.items())]
-    images = [_examples(name, periods[0], training) for name in sorted(moved)]
+    images = [_examples(columns.index(name), periods[0], training, name) for name in sorted(moved)]
     total = sum(period.requests for period in periods)
     return RequestDrift(total, without, periods[-1].first, periods[0], sentences, images)
 
 
-def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, Period], int]:
+def _by_day(answers: Iterable[Answer], classes: Sequence[str]) -> tuple[dict[date, Period], int]:
     """Returns the requests of each day, and the number of those without statistics."""
     chance = random.Random(0)  # noqa: S311 # not for secrets
     days: dict[date, Period] = {}
@@ -118,7 +120,7 @@ def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, Period], int]:
         day = answer.time.astimezone(timezone.utc).date()
         count, rows, kept = days[day][2:] if day in days else (0, [], {})
         place = len(rows) if count < _MOST_COMPARED else chance.randrange(count + 1)
-        row = _row(statistics, answer.classes)
+        row = _row(statistics, answer.classes, classes)
         if place < _MOST_COMPARED:
             rows[place : place + 1] = [row]
         if answer.kept is not None and len(kept) < _MOST_KEPT:
@@ -134,15 +136,20 @@ def _by_day(answers: Iterable[Answer]) -> tuple[dict[date, Period], int]:
     return days, without
 
 
-def _row(statistics: Mapping[str, float], classes: Mapping[str, float]) -> _Row:
-    numbers = {name: statistics[name] for name in features.IMAGE_STATISTICS if name in statistics}
-    numbers |= {features.fraction(name): share for name, share in classes.items()}
-    # Examples hold float32. Without the same rounding, a constant number would seem to differ.
-    row: dict[str, int | float] = {
-        name: float(np.float32(number)) for name, number in numbers.items()
-    }
-    sizes = (name for name in (features.HEIGHT, features.WIDTH) if name in row)
-    return row | {name: int(row[name]) for name in sizes}
+def _columns(classes: Sequence[str]) -> list[str]:
+    return [*features.IMAGE_STATISTICS, *map(features.fraction, classes)]
+
+
+def _row(
+    statistics: Mapping[str, float], shares: Mapping[str, float], classes: Sequence[str]
+) -> _Row:
+    """Returns the numbers of a request; NaN for those that the log lacks.
+
+    They are rounded as in the examples, because otherwise a constant number would seem to differ.
+    With many classes, a dictionary for each request would take thirty times as much memory.
+    """
+    numbers = [statistics.get(name, np.nan) for name in features.IMAGE_STATISTICS]
+    return np.array([*numbers, *(shares.get(name, np.nan) for name in classes)], np.float32)
 
 
 def _periods(days: Mapping[date, Period]) -> list[Period]:
@@ -165,20 +172,26 @@ def _joined(old: Period, young: Period) -> Period:
     return Period(old.first, young.last, requests, rows, kept)
 
 
-def _examples(name: str, period: Period, training: _Statistics) -> list[str]:
+def _examples(column: int, period: Period, training: _Statistics, name: str) -> list[str]:
     """Returns the kept images that differ most from the training data, in the direction of all."""
     (before,) = (
         feature.num_stats.mean
         for feature in training.datasets[0].features
         if feature.path.step[0] == name
     )
-    above = float(np.mean([row[name] for row in period.rows if name in row])) > before
-    values = {path: row[name] for path, row in period.kept.items() if name in row}
+    above = float(np.nanmean([row[column] for row in period.rows])) > before
+    values = {
+        path: float(row[column]) for path, row in period.kept.items() if not np.isnan(row[column])
+    }
     return sorted(values, key=values.__getitem__, reverse=above)[:_MOST_SHOWN]
 
 
-def _statistics(period: Period) -> _Statistics:
-    return tfdv.generate_statistics_from_dataframe(pd.DataFrame(period.rows))
+def _statistics(period: Period, columns: Sequence[str]) -> _Statistics:
+    frame = pd.DataFrame(np.array(period.rows, np.float64), columns=columns)
+    frame = frame.dropna(axis="columns", how="all")
+    sizes = [name for name in (features.HEIGHT, features.WIDTH) if name in frame]
+    whole = [name for name in sizes if frame[name].notna().all()]
+    return tfdv.generate_statistics_from_dataframe(frame.astype(dict.fromkeys(whole, np.int64)))
 
 
 def _moved(

@@ -1,3 +1,4 @@
+import tracemalloc
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -112,3 +113,20 @@ def test_too_few_requests_are_bad_input(compare):
 def test_a_request_with_statistics_of_other_names_counts_as_one_without(compare):
     others = (one.model_copy(update={"statistics": {"other": 1.0}}) for one in answers(0, 9))
     assert compare(answers(0, 200), others)[:2] == (200, 9)
+
+
+def test_the_numbers_of_many_classes_take_little_memory():
+    classes = [f"class {number}" for number in range(150)]
+    shares = dict(zip(classes, np.random.default_rng(0).dirichlet(np.ones(150)), strict=True))
+    (one,) = answers(0, 1)
+    rows = [one.statistics | {fraction(name): share for name, share in shares.items()}] * 20
+    frame = pd.DataFrame(rows).astype("float32").astype({"image/height": int, "image/width": int})
+    training = tfdv.generate_statistics_from_dataframe(frame)
+    logged = (one.model_copy(update={"classes": dict(shares)}) for _ in range(5000))
+    tracemalloc.start()
+    result = request_drift(logged, training, infer_schema([training]), classes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (result.requests, result.sentences) == (5000, [])
+    # Each request has 159 numbers of four bytes; the table for TFDV has eight bytes for each.
+    assert peak < 5000 * 159 * (4 + 8) * 4
