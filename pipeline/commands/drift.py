@@ -8,6 +8,8 @@ from pipeline.config.config import Config
 from pipeline.exit_codes import DONE, FAILED
 from pipeline.retraining.drift import find_drift
 
+_MOST_PRINTED = 20  # with many classes, the shares of all move together
+
 
 def run_drift(config: Config, logs: Sequence[str]) -> int:
     """Prints whether the newest requests differ from the training data, and since when.
@@ -32,10 +34,13 @@ def run_drift(config: Config, logs: Sequence[str]) -> int:
         f"Compared  {newest.requests} requests of {days} with the training data of version "
         f"{training.version}"
     )
-    for sentence, images in zip(result.sentences, result.images, strict=True):
+    moved = list(zip(result.sentences, result.images, strict=True))
+    for sentence, images in moved[:_MOST_PRINTED]:
         print(f"Drift     {printable(sentence)}")
         for image in filter(is_file, images):  # the oldest images of a log are removed
             print(f"  image   {printable(image)}")
-    if not result.sentences:
+    if len(moved) > _MOST_PRINTED:
+        print(f"          and {len(moved) - _MOST_PRINTED} more numbers")
+    if not moved:
         print("No drift  no number differs by more than the schema and chance allow")
-    return FAILED if result.sentences else DONE
+    return FAILED if moved else DONE

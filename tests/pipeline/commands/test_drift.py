@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import tensorflow_data_validation as tfdv
 import yaml
 from google.protobuf import text_format
 
+from components.validator.request_drift import Period, RequestDrift
 from components.validator.schema import infer_schema
 from data.examples.features import fraction
 from data.examples.image_statistics import ImageStatistics
 from data.files.writing import write_text
+from pipeline.commands import drift as command
+from pipeline.retraining.drift import Training
 from serving.request_log import answer
 from tests.pipeline.recorded_runs import Workspace
 
@@ -132,3 +136,17 @@ def test_statistics_that_cannot_be_read_are_bad_input_in_one_line(
     code, out, error = drift(write_log(tmp_path / "log", requests(210)))
     assert (code, out, error.count("\n")) == (2, "", 1)
     assert "FeatureStats.pb: not statistics of TFDV (" in error
+
+
+def test_with_many_classes_the_first_numbers_are_printed(unetfx, workspace, tmp_path, monkeypatch):
+    day = date(2026, 11, 20)
+    sentences = [f"the share of class {number} differs" for number in range(150)]
+    found = RequestDrift(400, 0, day, Period(day, day, 400, [], {}), sentences, [[]] * 150)
+    monkeypatch.setattr(command, "find_drift", lambda *_: (Training(3, ""), found))
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(json.loads(workspace.config.model_dump_json())))
+    code, out, _ = unetfx("drift", "--config", path, tmp_path)
+    assert code == 1
+    *lines, last = out.splitlines()
+    assert len([line for line in lines if line.startswith("Drift ")]) == 20
+    assert last.strip() == "and 130 more numbers"
