@@ -1,26 +1,29 @@
-"""The whole pipeline with 150 classes, and everything that people read about them."""
+"""The whole pipeline with 150 classes and odd names, and everything that people read about them."""
 
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import yaml
 
 from benchmarks.textures import class_names, write_data
-from pipeline.exit_codes import DONE
+from pipeline.exit_codes import BAD_INPUT, DONE
 from tests.pages import DESKTOP, PHONE, fits, serious_findings
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=console.log(1)>"
 CLASSES = [*class_names(148), HOSTILE, "道路 [/b]"]
+# Names that look like the markup of the library rich
+MARKUP, CONFIG = "[/x] da[bold]ta", "[/c].yaml"
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, run_command):
     """A folder with a config, and the output of its run."""
-    folder = tmp_path_factory.mktemp("textures")
+    folder = tmp_path_factory.mktemp("textures") / MARKUP
     write_data(folder / "data", CLASSES, images=36, side=64)
     config = {
         "name": "textures",
@@ -35,8 +38,8 @@ def ran(tmp_path_factory, run_command):
         "training": {"batch_size": 6, "epochs": 1, "precision": "float32"},
         "gate": {"mean_iou": 0, "class_iou": {"rough stone": 0}, "max_class_drop": 0.5},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    finished = run_command("unetfx", "run", "--config", folder / "config.yaml", COLUMNS="80")
+    (folder / CONFIG).write_text(yaml.safe_dump(config))
+    finished = run_command("unetfx", "run", "--config", folder / CONFIG, COLUMNS="80")
     return folder, finished
 
 
@@ -82,9 +85,39 @@ def test_the_pages_in_a_browser(ran, opened, page, viewport, scheme):
     assert serious_findings(shown) == []
 
 
+def test_all_commands_print_names_that_look_like_markup_as_they_are(ran, run_command, tmp_path):
+    folder, _ = ran
+    image, broken = "[red]0[blue].png", tmp_path / "[/broken]"
+    for kind in ("images", "masks"):
+        shutil.copytree(folder / "data" / kind, broken / kind)
+        (broken / kind / "0000.png").rename(broken / kind / image)
+    (broken / "images" / image).write_bytes(b"")
+    config = yaml.safe_load((folder / CONFIG).read_text())
+    config["data"]["source"]["path"] = str(broken)
+    bad = tmp_path / "[bad].yaml"
+    bad.write_text(yaml.safe_dump(config))
+    good, made = ("--config", folder / CONFIG), ("--out", tmp_path / "[/made].yaml")
+    for arguments, code, names in (
+        (("check", *good), DONE, ("[/b]",)),
+        (("check", "--config", bad), BAD_INPUT, ("[/broken]/images", image)),
+        (("run", "--config", bad), BAD_INPUT, ("[/broken]/images", image)),
+        (("runs", *good), DONE, (MARKUP,)),
+        (("model", *good), DONE, ("conv",)),
+        (("labels", *good), DONE, (MARKUP,)),
+        (("drift", *good, tmp_path / "[/log].jsonl"), BAD_INPUT, ("[/log].jsonl",)),
+        (("init", folder / "data", *made), DONE, ("Wrote", "[/made].yaml")),
+        (("init", broken, *made), BAD_INPUT, ("[/made].yaml",)),
+    ):
+        result, output = run_command("unetfx", *arguments, COLUMNS="200")
+        assert result == code, output
+        words = output.replace("\n", "")
+        assert [name for name in names if name not in words] == [], output
+        assert "Traceback" not in output
+
+
 def test_runs_and_predictions_name_few_classes(ran, run_command):
     folder, _ = ran
-    config = folder / "config.yaml"
+    config = folder / CONFIG
     code, output = run_command("unetfx", "runs", "--config", config, COLUMNS="80")
     assert code == DONE, output
     assert max(map(len, output.splitlines())) <= 80
