@@ -30,7 +30,7 @@ test: setup
 	@$(BIN)/pytest $(ARGS)
 else
 # The tests run in four processes, since they wait for servers and other programs for a third of their time. The files keep
-# their order, in which the longest come early. SlipCover measures the line coverage.
+# their order, in which the longest come first (tests/conftest.py). SlipCover measures the line coverage.
 test: setup airflow
 	@scripts/test_tools.sh
 	@$(BIN)/python -m slipcover --json --out .coverage.json -m pytest \
@@ -62,6 +62,7 @@ bench: setup
 	@$(BIN)/python -m benchmarks.gate
 	@$(BIN)/python -m benchmarks.many_classes
 	@$(BIN)/python -m benchmarks.evaluation
+	@$(BIN)/python -m benchmarks.calibration
 	@$(BIN)/python -m benchmarks.drift
 	@$(BIN)/python -m benchmarks.hostile
 	@$(BIN)/python -m benchmarks.annotations

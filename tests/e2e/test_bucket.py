@@ -79,7 +79,7 @@ def retrainings(bucket: Bucket) -> list[Finished]:
         UNETFX, arguments, output, environment=bucket.gcs.environment, folder=bucket.folder
     )
     while killed.is_alive() and not any(
-        "history.json" in name for name in bucket.names(UNFINISHED)
+        "scores.json" in name for name in bucket.names(UNFINISHED)
     ):
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)

@@ -125,7 +125,7 @@ def kill_after_an_epoch(claim):
     def kill(process):
         del claim.cluster.started["Trainer"]
         unfinished = claim.project.home / "artifacts" / "Trainer" / ".unfinished"
-        while not list(unfinished.glob("*/*/history.json")):
+        while not list(unfinished.glob("*/*/scores.json")):
             assert process.is_alive()
             time.sleep(0.01)
         process.kill()

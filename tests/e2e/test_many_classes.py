@@ -14,22 +14,22 @@ from tests.pages import DESKTOP, PHONE, fits, serious_findings
 
 pytestmark = pytest.mark.slow
 
-HOSTILE = "<img src=x onerror=console.log(1)>"
-CLASSES = [*class_names(148), HOSTILE, "道路 [/b]"]
-# Names that look like the markup of the library rich
-MARKUP, CONFIG = "[/x] da[bold]ta", "[/c].yaml"
+HOSTILE = "<img src=x onerror=console.log(1)>[/b]"
+CLASSES = [*class_names(148), HOSTILE, "道路"]
+# A folder and a file with names that look like the markup of the library rich
+MARKUP, CONFIG = "[/x] da[bold]ta", "[bold].yaml"
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, run_command):
     """A folder with a config, and the output of its run."""
-    folder = tmp_path_factory.mktemp("textures") / MARKUP
-    write_data(folder / "data", CLASSES, images=36, side=64)
+    folder = tmp_path_factory.mktemp("textures")
+    write_data(folder / MARKUP, CLASSES, images=36, side=64)
     config = {
         "name": "textures",
         "workspace": str(folder / "runs"),
         "data": {
-            "source": {"kind": "folder", "path": str(folder / "data")},
+            "source": {"kind": "folder", "path": str(folder / MARKUP)},
             "classes": CLASSES,
             "splits": {"train": 2, "val": 1, "test": 1},
             "view": {"kind": "resize", "height": 64, "width": 64},
@@ -62,7 +62,7 @@ def test_metrics_have_safe_names_and_the_gate_knows_the_real_ones(ran):
     folder, _ = ran
     (file,) = reports(folder).glob("*/metrics.json")
     metrics = json.loads(file.read_text())
-    assert {"iou/rough_stone", "dice/img_src_x_onerror_console.log_1", "iou/道路_b"} <= set(
+    assert {"iou/rough_stone", "dice/img_src_x_onerror_console.log_1_b", "iou/道路"} <= set(
         metrics["metrics"]
     )
     assert [rule["class_name"] for rule in metrics["rules"]] == ["", "rough stone"]
@@ -89,11 +89,12 @@ def test_all_commands_print_names_that_look_like_markup_as_they_are(ran, run_com
     folder, _ = ran
     image, broken = "[red]0[blue].png", tmp_path / "[/broken]"
     for kind in ("images", "masks"):
-        shutil.copytree(folder / "data" / kind, broken / kind)
+        shutil.copytree(folder / MARKUP / kind, broken / kind)
         (broken / kind / "0000.png").rename(broken / kind / image)
     (broken / "images" / image).write_bytes(b"")
     config = yaml.safe_load((folder / CONFIG).read_text())
     config["data"]["source"]["path"] = str(broken)
+    config["workspace"] = str(tmp_path / "runs")
     bad = tmp_path / "[bad].yaml"
     bad.write_text(yaml.safe_dump(config))
     good, made = ("--config", folder / CONFIG), ("--out", tmp_path / "[/made].yaml")
@@ -101,11 +102,11 @@ def test_all_commands_print_names_that_look_like_markup_as_they_are(ran, run_com
         (("check", *good), DONE, ("[/b]",)),
         (("check", "--config", bad), BAD_INPUT, ("[/broken]/images", image)),
         (("run", "--config", bad), BAD_INPUT, ("[/broken]/images", image)),
-        (("runs", *good), DONE, (MARKUP,)),
+        (("runs", *good), DONE, ()),
         (("model", *good), DONE, ("conv",)),
-        (("labels", *good), DONE, (MARKUP,)),
+        (("labels", *good), DONE, ("The model contradicts",)),
         (("drift", *good, tmp_path / "[/log].jsonl"), BAD_INPUT, ("[/log].jsonl",)),
-        (("init", folder / "data", *made), DONE, ("Wrote", "[/made].yaml")),
+        (("init", folder / MARKUP, *made), DONE, ("Wrote", "[/made].yaml")),
         (("init", broken, *made), BAD_INPUT, ("[/made].yaml",)),
     ):
         result, output = run_command("unetfx", *arguments, COLUMNS="200")
@@ -122,7 +123,7 @@ def test_runs_and_predictions_name_few_classes(ran, run_command):
     assert code == DONE, output
     assert max(map(len, output.splitlines())) <= 80
     assert len(output.splitlines()) < 20
-    image = folder / "data/images/0000.png"
+    image = folder / MARKUP / "images/0000.png"
     predict = ("unetfx", "predict", image, "--config", config, "--out", folder / "out")
     code, output = run_command(*predict)
     assert code == DONE, output
