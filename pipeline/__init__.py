@@ -16,3 +16,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 load_late("tfx.v1.extensions.google_cloud_ai_platform")
 load_late("tfx.v1.orchestration.experimental")
 load_late("tfx.components.infra_validator.model_server_runners.kubernetes_runner")
+# Keras imports its wrappers for scikit-learn, and Beam the clients of BigQuery and Pub/Sub.
+load_late("keras.wrappers")
+load_late("google.cloud.bigquery")
+load_late("google.cloud.pubsub")

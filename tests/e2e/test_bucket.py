@@ -78,9 +78,7 @@ def retrainings(bucket: Bucket) -> list[Finished]:
     killed = start(
         UNETFX, arguments, output, environment=bucket.gcs.environment, folder=bucket.folder
     )
-    while killed.is_alive() and not any(
-        "scores.json" in name for name in bucket.names(UNFINISHED)
-    ):
+    while killed.is_alive() and not any("scores.json" in name for name in bucket.names(UNFINISHED)):
         time.sleep(0.05)
     os.kill(killed.pid, signal.SIGKILL)
     killed.join()
