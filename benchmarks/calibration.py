@@ -1,6 +1,6 @@
 """Measures the calibration error on `test` without the temperature of the model and with it.
 
-    python -m benchmarks.calibration [--epochs 12] [--seeds 2]
+    python -m benchmarks.calibration [--sets blue_marble isbi_em] [--epochs 12] [--seeds 2]
 
 Each row is a run of the pipeline on a shipped config, with its defaults or with the Dice loss
 alone, which makes networks least honest. The temperature is fitted on `val`; `test` shows other
@@ -23,6 +23,7 @@ from pipeline.execution.local_run import run_pipeline
 from pipeline.history.runs import all_runs
 
 _CONFIGS = Path(__file__).parents[1] / "pipeline" / "configs"
+_SETS = ("blue_marble", "isbi_em")
 _LOSSES: Mapping[str, Mapping[str, Any]] = {
     "the config": {},
     "Dice alone": {"loss": {"dice": 1}},
@@ -32,12 +33,13 @@ _LOSSES: Mapping[str, Mapping[str, Any]] = {
 def main() -> None:
     """Runs the pipeline for each data set, loss and seed, and prints a row for each run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", choices=_SETS, default=_SETS)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     print("| data set | loss | seed | mean IoU | temperature | error without it | with it |")
     print("|---|---|---|---|---|---|---|", flush=True)
-    for name in ("blue_marble", "isbi_em"):
+    for name in arguments.sets:
         with tempfile.TemporaryDirectory() as workspace:
             for title, changes in _LOSSES.items():
                 for seed in range(1, arguments.seeds + 1):
