@@ -102,7 +102,7 @@ def request_drift(
         since |= dict.fromkeys(open_names - still, f"{later.first}")
         open_names = still
     sentences = [f"{line}, since {since[name]}" for name, line in sorted(moved.items())]
-    images = [_examples(columns.index(name), periods[0], training, name) for name in sorted(moved)]
+    images = [_examples(name, columns.index(name), periods[0], training) for name in sorted(moved)]
     total = sum(period.requests for period in periods)
     return RequestDrift(total, without, periods[-1].first, periods[0], sentences, images)
 
@@ -172,7 +172,7 @@ def _joined(old: Period, young: Period) -> Period:
     return Period(old.first, young.last, requests, rows, kept)
 
 
-def _examples(column: int, period: Period, training: _Statistics, name: str) -> list[str]:
+def _examples(name: str, column: int, period: Period, training: _Statistics) -> list[str]:
     """Returns the kept images that differ most from the training data, in the direction of all."""
     (before,) = (
         feature.num_stats.mean

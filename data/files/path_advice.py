@@ -1,4 +1,4 @@
-"""Advice on the paths in tables and split lists that cannot be those of files."""
+"""Advice on paths in configs, tables and split lists that cannot be those of files."""
 
 import posixpath
 import re

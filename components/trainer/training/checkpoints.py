@@ -24,10 +24,10 @@ _SCORES = "scores.json"
 class Checkpoints:
     """Saves the last and the best epoch, so that training can resume after a crash.
 
-    An epoch counts as completed only when all its files have been written. The weights of a frozen
-    encoder, by far the most, are not written with the last epoch. Keras' own callbacks are not
-    used: EarlyStopping loses its state when the process ends, and BackupAndRestore may leave a
-    corrupt file when the process is killed.
+    An epoch counts as completed only when all its files have been written. The file of the last
+    epoch leaves out the weights of a frozen encoder, which are most weights of a network. Keras'
+    own callbacks are not used: EarlyStopping loses its state when the process ends, and
+    BackupAndRestore may leave a corrupt file when the process is killed.
 
     Attributes:
       history: Scores of each completed epoch, by name.
