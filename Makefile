@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock setup.py scripts/setup.sh
+.venv/.ready: requirements.lock pyproject.toml setup.py scripts/setup.sh
 	@scripts/setup.sh
 
 demo: setup

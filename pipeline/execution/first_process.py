@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pipeline.exit_codes import BAD_INPUT
 
 _FIRST = 1
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
 
 def run_as_child_if_first(command: Callable[[], None]) -> None:
@@ -22,24 +23,25 @@ def run_as_child_if_first(command: Callable[[], None]) -> None:
         before long imports, during which the first process would ignore signals.
     """
     if os.getpid() == _FIRST:
+        # Signals wait until the parent reads them, so none is lost while the child starts.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         child = os.fork()
         if child:
             sys.exit(_wait_for(child))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     command()
 
 
 def _wait_for(child: int) -> int:
-    """Waits for the end of a child, and returns the exit code for this process."""
-
-    def forward(number: int, _: object) -> None:
-        os.kill(child, number)
-
-    signal.signal(signal.SIGTERM, forward)
-    # A terminal sends Ctrl-C to the child, too.
-    signal.signal(signal.SIGINT, signal.SIG_IGN if os.isatty(0) else forward)
-    ended = None
-    while ended != child:  # the kernel gives the first process all orphans
-        ended, status = os.wait()
+    """Forwards signals to a child until it ends, and returns the exit code for this process."""
+    status = None
+    while status is None:
+        number = signal.sigwait(_SIGNALS)
+        if number == signal.SIGCHLD:
+            status = _status_if_ended(child)
+        # A terminal sends Ctrl-C to the child, too.
+        elif number != signal.SIGINT or not os.isatty(0):
+            os.kill(child, number)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGKILL:
         from pipeline.execution.console import print_failure
@@ -50,3 +52,14 @@ def _wait_for(child: int) -> int:
         )
         return BAD_INPUT
     return code if code >= 0 else 128 - code
+
+
+def _status_if_ended(child: int) -> int | None:
+    """Returns the exit status of a child; None if it still runs."""
+    while True:
+        # The kernel makes the first process the parent of all orphans.
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended == child:
+            return status
+        if not ended:
+            return None

@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 PROGRAM = """
 import os, signal, sys, time
 from pipeline.execution import first_process
+{setup}
 first_process._FIRST = os.getpid() if sys.argv[1] == "first" else 1
 def command():
     {body}
@@ -17,9 +17,9 @@ first_process.run_as_child_if_first(command)
 """
 
 
-def start(body, place="first"):
+def start(body, place="first", setup=""):
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body), place],
+        [sys.executable, "-c", PROGRAM.format(body=body, setup=setup), place],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -51,10 +51,19 @@ def test_a_signal_reaches_the_command(number):
     assert process.returncode == 0
 
 
+def test_a_signal_before_the_parent_waits_reaches_the_command():
+    setup = "wait = first_process._wait_for; "
+    setup += "first_process._wait_for = lambda child: time.sleep(1) or wait(child)"
+    process = start("print('ready', flush=True); time.sleep(60)", setup=setup)
+    process.stdout.readline()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 def test_a_command_that_handles_no_signal_ends_as_in_a_shell():
     process = start("print('ready', flush=True); time.sleep(60)")
     process.stdout.readline()
-    time.sleep(0.1)
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
