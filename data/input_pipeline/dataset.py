@@ -1,6 +1,6 @@
 """Reads TFRecord files and forms batches for the network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -53,11 +53,11 @@ def read_batches(
     def views_of(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return VIEW_FUNCTIONS[view.kind].every_view(*_decode(serialized, view), view)
 
-    views = tf.data.TFRecordDataset(files, _COMPRESSION).map(views_of, **_PARALLEL).unbatch()
+    views = _map(tf.data.TFRecordDataset(files, _COMPRESSION), views_of).unbatch()
     if cache:
         views = views.cache()
-    batches = views.batch(batch_size).map(
-        lambda images, masks: (tf.cast(images, tf.float32), masks), **_PARALLEL
+    batches = _map(
+        views.batch(batch_size), lambda images, masks: (tf.cast(images, tf.float32), masks)
     )
     return _ready(batches, shard_by_file=len(files) >= replicas)
 
@@ -106,9 +106,6 @@ def read_training_batches(
     height, width = view.height, view.width
     window_size = reach(augmentation, height, width)
 
-    # AutoGraph would take longer than all other set-up of the dataset. It is not needed, because no
-    # Python condition in the augmentation depends on a tensor.
-    @tf.autograph.experimental.do_not_convert
     def augmented_view(
         key: tf.Tensor, image: tf.Tensor, class_ids: tf.Tensor, example_seed: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
@@ -122,7 +119,7 @@ def read_training_batches(
     examples = (_from_memory if cache else _from_files)(files, view, seed)
     if view.kind == "crop" and crops_per_image != 1:
         examples = _repeated(examples, crops_per_image, view, batch_size, seed)
-    views = examples.map(augmented_view, **_PARALLEL)
+    views = _map(examples, augmented_view)
     return _ready(views.batch(batch_size), shard_by_file=len(files) >= replicas and not cache)
 
 
@@ -159,7 +156,7 @@ def count_views(patterns: Sequence[str], view: View, crops_per_image: CropsPerIm
             return _tiles_to_cover(parse_size(record), view)
         return tf.constant(1 if view.kind == "resize" else crops_per_image, tf.int64)
 
-    views = tf.data.TFRecordDataset(files, _COMPRESSION).map(views_of, **_PARALLEL)
+    views = _map(tf.data.TFRecordDataset(files, _COMPRESSION), views_of)
     count = int(views.reduce(np.int64(0), tf.add))
     if not count:
         raise _no_example(files)
@@ -181,7 +178,7 @@ def class_shares(patterns: Sequence[str], num_classes: int) -> list[float]:
       InputError: A pattern matches no file.
     """
     records = tf.data.TFRecordDataset(_files(patterns), _COMPRESSION)
-    counts = records.map(lambda record: parse_class_pixels(record, num_classes), **_PARALLEL)
+    counts = _map(records, lambda record: parse_class_pixels(record, num_classes))
     pixels = counts.reduce(np.zeros(num_classes, np.int64), tf.add).numpy()
     return (pixels / pixels.sum()).tolist()
 
@@ -196,30 +193,27 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     # Seeds are zipped with file names rather than with examples, because tf.data can distribute
     # files among workers only if no zip follows the reading of the files.
     file_seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-    return (
+    records = (
         tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), file_seeds)
         .shuffle(len(files), seed)
-        .interleave(read, cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL)
+        .interleave(_as_it_is(read), cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL)
         .shuffle(_shuffle_buffer(files), seed)
-        .map(
-            lambda record, example_seed: (parse_key(record), *_decode(record, view), example_seed),
-            **_PARALLEL,
-        )
+    )
+    return _map(
+        records,
+        lambda record, example_seed: (parse_key(record), *_decode(record, view), example_seed),
     )
 
 
 def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     """Returns a dataset like `_from_files` does, but keeps the decoded examples in memory."""
-    examples = (
-        tf.data.TFRecordDataset(files, _COMPRESSION)
-        .map(lambda record: (parse_key(record), *_decode(record, view)), **_PARALLEL)
-        .cache()
-        # The cache already holds the images, so the shuffle buffer needs no limit in bytes.
-        .shuffle(_SHUFFLE_MOST, seed)
-    )
+    records = tf.data.TFRecordDataset(files, _COMPRESSION)
+    examples = _map(records, lambda record: (parse_key(record), *_decode(record, view))).cache()
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(examples, seeds).map(
-        lambda example, example_seed: (*example, example_seed)
+    # The cache already holds the images, so the shuffle buffer needs no limit in bytes.
+    shuffled = examples.shuffle(_SHUFFLE_MOST, seed)
+    return tf.data.Dataset.zip(shuffled, seeds).map(
+        _as_it_is(lambda example, example_seed: (*example, example_seed))
     )
 
 
@@ -245,7 +239,19 @@ def _repeated(
         seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example_seed, number))
         return seeds.map(lambda crop_seed: (key, image, class_ids, crop_seed))
 
-    return examples.interleave(repeat, cycle_length=batch_size).shuffle(batch_size**2, seed)
+    crops = examples.interleave(_as_it_is(repeat), cycle_length=batch_size)
+    return crops.shuffle(batch_size**2, seed)
+
+
+def _map(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
+    """Applies a function to all elements in parallel, and keeps their order."""
+    return dataset.map(_as_it_is(function), **_PARALLEL)
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    # AutoGraph would take longer than all other set-up of a dataset. It is not needed, because no
+    # Python condition in these functions depends on a tensor.
+    return tf.autograph.experimental.do_not_convert(function)
 
 
 def _tiles_to_cover(size: tf.Tensor, view: View) -> tf.Tensor:
