@@ -222,7 +222,7 @@ def test_check_accepts_good_data_and_explains_bad_data(unetfx, make_project_in, 
     ("options", "message"),
     [
         ([], "nothing.yaml: no such config file, or not readable. Name one with --config."),
-        (["--memory=64m", "--memory-swap=64m"], "the command was killed, most likely because"),
+        (["--memory=32m", "--memory-swap=32m"], "the command was killed, most likely because"),
     ],
 )
 def test_a_wrong_mount_and_too_little_memory_are_one_line(unetfx, options, message):
