@@ -36,7 +36,7 @@ from components.trainer.config import ModelConfig
 from components.trainer.network.decoder import unet_decoder
 from components.trainer.network.encoder import build_encoder
 from components.trainer.network.network import MULTIPLE
-from components.trainer.training.features import FeatureBuffer, Mixture
+from components.trainer.training.features import FeatureBuffer, Mixture, encoding
 from components.trainer.training.losses import SegmentationLoss, balanced_weights
 from components.trainer.training.optimizer import Adam
 from components.trainer.training.precision import dtype_policy
@@ -264,7 +264,9 @@ def _train(run: _Run) -> float:
         pixels = recipe.batch * recipe.view.height * recipe.view.width
         size = _BUFFER // pixels if recipe.uses > 1 else 1
         mixture = Mixture(recipe.batch, recipe.uses, size, run.seed)
-        buffer = FeatureBuffer(encoder, tf.distribute.get_strategy(), mixture)
+        strategy = tf.distribute.get_strategy()
+        encode = encoding(encoder, strategy, batches.element_spec)
+        buffer = FeatureBuffer(encode, strategy, mixture)
         began = time.process_time()
         for inputs, masks in buffer.mixed(batches, 0):
             done = (time.process_time() - began) / (run.seconds * data_set.longer)

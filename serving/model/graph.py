@@ -79,10 +79,13 @@ class ServingGraph(tf.Module):
 
         view_batch = tf.TensorSpec([None, view.height, view.width, 3])
 
-        # One function for all signatures, so that the network is traced and stored only once.
-        @tf.function(input_signature=[view_batch], autograph=False)
-        def class_probabilities(views: tf.Tensor) -> tf.Tensor:
-            return tf.nn.softmax(network(views, training=False))
+        # One concrete function for all signatures and for the temperature, so that the network is
+        # traced and stored only once: TensorFlow traces other functions again when it saves them.
+        class_probabilities = tf.function(
+            lambda views: tf.nn.softmax(network(views, training=False)),
+            [view_batch],
+            autograph=False,
+        ).get_concrete_function()
 
         def mean_probabilities(views: tf.Tensor) -> tf.Tensor:
             views = tf.ensure_shape(views, view_batch.shape)

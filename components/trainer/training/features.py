@@ -6,7 +6,7 @@ data echoing (Choi et al. 2019) behind the encoder.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import keras
@@ -18,6 +18,7 @@ from components.trainer.config import TrainingConfig
 from components.trainer.network.network import split_network
 
 _Batches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
+_Encode: TypeAlias = tf.types.experimental.PolymorphicFunction
 _Features = Any  # ([images, *skips], masks); with several devices, one tensor per device
 
 
@@ -64,6 +65,23 @@ class Mixture(NamedTuple):
         return oldest + (orders[:, turn] - oldest) % self.size
 
 
+def encoding(encoder: keras.Model, strategy: tf.distribute.Strategy, batch_spec: Any) -> _Encode:
+    """Returns a function that computes the features of a distributed batch.
+
+    Args:
+      encoder: Model that maps images to skips, from `split_network`.
+      strategy: The distribution strategy in whose scope the network was built.
+      batch_spec: Type of the batches of (images, masks), whose number of images may vary.
+    """
+
+    def on_device(images: tf.Tensor, masks: tf.Tensor) -> _Features:
+        return [images, *encoder(images, training=False)], masks
+
+    return tf.function(
+        lambda *batch: strategy.run(on_device, batch), list(batch_spec), autograph=False
+    )
+
+
 class FeatureBuffer:
     """Holds the features of the newest training batches, and mixes batches for the decoder.
 
@@ -71,18 +89,16 @@ class FeatureBuffer:
     image, each time together with other images.
 
     Args:
-      encoder: Model that maps images to skips, from `split_network`.
+      encode: Function that computes the features of a distributed batch, from `encoding`.
       strategy: The distribution strategy in whose scope the network was built.
       mixture: Decides which images each step trains on; the buffer holds `mixture.size` batches.
     """
 
-    def __init__(
-        self, encoder: keras.Model, strategy: tf.distribute.Strategy, mixture: Mixture
-    ) -> None:
+    def __init__(self, encode: _Encode, strategy: tf.distribute.Strategy, mixture: Mixture) -> None:
         self.mixture = mixture
         self._strategy = strategy
         self._share = _share(mixture.batch_size, strategy)
-        self._encode = _encoding(encoder, strategy)
+        self._encode = encode
         self._slots: list[_Features] = [None] * mixture.size
 
     def mixed(self, batches: _Batches, first_step: int) -> Iterator[_Features]:
@@ -125,13 +141,15 @@ class KeptFeatures(NamedTuple):
       decoder: Model that maps [images, *skips] to logits; None if no features are kept.
       val_batches: Batches of `val`: lists of ([images, *skips], masks) with the features, or
         (images, masks) if the features need too much memory.
+      val_spec: Type of these batches, whose number of images may vary.
       buffer: Buffer for the features of `train`; None if each image serves one step only.
       summary: Sentence for the user that says which features are kept.
     """
 
     decoder: keras.Model | None
     val_batches: Any
-    buffer: FeatureBuffer | None
+    val_spec: Any
+    buffer: FeatureBuffer | None = None
     summary: str = ""
 
 
@@ -160,14 +178,15 @@ def keep_features(
     mib = _bytes_per_image(encoder, image_size) / 2**20
     most_images = int(training.feature_memory_mib / mib)
     share = _share(training.batch_size, strategy)
-    val_features = _encode_all(encoder, strategy, val_batches, most_images // 2)
+    encode = encoding(encoder, strategy, val_batches.element_spec)
+    val_features = _encode_all(encode, strategy, val_batches, most_images // 2)
     val_images = share * len(val_features or [])
     size = min((most_images - val_images) // share, most_batches)
     kinds = [f"val ({val_images * mib:,.0f} MiB)"] if val_features else []
     buffer, steps = None, ""
     if training.feature_uses > 1 and size > 1:
         mixture = Mixture(training.batch_size, training.feature_uses, size, training.seed)
-        buffer = FeatureBuffer(encoder, strategy, mixture)
+        buffer = FeatureBuffer(encode, strategy, mixture)
         kinds.append(f"{size} batches ({size * share * mib:,.0f} MiB)")
         steps = f"; each image serves {training.feature_uses} training steps"
     if kinds:
@@ -183,14 +202,17 @@ def keep_features(
             f"half of training.feature_memory_mib ({training.feature_memory_mib:,})"
         )
     summary = f"The frozen encoder's features {state}."
-    return KeptFeatures(decoder, val_features or val_batches, buffer, summary)
+    if val_features:
+        outputs = encode.get_concrete_function().structured_outputs
+        val_spec = tf.nest.map_structure(tf.type_spec_from_value, outputs)
+        return KeptFeatures(decoder, val_features, val_spec, buffer, summary)
+    return KeptFeatures(decoder, val_batches, val_batches.element_spec, buffer, summary)
 
 
 def _encode_all(
-    encoder: keras.Model, strategy: tf.distribute.Strategy, batches: _Batches, most_images: int
+    encode: _Encode, strategy: tf.distribute.Strategy, batches: _Batches, most_images: int
 ) -> list[_Features] | None:
     """Returns the features of all batches; None if a device has more than `most_images` images."""
-    encode = _encoding(encoder, strategy)
     features, count = [], 0
     for batch in batches:
         count += max(len(masks) for masks in strategy.experimental_local_results(batch[1]))
@@ -198,19 +220,6 @@ def _encode_all(
             return None
         features.append(encode(*batch))
     return features
-
-
-def _encoding(
-    encoder: keras.Model, strategy: tf.distribute.Strategy
-) -> Callable[[tf.Tensor, tf.Tensor], _Features]:
-    """Returns a function that computes the features of a distributed batch."""
-
-    def on_device(images: tf.Tensor, masks: tf.Tensor) -> _Features:
-        return [images, *encoder(images, training=False)], masks
-
-    return tf.function(
-        lambda *batch: strategy.run(on_device, batch), autograph=False, reduce_retracing=True
-    )
 
 
 def _share(batch_size: int, strategy: tf.distribute.Strategy) -> int:

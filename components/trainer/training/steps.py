@@ -24,8 +24,8 @@ class Steps:
       strategy: The distribution strategy in whose scope the network was built.
       decoder: Model that maps [images, *skips] to logits, from `split_network`; used for batches
         that contain skips; None if there are no such batches.
-      val_batches: Batches for validation, of which only the types are used: a distributed dataset
-        of (images, masks), or a list of ([images, *skips], masks).
+      val_spec: Type of the batches for validation, (images, masks) or ([images, *skips], masks),
+        whose number of images may vary.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Steps:
         iou: ClassIoU,
         strategy: tf.distribute.Strategy,
         decoder: keras.Model | None,
-        val_batches: tf.data.Dataset | tf.distribute.DistributedDataset | list[_Batch],
+        val_spec: Any,
     ) -> None:
         self._network, self._decoder = network, decoder or network
         self._iou, self._strategy = iou, strategy
@@ -49,8 +49,8 @@ class Steps:
         self._train = tf.function(train_and_average, autograph=False)
         # Without an input signature, TensorFlow would trace the function again for the last batch,
         # which may be smaller.
-        signature = None if isinstance(val_batches, list) else [val_batches.element_spec]
-        self._validate = tf.function(self._run(self._validate_replica), signature, autograph=False)
+        validate = self._run(self._validate_replica)
+        self._validate = tf.function(validate, [val_spec], autograph=False)
 
     def train(self, batch: _Batch) -> float:
         """Trains on a batch, and returns the mean loss since `reset_scores` was last called."""

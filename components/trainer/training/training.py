@@ -159,10 +159,10 @@ class Training:
         first_step = first_epoch * self._batches_per_epoch
         plain_val_batches = self._val_batches()
         val_batches = self._distribute(plain_val_batches)
-        kept = self._keep_features(val_batches) or KeptFeatures(None, val_batches, None)
+        kept = self._keep_features(val_batches)
         with self._strategy.scope():
             iou = ClassIoU(self._settings.classes)
-            steps = Steps(network, iou, self._strategy, kept.decoder, kept.val_batches)
+            steps = Steps(network, iou, self._strategy, kept.decoder, kept.val_spec)
         progress = Progress(self._batches_per_epoch, shown=self._shown)
         board = self._board(phase, kept, plain_val_batches) if self._shown else None
         batches = self._batches_from(phase, first_step, kept.buffer)
@@ -207,14 +207,14 @@ class Training:
             model = kept.decoder
         return TensorBoard(self.network, model, batch, self._logs(phase))
 
-    def _keep_features(self, val_batches: tf.data.Dataset) -> KeptFeatures | None:
-        """Keeps features of the encoder, or returns None if a part of the encoder learns."""
+    def _keep_features(self, val_batches: tf.data.Dataset) -> KeptFeatures:
+        """Keeps features of the encoder, but none if a part of the encoder learns."""
         training, view = self._training, self._settings.view
         if (
             not training.feature_memory_mib
             or self.network.get_layer(self._settings.model.encoder).trainable_weights
         ):
-            return None
+            return KeptFeatures(None, val_batches, val_batches.element_spec)
         kept = keep_features(
             self.network,
             self._strategy,

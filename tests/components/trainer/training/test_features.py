@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from components.trainer.config import ModelConfig, TrainingConfig
 from components.trainer.network.network import build_network, split_network
-from components.trainer.training.features import FeatureBuffer, Mixture, keep_features
+from components.trainer.training.features import FeatureBuffer, Mixture, encoding, keep_features
 from components.trainer.training.losses import SegmentationLoss
 from components.trainer.training.metrics import ClassIoU
 from components.trainer.training.optimizer import Adam
@@ -19,6 +19,11 @@ from tests.components.trainer.training_process import network as small_network
 ONE_DEVICE = tf.distribute.get_strategy()
 CLASSES = ["dark", "bright"]
 SIZE = 32
+
+BATCH_SPEC = (
+    tf.TensorSpec([None, SIZE, SIZE, 3]),
+    tf.TensorSpec([None, SIZE, SIZE], tf.uint8),
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,8 @@ def test_each_position_mixes_in_its_own_order():
 def test_a_step_trains_on_the_features_of_its_images(network):
     mixture = Mixture(batch_size=3, uses=2, size=4, seed=1)
     encoder, _ = split_network(network)
-    buffer = FeatureBuffer(encoder, ONE_DEVICE, mixture)
+    encode = encoding(encoder, ONE_DEVICE, BATCH_SPEC)
+    buffer = FeatureBuffer(encode, ONE_DEVICE, mixture)
     batches = buffer.mixed(numbered_batches(), first_step=0)
     for step in range(20):
         (images, *skips), masks = next(batches)
@@ -82,8 +88,9 @@ def test_a_step_trains_on_the_features_of_its_images(network):
 def test_a_resumed_buffer_continues_with_the_same_batches(network):
     encoder, _ = split_network(network)
     mixture = Mixture(batch_size=3, uses=2, size=4, seed=1)
-    whole = FeatureBuffer(encoder, ONE_DEVICE, mixture).mixed(numbered_batches(), 0)
-    resumed = FeatureBuffer(encoder, ONE_DEVICE, mixture).mixed(
+    encode = encoding(encoder, ONE_DEVICE, BATCH_SPEC)
+    whole = FeatureBuffer(encode, ONE_DEVICE, mixture).mixed(numbered_batches(), 0)
+    resumed = FeatureBuffer(encode, ONE_DEVICE, mixture).mixed(
         numbered_batches(first=mixture.oldest(7)), 7
     )
     for _ in range(7):
@@ -121,6 +128,10 @@ def test_features_stay_within_the_memory(network):
     # 20 images fit: the 4 of `val`, and 5 batches; memory is reckoned for whole batches.
     assert kept.buffer.mixture == Mixture(batch_size=3, uses=5, size=4, seed=1)
     assert [len(masks) for _, masks in kept.val_batches] == [3, 1]
+    (images, *skips), masks = kept.val_spec
+    assert images.shape.as_list() == [None, SIZE, SIZE, 3]
+    assert skips[4].shape.as_list() == [None, SIZE // 16, SIZE // 16, 512]
+    assert masks.shape.as_list() == [None, SIZE, SIZE]
     assert kept.summary == (
         "The frozen encoder's features of val (3 MiB) and of 4 batches (6 MiB) stay in memory; "
         "each image serves 5 training steps."
@@ -176,10 +187,8 @@ def test_steps_on_features_equal_steps_on_images():
         network.set_weights(first_weights)
         for variable in network.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
-        val_batches = [(inputs, masks)]
-        if inputs is images:
-            val_batches = tf.data.Dataset.from_tensors((images, masks))
-        steps = Steps(network, ClassIoU(CLASSES), ONE_DEVICE, decoder, val_batches)
+        val_spec = tf.nest.map_structure(tf.type_spec_from_value, (inputs, masks))
+        steps = Steps(network, ClassIoU(CLASSES), ONE_DEVICE, decoder, val_spec)
         loss = steps.train((inputs, masks))
         steps.reset_scores()
         steps.validate((inputs, masks))

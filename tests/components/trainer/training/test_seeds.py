@@ -66,7 +66,7 @@ class Trainings:
             ClassIoU(self._classes),
             tf.distribute.get_strategy(),
             None,
-            self._val_batches(),
+            self._val_batches().element_spec,
         )
 
     def scores(self, seed):

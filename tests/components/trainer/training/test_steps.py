@@ -40,7 +40,7 @@ def test_two_epochs_equal_those_of_fit(batches):
     expected = theirs.fit(batches, validation_data=batches, epochs=2, shuffle=False, verbose=0)
 
     ours = network()
-    steps = Steps(ours, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches)
+    steps = Steps(ours, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches.element_spec)
     for epoch in range(2):
         scores = {}
         for prefix, step in (("", steps.train), ("val_", steps.validate)):
@@ -56,7 +56,9 @@ def test_two_epochs_equal_those_of_fit(batches):
 
 def test_training_returns_the_mean_loss_of_the_pass_so_far(batches):
     trained = network()
-    steps = Steps(trained, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches)
+    steps = Steps(
+        trained, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches.element_spec
+    )
     losses = [steps.train(batch) for batch in batches]
     assert losses[-1] == pytest.approx(steps.scores()["loss"])
     assert losses[0] != losses[1]
@@ -67,7 +69,9 @@ def test_the_smaller_last_batch_is_not_traced_anew(batches):
     trained = network()
     inner = trained.loss.call
     trained.loss.call = lambda *tensors: calls.append(1) or inner(*tensors)
-    steps = Steps(trained, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches)
+    steps = Steps(
+        trained, ClassIoU(CLASSES), tf.distribute.get_strategy(), None, batches.element_spec
+    )
     for batch in batches:
         steps.validate(batch)
     assert len(calls) == 1
