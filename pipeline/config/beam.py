@@ -16,10 +16,13 @@ from data.config import Strict
 OptionValue = str | int | float | bool | list[str]
 """Value of a Beam option. True sets a flag, false omits it, and a list gives the option several
 times."""
-# This option tells TFX that the Beam workers already have the code, so that TFX does not build a
-# package of its own code for every Beam job. The code is present on local workers and in the
-# container image of this repository.
-_WORKERS_HAVE_THE_CODE = {"sdk_container_image": "none"}
+# These options say that the Beam workers already have the code, as local workers and the container
+# image of this repository do. For every Beam job, TFX would otherwise build a package of its own
+# code, and Beam would list the installed packages.
+_WORKERS_HAVE_THE_CODE = {
+    "sdk_container_image": "none",
+    "experiments": "disable_logging_submission_environment",
+}
 
 
 def _address(prefix: str) -> BeforeValidator:

@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners.portability.prism_runner import PrismJobServer
+from apache_beam.runners.portability.stager import SUBMISSION_ENV_DEPENDENCIES_FILE, Stager
 from apache_beam.runners.runner import create_runner
 from pydantic import TypeAdapter, ValidationError
 
@@ -75,6 +76,11 @@ def test_a_job_server_with_a_worker_pool():
     assert found.view_as(PortableOptions).job_endpoint == "flink:8099"
     assert found.view_as(PortableOptions).environment_type == "EXTERNAL"
     assert found.view_as(PortableOptions).environment_config == "localhost:50000"
+
+
+def test_beam_sends_no_list_of_packages_to_workers_that_have_the_code(tmp_path):
+    resources = Stager.create_job_resources(options(**POOL), str(tmp_path))
+    assert SUBMISSION_ENV_DEPENDENCIES_FILE not in [name for _, name, _ in resources]
 
 
 def test_dataflow_has_all_that_beam_demands():
