@@ -196,7 +196,9 @@ def _from_files(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     records = (
         tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(files), file_seeds)
         .shuffle(len(files), seed)
-        .interleave(_as_it_is(read), cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL)
+        .interleave(
+            _without_autograph(read), cycle_length=min(len(files), _FILES_AT_ONCE), **_PARALLEL
+        )
         .shuffle(_shuffle_buffer(files), seed)
     )
     return _map(
@@ -213,7 +215,7 @@ def _from_memory(files: list[str], view: View, seed: int) -> tf.data.Dataset:
     # The cache already holds the images, so the shuffle buffer needs no limit in bytes.
     shuffled = examples.shuffle(_SHUFFLE_MOST, seed)
     return tf.data.Dataset.zip(shuffled, seeds).map(
-        _as_it_is(lambda example, example_seed: (*example, example_seed))
+        _without_autograph(lambda example, example_seed: (*example, example_seed))
     )
 
 
@@ -239,16 +241,16 @@ def _repeated(
         seeds = tf.data.Dataset.from_tensor_slices(tf.random.split(example_seed, number))
         return seeds.map(lambda crop_seed: (key, image, class_ids, crop_seed))
 
-    crops = examples.interleave(_as_it_is(repeat), cycle_length=batch_size)
+    crops = examples.interleave(_without_autograph(repeat), cycle_length=batch_size)
     return crops.shuffle(batch_size**2, seed)
 
 
 def _map(dataset: tf.data.Dataset, function: Callable[..., Any]) -> tf.data.Dataset:
     """Applies a function to all elements in parallel, and keeps their order."""
-    return dataset.map(_as_it_is(function), **_PARALLEL)
+    return dataset.map(_without_autograph(function), **_PARALLEL)
 
 
-def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+def _without_autograph(function: Callable[..., Any]) -> Callable[..., Any]:
     # AutoGraph would take longer than all other set-up of a dataset. It is not needed, because no
     # Python condition in these functions depends on a tensor.
     return tf.autograph.experimental.do_not_convert(function)

@@ -2,6 +2,7 @@
 
 import io
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -122,3 +123,23 @@ def test_masks_stay_the_same_to_the_pixel_and_confidence_becomes_right(network, 
         np.asarray(Image.open(io.BytesIO(one.numpy()))) for one in after["confidence_png_bytes"]
     ]
     assert np.abs(np.array(levels) - 255 * confidence).max() <= 0.51
+
+
+def test_the_network_is_traced_once_for_the_temperature_and_the_saved_model(tmp_path):
+    traces = []
+
+    class Traced(keras.layers.Layer):
+        def call(self, images):
+            traces.append(images)
+            return images / 20
+
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, Traced()(inputs))
+    traces.clear()  # Keras has run the layer to learn its shape
+    graph = ServingGraph(network, 3, VIEW)
+    images = [noise(0)]
+    fit(graph, images, [drawn(image, 1) for image in images])
+    names = ("serving_default", "probabilities", "evaluation")
+    signatures = {name: getattr(graph, name) for name in names}
+    tf.saved_model.save(graph, str(tmp_path), signatures=signatures)
+    assert len(traces) == 1

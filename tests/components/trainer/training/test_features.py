@@ -19,11 +19,7 @@ from tests.components.trainer.training_process import network as small_network
 ONE_DEVICE = tf.distribute.get_strategy()
 CLASSES = ["dark", "bright"]
 SIZE = 32
-
-BATCH_SPEC = (
-    tf.TensorSpec([None, SIZE, SIZE, 3]),
-    tf.TensorSpec([None, SIZE, SIZE], tf.uint8),
-)
+BATCH_SPEC = (tf.TensorSpec([None, SIZE, SIZE, 3]), tf.TensorSpec([None, SIZE, SIZE], tf.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +79,15 @@ def test_a_step_trains_on_the_features_of_its_images(network):
         np.testing.assert_array_equal(masks[:, 5, 5], expected)
         for skip, alone in zip(skips, encoder(images), strict=True):
             np.testing.assert_allclose(skip, alone, rtol=1e-4, atol=1e-4)
+
+
+def test_the_encoder_is_traced_once_for_batches_of_any_size(network):
+    encoder, _ = split_network(network)
+    encode = encoding(encoder, ONE_DEVICE, BATCH_SPEC)
+    for size in (3, 1, 2):
+        (images, *_), masks = encode(*next(numbered_batches(batch_size=size)))
+        assert len(images) == len(masks) == size
+    assert encode.experimental_get_tracing_count() == 1
 
 
 def test_a_resumed_buffer_continues_with_the_same_batches(network):
